@@ -1,0 +1,106 @@
+#include "core/base/log.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <iotify/buffer.h>
+
+#include "core/base/clock.h"
+
+#define LINE_MAX_BYTES (64 * 1024)
+
+static struct {
+    pthread_mutex_t mutex;
+    enum iotify_level level;
+    enum log_format format;
+    void (*hide)(void *argument);
+    void (*show)(void *argument);
+    void *argument;
+} log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .level = IOTIFY_INFO};
+
+static const char *const level_names[] = {"ERROR", "WARNING", "INFO", "DEBUG"};
+
+void log_setup(enum iotify_level level, enum log_format format)
+{
+    log_state.level = level;
+    log_state.format = format;
+}
+
+bool log_enabled(enum iotify_level level)
+{
+    return level <= log_state.level;
+}
+
+void log_lock(void)
+{
+    pthread_mutex_lock(&log_state.mutex);
+}
+
+void log_unlock(void)
+{
+    pthread_mutex_unlock(&log_state.mutex);
+}
+
+void log_set_display(void (*hide)(void *argument), void (*show)(void *argument), void *argument)
+{
+    log_lock();
+    log_state.hide = hide;
+    log_state.show = show;
+    log_state.argument = argument;
+    log_unlock();
+}
+
+/* One event is one line: control characters from foreign text must not forge another. */
+static void flatten(char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < ' ' && *text != '\t')
+            *text = ' ';
+}
+
+static void write_json(const char *time, const char *level, const char *where, const char *text)
+{
+    json_t *line = json_pack(
+        "{s:s, s:s, s:s, s:s+}", "time", time, "level", level, "where", where, "text", text, "");
+
+    if (line) {
+        json_dumpf(line, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', stderr);
+        json_decref(line);
+    }
+}
+
+void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
+{
+    struct iotify_buffer text;
+    char time[32];
+
+    if (!log_enabled(level))
+        return;
+    iotify_buffer_init(&text, LINE_MAX_BYTES);
+    iotify_buffer_vformat(&text, format, arguments);
+    flatten(text.data);
+    clock_wall(time, sizeof(time));
+    log_lock();
+    if (log_state.hide)
+        log_state.hide(log_state.argument);
+    if (log_state.format == LOG_JSON)
+        write_json(time, level_names[level], where, iotify_buffer_text(&text));
+    else
+        fprintf(stderr, "%s %s %s%s%s\n", time, level_names[level], where, *where ? ": " : "",
+            iotify_buffer_text(&text));
+    if (log_state.show)
+        log_state.show(log_state.argument);
+    log_unlock();
+    iotify_buffer_wipe(&text);
+}
+
+void log_write(enum iotify_level level, const char *where, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_vwrite(level, where, format, arguments);
+    va_end(arguments);
+}

@@ -1,0 +1,44 @@
+#include "core/base/stop.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int stop_signal;
+
+static void on_signal(int number)
+{
+    static const char text[] = "\nleaving at once\n";
+
+    if (atomic_exchange(&stop_signal, number) != 0) {
+        /* write() and _exit() are what a handler may call. */
+        ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+
+        (void)ignored;
+        _exit(128 + number);
+    }
+}
+
+void stop_install(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        struct sigaction present;
+
+        /* nohup and background jobs set SIG_IGN on purpose. */
+        if (sigaction(signals[i], NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int stop_requested(void)
+{
+    return atomic_load(&stop_signal);
+}

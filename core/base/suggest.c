@@ -1,0 +1,53 @@
+#include "core/base/suggest.h"
+
+#include <string.h>
+
+#define WORD_MAX 64
+
+void suggest_init(struct suggest *suggest, const char *word)
+{
+    *suggest = (struct suggest){.word = word};
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t rows[3][WORD_MAX + 1];
+    size_t length_a = strlen(a), length_b = strlen(b);
+
+    if (length_a > WORD_MAX || length_b > WORD_MAX)
+        return WORD_MAX;
+    for (size_t j = 0; j <= length_b; j++)
+        rows[0][j] = j;
+    for (size_t i = 1; i <= length_a; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+
+        row[0] = i;
+        for (size_t j = 1; j <= length_b; j++) {
+            size_t change = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+            row[j] = least(least(above[j], row[j - 1]) + 1, change);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = least(row[j], before[j - 2] + 1);
+        }
+    }
+    return rows[length_a % 3][length_b];
+}
+
+void suggest_offer(struct suggest *suggest, const char *candidate)
+{
+    size_t allowed = strlen(suggest->word) / 4 + 1;
+    size_t found = distance(suggest->word, candidate);
+
+    if (found > allowed || found >= strlen(candidate))
+        return;
+    if (!suggest->best || found < suggest->distance) {
+        suggest->best = candidate;
+        suggest->distance = found;
+    }
+}

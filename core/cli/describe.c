@@ -1,0 +1,261 @@
+/* `iotifyd plugins [NAME]` and `iotifyd schema`: what there is, from the plugins' own tables. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/cli/commands.h"
+#include "core/job/value.h"
+
+/* ------------------------------------------------------------------ plugins */
+
+static void print_one_line(void *argument, const char *name)
+{
+    const struct plugin *plugin;
+    const char *text;
+
+    if (registry_load(argument, name, &plugin, &text) == REGISTRY_OK)
+        printf("%-10s %-10s %-8s %s\n", plugin->name,
+            plugin_kind_name(plugin->descriptor.kind), plugin->descriptor.version,
+            plugin->descriptor.summary);
+    else
+        fprintf(stderr, "iotifyd: %s\n", text);
+}
+
+static const char *short_type(const struct iotify_setting *setting)
+{
+    static const char *const names[] = {[IOTIFY_STRING] = "string", [IOTIFY_SECRET] = "secret",
+        [IOTIFY_INTEGER] = "integer", [IOTIFY_BOOLEAN] = "boolean", [IOTIFY_DURATION] = "duration",
+        [IOTIFY_RATE] = "rate", [IOTIFY_SIZE] = "size", [IOTIFY_CHOICE] = "choice",
+        [IOTIFY_LIST] = "list", [IOTIFY_MAP] = "map", [IOTIFY_DOCUMENT] = "document"};
+
+    return names[setting->type];
+}
+
+static void print_settings(const struct iotify_settings *settings, int indent)
+{
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+
+        printf("%*s%-20s %-9s %s", indent, "", setting.name, short_type(&setting), setting.help);
+        for (int j = 0; setting.type == IOTIFY_CHOICE && setting.choices[j]; j++)
+            printf("%s%s", j ? ", " : " (", setting.choices[j]);
+        if (setting.type == IOTIFY_CHOICE)
+            printf(")");
+        if (setting.flags & IOTIFY_REQUIRED)
+            printf(" [required]");
+        else if (setting.value)
+            printf(" [default: %s]", setting.value);
+        printf("\n");
+    }
+}
+
+static void print_plugin(const struct plugin *plugin)
+{
+    const struct iotify_plugin *descriptor = &plugin->descriptor;
+
+    printf("%s %s, a %s: %s\n%s\n", plugin->name, descriptor->version,
+        plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path);
+    if (descriptor->settings->count)
+        printf("\nSettings (under `plugins:`)\n");
+    print_settings(descriptor->settings, 2);
+    for (uint32_t i = 0; i < descriptor->action_count; i++) {
+        printf("\nStep %s: %s\n", plugin->actions[i].name, plugin->actions[i].summary);
+        print_settings(plugin->actions[i].settings, 2);
+    }
+    if (descriptor->kind == IOTIFY_TRANSPORT) {
+        printf("\nTemplate, `connection:`\n");
+        print_settings(plugin->transport.connection, 2);
+        printf("\nTemplate, `publish:`\n");
+        print_settings(plugin->transport.publish, 2);
+    }
+}
+
+int command_plugins(const struct options *options)
+{
+    struct registry registry;
+    const struct plugin *plugin;
+    const char *text;
+    int status = EXIT_DONE;
+
+    if (options->word_count > 1) {
+        fprintf(stderr, "iotifyd: plugins takes one name at most\n");
+        return EXIT_USAGE;
+    }
+    registry_init(&registry);
+    if (options->word_count == 0) {
+        registry_list(&registry, print_one_line, &registry);
+    } else {
+        switch (registry_load(&registry, options->words[0], &plugin, &text)) {
+        case REGISTRY_OK:
+            print_plugin(plugin);
+            break;
+        case REGISTRY_UNKNOWN:
+            fprintf(stderr, "iotifyd: %s\n", text);
+            status = EXIT_USAGE;
+            break;
+        case REGISTRY_REFUSED:
+            fprintf(stderr, "iotifyd: %s\n", text);
+            status = EXIT_STEP_FAILED;
+            break;
+        }
+    }
+    registry_clear(&registry);
+    return status;
+}
+
+/* ------------------------------------------------------------------ JSON Schema */
+
+/* Anything that is text with a form of its own also takes ${NAME} and {{expressions}}. */
+static json_t *type_schema(const struct iotify_setting *setting)
+{
+    json_t *choices;
+
+    switch (setting->type) {
+    case IOTIFY_INTEGER:
+        return setting->min || setting->max
+                   ? json_pack("{s:[{s:s, s:I, s:I}, {s:s, s:s}]}", "anyOf", "type", "integer",
+                         "minimum", (json_int_t)setting->min, "maximum", (json_int_t)setting->max,
+                         "type", "string", "pattern", "[$]\\{|\\{\\{")
+                   : json_pack("{s:[s,s]}", "type", "integer", "string");
+    case IOTIFY_BOOLEAN:
+        return json_pack("{s:[{s:s}, {s:s, s:s}]}", "anyOf", "type", "boolean", "type", "string",
+            "pattern", "[$]\\{|\\{\\{");
+    case IOTIFY_RATE:
+    case IOTIFY_SIZE:
+    case IOTIFY_DURATION:
+        return json_pack("{s:[s,s]}", "type", "string", "number");
+    case IOTIFY_CHOICE:
+        choices = json_array();
+        for (int i = 0; setting->choices[i]; i++)
+            json_array_append_new(choices, json_string(setting->choices[i]));
+        return json_pack("{s:o}", "enum", choices);
+    case IOTIFY_LIST:
+        return json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string");
+    case IOTIFY_MAP:
+        return json_pack("{s:s, s:{s:[s,s]}}", "type", "object", "additionalProperties", "type",
+            "string", "number");
+    case IOTIFY_DOCUMENT:
+        return json_pack("{s:[s,s]}", "type", "string", "object");
+    default:
+        return json_pack("{s:[s,s,s]}", "type", "string", "number", "null");
+    }
+}
+
+/* The `properties` object that a dotted name belongs to; makes the groups on the way. */
+static json_t *group_of(json_t *properties, const char **name)
+{
+    const char *dot;
+
+    while ((dot = strchr(*name, '.'))) {
+        char part[64];
+        json_t *group;
+
+        snprintf(part, sizeof(part), "%.*s", (int)(dot - *name), *name);
+        group = json_object_get(properties, part);
+        if (!group) {
+            group = json_pack("{s:s, s:{}, s:b}", "type", "object", "properties",
+                "additionalProperties", 0);
+            json_object_set_new(properties, part, group);
+        }
+        properties = json_object_get(group, "properties");
+        *name = dot + 1;
+    }
+    return properties;
+}
+
+static json_t *settings_schema(const struct iotify_settings *settings)
+{
+    json_t *properties = json_object(), *required = json_array();
+
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+        json_t *type = type_schema(&setting);
+        const char *name = setting.name;
+        json_t *group = group_of(properties, &name);
+
+        json_object_set_new(type, "description", json_string(setting.help));
+        if (setting.value)
+            json_object_set_new(type, "default", json_string(setting.value));
+        json_object_set_new(group, name, type);
+        if ((setting.flags & IOTIFY_REQUIRED) && !strchr(setting.name, '.'))
+            json_array_append_new(required, json_string(setting.name));
+    }
+    return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties,
+        "required", required, "additionalProperties", 0);
+}
+
+struct schema {
+    struct registry *registry;
+    json_t *plugins; /* alternatives of one entry under `plugins` */
+    json_t *steps;   /* patterns of steps */
+};
+
+static void add_plugin_schema(void *argument, const char *name)
+{
+    struct schema *schema = argument;
+    const struct plugin *plugin;
+    const char *text;
+    json_t *settings;
+
+    if (registry_load(schema->registry, name, &plugin, &text) != REGISTRY_OK) {
+        fprintf(stderr, "iotifyd: %s\n", text);
+        return;
+    }
+    settings = settings_schema(plugin->descriptor.settings);
+    json_object_set_new(json_object_get(settings, "properties"), "use",
+        json_pack("{s:s, s:s}", "const", name, "description", plugin->descriptor.summary));
+    json_array_append_new(json_object_get(settings, "required"), json_string("use"));
+    json_array_append_new(schema->plugins, settings);
+    for (uint32_t i = 0; i < plugin->descriptor.action_count; i++) {
+        char pattern[160];
+
+        snprintf(pattern, sizeof(pattern), "^[A-Za-z0-9_-]+[.]%s$", plugin->actions[i].name);
+        json_object_set_new(
+            schema->steps, pattern, settings_schema(plugin->actions[i].settings));
+    }
+}
+
+int command_schema(const struct options *options)
+{
+    struct registry registry;
+    struct schema schema = {&registry, json_array(), json_object()};
+    json_t *root, *properties, *step;
+
+    if (options->word_count > 0) {
+        fprintf(stderr, "iotifyd: schema takes no argument\n");
+        json_decref(schema.plugins);
+        json_decref(schema.steps);
+        return EXIT_USAGE;
+    }
+    registry_init(&registry);
+    registry_list(&registry, add_plugin_schema, &schema);
+    for (size_t i = 0; i < core_step_count; i++) {
+        char pattern[80];
+
+        snprintf(pattern, sizeof(pattern), "^%s$", core_steps[i].name);
+        json_object_set_new(schema.steps, pattern, settings_schema(core_steps[i].settings));
+    }
+    root = settings_schema(&job_settings);
+    properties = json_object_get(root, "properties");
+    step = json_pack("{s:[{s:s}, {s:s, s:o, s:b, s:i}]}", "anyOf", "type", "string", "type",
+        "object", "patternProperties", schema.steps, "additionalProperties", 0, "maxProperties", 1);
+    json_object_set_new(properties, "devices", json_pack("{s:[{s:s, s:i}, {s:s}, o]}", "anyOf",
+        "type", "integer", "minimum", 1, "type", "string",
+        json_incref(json_object_get(properties, "devices"))));
+    json_object_set_new(properties, "plugins", json_pack("{s:s, s:{s:o}}", "type", "object",
+        "additionalProperties", "anyOf", schema.plugins));
+    json_object_set_new(properties, "pipelines", json_pack("{s:s, s:{s:s, s:o}}", "type", "object",
+        "additionalProperties", "type", "array", "items", step));
+    json_object_set_new(properties, "run",
+        json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string"));
+    json_object_set_new(root, "required", json_pack("[s,s]", "devices", "plugins"));
+    json_object_set_new(
+        root, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));
+    json_object_set_new(root, "title", json_string("iotifyd job file"));
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    printf("\n");
+    json_decref(root);
+    registry_clear(&registry);
+    return EXIT_DONE;
+}

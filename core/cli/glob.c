@@ -1,0 +1,125 @@
+/* `iotifyd glob list|get|set|delete JOB [KEY]`: a look into the job's glob storage. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/cli/commands.h"
+#include "core/store/store.h"
+
+/* Values that are no strings are stored as JSON behind this mark (see prelude.js). */
+#define JSON_MARK '\1'
+
+static void print_key(void *argument, const char *key)
+{
+    (void)argument;
+    printf("%s\n", key);
+}
+
+static enum iotify_result get(
+    struct store *store, struct call *call, const char *key, bool reveal)
+{
+    struct iotify_bytes value;
+    const char *text;
+    enum iotify_result result = store_get(store, call, store_glob_key(call, key), &value);
+
+    if (result == IOTIFY_NOT_FOUND)
+        return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
+    if (result != IOTIFY_OK)
+        return result;
+    text = value.data;
+    if (!reveal && strstr(text, "PRIVATE KEY-----"))
+        return call_fail(&call->base, IOTIFY_DENIED, "Sealed",
+            "\"%s\" is a private key; add --reveal to see it", key);
+    if (value.size && *text == JSON_MARK) {
+        text++;
+        value.size--;
+    }
+    fwrite(text, 1, value.size, stdout);
+    if (value.size == 0 || text[value.size - 1] != '\n')
+        putchar('\n');
+    return IOTIFY_OK;
+}
+
+static enum iotify_result set(struct store *store, struct call *call, const char *key)
+{
+    struct iotify_buffer value;
+    struct iotify_write write = {.kind = IOTIFY_PUT, .key = store_glob_key(call, key)};
+    enum iotify_result result = IOTIFY_INVALID;
+    char chunk[8192];
+    size_t got;
+
+    iotify_buffer_init(&value, IOTIFY_VALUE_MAX);
+    while ((got = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
+        iotify_buffer_append(&value, chunk, got);
+    explicit_bzero(chunk, sizeof(chunk));
+    if (value.failed) {
+        call_fail(&call->base, result, "TooLarge", "the value is larger than %d MiB",
+            IOTIFY_VALUE_MAX >> 20);
+    } else if (write.key) {
+        write.value = (struct iotify_bytes){iotify_buffer_text(&value), value.size};
+        result = store_apply(store, call, &write, 1);
+    }
+    iotify_buffer_wipe(&value);
+    return result;
+}
+
+static enum iotify_result delete(struct store *store, struct call *call, const char *key)
+{
+    struct iotify_bytes value;
+    struct iotify_write write = {.kind = IOTIFY_DELETE, .key = store_glob_key(call, key)};
+    enum iotify_result result =
+        write.key ? store_get(store, call, write.key, &value) : IOTIFY_INVALID;
+
+    if (result == IOTIFY_NOT_FOUND)
+        return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
+    return result == IOTIFY_OK ? store_apply(store, call, &write, 1) : result;
+}
+
+static int act(const struct options *options, const struct job *job, const char *verb)
+{
+    const char *key = options->word_count > 2 ? options->words[2] : "";
+    struct store *store = NULL;
+    enum iotify_result result;
+    struct call call;
+
+    call_init(&call, "glob");
+    result = store_open(&call, job->storage->plugin, job->storage->options, &store);
+    if (result == IOTIFY_OK && strcmp(verb, "list") == 0)
+        result = store_list_glob(store, &call, print_key, NULL);
+    else if (result == IOTIFY_OK && strcmp(verb, "get") == 0)
+        result = get(store, &call, key, options->reveal);
+    else if (result == IOTIFY_OK && strcmp(verb, "set") == 0)
+        result = set(store, &call, key);
+    else if (result == IOTIFY_OK)
+        result = delete(store, &call, key);
+    store_close(store);
+    if (result != IOTIFY_OK)
+        fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
+    call_clear(&call);
+    return result == IOTIFY_OK ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+int command_glob(const struct options *options)
+{
+    static const char *const verbs[] = {"list", "get", "set", "delete"};
+    struct diagnostics diagnostics = {0};
+    struct registry registry;
+    const char *verb = options->word_count > 0 ? options->words[0] : "";
+    size_t needed = strcmp(verb, "list") == 0 ? 2 : 3;
+    bool known = false;
+    struct job job;
+    int status;
+
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        known = known || strcmp(verbs[i], verb) == 0;
+    if (!known || options->word_count != needed || (needed == 3 && !*options->words[2])) {
+        fprintf(stderr, "iotifyd: write it as: iotifyd glob list|get|set|delete JOB.yaml [KEY]\n");
+        return EXIT_USAGE;
+    }
+    status = load_job(options->words[1], options, &registry, &job, &diagnostics);
+    if (status == EXIT_DONE)
+        status = act(options, &job, verb);
+    job_clear(&job);
+    registry_clear(&registry);
+    diagnostics_clear(&diagnostics);
+    return status;
+}

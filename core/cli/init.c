@@ -1,0 +1,175 @@
+/* `iotifyd init [JOB]`: the wizard. Asks on a terminal for what the options leave open. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/cli/commands.h"
+#include "core/job/value.h"
+#include "core/plugin/call.h"
+
+#define ANSWER_MAX 128
+
+struct answers {
+    char file[4096], region[ANSWER_MAX], profile[ANSWER_MAX], devices[ANSWER_MAX];
+};
+
+/* An answer from the option, the terminal, or the default. False: there was none to be had. */
+static bool ask(const char *option, const char *given, const char *question, const char *fallback,
+    char *answer)
+{
+    size_t length;
+
+    if (given) {
+        snprintf(answer, ANSWER_MAX, "%s", given);
+        return true;
+    }
+    snprintf(answer, ANSWER_MAX, "%s", fallback);
+    if (!isatty(STDIN_FILENO)) {
+        if (*fallback || strcmp(option, "--profile") == 0)
+            return true;
+        fprintf(stderr, "iotifyd: init needs %s where it cannot ask\n", option);
+        return false;
+    }
+    fprintf(stderr, "%s%s%s%s: ", question, *fallback ? " [" : "", fallback, *fallback ? "]" : "");
+    fflush(stderr);
+    {
+        char line[ANSWER_MAX];
+
+        if (!fgets(line, sizeof(line), stdin))
+            return false;
+        length = strcspn(line, "\r\n");
+        line[length] = '\0';
+        if (length)
+            memcpy(answer, line, length + 1);
+    }
+    return true;
+}
+
+static bool valid_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@ -")] ==
+           '\0';
+}
+
+static bool gather(const struct options *options, struct answers *answers)
+{
+    const char *region = getenv("AWS_REGION");
+    int64_t count;
+
+    snprintf(answers->file, sizeof(answers->file), "%s",
+        options->word_count ? options->words[0] : "job.yaml");
+    if (!region)
+        region = getenv("AWS_DEFAULT_REGION");
+    if (!ask("--region", options->region, "AWS region", region ? region : "", answers->region) ||
+        !ask("--profile", options->profile,
+            "Profile of your AWS credentials (empty: environment or default)", "",
+            answers->profile) ||
+        !ask("--devices", options->devices, "Number of devices", "100", answers->devices))
+        return false;
+    if (!*answers->region || !valid_word(answers->region) || strchr(answers->region, ' ')) {
+        fprintf(stderr, "iotifyd: \"%s\" is no region; write it as eu-central-1\n",
+            answers->region);
+        return false;
+    }
+    if (!valid_word(answers->profile)) {
+        fprintf(stderr, "iotifyd: \"%s\" is no profile name\n", answers->profile);
+        return false;
+    }
+    if (!value_parse_integer(answers->devices, &count) || count < 1 || count > 10000000) {
+        fprintf(stderr, "iotifyd: \"%s\" is no number of devices; 1 to 10000000\n",
+            answers->devices);
+        return false;
+    }
+    return true;
+}
+
+static bool write_file(const struct answers *answers, bool force)
+{
+    int descriptor = open(
+        answers->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0644);
+    FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+
+    if (!stream) {
+        fprintf(stderr, "iotifyd: cannot write %s: %s%s\n", answers->file, strerror(errno),
+            errno == EEXIST ? "; add --force to overwrite it" : "");
+        return false;
+    }
+    fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
+        answers->file);
+    fprintf(stream, "devices: %s\nplugins:\n  aws:\n    use: aws-iot\n    region: %s\n",
+        answers->devices, answers->region);
+    if (*answers->profile)
+        fprintf(stream, "    profile: \"%s\"\n", answers->profile);
+    if (fclose(stream) != 0) {
+        fprintf(stderr, "iotifyd: cannot write %s: %s\n", answers->file, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* The permissions that the actions of the job's pipelines declare, without repetition. */
+static size_t collect_permissions(const struct job *job, const char **permissions, size_t most)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < job->pipeline_count; i++) {
+        for (size_t j = 0; j < job->pipelines[i].count; j++) {
+            const struct iotify_action *action = job->pipelines[i].steps[j].action;
+
+            for (size_t k = 0; action && action->permissions && action->permissions[k]; k++) {
+                bool known = false;
+
+                for (size_t l = 0; l < count; l++)
+                    known = known || strcmp(permissions[l], action->permissions[k]) == 0;
+                if (!known && count < most)
+                    permissions[count++] = action->permissions[k];
+            }
+        }
+    }
+    return count;
+}
+
+static void print_grant(const struct job *job)
+{
+    const char *permissions[256], *document;
+    struct call call;
+
+    if (!job->connector || !job->connector->plugin->connector.grant)
+        return;
+    call_init(&call, "init");
+    if (job->connector->plugin->connector.grant(job->connector->instance, &call.base, permissions,
+            collect_permissions(job, permissions, 256), &document) == IOTIFY_OK) {
+        fprintf(stderr, "The IAM policy that its user needs, to paste into the console:\n");
+        printf("%s\n", document);
+    }
+    call_clear(&call);
+}
+
+int command_init(const struct options *options)
+{
+    struct answers answers;
+    struct diagnostics diagnostics = {0};
+    struct registry registry;
+    struct job job;
+    int status;
+
+    if (options->word_count > 1) {
+        fprintf(stderr, "iotifyd: init takes one file at most\n");
+        return EXIT_USAGE;
+    }
+    if (!gather(options, &answers))
+        return EXIT_USAGE;
+    if (!write_file(&answers, options->force))
+        return EXIT_STEP_FAILED;
+    fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);
+    status = load_job(answers.file, options, &registry, &job, &diagnostics);
+    if (status == EXIT_DONE)
+        print_grant(&job);
+    job_clear(&job);
+    registry_clear(&registry);
+    diagnostics_clear(&diagnostics);
+    return status;
+}

@@ -1,0 +1,176 @@
+#include "core/cli/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/arena.h"
+#include "core/base/suggest.h"
+
+const char options_help[] =
+    "Usage: iotifyd [OPTIONS] JOB.yaml [PIPELINE…]\n"
+    "       iotifyd init [JOB.yaml]\n"
+    "       iotifyd plugins [NAME]\n"
+    "       iotifyd schema\n"
+    "       iotifyd glob list|get|set|delete JOB.yaml [KEY]\n"
+    "\n"
+    "Puts a fleet of virtual devices on AWS IoT, drives it, and takes it away again.\n"
+    "Without PIPELINE the job's `run:` decides, by default deploy, simulate, cleanup.\n"
+    "\n"
+    "  --check            validate everything that can be known without the network\n"
+    "  --print            print the effective job: defaults filled in, secrets redacted\n"
+    "  --set PATH=VALUE   override a setting, for example --set devices=500; repeatable\n"
+    "  --keep             do not clean up at the end\n"
+    "  --json FILE        write the summary as JSON; - is the standard output\n"
+    "  -q, --quiet        errors and the summary only\n"
+    "  -v, --verbose      say more\n"
+    "  --no-color         no colors on a terminal\n"
+    "  --log-format FORM  text (default) or json\n"
+    "  --reveal           glob get: show private keys too\n"
+    "  --version          versions of the program, its plugin ABI and libraries\n"
+    "  -h, --help         this text\n"
+    "\n"
+    "init:                asks for what is not given by\n"
+    "  --region REGION    AWS region\n"
+    "  --profile NAME     profile of the AWS credentials\n"
+    "  --devices N        number of devices\n"
+    "  --force            overwrite an existing file\n"
+    "\n"
+    "Exit status: 0 done, 1 a step failed, 2 bad usage or job file, 99 a threshold was crossed,\n"
+    "128 + signal interrupted.\n";
+
+struct option {
+    const char *name, *short_name;
+    size_t offset;
+    enum { FLAG, VALUE, LIST } kind;
+};
+
+#define OFFSET(member) offsetof(struct options, member)
+static const struct option known[] = {
+    {"--check", NULL, OFFSET(check), FLAG},
+    {"--print", NULL, OFFSET(print), FLAG},
+    {"--keep", NULL, OFFSET(keep), FLAG},
+    {"--quiet", "-q", OFFSET(quiet), FLAG},
+    {"--verbose", "-v", OFFSET(verbose), FLAG},
+    {"--no-color", NULL, OFFSET(no_color), FLAG},
+    {"--version", NULL, OFFSET(version), FLAG},
+    {"--help", "-h", OFFSET(help), FLAG},
+    {"--reveal", NULL, OFFSET(reveal), FLAG},
+    {"--force", NULL, OFFSET(force), FLAG},
+    {"--set", NULL, OFFSET(overrides), LIST},
+    {"--json", NULL, OFFSET(json), VALUE},
+    {"--log-format", NULL, OFFSET(log_format), VALUE},
+    {"--region", NULL, OFFSET(region), VALUE},
+    {"--profile", NULL, OFFSET(profile), VALUE},
+    {"--devices", NULL, OFFSET(devices), VALUE},
+};
+
+static const struct {
+    const char *word;
+    enum command command;
+} commands[] = {{"init", COMMAND_INIT}, {"plugins", COMMAND_PLUGINS}, {"schema", COMMAND_SCHEMA},
+    {"glob", COMMAND_GLOB}};
+
+static const struct option *find(const char *argument, size_t length)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strlen(known[i].name) == length && strncmp(known[i].name, argument, length) == 0)
+            return &known[i];
+        if (known[i].short_name && strcmp(known[i].short_name, argument) == 0)
+            return &known[i];
+    }
+    return NULL;
+}
+
+static bool unknown(const char *argument)
+{
+    struct suggest suggest;
+
+    suggest_init(&suggest, argument);
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        suggest_offer(&suggest, known[i].name);
+    fprintf(stderr, "iotifyd: unknown option %s%s%s%s; see iotifyd --help\n", argument,
+        suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
+        suggest.best ? "?" : "");
+    return false;
+}
+
+/* One option at arguments[*at]; moves past its value. */
+static bool take_option(struct options *options, int count, char **arguments, int *at)
+{
+    const char *argument = arguments[*at];
+    const char *equals = strchr(argument, '=');
+    const struct option *option =
+        find(argument, equals ? (size_t)(equals - argument) : strlen(argument));
+    const char *value = equals ? equals + 1 : NULL;
+    char *member;
+
+    if (!option)
+        return unknown(argument);
+    member = (char *)options + option->offset;
+    if (option->kind == FLAG) {
+        if (equals) {
+            fprintf(stderr, "iotifyd: %s takes no value\n", option->name);
+            return false;
+        }
+        *(bool *)member = true;
+        return true;
+    }
+    if (!value && *at + 1 < count)
+        value = arguments[++*at];
+    if (!value) {
+        fprintf(stderr, "iotifyd: %s needs a value\n", option->name);
+        return false;
+    }
+    if (option->kind == LIST)
+        options->overrides[options->override_count++] = value;
+    else
+        *(const char **)(void *)member = value;
+    return true;
+}
+
+static void find_command(struct options *options)
+{
+    for (size_t i = 0; options->word_count && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(options->words[0], commands[i].word) == 0) {
+            options->command = commands[i].command;
+            options->word_count--;
+            memmove(options->words, options->words + 1,
+                options->word_count * sizeof(*options->words));
+            return;
+        }
+    }
+}
+
+bool options_parse(struct options *options, int count, char **arguments)
+{
+    bool only_words = false;
+
+    *options = (struct options){0};
+    options->words = memory_new((size_t)count, sizeof(*options->words));
+    options->overrides = memory_new((size_t)count, sizeof(*options->overrides));
+    for (int i = 1; i < count; i++) {
+        if (!only_words && strcmp(arguments[i], "--") == 0)
+            only_words = true;
+        else if (!only_words && arguments[i][0] == '-' && arguments[i][1])
+            {
+                if (!take_option(options, count, arguments, &i))
+                    return false;
+            }
+        else
+            options->words[options->word_count++] = arguments[i];
+    }
+    if (options->log_format && strcmp(options->log_format, "text") != 0 &&
+        strcmp(options->log_format, "json") != 0) {
+        fprintf(stderr, "iotifyd: --log-format takes text or json, not %s\n", options->log_format);
+        return false;
+    }
+    find_command(options);
+    return true;
+}
+
+void options_clear(struct options *options)
+{
+    free(options->words);
+    free(options->overrides);
+}

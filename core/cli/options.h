@@ -1,0 +1,28 @@
+/* The command line. */
+#ifndef CORE_CLI_OPTIONS_H
+#define CORE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum command { COMMAND_RUN, COMMAND_INIT, COMMAND_PLUGINS, COMMAND_SCHEMA, COMMAND_GLOB };
+
+struct options {
+    enum command command;
+    const char **words; /* what is no option: the job file, pipelines, a subcommand's words */
+    size_t word_count;
+    const char **overrides; /* --set */
+    size_t override_count;
+    const char *json;
+    const char *log_format;
+    const char *region, *profile, *devices; /* of init */
+    bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
+};
+
+/* False after a message on stderr: bad usage. options_clear() in either case. */
+bool options_parse(struct options *options, int count, char **arguments);
+void options_clear(struct options *options);
+/* What --help prints. */
+extern const char options_help[];
+
+#endif

@@ -1,0 +1,273 @@
+/* What the host does for a call inside a run: pacing, retries, the store. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/stop.h"
+#include "core/pipeline/run.h"
+#include "core/plugin/socketpair.h"
+
+/* A transient fault is tried this often; a service that throttles gets more patience. */
+#define TRIES_TRANSIENT 5
+#define TRIES_THROTTLED 20
+#define BACKOFF_MAX (20 * SECOND)
+/* How soon a wait notices a stop. */
+#define WAIT_SLICE (50 * MILLISECOND)
+
+static struct call *own(struct iotify_call *call)
+{
+    return (struct call *)call;
+}
+
+static struct run_context *context_of(struct iotify_call *call)
+{
+    return own(call)->context;
+}
+
+/* ------------------------------------------------------------------ perform */
+
+static enum iotify_result cancelled(struct iotify_call *call)
+{
+    return call_fail(call, IOTIFY_CANCELLED, "Cancelled", "interrupted");
+}
+
+static bool wait_until(int64_t moment)
+{
+    for (;;) {
+        int64_t left = moment - clock_now();
+        struct timespec pause;
+
+        if (stop_requested())
+            return false;
+        if (left <= 0)
+            return true;
+        if (left > WAIT_SLICE)
+            left = WAIT_SLICE;
+        pause = (struct timespec){.tv_nsec = left};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Full jitter: anywhere between nothing and twice the last ceiling. */
+static int64_t backoff(int attempt, int64_t at_least)
+{
+    static _Thread_local unsigned seed;
+    double ceiling = (double)SECOND / 4 * pow(2, attempt);
+    int64_t pause;
+
+    if (seed == 0)
+        seed = (unsigned)clock_now() ^ (unsigned)(uintptr_t)&seed;
+    if (ceiling > (double)BACKOFF_MAX)
+        ceiling = (double)BACKOFF_MAX;
+    pause = (int64_t)((double)rand_r(&seed) / (double)RAND_MAX * ceiling);
+    return pause > at_least ? pause : at_least;
+}
+
+static bool may_repeat(enum iotify_result result, int attempt)
+{
+    if (result == IOTIFY_THROTTLED)
+        return attempt < TRIES_THROTTLED;
+    return result == IOTIFY_TRANSIENT && attempt < TRIES_TRANSIENT;
+}
+
+static enum iotify_result host_perform(struct iotify_call *call, const char *operation,
+    enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument)
+{
+    const struct run_context *context = context_of(call);
+    struct pacer *pacer = context->connection ? context->connection->pacer : NULL;
+
+    for (int attempt = 1;; attempt++) {
+        int64_t now = clock_now(), pause;
+        enum iotify_result result;
+
+        if (!wait_until(pacer ? pacer_take(pacer, operation, now) : now))
+            return cancelled(call);
+        own(call)->retry_after = 0;
+        result = function(call, argument);
+        if (result == IOTIFY_THROTTLED && context->counters)
+            atomic_fetch_add(&context->counters->throttled, 1);
+        if (!may_repeat(result, attempt))
+            return result;
+        if (context->counters)
+            atomic_fetch_add(&context->counters->retried, 1);
+        pause = backoff(attempt, own(call)->retry_after);
+        call_log(call, IOTIFY_DEBUG, "%s: %s; again in %.1f s", operation,
+            call_message(own(call), result), (double)pause / (double)SECOND);
+        if (result == IOTIFY_THROTTLED && pacer)
+            pacer_hold(pacer, operation, clock_now() + own(call)->retry_after);
+        if (!wait_until(clock_now() + pause))
+            return cancelled(call);
+    }
+}
+
+static enum iotify_result host_wait(struct iotify_call *call, int64_t nanoseconds)
+{
+    return wait_until(clock_now() + nanoseconds) ? IOTIFY_OK : cancelled(call);
+}
+
+static void host_retry_after(struct iotify_call *call, int64_t nanoseconds)
+{
+    own(call)->retry_after = nanoseconds;
+}
+
+/* ------------------------------------------------------------------ glob and records */
+
+static enum iotify_result glob_get(struct run *run, struct call *call, const char *key,
+    struct iotify_bytes *out)
+{
+    const char *mapped = store_glob_key(call, key);
+
+    return mapped ? store_get(run->store, call, mapped, out) : IOTIFY_INVALID;
+}
+
+/* The same writes under the store's keys; NULL after a failure. */
+static struct iotify_write *map_writes(
+    struct call *call, const struct iotify_write *writes, size_t count, size_t first)
+{
+    struct iotify_write *mapped = arena_array(&call->arena, first + count, sizeof(*mapped));
+
+    for (size_t i = 0; i < count; i++) {
+        mapped[first + i] = writes[i];
+        mapped[first + i].key = store_glob_key(call, writes[i].key);
+        if (!mapped[first + i].key)
+            return NULL;
+    }
+    return mapped;
+}
+
+static enum iotify_result glob_apply(
+    struct run *run, struct call *call, struct iotify_write *writes, size_t count)
+{
+    struct iotify_write *mapped = map_writes(call, writes, count, 0);
+    enum iotify_result result;
+
+    if (!mapped)
+        return IOTIFY_INVALID;
+    result = store_apply(run->store, call, mapped, count);
+    for (size_t i = 0; i < count; i++)
+        writes[i].result = mapped[i].result;
+    return result;
+}
+
+static enum iotify_result host_glob_get(
+    struct iotify_call *call, const char *key, struct iotify_bytes *out)
+{
+    return glob_get(context_of(call)->run, own(call), key, out);
+}
+
+static enum iotify_result host_glob_apply(
+    struct iotify_call *call, struct iotify_write *writes, size_t count)
+{
+    return glob_apply(context_of(call)->run, own(call), writes, count);
+}
+
+static const char *record_key(struct iotify_call *call)
+{
+    const struct connection *connection = context_of(call)->connection;
+
+    if (!connection || !connection->realm || call->client < 0) {
+        call_fail(call, IOTIFY_FAILED, "NoRecord", "this call has no record");
+        return NULL;
+    }
+    return store_record_key(own(call), connection->plugin->alias, connection->realm, call->client);
+}
+
+static enum iotify_result host_record_get(struct iotify_call *call, struct iotify_bytes *out)
+{
+    const char *key = record_key(call);
+
+    *out = (struct iotify_bytes){0};
+    return key ? store_get(context_of(call)->run->store, own(call), key, out) : IOTIFY_FAILED;
+}
+
+static enum iotify_result host_record_set(struct iotify_call *call, struct iotify_bytes expected,
+    struct iotify_bytes value, struct iotify_write *globs, size_t count)
+{
+    struct iotify_write *writes = map_writes(own(call), globs, count, 1);
+    const char *key = record_key(call);
+    enum iotify_result result;
+
+    if (!key || !writes)
+        return IOTIFY_FAILED;
+    writes[0] = (struct iotify_write){.key = key, .value = value, .expected = expected};
+    if (value.size == 0)
+        writes[0].kind = IOTIFY_DELETE;
+    else
+        writes[0].kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE;
+    for (size_t i = 1; i <= count; i++)
+        writes[i].with_previous = true;
+    result = store_apply(context_of(call)->run->store, own(call), writes, count + 1);
+    if (result == IOTIFY_OK && writes[0].result != IOTIFY_OK)
+        return call_fail(call, IOTIFY_CONFLICT, "RecordChanged",
+            "another iotifyd works on this client with the same store; wait for it to end");
+    return result;
+}
+
+static void host_clients(struct iotify_call *call, int64_t *first, int64_t *count)
+{
+    const struct job_options *options = context_of(call)->run->job->options;
+
+    *first = options->first;
+    *count = options->count;
+}
+
+static const struct iotify_host online = {
+    .struct_size = sizeof(struct iotify_host),
+    .log = call_log,
+    .fail = call_fail,
+    .fail_setting = call_fail_setting,
+    .alloc = call_alloc,
+    .perform = host_perform,
+    .wait = host_wait,
+    .retry_after = host_retry_after,
+    .glob_get = host_glob_get,
+    .glob_apply = host_glob_apply,
+    .record_get = host_record_get,
+    .record_set = host_record_set,
+    .clients = host_clients,
+    .without_socketpair = socketpair_without,
+};
+
+void run_call(struct run *run, struct call *call, struct run_context *context,
+    const struct job_plugin *plugin, const char *where, struct counters *counters)
+{
+    call_init(call, where);
+    *context = (struct run_context){.run = run, .counters = counters};
+    if (plugin && plugin->plugin->descriptor.kind == IOTIFY_CONNECTOR)
+        context->connection = &run->connections[plugin - run->job->plugins];
+    call->base.host = &online;
+    call->context = context;
+}
+
+/* ------------------------------------------------------------------ for scripts */
+
+static enum iotify_result script_glob_get(
+    void *context, struct call *call, const char *key, struct iotify_bytes *out)
+{
+    return glob_get(context, call, key, out);
+}
+
+static enum iotify_result script_glob_apply(
+    void *context, struct call *call, struct iotify_write *writes, size_t count)
+{
+    return glob_apply(context, call, writes, count);
+}
+
+static void script_console(void *context, enum iotify_level level, int64_t client,
+    int64_t iteration, const char *text)
+{
+    char where[64];
+
+    (void)context;
+    snprintf(where, sizeof(where), "client %lld, iteration %lld", (long long)client,
+        (long long)iteration);
+    log_write(level > IOTIFY_DEBUG ? IOTIFY_INFO : level, where, "%s", text);
+}
+
+struct script_services run_services(struct run *run)
+{
+    return (struct script_services){run, script_glob_get, script_glob_apply, script_console};
+}

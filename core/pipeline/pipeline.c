@@ -1,0 +1,379 @@
+/* Running the steps of a pipeline: an action once, or for each of many clients on workers. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/stop.h"
+#include "core/pipeline/run.h"
+#include "core/report/progress.h"
+#include "core/template/expansion.h"
+
+#define STACK_SIZE (512 * 1024)
+#define TICK (100 * MILLISECOND)
+
+/* One call that waits for a worker. */
+struct task {
+    int64_t client;
+    struct arena arena;   /* of the expanded settings */
+    const void *options;
+    struct task *next;
+};
+
+/* One step under way. The lock guards everything below it. */
+struct fanout {
+    struct run *run;
+    const struct step *step;
+    const char *where;
+    struct counters counters;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, progress;
+    struct task *first, **last;
+    size_t waiting;
+    bool closed; /* no further task comes */
+    struct step_summary *result;
+    int64_t done;
+};
+
+/* ------------------------------------------------------------------ workers */
+
+static void note(struct fanout *fanout, const struct call *call, enum iotify_result result)
+{
+    fanout->done++;
+    if (result == IOTIFY_OK) {
+        fanout->result->ok++;
+    } else if (result == IOTIFY_UNCHANGED) {
+        fanout->result->skipped++;
+    } else if (result != IOTIFY_CANCELLED) {
+        fanout->result->failed++;
+        summary_add_failure(fanout->run->summary, &fanout->result->failures,
+            call_code(call, result), call_message(call, result), call->base.client);
+    }
+}
+
+static void work(struct fanout *fanout, struct task *task)
+{
+    const struct step *step = fanout->step;
+    struct run_context context;
+    enum iotify_result result;
+    struct call call;
+
+    run_call(fanout->run, &call, &context, step->owner, fanout->where, &fanout->counters);
+    call.base.client = task->client;
+    call.base.arguments = task->options;
+    call.node = step->node;
+    call.place = step->place;
+    result = step->action->apply(step->owner->instance, &call.base);
+    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
+        call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
+    pthread_mutex_lock(&fanout->mutex);
+    note(fanout, &call, result);
+    pthread_cond_signal(&fanout->progress);
+    pthread_mutex_unlock(&fanout->mutex);
+    call_clear(&call);
+    arena_wipe(&task->arena);
+    free(task);
+}
+
+static struct task *take(struct fanout *fanout)
+{
+    struct task *task;
+
+    pthread_mutex_lock(&fanout->mutex);
+    while (!fanout->first && !fanout->closed)
+        pthread_cond_wait(&fanout->work, &fanout->mutex);
+    task = fanout->first;
+    if (task) {
+        fanout->first = task->next;
+        if (!fanout->first)
+            fanout->last = &fanout->first;
+        fanout->waiting--;
+        pthread_cond_signal(&fanout->progress);
+    }
+    pthread_mutex_unlock(&fanout->mutex);
+    return task;
+}
+
+static void *worker(void *argument)
+{
+    struct task *task;
+
+    while ((task = take(argument)))
+        work(argument, task);
+    return NULL;
+}
+
+static size_t start_workers(struct fanout *fanout, pthread_t *threads, size_t count)
+{
+    pthread_attr_t attributes;
+    size_t started = 0;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    while (started < count &&
+           pthread_create(&threads[started], &attributes, worker, fanout) == 0)
+        started++;
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+/* ------------------------------------------------------------------ dispatch, main thread */
+
+static void show(struct fanout *fanout)
+{
+    struct progress progress = {.label = fanout->where,
+        .total = fanout->result->total,
+        .done = fanout->done,
+        .failed = fanout->result->failed,
+        .retried = atomic_load(&fanout->counters.retried),
+        .throttled = atomic_load(&fanout->counters.throttled)};
+
+    progress_show(&progress);
+}
+
+/* Wait for a change, at most a tick. With the lock. */
+static void wait_tick(struct fanout *fanout)
+{
+    clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
+    show(fanout);
+}
+
+/* A step whose settings are the same for all clients needs no script machine. */
+static bool compile(struct fanout *fanout, struct expansion *expansion)
+{
+    struct diagnostics diagnostics = {0};
+    bool good;
+
+    if (!fanout->step->expressions)
+        return true;
+    if (!run_script(fanout->run))
+        return false;
+    good = expansion_compile(
+        expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
+    for (size_t i = 0; i < diagnostics.count; i++)
+        summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
+            diagnostics.items[i].text, -1);
+    diagnostics_clear(&diagnostics);
+    return good;
+}
+
+static void push(struct fanout *fanout, struct task *task, size_t most)
+{
+    pthread_mutex_lock(&fanout->mutex);
+    while (fanout->waiting >= most && !stop_requested())
+        wait_tick(fanout);
+    task->next = NULL;
+    *fanout->last = task;
+    fanout->last = &task->next;
+    fanout->waiting++;
+    pthread_cond_signal(&fanout->work);
+    pthread_mutex_unlock(&fanout->mutex);
+}
+
+static void dispatch(struct fanout *fanout, const struct expansion *expansion,
+    const int64_t *clients, size_t count, size_t most)
+{
+    for (size_t i = 0; i < count && !stop_requested(); i++) {
+        struct task *task = memory_new(1, sizeof(*task));
+        const struct step *step = fanout->step;
+        const char *error = NULL;
+        struct call call;
+
+        call_init(&call, fanout->where);
+        call.base.client = task->client = clients[i];
+        task->options = expansion_apply(expansion, fanout->run->script,
+            (struct script_turn){.slot = -1, .client = task->client}, step->settings,
+            step->options, fanout->run->job->directory, &task->arena, &error);
+        if (task->options) {
+            push(fanout, task, most);
+        } else {
+            call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
+            pthread_mutex_lock(&fanout->mutex);
+            note(fanout, &call, IOTIFY_INVALID);
+            pthread_mutex_unlock(&fanout->mutex);
+            arena_wipe(&task->arena);
+            free(task);
+        }
+        call_clear(&call);
+    }
+}
+
+/* A stop takes back what no worker has begun. */
+static void drop_waiting(struct fanout *fanout)
+{
+    while (fanout->first) {
+        struct task *task = fanout->first;
+
+        fanout->first = task->next;
+        arena_wipe(&task->arena);
+        free(task);
+    }
+    fanout->last = &fanout->first;
+    fanout->waiting = 0;
+}
+
+static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
+{
+    pthread_mutex_lock(&fanout->mutex);
+    fanout->closed = true;
+    pthread_cond_broadcast(&fanout->work);
+    while (fanout->waiting > 0) {
+        if (stop_requested())
+            drop_waiting(fanout);
+        else
+            wait_tick(fanout);
+    }
+    pthread_mutex_unlock(&fanout->mutex);
+    for (size_t i = 0; i < count; i++) {
+        /* Keep the display alive while the last calls end. */
+        struct timespec until;
+
+        do {
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_nsec += TICK;
+            if (until.tv_nsec >= SECOND) {
+                until.tv_sec++;
+                until.tv_nsec -= SECOND;
+            }
+            pthread_mutex_lock(&fanout->mutex);
+            show(fanout);
+            pthread_mutex_unlock(&fanout->mutex);
+        } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
+    }
+}
+
+static void fan_out(struct fanout *fanout, const int64_t *clients, size_t count)
+{
+    size_t workers = (size_t)fanout->run->job->options->workers;
+    struct expansion expansion = {0};
+    pthread_t *threads;
+
+    fanout->result->total = (int64_t)count;
+    if (workers > count)
+        workers = count;
+    if (!compile(fanout, &expansion)) {
+        fanout->result->failed = fanout->result->total;
+        expansion_clear(&expansion);
+        return;
+    }
+    pthread_mutex_init(&fanout->mutex, NULL);
+    clock_condition_init(&fanout->work);
+    clock_condition_init(&fanout->progress);
+    fanout->last = &fanout->first;
+    threads = memory_new(workers, sizeof(*threads));
+    workers = start_workers(fanout, threads, workers);
+    if (workers > 0 || count == 0) {
+        dispatch(fanout, &expansion, clients, count, workers * 4);
+    } else {
+        fanout->result->failed = fanout->result->total;
+        summary_add_failure(fanout->run->summary, &fanout->result->failures, "NoThread",
+            "cannot start a thread; set workers: to a smaller number", -1);
+    }
+    finish(fanout, threads, workers);
+    free(threads);
+    expansion_clear(&expansion);
+    pthread_cond_destroy(&fanout->work);
+    pthread_cond_destroy(&fanout->progress);
+    pthread_mutex_destroy(&fanout->mutex);
+}
+
+/* ------------------------------------------------------------------ one step */
+
+static const char *scope_name(const struct step *step)
+{
+    return step->action && step->action->scope != IOTIFY_FOR_JOB ? "device" : "job";
+}
+
+/* Whom the action is for. False: a message is in `call`. */
+static bool list_clients(struct run *run, const struct step *step, struct call *call,
+    const int64_t **clients, size_t *count)
+{
+    const struct connection *connection = &run->connections[step->owner - run->job->plugins];
+    int64_t *list;
+
+    if (step->action->scope == IOTIFY_FOR_RECORD) {
+        enum iotify_result result = store_list_records(
+            run->store, call, step->owner->alias, connection->realm, &list, count);
+
+        *clients = list;
+        return result == IOTIFY_OK;
+    }
+    *count = step->action->scope == IOTIFY_FOR_JOB ? 1 : (size_t)run->job->options->count;
+    list = arena_array(&call->arena, *count, sizeof(*list));
+    for (size_t i = 0; i < *count; i++)
+        list[i] = run->job->options->first + (int64_t)i;
+    if (step->action->scope == IOTIFY_FOR_JOB)
+        list[0] = -1;
+    *clients = list;
+    return true;
+}
+
+static void run_action(struct run *run, const struct step *step, struct step_summary *result,
+    const char *where)
+{
+    struct fanout fanout = {.run = run, .step = step, .where = where, .result = result};
+    struct run_context context;
+    const int64_t *clients;
+    enum iotify_result connected;
+    struct call call;
+    size_t count;
+
+    run_call(run, &call, &context, step->owner, where, &fanout.counters);
+    connected = run_connect(run, step->owner, &call);
+    if (connected == IOTIFY_OK && !list_clients(run, step, &call, &clients, &count))
+        connected = IOTIFY_FAILED;
+    if (connected == IOTIFY_OK) {
+        progress_begin(where, (int64_t)count);
+        fan_out(&fanout, clients, count);
+        progress_end();
+    } else if (connected != IOTIFY_CANCELLED) {
+        result->total = result->failed = 1;
+        summary_add_failure(run->summary, &result->failures, call_code(&call, connected),
+            call_message(&call, connected), -1);
+    }
+    result->retried = atomic_load(&fanout.counters.retried);
+    result->throttled = atomic_load(&fanout.counters.throttled);
+    call_clear(&call);
+}
+
+static void log_outcome(const struct step_summary *result, const char *where)
+{
+    if (result->failed == 0 && result->skipped == result->total && result->total > 0)
+        log_write(IOTIFY_INFO, where, "nothing to do, all %lld as they were",
+            (long long)result->total);
+    else
+        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s",
+            (long long)(result->ok + result->skipped), (long long)result->total, result->seconds);
+    for (const struct failure *failure = result->failures; failure; failure = failure->next)
+        log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
+            failure->count > 1 ? " (and more of this kind)" : "");
+}
+
+static bool run_step(struct run *run, const struct pipeline *pipeline, const struct step *step)
+{
+    struct step_summary *result =
+        summary_add_step(run->summary, pipeline->name, step->name, scope_name(step));
+    const char *where =
+        arena_format(&run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
+    int64_t began = clock_now();
+    bool good;
+
+    if (step->core) {
+        good = run->core_step(run, step, result);
+    } else {
+        run_action(run, step, result, where);
+        good = result->failed == 0;
+    }
+    result->seconds = (double)(clock_now() - began) / (double)SECOND;
+    log_outcome(result, where);
+    return good && !stop_requested();
+}
+
+bool run_pipeline(struct run *run, const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->count; i++)
+        if (!run_step(run, pipeline, &pipeline->steps[i]))
+            return false;
+    return true;
+}

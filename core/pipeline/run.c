@@ -1,0 +1,90 @@
+#include "core/pipeline/run.h"
+
+#include <string.h>
+
+#include "core/base/log.h"
+
+static double plugin_rate(void *argument, const char *operation)
+{
+    const struct job_plugin *plugin = argument;
+
+    return plugin->plugin->connector.rate
+               ? plugin->plugin->connector.rate(plugin->instance, operation)
+               : 0;
+}
+
+/* The store remembers its job: the records of one must not be taken for another's. */
+static bool check_owner(struct run *run, struct call *call)
+{
+    const char *name = run->job->options->name;
+    struct iotify_bytes owner;
+    enum iotify_result result = store_get(run->store, call, store_note_key(call, "job"), &owner);
+    struct iotify_write write = {.kind = IOTIFY_CREATE,
+        .key = store_note_key(call, "job"),
+        .value = {name, strlen(name)}};
+
+    if (result == IOTIFY_NOT_FOUND)
+        return store_apply(run->store, call, &write, 1) == IOTIFY_OK;
+    if (result != IOTIFY_OK)
+        return false;
+    if (strcmp(owner.data, name) == 0)
+        return true;
+    call_fail(&call->base, IOTIFY_CONFLICT, "OtherJob",
+        "the store belongs to the job \"%s\" and this one is \"%s\"; set name: %s, or another "
+        "path: for the alias glob",
+        (const char *)owner.data, name, (const char *)owner.data);
+    return false;
+}
+
+bool run_open(struct run *run, const struct job *job, struct summary *summary, struct call *call)
+{
+    *run = (struct run){.job = job, .summary = summary};
+    run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        run->connections[i].plugin = &job->plugins[i];
+        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
+            run->connections[i].pacer = pacer_new(plugin_rate, &job->plugins[i]);
+    }
+    if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
+        return false;
+    return check_owner(run, call);
+}
+
+void run_close(struct run *run)
+{
+    script_free(run->script);
+    store_close(run->store);
+    for (size_t i = 0; run->connections && i < run->job->plugin_count; i++)
+        pacer_free(run->connections[i].pacer);
+    arena_clear(&run->arena);
+    *run = (struct run){0};
+}
+
+enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call)
+{
+    struct connection *connection = &run->connections[plugin - run->job->plugins];
+    const char *realm = NULL;
+    enum iotify_result result;
+
+    if (connection->realm)
+        return IOTIFY_OK;
+    result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
+    if (result != IOTIFY_OK)
+        return result;
+    connection->realm = arena_string(&run->arena, realm ? realm : "-");
+    return IOTIFY_OK;
+}
+
+struct script *run_script(struct run *run)
+{
+    struct script_services services = run_services(run);
+    struct script_facts facts = {.job = run->job->options->name,
+        .clients = run->job->options->count,
+        .time_limit = INT64_C(1000000000)};
+
+    if (!run->script)
+        run->script = script_new(&services, &facts);
+    if (!run->script)
+        log_write(IOTIFY_ERROR, run->job->options->name, "the script engine cannot start");
+    return run->script;
+}

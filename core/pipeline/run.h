@@ -1,0 +1,70 @@
+/*
+ * A run of a job: the store, the connectors and what the steps share. Made by the main thread;
+ * worker threads reach it through their calls.
+ */
+#ifndef CORE_PIPELINE_RUN_H
+#define CORE_PIPELINE_RUN_H
+
+#include <stdatomic.h>
+
+#include "core/job/job.h"
+#include "core/pipeline/pacer.h"
+#include "core/report/summary.h"
+#include "core/store/store.h"
+#include "core/template/script.h"
+
+/* What a run knows of one connector. */
+struct connection {
+    const struct job_plugin *plugin;
+    struct pacer *pacer;
+    const char *realm; /* NULL until connected */
+};
+
+/* Counters of a step that its calls share. */
+struct counters {
+    atomic_llong retried, throttled;
+};
+
+/* The context of a call: set up by run_call(). */
+struct run_context {
+    struct run *run;
+    struct connection *connection; /* NULL for calls of no connector */
+    struct counters *counters;
+};
+
+struct run {
+    const struct job *job;
+    struct store *store;
+    struct connection *connections; /* one for each of the job's plugins; unused for others */
+    struct summary *summary;
+    struct script *script; /* expands step settings; made when first needed */
+    /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
+    bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
+    struct arena arena;
+};
+
+/*
+ * Open the store, and check that it belongs to this job. False after a message in `call`.
+ * run_close() in either case.
+ */
+bool run_open(struct run *run, const struct job *job, struct summary *summary, struct call *call);
+void run_close(struct run *run);
+
+/*
+ * Make `call` one with everything the host offers, for a plugin of the job (NULL: none). `context` must live as long as the call.
+ */
+void run_call(struct run *run, struct call *call, struct run_context *context,
+    const struct job_plugin *plugin, const char *where, struct counters *counters);
+
+/* Connect the connector unless it is already. */
+enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);
+
+/* The machine that expands step settings. NULL after a log line. */
+struct script *run_script(struct run *run);
+/* What scripts of this run may reach; for other machines too. */
+struct script_services run_services(struct run *run);
+
+/* Run one pipeline; false when a step failed or a stop was requested. */
+bool run_pipeline(struct run *run, const struct pipeline *pipeline);
+
+#endif

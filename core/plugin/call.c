@@ -1,0 +1,182 @@
+#include "core/plugin/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/job/schema.h"
+#include "core/plugin/socketpair.h"
+
+/* The code stands in summaries, the words in messages where a plugin gave none. */
+static const struct {
+    const char *code, *words;
+} results[] = {
+    [IOTIFY_OK] = {"OK", "done"},
+    [IOTIFY_UNCHANGED] = {"Unchanged", "nothing to do"},
+    [IOTIFY_INVALID] = {"Invalid", "the request is not valid"},
+    [IOTIFY_NOT_FOUND] = {"NotFound", "not found"},
+    [IOTIFY_EXISTS] = {"Exists", "exists already"},
+    [IOTIFY_CONFLICT] = {"Conflict", "the present state forbids it"},
+    [IOTIFY_DENIED] = {"Denied", "not allowed"},
+    [IOTIFY_THROTTLED] = {"Throttled", "the service asked to slow down, again and again"},
+    [IOTIFY_TRANSIENT] = {"Transient", "no answer after several tries"},
+    [IOTIFY_FULL] = {"Full", "a disk or a resource limit is reached"},
+    [IOTIFY_CANCELLED] = {"Cancelled", "interrupted"},
+    [IOTIFY_FAILED] = {"Failed", "failed"},
+};
+
+static struct call *own(struct iotify_call *call)
+{
+    return (struct call *)call;
+}
+
+void call_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
+{
+    va_list arguments;
+    char where[256];
+
+    if (call->client >= 0)
+        snprintf(where, sizeof(where), "%s[%lld]", own(call)->where, (long long)call->client);
+    else
+        snprintf(where, sizeof(where), "%s", own(call)->where);
+    va_start(arguments, format);
+    log_vwrite(level, where, format, arguments);
+    va_end(arguments);
+}
+
+enum iotify_result call_fail(struct iotify_call *call, enum iotify_result result, const char *code,
+    const char *format, ...)
+{
+    va_list arguments;
+
+    snprintf(own(call)->code, sizeof(own(call)->code), "%s", code);
+    va_start(arguments, format);
+    vsnprintf(own(call)->message, sizeof(own(call)->message), format, arguments);
+    va_end(arguments);
+    for (char *c = own(call)->message; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    return result;
+}
+
+enum iotify_result call_fail_setting(
+    struct iotify_call *call, const char *setting, const char *format, ...)
+{
+    const struct node *given = schema_given(own(call)->node, setting);
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(own(call)->message, sizeof(own(call)->message), format, arguments);
+    va_end(arguments);
+    if (own(call)->diagnostics)
+        diagnostics_add(own(call)->diagnostics, given ? given->place : own(call)->place, "%s",
+            own(call)->message);
+    return IOTIFY_INVALID;
+}
+
+void *call_alloc(struct iotify_call *call, size_t size)
+{
+    return arena_alloc(&own(call)->arena, size);
+}
+
+static enum iotify_result no_perform(struct iotify_call *call, const char *operation,
+    enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument)
+{
+    (void)function;
+    (void)argument;
+    return call_fail(call, IOTIFY_FAILED, "Offline", "%s is not possible here", operation);
+}
+
+static enum iotify_result no_wait(struct iotify_call *call, int64_t nanoseconds)
+{
+    (void)nanoseconds;
+    return call_fail(call, IOTIFY_FAILED, "Offline", "waiting is not possible here");
+}
+
+static void keep_retry_after(struct iotify_call *call, int64_t nanoseconds)
+{
+    own(call)->retry_after = nanoseconds;
+}
+
+static enum iotify_result no_read(struct iotify_call *call, struct iotify_bytes *out)
+{
+    *out = (struct iotify_bytes){0};
+    return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
+}
+
+static enum iotify_result no_get(
+    struct iotify_call *call, const char *key, struct iotify_bytes *out)
+{
+    (void)key;
+    return no_read(call, out);
+}
+
+static enum iotify_result no_apply(
+    struct iotify_call *call, struct iotify_write *writes, size_t count)
+{
+    (void)writes;
+    (void)count;
+    return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
+}
+
+static enum iotify_result no_set(struct iotify_call *call, struct iotify_bytes expected,
+    struct iotify_bytes value, struct iotify_write *globs, size_t count)
+{
+    (void)expected;
+    (void)value;
+    return no_apply(call, globs, count);
+}
+
+static void no_clients(struct iotify_call *call, int64_t *first, int64_t *count)
+{
+    (void)call;
+    *first = 0;
+    *count = 0;
+}
+
+static const struct iotify_host offline = {
+    .struct_size = sizeof(struct iotify_host),
+    .log = call_log,
+    .fail = call_fail,
+    .fail_setting = call_fail_setting,
+    .alloc = call_alloc,
+    .perform = no_perform,
+    .wait = no_wait,
+    .retry_after = keep_retry_after,
+    .glob_get = no_get,
+    .glob_apply = no_apply,
+    .record_get = no_read,
+    .record_set = no_set,
+    .clients = no_clients,
+    .without_socketpair = socketpair_without,
+};
+
+void call_init(struct call *call, const char *where)
+{
+    *call = (struct call){.base = {.host = &offline, .client = -1}, .where = where};
+}
+
+void call_clear(struct call *call)
+{
+    arena_wipe(&call->arena);
+}
+
+void call_take_failure(struct call *call, const struct call *from)
+{
+    memcpy(call->code, from->code, sizeof(call->code));
+    memcpy(call->message, from->message, sizeof(call->message));
+}
+
+const char *call_message(const struct call *call, enum iotify_result result)
+{
+    if (*call->message)
+        return call->message;
+    return result <= IOTIFY_FAILED ? results[result].words : "failed";
+}
+
+const char *call_code(const struct call *call, enum iotify_result result)
+{
+    if (*call->code)
+        return call->code;
+    return result <= IOTIFY_FAILED ? results[result].code : "Failed";
+}

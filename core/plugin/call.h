@@ -1,0 +1,49 @@
+/*
+ * One call into a plugin: its arena, its place for the log, and why it failed. The host table
+ * beneath it says what the plugin may ask for.
+ */
+#ifndef CORE_PLUGIN_CALL_H
+#define CORE_PLUGIN_CALL_H
+
+#include <iotify/host.h>
+
+#include "core/base/arena.h"
+#include "core/base/diagnostics.h"
+#include "core/job/tree.h"
+
+struct call {
+    struct iotify_call base; /* first: the plugin sees this part */
+    struct arena arena;
+    const char *where;       /* for the log: "deploy/aws.device"; never NULL */
+    void *context;           /* of the host table; NULL in the offline one */
+    const struct node *node; /* the settings, for fail_setting; may be NULL */
+    struct place place;      /* where the step stands */
+    struct diagnostics *diagnostics; /* takes fail_setting; may be NULL */
+    char code[64];           /* of the last failure; "" when none was given */
+    char message[512];
+    int64_t retry_after;     /* nanoseconds */
+};
+
+/*
+ * A call whose host can log, fail and allocate, and nothing else: for open, prepare and the
+ * operations of storages and transports. End it with call_clear().
+ */
+void call_init(struct call *call, const char *where);
+/* Overwrites and frees the arena. */
+void call_clear(struct call *call);
+
+/* The parts that every host table shares. */
+void call_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum iotify_result call_fail(struct iotify_call *call, enum iotify_result result, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+enum iotify_result call_fail_setting(struct iotify_call *call, const char *setting,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+void *call_alloc(struct iotify_call *call, size_t size);
+/* Take over why another call failed. */
+void call_take_failure(struct call *call, const struct call *from);
+/* What to tell the user: the message, or a general word for the result. */
+const char *call_message(const struct call *call, enum iotify_result result);
+const char *call_code(const struct call *call, enum iotify_result result);
+
+#endif

@@ -1,0 +1,363 @@
+#include "core/plugin/registry.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/plugin/trust.h"
+
+#define FILE_PREFIX "iotify-"
+#define FILE_SUFFIX ".so"
+#define COUNT_MAX 1000
+/* A descriptor must reach at least to its operations. */
+#define DESCRIPTOR_MIN offsetof(struct iotify_plugin, actions)
+
+const char *plugin_kind_name(enum iotify_kind kind)
+{
+    switch (kind) {
+    case IOTIFY_CONNECTOR:
+        return "connector";
+    case IOTIFY_STORAGE:
+        return "storage";
+    case IOTIFY_TRANSPORT:
+        return "transport";
+    }
+    return "unknown";
+}
+
+const struct iotify_action *plugin_action(const struct plugin *plugin, const char *name)
+{
+    for (uint32_t i = 0; i < plugin->descriptor.action_count; i++)
+        if (strcmp(plugin->actions[i].name, name) == 0)
+            return &plugin->actions[i];
+    return NULL;
+}
+
+void registry_init(struct registry *registry)
+{
+    const char *environment = getenv("IOTIFY_PLUGIN_PATH");
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    char *slash;
+
+    *registry = (struct registry){0};
+    program[length > 0 ? length : 0] = '\0';
+    slash = strrchr(program, '/');
+    if (slash)
+        *slash = '\0';
+    registry->path = arena_format(&registry->arena, "%s%s%s/../lib/iotify",
+        environment ? environment : "", environment && *environment ? ":" : "", program);
+}
+
+void registry_clear(struct registry *registry)
+{
+    arena_clear(&registry->arena);
+    *registry = (struct registry){0};
+}
+
+/* ------------------------------------------------------------------ folders of the path */
+
+/* The next folder of a path list, in the arena; NULL at the end. */
+static const char *next_folder(struct arena *arena, const char **rest)
+{
+    while (**rest) {
+        size_t length = strcspn(*rest, ":");
+        const char *folder = arena_copy(arena, *rest, length);
+
+        *rest += length + ((*rest)[length] == ':');
+        if (length)
+            return folder;
+    }
+    return NULL;
+}
+
+static const char *find_file(struct registry *registry, const char *name)
+{
+    const char *rest = registry->path, *folder;
+
+    while ((folder = next_folder(&registry->arena, &rest))) {
+        char *found = realpath(arena_format(&registry->arena, "%s/" FILE_PREFIX "%s" FILE_SUFFIX,
+                                   folder, name),
+            NULL);
+
+        if (found) {
+            const char *path = arena_string(&registry->arena, found);
+            free(found);
+            return path;
+        }
+    }
+    return NULL;
+}
+
+struct names {
+    struct arena arena;
+    const char **items;
+    size_t count, capacity;
+};
+
+static void add_name(struct names *names, const char *file)
+{
+    size_t prefix = strlen(FILE_PREFIX), suffix = strlen(FILE_SUFFIX), length = strlen(file);
+
+    if (length <= prefix + suffix || strncmp(file, FILE_PREFIX, prefix) != 0 ||
+        strcmp(file + length - suffix, FILE_SUFFIX) != 0)
+        return;
+    if (names->count == names->capacity) {
+        names->capacity = names->capacity ? names->capacity * 2 : 16;
+        names->items = memory_grow(names->items, names->capacity, sizeof(*names->items));
+    }
+    names->items[names->count++] =
+        arena_copy(&names->arena, file + prefix, length - prefix - suffix);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void registry_list(
+    struct registry *registry, void (*found)(void *argument, const char *name), void *argument)
+{
+    struct names names = {0};
+    const char *rest = registry->path, *folder;
+
+    while ((folder = next_folder(&names.arena, &rest))) {
+        DIR *directory = opendir(folder);
+        const struct dirent *entry;
+
+        while (directory && (entry = readdir(directory)))
+            add_name(&names, entry->d_name);
+        if (directory)
+            closedir(directory);
+    }
+    if (names.count)
+        qsort(names.items, names.count, sizeof(*names.items), by_name);
+    for (size_t i = 0; i < names.count; i++)
+        if (i == 0 || strcmp(names.items[i - 1], names.items[i]) != 0)
+            found(argument, names.items[i]);
+    free(names.items);
+    arena_clear(&names.arena);
+}
+
+/* ------------------------------------------------------------------ negotiation */
+
+static void copy_known(void *to, size_t to_size, const void *from, size_t from_size)
+{
+    memset(to, 0, to_size);
+    memcpy(to, from, from_size < to_size ? from_size : to_size);
+}
+
+/* An array whose elements may be smaller or larger than the host's. */
+static void *copy_array(
+    struct arena *arena, const void *from, size_t count, size_t from_size, size_t to_size)
+{
+    char *array = arena_array(arena, count, to_size);
+
+    for (size_t i = 0; i < count; i++)
+        copy_known(array + i * to_size, to_size, (const char *)from + i * from_size, from_size);
+    return array;
+}
+
+static bool settings_usable(const struct iotify_settings *settings)
+{
+    if (!settings || settings->count == 0)
+        return true;
+    if (!settings->items || settings->count > COUNT_MAX ||
+        settings->item_size < offsetof(struct iotify_setting, min))
+        return false;
+    for (uint32_t i = 0; i < settings->count; i++) {
+        const struct iotify_setting *setting = (const void *)((const char *)settings->items +
+                                                              (size_t)i * settings->item_size);
+
+        if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_DOCUMENT ||
+            setting->offset >= settings->options_size)
+            return false;
+    }
+    return true;
+}
+
+static bool all_set(const void *table, size_t first, size_t end)
+{
+    for (size_t offset = first; offset + sizeof(void *) <= end; offset += sizeof(void *)) {
+        void *member;
+
+        memcpy(&member, (const char *)table + offset, sizeof(member));
+        if (!member)
+            return false;
+    }
+    return true;
+}
+
+/* Bring the operations to the host's shape; false when a needed one is missing. */
+static bool take_operations(struct plugin *plugin)
+{
+    const void *from = plugin->descriptor.operations;
+    uint32_t size;
+
+    memcpy(&size, from, sizeof(size));
+    switch (plugin->descriptor.kind) {
+    case IOTIFY_CONNECTOR:
+        copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
+        return plugin->connector.threads >= IOTIFY_SERIAL &&
+               all_set(&plugin->connector, offsetof(struct iotify_connector, open),
+                   offsetof(struct iotify_connector, endpoint));
+    case IOTIFY_STORAGE:
+        copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
+        return plugin->storage.threads >= IOTIFY_SERIAL &&
+               plugin->storage.durability >= IOTIFY_VOLATILE &&
+               all_set(&plugin->storage, offsetof(struct iotify_storage, open),
+                   offsetof(struct iotify_storage, flush));
+    case IOTIFY_TRANSPORT:
+        copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
+        return all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
+                   sizeof(struct iotify_transport)) &&
+               settings_usable(plugin->transport.connection) &&
+               settings_usable(plugin->transport.publish);
+    }
+    return false;
+}
+
+static const char *take_actions(struct arena *arena, struct plugin *plugin)
+{
+    const struct iotify_plugin *descriptor = &plugin->descriptor;
+
+    if (descriptor->action_count > COUNT_MAX || descriptor->default_step_count > COUNT_MAX ||
+        (descriptor->action_count &&
+            (!descriptor->actions || descriptor->action_size < sizeof(struct iotify_action))) ||
+        (descriptor->default_step_count &&
+            (!descriptor->default_steps ||
+                descriptor->default_step_size < sizeof(struct iotify_default_step))))
+        return "its table of actions is damaged";
+    plugin->actions = copy_array(arena, descriptor->actions, descriptor->action_count,
+        descriptor->action_size, sizeof(struct iotify_action));
+    plugin->default_steps = copy_array(arena, descriptor->default_steps,
+        descriptor->default_step_count, descriptor->default_step_size,
+        sizeof(struct iotify_default_step));
+    for (uint32_t i = 0; i < descriptor->action_count; i++)
+        if (!plugin->actions[i].name || !plugin->actions[i].apply ||
+            !plugin->actions[i].settings || !settings_usable(plugin->actions[i].settings))
+            return "its table of actions is damaged";
+    return NULL;
+}
+
+/* NULL when the descriptor can be used; else why not. */
+static const char *negotiate(
+    struct arena *arena, struct plugin *plugin, const struct iotify_plugin *exported)
+{
+    const char *damaged;
+
+    if (exported->magic != IOTIFY_MAGIC)
+        return "it is no iotify plugin (wrong magic number)";
+    if (exported->abi_major != IOTIFY_ABI_MAJOR)
+        return arena_format(arena,
+            "it was built for plugin ABI %u.%u and this iotifyd has %d.%d; rebuild the plugin "
+            "with this iotifyd's SDK",
+            exported->abi_major, exported->abi_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
+    if (exported->struct_size < DESCRIPTOR_MIN)
+        return "its descriptor is too short";
+    copy_known(&plugin->descriptor, sizeof(plugin->descriptor), exported, exported->struct_size);
+    if (!plugin->descriptor.name || strcmp(plugin->descriptor.name, plugin->name) != 0)
+        return arena_format(arena, "it calls itself \"%s\"; the file must be named iotify-%s.so",
+            plugin->descriptor.name ? plugin->descriptor.name : "",
+            plugin->descriptor.name ? plugin->descriptor.name : "NAME");
+    if (plugin->descriptor.kind < IOTIFY_CONNECTOR || plugin->descriptor.kind > IOTIFY_TRANSPORT)
+        return arena_format(
+            arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
+    if (!plugin->descriptor.settings || !settings_usable(plugin->descriptor.settings))
+        return "its table of settings is damaged";
+    damaged = take_actions(arena, plugin);
+    if (damaged)
+        return damaged;
+    if (!plugin->descriptor.operations || !take_operations(plugin))
+        return "it lacks an operation that its kind must have";
+    if (!plugin->descriptor.version)
+        plugin->descriptor.version = "?";
+    if (!plugin->descriptor.summary)
+        plugin->descriptor.summary = "";
+    return NULL;
+}
+
+static bool name_valid(const char *name)
+{
+    return *name && strlen(name) <= 64 &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
+}
+
+static enum registry_result refuse(
+    struct registry *registry, const char *path, const char *why, const char **text)
+{
+    *text = arena_format(&registry->arena, "plugin %s refused: %s", path, why);
+    return REGISTRY_REFUSED;
+}
+
+static void offer_name(void *argument, const char *name)
+{
+    struct suggest *suggest = argument;
+    char *copy;
+
+    copy = strdup(name);
+    if (copy) {
+        const char *before = suggest->best;
+
+        suggest_offer(suggest, copy);
+        if (suggest->best == before)
+            free(copy);
+        else
+            free((char *)(uintptr_t)before);
+    }
+}
+
+static enum registry_result unknown(
+    struct registry *registry, const char *name, const char **text)
+{
+    struct suggest suggest;
+
+    suggest_init(&suggest, name);
+    registry_list(registry, offer_name, &suggest);
+    *text = arena_format(&registry->arena, "unknown plugin \"%s\"%s%s%s", name,
+        suggest.best ? "; did you mean \"" : "; `iotifyd plugins` lists those installed",
+        suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
+    free((char *)(uintptr_t)suggest.best);
+    return REGISTRY_UNKNOWN;
+}
+
+enum registry_result registry_load(
+    struct registry *registry, const char *name, const struct plugin **out, const char **text)
+{
+    const struct iotify_plugin *exported;
+    struct plugin *plugin;
+    const char *path, *refused;
+    void *handle;
+
+    for (plugin = registry->plugins; plugin; plugin = plugin->next) {
+        if (strcmp(plugin->name, name) == 0) {
+            *out = plugin;
+            return REGISTRY_OK;
+        }
+    }
+    path = name_valid(name) ? find_file(registry, name) : NULL;
+    if (!path)
+        return unknown(registry, name, text);
+    refused = trust_check(&registry->arena, path);
+    if (refused)
+        return refuse(registry, path, refused, text);
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (!handle)
+        return refuse(registry, path, dlerror(), text);
+    exported = dlsym(handle, "iotify_plugin");
+    plugin = arena_alloc(&registry->arena, sizeof(*plugin));
+    plugin->name = arena_string(&registry->arena, name);
+    plugin->path = path;
+    refused = exported ? negotiate(&registry->arena, plugin, exported)
+                       : "it does not export iotify_plugin";
+    dlclose(handle);
+    if (refused)
+        return refuse(registry, path, refused, text);
+    plugin->next = registry->plugins;
+    registry->plugins = plugin;
+    *out = plugin;
+    return REGISTRY_OK;
+}

@@ -1,0 +1,66 @@
+#include "core/plugin/trust.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <stdbool.h>
+
+/* The group that Debian makes for each user: same id as the user's own, and nobody else in it. */
+static bool private_group(uid_t owner, gid_t group)
+{
+    const struct passwd *user = getpwuid(owner);
+    const struct group *members;
+    char name[256];
+
+    if (!user || user->pw_gid != group || strlen(user->pw_name) >= sizeof(name))
+        return false;
+    memcpy(name, user->pw_name, strlen(user->pw_name) + 1);
+    members = getgrgid(group);
+    if (!members)
+        return false;
+    for (char **member = members->gr_mem; *member; member++)
+        if (strcmp(*member, name) != 0)
+            return false;
+    return true;
+}
+
+static const char *check_one(struct arena *arena, const char *path, bool folder)
+{
+    struct stat about;
+
+    if (lstat(path, &about) != 0)
+        return arena_format(arena, "cannot look at %s: %s", path, strerror(errno));
+    if (!folder && !S_ISREG(about.st_mode))
+        return arena_format(arena, "%s is not a regular file", path);
+    if (about.st_uid != 0 && about.st_uid != geteuid())
+        return arena_format(arena,
+            "%s belongs to user %ld, neither to root nor to you; chown it or move it", path,
+            (long)about.st_uid);
+    if (folder && about.st_uid == 0 && (about.st_mode & S_ISVTX))
+        return NULL;
+    if (about.st_mode & S_IWOTH)
+        return arena_format(
+            arena, "%s can be changed by everybody; run: chmod o-w %s", path, path);
+    if ((about.st_mode & S_IWGRP) && !private_group(about.st_uid, about.st_gid))
+        return arena_format(arena, "%s can be changed by its group; run: chmod g-w %s", path, path);
+    return NULL;
+}
+
+const char *trust_check(struct arena *arena, const char *path)
+{
+    char *part = arena_string(arena, path);
+    const char *refused = check_one(arena, path, false);
+    char *slash;
+
+    while (!refused && (slash = strrchr(part, '/'))) {
+        if (slash == part)
+            return check_one(arena, "/", true);
+        *slash = '\0';
+        refused = check_one(arena, part, true);
+    }
+    return refused;
+}

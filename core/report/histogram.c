@@ -1,0 +1,80 @@
+#include "core/report/histogram.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/arena.h"
+
+/* 2,048 exact values, then halves of that many for each further power of two. */
+#define EXACT_BITS 11
+#define HALF (INT64_C(1) << (EXACT_BITS - 1))
+#define BUCKETS ((size_t)((64 - EXACT_BITS + 1) * HALF + HALF))
+
+static size_t bucket_of(int64_t value)
+{
+    int shift = 0;
+
+    if (value >= 2 * HALF)
+        shift = 64 - EXACT_BITS - __builtin_clzll((unsigned long long)value);
+    return (size_t)(shift * HALF + (value >> shift));
+}
+
+/* The largest value that falls into the bucket. */
+static int64_t bucket_end(size_t bucket)
+{
+    int64_t index = (int64_t)bucket;
+    int64_t shift = index < 2 * HALF ? 0 : index / HALF - 1;
+
+    return ((index - shift * HALF + 1) << shift) - 1;
+}
+
+void histogram_clear(struct histogram *histogram)
+{
+    free(histogram->counts);
+    *histogram = (struct histogram){0};
+}
+
+void histogram_add(struct histogram *histogram, int64_t value)
+{
+    if (value < 0)
+        value = 0;
+    if (!histogram->counts)
+        histogram->counts = memory_new(BUCKETS, sizeof(*histogram->counts));
+    histogram->counts[bucket_of(value)]++;
+    histogram->count++;
+    histogram->sum += (double)value;
+    if (value > histogram->max)
+        histogram->max = value;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+    if (from->count == 0)
+        return;
+    if (!into->counts)
+        into->counts = memory_new(BUCKETS, sizeof(*into->counts));
+    for (size_t i = 0; i < BUCKETS; i++)
+        into->counts[i] += from->counts[i];
+    into->count += from->count;
+    into->sum += from->sum;
+    if (from->max > into->max)
+        into->max = from->max;
+}
+
+int64_t histogram_quantile(const struct histogram *histogram, double share)
+{
+    int64_t wanted = (int64_t)ceil(share * (double)histogram->count), seen = 0;
+
+    if (histogram->count == 0)
+        return 0;
+    if (wanted < 1)
+        wanted = 1;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        seen += histogram->counts[i];
+        if (seen >= wanted) {
+            int64_t end = bucket_end(i);
+            return end < histogram->max ? end : histogram->max;
+        }
+    }
+    return histogram->max;
+}

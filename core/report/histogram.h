@@ -1,0 +1,29 @@
+/*
+ * Counts of values by size with three significant digits: buckets double in width every 1,024
+ * values, so the relative error stays below 0.1 % over the whole range. Mergeable; count, sum
+ * and maximum are exact. One thread at a time.
+ */
+#ifndef CORE_REPORT_HISTOGRAM_H
+#define CORE_REPORT_HISTOGRAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct histogram {
+    int64_t *counts; /* NULL until the first value */
+    int64_t count, max;
+    double sum;
+};
+
+/* A histogram of zeros is empty and ready. */
+void histogram_clear(struct histogram *histogram);
+/* Negative values count as 0. */
+void histogram_add(struct histogram *histogram, int64_t value);
+void histogram_merge(struct histogram *into, const struct histogram *from);
+/*
+ * The value that `share` (0 to 1) of all values do not exceed, as the upper end of its bucket but
+ * never above the maximum; 0 when empty.
+ */
+int64_t histogram_quantile(const struct histogram *histogram, double share);
+
+#endif

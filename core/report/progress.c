@@ -1,0 +1,116 @@
+#include "core/report/progress.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+#define REDRAW (100 * MILLISECOND)
+
+static struct {
+    bool quiet, terminal, color, drawn;
+    int64_t began, shown;
+    char line[512];
+} progress_state;
+
+static void hide(void *argument)
+{
+    (void)argument;
+    if (progress_state.drawn)
+        fputs("\r\033[K", stderr);
+    progress_state.drawn = false;
+}
+
+static void show(void *argument)
+{
+    struct winsize size;
+    int columns = 80;
+
+    (void)argument;
+    if (!*progress_state.line)
+        return;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
+        columns = size.ws_col - 1;
+    fprintf(stderr, "%.*s", columns, progress_state.line);
+    fflush(stderr);
+    progress_state.drawn = true;
+}
+
+void progress_setup(bool quiet, bool color)
+{
+    progress_state.quiet = quiet;
+    progress_state.color = color;
+    progress_state.terminal = isatty(STDERR_FILENO) == 1;
+    if (progress_state.terminal && !quiet)
+        log_set_display(hide, show, NULL);
+}
+
+void progress_begin(const char *label, int64_t total)
+{
+    struct progress progress = {.label = label, .total = total};
+
+    progress_end();
+    progress_state.began = clock_now();
+    progress_state.shown = progress_state.began;
+    if (progress_state.terminal) {
+        progress_state.shown = 0;
+        progress_show(&progress);
+    }
+}
+
+static void format(const struct progress *progress, double seconds)
+{
+    double rate = seconds > 0 ? (double)progress->done / seconds : 0;
+    char *line = progress_state.line;
+    size_t size = sizeof(progress_state.line), used;
+
+    used = (size_t)snprintf(line, size, "%s", progress->label);
+    if (progress->total > 0)
+        used += (size_t)snprintf(line + used, size - used, "  %lld/%lld  %.0f/s",
+            (long long)progress->done, (long long)progress->total, rate);
+    if (progress->failed)
+        used += (size_t)snprintf(
+            line + used, size - used, "  %lld failed", (long long)progress->failed);
+    if (progress->retried)
+        used += (size_t)snprintf(
+            line + used, size - used, "  %lld retries", (long long)progress->retried);
+    if (progress->throttled)
+        used += (size_t)snprintf(
+            line + used, size - used, "  %lld throttled", (long long)progress->throttled);
+    if (progress->total > progress->done && rate > 0)
+        used += (size_t)snprintf(line + used, size - used, "  ETA %.0f s",
+            (double)(progress->total - progress->done) / rate);
+    if (*progress->detail)
+        snprintf(line + used, size - used, "  %s", progress->detail);
+}
+
+void progress_show(const struct progress *progress)
+{
+    int64_t now = clock_now();
+    int64_t pause = progress_state.terminal ? REDRAW : SECOND;
+
+    if (progress_state.quiet || now - progress_state.shown < pause)
+        return;
+    progress_state.shown = now;
+    log_lock();
+    format(progress, (double)(now - progress_state.began) / (double)SECOND);
+    if (progress_state.terminal) {
+        hide(NULL);
+        show(NULL);
+    } else {
+        fprintf(stderr, "%s\n", progress_state.line);
+    }
+    log_unlock();
+}
+
+void progress_end(void)
+{
+    log_lock();
+    if (progress_state.terminal)
+        hide(NULL);
+    progress_state.line[0] = '\0';
+    log_unlock();
+}

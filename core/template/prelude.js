@@ -1,0 +1,211 @@
+// The runtime of templates. Runs once in each new machine, before any user code.
+// `native` holds what C provides; it is not visible to templates.
+(function (native) {
+    'use strict';
+
+    const stringify = JSON.stringify;
+    const hidden = (key) => typeof key === 'string' && key.startsWith('__$');
+
+    // Keys that begin with __$ stay out of every JSON text, at any depth. Most texts hold none,
+    // so look first and pay for the replacer only where it is needed.
+    JSON.stringify = function (value, replacer, space) {
+        const text = stringify(value, replacer, space);
+        if (typeof text !== 'string' || !text.includes('__$')) return text;
+        if (Array.isArray(replacer))
+            return stringify(value, replacer.filter((key) => !hidden(key)), space);
+        return stringify(value, function (key, item) {
+            if (hidden(key)) return undefined;
+            return typeof replacer === 'function' ? replacer.call(this, key, item) : item;
+        }, space);
+    };
+
+    const encodeUtf8 = (text) => {
+        const bytes = [];
+        for (const character of text) {
+            let code = character.codePointAt(0);
+            if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd;
+            if (code < 0x80) bytes.push(code);
+            else if (code < 0x800) bytes.push(0xc0 | code >> 6, 0x80 | code & 63);
+            else if (code < 0x10000)
+                bytes.push(0xe0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63);
+            else
+                bytes.push(0xf0 | code >> 18, 0x80 | code >> 12 & 63, 0x80 | code >> 6 & 63,
+                    0x80 | code & 63);
+        }
+        return bytes;
+    };
+
+    // One character from `at`: its code and how many bytes it took; what is not UTF-8 reads as
+    // U+FFFD, byte by byte.
+    const decodeOne = (bytes, at) => {
+        const first = bytes[at];
+        const size = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 &&
+            first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+        if (size === 1) return [first, 1];
+        if (size === 0 || at + size > bytes.length) return [0xfffd, 1];
+        let code = first & (0x7f >> size);
+        for (let i = 1; i < size; i++) {
+            if ((bytes[at + i] & 0xc0) !== 0x80) return [0xfffd, 1];
+            code = code << 6 | bytes[at + i] & 63;
+        }
+        const least = [0, 0, 0x80, 0x800, 0x10000][size];
+        if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return [0xfffd, 1];
+        return [code, size];
+    };
+
+    const decodeUtf8 = (bytes) => {
+        let text = '';
+        for (let at = 0; at < bytes.length;) {
+            const [code, size] = decodeOne(bytes, at);
+            text += String.fromCodePoint(code);
+            at += size;
+        }
+        return text;
+    };
+
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+    const encodeBase64 = (bytes) => {
+        let text = '';
+        for (let i = 0; i < bytes.length; i += 3) {
+            const group = bytes[i] << 16 | (bytes[i + 1] || 0) << 8 | (bytes[i + 2] || 0);
+            text += alphabet[group >> 18] + alphabet[group >> 12 & 63] +
+                (i + 1 < bytes.length ? alphabet[group >> 6 & 63] : '=') +
+                (i + 2 < bytes.length ? alphabet[group & 63] : '=');
+        }
+        return text;
+    };
+
+    const decodeBase64 = (text) => {
+        const bytes = [];
+        let bits = 0, count = 0;
+        for (const character of text.replace(/-/g, '+').replace(/_/g, '/')) {
+            const value = alphabet.indexOf(character);
+            if (value < 0) continue;
+            bits = (bits << 6 | value) & 0xffffff;
+            count += 6;
+            if (count >= 8) {
+                count -= 8;
+                bytes.push(bits >> count & 255);
+            }
+        }
+        return bytes;
+    };
+
+    const decodeHex = (text) => {
+        const bytes = [];
+        for (let i = 0; i + 1 < text.length; i += 2) {
+            const value = Number.parseInt(text.slice(i, i + 2), 16);
+            if (Number.isNaN(value)) break;
+            bytes.push(value);
+        }
+        return bytes;
+    };
+
+    class Buffer extends Uint8Array {
+        static from(value, encoding) {
+            if (typeof value !== 'string') return super.from(value);
+            if (encoding === 'hex') return super.from(decodeHex(value));
+            if (encoding === 'base64') return super.from(decodeBase64(value));
+            return super.from(encodeUtf8(value));
+        }
+        static alloc(size, fill) {
+            return new Buffer(size).fill(fill || 0);
+        }
+        static isBuffer(value) {
+            return value instanceof Buffer;
+        }
+        toString(encoding) {
+            if (encoding === 'hex')
+                return Array.from(this, (byte) => byte.toString(16).padStart(2, '0')).join('');
+            if (encoding === 'base64') return encodeBase64(this);
+            return decodeUtf8(this);
+        }
+    }
+
+    // What console.log shows of a value: text as it is, all else as JSON without hidden keys.
+    const show = (value) => {
+        if (typeof value === 'string') return value;
+        if (value instanceof Error) return String(value);
+        if (value instanceof Buffer) return value.toString();
+        if (typeof value === 'function') return `[function ${value.name}]`;
+        try {
+            const text = JSON.stringify(value);
+            return text === undefined ? String(value) : text;
+        } catch (error) {
+            return String(value);
+        }
+    };
+    const print = (level) => (...values) => native.console(level, values.map(show).join(' '));
+    const console = {
+        error: print(0), warn: print(1), log: print(2), info: print(2), debug: print(3),
+    };
+
+    // Strings are stored as they are; all other JSON values behind a mark.
+    const MARK = '\u0001';
+    const pack = (value) => {
+        if (typeof value === 'string' && !value.startsWith(MARK)) return value;
+        const text = stringify(value);
+        if (text === undefined) throw new TypeError('glob.set: the value is not JSON');
+        return MARK + text;
+    };
+    const unpack = (text) => {
+        if (typeof text !== 'string' || !text.startsWith(MARK)) return text;
+        return JSON.parse(text.slice(1));
+    };
+    const needKey = (key) => {
+        if (typeof key !== 'string' || key === '' || key.includes('\0'))
+            throw new TypeError('a glob key is a string that is not empty');
+        return key;
+    };
+    const answer = (callback, value) => {
+        if (typeof callback !== 'function') return value;
+        callback(null, value);
+        return undefined;
+    };
+    const glob = {
+        get: (key, callback) => answer(callback, unpack(native.globGet(needKey(key)))),
+        set: (key, value, callback) => answer(callback, native.globSet(needKey(key), pack(value))),
+        delete: (key, callback) => answer(callback, native.globDelete(needKey(key))),
+    };
+
+    const { job, clients, repeat, interval, seed } = native.facts;
+    const walks = new Map();
+
+    // A small generator of its own, so that a seed makes every run the same.
+    let random = (seed >>> 0) || 1;
+    const nextRandom = () => {
+        random = random + 0x6d2b79f5 | 0;
+        let t = Math.imul(random ^ random >>> 15, 1 | random);
+        t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+        return ((t ^ t >>> 14) >>> 0) / 4294967296;
+    };
+
+    // A bounded random walk for each client and key.
+    const volatile = ({ key = '', min, max, delta }) => {
+        const name = native.client() + '/' + key;
+        const step = delta === undefined ? (max - min) / 10 : delta;
+        const before = walks.get(name);
+        const value = before === undefined ? min + nextRandom() * (max - min)
+            : Math.min(max, Math.max(min, before + (nextRandom() * 2 - 1) * step));
+        walks.set(name, value);
+        return value;
+    };
+
+    const define = (name, value) => Object.defineProperty(globalThis, name,
+        { value, writable: true, configurable: true, enumerable: false });
+    define('Buffer', Buffer);
+    define('console', console);
+    define('glob', Object.freeze(glob));
+    define('client', native.client);
+    define('index', native.iteration);
+    define('iteration', native.iteration);
+    define('jobId', () => job);
+    define('jobClients', () => clients);
+    define('jobRepeat', () => repeat);
+    define('jobInterval', () => interval);
+    define('volatile', volatile);
+
+    return { makeBuffer: (bytes) => Buffer.from(bytes) };
+})

@@ -1,0 +1,232 @@
+#include "core/template/template.h"
+
+#include <string.h>
+
+#include "core/base/suggest.h"
+
+static const char *const keys[] = {"transport", "connection", "publish", "subscribe", "init",
+    "message", "response", "finish", NULL};
+
+/* Indexes of the functions in `keys`, in the order of enum script_function. */
+enum { FIRST_FUNCTION = 4 };
+
+struct loader {
+    struct template_file *template;
+    const struct job *job;
+    struct diagnostics *diagnostics;
+    struct binder binder;
+    const struct node *root;
+};
+
+static void check_keys(struct loader *loader)
+{
+    for (size_t i = 0; i < loader->root->count; i++) {
+        const struct node *key = loader->root->pairs[i].key;
+        struct suggest suggest;
+        bool known = false;
+
+        suggest_init(&suggest, key->text);
+        for (size_t j = 0; keys[j]; j++) {
+            known = known || strcmp(keys[j], key->text) == 0;
+            suggest_offer(&suggest, keys[j]);
+        }
+        if (!known)
+            diagnostics_add(loader->diagnostics, key->place,
+                "unknown setting \"%s\" in the template%s%s%s", key->text,
+                suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
+                suggest.best ? "\"?" : "");
+    }
+}
+
+static void find_transport(struct loader *loader, const char *override)
+{
+    const struct node *node = node_get(loader->root, "transport");
+    struct place place = node ? node->place : loader->root->place;
+    const char *name = override ? override : "mqtt";
+    struct job_plugin *entry;
+
+    if (!override && node) {
+        if (node->kind != NODE_SCALAR || !*node->text) {
+            diagnostics_add(loader->diagnostics, place,
+                "\"transport\" takes the alias of a transport plugin, or none");
+            return;
+        }
+        name = node->text;
+    }
+    if (strcmp(name, "none") == 0)
+        return;
+    entry = job_plugin(loader->job, name);
+    if (entry && entry->plugin->descriptor.kind == IOTIFY_TRANSPORT)
+        loader->template->transport = entry;
+    else if (entry)
+        diagnostics_add(loader->diagnostics, place, "\"%s\" is a %s plugin, not a transport", name,
+            plugin_kind_name(entry->plugin->descriptor.kind));
+    else
+        diagnostics_add(loader->diagnostics, place,
+            "the job has no transport \"%s\" under \"plugins\"", name);
+}
+
+static const void *bind(struct loader *loader, const char *key,
+    const struct iotify_settings *settings, struct schema_expression **expressions)
+{
+    const struct node *map = node_get(loader->root, key);
+
+    return schema_bind(&loader->binder, settings, map,
+        arena_format(&loader->template->arena, "\"%s\"", key),
+        map ? map->place : loader->root->place, NULL, expressions);
+}
+
+static void bind_subscriptions(struct loader *loader)
+{
+    const struct node *list = node_get(loader->root, "subscribe");
+    struct template_file *template = loader->template;
+
+    if (!list || (list->kind == NODE_SCALAR && !*list->text))
+        return;
+    if (list->kind != NODE_LIST) {
+        diagnostics_add(loader->diagnostics, list->place, "\"subscribe\" takes a list of topics");
+        return;
+    }
+    template->subscriptions =
+        arena_array(&template->arena, list->count, sizeof(*template->subscriptions));
+    for (size_t i = 0; i < list->count; i++) {
+        const struct node *item = list->items[i];
+
+        if (item->kind != NODE_SCALAR || !*item->text)
+            diagnostics_add(loader->diagnostics, item->place,
+                "\"subscribe\" takes a list of topics, not %s in it", node_kind_name(item));
+        else
+            template->subscriptions[template->subscription_count++] =
+                (struct subscription){item->text, item->place};
+    }
+}
+
+/* The line after the one of `|`, and the indent that YAML took off the block. */
+static struct place block_place(const struct node *node)
+{
+    struct place place = node->place;
+    const char *at = node->source->text;
+
+    for (int line = 1; line <= node->place.line && at; line++) {
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    place.line = node->place.line + 1;
+    place.column = 1;
+    for (; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+        size_t indent = strspn(at, " ");
+
+        if (at[indent] == '\n')
+            continue;
+        /* Lines that begin with blanks of their own are indented further. */
+        place.column = (int)(indent - strspn(node->text + strspn(node->text, "\n"), " ")) + 1;
+        break;
+    }
+    return place;
+}
+
+static void take_functions(struct loader *loader)
+{
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        const char *key = keys[FIRST_FUNCTION + i];
+        const struct node *node = node_get(loader->root, key);
+        struct place place;
+
+        if (!node)
+            continue;
+        if (node->kind != NODE_SCALAR) {
+            diagnostics_add(loader->diagnostics, node->place,
+                "\"%s\" takes the body of a function as text, not %s; write it as a block after |",
+                key, node_kind_name(node));
+            continue;
+        }
+        place = node->block ? block_place(node) : node->place;
+        if (!node->block && !node->plain)
+            place.column++;
+        loader->template->code[i] = (struct script_code){node->text, place};
+    }
+}
+
+bool template_compile(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
+        if (template->code[i].text)
+            good = script_compile(script, (enum script_function)i, &template->code[i],
+                       diagnostics) && good;
+    return good;
+}
+
+static void try_expressions(struct loader *loader, struct script *script,
+    const struct schema_expression *list)
+{
+    for (; list; list = list->next)
+        script_macro(script, list->setting.name, list->text, list->place, loader->diagnostics);
+}
+
+/* Compile everything once in a machine of its own, so that errors show before anything starts. */
+static void try_scripts(struct loader *loader)
+{
+    static const struct script_services services = {0};
+    const struct script_facts facts = {.job = loader->job->options->name};
+    struct template_file *template = loader->template;
+    struct script *script = script_new(&services, &facts);
+
+    if (!script) {
+        diagnostics_add(loader->diagnostics, loader->root->place, "the script engine cannot start");
+        return;
+    }
+    template_compile(template, script, loader->diagnostics);
+    try_expressions(loader, script, template->connection_expressions);
+    try_expressions(loader, script, template->publish_expressions);
+    for (size_t i = 0; i < template->subscription_count; i++)
+        if (!macro_is_constant(template->subscriptions[i].text))
+            script_macro(script, "subscribe", template->subscriptions[i].text,
+                template->subscriptions[i].place, loader->diagnostics);
+    script_free(script);
+}
+
+bool template_load(struct template_file *template, const struct job *job, const char *path,
+    const char *file, const char *transport, struct diagnostics *diagnostics)
+{
+    struct loader loader = {.template = template, .job = job, .diagnostics = diagnostics};
+    size_t before = diagnostics->count;
+    const struct source *source;
+
+    *template = (struct template_file){0};
+    template->file = file;
+    source = source_read(&template->arena, diagnostics, path, template->file);
+    loader.root = source ? tree_parse(&template->arena, diagnostics, source) : NULL;
+    if (!loader.root)
+        return false;
+    if (loader.root->kind != NODE_MAP || loader.root->count == 0) {
+        diagnostics_add(diagnostics, loader.root->place, "a template is a mapping, not %s",
+            loader.root->count ? node_kind_name(loader.root) : "nothing");
+        return false;
+    }
+    loader.binder = (struct binder){.arena = &template->arena, .diagnostics = diagnostics,
+        .directory = job->directory, .name = job->options->name};
+    check_keys(&loader);
+    find_transport(&loader, transport);
+    if (template->transport) {
+        const struct iotify_transport *operations = &template->transport->plugin->transport;
+
+        template->connection_node = node_get(loader.root, "connection");
+        template->connection = bind(
+            &loader, "connection", operations->connection, &template->connection_expressions);
+        template->publish =
+            bind(&loader, "publish", operations->publish, &template->publish_expressions);
+        bind_subscriptions(&loader);
+    }
+    take_functions(&loader);
+    try_scripts(&loader);
+    return diagnostics->count == before;
+}
+
+void template_clear(struct template_file *template)
+{
+    arena_wipe(&template->arena);
+    *template = (struct template_file){0};
+}

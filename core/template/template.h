@@ -1,0 +1,42 @@
+/*
+ * A template file: the device model. Read and checked once; read-only afterwards.
+ */
+#ifndef CORE_TEMPLATE_TEMPLATE_H
+#define CORE_TEMPLATE_TEMPLATE_H
+
+#include "core/job/job.h"
+#include "core/template/script.h"
+
+struct subscription {
+    const char *text;
+    struct place place;
+};
+
+struct template_file {
+    struct arena arena;
+    const char *file; /* as the user named it */
+    struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
+    const void *connection;       /* the transport's option structures, before expansion */
+    const void *publish;
+    struct schema_expression *connection_expressions;
+    struct schema_expression *publish_expressions;
+    const struct node *connection_node;
+    struct subscription *subscriptions;
+    size_t subscription_count;
+    struct script_code code[SCRIPT_FUNCTIONS];
+};
+
+/*
+ * Read `path`, shown as `file`, which must outlive template and diagnostics. `transport` overrides what the template says (NULL: it decides).
+ * Functions and macros are compiled once, so that every error is found here.
+ * False after diagnostics; template_clear() in either case.
+ */
+bool template_load(struct template_file *template, const struct job *job, const char *path,
+    const char *file, const char *transport, struct diagnostics *diagnostics);
+void template_clear(struct template_file *template);
+
+/* Compile the functions into a machine; false after a diagnostic. */
+bool template_compile(const struct template_file *template, struct script *script,
+    struct diagnostics *diagnostics);
+
+#endif

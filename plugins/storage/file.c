@@ -1,0 +1,404 @@
+/*
+ * Storage in a folder, a file for each key, so that the store can be looked at with a shell.
+ * Each write goes to a temporary file, is synced, renamed into place, and the folder is synced.
+ *
+ * A key becomes a file's name by escaping everything but letters, digits and `_-` as %XX.
+ * A name too long for one folder entry goes on in a subfolder whose name ends in `+`.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <iotify/buffer.h>
+#include <iotify/host.h>
+
+#define PART 200 /* bytes of an escaped key in one folder entry */
+#define TEMPORARY ".writing"
+#define NAME_BYTES_MAX (IOTIFY_KEY_MAX * 3 + IOTIFY_KEY_MAX * 3 / PART * 2 + 64)
+
+struct options {
+    const char *path;
+};
+
+struct store {
+    int folder; /* descriptor */
+    char path[4096];
+};
+
+static const struct iotify_setting items[] = {
+    {"path", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct options, path), "{job}.glob", 0, 0, NULL,
+        "the folder, relative to the job file"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+
+static enum iotify_result fail(struct iotify_call *call, const char *doing, const char *name)
+{
+    int error = errno;
+
+    if (error == ENOSPC || error == EDQUOT)
+        return call->host->fail(call, IOTIFY_FULL, "DiskFull",
+            "%s %s: the disk is full; free some room and run the same command again", doing, name);
+    if (error == EACCES || error == EPERM || error == EROFS)
+        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied", "%s %s: %s; check its rights",
+            doing, name, strerror(error));
+    return call->host->fail(
+        call, IOTIFY_FAILED, "StoreFailed", "%s %s: %s", doing, name, strerror(error));
+}
+
+/* ------------------------------------------------------------------ names */
+
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '-';
+}
+
+/* The path of a key below the store's folder. */
+static void escape(const char *key, char *name, size_t size)
+{
+    size_t used = 0, part = 0;
+
+    for (; *key && used + 8 < size; key++) {
+        size_t length = is_plain(*key) ? 1 : 3;
+
+        if (part + length > PART) {
+            name[used++] = '+';
+            name[used++] = '/';
+            part = 0;
+        }
+        if (length == 1)
+            name[used] = *key;
+        else
+            snprintf(name + used, 4, "%%%02X", (unsigned char)*key);
+        used += length;
+        part += length;
+    }
+    name[used] = '\0';
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Append the key's bytes for one folder entry; false when it is no name of ours. */
+static bool unescape(const char *name, size_t length, struct iotify_buffer *key)
+{
+    for (size_t i = 0; i < length; i++) {
+        int high, low;
+
+        if (is_plain(name[i])) {
+            iotify_buffer_char(key, name[i]);
+            continue;
+        }
+        if (name[i] != '%' || i + 2 >= length)
+            return false;
+        high = hex_digit(name[i + 1]);
+        low = hex_digit(name[i + 2]);
+        if (high < 0 || low < 0)
+            return false;
+        iotify_buffer_char(key, (char)(high * 16 + low));
+        i += 2;
+    }
+    return !key->failed;
+}
+
+/* ------------------------------------------------------------------ open, read */
+
+static void store_close(void *instance)
+{
+    struct store *store = instance;
+
+    if (store->folder >= 0)
+        close(store->folder);
+    free(store);
+}
+
+static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+{
+    const struct options *options = given;
+    struct store *store = calloc(1, sizeof(*store));
+    enum iotify_result result;
+
+    if (!store)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    store->folder = -1;
+    snprintf(store->path, sizeof(store->path), "%s", options->path);
+    if (mkdir(store->path, 0700) == 0 || errno == EEXIST)
+        store->folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->folder < 0) {
+        result = fail(call, "cannot open the store", store->path);
+        store_close(store);
+        return result;
+    }
+    *instance = store;
+    return IOTIFY_OK;
+}
+
+/* The value of a key; `data` NULL when absent. */
+static enum iotify_result get(struct iotify_call *call, const struct store *store, const char *key,
+    struct iotify_bytes *out)
+{
+    char name[NAME_BYTES_MAX];
+    struct stat about;
+    char *data;
+    size_t used = 0;
+    ssize_t got = 0;
+    int descriptor;
+
+    *out = (struct iotify_bytes){0};
+    escape(key, name, sizeof(name));
+    descriptor = openat(store->folder, name, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+        return errno == ENOENT ? IOTIFY_OK : fail(call, "cannot read", name);
+    if (fstat(descriptor, &about) != 0 || about.st_size > IOTIFY_VALUE_MAX) {
+        close(descriptor);
+        return call->host->fail(call, IOTIFY_FAILED, "StoreFailed", "%s is too large", name);
+    }
+    data = call->host->alloc(call, (size_t)about.st_size + 1);
+    while (used < (size_t)about.st_size &&
+           (got = read(descriptor, data + used, (size_t)about.st_size - used)) > 0)
+        used += (size_t)got;
+    close(descriptor);
+    if (got < 0)
+        return fail(call, "cannot read", name);
+    *out = (struct iotify_bytes){data, used};
+    return IOTIFY_OK;
+}
+
+static enum iotify_result store_get_many(
+    void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+        result = get(call, instance, reads[i].key, &reads[i].value);
+        reads[i].found = reads[i].value.data != NULL;
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------ write */
+
+static bool write_all(int descriptor, const char *data, size_t size)
+{
+    while (size > 0) {
+        ssize_t done = write(descriptor, data, size);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return false;
+        data += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+/* Make the subfolders that a long key needs. */
+static bool make_folders(const struct store *store, char *name)
+{
+    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdirat(store->folder, name, 0700) != 0 && errno != EEXIST)
+            return false;
+        *slash = '/';
+    }
+    return true;
+}
+
+/* A rename is durable when the folder that holds the name is. */
+static bool sync_folder(const struct store *store, const char *name)
+{
+    char folder[NAME_BYTES_MAX];
+    const char *slash = strrchr(name, '/');
+    bool done;
+    int descriptor;
+
+    if (!slash)
+        return fsync(store->folder) == 0;
+    memcpy(folder, name, (size_t)(slash - name));
+    folder[slash - name] = '\0';
+    descriptor = openat(store->folder, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    done = fsync(descriptor) == 0 && fsync(store->folder) == 0;
+    close(descriptor);
+    return done;
+}
+
+static bool put(const struct store *store, char *name, struct iotify_bytes value)
+{
+    int descriptor =
+        openat(store->folder, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool done;
+    int error;
+
+    if (descriptor < 0)
+        return false;
+    done = write_all(descriptor, value.data, value.size) && fsync(descriptor) == 0;
+    error = errno;
+    close(descriptor);
+    if (done && make_folders(store, name) &&
+        renameat(store->folder, TEMPORARY, store->folder, name) == 0)
+        return sync_folder(store, name);
+    if (!done)
+        errno = error;
+    error = errno;
+    unlinkat(store->folder, TEMPORARY, 0);
+    errno = error;
+    return false;
+}
+
+static bool take_out(const struct store *store, const char *name)
+{
+    if (unlinkat(store->folder, name, 0) != 0)
+        return errno == ENOENT;
+    return sync_folder(store, name);
+}
+
+static enum iotify_result store_apply(
+    void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
+{
+    const struct store *store = instance;
+
+    for (size_t i = 0; i < count; i++) {
+        struct iotify_bytes present = {0};
+        char name[NAME_BYTES_MAX];
+        enum iotify_result result = IOTIFY_OK;
+
+        if (iotify_write_needs_present(&writes[i]))
+            result = get(call, store, writes[i].key, &present);
+        if (result != IOTIFY_OK)
+            return result;
+        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
+            continue;
+        escape(writes[i].key, name, sizeof(name));
+        if (writes[i].kind == IOTIFY_DELETE ? !take_out(store, name)
+                                            : !put(store, name, writes[i].value))
+            return fail(call, "cannot write", name);
+    }
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ scan */
+
+struct keys {
+    char **items;
+    size_t count, capacity;
+    bool failed;
+};
+
+static void add_key(struct keys *keys, const char *key)
+{
+    if (keys->count == keys->capacity) {
+        size_t capacity = keys->capacity ? keys->capacity * 2 : 256;
+        char **grown = realloc(keys->items, capacity * sizeof(*grown));
+
+        if (!grown) {
+            keys->failed = true;
+            return;
+        }
+        keys->items = grown;
+        keys->capacity = capacity;
+    }
+    keys->items[keys->count] = strdup(key);
+    if (keys->items[keys->count])
+        keys->count++;
+    else
+        keys->failed = true;
+}
+
+static void collect(int folder, const char *before, const char *prefix, struct keys *keys)
+{
+    DIR *directory = fdopendir(folder);
+    const struct dirent *entry;
+
+    if (!directory) {
+        close(folder);
+        keys->failed = true;
+        return;
+    }
+    while ((entry = readdir(directory))) {
+        size_t length = strlen(entry->d_name);
+        bool deeper = entry->d_name[length - 1] == '+';
+        struct iotify_buffer key;
+
+        iotify_buffer_init(&key, IOTIFY_KEY_MAX);
+        iotify_buffer_string(&key, before);
+        if (unescape(entry->d_name, length - deeper, &key)) {
+            const char *text = iotify_buffer_text(&key);
+
+            if (deeper) {
+                int next = openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (next >= 0)
+                    collect(next, text, prefix, keys);
+            } else if (strncmp(text, prefix, strlen(prefix)) == 0) {
+                add_key(keys, text);
+            }
+        }
+        iotify_buffer_clear(&key);
+    }
+    closedir(directory);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+    const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
+{
+    const struct store *store = instance;
+    struct keys keys = {0};
+    int folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (folder < 0)
+        return fail(call, "cannot list", store->path);
+    collect(folder, "", prefix, &keys);
+    if (keys.count)
+        qsort(keys.items, keys.count, sizeof(*keys.items), by_key);
+    for (size_t i = 0; i < keys.count; i++) {
+        if (!keys.failed && limit > 0 && (!after || strcmp(keys.items[i], after) > 0)) {
+            found(argument, keys.items[i]);
+            limit--;
+        }
+        free(keys.items[i]);
+    }
+    free(keys.items);
+    return keys.failed
+               ? call->host->fail(call, IOTIFY_FULL, "NoMemory", "cannot list %s", store->path)
+               : IOTIFY_OK;
+}
+
+static const struct iotify_storage operations = {
+    .struct_size = sizeof(operations),
+    .threads = IOTIFY_PER_INSTANCE,
+    .durability = IOTIFY_DURABLE,
+    .open = store_open,
+    .close = store_close,
+    .get_many = store_get_many,
+    .apply = store_apply,
+    .scan = store_scan,
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_STORAGE,
+    .name = "file",
+    .version = IOTIFY_VERSION,
+    .summary = "a folder with a file for each key",
+    .settings = &settings,
+    .operations = &operations,
+};

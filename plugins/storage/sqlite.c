@@ -1,0 +1,358 @@
+/*
+ * Storage in one SQLite file: write-ahead log, synchronous=FULL, one transaction for each batch.
+ * Reads use a connection of their own, so that they do not wait for a commit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <iotify/host.h>
+
+/* "ITFY" in the file's header, so that another program's file is not taken for a store. */
+#define APPLICATION_ID 0x49544659
+#define FORMAT 1
+#define BUSY_MS 10000
+
+struct options {
+    const char *path;
+};
+
+enum { GET, PUT, DELETE, SCAN, STATEMENTS };
+
+static const char *const sql[STATEMENTS] = {
+    [GET] = "SELECT value FROM entries WHERE key = ?1",
+    [PUT] = "INSERT INTO entries (key, value) VALUES (?1, ?2)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [DELETE] = "DELETE FROM entries WHERE key = ?1",
+    [SCAN] = "SELECT key FROM entries WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+};
+
+struct connection {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    pthread_mutex_t mutex;
+};
+
+struct store {
+    struct connection writer, reader;
+};
+
+static const struct iotify_setting items[] = {
+    {"path", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct options, path), "{job}.db", 0, 0, NULL,
+        "the database file, relative to the job file"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+
+static enum iotify_result fail(struct iotify_call *call, sqlite3 *db, const char *doing)
+{
+    int code = sqlite3_errcode(db);
+
+    switch (code & 0xff) {
+    case SQLITE_FULL:
+        return call->host->fail(call, IOTIFY_FULL, "DiskFull",
+            "%s: the disk is full; free some room and run the same command again", doing);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return call->host->fail(call, IOTIFY_FAILED, "StoreBusy",
+            "%s: another process holds the store; wait for it to end", doing);
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT:
+        return call->host->fail(call, IOTIFY_FAILED, "StoreDamaged",
+            "%s: the file is no SQLite database or is damaged; name another one with path:", doing);
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
+            "%s: %s; check the rights of the file and its folder", doing, sqlite3_errmsg(db));
+    default:
+        return call->host->fail(call, sqlite3_system_errno(db) == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED,
+            "StoreFailed", "%s: %s", doing, sqlite3_errmsg(db));
+    }
+}
+
+/* ------------------------------------------------------------------ open and close */
+
+/* The file with mode 0600 before SQLite touches it; its companions take over the mode. */
+static enum iotify_result make_file(struct iotify_call *call, const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    int descriptor;
+
+    if (slash && slash > path && (size_t)(slash - path) < sizeof(folder)) {
+        memcpy(folder, path, (size_t)(slash - path));
+        folder[slash - path] = '\0';
+        if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+            return call->host->fail(call, errno == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED,
+                "StoreDenied", "cannot make the folder %s: %s", folder, strerror(errno));
+    }
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        return call->host->fail(call, errno == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED, "StoreDenied",
+            "cannot open the store %s: %s", path, strerror(errno));
+    close(descriptor);
+    return IOTIFY_OK;
+}
+
+static int read_integer(sqlite3 *db, const char *pragma, int *out)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(db, pragma, -1, &statement, NULL);
+
+    if (code != SQLITE_OK)
+        return code;
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, const char *path)
+{
+    int application = 0, format = 0;
+
+    if (read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+        read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK)
+        return fail(call, db, path);
+    if (application == APPLICATION_ID && format == FORMAT)
+        return IOTIFY_OK;
+    if (application == APPLICATION_ID)
+        return call->host->fail(call, IOTIFY_FAILED, "StoreFormat",
+            "%s has format %d and this iotifyd reads %d; use the iotifyd that wrote it", path,
+            format, FORMAT);
+    if (application || format)
+        return call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
+            "%s is another program's database; name another file with path:", path);
+    if (sqlite3_exec(db,
+            "BEGIN IMMEDIATE;"
+            "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+            "PRAGMA application_id = 1230259801; PRAGMA user_version = 1; COMMIT",
+            NULL, NULL, NULL) == SQLITE_OK)
+        return IOTIFY_OK;
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return fail(call, db, path);
+}
+
+static void disconnect(struct connection *connection)
+{
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(connection->statements[i]);
+    sqlite3_close(connection->db);
+    pthread_mutex_destroy(&connection->mutex);
+}
+
+static enum iotify_result connect_to(
+    struct iotify_call *call, struct connection *connection, const char *path)
+{
+    enum iotify_result result;
+
+    pthread_mutex_init(&connection->mutex, NULL);
+    if (sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK)
+        return fail(call, connection->db, path);
+    sqlite3_extended_result_codes(connection->db, 1);
+    sqlite3_busy_timeout(connection->db, BUSY_MS);
+    if (sqlite3_exec(connection->db,
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON",
+            NULL, NULL, NULL) != SQLITE_OK)
+        return fail(call, connection->db, path);
+    result = check_format(call, connection->db, path);
+    if (result != IOTIFY_OK)
+        return result;
+    for (int i = 0; i < STATEMENTS; i++)
+        if (sqlite3_prepare_v3(connection->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                &connection->statements[i], NULL) != SQLITE_OK)
+            return fail(call, connection->db, path);
+    return IOTIFY_OK;
+}
+
+static void store_close(void *instance)
+{
+    struct store *store = instance;
+
+    disconnect(&store->reader);
+    disconnect(&store->writer);
+    free(store);
+}
+
+static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+{
+    const struct options *options = given;
+    struct store *store;
+    enum iotify_result result = make_file(call, options->path);
+
+    if (result != IOTIFY_OK)
+        return result;
+    store = calloc(1, sizeof(*store));
+    if (!store)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    result = connect_to(call, &store->writer, options->path);
+    if (result == IOTIFY_OK)
+        result = connect_to(call, &store->reader, options->path);
+    if (result != IOTIFY_OK) {
+        store_close(store);
+        return result;
+    }
+    *instance = store;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ reads */
+
+/* The value of a key on this connection; `data` NULL when absent. Any SQLite code. */
+static int get(struct iotify_call *call, struct connection *connection, const char *key,
+    struct iotify_bytes *out)
+{
+    sqlite3_stmt *statement = connection->statements[GET];
+    int code;
+
+    *out = (struct iotify_bytes){0};
+    sqlite3_bind_blob(statement, 1, key, (int)strlen(key), SQLITE_STATIC);
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        const void *data = sqlite3_column_blob(statement, 0);
+        char *copy = call->host->alloc(call, size + 1);
+
+        if (size)
+            memcpy(copy, data, size);
+        *out = (struct iotify_bytes){copy, size};
+    }
+    sqlite3_reset(statement);
+    return code;
+}
+
+static enum iotify_result store_get_many(
+    void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
+{
+    struct connection *connection = &((struct store *)instance)->reader;
+    enum iotify_result result = IOTIFY_OK;
+
+    pthread_mutex_lock(&connection->mutex);
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+        int code = get(call, connection, reads[i].key, &reads[i].value);
+
+        reads[i].found = code == SQLITE_ROW;
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            result = fail(call, connection->db, "reading the store");
+    }
+    pthread_mutex_unlock(&connection->mutex);
+    return result;
+}
+
+static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+    const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
+{
+    struct connection *connection = &((struct store *)instance)->reader;
+    sqlite3_stmt *statement = connection->statements[SCAN];
+    enum iotify_result result = IOTIFY_OK;
+    size_t size = strlen(prefix);
+    int code;
+
+    pthread_mutex_lock(&connection->mutex);
+    sqlite3_bind_blob(statement, 1, prefix, (int)size, SQLITE_STATIC);
+    sqlite3_bind_blob(
+        statement, 2, after ? after : "", after ? (int)strlen(after) : 0, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)limit);
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        int length = sqlite3_column_bytes(statement, 0);
+        char key[IOTIFY_KEY_MAX + 1];
+
+        if (length < 1 || length > IOTIFY_KEY_MAX)
+            continue;
+        memcpy(key, sqlite3_column_blob(statement, 0), (size_t)length);
+        key[length] = '\0';
+        if (strncmp(key, prefix, size) != 0)
+            break;
+        found(argument, key);
+    }
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        result = fail(call, connection->db, "listing the store");
+    sqlite3_reset(statement);
+    pthread_mutex_unlock(&connection->mutex);
+    return result;
+}
+
+/* ------------------------------------------------------------------ writes */
+
+static int change(struct connection *connection, const struct iotify_write *write)
+{
+    sqlite3_stmt *statement = connection->statements[write->kind == IOTIFY_DELETE ? DELETE : PUT];
+    int code;
+
+    sqlite3_bind_blob(statement, 1, write->key, (int)strlen(write->key), SQLITE_STATIC);
+    if (write->kind != IOTIFY_DELETE)
+        sqlite3_bind_blob64(statement, 2, write->value.data ? write->value.data : "",
+            write->value.size, SQLITE_STATIC);
+    code = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    if (write->kind != IOTIFY_DELETE)
+        sqlite3_clear_bindings(statement);
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int apply_one(struct iotify_call *call, struct connection *connection,
+    struct iotify_write *write, const struct iotify_write *previous)
+{
+    struct iotify_bytes present = {0};
+    int code;
+
+    if (iotify_write_needs_present(write)) {
+        code = get(call, connection, write->key, &present);
+        if (code != SQLITE_ROW && code != SQLITE_DONE)
+            return code;
+    }
+    return iotify_write_decide(write, previous, present) ? change(connection, write) : SQLITE_OK;
+}
+
+static enum iotify_result store_apply(
+    void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
+{
+    struct connection *connection = &((struct store *)instance)->writer;
+    enum iotify_result result = IOTIFY_OK;
+    int code;
+
+    pthread_mutex_lock(&connection->mutex);
+    code = sqlite3_exec(connection->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    for (size_t i = 0; i < count && code == SQLITE_OK; i++)
+        code = apply_one(call, connection, &writes[i], i ? &writes[i - 1] : NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(connection->db, "COMMIT", NULL, NULL, NULL);
+    if (code != SQLITE_OK) {
+        result = fail(call, connection->db, "writing to the store");
+        sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    pthread_mutex_unlock(&connection->mutex);
+    return result;
+}
+
+static const struct iotify_storage operations = {
+    .struct_size = sizeof(operations),
+    .threads = IOTIFY_PARALLEL,
+    .durability = IOTIFY_DURABLE,
+    .atomic_batch = true,
+    .open = store_open,
+    .close = store_close,
+    .get_many = store_get_many,
+    .apply = store_apply,
+    .scan = store_scan,
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_STORAGE,
+    .name = "sqlite",
+    .version = IOTIFY_VERSION,
+    .summary = "one SQLite file, durable on every commit",
+    .settings = &settings,
+    .operations = &operations,
+};

@@ -1,0 +1,55 @@
+/*
+ * Connector plugins: they put devices on a cloud and take them away again, by the actions that
+ * their descriptor declares.
+ */
+#ifndef IOTIFY_CONNECTOR_H
+#define IOTIFY_CONNECTOR_H
+
+#include <iotify/host.h>
+#include <iotify/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where devices connect. */
+struct iotify_endpoint {
+    const char *host; /* in the call's arena */
+    uint16_t port;
+};
+
+struct iotify_connector {
+    uint32_t struct_size;
+    enum iotify_threads threads;
+
+    /* Make an instance. Offline: no file is written, nothing is sent. */
+    enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
+    void (*close)(void *instance);
+
+    /*
+     * Once before the first apply(): find credentials and learn whose resources these are.
+     * `realm`, in the call's arena, names account and region ("123456789012/eu-central-1"); the
+     * records are kept apart by it. At most 128 bytes of letters, digits and `/-_.`.
+     */
+    enum iotify_result (*connect)(void *instance, struct iotify_call *call, const char **realm);
+
+    /* The endpoint for devices: the default of a template's `host` and `port`. */
+    enum iotify_result (*endpoint)(
+        void *instance, struct iotify_call *call, struct iotify_endpoint *out);
+
+    /* How often an operation may be called, in calls a second; 0: as often as one likes. */
+    double (*rate)(void *instance, const char *operation);
+
+    /*
+     * The document that grants `permissions` (count names from the actions' tables), as JSON text
+     * in the call's arena, for the user to paste. Offline.
+     */
+    enum iotify_result (*grant)(void *instance, struct iotify_call *call,
+        const char *const *permissions, size_t count, const char **document);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * What the host does for a plugin. A call carries its host: `call->host->log(call, …)`.
+ */
+#ifndef IOTIFY_HOST_H
+#define IOTIFY_HOST_H
+
+#include <iotify/plugin.h>
+#include <iotify/storage.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define IOTIFY_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
+#else
+#define IOTIFY_PRINTF(text, first)
+#endif
+
+/*
+ * One call into a plugin. Made by the host, valid until the operation returns; not to be kept,
+ * copied or shared with another thread.
+ */
+struct iotify_call {
+    const struct iotify_host *host;
+    int64_t client;        /* the client's index, or -1 when the call is for the whole job */
+    const void *arguments; /* the action's option structure, expanded; NULL for other calls */
+};
+
+/* All functions are safe on any thread that is inside a call, unless they say otherwise. */
+struct iotify_host {
+    uint32_t struct_size;
+
+    /* One line without prefix or line end; the host adds time, job, step and client. */
+    void (*log)(struct iotify_call *call, enum iotify_level level, const char *format, ...)
+        IOTIFY_PRINTF(3, 4);
+
+    /*
+     * Say why the call fails: `code` is a short stable name ("ThrottlingException"), the text is
+     * one line that says what to do. The last one before the return counts. Returns `result`.
+     */
+    enum iotify_result (*fail)(struct iotify_call *call, enum iotify_result result,
+        const char *code, const char *format, ...) IOTIFY_PRINTF(4, 5);
+
+    /* In prepare(): blame a setting of the step; shown with its line. Returns IOTIFY_INVALID. */
+    enum iotify_result (*fail_setting)(struct iotify_call *call, const char *setting,
+        const char *format, ...) IOTIFY_PRINTF(3, 4);
+
+    /* Zeroed memory from the call's arena; never NULL (the host ends the process first). */
+    void *(*alloc)(struct iotify_call *call, size_t size);
+
+    /*
+     * Run one remote operation: wait for its turn at the rate for `operation`, call `function`,
+     * repeat it while it answers IOTIFY_THROTTLED or IOTIFY_TRANSIENT and the retry budget lasts.
+     * Blocks. Returns the last result, or IOTIFY_CANCELLED when the run stops before or between.
+     */
+    enum iotify_result (*perform)(struct iotify_call *call, const char *operation,
+        enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument);
+
+    /* Wait, for polling a state that the service reaches by itself. IOTIFY_CANCELLED on a stop. */
+    enum iotify_result (*wait)(struct iotify_call *call, int64_t nanoseconds);
+
+    /* The smallest pause that the service asks for after the present failure; 0 when none. */
+    void (*retry_after)(struct iotify_call *call, int64_t nanoseconds);
+
+    /*
+     * The glob: the key-value store that templates see. Durable on return as far as the storage
+     * promises it. get: `out` in the call's arena, NUL-terminated; IOTIFY_NOT_FOUND when absent.
+     * apply: see iotify/storage.h; the keys are the user's, as given.
+     */
+    enum iotify_result (*glob_get)(
+        struct iotify_call *call, const char *key, struct iotify_bytes *out);
+    enum iotify_result (*glob_apply)(
+        struct iotify_call *call, struct iotify_write *writes, size_t count);
+
+    /*
+     * The client's record: the connector's own note of what it made for this client, in a
+     * namespace that scripts never see. `expected` of set: what the caller read; NULL data: there
+     * was none. IOTIFY_CONFLICT: another worker changed it. An empty `value` deletes the record.
+     * `globs` go into the same batch, after the record.
+     */
+    enum iotify_result (*record_get)(struct iotify_call *call, struct iotify_bytes *out);
+    enum iotify_result (*record_set)(struct iotify_call *call, struct iotify_bytes expected,
+        struct iotify_bytes value, struct iotify_write *globs, size_t count);
+
+    /* The clients of the job: `first` … `first + count - 1`. */
+    void (*clients)(struct iotify_call *call, int64_t *first, int64_t *count);
+
+    /*
+     * Run `function` while socketpair() fails on this thread. libmosquitto makes a pair for every
+     * session that nobody reads when the loop is the host's; it tolerates the failure.
+     * Returns what the function returns. Needs no call; safe on any thread.
+     */
+    void *(*without_socketpair)(void *(*function)(void *argument), void *argument);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

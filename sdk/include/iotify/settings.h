@@ -1,0 +1,83 @@
+/*
+ * Settings as data. One table declares what a plugin, an action or a connection takes; from it
+ * come validation with line and column, binding, `--print`, `iotifyd plugins`, the JSON Schema
+ * and the reference in docs/. The host writes each value into the plugin's own option structure
+ * at `offset`, in the C type given beside each type below.
+ */
+#ifndef IOTIFY_SETTINGS_H
+#define IOTIFY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum iotify_type {
+    IOTIFY_STRING = 1, /* const char *; NULL when not set */
+    IOTIFY_SECRET,     /* const char *; shown as [redacted] wherever anything is printed */
+    IOTIFY_INTEGER,    /* int64_t */
+    IOTIFY_BOOLEAN,    /* bool */
+    IOTIFY_DURATION,   /* int64_t nanoseconds; written 250ms, 10s, 5m, 2h */
+    IOTIFY_RATE,       /* double, events a second; written 200/s, 30/m or a bare number */
+    IOTIFY_SIZE,       /* int64_t bytes; written 128KB, 4KiB or a bare number */
+    IOTIFY_CHOICE,     /* int, the index into `choices`; -1 when not set */
+    IOTIFY_LIST,       /* struct iotify_list of strings */
+    IOTIFY_MAP,        /* struct iotify_map, name to rate */
+    IOTIFY_DOCUMENT    /* const char *, JSON text: from a file, or written inline as a mapping */
+};
+
+/* Flags of a setting. */
+#define IOTIFY_REQUIRED UINT32_C(1)
+#define IOTIFY_EXPRESSION UINT32_C(2) /* may hold {{ }}, expanded for each client */
+#define IOTIFY_PATH UINT32_C(4)       /* a file; a relative one is relative to the job file */
+#define IOTIFY_WRITES UINT32_C(8)     /* with IOTIFY_PATH: the action writes this file */
+
+struct iotify_list {
+    const char *const *items;
+    size_t count;
+};
+
+struct iotify_entry {
+    const char *name;
+    double value;
+};
+
+struct iotify_map {
+    const struct iotify_entry *entries;
+    size_t count;
+};
+
+struct iotify_setting {
+    const char *name; /* "will.topic" is `topic` inside the mapping `will` */
+    enum iotify_type type;
+    uint32_t flags;
+    size_t offset;              /* of the value in the option structure */
+    /* Default, as one would write it; NULL: not set (zero). In paths `{job}` is the job's name. */
+    const char *value;
+    int64_t min, max;           /* in the unit of the C type; both 0: no range */
+    const char *const *choices; /* for IOTIFY_CHOICE; ends with NULL */
+    const char *help;           /* one line, a phrase without a full stop */
+};
+
+struct iotify_settings {
+    const struct iotify_setting *items;
+    uint32_t count;
+    uint32_t item_size;  /* sizeof(struct iotify_setting) */
+    size_t options_size; /* sizeof the option structure */
+};
+
+/* For a table `items` and its option structure: the members of struct iotify_settings. */
+#define IOTIFY_SETTINGS(table, options)                                                            \
+    {                                                                                              \
+        .items = (table), .count = sizeof(table) / sizeof((table)[0]),                             \
+        .item_size = sizeof((table)[0]), .options_size = sizeof(options)                           \
+    }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,27 @@
+#include <iotify/storage.h>
+
+#include <string.h>
+
+bool iotify_write_needs_present(const struct iotify_write *write)
+{
+    return write->kind == IOTIFY_CREATE || write->kind == IOTIFY_COMPARE_AND_SET;
+}
+
+static bool equal(struct iotify_bytes a, struct iotify_bytes b)
+{
+    return a.data && b.data && a.size == b.size &&
+           (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+bool iotify_write_decide(struct iotify_write *write, const struct iotify_write *previous,
+    struct iotify_bytes present)
+{
+    write->result = IOTIFY_OK;
+    if (write->with_previous && previous && previous->result != IOTIFY_OK)
+        write->result = IOTIFY_FAILED;
+    else if (write->kind == IOTIFY_CREATE && present.data)
+        write->result = IOTIFY_EXISTS;
+    else if (write->kind == IOTIFY_COMPARE_AND_SET && !equal(present, write->expected))
+        write->result = IOTIFY_CONFLICT;
+    return write->result == IOTIFY_OK;
+}
