@@ -223,6 +223,7 @@ static bool take_operations(struct plugin *plugin)
 static const char *take_actions(struct arena *arena, struct plugin *plugin)
 {
     const struct iotify_plugin *descriptor = &plugin->descriptor;
+    struct iotify_action *actions;
 
     if (descriptor->action_count > COUNT_MAX || descriptor->default_step_count > COUNT_MAX ||
         (descriptor->action_count &&
@@ -231,8 +232,14 @@ static const char *take_actions(struct arena *arena, struct plugin *plugin)
             (!descriptor->default_steps ||
                 descriptor->default_step_size < sizeof(struct iotify_default_step))))
         return "its table of actions is damaged";
-    plugin->actions = copy_array(arena, descriptor->actions, descriptor->action_count,
-        descriptor->action_size, sizeof(struct iotify_action));
+    actions = arena_array(arena, descriptor->action_count, sizeof(*actions));
+    for (uint32_t i = 0; i < descriptor->action_count; i++) {
+        if (!descriptor->actions[i])
+            return "its table of actions is damaged";
+        copy_known(&actions[i], sizeof(actions[i]), descriptor->actions[i],
+            descriptor->action_size);
+    }
+    plugin->actions = actions;
     plugin->default_steps = copy_array(arena, descriptor->default_steps,
         descriptor->default_step_count, descriptor->default_step_size,
         sizeof(struct iotify_default_step));

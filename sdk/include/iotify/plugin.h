@@ -127,7 +127,7 @@ struct iotify_plugin {
     const struct iotify_settings *settings;
     /* struct iotify_connector, iotify_storage or iotify_transport, by kind; starts with its size */
     const void *operations;
-    const struct iotify_action *actions; /* connectors only */
+    const struct iotify_action *const *actions; /* connectors only */
     uint32_t action_count;
     uint32_t action_size; /* sizeof(struct iotify_action) */
     const struct iotify_default_step *default_steps; /* connectors only */

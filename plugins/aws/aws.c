@@ -1,0 +1,382 @@
+/* The AWS IoT connector: its descriptor, its settings, and where its calls go. */
+#include "plugins/aws/aws.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/profile.h"
+
+#define TEXT_MAX 2048
+#define MQTT_PORT 8883
+
+static const struct iotify_setting items[] = {
+    {"region", IOTIFY_STRING, 0, offsetof(struct aws_options, region), NULL, 0, 0, NULL,
+        "AWS region; default: AWS_REGION, then the profile's"},
+    {"profile", IOTIFY_STRING, 0, offsetof(struct aws_options, profile), NULL, 0, 0, NULL,
+        "profile of the shared AWS files; default: the SDKs' usual chain"},
+    {"endpoint", IOTIFY_STRING, 0, offsetof(struct aws_options, endpoint), NULL, 0, 0, NULL,
+        "URL of the control plane; default: AWS_ENDPOINT_URL_IOT, AWS_ENDPOINT_URL, else AWS"},
+    {"quotas", IOTIFY_MAP, 0, offsetof(struct aws_options, quotas), NULL, 0, 0, NULL,
+        "calls a second by operation, \"*\" for all others; default: AWS's default quotas"},
+    {"signing_name", IOTIFY_STRING, 0, offsetof(struct aws_options, signing_name), "iot", 0, 0,
+        NULL, "service name in signatures"},
+    {"ca", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct aws_options, ca), NULL, 0, 0, NULL,
+        "file of root certificates; default: AWS_CA_BUNDLE, else the system's"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct aws_options);
+
+/* ------------------------------------------------------------------ names */
+
+static bool check_characters(struct iotify_call *call, const char *setting, const char *name,
+    const char *allowed, const char *words)
+{
+    if (*name && strlen(name) <= 128 && name[strspn(name, allowed)] == '\0')
+        return true;
+    if (call->client < 0)
+        call->host->fail_setting(call, setting, "\"%s\" takes 1 to 128 %s, not \"%s\"", setting,
+            words, name);
+    else
+        call->host->fail(call, IOTIFY_INVALID, "BadName", "\"%s\" takes 1 to 128 %s, not \"%s\"",
+            setting, words, name);
+    return false;
+}
+
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+bool aws_check_name(struct iotify_call *call, const char *setting, const char *name)
+{
+    return check_characters(
+        call, setting, name ? name : "", WORD ":-", "letters, digits, colons, _ and -");
+}
+
+bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name)
+{
+    return check_characters(
+        call, setting, name ? name : "", WORD "+=,.@-", "letters, digits and _+=,.@-");
+}
+
+const char *aws_partition(const char *region)
+{
+    if (strncmp(region, "cn-", 3) == 0)
+        return "aws-cn";
+    return strncmp(region, "us-gov-", 7) == 0 ? "aws-us-gov" : "aws";
+}
+
+/* ------------------------------------------------------------------ the account */
+
+static bool is_account(const char *text, size_t length)
+{
+    return length == 12 && strspn(text, "0123456789") >= length;
+}
+
+static void set_account(struct aws_instance *instance, const char *text, size_t length)
+{
+    if (!is_account(text, length))
+        return;
+    pthread_mutex_lock(&instance->mutex);
+    memcpy(instance->account, text, length);
+    instance->account[length] = '\0';
+    pthread_mutex_unlock(&instance->mutex);
+}
+
+void aws_note_arn(struct aws_instance *instance, const char *arn)
+{
+    /* arn:aws:iot:region:account:… */
+    for (int i = 0; i < 4 && arn; i++) {
+        arn = strchr(arn, ':');
+        arn = arn ? arn + 1 : NULL;
+    }
+    if (arn)
+        set_account(instance, arn, strcspn(arn, ":"));
+}
+
+const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call)
+{
+    char *copy = call->host->alloc(call, sizeof(instance->account));
+
+    pthread_mutex_lock(&instance->mutex);
+    memcpy(copy, *instance->account ? instance->account : "*", sizeof(instance->account) - 1);
+    if (!*instance->account)
+        copy[1] = '\0';
+    pthread_mutex_unlock(&instance->mutex);
+    return copy;
+}
+
+/* ------------------------------------------------------------------ open */
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
+static bool find_region(struct aws_instance *instance)
+{
+    const char *region = instance->options->region;
+
+    if (!region)
+        region = environment("AWS_REGION");
+    if (!region)
+        region = environment("AWS_DEFAULT_REGION");
+    if (region)
+        return iotify_buffer_string(&instance->region, region);
+    return profile_get(PROFILE_CONFIG, profile_name(instance->options->profile), "region",
+        &instance->region);
+}
+
+/* The default host of a service; China has a domain of its own. */
+static void default_endpoint(
+    const struct aws_instance *instance, const char *service, struct iotify_buffer *out)
+{
+    const char *region = iotify_buffer_text(&instance->region);
+
+    iotify_buffer_format(out, "https://%s.%s.amazonaws.com%s", service, region,
+        strcmp(aws_partition(region), "aws-cn") == 0 ? ".cn" : "");
+}
+
+static void trim_slashes(struct iotify_buffer *url)
+{
+    while (url->size && url->data[url->size - 1] == '/')
+        url->data[--url->size] = '\0';
+}
+
+/*
+ * STS is asked only where somebody said where it is, or where everything is AWS's own: an
+ * endpoint of one's own for IoT must not send its credentials to AWS.
+ */
+static void find_endpoints(struct aws_instance *instance)
+{
+    const char *own = instance->options->endpoint;
+    const char *all = environment("AWS_ENDPOINT_URL");
+    const char *sts = environment("AWS_ENDPOINT_URL_STS");
+
+    if (!own)
+        own = environment("AWS_ENDPOINT_URL_IOT");
+    if (!sts && !own)
+        sts = all;
+    if (!own)
+        own = all;
+    if (own)
+        iotify_buffer_string(&instance->endpoint, own);
+    else
+        default_endpoint(instance, "iot", &instance->endpoint);
+    if (sts)
+        iotify_buffer_string(&instance->sts_endpoint, sts);
+    else if (!own)
+        default_endpoint(instance, "sts", &instance->sts_endpoint);
+    trim_slashes(&instance->endpoint);
+    trim_slashes(&instance->sts_endpoint);
+}
+
+static enum iotify_result check_endpoint(struct iotify_call *call, const char *url)
+{
+    const char *host = strstr(url, "://");
+
+    if (host && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) && host[3] &&
+        !strpbrk(host + 3, "/?# "))
+        return IOTIFY_OK;
+    return call->host->fail_setting(call, "endpoint",
+        "\"endpoint\" takes a URL such as http://127.0.0.1:7070 without a path, not \"%s\"", url);
+}
+
+static void instance_close(void *given)
+{
+    struct aws_instance *instance = given;
+
+    aws_client_free(instance->client);
+    iotify_buffer_clear(&instance->region);
+    iotify_buffer_clear(&instance->endpoint);
+    iotify_buffer_clear(&instance->sts_endpoint);
+    pthread_mutex_destroy(&instance->mutex);
+    free(instance);
+}
+
+static enum iotify_result set_up(struct aws_instance *instance, struct iotify_call *call)
+{
+    const char *region, *ca = instance->options->ca;
+    enum iotify_result result;
+
+    if (!find_region(instance))
+        return call->host->fail_setting(call, "region",
+            "the region is not known; write region: eu-central-1 or set AWS_REGION");
+    region = iotify_buffer_text(&instance->region);
+    if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return call->host->fail_setting(call, "region",
+            "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
+    find_endpoints(instance);
+    result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
+    if (result != IOTIFY_OK)
+        return result;
+    instance->target = (struct aws_target){
+        .region = region,
+        .endpoint = iotify_buffer_text(&instance->endpoint),
+        .sts_endpoint =
+            instance->sts_endpoint.size ? iotify_buffer_text(&instance->sts_endpoint) : NULL,
+        .signing_name = instance->options->signing_name,
+    };
+    instance->client = aws_client_new(
+        &instance->target, instance->options->profile, ca ? ca : environment("AWS_CA_BUNDLE"));
+    return instance->client
+               ? IOTIFY_OK
+               : call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+}
+
+static enum iotify_result instance_open(struct iotify_call *call, const void *options, void **out)
+{
+    struct aws_instance *instance = calloc(1, sizeof(*instance));
+    enum iotify_result result;
+
+    if (!instance)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    instance->options = options;
+    pthread_mutex_init(&instance->mutex, NULL);
+    iotify_buffer_init(&instance->region, TEXT_MAX);
+    iotify_buffer_init(&instance->endpoint, TEXT_MAX);
+    iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
+    result = set_up(instance, call);
+    if (result != IOTIFY_OK) {
+        instance_close(instance);
+        return result;
+    }
+    *out = instance;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ connect, endpoint */
+
+static enum iotify_result instance_connect(
+    void *given, struct iotify_call *call, const char **realm)
+{
+    struct aws_instance *instance = given;
+    const char *account;
+    enum iotify_result result = aws_account(instance->client, call, &account);
+    size_t size = instance->region.size + 64;
+    char *text;
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (account)
+        set_account(instance, account, strlen(account));
+    text = call->host->alloc(call, size);
+    snprintf(text, size, "%s/%s", account ? account : "-", instance->target.region);
+    *realm = text;
+    return IOTIFY_OK;
+}
+
+/* "host" or "host:port", as DescribeEndpoint answers. */
+static enum iotify_result instance_endpoint(
+    void *given, struct iotify_call *call, struct iotify_endpoint *out)
+{
+    struct aws_instance *instance = given;
+    struct aws_request request = {.operation = AWS_DESCRIBE_ENDPOINT,
+        .query = {{"endpointType", "iot:Data-ATS"}}};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const char *address = aws_text(request.answer, "endpointAddress");
+    const char *colon = strchr(address, ':');
+    size_t length = colon ? (size_t)(colon - address) : strlen(address);
+    long port = colon ? strtol(colon + 1, NULL, 10) : MQTT_PORT;
+
+    if (result == IOTIFY_OK && (length == 0 || port < 1 || port > 65535))
+        result = call->host->fail(
+            call, IOTIFY_FAILED, "BadAnswer", "DescribeEndpoint: the answer names no endpoint");
+    if (result == IOTIFY_OK) {
+        char *host = call->host->alloc(call, length + 1);
+
+        memcpy(host, address, length);
+        *out = (struct iotify_endpoint){host, (uint16_t)port};
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+static double instance_rate(void *given, const char *operation)
+{
+    const struct aws_instance *instance = given;
+    const struct iotify_map *quotas = &instance->options->quotas;
+    double rate = -1;
+
+    for (size_t i = 0; i < quotas->count; i++) {
+        if (strcmp(quotas->entries[i].name, operation) == 0)
+            return quotas->entries[i].value;
+        if (strcmp(quotas->entries[i].name, "*") == 0)
+            rate = quotas->entries[i].value;
+    }
+    return rate >= 0 ? rate : aws_default_rate(operation);
+}
+
+static enum iotify_result instance_grant(void *given, struct iotify_call *call,
+    const char *const *permissions, size_t count, const char **document)
+{
+    json_t *actions = json_array(), *policy;
+    char *text, *copy;
+
+    (void)given;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(actions, json_string(permissions[i]));
+    policy = json_pack("{s:s, s:[{s:s, s:o, s:s}]}", "Version", "2012-10-17", "Statement", "Effect",
+        "Allow", "Action", actions, "Resource", "*");
+    text = json_dumps(policy, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    json_decref(policy);
+    if (!text)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    copy = call->host->alloc(call, strlen(text) + 1);
+    memcpy(copy, text, strlen(text) + 1);
+    free(text);
+    *document = copy;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ the descriptor */
+
+static const struct iotify_connector operations = {
+    .struct_size = sizeof(operations),
+    .threads = IOTIFY_PARALLEL,
+    .open = instance_open,
+    .close = instance_close,
+    .connect = instance_connect,
+    .endpoint = instance_endpoint,
+    .rate = instance_rate,
+    .grant = instance_grant,
+};
+
+static const struct iotify_action *const actions[] = {
+    &aws_thing_type_action,
+    &aws_thing_group_action,
+    &aws_policy_action,
+    &aws_device_action,
+    &aws_template_action,
+    &aws_remove_device_action,
+    &aws_remove_shared_action,
+};
+
+static const struct iotify_default_step default_steps[] = {
+    {"deploy", ".thing_type", "{}"},
+    {"deploy", ".thing_group", "{}"},
+    {"deploy", ".policy", "{}"},
+    {"deploy", ".device", "{}"},
+    {"deploy", ".template", "{}"},
+    {"simulate", "simulate", "{template: aws_iotify.yaml}"},
+    {"cleanup", ".remove_device", "{}"},
+    {"cleanup", ".remove_shared", "{}"},
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_CONNECTOR,
+    .name = "aws-iot",
+    .version = IOTIFY_VERSION,
+    .summary = "puts devices on AWS IoT Core, a certificate for each, and takes them away",
+    .settings = &settings,
+    .operations = &operations,
+    .actions = actions,
+    .action_count = sizeof(actions) / sizeof(actions[0]),
+    .action_size = sizeof(struct iotify_action),
+    .default_steps = default_steps,
+    .default_step_count = sizeof(default_steps) / sizeof(default_steps[0]),
+    .default_step_size = sizeof(default_steps[0]),
+};

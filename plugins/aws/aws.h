@@ -1,0 +1,59 @@
+/* The instance of the connector, and its actions. */
+#ifndef PLUGINS_AWS_AWS_H
+#define PLUGINS_AWS_AWS_H
+
+#include <pthread.h>
+
+#include <iotify/connector.h>
+
+#include "plugins/aws/client.h"
+
+#define AWS_DEFAULT_TYPE "iotify_type"
+#define AWS_DEFAULT_GROUP "iotify"
+#define AWS_DEFAULT_POLICY "IOTIFY_AUTOMATED_POLICY"
+#define AWS_DEFAULT_THING "iotify_{{client()}}"
+#define AWS_DEFAULT_KEY "aws_iotify_{{client()}}_key"
+#define AWS_DEFAULT_CERT "aws_iotify_{{client()}}_cert"
+
+struct aws_options {
+    const char *region, *profile, *endpoint, *signing_name, *ca;
+    struct iotify_map quotas;
+};
+
+/* What the job's steps say, noted by their prepare(); read-only once the run begins. */
+struct aws_names {
+    const char *type, *group, *policy;   /* NULL: the job has no such step */
+    const char *thing, *key, *cert;      /* of the device step, before expansion */
+};
+
+struct aws_instance {
+    const struct aws_options *options;
+    struct aws_target target;
+    struct iotify_buffer region, endpoint, sts_endpoint;
+    struct aws_client *client;
+    struct aws_names names;
+    pthread_mutex_t mutex; /* guards what follows */
+    char account[24];      /* "" until known */
+};
+
+/* Keep the account that an ARN names, for a job whose STS cannot be asked. */
+void aws_note_arn(struct aws_instance *instance, const char *arn);
+/* A copy of the account, "*" when it is not known; in the call's arena. */
+const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call);
+/* "aws", "aws-cn" or "aws-us-gov". */
+const char *aws_partition(const char *region);
+
+/* Names as AWS allows them; false after a failure that names the setting. */
+bool aws_check_name(struct iotify_call *call, const char *setting, const char *name);
+bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name);
+
+/* The actions, one file a kind of work. Each table entry is complete in itself. */
+extern const struct iotify_action aws_thing_type_action;   /* shared.c */
+extern const struct iotify_action aws_thing_group_action;
+extern const struct iotify_action aws_policy_action;
+extern const struct iotify_action aws_remove_shared_action; /* remove_shared.c */
+extern const struct iotify_action aws_device_action;        /* device.c */
+extern const struct iotify_action aws_remove_device_action; /* remove_device.c */
+extern const struct iotify_action aws_template_action;      /* template.c */
+
+#endif

@@ -1,0 +1,22 @@
+/* Keys and certificates of devices, by OpenSSL. Pure functions, any thread. */
+#ifndef PLUGINS_AWS_CERTIFICATE_H
+#define PLUGINS_AWS_CERTIFICATE_H
+
+#include <stdbool.h>
+
+#include <iotify/buffer.h>
+
+/* A new P-256 key, PEM (PKCS #8). False when OpenSSL fails; the same for all below. */
+bool certificate_make_key(struct iotify_buffer *key);
+/* A certificate for the key, signed by itself, PEM: subject CN, valid from yesterday for years. */
+bool certificate_make(
+    const char *key, const char *common_name, int years, struct iotify_buffer *certificate);
+/* A signing request for the key, PEM. */
+bool certificate_make_request(
+    const char *key, const char *common_name, struct iotify_buffer *request);
+/* SHA-256 of the DER form: AWS's certificateId. */
+bool certificate_id(const char *certificate, char id[65]);
+/* Does the private key belong to the certificate? */
+bool certificate_matches(const char *certificate, const char *key);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
+ * its object gone goes on; the record goes last, together with the glob entries.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/aws/aws.h"
+#include "plugins/aws/record.h"
+
+/* A detach is asynchronous: how often to look, and how long. */
+#define POLL INT64_C(500000000)
+#define POLLS_MAX 120
+
+struct remove_options {
+    char unused;
+};
+
+static const struct iotify_settings settings = {
+    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct remove_options)};
+
+/* Gone already is as good as removed. */
+static enum iotify_result gone_is_good(enum iotify_result result)
+{
+    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+}
+
+static enum iotify_result send(
+    struct aws_instance *instance, struct iotify_call *call, struct aws_request request)
+{
+    enum iotify_result result = aws_send(instance->client, call, &request);
+
+    json_decref(request.answer);
+    return gone_is_good(result);
+}
+
+static enum iotify_result detach_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    json_t *body;
+    enum iotify_result result;
+
+    if (!record->policy)
+        return IOTIFY_OK;
+    body = json_pack("{s:s}", "target", record->certificate_arn);
+    result = send(instance, call,
+        (struct aws_request){
+            .operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
+    json_decref(body);
+    return result;
+}
+
+/* Is the certificate still among the thing's principals? */
+static enum iotify_result still_attached(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, bool *attached)
+{
+    struct aws_request request = {
+        .operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const json_t *principals = json_object_get(request.answer, "principals");
+
+    *attached = false;
+    for (size_t i = 0; i < json_array_size(principals); i++) {
+        const char *arn = json_string_value(json_array_get(principals, i));
+
+        *attached = *attached || (arn && strcmp(arn, record->certificate_arn) == 0);
+    }
+    json_decref(request.answer);
+    return gone_is_good(result);
+}
+
+static enum iotify_result detach_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    enum iotify_result result = send(instance, call,
+        (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
+            .name = record->thing,
+            .principal = record->certificate_arn});
+    bool attached = true;
+
+    for (int i = 0; i < POLLS_MAX && result == IOTIFY_OK; i++) {
+        result = still_attached(instance, call, record, &attached);
+        if (result != IOTIFY_OK || !attached)
+            return result;
+        result = call->host->wait(call, POLL);
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
+        "AWS has not detached the certificate of %s in %d s; run the same command again",
+        record->thing, (int)(POLL * POLLS_MAX / 1000000000));
+}
+
+static enum iotify_result remove_certificate(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    enum iotify_result result = detach_policy(instance, call, record);
+
+    if (result == IOTIFY_OK)
+        result = detach_thing(instance, call, record);
+    if (result == IOTIFY_OK)
+        result = send(instance, call,
+            (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
+                .name = record->certificate_id,
+                .query = {{"newStatus", "INACTIVE"}}});
+    if (result == IOTIFY_OK)
+        result = send(instance, call,
+            (struct aws_request){
+                .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id});
+    return result;
+}
+
+/* The ARN of a certificate whose registration may or may not have got through. */
+static void complete_arn(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    const char *account = aws_known_account(instance, call);
+    size_t size = 160 + strlen(record->certificate_id);
+    char *arn;
+
+    if (record->certificate_arn)
+        return;
+    arn = call->host->alloc(call, size);
+    snprintf(arn, size, "arn:%s:iot:%s:%s:cert/%s", aws_partition(instance->target.region),
+        instance->target.region, account, record->certificate_id);
+    record->certificate_arn = arn;
+}
+
+static enum iotify_result apply(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    struct record record;
+    enum iotify_result result = record_load(call, &record);
+
+    if (result != IOTIFY_OK || record.state == RECORD_NONE)
+        return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    if (record.state != RECORD_DELETING) {
+        record.state = RECORD_DELETING;
+        result = record_save(call, &record, false);
+    }
+    if (result == IOTIFY_OK && record.certificate_id) {
+        complete_arn(instance, call, &record);
+        result = remove_certificate(instance, call, &record);
+    }
+    if (result == IOTIFY_OK)
+        result = send(instance, call,
+            (struct aws_request){.operation = AWS_DELETE_THING, .name = record.thing});
+    return result == IOTIFY_OK ? record_delete(call, &record) : result;
+}
+
+static const char *const permissions[] = {"iot:DetachPolicy", "iot:DetachThingPrincipal",
+    "iot:ListThingPrincipals", "iot:UpdateCertificate", "iot:DeleteCertificate", "iot:DeleteThing",
+    NULL};
+
+const struct iotify_action aws_remove_device_action = {"remove_device",
+    "delete what this job recorded for each client: certificate, thing, glob entries",
+    IOTIFY_FOR_RECORD, &settings, permissions, NULL, apply};

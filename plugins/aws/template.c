@@ -1,0 +1,231 @@
+/*
+ * The template that simulates the deployed devices. The first line holds a fingerprint of the
+ * rest, so that a file that the user changed is known as such, and kept.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <iotify/buffer.h>
+
+#include "plugins/aws/aws.h"
+#include "plugins/aws/sigv4.h"
+
+#define FILE_MAX (1024 * 1024)
+#define FIRST_LINE "# Made by iotifyd; change it as you like, your changes are kept. "
+
+struct template_options {
+    const char *file;
+};
+
+static const struct iotify_setting items[] = {
+    {"file", IOTIFY_STRING, IOTIFY_PATH | IOTIFY_WRITES, offsetof(struct template_options, file),
+        "aws_iotify.yaml", 0, 0, NULL, "the template file, relative to the job file"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct template_options);
+
+/* "a_{{client()}}_key" as JavaScript: "a_" + client() + "_key". */
+static void to_javascript(const char *text, struct iotify_buffer *out)
+{
+    bool first = true;
+
+    while (*text) {
+        const char *open = strstr(text, "{{"), *close = open == text ? strstr(text, "}}") : NULL;
+        size_t length = open ? (size_t)(open - text) : strlen(text);
+
+        iotify_buffer_string(out, first ? "" : " + ");
+        first = false;
+        if (close) {
+            bool plain = (size_t)(close - text) == strlen("{{client()") &&
+                         strncmp(text, "{{client()", strlen("{{client()")) == 0;
+
+            iotify_buffer_string(out, plain ? "" : "(");
+            iotify_buffer_append(out, text + 2, (size_t)(close - text) - 2);
+            iotify_buffer_string(out, plain ? "" : ")");
+            text = close + 2;
+            continue;
+        }
+        if (open == text)
+            length = 2;
+        iotify_buffer_char(out, '"');
+        for (size_t i = 0; i < length; i++) {
+            if (text[i] == '"' || text[i] == '\\')
+                iotify_buffer_char(out, '\\');
+            iotify_buffer_char(out, text[i]);
+        }
+        iotify_buffer_char(out, '"');
+        text += length;
+    }
+}
+
+/* A text in YAML's double quotes. */
+static void quoted(const char *text, const char *before, const char *behind,
+    struct iotify_buffer *out)
+{
+    iotify_buffer_char(out, '"');
+    iotify_buffer_string(out, before);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            iotify_buffer_char(out, '\\');
+        iotify_buffer_char(out, *text);
+    }
+    iotify_buffer_string(out, behind);
+    iotify_buffer_char(out, '"');
+}
+
+static void build_body(const struct aws_names *names, struct iotify_buffer *out)
+{
+    const char *thing = names->thing ? names->thing : AWS_DEFAULT_THING;
+
+    iotify_buffer_string(out, "transport: mqtt\nconnection:\n  client_id: ");
+    quoted(thing, "", "", out);
+    iotify_buffer_string(out, "\n  key: \"{{state.__$key}}\"\n  cert: \"{{state.__$cert}}\"\n"
+                              "publish:\n  topic: ");
+    quoted(thing, "iotify/", "/telemetry", out);
+    iotify_buffer_string(out, "\n  qos: 1\nsubscribe:\n  - ");
+    quoted(thing, "iotify/", "/commands", out);
+    iotify_buffer_string(out, "\ninit: |\n  state.__$key  = glob.get(");
+    to_javascript(names->key ? names->key : AWS_DEFAULT_KEY, out);
+    iotify_buffer_string(out, ");\n  state.__$cert = glob.get(");
+    to_javascript(names->cert ? names->cert : AWS_DEFAULT_CERT, out);
+    iotify_buffer_string(out,
+        ");\n"
+        "message: |\n"
+        "  state.temperature = volatile({key: \"temperature\", min: 18, max: 30, delta: 0.5});\n"
+        "  return JSON.stringify({client: client(), n: index(), temperature: state.temperature});\n"
+        "response: |\n"
+        "  console.log(topic, response.toString());\n"
+        "finish: \"\"\n");
+}
+
+static bool build(const struct aws_names *names, struct iotify_buffer *out)
+{
+    struct iotify_buffer body;
+    char digest[65];
+    bool good;
+
+    iotify_buffer_init(&body, FILE_MAX);
+    build_body(names, &body);
+    good = !body.failed && sigv4_sha256(body.data, body.size, digest);
+    iotify_buffer_format(out, FIRST_LINE "%.16s\n%s", digest, iotify_buffer_text(&body));
+    iotify_buffer_clear(&body);
+    return good && !out->failed;
+}
+
+/* Does the first line's fingerprint still fit the rest? */
+static bool is_untouched(const struct iotify_buffer *file)
+{
+    const char *text = iotify_buffer_text(file), *rest = strchr(text, '\n');
+    char digest[65];
+
+    if (!rest || strncmp(text, FIRST_LINE, strlen(FIRST_LINE)) != 0 ||
+        !sigv4_sha256(rest + 1, file->size - (size_t)(rest + 1 - text), digest))
+        return false;
+    return strncmp(text + strlen(FIRST_LINE), digest, 16) == 0 &&
+           rest - text == (long)strlen(FIRST_LINE) + 16;
+}
+
+/* 1: read, 0: not there, -1: errno */
+static int read_file(const char *path, struct iotify_buffer *out)
+{
+    FILE *stream = fopen(path, "re");
+    char chunk[4096];
+    size_t got;
+    int result = 1;
+
+    if (!stream)
+        return errno == ENOENT ? 0 : -1;
+    while ((got = fread(chunk, 1, sizeof(chunk), stream)) > 0)
+        iotify_buffer_append(out, chunk, got);
+    if (ferror(stream) || out->failed)
+        result = -1;
+    fclose(stream);
+    return result;
+}
+
+/* To a temporary file and renamed: there is never half a template. */
+static enum iotify_result write_file(
+    struct iotify_call *call, const char *path, const struct iotify_buffer *text)
+{
+    struct iotify_buffer temporary;
+    FILE *stream = NULL;
+    bool good = false;
+    int descriptor, error;
+
+    iotify_buffer_init(&temporary, 8192);
+    iotify_buffer_format(&temporary, "%s.writing", path);
+    descriptor = open(iotify_buffer_text(&temporary),
+        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (descriptor >= 0)
+        stream = fdopen(descriptor, "w");
+    if (stream) {
+        good = fwrite(text->data, 1, text->size, stream) == text->size;
+        good = fflush(stream) == 0 && fsync(descriptor) == 0 && good;
+        good = fclose(stream) == 0 && good;
+        good = good && rename(iotify_buffer_text(&temporary), path) == 0;
+    }
+    error = errno;
+    if (!good && descriptor >= 0)
+        unlink(iotify_buffer_text(&temporary));
+    iotify_buffer_clear(&temporary);
+    if (good)
+        return IOTIFY_OK;
+    return call->host->fail(call, error == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED, "TemplateFile",
+        "cannot write %s: %s", path, strerror(error));
+}
+
+static enum iotify_result keep_changed(
+    struct iotify_call *call, const char *path, const struct iotify_buffer *text)
+{
+    struct iotify_buffer beside;
+    enum iotify_result result;
+
+    iotify_buffer_init(&beside, 8192);
+    iotify_buffer_format(&beside, "%s.new", path);
+    result = write_file(call, iotify_buffer_text(&beside), text);
+    if (result == IOTIFY_OK) {
+        call->host->log(call, IOTIFY_INFO, "%s was changed by hand and is kept; the new text is in %s",
+            path, iotify_buffer_text(&beside));
+        result = IOTIFY_UNCHANGED;
+    }
+    iotify_buffer_clear(&beside);
+    return result;
+}
+
+static enum iotify_result apply(void *given, struct iotify_call *call)
+{
+    const struct aws_instance *instance = given;
+    const struct template_options *options = call->arguments;
+    struct iotify_buffer wanted, present;
+    enum iotify_result result;
+    int found;
+
+    iotify_buffer_init(&wanted, FILE_MAX);
+    iotify_buffer_init(&present, FILE_MAX);
+    found = read_file(options->file, &present);
+    if (!build(&instance->names, &wanted))
+        result = call->host->fail(call, IOTIFY_FAILED, "Template", "cannot make the template");
+    else if (found < 0)
+        result = call->host->fail(call, IOTIFY_FAILED, "TemplateFile", "cannot read %s: %s",
+            options->file, strerror(errno));
+    else if (found == 0)
+        result = write_file(call, options->file, &wanted);
+    else if (present.size == wanted.size && memcmp(present.data, wanted.data, wanted.size) == 0)
+        result = IOTIFY_UNCHANGED;
+    else if (is_untouched(&present))
+        result = write_file(call, options->file, &wanted);
+    else
+        result = keep_changed(call, options->file, &wanted);
+    iotify_buffer_clear(&wanted);
+    iotify_buffer_clear(&present);
+    return result;
+}
+
+static const char *const permissions[] = {"iot:DescribeEndpoint", NULL};
+
+const struct iotify_action aws_template_action = {"template",
+    "write a template that simulates the devices", IOTIFY_FOR_JOB, &settings, permissions, NULL,
+    apply};
