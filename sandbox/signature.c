@@ -1,0 +1,150 @@
+#include "sandbox/signature.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugins/aws/sigv4.h"
+
+#define ALGORITHM "AWS4-HMAC-SHA256 "
+/* AWS's tolerance for a wrong clock. */
+#define SKEW_MAX 300
+#define SIGNED_MAX 32
+
+struct authorization {
+    char access_key[160], date[16], region[64], service[32], terminator[16];
+    char signed_headers[1024], signature[128];
+};
+
+/* The text behind `name=` up to a comma or blank. */
+static bool take(const char *text, const char *name, char *out, size_t size)
+{
+    const char *at = strstr(text, name);
+    size_t length;
+
+    if (!at)
+        return false;
+    at += strlen(name);
+    length = strcspn(at, ", ");
+    if (length == 0 || length >= size)
+        return false;
+    memcpy(out, at, length);
+    out[length] = '\0';
+    return true;
+}
+
+static bool take_part(const char **from, char *out, size_t size)
+{
+    size_t length = strcspn(*from, "/");
+
+    if (length == 0 || length >= size)
+        return false;
+    memcpy(out, *from, length);
+    out[length] = '\0';
+    *from += length + ((*from)[length] == '/');
+    return true;
+}
+
+static bool parse(const char *header, struct authorization *out)
+{
+    char credential[320];
+    const char *rest = credential;
+
+    return strncmp(header, ALGORITHM, strlen(ALGORITHM)) == 0 &&
+           take(header, "Credential=", credential, sizeof(credential)) &&
+           take(header, "SignedHeaders=", out->signed_headers, sizeof(out->signed_headers)) &&
+           take(header, "Signature=", out->signature, sizeof(out->signature)) &&
+           take_part(&rest, out->access_key, sizeof(out->access_key)) &&
+           take_part(&rest, out->date, sizeof(out->date)) &&
+           take_part(&rest, out->region, sizeof(out->region)) &&
+           take_part(&rest, out->service, sizeof(out->service)) &&
+           take_part(&rest, out->terminator, sizeof(out->terminator)) &&
+           strcmp(out->terminator, "aws4_request") == 0;
+}
+
+static bool clock_fits(const char *timestamp)
+{
+    struct tm parts = {0};
+    const char *end = strptime(timestamp, "%Y%m%dT%H%M%SZ", &parts);
+    int64_t skew;
+
+    if (!end || *end)
+        return false;
+    skew = (int64_t)timegm(&parts) - (int64_t)time(NULL);
+    return skew <= SKEW_MAX && skew >= -SKEW_MAX;
+}
+
+static bool compute(const struct signed_request *request, const struct authorization *authorization,
+    const char *timestamp, const char *secret_key, char signature[SIGV4_SIGNATURE_SIZE])
+{
+    struct sigv4_header headers[SIGNED_MAX];
+    char names[sizeof(authorization->signed_headers)];
+    struct sigv4_request to_sign;
+    struct iotify_buffer list;
+    size_t count = 0;
+    bool good, has_host = false;
+    char *rest = NULL;
+
+    memcpy(names, authorization->signed_headers, sizeof(names));
+    for (char *name = strtok_r(names, ";", &rest); name; name = strtok_r(NULL, ";", &rest)) {
+        const char *value = request->header(request->context, name);
+
+        if (count == SIGNED_MAX)
+            return false;
+        has_host = has_host || strcmp(name, "host") == 0;
+        headers[count++] = (struct sigv4_header){name, value ? value : ""};
+    }
+    if (!has_host)
+        return false;
+    to_sign = (struct sigv4_request){request->method, request->path, request->query, headers, count,
+        request->body, request->body_size, timestamp, authorization->region,
+        authorization->service};
+    iotify_buffer_init(&list, 4096);
+    good = sigv4_sign(&to_sign, secret_key, signature, &list);
+    iotify_buffer_clear(&list);
+    return good;
+}
+
+static void refuse(struct signature_verdict *verdict, const char *error, const char *message)
+{
+    verdict->error = error;
+    verdict->message = message;
+}
+
+void signature_verify(const struct signed_request *request, const char *access_key,
+    const char *secret_key, struct signature_verdict *verdict)
+{
+    const char *header = request->header(request->context, "authorization");
+    const char *timestamp = request->header(request->context, "x-amz-date");
+    char expected[SIGV4_SIGNATURE_SIZE];
+    struct authorization authorization;
+
+    *verdict = (struct signature_verdict){0};
+    if (!header) {
+        refuse(verdict, "MissingAuthenticationTokenException", "Missing Authentication Token");
+        return;
+    }
+    if (!parse(header, &authorization) || !timestamp) {
+        refuse(verdict, "IncompleteSignatureException",
+            "Authorization header requires Credential, SignedHeaders and Signature parameters and "
+            "an X-Amz-Date header");
+        return;
+    }
+    snprintf(verdict->region, sizeof(verdict->region), "%s", authorization.region);
+    snprintf(verdict->service, sizeof(verdict->service), "%s", authorization.service);
+    if (strcmp(authorization.access_key, access_key) != 0)
+        refuse(verdict, "UnrecognizedClientException",
+            "The security token included in the request is invalid.");
+    else if (!clock_fits(timestamp) ||
+             strncmp(timestamp, authorization.date, strlen(authorization.date)) != 0)
+        refuse(verdict, "InvalidSignatureException",
+            "Signature expired or not yet current: the clock of the client is wrong");
+    else if (!compute(request, &authorization, timestamp, secret_key, expected) ||
+             strlen(authorization.signature) != strlen(expected) ||
+             CRYPTO_memcmp(authorization.signature, expected, strlen(expected)) != 0)
+        refuse(verdict, "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. Check "
+            "your AWS Secret Access Key and signing method.");
+}
