@@ -85,8 +85,7 @@ static const struct operation *find_operation(
 {
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         for (const struct operation *operation = tables[i]; operation->name; operation++)
-            if (strcmp(operation->method, method) == 0 &&
-                match(operation->path, path, parameters))
+            if (strcmp(operation->method, method) == 0 && match(operation->path, path, parameters))
                 return operation;
     return NULL;
 }
@@ -106,7 +105,7 @@ static const char *header_of(void *connection, const char *name)
 static enum MHD_Result send_response(
     struct MHD_Connection *connection, const struct response *response)
 {
-    char *text = response->text  ? strdup(response->text)
+    char *text = response->text   ? strdup(response->text)
                  : response->body ? json_dumps(response->body, JSON_COMPACT)
                                   : strdup("");
     struct MHD_Response *answer;
@@ -220,7 +219,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
     result = send_response(connection, &response);
     json_decref(request.body);
     json_decref(response.body);
-    free((char *)(uintptr_t)response.text);
+    free(response.text);
     free(uri);
     return result;
 }
@@ -292,11 +291,11 @@ struct api *api_open(
     api->options = options;
     api->state = state;
     api->authority = authority;
-    api->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, options->port, NULL, NULL,
-        on_request, api, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_END);
+    api->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, options->port, NULL, NULL, on_request, api,
+            MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
+            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+            CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
     if (!api->daemon) {
         fprintf(stderr,
             "iotify-sandbox: cannot listen on 127.0.0.1 port %d; is it taken? try --api-port 0\n",

@@ -14,8 +14,8 @@
 struct api;
 
 struct api_options {
-    uint16_t port;            /* 0: choose one */
-    uint16_t mqtt_port;       /* what DescribeEndpoint answers */
+    uint16_t port;      /* 0: choose one */
+    uint16_t mqtt_port; /* what DescribeEndpoint answers */
     const char *access_key, *secret_key;
     int64_t deprecation_wait; /* seconds from DeprecateThingType to DeleteThingType */
 };

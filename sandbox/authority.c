@@ -93,8 +93,8 @@ static X509 *make_root(EVP_PKEY *key)
 }
 
 /* `names` NULL: a client's certificate. */
-static X509 *issue(struct authority *authority, EVP_PKEY *key, const char *common_name,
-    const char *names)
+static X509 *issue(
+    struct authority *authority, EVP_PKEY *key, const char *common_name, const char *names)
 {
     X509 *certificate = begin(key, common_name);
 
@@ -102,8 +102,8 @@ static X509 *issue(struct authority *authority, EVP_PKEY *key, const char *commo
         X509_set_issuer_name(certificate, X509_get_subject_name(authority->root)) == 1 &&
         add_extension(certificate, authority->root, NID_basic_constraints, "critical,CA:FALSE") &&
         add_extension(certificate, authority->root, NID_key_usage, "critical,digitalSignature") &&
-        add_extension(certificate, authority->root, NID_ext_key_usage,
-            names ? "serverAuth" : "clientAuth") &&
+        add_extension(
+            certificate, authority->root, NID_ext_key_usage, names ? "serverAuth" : "clientAuth") &&
         add_extension(certificate, authority->root, NID_subject_key_identifier, "hash") &&
         add_extension(certificate, authority->root, NID_authority_key_identifier, "keyid") &&
         (!names || add_extension(certificate, authority->root, NID_subject_alt_name, names)) &&
@@ -159,10 +159,10 @@ static bool load(struct authority *authority, const char *certificate, const cha
 static bool save(const struct authority *authority, const char *certificate, const char *key)
 {
     FILE *key_file = open_new(key, 0600), *certificate_file = open_new(certificate, 0644);
-    bool good = key_file && certificate_file &&
-                PEM_write_PrivateKey(
-                    key_file, authority->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
-                PEM_write_X509(certificate_file, authority->root) == 1;
+    bool good =
+        key_file && certificate_file &&
+        PEM_write_PrivateKey(key_file, authority->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
+        PEM_write_X509(certificate_file, authority->root) == 1;
 
     if (key_file)
         good = fclose(key_file) == 0 && good;
@@ -204,8 +204,7 @@ static EVP_PKEY *take_key(struct authority *authority)
 
     pthread_mutex_lock(&authority->mutex);
     if (!authority->started)
-        authority->started =
-            pthread_create(&authority->thread, NULL, fill_pool, authority) == 0;
+        authority->started = pthread_create(&authority->thread, NULL, fill_pool, authority) == 0;
     if (authority->pooled)
         key = authority->pool[--authority->pooled];
     pthread_cond_signal(&authority->changed);
@@ -304,11 +303,11 @@ bool authority_make(struct authority *authority, struct iotify_buffer *private_k
     EVP_PKEY *key = take_key(authority);
     X509 *certificate = key ? issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
     BIO *private_bio = BIO_new(BIO_s_mem()), *public_bio = BIO_new(BIO_s_mem());
-    bool good = certificate && private_bio && public_bio && certificate_pem(certificate, out) &&
-                PEM_write_bio_PrivateKey_traditional(
-                    private_bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-                take_pem(private_bio, private_key) && PEM_write_bio_PUBKEY(public_bio, key) == 1 &&
-                take_pem(public_bio, public_key);
+    bool good =
+        certificate && private_bio && public_bio && certificate_pem(certificate, out) &&
+        PEM_write_bio_PrivateKey_traditional(private_bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+        take_pem(private_bio, private_key) && PEM_write_bio_PUBKEY(public_bio, key) == 1 &&
+        take_pem(public_bio, public_key);
 
     BIO_free(private_bio);
     BIO_free(public_bio);

@@ -49,8 +49,8 @@ static bool listens(const char *path)
     bool good;
 
     memcpy(address.sun_path, path, strlen(path) + 1);
-    good = descriptor >= 0 &&
-           connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
+    good =
+        descriptor >= 0 && connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
     if (descriptor >= 0)
         close(descriptor);
     return good;
@@ -102,7 +102,8 @@ bool broker_start(struct broker *broker, const char *folder)
     }
     code = spawn_mosquitto(&broker->pid, configuration, log);
     if (code != 0) {
-        fprintf(stderr, "iotify-sandbox: cannot start mosquitto: %s; install the package mosquitto\n",
+        fprintf(stderr,
+            "iotify-sandbox: cannot start mosquitto: %s; install the package mosquitto\n",
             strerror(code));
         broker->pid = 0;
         return false;

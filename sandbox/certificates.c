@@ -8,8 +8,8 @@
 
 static json_t *find_certificate(const struct request *request, const char *id)
 {
-    return first_row(state_select(
-        request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
+    return first_row(
+        state_select(request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
 }
 
 /* Store a certificate; the answer's members that all ways of making one share. */
@@ -47,8 +47,8 @@ static void create_keys(const struct request *request, struct response *response
         authority_check(iotify_buffer_text(&certificate), id)) {
         response->body =
             store(request, id, iotify_buffer_text(&certificate), wanted_status(request));
-        json_object_set_new(response->body, "certificatePem",
-            json_string(iotify_buffer_text(&certificate)));
+        json_object_set_new(
+            response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
         json_object_set_new(response->body, "keyPair",
             json_pack("{s:s, s:s}", "PublicKey", iotify_buffer_text(&public_key), "PrivateKey",
                 iotify_buffer_text(&private_key)));
@@ -66,13 +66,13 @@ static void create_from_csr(const struct request *request, struct response *resp
     char id[65];
 
     iotify_buffer_init(&certificate, PEM_MAX);
-    if (authority_sign_request(request->authority,
-            body_text(request, "certificateSigningRequest"), &certificate) &&
+    if (authority_sign_request(
+            request->authority, body_text(request, "certificateSigningRequest"), &certificate) &&
         authority_check(iotify_buffer_text(&certificate), id)) {
         response->body =
             store(request, id, iotify_buffer_text(&certificate), wanted_status(request));
-        json_object_set_new(response->body, "certificatePem",
-            json_string(iotify_buffer_text(&certificate)));
+        json_object_set_new(
+            response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
     } else {
         respond_error(response, 400, "InvalidRequestException",
             "The certificate signing request is not valid");

@@ -115,8 +115,8 @@ static int read_client(struct connection *connection)
 static int write_client(struct connection *connection)
 {
     struct pipe_buffer *down = &connection->down;
-    int done = SSL_write(
-        connection->ssl, down->bytes + down->start, (int)(down->end - down->start));
+    int done =
+        SSL_write(connection->ssl, down->bytes + down->start, (int)(down->end - down->start));
     int result = tls_result(connection, done);
 
     if (result > 0)
@@ -308,8 +308,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    while ((descriptor = accept4(
-                front->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+    while ((descriptor = accept4(front->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
         take_client(front, descriptor);
 }
 
@@ -343,9 +342,8 @@ static SSL_CTX *make_context(const struct authority *authority)
 
 static bool listen_on(struct front *front, uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
     int on = 1;
 

@@ -159,8 +159,7 @@ static void remove_thing(const struct request *request, struct response *respons
 
     if (!find_members(request, response, &group, &thing))
         return;
-    state_change(request->state,
-        "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
+    state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
         STATE_WITH(group, thing));
     response->body = json_object();
 }

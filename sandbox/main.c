@@ -152,7 +152,8 @@ static bool find_folder(struct sandbox *sandbox)
 
 static void remove_temporary(const struct sandbox *sandbox)
 {
-    static const char *const files[] = {"ca.pem", "ca.key", "broker.conf", "broker.sock", "broker.log"};
+    static const char *const files[] = {
+        "ca.pem", "ca.key", "broker.conf", "broker.sock", "broker.log"};
     char path[4200];
 
     if (!*sandbox->temporary)
@@ -244,7 +245,7 @@ static void set_environment(const struct sandbox *sandbox)
     setenv("AWS_SECRET_ACCESS_KEY", sandbox->secret_key, 1);
     unsetenv("AWS_SESSION_TOKEN");
     setenv("AWS_REGION", "eu-central-1", 0);
-    setenv("AWS_DEFAULT_REGION", getenv("AWS_REGION"), 0);
+    setenv("AWS_DEFAULT_REGION", "eu-central-1", 0);
     setenv("AWS_CA_BUNDLE", bundle, 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
 }
@@ -281,7 +282,8 @@ static void tell(const struct sandbox *sandbox)
     printf("AWS IoT:  http://127.0.0.1:%d\n"
            "MQTT:     localhost:%d\n"
            "To use it:\n"
-           "  export AWS_ENDPOINT_URL_IOT=http://127.0.0.1:%d AWS_ENDPOINT_URL_STS=http://127.0.0.1:%d\n"
+           "  export AWS_ENDPOINT_URL_IOT=http://127.0.0.1:%d "
+           "AWS_ENDPOINT_URL_STS=http://127.0.0.1:%d\n"
            "  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=eu-central-1\n"
            "  export AWS_CA_BUNDLE=%s/ca.pem\n"
            "Ctrl-C ends it.\n",

@@ -135,8 +135,8 @@ void respond_page(const struct request *request, struct response *response, json
     json_t *list = json_array();
 
     if (asked && (size < 1 || size > PAGE_MAX)) {
-        respond_error(response, 400, "InvalidRequestException",
-            "%s must be between 1 and %d", names->size, PAGE_MAX);
+        respond_error(response, 400, "InvalidRequestException", "%s must be between 1 and %d",
+            names->size, PAGE_MAX);
         json_decref(list);
         json_decref(rows);
         return;

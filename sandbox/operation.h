@@ -21,8 +21,8 @@ struct request {
 
 struct response {
     unsigned status;
-    json_t *body;     /* owned; NULL: none */
-    const char *text; /* in place of body: XML; owned, freed with free() */
+    json_t *body;      /* owned; NULL: none */
+    const char *text;  /* in place of body: XML; owned, freed with free() */
     const char *error; /* the error's code; NULL when it went well */
 };
 
@@ -39,13 +39,12 @@ extern const struct operation certificate_operations[];
 extern const struct operation other_operations[];
 
 /* Answer with an error of AWS: code, HTTP status, message. */
-void respond_error(struct response *response, unsigned status, const char *code,
-    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void respond_error(struct response *response, unsigned status, const char *code, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 void respond_not_found(struct response *response, const char *kind, const char *name);
 /* 409 ResourceAlreadyExistsException with the resource's id and ARN. */
-void respond_exists(
-    struct response *response, const char *id, const char *arn, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void respond_exists(struct response *response, const char *id, const char *arn, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 
 /* A string member of the body; "" when absent. */
 const char *body_text(const struct request *request, const char *member);
@@ -76,7 +75,13 @@ void respond_page(const struct request *request, struct response *response, json
 const char *page_after(const struct request *request, const struct page_names *names);
 
 /* The page names of most listings, and of the older ones. */
-#define PAGE_NAMES(member) {member, "maxResults", "nextToken", "nextToken"}
-#define PAGE_MARKER(member) {member, "pageSize", "marker", "nextMarker"}
+#define PAGE_NAMES(member)                                                                         \
+    {                                                                                              \
+        member, "maxResults", "nextToken", "nextToken"                                             \
+    }
+#define PAGE_MARKER(member)                                                                        \
+    {                                                                                              \
+        member, "pageSize", "marker", "nextMarker"                                                 \
+    }
 
 #endif

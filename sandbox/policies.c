@@ -70,10 +70,10 @@ static void get_policy(const struct request *request, struct response *response)
         respond_not_found(response, "Policy", request->parameters[0]);
         return;
     }
-    response->body = json_pack("{s:s, s:s, s:s, s:s, s:I}", "policyName", row_text(row, "name"),
-        "policyArn", row_text(row, "arn"), "policyDocument", row_text(row, "document"),
-        "defaultVersionId", row_text(row, "default_version"), "creationDate",
-        row_integer(row, "created"));
+    response->body =
+        json_pack("{s:s, s:s, s:s, s:s, s:I}", "policyName", row_text(row, "name"), "policyArn",
+            row_text(row, "arn"), "policyDocument", row_text(row, "document"), "defaultVersionId",
+            row_text(row, "default_version"), "creationDate", row_integer(row, "created"));
     json_decref(row);
 }
 
@@ -95,8 +95,8 @@ static void list_policies(const struct request *request, struct response *respon
 
 static bool check_policy(const struct request *request, struct response *response)
 {
-    if (has_row(request, "SELECT 1 FROM policies WHERE name = ?1",
-            STATE_WITH(request->parameters[0])))
+    if (has_row(
+            request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(request->parameters[0])))
         return true;
     respond_not_found(response, "Policy", request->parameters[0]);
     return false;
@@ -147,13 +147,14 @@ static void delete_policy(const struct request *request, struct response *respon
 
     if (!check_policy(request, response))
         return;
-    if (has_row(request, "SELECT 1 FROM policy_targets WHERE policy = ?1 LIMIT 1",
-            STATE_WITH(name)) ||
+    if (has_row(
+            request, "SELECT 1 FROM policy_targets WHERE policy = ?1 LIMIT 1", STATE_WITH(name)) ||
         has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 1",
             STATE_WITH(name))) {
         respond_error(response, 409, "DeleteConflictException",
             "The policy cannot be deleted as the policy is attached to one or more principals "
-            "(name=%s) or has other versions", name);
+            "(name=%s) or has other versions",
+            name);
         return;
     }
     state_change(request->state, "DELETE FROM policy_versions WHERE policy = ?1", STATE_WITH(name));
@@ -185,8 +186,8 @@ static void attach_policy(const struct request *request, struct response *respon
             "SELECT count(*) AS n FROM policy_targets WHERE target = ?1 AND policy <> ?2"
             " HAVING n >= 10",
             STATE_WITH(target, name))) {
-        respond_error(response, 410, "LimitExceededException",
-            "A target takes at most %d policies", POLICIES_PER_TARGET);
+        respond_error(response, 410, "LimitExceededException", "A target takes at most %d policies",
+            POLICIES_PER_TARGET);
         return;
     }
     state_change(request->state,

@@ -86,7 +86,8 @@ void state_begin(struct state *state)
 
 bool state_end(struct state *state, bool keep)
 {
-    bool done = sqlite3_exec(state->db, keep ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
+    bool done =
+        sqlite3_exec(state->db, keep ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
 
     if (!done)
         sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);

@@ -8,8 +8,8 @@
 static bool valid_name(const char *name)
 {
     return *name && strlen(name) <= 128 &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-")] ==
-               '\0';
+           name[strspn(
+               name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:_-")] == '\0';
 }
 
 static bool check_name(struct response *response, const char *name)
@@ -18,7 +18,8 @@ static bool check_name(struct response *response, const char *name)
         return true;
     respond_error(response, 400, "InvalidRequestException",
         "1 validation error detected: Value '%s' failed to satisfy constraint: Member must satisfy "
-        "regular expression pattern: [a-zA-Z0-9:_-]+", name);
+        "regular expression pattern: [a-zA-Z0-9:_-]+",
+        name);
     return false;
 }
 
@@ -143,8 +144,7 @@ static void delete_type(const struct request *request, struct response *response
         respond_error(response, 400, "InvalidRequestException",
             "Can not delete thing type %s, there are still things associated with it", name);
     else {
-        state_change(
-            request->state, "DELETE FROM thing_types WHERE name = ?1", STATE_WITH(name));
+        state_change(request->state, "DELETE FROM thing_types WHERE name = ?1", STATE_WITH(name));
         response->body = json_object();
     }
     json_decref(row);
@@ -191,8 +191,7 @@ static void create_again(
     json_decref(wants);
 }
 
-static bool type_usable(
-    const struct request *request, struct response *response, const char *name)
+static bool type_usable(const struct request *request, struct response *response, const char *name)
 {
     json_t *type = *name ? find_type(request, name) : NULL;
     bool good = true;
@@ -282,8 +281,8 @@ static void delete_thing(const struct request *request, struct response *respons
 {
     const char *name = request->parameters[0];
 
-    if (has_row(request, "SELECT 1 FROM thing_principals WHERE thing = ?1 LIMIT 1",
-            STATE_WITH(name))) {
+    if (has_row(
+            request, "SELECT 1 FROM thing_principals WHERE thing = ?1 LIMIT 1", STATE_WITH(name))) {
         respond_error(response, 400, "InvalidRequestException",
             "Cannot delete. Thing %s is still attached to one or more principals", name);
         return;

@@ -19,8 +19,8 @@ static bool same(const struct diagnostic *item, struct place place, const char *
            strcmp(item->place.file, place.file) == 0 && strcmp(item->text, text) == 0;
 }
 
-void diagnostics_vadd(struct diagnostics *diagnostics, struct place place, const char *format,
-    va_list arguments)
+void diagnostics_vadd(
+    struct diagnostics *diagnostics, struct place place, const char *format, va_list arguments)
 {
     const char *text = arena_vformat(&diagnostics->arena, format, arguments);
 
@@ -29,8 +29,8 @@ void diagnostics_vadd(struct diagnostics *diagnostics, struct place place, const
             return;
     if (diagnostics->count == diagnostics->capacity) {
         diagnostics->capacity = diagnostics->capacity ? diagnostics->capacity * 2 : 16;
-        diagnostics->items = memory_grow(
-            diagnostics->items, diagnostics->capacity, sizeof(*diagnostics->items));
+        diagnostics->items =
+            memory_grow(diagnostics->items, diagnostics->capacity, sizeof(*diagnostics->items));
     }
     diagnostics->items[diagnostics->count++] = (struct diagnostic){place, text};
 }

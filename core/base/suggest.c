@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#define WORD_MAX 64
-
 void suggest_init(struct suggest *suggest, const char *word)
 {
     *suggest = (struct suggest){.word = word};
@@ -17,11 +15,11 @@ static size_t least(size_t a, size_t b)
 /* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t rows[3][WORD_MAX + 1];
+    size_t rows[3][SUGGEST_MAX + 1];
     size_t length_a = strlen(a), length_b = strlen(b);
 
-    if (length_a > WORD_MAX || length_b > WORD_MAX)
-        return WORD_MAX;
+    if (length_a > SUGGEST_MAX || length_b > SUGGEST_MAX)
+        return SUGGEST_MAX;
     for (size_t j = 0; j <= length_b; j++)
         rows[0][j] = j;
     for (size_t i = 1; i <= length_a; i++) {
@@ -47,7 +45,8 @@ void suggest_offer(struct suggest *suggest, const char *candidate)
     if (found > allowed || found >= strlen(candidate))
         return;
     if (!suggest->best || found < suggest->distance) {
-        suggest->best = candidate;
+        memcpy(suggest->text, candidate, strlen(candidate) + 1);
+        suggest->best = suggest->text;
         suggest->distance = found;
     }
 }

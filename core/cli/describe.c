@@ -15,19 +15,25 @@ static void print_one_line(void *argument, const char *name)
     const char *text;
 
     if (registry_load(argument, name, &plugin, &text) == REGISTRY_OK)
-        printf("%-10s %-10s %-8s %s\n", plugin->name,
-            plugin_kind_name(plugin->descriptor.kind), plugin->descriptor.version,
-            plugin->descriptor.summary);
+        printf("%-10s %-10s %-8s %s\n", plugin->name, plugin_kind_name(plugin->descriptor.kind),
+            plugin->descriptor.version, plugin->descriptor.summary);
     else
         fprintf(stderr, "iotifyd: %s\n", text);
 }
 
 static const char *short_type(const struct iotify_setting *setting)
 {
-    static const char *const names[] = {[IOTIFY_STRING] = "string", [IOTIFY_SECRET] = "secret",
-        [IOTIFY_INTEGER] = "integer", [IOTIFY_BOOLEAN] = "boolean", [IOTIFY_DURATION] = "duration",
-        [IOTIFY_RATE] = "rate", [IOTIFY_SIZE] = "size", [IOTIFY_CHOICE] = "choice",
-        [IOTIFY_LIST] = "list", [IOTIFY_MAP] = "map", [IOTIFY_DOCUMENT] = "document"};
+    static const char *const names[] = {[IOTIFY_STRING] = "string",
+        [IOTIFY_SECRET] = "secret",
+        [IOTIFY_INTEGER] = "integer",
+        [IOTIFY_BOOLEAN] = "boolean",
+        [IOTIFY_DURATION] = "duration",
+        [IOTIFY_RATE] = "rate",
+        [IOTIFY_SIZE] = "size",
+        [IOTIFY_CHOICE] = "choice",
+        [IOTIFY_LIST] = "list",
+        [IOTIFY_MAP] = "map",
+        [IOTIFY_DOCUMENT] = "document"};
 
     return names[setting->type];
 }
@@ -154,8 +160,8 @@ static json_t *group_of(json_t *properties, const char **name)
         snprintf(part, sizeof(part), "%.*s", (int)(dot - *name), *name);
         group = json_object_get(properties, part);
         if (!group) {
-            group = json_pack("{s:s, s:{}, s:b}", "type", "object", "properties",
-                "additionalProperties", 0);
+            group = json_pack(
+                "{s:s, s:{}, s:b}", "type", "object", "properties", "additionalProperties", 0);
             json_object_set_new(properties, part, group);
         }
         properties = json_object_get(group, "properties");
@@ -181,8 +187,8 @@ static json_t *settings_schema(const struct iotify_settings *settings)
         if ((setting.flags & IOTIFY_REQUIRED) && !strchr(setting.name, '.'))
             json_array_append_new(required, json_string(setting.name));
     }
-    return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties,
-        "required", required, "additionalProperties", 0);
+    return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
+        required, "additionalProperties", 0);
 }
 
 struct schema {
@@ -211,8 +217,7 @@ static void add_plugin_schema(void *argument, const char *name)
         char pattern[160];
 
         snprintf(pattern, sizeof(pattern), "^[A-Za-z0-9_-]+[.]%s$", plugin->actions[i].name);
-        json_object_set_new(
-            schema->steps, pattern, settings_schema(plugin->actions[i].settings));
+        json_object_set_new(schema->steps, pattern, settings_schema(plugin->actions[i].settings));
     }
 }
 
@@ -240,15 +245,17 @@ int command_schema(const struct options *options)
     properties = json_object_get(root, "properties");
     step = json_pack("{s:[{s:s}, {s:s, s:o, s:b, s:i}]}", "anyOf", "type", "string", "type",
         "object", "patternProperties", schema.steps, "additionalProperties", 0, "maxProperties", 1);
-    json_object_set_new(properties, "devices", json_pack("{s:[{s:s, s:i}, {s:s}, o]}", "anyOf",
-        "type", "integer", "minimum", 1, "type", "string",
-        json_incref(json_object_get(properties, "devices"))));
-    json_object_set_new(properties, "plugins", json_pack("{s:s, s:{s:o}}", "type", "object",
-        "additionalProperties", "anyOf", schema.plugins));
-    json_object_set_new(properties, "pipelines", json_pack("{s:s, s:{s:s, s:o}}", "type", "object",
-        "additionalProperties", "type", "array", "items", step));
-    json_object_set_new(properties, "run",
-        json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string"));
+    json_object_set_new(properties, "devices",
+        json_pack("{s:[{s:s, s:i}, {s:s}, o]}", "anyOf", "type", "integer", "minimum", 1, "type",
+            "string", json_incref(json_object_get(properties, "devices"))));
+    json_object_set_new(properties, "plugins",
+        json_pack(
+            "{s:s, s:{s:o}}", "type", "object", "additionalProperties", "anyOf", schema.plugins));
+    json_object_set_new(properties, "pipelines",
+        json_pack("{s:s, s:{s:s, s:o}}", "type", "object", "additionalProperties", "type", "array",
+            "items", step));
+    json_object_set_new(
+        properties, "run", json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string"));
     json_object_set_new(root, "required", json_pack("[s,s]", "devices", "plugins"));
     json_object_set_new(
         root, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));

@@ -14,8 +14,7 @@ static void print_key(void *argument, const char *key)
     printf("%s\n", key);
 }
 
-static enum iotify_result get(
-    struct store *store, struct call *call, const char *key, bool reveal)
+static enum iotify_result get(struct store *store, struct call *call, const char *key, bool reveal)
 {
     struct iotify_bytes value;
     const char *text;
@@ -62,15 +61,14 @@ static enum iotify_result set(struct store *store, struct call *call, const char
     return result;
 }
 
-static enum iotify_result delete(struct store *store, struct call *call, const char *key)
-{
+static enum iotify_result delete (struct store *store, struct call *call, const char *key) {
     struct iotify_bytes value;
     struct iotify_write write = {.kind = IOTIFY_DELETE, .key = store_glob_key(call, key)};
-    enum iotify_result result =
-        write.key ? store_get(store, call, write.key, &value) : IOTIFY_INVALID;
+    enum iotify_result result = write.key ? store_get(store, call, write.key, &value)
+                                          : IOTIFY_INVALID;
 
-    if (result == IOTIFY_NOT_FOUND)
-        return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
+    if (result == IOTIFY_NOT_FOUND) return call_fail(
+        &call->base, result, "NotFound", "the glob has no key \"%s\"", key);
     return result == IOTIFY_OK ? store_apply(store, call, &write, 1) : result;
 }
 
@@ -90,7 +88,7 @@ static int act(const struct options *options, const struct job *job, const char 
     else if (result == IOTIFY_OK && strcmp(verb, "set") == 0)
         result = set(store, &call, key);
     else if (result == IOTIFY_OK)
-        result = delete(store, &call, key);
+        result = delete (store, &call, key);
     store_close(store);
     if (result != IOTIFY_OK)
         fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));

@@ -17,8 +17,8 @@ struct answers {
 };
 
 /* An answer from the option, the terminal, or the default. False: there was none to be had. */
-static bool ask(const char *option, const char *given, const char *question, const char *fallback,
-    char *answer)
+static bool ask(
+    const char *option, const char *given, const char *question, const char *fallback, char *answer)
 {
     size_t length;
 
@@ -50,8 +50,8 @@ static bool ask(const char *option, const char *given, const char *question, con
 
 static bool valid_word(const char *text)
 {
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@ -")] ==
-           '\0';
+    return text[strspn(text,
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@ -")] == '\0';
 }
 
 static bool gather(const struct options *options, struct answers *answers)
@@ -70,8 +70,8 @@ static bool gather(const struct options *options, struct answers *answers)
         !ask("--devices", options->devices, "Number of devices", "100", answers->devices))
         return false;
     if (!*answers->region || !valid_word(answers->region) || strchr(answers->region, ' ')) {
-        fprintf(stderr, "iotifyd: \"%s\" is no region; write it as eu-central-1\n",
-            answers->region);
+        fprintf(
+            stderr, "iotifyd: \"%s\" is no region; write it as eu-central-1\n", answers->region);
         return false;
     }
     if (!valid_word(answers->profile)) {
@@ -79,8 +79,8 @@ static bool gather(const struct options *options, struct answers *answers)
         return false;
     }
     if (!value_parse_integer(answers->devices, &count) || count < 1 || count > 10000000) {
-        fprintf(stderr, "iotifyd: \"%s\" is no number of devices; 1 to 10000000\n",
-            answers->devices);
+        fprintf(
+            stderr, "iotifyd: \"%s\" is no number of devices; 1 to 10000000\n", answers->devices);
         return false;
     }
     return true;
@@ -88,8 +88,8 @@ static bool gather(const struct options *options, struct answers *answers)
 
 static bool write_file(const struct answers *answers, bool force)
 {
-    int descriptor = open(
-        answers->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0644);
+    int descriptor =
+        open(answers->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0644);
     FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
 
     if (!stream) {

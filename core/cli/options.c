@@ -135,8 +135,8 @@ static void find_command(struct options *options)
         if (strcmp(options->words[0], commands[i].word) == 0) {
             options->command = commands[i].command;
             options->word_count--;
-            memmove(options->words, options->words + 1,
-                options->word_count * sizeof(*options->words));
+            memmove(
+                options->words, options->words + 1, options->word_count * sizeof(*options->words));
             return;
         }
     }
@@ -152,12 +152,10 @@ bool options_parse(struct options *options, int count, char **arguments)
     for (int i = 1; i < count; i++) {
         if (!only_words && strcmp(arguments[i], "--") == 0)
             only_words = true;
-        else if (!only_words && arguments[i][0] == '-' && arguments[i][1])
-            {
-                if (!take_option(options, count, arguments, &i))
-                    return false;
-            }
-        else
+        else if (!only_words && arguments[i][0] == '-' && arguments[i][1]) {
+            if (!take_option(options, count, arguments, &i))
+                return false;
+        } else
             options->words[options->word_count++] = arguments[i];
     }
     if (options->log_format && strcmp(options->log_format, "text") != 0 &&

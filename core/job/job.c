@@ -72,8 +72,8 @@ static void spell_out_devices(struct loader *loader)
 static bool valid_name(const char *name)
 {
     return *name && strlen(name) <= 64 &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] ==
-               '\0' &&
+           name[strspn(name,
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0' &&
            *name != '.';
 }
 
@@ -99,8 +99,8 @@ static void bind_own(struct loader *loader)
 /* ------------------------------------------------------------------ plugins */
 
 /* The mapping of an alias that the user left out. */
-static void add_default_plugin(struct loader *loader, struct node *plugins, const char *alias,
-    const char *use)
+static void add_default_plugin(
+    struct loader *loader, struct node *plugins, const char *alias, const char *use)
 {
     struct arena *arena = &loader->job->arena;
     struct node *map, *value;
@@ -158,8 +158,7 @@ static void bind_plugin(struct loader *loader, const struct node_pair *pair)
     if (!entry->plugin)
         return;
     entry->options = schema_bind(&job->binder, entry->plugin->descriptor.settings, pair->value,
-        arena_format(&job->arena, "plugin %s", entry->plugin->name), entry->place, use_key,
-        NULL);
+        arena_format(&job->arena, "plugin %s", entry->plugin->name), entry->place, use_key, NULL);
     job->plugin_count++;
 }
 
@@ -181,11 +180,11 @@ static void find_roles(struct loader *loader)
     if (connectors > 1 && !node_get(loader->root, "pipelines"))
         diagnostics_add(loader->diagnostics, node_get(loader->root, "plugins")->place,
             "a job with several connectors needs \"pipelines\" of its own");
-    if (connectors && job->storage &&
-        job->storage->plugin->storage.durability == IOTIFY_VOLATILE)
+    if (connectors && job->storage && job->storage->plugin->storage.durability == IOTIFY_VOLATILE)
         diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->place,
             "provisioning needs a durable store: %s forgets the private keys when the run ends; "
-            "use sqlite or file", job->storage->plugin->name);
+            "use sqlite or file",
+            job->storage->plugin->name);
     if (job->storage && job->storage->plugin->descriptor.kind != IOTIFY_STORAGE)
         diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->place,
             "the alias \"glob\" is the store, and %s is a %s plugin", job->storage->plugin->name,
@@ -300,8 +299,8 @@ static bool resolve_step(struct loader *loader, struct step *step, const struct 
         return true;
     }
     if (dot)
-        step->owner = job_plugin(
-            job, arena_copy(&job->arena, step->name, (size_t)(dot - step->name)));
+        step->owner =
+            job_plugin(job, arena_copy(&job->arena, step->name, (size_t)(dot - step->name)));
     if (step->owner)
         step->action = plugin_action(step->owner->plugin, dot + 1);
     if (!step->action) {
@@ -332,8 +331,7 @@ static bool bind_step(struct loader *loader, struct step *step, const struct nod
     if (!resolve_step(loader, step, key))
         return false;
     step->options = schema_bind(&job->binder, step->settings, settings,
-        arena_format(&job->arena, "step %s", step->name), step->place, NULL,
-        &step->expressions);
+        arena_format(&job->arena, "step %s", step->name), step->place, NULL, &step->expressions);
     return true;
 }
 
@@ -345,8 +343,10 @@ static void bind_pipeline(
     pipeline->name = pair->key->text;
     pipeline->is_default = list->source == NULL;
     if (list->kind != NODE_LIST) {
-        diagnostics_add(loader->diagnostics, list->place, "pipeline \"%s\" takes a list of steps, "
-            "not %s", pipeline->name, node_kind_name(list));
+        diagnostics_add(loader->diagnostics, list->place,
+            "pipeline \"%s\" takes a list of steps, "
+            "not %s",
+            pipeline->name, node_kind_name(list));
         return;
     }
     pipeline->steps = arena_array(&loader->job->arena, list->count, sizeof(*pipeline->steps));
@@ -409,9 +409,8 @@ static void bind_run(struct loader *loader)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        const char *name = run->items[i]->kind == NODE_SCALAR
-                               ? binder_text(&job->binder, run->items[i])
-                               : "";
+        const char *name =
+            run->items[i]->kind == NODE_SCALAR ? binder_text(&job->binder, run->items[i]) : "";
         if (name)
             add_run(loader, name, run->items[i]);
     }
@@ -496,8 +495,8 @@ static bool read_tree(struct loader *loader)
     if (!loader->root)
         return false;
     if (loader->root->kind != NODE_MAP) {
-        diagnostics_add(loader->diagnostics, loader->root->place,
-            "a job file is a mapping, not %s", node_kind_name(loader->root));
+        diagnostics_add(loader->diagnostics, loader->root->place, "a job file is a mapping, not %s",
+            node_kind_name(loader->root));
         return false;
     }
     if (!realpath(dirname(arena_string(&job->arena, job->file)), directory))

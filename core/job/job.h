@@ -26,12 +26,12 @@ struct job_plugin {
 };
 
 struct step {
-    const char *name;                  /* "aws.device", "simulate" */
+    const char *name; /* "aws.device", "simulate" */
     struct place place;
-    const struct node *node;           /* its settings; may be NULL */
-    struct job_plugin *owner;          /* NULL for a core step */
+    const struct node *node;            /* its settings; may be NULL */
+    struct job_plugin *owner;           /* NULL for a core step */
     const struct iotify_action *action; /* NULL for a core step */
-    const struct core_step *core;      /* NULL for an action */
+    const struct core_step *core;       /* NULL for an action */
     const struct iotify_settings *settings;
     const void *options;
     struct schema_expression *expressions; /* settings that differ for each client */

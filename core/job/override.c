@@ -116,8 +116,8 @@ static void apply(struct change *change, struct node *node)
     else if (node->kind == NODE_LIST)
         apply_to_list(change, node);
     else
-        diagnostics_add(change->diagnostics, change->place, "\"%s\" leads into a text",
-            change->path);
+        diagnostics_add(
+            change->diagnostics, change->place, "\"%s\" leads into a text", change->path);
 }
 
 void override_apply(

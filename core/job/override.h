@@ -10,7 +10,7 @@ bool override_is_for(const char *text, const char *key);
  * Apply `PATH=VALUE`: keys joined by dots, list items by number, a key that holds a dot is one
  * part where the mapping has it. Missing mappings are made. Problems become diagnostics.
  */
-void override_apply(struct arena *arena, struct diagnostics *diagnostics, struct node *root,
-    const char *text);
+void override_apply(
+    struct arena *arena, struct diagnostics *diagnostics, struct node *root, const char *text);
 
 #endif

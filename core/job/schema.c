@@ -113,10 +113,14 @@ struct iotify_setting schema_setting(const struct iotify_settings *settings, siz
 const char *schema_type_words(enum iotify_type type)
 {
     static const char *const words[] = {[IOTIFY_STRING] = "text",
-        [IOTIFY_SECRET] = "text (a secret)", [IOTIFY_INTEGER] = "a whole number",
-        [IOTIFY_BOOLEAN] = "true or false", [IOTIFY_DURATION] = "a duration such as 250ms, 10s or 5m",
-        [IOTIFY_RATE] = "a rate such as 200/s", [IOTIFY_SIZE] = "a size such as 128KB or 4MiB",
-        [IOTIFY_CHOICE] = "one of its choices", [IOTIFY_LIST] = "a list of texts",
+        [IOTIFY_SECRET] = "text (a secret)",
+        [IOTIFY_INTEGER] = "a whole number",
+        [IOTIFY_BOOLEAN] = "true or false",
+        [IOTIFY_DURATION] = "a duration such as 250ms, 10s or 5m",
+        [IOTIFY_RATE] = "a rate such as 200/s",
+        [IOTIFY_SIZE] = "a size such as 128KB or 4MiB",
+        [IOTIFY_CHOICE] = "one of its choices",
+        [IOTIFY_LIST] = "a list of texts",
         [IOTIFY_MAP] = "a mapping of names to rates",
         [IOTIFY_DOCUMENT] = "the name of a JSON file, or a mapping"};
 
@@ -306,7 +310,8 @@ static bool bind_list(const struct target *target)
 static bool bind_map(const struct target *target)
 {
     const struct node *node = target->node;
-    struct iotify_entry *entries = arena_array(target->binder->arena, node->count, sizeof(*entries));
+    struct iotify_entry *entries =
+        arena_array(target->binder->arena, node->count, sizeof(*entries));
     struct iotify_map *map = target->value;
 
     if (node->kind != NODE_MAP)
@@ -471,8 +476,8 @@ static void unknown(struct binder *binder, const struct iotify_settings *setting
                     : name + prefix);
         }
     }
-    diagnostics_add(binder->diagnostics, key->place, "unknown setting \"%s\" in %s%s%s%s",
-        path, owner, suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
+    diagnostics_add(binder->diagnostics, key->place, "unknown setting \"%s\" in %s%s%s%s", path,
+        owner, suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
         suggest.best ? "\"?" : "");
 }
 
@@ -497,8 +502,8 @@ static void check_keys(struct binder *binder, const struct iotify_settings *sett
         if (strchr(key->text, '.') || !known(settings, path, &group))
             unknown(binder, settings, key, path, owner);
         else if (group && value->kind == NODE_MAP)
-            check_keys(binder, settings, value, arena_format(binder->arena, "%s.", path), owner,
-                NULL);
+            check_keys(
+                binder, settings, value, arena_format(binder->arena, "%s.", path), owner, NULL);
         else if (group && (*value->text && strcmp(value->text, "null") != 0))
             diagnostics_add(binder->diagnostics, value->place, "\"%s\" takes a mapping, not %s",
                 path, node_kind_name(value));

@@ -49,8 +49,7 @@ const struct source *source_read(
     else if (text.failed)
         diagnostics_add(diagnostics, place, "larger than %d MiB", FILE_MAX_BYTES >> 20);
     else
-        *source = (struct source){
-            name, arena_copy(arena, text.data, text.size), text.size};
+        *source = (struct source){name, arena_copy(arena, text.data, text.size), text.size};
     close(descriptor);
     iotify_buffer_clear(&text);
     return source->text ? source : NULL;
@@ -216,8 +215,8 @@ static void build_list(
         node->items[node->count++] = build(builder, start[i], depth + 1);
 }
 
-static void add_pair(struct builder *builder, struct node *map, struct node *key, int value,
-    int depth)
+static void add_pair(
+    struct builder *builder, struct node *map, struct node *key, int value, int depth)
 {
     const struct node *older = node_get(map, key->text);
 
@@ -226,8 +225,8 @@ static void add_pair(struct builder *builder, struct node *map, struct node *key
         return;
     }
     if (older) {
-        diagnostics_add(builder->diagnostics, key->place,
-            "duplicate key \"%s\" (first on line %d)", key->text, older->place.line);
+        diagnostics_add(builder->diagnostics, key->place, "duplicate key \"%s\" (first on line %d)",
+            key->text, older->place.line);
         return;
     }
     map->pairs[map->count].key = key;
@@ -337,8 +336,8 @@ struct node *tree_parse(
     return builder.failed ? NULL : root;
 }
 
-struct node *tree_parse_text(struct arena *arena, struct diagnostics *diagnostics,
-    const char *name, const char *text)
+struct node *tree_parse_text(
+    struct arena *arena, struct diagnostics *diagnostics, const char *name, const char *text)
 {
     struct source *source = arena_alloc(arena, sizeof(*source));
 
@@ -351,7 +350,7 @@ static void scalar_to_json(const struct node *node, struct iotify_buffer *out)
     json_t *value = node->plain ? json_loads(node->text, JSON_DECODE_ANY, NULL) : NULL;
     char *text;
 
-    if (value && json_is_string(value)) {
+    if (json_is_string(value)) {
         json_decref(value);
         value = NULL;
     }

@@ -46,8 +46,8 @@ const struct source *source_read(
 struct node *tree_parse(
     struct arena *arena, struct diagnostics *diagnostics, const struct source *source);
 /* The same for a text that stands in no file; `name` is where errors are said to be. */
-struct node *tree_parse_text(struct arena *arena, struct diagnostics *diagnostics,
-    const char *name, const char *text);
+struct node *tree_parse_text(
+    struct arena *arena, struct diagnostics *diagnostics, const char *name, const char *text);
 
 struct node *node_new(struct arena *arena, enum node_kind kind, const struct node *where);
 /* The value of a key of a map; NULL when absent, or when `map` is NULL or no map. */

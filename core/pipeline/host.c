@@ -115,8 +115,8 @@ static void host_retry_after(struct iotify_call *call, int64_t nanoseconds)
 
 /* ------------------------------------------------------------------ glob and records */
 
-static enum iotify_result glob_get(struct run *run, struct call *call, const char *key,
-    struct iotify_bytes *out)
+static enum iotify_result glob_get(
+    struct run *run, struct call *call, const char *key, struct iotify_bytes *out)
 {
     const char *mapped = store_glob_key(call, key);
 
@@ -256,8 +256,8 @@ static enum iotify_result script_glob_apply(
     return glob_apply(context, call, writes, count);
 }
 
-static void script_console(void *context, enum iotify_level level, int64_t client,
-    int64_t iteration, const char *text)
+static void script_console(
+    void *context, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
 {
     char where[64];
 

@@ -16,7 +16,7 @@
 /* One call that waits for a worker. */
 struct task {
     int64_t client;
-    struct arena arena;   /* of the expanded settings */
+    struct arena arena; /* of the expanded settings */
     const void *options;
     struct task *next;
 };
@@ -111,8 +111,7 @@ static size_t start_workers(struct fanout *fanout, pthread_t *threads, size_t co
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    while (started < count &&
-           pthread_create(&threads[started], &attributes, worker, fanout) == 0)
+    while (started < count && pthread_create(&threads[started], &attributes, worker, fanout) == 0)
         started++;
     pthread_attr_destroy(&attributes);
     return started;
@@ -149,8 +148,8 @@ static bool compile(struct fanout *fanout, struct expansion *expansion)
         return true;
     if (!run_script(fanout->run))
         return false;
-    good = expansion_compile(
-        expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
+    good =
+        expansion_compile(expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
     for (size_t i = 0; i < diagnostics.count; i++)
         summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
             diagnostics.items[i].text, -1);
@@ -183,8 +182,8 @@ static void dispatch(struct fanout *fanout, const struct expansion *expansion,
         call_init(&call, fanout->where);
         call.base.client = task->client = clients[i];
         task->options = expansion_apply(expansion, fanout->run->script,
-            (struct script_turn){.slot = -1, .client = task->client}, step->settings,
-            step->options, fanout->run->job->directory, &task->arena, &error);
+            (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
+            fanout->run->job->directory, &task->arena, &error);
         if (task->options) {
             push(fanout, task, most);
         } else {
@@ -309,8 +308,8 @@ static bool list_clients(struct run *run, const struct step *step, struct call *
     return true;
 }
 
-static void run_action(struct run *run, const struct step *step, struct step_summary *result,
-    const char *where)
+static void run_action(
+    struct run *run, const struct step *step, struct step_summary *result, const char *where)
 {
     struct fanout fanout = {.run = run, .step = step, .where = where, .result = result};
     struct run_context context;
@@ -340,11 +339,11 @@ static void run_action(struct run *run, const struct step *step, struct step_sum
 static void log_outcome(const struct step_summary *result, const char *where)
 {
     if (result->failed == 0 && result->skipped == result->total && result->total > 0)
-        log_write(IOTIFY_INFO, where, "nothing to do, all %lld as they were",
-            (long long)result->total);
+        log_write(
+            IOTIFY_INFO, where, "nothing to do, all %lld as they were", (long long)result->total);
     else
         log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s",
-            (long long)(result->ok + result->skipped), (long long)result->total, result->seconds);
+            (long long)result->ok + result->skipped, (long long)result->total, result->seconds);
     for (const struct failure *failure = result->failures; failure; failure = failure->next)
         log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
             failure->count > 1 ? " (and more of this kind)" : "");

@@ -19,9 +19,8 @@ static bool check_owner(struct run *run, struct call *call)
     const char *name = run->job->options->name;
     struct iotify_bytes owner;
     enum iotify_result result = store_get(run->store, call, store_note_key(call, "job"), &owner);
-    struct iotify_write write = {.kind = IOTIFY_CREATE,
-        .key = store_note_key(call, "job"),
-        .value = {name, strlen(name)}};
+    struct iotify_write write = {
+        .kind = IOTIFY_CREATE, .key = store_note_key(call, "job"), .value = {name, strlen(name)}};
 
     if (result == IOTIFY_NOT_FOUND)
         return store_apply(run->store, call, &write, 1) == IOTIFY_OK;

@@ -51,7 +51,8 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, s
 void run_close(struct run *run);
 
 /*
- * Make `call` one with everything the host offers, for a plugin of the job (NULL: none). `context` must live as long as the call.
+ * Make `call` one with everything the host offers, for a plugin of the job (NULL: none). `context`
+ * must live as long as the call.
  */
 void run_call(struct run *run, struct call *call, struct run_context *context,
     const struct job_plugin *plugin, const char *where, struct counters *counters);

@@ -44,8 +44,8 @@ void call_log(struct iotify_call *call, enum iotify_level level, const char *for
     va_end(arguments);
 }
 
-enum iotify_result call_fail(struct iotify_call *call, enum iotify_result result, const char *code,
-    const char *format, ...)
+enum iotify_result call_fail(
+    struct iotify_call *call, enum iotify_result result, const char *code, const char *format, ...)
 {
     va_list arguments;
 

@@ -79,9 +79,8 @@ static const char *find_file(struct registry *registry, const char *name)
     const char *rest = registry->path, *folder;
 
     while ((folder = next_folder(&registry->arena, &rest))) {
-        char *found = realpath(arena_format(&registry->arena, "%s/" FILE_PREFIX "%s" FILE_SUFFIX,
-                                   folder, name),
-            NULL);
+        char *found = realpath(
+            arena_format(&registry->arena, "%s/" FILE_PREFIX "%s" FILE_SUFFIX, folder, name), NULL);
 
         if (found) {
             const char *path = arena_string(&registry->arena, found);
@@ -169,8 +168,8 @@ static bool settings_usable(const struct iotify_settings *settings)
         settings->item_size < offsetof(struct iotify_setting, min))
         return false;
     for (uint32_t i = 0; i < settings->count; i++) {
-        const struct iotify_setting *setting = (const void *)((const char *)settings->items +
-                                                              (size_t)i * settings->item_size);
+        const struct iotify_setting *setting =
+            (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
 
         if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_DOCUMENT ||
             setting->offset >= settings->options_size)
@@ -236,16 +235,16 @@ static const char *take_actions(struct arena *arena, struct plugin *plugin)
     for (uint32_t i = 0; i < descriptor->action_count; i++) {
         if (!descriptor->actions[i])
             return "its table of actions is damaged";
-        copy_known(&actions[i], sizeof(actions[i]), descriptor->actions[i],
-            descriptor->action_size);
+        copy_known(
+            &actions[i], sizeof(actions[i]), descriptor->actions[i], descriptor->action_size);
     }
     plugin->actions = actions;
-    plugin->default_steps = copy_array(arena, descriptor->default_steps,
-        descriptor->default_step_count, descriptor->default_step_size,
-        sizeof(struct iotify_default_step));
+    plugin->default_steps =
+        copy_array(arena, descriptor->default_steps, descriptor->default_step_count,
+            descriptor->default_step_size, sizeof(struct iotify_default_step));
     for (uint32_t i = 0; i < descriptor->action_count; i++)
-        if (!plugin->actions[i].name || !plugin->actions[i].apply ||
-            !plugin->actions[i].settings || !settings_usable(plugin->actions[i].settings))
+        if (!plugin->actions[i].name || !plugin->actions[i].apply || !plugin->actions[i].settings ||
+            !settings_usable(plugin->actions[i].settings))
             return "its table of actions is damaged";
     return NULL;
 }
@@ -302,23 +301,10 @@ static enum registry_result refuse(
 
 static void offer_name(void *argument, const char *name)
 {
-    struct suggest *suggest = argument;
-    char *copy;
-
-    copy = strdup(name);
-    if (copy) {
-        const char *before = suggest->best;
-
-        suggest_offer(suggest, copy);
-        if (suggest->best == before)
-            free(copy);
-        else
-            free((char *)(uintptr_t)before);
-    }
+    suggest_offer(argument, name);
 }
 
-static enum registry_result unknown(
-    struct registry *registry, const char *name, const char **text)
+static enum registry_result unknown(struct registry *registry, const char *name, const char **text)
 {
     struct suggest suggest;
 
@@ -327,7 +313,6 @@ static enum registry_result unknown(
     *text = arena_format(&registry->arena, "unknown plugin \"%s\"%s%s%s", name,
         suggest.best ? "; did you mean \"" : "; `iotifyd plugins` lists those installed",
         suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
-    free((char *)(uintptr_t)suggest.best);
     return REGISTRY_UNKNOWN;
 }
 

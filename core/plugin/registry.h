@@ -15,8 +15,8 @@
 
 struct plugin {
     const char *name;
-    const char *path;                  /* the file it came from */
-    struct iotify_plugin descriptor;   /* what the plugin gave, zeros for what it did not know */
+    const char *path;                    /* the file it came from */
+    struct iotify_plugin descriptor;     /* what the plugin gave, zeros for what it did not know */
     const struct iotify_action *actions; /* descriptor.action_count of the host's size */
     const struct iotify_default_step *default_steps;
     /* The one of the kind is filled in. */
@@ -47,12 +47,12 @@ void registry_init(struct registry *registry);
 void registry_clear(struct registry *registry);
 
 /* Find and load; `text` says why not, in the registry's arena. */
-enum registry_result registry_load(struct registry *registry, const char *name,
-    const struct plugin **out, const char **text);
+enum registry_result registry_load(
+    struct registry *registry, const char *name, const struct plugin **out, const char **text);
 
 /* Call `found` for each name on the path, sorted, once each. */
-void registry_list(struct registry *registry, void (*found)(void *argument, const char *name),
-    void *argument);
+void registry_list(
+    struct registry *registry, void (*found)(void *argument, const char *name), void *argument);
 
 const struct iotify_action *plugin_action(const struct plugin *plugin, const char *name);
 const char *plugin_kind_name(enum iotify_kind kind);

@@ -7,7 +7,8 @@
 
 static _Thread_local int refused;
 
-__attribute__((visibility("default"))) int socketpair(int domain, int type, int protocol, int pair[2])
+__attribute__((visibility("default"))) int socketpair(
+    int domain, int type, int protocol, int pair[2])
 {
     if (refused) {
         errno = EMFILE;

@@ -43,8 +43,7 @@ static const char *check_one(struct arena *arena, const char *path, bool folder)
     if (folder && about.st_uid == 0 && (about.st_mode & S_ISVTX))
         return NULL;
     if (about.st_mode & S_IWOTH)
-        return arena_format(
-            arena, "%s can be changed by everybody; run: chmod o-w %s", path, path);
+        return arena_format(arena, "%s can be changed by everybody; run: chmod o-w %s", path, path);
     if ((about.st_mode & S_IWGRP) && !private_group(about.st_uid, about.st_gid))
         return arena_format(arena, "%s can be changed by its group; run: chmod g-w %s", path, path);
     return NULL;

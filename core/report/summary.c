@@ -86,8 +86,8 @@ static void print_failures(
     const struct failure *failures, FILE *stream, const char *red, const char *plain)
 {
     for (; failures; failures = failures->next) {
-        fprintf(stream, "      %s%s%s ×%lld", red, failures->code, plain,
-            (long long)failures->count);
+        fprintf(
+            stream, "      %s%s%s ×%lld", red, failures->code, plain, (long long)failures->count);
         if (failures->first_client >= 0)
             fprintf(stream, ", first client %lld", (long long)failures->first_client);
         fprintf(stream, ": %s\n", failures->message);
@@ -131,8 +131,9 @@ static void print_latency(const char *name, const struct histogram *histogram, F
 static void print_simulate(
     const struct simulate_summary *simulate, FILE *stream, const char *red, const char *plain)
 {
-    fprintf(stream, "      %lld clients, %lld connected, %lld published, %lld acknowledged, "
-                    "%lld received\n",
+    fprintf(stream,
+        "      %lld clients, %lld connected, %lld published, %lld acknowledged, "
+        "%lld received\n",
         (long long)simulate->clients, (long long)simulate->connected,
         (long long)simulate->published, (long long)simulate->acknowledged,
         (long long)simulate->received);
@@ -144,8 +145,10 @@ static void print_simulate(
     print_latency("publish", &simulate->publish, stream);
     print_latency("end to end", &simulate->end_to_end, stream);
     if (simulate->saturated)
-        fprintf(stream, "      %sgenerator saturated%s: this machine was the bottleneck, do not "
-                        "trust the latencies\n", red, plain);
+        fprintf(stream,
+            "      %sgenerator saturated%s: this machine was the bottleneck, do not "
+            "trust the latencies\n",
+            red, plain);
     print_failures(simulate->failures, stream, red, plain);
 }
 
@@ -166,8 +169,8 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
             print_simulate(&summary->simulate, stream, red, plain);
     }
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
-        fprintf(stream, "  threshold %s: %s%s%s (%g)\n", entry->expression,
-            entry->ok ? green : red, entry->ok ? "ok" : "crossed", plain, entry->value);
+        fprintf(stream, "  threshold %s: %s%s%s (%g)\n", entry->expression, entry->ok ? green : red,
+            entry->ok ? "ok" : "crossed", plain, entry->value);
 }
 
 /* ------------------------------------------------------------------ JSON */
@@ -177,10 +180,11 @@ static json_t *failures_json(const struct failure *failures)
     json_t *list = json_array();
 
     for (; failures; failures = failures->next)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:o}", "code", failures->code,
-            "message", failures->message, "count", (json_int_t)failures->count, "first_client",
-            failures->first_client < 0 ? json_null()
-                                       : json_integer((json_int_t)failures->first_client)));
+        json_array_append_new(list,
+            json_pack("{s:s, s:s, s:I, s:o}", "code", failures->code, "message", failures->message,
+                "count", (json_int_t)failures->count, "first_client",
+                failures->first_client < 0 ? json_null()
+                                           : json_integer((json_int_t)failures->first_client)));
     return list;
 }
 
@@ -200,13 +204,13 @@ static json_t *steps_json(const struct step_summary *step)
     json_t *list = json_array();
 
     for (; step; step = step->next)
-        json_array_append_new(list,
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "pipeline",
-                step->pipeline, "step", step->step, "scope", step->scope, "total",
-                (json_int_t)step->total, "ok", (json_int_t)step->ok, "failed",
-                (json_int_t)step->failed, "skipped", (json_int_t)step->skipped, "retried",
-                (json_int_t)step->retried, "throttled", (json_int_t)step->throttled, "seconds",
-                step->seconds, "errors", failures_json(step->failures)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "pipeline",
+                      step->pipeline, "step", step->step, "scope", step->scope, "total",
+                      (json_int_t)step->total, "ok", (json_int_t)step->ok, "failed",
+                      (json_int_t)step->failed, "skipped", (json_int_t)step->skipped, "retried",
+                      (json_int_t)step->retried, "throttled", (json_int_t)step->throttled,
+                      "seconds", step->seconds, "errors", failures_json(step->failures)));
     return list;
 }
 
@@ -244,8 +248,9 @@ bool summary_write_json(const struct summary *summary, const char *path)
     if (summary->simulate.present)
         json_object_set_new(root, "simulate", simulate_json(&summary->simulate));
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
-        json_array_append_new(thresholds, json_pack("{s:s, s:f, s:b}", "expression",
-            entry->expression, "value", entry->value, "ok", entry->ok));
+        json_array_append_new(
+            thresholds, json_pack("{s:s, s:f, s:b}", "expression", entry->expression, "value",
+                            entry->value, "ok", entry->ok));
     json_object_set_new(root, "thresholds", thresholds);
     stream = standard ? stdout : fopen(path, "we");
     done = stream && json_dumpf(root, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&

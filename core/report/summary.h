@@ -68,8 +68,7 @@ struct step_summary *summary_add_step(
 /* Count a failure under its code. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client);
-void summary_add_threshold(
-    struct summary *summary, const char *expression, double value, bool ok);
+void summary_add_threshold(struct summary *summary, const char *expression, double value, bool ok);
 
 /* For people: a few lines. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);

@@ -16,11 +16,11 @@
 #define LAG_SATURATED (100 * MILLISECOND)
 
 enum phase {
-    WAITING,    /* for its turn to connect */
+    WAITING, /* for its turn to connect */
     CONNECTING,
     RUNNING,
-    PAUSING,    /* before it connects again */
-    DRAINING,   /* sent everything, waits for answers */
+    PAUSING,  /* before it connects again */
+    DRAINING, /* sent everything, waits for answers */
     LEAVING,
     DONE
 };
@@ -36,7 +36,7 @@ struct device {
     int64_t due;       /* when the next message is meant to go, without jitter */
     int64_t intended;  /* the same, with jitter */
     int64_t in_flight;
-    int attempts;      /* failed in a row */
+    int attempts; /* failed in a row */
 };
 
 struct engine {
@@ -181,8 +181,8 @@ static void leave(struct device *device)
         return;
     run_finish(device);
     engine->loop.base.timer_stop(device->timer);
-    if (device->session && (device->phase == RUNNING || device->phase == DRAINING ||
-                               device->phase == CONNECTING)) {
+    if (device->session &&
+        (device->phase == RUNNING || device->phase == DRAINING || device->phase == CONNECTING)) {
         device->phase = LEAVING;
         operations(engine)->session_disconnect(device->session);
     } else {
@@ -197,8 +197,7 @@ static void drain(struct device *device)
         return;
     }
     device->phase = DRAINING;
-    start_timer(device, now_of(device->engine) +
-                            (device->engine->stopped ? DRAIN_STOPPED : DRAIN));
+    start_timer(device, now_of(device->engine) + (device->engine->stopped ? DRAIN_STOPPED : DRAIN));
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -301,10 +300,8 @@ static void on_message(void *user, const char *topic, struct iotify_bytes payloa
 {
     struct device *device = user;
     struct engine *engine = device->engine;
-    struct script_invocation invocation = {.function = SCRIPT_RESPONSE,
-        .turn = turn_of(device),
-        .topic = topic,
-        .payload = payload};
+    struct script_invocation invocation = {
+        .function = SCRIPT_RESPONSE, .turn = turn_of(device), .topic = topic, .payload = payload};
 
     atomic_fetch_add(&engine->live.received, 1);
     if (device->phase != DONE && !script_invoke(engine->script, &invocation))
@@ -558,15 +555,14 @@ static bool compile(struct engine *engine)
     engine->subscriptions =
         memory_new(template->subscription_count, sizeof(*engine->subscriptions));
     good = template_compile(template, engine->script, &diagnostics) &&
-           expansion_compile(&engine->connection, engine->script,
-               template->connection_expressions, &diagnostics) &&
-           expansion_compile(&engine->publish, engine->script, template->publish_expressions,
-               &diagnostics);
+           expansion_compile(&engine->connection, engine->script, template->connection_expressions,
+               &diagnostics) &&
+           expansion_compile(
+               &engine->publish, engine->script, template->publish_expressions, &diagnostics);
     for (size_t i = 0; i < template->subscription_count && good; i++) {
         struct schema_expression *one = arena_alloc(&engine->results.arena, sizeof(*one));
 
-        *one = (struct schema_expression){
-            .setting = {.name = "subscribe", .type = IOTIFY_STRING},
+        *one = (struct schema_expression){.setting = {.name = "subscribe", .type = IOTIFY_STRING},
             .text = template->subscriptions[i].text,
             .place = template->subscriptions[i].place};
         good = expansion_compile(&engine->subscriptions[i], engine->script,
@@ -700,8 +696,7 @@ struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares
 
         device->engine = engine;
         device->client = plan->first + share + (int64_t)i * shares;
-        device->timer =
-            engine->loop.base.timer_new(&engine->loop.base, on_device_timer, device);
+        device->timer = engine->loop.base.timer_new(&engine->loop.base, on_device_timer, device);
     }
     return engine;
 }
@@ -748,8 +743,8 @@ void engine_join(struct engine *engine, struct summary *summary)
         total->saturated = true;
     for (const struct failure *failure = engine->failures; failure; failure = failure->next)
         for (int64_t i = 0; i < failure->count; i++)
-            summary_add_failure(summary, &total->failures, failure->code, failure->message,
-                failure->first_client);
+            summary_add_failure(
+                summary, &total->failures, failure->code, failure->message, failure->first_client);
 }
 
 void engine_free(struct engine *engine)

@@ -21,8 +21,8 @@ struct plan {
     const void *connection; /* the template's, with the endpoint filled in */
     void *transport;        /* the plugin's instance; NULL for `none` */
     int64_t first, clients;
-    int64_t iterations; /* 0: no limit */
-    const char *where;  /* for the log */
+    int64_t iterations;       /* 0: no limit */
+    const char *where;        /* for the log */
     pthread_barrier_t *ready; /* passed when every client's init is done */
 };
 

@@ -37,7 +37,7 @@ struct resolution {
 
 static struct loop *own(const struct iotify_loop *base)
 {
-    return (struct loop *)(uintptr_t)base;
+    return (struct loop *)base;
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -62,8 +62,8 @@ static int to_uv(int events)
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct iotify_watch *watch = (struct iotify_watch *)poll;
-    int seen = (events & UV_READABLE ? IOTIFY_READABLE : 0) |
-               (events & UV_WRITABLE ? IOTIFY_WRITABLE : 0);
+    int seen =
+        (events & UV_READABLE ? IOTIFY_READABLE : 0) | (events & UV_WRITABLE ? IOTIFY_WRITABLE : 0);
 
     if (status < 0)
         seen |= IOTIFY_ERRORED;
@@ -150,8 +150,8 @@ static void tell_waiters(struct resolution *resolution)
     while (waiter) {
         struct waiter *next = waiter->next;
 
-        waiter->done(waiter->argument, *resolution->address ? resolution->address : NULL,
-            resolution->error);
+        waiter->done(
+            waiter->argument, *resolution->address ? resolution->address : NULL, resolution->error);
         free(waiter);
         waiter = next;
     }
@@ -244,9 +244,15 @@ static void on_wake(uv_async_t *async)
 bool loop_init(struct loop *loop, void (*woken)(void *argument), void *argument)
 {
     *loop = (struct loop){
-        .base = {.struct_size = sizeof(struct iotify_loop), .now = now, .watch = watch_new,
-            .rewatch = watch_change, .unwatch = watch_free, .timer_new = timer_new,
-            .timer_start = timer_start, .timer_stop = timer_stop, .timer_free = timer_free,
+        .base = {.struct_size = sizeof(struct iotify_loop),
+            .now = now,
+            .watch = watch_new,
+            .rewatch = watch_change,
+            .unwatch = watch_free,
+            .timer_new = timer_new,
+            .timer_start = timer_start,
+            .timer_stop = timer_stop,
+            .timer_free = timer_free,
             .resolve = resolve},
         .woken = woken,
         .argument = argument,

@@ -15,7 +15,7 @@ struct simulate_options {
     int64_t duration, interval, jitter;
     int pacing; /* enum pacing */
     double connect_rate;
-    int qos; /* -1: as the template says */
+    int qos;     /* -1: as the template says */
     int backoff; /* enum backoff */
     int64_t backoff_cap;
     int64_t attempts;

@@ -22,7 +22,7 @@ static const char *shown(const struct job *job, const char *path)
     size_t length = strlen(job->directory);
 
     return strncmp(path, job->directory, length) == 0 && path[length] == '/' ? path + length + 1
-                                                                            : path;
+                                                                             : path;
 }
 
 /* Does a step of these pipelines write the file? */
@@ -112,7 +112,8 @@ static bool fill_in_endpoint(
     struct run *run, struct plan *plan, struct arena *arena, struct call *call)
 {
     const struct job_plugin *connector = run->job->connector;
-    const struct iotify_settings *settings = plan->template->transport->plugin->transport.connection;
+    const struct iotify_settings *settings =
+        plan->template->transport->plugin->transport.connection;
     struct iotify_endpoint endpoint;
     char *options = arena_copy(arena, plan->template->connection, settings->options_size);
     enum iotify_result result;
@@ -122,16 +123,14 @@ static bool fill_in_endpoint(
         return true;
     result = run_connect(run, connector, call);
     if (result == IOTIFY_OK)
-        result = connector->plugin->connector.endpoint(
-            connector->instance, &call->base, &endpoint);
+        result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
     if (result != IOTIFY_OK)
         return false;
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
 
         if (strcmp(setting.name, "host") == 0 && setting.type == IOTIFY_STRING)
-            *(const char **)(void *)(options + setting.offset) =
-                arena_string(arena, endpoint.host);
+            *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
         if (strcmp(setting.name, "port") == 0 && setting.type == IOTIFY_INTEGER &&
             !schema_given(plan->template->connection_node, "port"))
             *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
@@ -194,8 +193,8 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
 
     pthread_barrier_init(&ready, NULL, (unsigned)count);
     plan->ready = &ready;
-    while (made < count &&
-           (engines[made] = engine_new(plan, (int64_t)made, (int64_t)count)) != NULL)
+    while (
+        made < count && (engines[made] = engine_new(plan, (int64_t)made, (int64_t)count)) != NULL)
         made++;
     while (made == count && started < count && engine_start(engines[started]))
         started++;
@@ -213,6 +212,7 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
     }
     for (size_t i = 0; i < made; i++)
         engine_free(engines[i]);
+    plan->ready = NULL;
     pthread_barrier_destroy(&ready);
     free(engines);
     return started == count;
@@ -273,8 +273,8 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     good = load(run, step, &plan, &template, &arena, &call);
     if (good) {
         progress_begin(plan.where, plan.clients);
-        good = run_engines(run, &plan,
-            (size_t)(options->loops < plan.clients ? options->loops : plan.clients));
+        good = run_engines(
+            run, &plan, (size_t)(options->loops < plan.clients ? options->loops : plan.clients));
         progress_end();
         results->present = good;
     }
@@ -306,8 +306,7 @@ bool simulate_judge(struct run *run, const struct step *step)
 
     for (size_t i = 0; i < options->thresholds.count; i++) {
         double value;
-        bool holds = threshold_holds(
-            options->thresholds.items[i], &run->summary->simulate, &value);
+        bool holds = threshold_holds(options->thresholds.items[i], &run->summary->simulate, &value);
 
         summary_add_threshold(run->summary, options->thresholds.items[i], value, holds);
         good = good && holds;

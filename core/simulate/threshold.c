@@ -22,9 +22,9 @@ static const struct {
     size_t offset;
 } counters[] = {{"clients", COUNTER(clients)}, {"connected", COUNTER(connected)},
     {"published", COUNTER(published)}, {"acknowledged", COUNTER(acknowledged)},
-    {"received", COUNTER(received)}, {"failed", COUNTER(failed)},
-    {"abandoned", COUNTER(abandoned)}, {"lost", COUNTER(lost)},
-    {"duplicates", COUNTER(duplicates)}, {"reconnects", COUNTER(reconnects)}};
+    {"received", COUNTER(received)}, {"failed", COUNTER(failed)}, {"abandoned", COUNTER(abandoned)},
+    {"lost", COUNTER(lost)}, {"duplicates", COUNTER(duplicates)},
+    {"reconnects", COUNTER(reconnects)}};
 
 static const struct {
     const char *name;
@@ -35,8 +35,8 @@ static const struct {
 static const struct {
     const char *name;
     double share;
-} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999},
-    {"max", 1.0}};
+} quantiles[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1.0}};
 
 struct threshold {
     bool is_time;
@@ -82,8 +82,8 @@ static const char *unknown_metric(struct arena *arena, const char *name)
         suggest_offer(&suggest, counters[i].name);
     for (size_t i = 0; i < sizeof(histograms) / sizeof(histograms[0]); i++)
         for (size_t j = 0; j < sizeof(quantiles) / sizeof(quantiles[0]); j++)
-            suggest_offer(&suggest,
-                arena_format(arena, "%s.%s", histograms[i].name, quantiles[j].name));
+            suggest_offer(
+                &suggest, arena_format(arena, "%s.%s", histograms[i].name, quantiles[j].name));
     return arena_format(arena, "unknown metric \"%s\"%s%s%s", name,
         suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
         suggest.best ? "\"?" : "");

@@ -11,7 +11,6 @@
  */
 const char *threshold_check(struct arena *arena, const char *expression);
 /* Evaluate one that is good. `value` is the metric's, in seconds where it is a time. */
-bool threshold_holds(
-    const char *expression, const struct simulate_summary *results, double *value);
+bool threshold_holds(const char *expression, const struct simulate_summary *results, double *value);
 
 #endif

@@ -210,8 +210,8 @@ static JSValueRef glob_write(JSContextRef context, size_t count, const JSValueRe
     }
     result = script->services.glob_apply(script->services.context, &call, &write, 1);
     if (result != IOTIFY_OK)
-        throw_text(context, exception,
-            arena_format(&call.arena, "glob: %s", call_message(&call, result)));
+        throw_text(
+            context, exception, arena_format(&call.arena, "glob: %s", call_message(&call, result)));
     call_clear(&call);
     return JSValueMakeUndefined(context);
 }
@@ -230,8 +230,8 @@ static JSValueRef native_glob_delete(JSContextRef context, JSObjectRef function,
     return glob_write(context, count, arguments, exception, IOTIFY_DELETE);
 }
 
-static void add_function(
-    struct script *script, JSObjectRef object, const char *name, JSObjectCallAsFunctionCallback call)
+static void add_function(struct script *script, JSObjectRef object, const char *name,
+    JSObjectCallAsFunctionCallback call)
 {
     JSStringRef string = string_of(name);
 
@@ -255,7 +255,8 @@ static JSObjectRef make_facts(struct script *script)
     set_property(context, facts, "interval",
         JSValueMakeNumber(context, (double)script->facts.interval / (double)SECOND));
     set_property(context, facts, "seed",
-        JSValueMakeNumber(context, (double)(uint32_t)(script->facts.seed ^ script->facts.seed >> 32)));
+        JSValueMakeNumber(
+            context, (double)(uint32_t)(script->facts.seed ^ script->facts.seed >> 32)));
     return facts;
 }
 
@@ -347,7 +348,8 @@ static int integer_of(JSContextRef context, JSObjectRef object, const char *name
 {
     JSValueRef value = property(context, object, name);
 
-    return value && JSValueIsNumber(context, value) ? (int)JSValueToNumber(context, value, NULL) : 0;
+    return value && JSValueIsNumber(context, value) ? (int)JSValueToNumber(context, value, NULL)
+                                                    : 0;
 }
 
 /* The engine gives syntax errors a line and no column: find the token that the text quotes. */
@@ -404,9 +406,8 @@ static void describe(struct script *script, JSValueRef exception, struct place p
 
         if (line > 0 && code) {
             error->place.line = line;
-            error->place.column =
-                (column > 0 ? column : token_column(code, line, error->text)) +
-                (code->place.column - 1);
+            error->place.column = (column > 0 ? column : token_column(code, line, error->text)) +
+                                  (code->place.column - 1);
         }
         if (stack && JSValueIsString(context, stack))
             error->stack = text_of(context, arena, stack);
@@ -510,12 +511,12 @@ bool script_invoke(struct script *script, struct script_invocation *call)
     script->turn = call->turn;
     script->timed_out = false;
     if (call->function == SCRIPT_RESPONSE) {
-        arguments[count++] = value_of_bytes(
-            script, (struct iotify_bytes){call->topic, strlen(call->topic)});
+        arguments[count++] =
+            value_of_bytes(script, (struct iotify_bytes){call->topic, strlen(call->topic)});
         arguments[count++] = make_payload(script, call->payload);
     }
-    arguments[count++] = JSObjectGetPropertyAtIndex(
-        context, script->states, (unsigned)call->turn.slot, NULL);
+    arguments[count++] =
+        JSObjectGetPropertyAtIndex(context, script->states, (unsigned)call->turn.slot, NULL);
     value = JSObjectCallAsFunction(context, body->function, NULL, count, arguments, &exception);
     if (!value) {
         struct script_code code = {.text = "", .place = body->place};
@@ -565,12 +566,12 @@ static JSObjectRef compile_expression(struct script *script, const struct macro 
     JSObjectRef compiled = NULL;
 
     if (source[strspn(source, " \t")] == '\0') {
-        diagnostics_add(diagnostics, macro->place, "\"%s\": {{ }} holds no expression",
-            macro->setting);
+        diagnostics_add(
+            diagnostics, macro->place, "\"%s\": {{ }} holds no expression", macro->setting);
     } else {
         body = string_of(arena_format(&script->arena, "return (%s\n)", source));
-        compiled = JSObjectMakeFunction(script->context, NULL, 1, &parameter, body, file,
-            macro->place.line - 2, &exception);
+        compiled = JSObjectMakeFunction(
+            script->context, NULL, 1, &parameter, body, file, macro->place.line - 2, &exception);
         JSStringRelease(body);
         if (!compiled)
             diagnostics_add(diagnostics, macro->place, "\"%s\": {{%s}}: %s", macro->setting, source,
@@ -633,8 +634,8 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     JSStringRef string;
 
     if (script->turn.slot >= 0)
-        state = JSObjectGetPropertyAtIndex(
-            context, script->states, (unsigned)script->turn.slot, NULL);
+        state =
+            JSObjectGetPropertyAtIndex(context, script->states, (unsigned)script->turn.slot, NULL);
     value = JSObjectCallAsFunction(context, part->expression, NULL, 1, &state, &exception);
     if (value && (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
         *error = (struct script_error){macro->place,
@@ -646,8 +647,8 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     string = value ? JSValueToStringCopy(context, value, &exception) : NULL;
     if (!string) {
         describe(script, exception, macro->place, NULL, error);
-        error->text = arena_format(&script->error_arena, "\"%s\": {{%s}}: %s", macro->setting,
-            part->source, error->text);
+        error->text = arena_format(
+            &script->error_arena, "\"%s\": {{%s}}: %s", macro->setting, part->source, error->text);
         return false;
     }
     append_string(string, out);

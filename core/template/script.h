@@ -42,11 +42,11 @@ struct script_services {
 /* Facts of the run that scripts can ask for. Strings must outlive the script. */
 struct script_facts {
     const char *job;
-    int64_t clients;      /* how many take part */
-    int64_t iterations;   /* 0: until the duration ends */
-    int64_t interval;     /* nanoseconds */
+    int64_t clients;    /* how many take part */
+    int64_t iterations; /* 0: until the duration ends */
+    int64_t interval;   /* nanoseconds */
     uint64_t seed;
-    int64_t time_limit;   /* nanoseconds for one call */
+    int64_t time_limit; /* nanoseconds for one call */
 };
 
 /* A function body and where its first line stands. */
@@ -70,8 +70,7 @@ struct script_error {
 };
 
 /* NULL only when the engine cannot start. */
-struct script *script_new(
-    const struct script_services *services, const struct script_facts *facts);
+struct script *script_new(const struct script_services *services, const struct script_facts *facts);
 void script_free(struct script *script);
 
 /* Compile one of the functions; false after a diagnostic. An empty body is no function. */

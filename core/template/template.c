@@ -62,8 +62,8 @@ static void find_transport(struct loader *loader, const char *override)
         diagnostics_add(loader->diagnostics, place, "\"%s\" is a %s plugin, not a transport", name,
             plugin_kind_name(entry->plugin->descriptor.kind));
     else
-        diagnostics_add(loader->diagnostics, place,
-            "the job has no transport \"%s\" under \"plugins\"", name);
+        diagnostics_add(
+            loader->diagnostics, place, "the job has no transport \"%s\" under \"plugins\"", name);
 }
 
 static const void *bind(struct loader *loader, const char *key,
@@ -154,13 +154,14 @@ bool template_compile(
 
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
         if (template->code[i].text)
-            good = script_compile(script, (enum script_function)i, &template->code[i],
-                       diagnostics) && good;
+            good =
+                script_compile(script, (enum script_function)i, &template->code[i], diagnostics) &&
+                good;
     return good;
 }
 
-static void try_expressions(struct loader *loader, struct script *script,
-    const struct schema_expression *list)
+static void try_expressions(
+    struct loader *loader, struct script *script, const struct schema_expression *list)
 {
     for (; list; list = list->next)
         script_macro(script, list->setting.name, list->text, list->place, loader->diagnostics);
@@ -206,16 +207,18 @@ bool template_load(struct template_file *template, const struct job *job, const 
             loader.root->count ? node_kind_name(loader.root) : "nothing");
         return false;
     }
-    loader.binder = (struct binder){.arena = &template->arena, .diagnostics = diagnostics,
-        .directory = job->directory, .name = job->options->name};
+    loader.binder = (struct binder){.arena = &template->arena,
+        .diagnostics = diagnostics,
+        .directory = job->directory,
+        .name = job->options->name};
     check_keys(&loader);
     find_transport(&loader, transport);
     if (template->transport) {
         const struct iotify_transport *operations = &template->transport->plugin->transport;
 
         template->connection_node = node_get(loader.root, "connection");
-        template->connection = bind(
-            &loader, "connection", operations->connection, &template->connection_expressions);
+        template->connection =
+            bind(&loader, "connection", operations->connection, &template->connection_expressions);
         template->publish =
             bind(&loader, "publish", operations->publish, &template->publish_expressions);
         bind_subscriptions(&loader);

@@ -14,7 +14,7 @@ struct subscription {
 
 struct template_file {
     struct arena arena;
-    const char *file; /* as the user named it */
+    const char *file;             /* as the user named it */
     struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
     const void *connection;       /* the transport's option structures, before expansion */
     const void *publish;
@@ -27,16 +27,16 @@ struct template_file {
 };
 
 /*
- * Read `path`, shown as `file`, which must outlive template and diagnostics. `transport` overrides what the template says (NULL: it decides).
- * Functions and macros are compiled once, so that every error is found here.
- * False after diagnostics; template_clear() in either case.
+ * Read `path`, shown as `file`, which must outlive template and diagnostics. `transport` overrides
+ * what the template says (NULL: it decides). Functions and macros are compiled once, so that every
+ * error is found here. False after diagnostics; template_clear() in either case.
  */
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
 void template_clear(struct template_file *template);
 
 /* Compile the functions into a machine; false after a diagnostic. */
-bool template_compile(const struct template_file *template, struct script *script,
-    struct diagnostics *diagnostics);
+bool template_compile(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics);
 
 #endif

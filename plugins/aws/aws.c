@@ -34,8 +34,8 @@ static bool check_characters(struct iotify_call *call, const char *setting, cons
     if (*name && strlen(name) <= 128 && name[strspn(name, allowed)] == '\0')
         return true;
     if (call->client < 0)
-        call->host->fail_setting(call, setting, "\"%s\" takes 1 to 128 %s, not \"%s\"", setting,
-            words, name);
+        call->host->fail_setting(
+            call, setting, "\"%s\" takes 1 to 128 %s, not \"%s\"", setting, words, name);
     else
         call->host->fail(call, IOTIFY_INVALID, "BadName", "\"%s\" takes 1 to 128 %s, not \"%s\"",
             setting, words, name);
@@ -122,8 +122,8 @@ static bool find_region(struct aws_instance *instance)
         region = environment("AWS_DEFAULT_REGION");
     if (region)
         return iotify_buffer_string(&instance->region, region);
-    return profile_get(PROFILE_CONFIG, profile_name(instance->options->profile), "region",
-        &instance->region);
+    return profile_get(
+        PROFILE_CONFIG, profile_name(instance->options->profile), "region", &instance->region);
 }
 
 /* The default host of a service; China has a domain of its own. */
@@ -203,8 +203,8 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
             "the region is not known; write region: eu-central-1 or set AWS_REGION");
     region = iotify_buffer_text(&instance->region);
     if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
-        return call->host->fail_setting(call, "region",
-            "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
+        return call->host->fail_setting(
+            call, "region", "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
     find_endpoints(instance);
     result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
     if (result != IOTIFY_OK)
@@ -218,9 +218,8 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
     };
     instance->client = aws_client_new(
         &instance->target, instance->options->profile, ca ? ca : environment("AWS_CA_BUNDLE"));
-    return instance->client
-               ? IOTIFY_OK
-               : call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    return instance->client ? IOTIFY_OK
+                            : call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
 }
 
 static enum iotify_result instance_open(struct iotify_call *call, const void *options, void **out)
@@ -270,8 +269,8 @@ static enum iotify_result instance_endpoint(
     void *given, struct iotify_call *call, struct iotify_endpoint *out)
 {
     struct aws_instance *instance = given;
-    struct aws_request request = {.operation = AWS_DESCRIBE_ENDPOINT,
-        .query = {{"endpointType", "iot:Data-ATS"}}};
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_ENDPOINT, .query = {{"endpointType", "iot:Data-ATS"}}};
     enum iotify_result result = aws_send(instance->client, call, &request);
     const char *address = aws_text(request.answer, "endpointAddress");
     const char *colon = strchr(address, ':');
@@ -285,6 +284,7 @@ static enum iotify_result instance_endpoint(
         char *host = call->host->alloc(call, length + 1);
 
         memcpy(host, address, length);
+        host[length] = '\0';
         *out = (struct iotify_endpoint){host, (uint16_t)port};
     }
     json_decref(request.answer);

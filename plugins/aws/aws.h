@@ -22,8 +22,8 @@ struct aws_options {
 
 /* What the job's steps say, noted by their prepare(); read-only once the run begins. */
 struct aws_names {
-    const char *type, *group, *policy;   /* NULL: the job has no such step */
-    const char *thing, *key, *cert;      /* of the device step, before expansion */
+    const char *type, *group, *policy; /* NULL: the job has no such step */
+    const char *thing, *key, *cert;    /* of the device step, before expansion */
 };
 
 struct aws_instance {
@@ -48,7 +48,7 @@ bool aws_check_name(struct iotify_call *call, const char *setting, const char *n
 bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name);
 
 /* The actions, one file a kind of work. Each table entry is complete in itself. */
-extern const struct iotify_action aws_thing_type_action;   /* shared.c */
+extern const struct iotify_action aws_thing_type_action; /* shared.c */
 extern const struct iotify_action aws_thing_group_action;
 extern const struct iotify_action aws_policy_action;
 extern const struct iotify_action aws_remove_shared_action; /* remove_shared.c */

@@ -78,8 +78,8 @@ static bool add_name(X509_NAME *name, const char *common_name)
     /* The field holds 64 bytes; a thing's name may be longer, and identifies nothing here. */
     size_t length = strnlen(common_name, 64);
 
-    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-               (const unsigned char *)common_name, (int)length, -1, 0) == 1;
+    return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name,
+               (int)length, -1, 0) == 1;
 }
 
 static bool add_extension(X509 *certificate, int nid, const char *value)

@@ -265,19 +265,19 @@ static void error_code(
     snprintf(code, size, "%.*s", (int)strcspn(hash ? hash + 1 : from, ":"), hash ? hash + 1 : from);
 }
 
-static enum iotify_result no_answer(struct iotify_call *call, const struct exchange *exchange,
-    const struct http_response *response)
+static enum iotify_result no_answer(
+    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
 {
     return call->host->fail(call, response->permanent ? IOTIFY_FAILED : IOTIFY_TRANSIENT,
         "Unreachable", "%s: no answer from %s: %s; check the endpoint and the network",
         exchange->operation, exchange->endpoint, response->error);
 }
 
-static enum iotify_result bad_status(struct iotify_call *call, const struct exchange *exchange,
-    const struct http_response *response)
+static enum iotify_result bad_status(
+    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
 {
-    json_t *body = json_loadb(response->body.data ? response->body.data : "", response->body.size,
-        0, NULL);
+    json_t *body =
+        json_loadb(response->body.data ? response->body.data : "", response->body.size, 0, NULL);
     const char *message = aws_text(body, "message"), *advice;
     enum iotify_result result;
     char code[64];
@@ -291,8 +291,11 @@ static enum iotify_result bad_status(struct iotify_call *call, const struct exch
     if (response->retry_after_ms > 0)
         call->host->retry_after(call, response->retry_after_ms * 1000000);
     call->host->fail(call, result, code, "%s: %s (HTTP %ld)%s%s%s", exchange->operation, code,
-        response->status, *message ? ": " : body ? "" : ": the answer is not from AWS", message,
-        advice);
+        response->status,
+        *message ? ": "
+        : body   ? ""
+                 : ": the answer is not from AWS",
+        message, advice);
     json_decref(body);
     return result;
 }
@@ -404,8 +407,7 @@ static enum iotify_result send_once(struct iotify_call *call, void *argument)
     json_decref(sending->request->answer);
     sending->request->answer = NULL;
     if (result == IOTIFY_OK && response.body.size) {
-        sending->request->answer =
-            json_loadb(response.body.data, response.body.size, 0, &error);
+        sending->request->answer = json_loadb(response.body.data, response.body.size, 0, &error);
         if (!sending->request->answer)
             result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
                 "%s: the answer is not JSON (%s); is there a proxy between here and AWS?",
@@ -478,8 +480,8 @@ static enum iotify_result account_once(struct iotify_call *call, void *argument)
             memcpy(account, open + 9, (size_t)(close - open) - 9);
             sending->request->name = account;
         } else {
-            result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
-                "GetCallerIdentity: the answer names no account");
+            result = call->host->fail(
+                call, IOTIFY_FAILED, "BadAnswer", "GetCallerIdentity: the answer names no account");
         }
     }
     http_response_clear(&response);

@@ -44,7 +44,7 @@ enum aws_operation {
 /* What the settings of the plugin come to; all strings outlive the client. */
 struct aws_target {
     const char *region;
-    const char *endpoint;     /* https://iot.eu-central-1.amazonaws.com, without a slash at the end */
+    const char *endpoint; /* https://iot.eu-central-1.amazonaws.com, without a slash at the end */
     const char *sts_endpoint; /* NULL: there is none to ask */
     const char *signing_name; /* "iot" */
 };

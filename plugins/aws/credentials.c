@@ -208,8 +208,7 @@ static bool instance_text(struct credential_chain *chain, const char *method, co
     http_send(chain->http, &request, &response);
     good = response.status == 200 && response.body.size > 0;
     if (good)
-        iotify_buffer_append(
-            text, response.body.data, strcspn(response.body.data, "\r\n"));
+        iotify_buffer_append(text, response.body.data, strcspn(response.body.data, "\r\n"));
     http_response_clear(&response);
     return good;
 }

@@ -13,8 +13,8 @@
 struct credentials {
     char access_key[160];
     char secret_key[256];
-    char token[4096];  /* "" when there is none */
-    int64_t expires;   /* seconds since 1970; 0: never */
+    char token[4096];   /* "" when there is none */
+    int64_t expires;    /* seconds since 1970; 0: never */
     const char *source; /* "the environment", "the profile x", … */
 };
 

@@ -59,14 +59,13 @@ static enum iotify_result prepare(void *given, struct iotify_call *call)
         return call->host->fail_setting(call, "thing",
             "\"thing\" names the same thing for all clients; put {{client()}} into it");
     if (!options->key || !strstr(options->key, "{{"))
-        return call->host->fail_setting(call, "key",
-            "\"key\" is the same for all clients; put {{client()}} into it");
-    if (!options->cert || !strstr(options->cert, "{{"))
-        return call->host->fail_setting(call, "cert",
-            "\"cert\" is the same for all clients; put {{client()}} into it");
-    if (strcmp(options->key, options->cert) == 0)
         return call->host->fail_setting(
-            call, "cert", "\"key\" and \"cert\" are the same glob key");
+            call, "key", "\"key\" is the same for all clients; put {{client()}} into it");
+    if (!options->cert || !strstr(options->cert, "{{"))
+        return call->host->fail_setting(
+            call, "cert", "\"cert\" is the same for all clients; put {{client()}} into it");
+    if (strcmp(options->key, options->cert) == 0)
+        return call->host->fail_setting(call, "cert", "\"key\" and \"cert\" are the same glob key");
     if (options->type && !aws_check_name(call, "type", options->type))
         return IOTIFY_INVALID;
     if (options->group && !aws_check_name(call, "group", options->group))
@@ -97,8 +96,7 @@ static enum iotify_result make_key(struct iotify_call *call, struct record *reco
     if (good)
         record->key = keep(call, iotify_buffer_text(&key));
     iotify_buffer_wipe(&key);
-    return good ? IOTIFY_OK
-                : call->host->fail(call, IOTIFY_FAILED, "OpenSsl", "cannot make a key");
+    return good ? IOTIFY_OK : call->host->fail(call, IOTIFY_FAILED, "OpenSsl", "cannot make a key");
 }
 
 static enum iotify_result note_id(struct iotify_call *call, struct record *record)
@@ -106,8 +104,7 @@ static enum iotify_result note_id(struct iotify_call *call, struct record *recor
     char id[65];
 
     if (!certificate_id(record->certificate, id))
-        return call->host->fail(
-            call, IOTIFY_FAILED, "BadAnswer", "the certificate cannot be read");
+        return call->host->fail(call, IOTIFY_FAILED, "BadAnswer", "the certificate cannot be read");
     record->certificate_id = keep(call, id);
     return IOTIFY_OK;
 }
@@ -156,8 +153,8 @@ static enum iotify_result take_answer(
 static enum iotify_result seal_aws(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    struct aws_request request = {.operation = AWS_CREATE_KEYS_AND_CERTIFICATE,
-        .query = {{"setAsActive", "false"}}};
+    struct aws_request request = {
+        .operation = AWS_CREATE_KEYS_AND_CERTIFICATE, .query = {{"setAsActive", "false"}}};
     enum iotify_result result = aws_send(instance->client, call, &request);
 
     if (result == IOTIFY_OK)
@@ -169,8 +166,8 @@ static enum iotify_result seal_aws(
 static enum iotify_result seal_csr(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    struct aws_request request = {.operation = AWS_CREATE_CERTIFICATE_FROM_CSR,
-        .query = {{"setAsActive", "false"}}};
+    struct aws_request request = {
+        .operation = AWS_CREATE_CERTIFICATE_FROM_CSR, .query = {{"setAsActive", "false"}}};
     enum iotify_result result = IOTIFY_OK;
     struct iotify_buffer csr;
 

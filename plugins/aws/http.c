@@ -131,8 +131,7 @@ static struct curl_slist *make_headers(const struct http_request *request)
 
         typed = typed || strcasecmp(request->headers[i].name, "Content-Type") == 0;
         iotify_buffer_init(&line, 64 * 1024);
-        iotify_buffer_format(
-            &line, "%s: %s", request->headers[i].name, request->headers[i].value);
+        iotify_buffer_format(&line, "%s: %s", request->headers[i].name, request->headers[i].value);
         list = curl_slist_append(list, iotify_buffer_text(&line));
         iotify_buffer_wipe(&line);
     }
@@ -157,8 +156,8 @@ static void set_options(const struct http *http, CURL *handle, const struct http
     curl_easy_setopt(handle, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
         request->timeout_ms ? (long)request->timeout_ms : CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS,
-        request->timeout_ms ? (long)request->timeout_ms : TIMEOUT_MS);
+    curl_easy_setopt(
+        handle, CURLOPT_TIMEOUT_MS, request->timeout_ms ? (long)request->timeout_ms : TIMEOUT_MS);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, response);

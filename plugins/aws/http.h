@@ -33,8 +33,8 @@ struct http_response {
     char error_type[128]; /* x-amzn-errortype */
     int64_t date;         /* the server's clock, seconds since 1970; 0 when it sent none */
     int64_t retry_after_ms;
-    bool permanent;       /* status 0: repeating will not help */
-    char error[256];      /* status 0: why */
+    bool permanent;  /* status 0: repeating will not help */
+    char error[256]; /* status 0: why */
 };
 
 /* `ca` names a file of root certificates, NULL for the system's. NULL when memory is out. */
@@ -42,8 +42,8 @@ struct http *http_new(const char *ca);
 void http_free(struct http *http);
 
 /* Send and wait. The response is always filled in; free it with http_response_clear(). */
-void http_send(struct http *http, const struct http_request *request,
-    struct http_response *response);
+void http_send(
+    struct http *http, const struct http_request *request, struct http_response *response);
 /* Overwrites the body: answers may hold keys. */
 void http_response_clear(struct http_response *response);
 

@@ -6,8 +6,11 @@
 
 #define FORMAT 1
 
-static const char *const states[] = {[RECORD_NONE] = "NONE", [RECORD_INTENT] = "INTENT",
-    [RECORD_SEALED] = "SEALED", [RECORD_READY] = "READY", [RECORD_DELETING] = "DELETING"};
+static const char *const states[] = {[RECORD_NONE] = "NONE",
+    [RECORD_INTENT] = "INTENT",
+    [RECORD_SEALED] = "SEALED",
+    [RECORD_READY] = "READY",
+    [RECORD_DELETING] = "DELETING"};
 
 static const struct {
     const char *name;
@@ -116,8 +119,7 @@ enum iotify_result record_delete(struct iotify_call *call, struct record *record
         globs[count++] = glob_write(record->key_name, NULL);
     if (record->certificate_name)
         globs[count++] = glob_write(record->certificate_name, NULL);
-    return call->host->record_set(
-        call, record->stored, (struct iotify_bytes){0}, globs, count);
+    return call->host->record_set(call, record->stored, (struct iotify_bytes){0}, globs, count);
 }
 
 static bool has(struct iotify_call *call, const char *key, const char *value)

@@ -8,11 +8,11 @@
 #include <iotify/host.h>
 
 enum record_state {
-    RECORD_NONE,     /* nothing was made */
-    RECORD_INTENT,   /* the key is stored, the certificate is being asked for */
-    RECORD_SEALED,   /* key and certificate are stored */
-    RECORD_READY,    /* everything is made and attached */
-    RECORD_DELETING  /* being taken away */
+    RECORD_NONE,    /* nothing was made */
+    RECORD_INTENT,  /* the key is stored, the certificate is being asked for */
+    RECORD_SEALED,  /* key and certificate are stored */
+    RECORD_READY,   /* everything is made and attached */
+    RECORD_DELETING /* being taken away */
 };
 
 /* Strings live in the call's arena; NULL where not known. */

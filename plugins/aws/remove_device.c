@@ -45,8 +45,7 @@ static enum iotify_result detach_policy(
         return IOTIFY_OK;
     body = json_pack("{s:s}", "target", record->certificate_arn);
     result = send(instance, call,
-        (struct aws_request){
-            .operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
+        (struct aws_request){.operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
     json_decref(body);
     return result;
 }
@@ -55,8 +54,7 @@ static enum iotify_result detach_policy(
 static enum iotify_result still_attached(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, bool *attached)
 {
-    struct aws_request request = {
-        .operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
+    struct aws_request request = {.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
     enum iotify_result result = aws_send(instance->client, call, &request);
     const json_t *principals = json_object_get(request.answer, "principals");
 

@@ -33,8 +33,7 @@ static enum iotify_result remove_group(struct aws_instance *instance, struct iot
     if (!instance->names.group)
         return IOTIFY_OK;
     return send(instance, call,
-        (struct aws_request){
-            .operation = AWS_DELETE_THING_GROUP, .name = instance->names.group});
+        (struct aws_request){.operation = AWS_DELETE_THING_GROUP, .name = instance->names.group});
 }
 
 /* All versions but the default one have to go first. */
@@ -98,8 +97,7 @@ static enum iotify_result remove_type(struct aws_instance *instance, struct ioti
         return IOTIFY_OK;
     for (int i = 0; i < POLLS_MAX && result == IOTIFY_OK; i++) {
         result = send(instance, call,
-            (struct aws_request){
-                .operation = AWS_DELETE_THING_TYPE, .name = instance->names.type});
+            (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = instance->names.type});
         if (result != IOTIFY_INVALID)
             return result;
         if (i == 0)
@@ -129,8 +127,8 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
 }
 
 static const char *const permissions[] = {"iot:DeleteThingGroup", "iot:ListPolicyVersions",
-    "iot:DeletePolicyVersion", "iot:DeletePolicy", "iot:DeprecateThingType",
-    "iot:DeleteThingType", NULL};
+    "iot:DeletePolicyVersion", "iot:DeletePolicy", "iot:DeprecateThingType", "iot:DeleteThingType",
+    NULL};
 
 const struct iotify_action aws_remove_shared_action = {"remove_shared",
     "delete group, policy and thing type", IOTIFY_FOR_JOB, &settings, permissions, NULL, apply};

@@ -63,16 +63,16 @@ static enum iotify_result apply_type(void *given, struct iotify_call *call)
     struct aws_instance *instance = given;
     const struct name_options *options = call->arguments;
     json_t *answer;
-    enum iotify_result result = describe(
-        instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
+    enum iotify_result result =
+        describe(instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
 
     if (result == IOTIFY_NOT_FOUND)
         result = create(instance, call, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
             json_pack("{s:{s:s}}", "thingTypeProperties", "thingTypeDescription",
                 "Virtual devices of iotifyd"));
     else if (result == IOTIFY_OK &&
-             json_is_true(json_object_get(
-                 json_object_get(answer, "thingTypeMetadata"), "deprecated")))
+             json_is_true(
+                 json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated")))
         result = call->host->fail(call, IOTIFY_CONFLICT, "Deprecated",
             "the thing type %s is deprecated and takes no new things; name another one, or undo "
             "it: aws iot deprecate-thing-type --undo-deprecate --thing-type-name %s",
@@ -113,8 +113,8 @@ static enum iotify_result apply_group(void *given, struct iotify_call *call)
     struct aws_instance *instance = given;
     const struct name_options *options = call->arguments;
     json_t *answer;
-    enum iotify_result result = describe(
-        instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
+    enum iotify_result result =
+        describe(instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
 
     json_decref(answer);
     if (result == IOTIFY_NOT_FOUND)
@@ -128,8 +128,8 @@ static const char *const group_permissions[] = {
     "iot:DescribeThingGroup", "iot:CreateThingGroup", NULL};
 
 const struct iotify_action aws_thing_group_action = {"thing_group",
-    "create the thing group unless it is there", IOTIFY_FOR_JOB, &group_settings,
-    group_permissions, prepare_group, apply_group};
+    "create the thing group unless it is there", IOTIFY_FOR_JOB, &group_settings, group_permissions,
+    prepare_group, apply_group};
 
 /* ------------------------------------------------------------------ policy */
 
@@ -217,8 +217,8 @@ static enum iotify_result apply_policy(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct policy_options *options = call->arguments;
-    json_t *wanted = options->document ? json_loads(options->document, 0, NULL)
-                                       : default_policy(instance, call);
+    json_t *wanted =
+        options->document ? json_loads(options->document, 0, NULL) : default_policy(instance, call);
     char *text = json_dumps(wanted, JSON_COMPACT);
     json_t *answer;
     enum iotify_result result =

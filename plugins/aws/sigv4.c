@@ -33,8 +33,8 @@ bool sigv4_sha256(const void *data, size_t size, char digest[65])
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
 }
 
 void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
@@ -159,8 +159,8 @@ static void append_value(const char *value, struct iotify_buffer *out)
     }
 }
 
-static bool canonical_headers(const struct sigv4_request *request, struct iotify_buffer *lines,
-    struct iotify_buffer *names)
+static bool canonical_headers(
+    const struct sigv4_request *request, struct iotify_buffer *lines, struct iotify_buffer *names)
 {
     const struct sigv4_header **sorted = calloc(request->header_count + 1, sizeof(*sorted));
 

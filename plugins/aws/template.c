@@ -62,8 +62,8 @@ static void to_javascript(const char *text, struct iotify_buffer *out)
 }
 
 /* A text in YAML's double quotes. */
-static void quoted(const char *text, const char *before, const char *behind,
-    struct iotify_buffer *out)
+static void quoted(
+    const char *text, const char *before, const char *behind, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '"');
     iotify_buffer_string(out, before);
@@ -157,8 +157,8 @@ static enum iotify_result write_file(
 
     iotify_buffer_init(&temporary, 8192);
     iotify_buffer_format(&temporary, "%s.writing", path);
-    descriptor = open(iotify_buffer_text(&temporary),
-        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    descriptor =
+        open(iotify_buffer_text(&temporary), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (descriptor >= 0)
         stream = fdopen(descriptor, "w");
     if (stream) {
@@ -187,8 +187,9 @@ static enum iotify_result keep_changed(
     iotify_buffer_format(&beside, "%s.new", path);
     result = write_file(call, iotify_buffer_text(&beside), text);
     if (result == IOTIFY_OK) {
-        call->host->log(call, IOTIFY_INFO, "%s was changed by hand and is kept; the new text is in %s",
-            path, iotify_buffer_text(&beside));
+        call->host->log(call, IOTIFY_INFO,
+            "%s was changed by hand and is kept; the new text is in %s", path,
+            iotify_buffer_text(&beside));
         result = IOTIFY_UNCHANGED;
     }
     iotify_buffer_clear(&beside);

@@ -54,8 +54,8 @@ static enum iotify_result fail(struct iotify_call *call, const char *doing, cons
 
 static bool is_plain(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
 }
 
 /* The path of a key below the store's folder. */
@@ -143,8 +143,8 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
 }
 
 /* The value of a key; `data` NULL when absent. */
-static enum iotify_result get(struct iotify_call *call, const struct store *store, const char *key,
-    struct iotify_bytes *out)
+static enum iotify_result get(
+    struct iotify_call *call, const struct store *store, const char *key, struct iotify_bytes *out)
 {
     char name[NAME_BYTES_MAX];
     struct stat about;
@@ -337,7 +337,8 @@ static void collect(int folder, const char *before, const char *prefix, struct k
             const char *text = iotify_buffer_text(&key);
 
             if (deeper) {
-                int next = openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                int next =
+                    openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (next >= 0)
                     collect(next, text, prefix, keys);
             } else if (strncmp(text, prefix, strlen(prefix)) == 0) {

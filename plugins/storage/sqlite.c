@@ -70,8 +70,9 @@ static enum iotify_result fail(struct iotify_call *call, sqlite3 *db, const char
         return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
             "%s: %s; check the rights of the file and its folder", doing, sqlite3_errmsg(db));
     default:
-        return call->host->fail(call, sqlite3_system_errno(db) == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED,
-            "StoreFailed", "%s: %s", doing, sqlite3_errmsg(db));
+        return call->host->fail(call,
+            sqlite3_system_errno(db) == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED, "StoreFailed",
+            "%s: %s", doing, sqlite3_errmsg(db));
     }
 }
 
@@ -159,8 +160,8 @@ static enum iotify_result connect_to(
     sqlite3_extended_result_codes(connection->db, 1);
     sqlite3_busy_timeout(connection->db, BUSY_MS);
     if (sqlite3_exec(connection->db,
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON",
-            NULL, NULL, NULL) != SQLITE_OK)
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON", NULL,
+            NULL, NULL) != SQLITE_OK)
         return fail(call, connection->db, path);
     result = check_format(call, connection->db, path);
     if (result != IOTIFY_OK)

@@ -150,9 +150,14 @@ struct engine {
 
 enum state { IDLE, RESOLVING, TCP, TLS, SESSION, SUBSCRIBING, READY, LEAVING };
 
-static const char *const state_words[] = {[IDLE] = "", [RESOLVING] = "looking up the name",
-    [TCP] = "connecting", [TLS] = "in the TLS handshake", [SESSION] = "waiting for CONNACK",
-    [SUBSCRIBING] = "waiting for SUBACK", [READY] = "", [LEAVING] = "disconnecting"};
+static const char *const state_words[] = {[IDLE] = "",
+    [RESOLVING] = "looking up the name",
+    [TCP] = "connecting",
+    [TLS] = "in the TLS handshake",
+    [SESSION] = "waiting for CONNACK",
+    [SUBSCRIBING] = "waiting for SUBACK",
+    [READY] = "",
+    [LEAVING] = "disconnecting"};
 
 struct pending {
     int mid;
@@ -172,9 +177,9 @@ struct session {
     char **filters;
     size_t filter_count, confirmed;
     enum state state;
-    bool in_call;    /* inside a call of the host: events have to wait */
-    bool resolving;  /* the host's resolver still holds this session */
-    bool freed;      /* by the host, while the resolver held it */
+    bool in_call;   /* inside a call of the host: events have to wait */
+    bool resolving; /* the host's resolver still holds this session */
+    bool freed;     /* by the host, while the resolver held it */
     struct iotify_watch *watch;
     struct iotify_timer *timer; /* deadline while connecting, then keep-alive */
     struct iotify_connect_times times;
@@ -663,13 +668,12 @@ static enum iotify_result set_up(
     return connection->tls ? set_up_tls(session, call, connection) : IOTIFY_OK;
 }
 
-static enum iotify_result check(
-    struct iotify_call *call, const struct connection *connection, const char *const *filters,
-    size_t count)
+static enum iotify_result check(struct iotify_call *call, const struct connection *connection,
+    const char *const *filters, size_t count)
 {
     if (!connection->host || !*connection->host)
-        return call->host->fail(call, IOTIFY_INVALID, "NoHost",
-            "host: is not set, and no connector gives an endpoint");
+        return call->host->fail(
+            call, IOTIFY_INVALID, "NoHost", "host: is not set, and no connector gives an endpoint");
     if (!*connection->client_id)
         return call->host->fail(call, IOTIFY_INVALID, "NoClientId", "client_id: is empty");
     for (size_t i = 0; i < count; i++)
@@ -727,8 +731,7 @@ static void start_tcp(struct session *session, const char *address)
     session->identity.failure[0] = '\0';
     if (session->tls)
         mqtt_tls_begin(session->tls, &session->identity);
-    code = mosquitto_connect_async(
-        session->mosquitto, address, session->port, session->keepalive);
+    code = mosquitto_connect_async(session->mosquitto, address, session->port, session->keepalive);
     if (session->tls)
         mqtt_tls_begin(session->tls, NULL);
     if (code > 0 || mosquitto_socket(session->mosquitto) < 0) {
@@ -737,8 +740,8 @@ static void start_tcp(struct session *session, const char *address)
         closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
-    session->watch = loop->watch(
-        loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, on_ready, session);
+    session->watch =
+        loop->watch(loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, on_ready, session);
     if (!session->watch)
         cut(session, IOTIFY_CLOSED_UNREACHABLE, "cannot watch the connection");
 }
@@ -808,7 +811,8 @@ static enum iotify_result session_publish(void *given, struct iotify_call *call,
             "publish.topic: \"%s\" is no topic to publish on",
             publish->topic ? publish->topic : "");
     if (payload.size > INT32_MAX)
-        return call->host->fail(call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
+        return call->host->fail(
+            call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
     if (!add_pending(session, 0, token))
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
     session->in_call = true;
@@ -894,8 +898,7 @@ static void engine_free(void *given)
     free(engine);
 }
 
-static enum iotify_result instance_open(
-    struct iotify_call *call, const void *given, void **out)
+static enum iotify_result instance_open(struct iotify_call *call, const void *given, void **out)
 {
     const struct options *options = given;
     struct instance *instance = calloc(1, sizeof(*instance));

@@ -62,7 +62,7 @@ static void on_info(const SSL *ssl, int where, int value)
     struct mqtt_identity *identity;
 
     if (where & SSL_CB_HANDSHAKE_START)
-        on_start((SSL *)(uintptr_t)ssl);
+        on_start((SSL *)ssl);
     identity = SSL_get_ex_data(ssl, identity_index);
     if (!identity)
         return;
@@ -93,8 +93,8 @@ static int on_verify(int good, X509_STORE_CTX *store)
     int error = X509_STORE_CTX_get_error(store);
 
     if (!good)
-        remember(SSL_get_ex_data(ssl, identity_index), "the server's certificate is not trusted: ",
-            X509_verify_cert_error_string(error));
+        remember(SSL_get_ex_data(ssl, identity_index),
+            "the server's certificate is not trusted: ", X509_verify_cert_error_string(error));
     return good;
 }
 
@@ -171,7 +171,8 @@ struct mqtt_tls *mqtt_tls_new(
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? on_verify : NULL);
+    SSL_CTX_set_verify(
+        context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? on_verify : NULL);
     SSL_CTX_set_info_callback(context, on_info);
     SSL_CTX_set_cert_cb(context, on_certificate, NULL);
     if (add_roots(call, context, ca) != IOTIFY_OK) {

@@ -10,7 +10,7 @@
 /* What one session brings to a handshake, and what it learned from it. */
 struct mqtt_identity {
     X509 *certificate; /* NULL: the client shows none */
-    STACK_OF(X509) *chain;
+    STACK_OF(X509) * chain;
     EVP_PKEY *key;
     char *server_name; /* sent as SNI and compared with the server's certificate */
     bool handshaken;

@@ -13,8 +13,8 @@ static bool equal(struct iotify_bytes a, struct iotify_bytes b)
            (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-bool iotify_write_decide(struct iotify_write *write, const struct iotify_write *previous,
-    struct iotify_bytes present)
+bool iotify_write_decide(
+    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes present)
 {
     write->result = IOTIFY_OK;
     if (write->with_previous && previous && previous->result != IOTIFY_OK)

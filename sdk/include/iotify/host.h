@@ -43,8 +43,8 @@ struct iotify_host {
         const char *code, const char *format, ...) IOTIFY_PRINTF(4, 5);
 
     /* In prepare(): blame a setting of the step; shown with its line. Returns IOTIFY_INVALID. */
-    enum iotify_result (*fail_setting)(struct iotify_call *call, const char *setting,
-        const char *format, ...) IOTIFY_PRINTF(3, 4);
+    enum iotify_result (*fail_setting)(
+        struct iotify_call *call, const char *setting, const char *format, ...) IOTIFY_PRINTF(3, 4);
 
     /* Zeroed memory from the call's arena; never NULL (the host ends the process first). */
     void *(*alloc)(struct iotify_call *call, size_t size);

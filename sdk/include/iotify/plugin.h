@@ -129,7 +129,7 @@ struct iotify_plugin {
     const void *operations;
     const struct iotify_action *const *actions; /* connectors only */
     uint32_t action_count;
-    uint32_t action_size; /* sizeof(struct iotify_action) */
+    uint32_t action_size;                            /* sizeof(struct iotify_action) */
     const struct iotify_default_step *default_steps; /* connectors only */
     uint32_t default_step_count;
     uint32_t default_step_size; /* sizeof(struct iotify_default_step) */

@@ -54,7 +54,7 @@ struct iotify_setting {
     const char *name; /* "will.topic" is `topic` inside the mapping `will` */
     enum iotify_type type;
     uint32_t flags;
-    size_t offset;              /* of the value in the option structure */
+    size_t offset; /* of the value in the option structure */
     /* Default, as one would write it; NULL: not set (zero). In paths `{job}` is the job's name. */
     const char *value;
     int64_t min, max;           /* in the unit of the C type; both 0: no range */

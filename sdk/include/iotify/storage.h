@@ -47,8 +47,8 @@ bool iotify_write_needs_present(const struct iotify_write *write);
  * value is to be changed. `previous` is the write before it in the batch, or NULL; `present` the
  * value as it is (`data` NULL: absent), looked at only when iotify_write_needs_present().
  */
-bool iotify_write_decide(struct iotify_write *write, const struct iotify_write *previous,
-    struct iotify_bytes present);
+bool iotify_write_decide(
+    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes present);
 
 struct iotify_read {
     const char *key;

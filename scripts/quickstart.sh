@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds everything and runs examples/quickstart.yaml against AWS IoT in the sandbox.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh
+cmake --preset release -DIOTIFY_TESTS=OFF >/dev/null
+cmake --build --preset release
+
+# A folder of its own, so that a second run starts anew; the example stays as it is.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp examples/quickstart.yaml "$work/"
+build/release/bin/iotify-sandbox --api-port 0 --mqtt-port 0 -- \
+    build/release/bin/iotifyd "$work/quickstart.yaml"

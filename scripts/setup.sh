@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what the build needs, as Debian packages; with `test` also what the tests need.
+# Does nothing, and needs no root, where all of it is there.
+set -euo pipefail
+
+packages=(
+    build-essential cmake git ninja-build pkg-config
+    libcurl4-openssl-dev libjansson-dev libjavascriptcoregtk-4.1-dev libmicrohttpd-dev
+    libmosquitto-dev libsqlite3-dev libssl-dev libuv1-dev libyaml-dev
+    mosquitto ca-certificates
+)
+if [ "${1:-}" = test ]; then
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev mosquitto-clients
+        openssl python3 python3-venv)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+# The newest clang runtime where the distribution has no version 14.
+if ! apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then
+    for i in "${!missing[@]}"; do
+        [ "${missing[$i]}" != libclang-rt-14-dev ] || unset "missing[$i]"
+    done
+fi
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "install these packages as root: ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+fi
+echo "installing: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+# The distribution starts a broker of its own on port 1883; nothing here needs it.
+if [[ " ${missing[*]} " == *" mosquitto "* ]] && command -v systemctl >/dev/null; then
+    "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
+fi
