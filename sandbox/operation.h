@@ -22,7 +22,7 @@ struct request {
 struct response {
     unsigned status;
     json_t *body;      /* owned; NULL: none */
-    const char *text;  /* in place of body: XML; owned, freed with free() */
+    char *text;        /* in place of body: XML; owned, freed with free() */
     const char *error; /* the error's code; NULL when it went well */
 };
 

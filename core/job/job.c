@@ -11,18 +11,38 @@
 
 #define DEVICES_MAX 10000000
 
+#define AT(member) offsetof(struct job_options, member)
+#define NAME_SETTING                                                                               \
+    {                                                                                              \
+        "name", IOTIFY_STRING, 0, AT(name), NULL, 0, 0, NULL,                                      \
+            "names the job in summaries and in its store; default: the file's name"                \
+    }
+#define WORKERS_SETTING                                                                            \
+    {                                                                                              \
+        "workers", IOTIFY_INTEGER, 0, AT(workers), "16", 1, 256, NULL,                             \
+            "calls of one step that may be under way at once"                                      \
+    }
+
 static const struct iotify_setting own_items[] = {
-    {"name", IOTIFY_STRING, 0, offsetof(struct job_options, name), NULL, 0, 0, NULL,
-        "names the job in summaries and in its store; default: the file's name"},
-    {"devices.first", IOTIFY_INTEGER, 0, offsetof(struct job_options, first), "0", 0, DEVICES_MAX,
-        NULL, "index of the first client"},
-    {"devices.count", IOTIFY_INTEGER, IOTIFY_REQUIRED, offsetof(struct job_options, count), NULL, 1,
-        DEVICES_MAX, NULL, "how many clients; `devices: 100` is short for it"},
-    {"workers", IOTIFY_INTEGER, 0, offsetof(struct job_options, workers), "16", 1, 256, NULL,
-        "calls of one step that may be under way at once"},
+    NAME_SETTING,
+    {"devices.first", IOTIFY_INTEGER, 0, AT(first), "0", 0, DEVICES_MAX, NULL,
+        "index of the first client"},
+    {"devices.count", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, DEVICES_MAX, NULL,
+        "how many clients; `devices: 100` is short for it"},
+    WORKERS_SETTING,
+};
+
+/* The same where `devices` is a number. */
+static const struct iotify_setting short_items[] = {
+    NAME_SETTING,
+    {"devices", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, DEVICES_MAX, NULL,
+        "how many clients there are"},
+    WORKERS_SETTING,
 };
 
 const struct iotify_settings job_settings = IOTIFY_SETTINGS(own_items, struct job_options);
+static const struct iotify_settings short_settings =
+    IOTIFY_SETTINGS(short_items, struct job_options);
 
 /* Keys of the job file that are no settings of a table. */
 static const char *const other_keys[] = {"plugins", "pipelines", "run", NULL};
@@ -56,19 +76,6 @@ static const char *default_name(struct arena *arena, const char *file)
     return arena_copy(arena, base, length);
 }
 
-/* `devices: 100` is `devices: {count: 100}`. */
-static void spell_out_devices(struct loader *loader)
-{
-    struct node *devices = node_get(loader->root, "devices");
-    struct node *map;
-
-    if (!devices || devices->kind != NODE_SCALAR)
-        return;
-    map = node_new(&loader->job->arena, NODE_MAP, devices);
-    node_set(&loader->job->arena, map, "count", devices);
-    node_set(&loader->job->arena, loader->root, "devices", map);
-}
-
 static bool valid_name(const char *name)
 {
     return *name && strlen(name) <= 64 &&
@@ -82,10 +89,11 @@ static void bind_own(struct loader *loader)
     struct job *job = loader->job;
     struct job_options *options;
     const struct node *name = node_get(loader->root, "name");
+    const struct node *devices = node_get(loader->root, "devices");
+    bool is_short = !devices || devices->kind == NODE_SCALAR;
 
-    spell_out_devices(loader);
-    options = schema_bind(&job->binder, &job_settings, loader->root, "the job file",
-        root_place(loader), other_keys, NULL);
+    options = schema_bind(&job->binder, is_short ? &short_settings : &job_settings, loader->root,
+        "the job file", root_place(loader), other_keys, NULL);
     if (!options->name)
         options->name = default_name(&job->arena, job->file);
     if (!valid_name(options->name))
@@ -236,7 +244,7 @@ static void fill_in_pipelines(struct loader *loader)
     struct node *written = node_get(loader->root, "pipelines"), *all;
     const struct plugin *connector = job->connector ? job->connector->plugin : NULL;
 
-    if (written && written->kind != NODE_MAP && *written->text) {
+    if (!node_is_empty(written) && written->kind != NODE_MAP) {
         diagnostics_add(loader->diagnostics, written->place,
             "\"pipelines\" takes a mapping of names to lists of steps, not %s",
             node_kind_name(written));
@@ -365,7 +373,7 @@ static void bind_pipelines(struct loader *loader)
     job->pipelines = arena_array(&job->arena, all->count, sizeof(*job->pipelines));
     for (size_t i = 0; i < all->count; i++)
         bind_pipeline(loader, &job->pipelines[job->pipeline_count++], &all->pairs[i]);
-    if (job->pipeline_count == 0)
+    if (job->pipeline_count == 0 && loader->diagnostics->count == 0)
         diagnostics_add(loader->diagnostics, root_place(loader),
             "nothing to run: the job has no connector and no \"pipelines\"");
 }

@@ -399,8 +399,7 @@ static void bind_value(const struct target *target)
         return;
     }
     /* `ca: null` and an empty value are the same as leaving the setting out. */
-    if (target->node->kind == NODE_SCALAR && target->node->plain &&
-        (!*target->node->text || strcmp(target->node->text, "null") == 0)) {
+    if (node_is_empty(target->node)) {
         if (target->setting->flags & IOTIFY_REQUIRED)
             diagnostics_add(target->binder->diagnostics, target->node->place,
                 "\"%s\" must have a value: %s", target->setting->name,
@@ -504,7 +503,7 @@ static void check_keys(struct binder *binder, const struct iotify_settings *sett
         else if (group && value->kind == NODE_MAP)
             check_keys(
                 binder, settings, value, arena_format(binder->arena, "%s.", path), owner, NULL);
-        else if (group && (*value->text && strcmp(value->text, "null") != 0))
+        else if (group && !node_is_empty(value))
             diagnostics_add(binder->diagnostics, value->place, "\"%s\" takes a mapping, not %s",
                 path, node_kind_name(value));
     }
@@ -518,7 +517,7 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
 
     if (map && map->kind == NODE_MAP)
         check_keys(binder, settings, map, "", owner, ignored);
-    else if (map && !(map->kind == NODE_SCALAR && !*map->text))
+    else if (!node_is_empty(map))
         diagnostics_add(binder->diagnostics, map->place, "%s takes a mapping of settings, not %s",
             owner, node_kind_name(map));
     for (size_t i = 0; i < settings->count; i++) {

@@ -108,6 +108,12 @@ void node_push(struct arena *arena, struct node *list, struct node *item)
     list->items = items;
 }
 
+bool node_is_empty(const struct node *node)
+{
+    return !node || (node->kind == NODE_SCALAR && node->plain &&
+                        (!*node->text || strcmp(node->text, "null") == 0));
+}
+
 const char *node_kind_name(const struct node *node)
 {
     switch (node->kind) {

@@ -55,6 +55,8 @@ struct node *node_get(const struct node *map, const char *key);
 /* Set a key of a map, replacing an older value. */
 void node_set(struct arena *arena, struct node *map, const char *key, struct node *value);
 void node_push(struct arena *arena, struct node *list, struct node *item);
+/* Nothing is written there: `key:` with an empty value, or null. NULL counts too. */
+bool node_is_empty(const struct node *node);
 /* "a mapping", "a list", "text": for messages. */
 const char *node_kind_name(const struct node *node);
 

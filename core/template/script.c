@@ -377,6 +377,15 @@ static int token_column(const struct script_code *code, int line, const char *me
     return (int)strspn(at, " \t") + 1;
 }
 
+static int line_count(const char *text)
+{
+    int count = 0;
+
+    for (; *text; text++)
+        count += *text == '\n' || !text[1];
+    return count;
+}
+
 /* Turn an exception into the user's file, line and column. `code` may be NULL. */
 static void describe(struct script *script, JSValueRef exception, struct place place,
     const struct script_code *code, struct script_error *error)
@@ -405,6 +414,13 @@ static void describe(struct script *script, JSValueRef exception, struct place p
         JSValueRef stack = property(context, object, "stack");
 
         if (line > 0 && code) {
+            int last = code->place.line + line_count(code->text) - 1;
+
+            /* A body that ends too early is blamed behind its end. */
+            if (code->text[0] && line > last) {
+                line = last;
+                column = 0;
+            }
             error->place.line = line;
             error->place.column = (column > 0 ? column : token_column(code, line, error->text)) +
                                   (code->place.column - 1);

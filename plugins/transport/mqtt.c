@@ -350,6 +350,8 @@ static void enter_session(struct session *session)
         rearm(session);
 }
 
+static const char handshake_ended[] = "the server ended the TLS handshake";
+
 /* The library takes the end of the stream in a handshake for "not ready yet". */
 static bool ended(int descriptor)
 {
@@ -370,8 +372,7 @@ static void on_handshake(struct session *session, int events)
     } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
                ended(mosquitto_socket(session->mosquitto))) {
         cut(session, IOTIFY_CLOSED_TLS,
-            *session->identity.failure ? session->identity.failure
-                                       : "the server ended the TLS handshake");
+            *session->identity.failure ? session->identity.failure : handshake_ended);
     } else {
         rearm(session);
     }
@@ -383,7 +384,18 @@ static void on_tcp(struct session *session)
     socklen_t size = sizeof(error);
     char text[200];
 
-    getsockopt(mosquitto_socket(session->mosquitto), SOL_SOCKET, SO_ERROR, &error, &size);
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof(peer);
+    int descriptor = mosquitto_socket(session->mosquitto);
+
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
+    /* The library's early handshake may have taken the error off the socket. */
+    if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
+        error = ECONNREFUSED;
+    if (error && session->tls && error == ECONNRESET) {
+        cut(session, IOTIFY_CLOSED_TLS, handshake_ended);
+        return;
+    }
     if (error) {
         snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
             session->port, strerror(error));
@@ -734,6 +746,12 @@ static void start_tcp(struct session *session, const char *address)
     code = mosquitto_connect_async(session->mosquitto, address, session->port, session->keepalive);
     if (session->tls)
         mqtt_tls_begin(session->tls, NULL);
+    /* The handshake begins inside that call, and on a fast network it may even fail there. */
+    if (code == MOSQ_ERR_TLS) {
+        closed(session, IOTIFY_CLOSED_TLS,
+            *session->identity.failure ? session->identity.failure : handshake_ended);
+        return;
+    }
     if (code > 0 || mosquitto_socket(session->mosquitto) < 0) {
         snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
             session->port, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));

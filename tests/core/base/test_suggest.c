@@ -1,0 +1,45 @@
+#include "check.h"
+
+#include "core/base/suggest.h"
+
+static const char *nearest(const char *word)
+{
+    static const char *const names[] = {"region", "profile", "endpoint", "quotas", "use"};
+    static struct suggest suggest;
+
+    suggest_init(&suggest, word);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        suggest_offer(&suggest, names[i]);
+    return suggest.best;
+}
+
+static void finds_typing_errors(void **state)
+{
+    (void)state;
+    assert_string_equal(nearest("regoin"), "region");
+    assert_string_equal(nearest("regio"), "region");
+    assert_string_equal(nearest("prifile"), "profile");
+    assert_string_equal(nearest("endpoints"), "endpoint");
+    assert_string_equal(nearest("ues"), "use");
+}
+
+static void leaves_strangers_alone(void **state)
+{
+    char longest[300];
+
+    (void)state;
+    assert_null(nearest("zone"));
+    assert_null(nearest(""));
+    assert_null(nearest("a"));
+    for (size_t i = 0; i < sizeof(longest); i++)
+        longest[i] = i + 1 < sizeof(longest) ? 'r' : '\0';
+    assert_null(nearest(longest));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_typing_errors), cmocka_unit_test(leaves_strangers_alone)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+#include "check.h"
+
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/template/script.h"
+
+/* A glob of one entry, and the last line that a script printed. */
+static struct {
+    char key[64], value[256];
+    bool set;
+    char console[256];
+} world;
+
+static struct arena arena;
+static struct diagnostics diagnostics;
+static struct script *script;
+static struct iotify_buffer out;
+static struct script_invocation last;
+
+static enum iotify_result glob_get(
+    void *context, struct call *call, const char *key, struct iotify_bytes *bytes)
+{
+    (void)context;
+    if (!world.set || strcmp(world.key, key) != 0)
+        return IOTIFY_NOT_FOUND;
+    *bytes = (struct iotify_bytes){arena_string(&call->arena, world.value), strlen(world.value)};
+    return IOTIFY_OK;
+}
+
+static enum iotify_result glob_apply(
+    void *context, struct call *call, struct iotify_write *writes, size_t count)
+{
+    (void)context;
+    assert_int_equal(count, 1);
+    if (strcmp(writes->key, "full") == 0)
+        return call_fail(&call->base, IOTIFY_FULL, "DiskFull", "the disk is full");
+    snprintf(world.key, sizeof(world.key), "%s", writes->key);
+    snprintf(world.value, sizeof(world.value), "%.*s", (int)writes->value.size,
+        writes->value.data ? (const char *)writes->value.data : "");
+    world.set = writes->kind == IOTIFY_PUT;
+    return IOTIFY_OK;
+}
+
+static void console(
+    void *context, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
+{
+    (void)context;
+    (void)level;
+    snprintf(world.console, sizeof(world.console), "%lld/%lld %s", (long long)client,
+        (long long)iteration, text);
+}
+
+static int set_up(void **state)
+{
+    const struct script_services services = {NULL, glob_get, glob_apply, console};
+    const struct script_facts facts = {.job = "test",
+        .clients = 3,
+        .iterations = 10,
+        .interval = 2 * SECOND,
+        .seed = 42,
+        .time_limit = SECOND / 5};
+
+    (void)state;
+    memset(&world, 0, sizeof(world));
+    script = script_new(&services, &facts);
+    iotify_buffer_init(&out, 1 << 20);
+    script_add_state(script);
+    script_add_state(script);
+    return script ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    script_free(script);
+    iotify_buffer_clear(&out);
+    arena_clear(&arena);
+    diagnostics_clear(&diagnostics);
+    return 0;
+}
+
+static bool compile(enum script_function function, const char *text)
+{
+    const struct script_code code = {text, {"t.yaml", 10, 3}};
+
+    return script_compile(script, function, &code, &diagnostics);
+}
+
+/* What message() makes of a body, for client 7 in iteration 3. */
+static const char *message(const char *body)
+{
+    assert_true(compile(SCRIPT_MESSAGE, body));
+    iotify_buffer_reset(&out);
+    last = (struct script_invocation){.function = SCRIPT_MESSAGE, .turn = {0, 7, 3}, .out = &out};
+    if (!script_invoke(script, &last))
+        return NULL;
+    return last.has_output ? iotify_buffer_text(&out) : "(nothing)";
+}
+
+static void returns_payloads(void **state)
+{
+    (void)state;
+    assert_string_equal(message("return 'hello'"), "hello");
+    assert_string_equal(message("return 'ünï'"), "ünï");
+    assert_string_equal(message("return Buffer.from('414243', 'hex')"), "ABC");
+    assert_string_equal(message("return new Uint8Array([65, 66])"), "AB");
+    assert_string_equal(message("return ''"), "");
+    assert_string_equal(message("return null"), "(nothing)");
+    assert_string_equal(message("let x = 1;"), "(nothing)");
+    assert_null(message("return {a: 1}"));
+    assert_string_equal(last.error.text,
+        "message must return a string or a Buffer; return JSON.stringify(…) of an object");
+    assert_string_equal(message("return Buffer.from([0, 1, 255])") ? "bytes" : "", "bytes");
+    assert_int_equal(out.size, 3);
+    assert_memory_equal(out.data, "\0\1\377", 3);
+}
+
+static void knows_the_run(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        message("return [client(), index(), iteration(), jobId(), jobClients(), jobRepeat(), "
+                "jobInterval()].join()"),
+        "7,3,3,test,3,10,2");
+}
+
+static void keeps_state_apart(void **state)
+{
+    struct script_invocation other = {.function = SCRIPT_MESSAGE, .turn = {1, 8, 0}, .out = &out};
+
+    (void)state;
+    assert_string_equal(message("state.n = (state.n || 0) + 1; return String(state.n)"), "1");
+    last.has_output = false;
+    iotify_buffer_reset(&out);
+    assert_true(script_invoke(script, &last));
+    assert_string_equal(iotify_buffer_text(&out), "2");
+    iotify_buffer_reset(&out);
+    assert_true(script_invoke(script, &other));
+    assert_string_equal(iotify_buffer_text(&out), "1");
+}
+
+static void hides_keys(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        message("state.__$key = 'SECRET'; state.a = {__$b: 'SECRET', c: [{__$d: 'SECRET', e: 1}]};"
+                "return JSON.stringify(state)"),
+        "{\"a\":{\"c\":[{\"e\":1}]}}");
+    assert_string_equal(
+        message(
+            "return JSON.stringify({x: 1, __$y: 2}, (k, v) => typeof v === 'number' ? v + 1 : v)"),
+        "{\"x\":2}");
+    assert_string_equal(
+        message("return JSON.stringify({x: 1, __$y: 2}, ['x', '__$y'])"), "{\"x\":1}");
+    assert_string_equal(
+        message("return JSON.stringify({note: 'costs 5__$'})"), "{\"note\":\"costs 5__$\"}");
+    assert_string_equal(message("console.log('state', state); return 'x'"), "x");
+    assert_null(strstr(world.console, "SECRET"));
+    assert_string_equal(world.console, "7/3 state {\"a\":{\"c\":[{\"e\":1}]}}");
+}
+
+static void uses_the_glob(void **state)
+{
+    (void)state;
+    assert_string_equal(message("return String(glob.get('nothing') || 'falsy')"), "falsy");
+    assert_string_equal(message("glob.set('k', 'v'); return glob.get('k')"), "v");
+    assert_string_equal(world.value, "v");
+    assert_string_equal(
+        message("glob.set('k', {a: [1, null, 'x']}); return JSON.stringify(glob.get('k'))"),
+        "{\"a\":[1,null,\"x\"]}");
+    assert_string_equal(message("glob.set('k', 5); return typeof glob.get('k')"), "number");
+    assert_string_equal(message("glob.delete('k'); return String(glob.get('k'))"), "undefined");
+    assert_string_equal(
+        message("let r; glob.set('k', 'w'); glob.get('k', (e, v) => { r = v; }); return r"), "w");
+    assert_null(message("glob.get('')"));
+    assert_null(message("glob.set('full', 1)"));
+    assert_non_null(strstr(last.error.text, "the disk is full"));
+}
+
+static void original_clean_up_runs(void **state)
+{
+    (void)state;
+    world.set = true;
+    snprintf(world.key, sizeof(world.key), "aws_iotify_7_cert");
+    assert_string_equal(message("glob.delete(\"aws_iotify_\" + client() + \"_key\"); "
+                                "glob.delete(\"aws_iotify_\" + client() + \"_cert\");"),
+        "(nothing)");
+    assert_string_equal(world.key, "aws_iotify_7_cert");
+    assert_false(world.set);
+}
+
+static void volatile_stays_inside(void **state)
+{
+    (void)state;
+    assert_string_equal(message("let low = 99, high = 0; for (let i = 0; i < 5000; i++) {"
+                                "const v = volatile({key: 't', min: 18, max: 30, delta: 4});"
+                                "low = Math.min(low, v); high = Math.max(high, v); }"
+                                "return String(low >= 18 && high <= 30 && low < 19 && high > 29)"),
+        "true");
+}
+
+static void answers_get_topic_and_bytes(void **state)
+{
+    struct script_invocation response = {.function = SCRIPT_RESPONSE,
+        .turn = {0, 7, 3},
+        .topic = "a/b",
+        .payload = {"gr\303\274n\377", 6}};
+
+    (void)state;
+    assert_true(compile(SCRIPT_RESPONSE,
+        "console.log(topic, response.toString(), response.length, response.toString('hex'))"));
+    assert_true(script_invoke(script, &response));
+    assert_string_equal(world.console, "7/3 a/b grün\357\277\275 6 6772c3bc6eff");
+}
+
+static void errors_have_places(void **state)
+{
+    static const struct {
+        const char *body;
+        int line, column;
+        const char *text;
+    } cases[] = {
+        {"let a = 1;\n  return a.b.c;\n", 11, 15,
+            "TypeError: undefined is not an object (evaluating 'a.b.c')"},
+        {"missing();\n", 10, 10, "ReferenceError: Can't find variable: missing"},
+        {"throw new RangeError('too far')", 10, 23, "RangeError: too far"},
+        {"throw 'text'", 10, 3, "threw text"},
+        {"\n\n  null.x", 12, 9, "TypeError: null is not an object (evaluating 'null.x')"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_null(message(cases[i].body));
+        assert_string_equal(last.error.text, cases[i].text);
+        assert_string_equal(last.error.place.file, "t.yaml");
+        assert_int_equal(last.error.place.line, cases[i].line);
+        assert_int_equal(last.error.place.column, cases[i].column);
+    }
+    assert_false(compile(SCRIPT_INIT, "let x = ;\n"));
+    assert_int_equal(diagnostics.items[0].place.line, 10);
+    assert_int_equal(diagnostics.items[0].place.column, 11);
+}
+
+static void endless_loops_end(void **state)
+{
+    (void)state;
+    assert_null(message("while (true) {}"));
+    assert_string_equal(last.error.text, "stopped after 0.2 s; a call may not take longer");
+    /* The machine is as good as before. */
+    assert_string_equal(message("return 'still here'"), "still here");
+}
+
+static const char *expand(const char *text)
+{
+    static struct script_error error;
+    struct script_turn turn = {0, 7, 3};
+    struct macro *macro;
+
+    diagnostics_clear(&diagnostics);
+    macro = script_macro(script, "topic", text, (struct place){"t.yaml", 4, 5}, &diagnostics);
+
+    if (!macro)
+        return diagnostics.items[diagnostics.count - 1].text;
+    iotify_buffer_reset(&out);
+    return script_expand(script, macro, turn, &out, &error) ? iotify_buffer_text(&out) : error.text;
+}
+
+static void macros_expand(void **state)
+{
+    (void)state;
+    message("state.__$key = '-----BEGIN\\nx\\n-----END\\n'; return ''");
+    assert_string_equal(expand("a/{{client()}}/b"), "a/7/b");
+    assert_string_equal(expand("{{client()}}{{index()}}"), "73");
+    assert_string_equal(expand("{{state.__$key}}"), "-----BEGIN\nx\n-----END\n");
+    assert_string_equal(expand("{{ ({a: {b: '}}'}}).a.b }}"), "}}");
+    assert_string_equal(expand("{{`x${client()}`}}"), "x7");
+    assert_string_equal(expand("no macro"), "no macro");
+    assert_string_equal(expand("{{0}}"), "0");
+    assert_string_equal(expand("{{state.nothing}}"), "\"topic\": {{state.nothing}} is undefined");
+    assert_string_equal(expand("{{nothing}}"),
+        "\"topic\": {{nothing}}: ReferenceError: Can't find variable: nothing");
+    assert_string_equal(expand("{{client()"), "\"topic\": {{ without its }}");
+    assert_string_equal(expand("{{}}"), "\"topic\": {{ }} holds no expression");
+    assert_string_equal(expand("{{1); evil("), "\"topic\": {{ without its }}");
+}
+
+static void user_code_reaches_nothing_else(void **state)
+{
+    (void)state;
+    assert_string_equal(message("return [typeof require, typeof process, typeof fetch, "
+                                "typeof setTimeout, typeof native].join()"),
+        "undefined,undefined,undefined,undefined,undefined");
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(returns_payloads), CASE(knows_the_run),
+        CASE(keeps_state_apart), CASE(hides_keys), CASE(uses_the_glob),
+        CASE(original_clean_up_runs), CASE(volatile_stays_inside),
+        CASE(answers_get_topic_and_bytes), CASE(errors_have_places), CASE(endless_loops_end),
+        CASE(macros_expand), CASE(user_code_reaches_nothing_else)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,141 @@
+"""What the end-to-end tests share: a folder of their own, the programs, and a clean environment."""
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+BUILD = pathlib.Path(os.environ['IOTIFY_BUILD'])
+IOTIFYD = str(BUILD / 'bin/iotifyd')
+SANDBOX = str(BUILD / 'bin/iotify-sandbox')
+VENV = pathlib.Path(__file__).resolve().parents[2] / 'build/venv/bin'
+TIMEOUT = 120
+
+TEMPLATE_NONE = 'transport: none\nmessage: |\n  return "x";\n'
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f'nothing listens on port {port}')
+
+
+class Case(unittest.TestCase):
+    """A test in a folder of its own."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='iotify-test-'))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.environment = {
+            name: value for name, value in os.environ.items() if not name.startswith('AWS_')}
+        self.environment.update(
+            HOME=str(self.folder), AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID='AKIDTEST',
+            AWS_SECRET_ACCESS_KEY='secret-of-the-test', AWS_REGION='eu-central-1',
+            AWS_DEFAULT_REGION='eu-central-1')
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def run_program(self, *command, status=0, stdin='', environment=None):
+        done = subprocess.run(
+            command, cwd=self.folder, env={**self.environment, **(environment or {})}, input=stdin,
+            capture_output=True, text=True, timeout=TIMEOUT)
+        if status is not None:
+            self.assertEqual(done.returncode, status, f'{command}\n{done.stdout}\n{done.stderr}')
+        self.assertNotIn('secret-of-the-test', done.stdout + done.stderr)
+        self.assertNotIn('PRIVATE KEY', done.stderr)
+        return done
+
+    def iotifyd(self, *arguments, status=0, stdin='', environment=None):
+        return self.run_program(
+            IOTIFYD, *arguments, status=status, stdin=stdin, environment=environment)
+
+    def summary(self, *arguments, status=0, environment=None):
+        """Run a job and return its summary."""
+        self.iotifyd(*arguments, '--json', 'summary.json', status=status, environment=environment)
+        return json.loads((self.folder / 'summary.json').read_text())
+
+    def start(self, *command, environment=None):
+        """Start a program that is stopped with the test."""
+        log = open(self.folder / 'started.log', 'w')
+        self.addCleanup(log.close)
+        process = subprocess.Popen(
+            command, cwd=self.folder, env={**self.environment, **(environment or {})}, stdout=log,
+            stderr=subprocess.STDOUT, text=True)
+
+        def stop():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        self.addCleanup(stop)
+        return process
+
+    def start_sandbox(self, *options):
+        """A sandbox on free ports; its environment becomes the test's."""
+        api, mqtt = free_port(), free_port()
+        folder = self.folder / 'sandbox'
+        process = self.start(SANDBOX, '--dir', str(folder), '--api-port', str(api), '--mqtt-port',
+                             str(mqtt), *options)
+        wait_for_port(api)
+        url = f'http://127.0.0.1:{api}'
+        self.environment.update(AWS_ENDPOINT_URL_IOT=url, AWS_ENDPOINT_URL_STS=url,
+                                AWS_CA_BUNDLE=str(folder / 'ca.pem'))
+        self.api_port, self.mqtt_port = api, mqtt
+        return process
+
+    def boto(self, service='iot', **options):
+        import boto3
+        name = {'iot': 'AWS_ENDPOINT_URL_IOT', 'sts': 'AWS_ENDPOINT_URL_STS'}[service]
+        return boto3.client(
+            service, region_name='eu-central-1',
+            endpoint_url=self.environment.get(name, self.environment.get('AWS_ENDPOINT_URL')),
+            aws_access_key_id=options.pop('key', 'AKIDTEST'),
+            aws_secret_access_key=options.pop('secret', 'secret-of-the-test'), **options)
+
+    def start_broker(self):
+        """A plain mosquitto; returns its port."""
+        port = free_port()
+        user = 'user root\n' if os.geteuid() == 0 else ''
+        self.write('mosquitto.conf', f'listener {port} 127.0.0.1\nallow_anonymous true\n{user}')
+        program = shutil.which('mosquitto') or '/usr/sbin/mosquitto'
+        self.broker = self.start(program, '-c', str(self.folder / 'mosquitto.conf'))
+        wait_for_port(port)
+        return port
+
+
+def step(summary, name):
+    return next(entry for entry in summary['steps'] if entry['step'] == name)
+
+
+def job(devices=5, extra='', **settings):
+    """The smallest job, without waiting for AWS's quotas."""
+    settings = {'region': 'eu-central-1', 'quotas': '{"*": 1000}', **settings}
+    inner = ', '.join(f'{name}: {value}' for name, value in settings.items())
+    return f'devices: {devices}\nplugins:\n  aws: {{use: aws-iot, {inner}}}\n{extra}'
+
+
+def local_job(template='t.yaml', store='memory', devices=3, **settings):
+    """A job without a cloud."""
+    inner = ''.join(f', {name}: {value}' for name, value in settings.items())
+    return (f'devices: {devices}\nplugins:\n  glob: {{use: {store}}}\npipelines:\n  simulate:\n'
+            f'    - simulate: {{template: {template}{inner}}}\n')

@@ -1,0 +1,224 @@
+import json
+import signal
+import subprocess
+import time
+
+from support import Case, IOTIFYD, VENV, job, local_job, step
+
+
+class Plain(Case):
+    """Against a plain broker."""
+
+    def setUp(self):
+        super().setUp()
+        self.port = self.start_broker()
+
+    def template(self, more, client='c{{client()}}'):
+        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {self.port}, tls: false, '
+                             f'client_id: "{client}", timeout: 3s}}\n' + more)
+
+    def subscribe(self, count, topic='#'):
+        return subprocess.Popen(
+            ['mosquitto_sub', '-p', str(self.port), '-t', topic, '-C', str(count), '-W', '20',
+             '-q', '1', '-F', '%t %p'], stdout=subprocess.PIPE, text=True)
+
+    def test_messages_arrive(self):
+        self.template('publish: {topic: "t/{{client()}}/{{index()}}", qos: 1}\nmessage: |\n'
+                      '  return JSON.stringify({c: client(), n: index()});\n')
+        self.write('job.yaml', local_job(iterations=4, interval='50ms', devices=5))
+        subscriber = self.subscribe(20)
+        time.sleep(0.5)
+        results = self.summary('job.yaml')['simulate']
+        lines = sorted(subscriber.communicate(timeout=30)[0].splitlines())
+        self.assertEqual(sorted(f't/{c}/{n} {{"c":{c},"n":{n}}}' for c in range(5)
+                                for n in range(4)), lines)
+        self.assertEqual((5, 5, 20, 20, 0, 0), tuple(results[name] for name in (
+            'clients', 'connected', 'published', 'acknowledged', 'lost', 'failed')))
+
+    def test_qos_0_and_several_loops(self):
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return String(client());\n')
+        self.write('job.yaml', local_job(iterations=3, interval='20ms', devices=7, loops=2, qos=0))
+        subscriber = self.subscribe(21)
+        time.sleep(0.5)
+        results = self.summary('job.yaml')['simulate']
+        lines = sorted(subscriber.communicate(timeout=30)[0].splitlines())
+        self.assertEqual(sorted([f't {c}' for c in range(7)] * 3), lines)
+        self.assertEqual(21, results['acknowledged'])
+
+    def test_subscriptions_and_response(self):
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nsubscribe: ["t/{{client()}}"]\n'
+                      'message: |\n  return "n" + index();\nresponse: |\n'
+                      '  glob.set("got" + client(), (glob.get("got" + client()) || "") + '
+                      'topic + "=" + response.toString() + ";");\nfinish: |\n'
+                      '  glob.set("done" + client(), "yes");\n')
+        self.write('job.yaml', local_job(store='sqlite', iterations=3, interval='100ms'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual(9, results['received'])
+        self.assertEqual('t/1=n0;t/1=n1;t/1=n2;\n',
+                         self.iotifyd('glob', 'get', 'job.yaml', 'got1').stdout)
+        self.assertEqual('yes\n', self.iotifyd('glob', 'get', 'job.yaml', 'done2').stdout)
+
+    def test_script_errors_are_results(self):
+        self.template('publish: {topic: t}\nmessage: |\n  if (client() === 1 && index() === 2) {\n'
+                      '    state.nothing.x;\n  }\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=4, interval='20ms'))
+        summary = self.summary('job.yaml')
+        self.assertEqual((1, 11), (summary['simulate']['failed'], summary['simulate']['published']))
+        self.assertEqual(
+            't.yaml:5:18: TypeError: undefined is not an object (evaluating \'state.nothing.x\') '
+            '(client 1, iteration 2)', summary['simulate']['errors'][0]['message'])
+
+    def test_thresholds(self):
+        self.template('publish: {topic: t}\nmessage: |\n  throw new Error("no");\n')
+        self.write('job.yaml', local_job(iterations=2, interval='10ms',
+                                         thresholds='["failed == 0", "published == 0"]'))
+        summary = self.summary('job.yaml', status=99)
+        self.assertEqual([False, True], [t['ok'] for t in summary['thresholds']])
+        self.assertEqual(6, summary['thresholds'][0]['value'])
+
+    def test_hidden_keys_are_not_published(self):
+        self.template('publish: {topic: t}\ninit: |\n  state.__$key = "HIDDEN";\n  '
+                      'state.deep = {list: [{__$x: "HIDDEN", y: 1}]};\nmessage: |\n'
+                      '  console.log(state);\n  return JSON.stringify(state);\n')
+        self.write('job.yaml', local_job(iterations=1))
+        subscriber = self.subscribe(3)
+        time.sleep(0.5)
+        done = self.iotifyd('job.yaml')
+        self.assertEqual('t {"deep":{"list":[{"y":1}]}}\n' * 3,
+                         subscriber.communicate(timeout=30)[0])
+        self.assertNotIn('HIDDEN', done.stdout + done.stderr)
+
+    def test_macro_that_is_undefined(self):
+        self.template('publish: {topic: t}\nmessage: |\n  return "x";\n',
+                      client='{{state.nothing}}')
+        self.write('job.yaml', local_job(iterations=1))
+        summary = self.summary('job.yaml', status=1)
+        self.assertIn('"client_id": {{state.nothing}} is undefined',
+                      summary['simulate']['errors'][0]['message'])
+
+    def test_broker_comes_back(self):
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=40, interval='100ms',
+                                         reconnect='{backoff: fixed, cap: 200ms, attempts: 50}'))
+        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml', '--json', 'summary.json'],
+                                   cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.DEVNULL)
+        time.sleep(1.5)
+        self.broker.kill()
+        self.broker.wait()
+        time.sleep(0.7)
+        self.start('mosquitto' if False else '/usr/sbin/mosquitto', '-c',
+                   str(self.folder / 'mosquitto.conf'))
+        self.assertEqual(0, process.wait(60))
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertEqual((120, 120, 0, 3), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'reconnects')))
+
+    def test_unreachable_broker(self):
+        self.template('publish: {topic: t}\nmessage: |\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=1,
+                                         reconnect='{backoff: none, attempts: 2}'))
+        self.broker.terminate()
+        self.broker.wait()
+        summary = self.summary('job.yaml', status=1)
+        error = summary['simulate']['errors'][0]
+        self.assertEqual(('Unreachable', 6, 0),
+                         (error['code'], error['count'], error['first_client']))
+        self.assertIn('Connection refused', error['message'])
+        self.assertEqual(3, summary['simulate']['abandoned'])
+
+    def test_interrupted_run_finishes_in_flight(self):
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
+        self.write('job.yaml', local_job(interval='20ms', duration='60s'))
+        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml', '--json', 'summary.json'],
+                                   cwd=self.folder, env=self.environment,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(20))
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertGreater(results['published'], 50)
+        self.assertEqual((results['published'], 0), (results['acknowledged'], results['lost']))
+
+    def test_duration_and_rate(self):
+        self.template('publish: {topic: t, qos: 0}\nmessage: |\n  return "x";\n')
+        self.write('job.yaml', local_job(interval='100ms', duration='2s', devices=20,
+                                         connect_rate='20/s'))
+        summary = self.summary('job.yaml')
+        # Open pacing: the last device connects after a second, the others have sent since theirs.
+        self.assertTrue(250 <= summary['simulate']['published'] <= 400, summary['simulate'])
+
+
+class None_(Case):
+    def test_original_clean_up_template(self):
+        self.write('cleanup.yaml', 'transport: none\nmessage: |\n'
+                   '  glob.delete("aws_iotify_" + client() + "_key"); '
+                   'glob.delete("aws_iotify_" + client() + "_cert");\n')
+        self.write('job.yaml', local_job('cleanup.yaml', store='sqlite', iterations=1))
+        for client in range(4):
+            for kind in ('key', 'cert'):
+                self.iotifyd('glob', 'set', 'job.yaml', f'aws_iotify_{client}_{kind}', stdin='x')
+        self.iotifyd('job.yaml')
+        self.assertEqual('aws_iotify_3_cert\naws_iotify_3_key\n',
+                         self.iotifyd('glob', 'list', 'job.yaml').stdout)
+
+    def test_endless_script_ends(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n  while (true) {}\n')
+        self.write('job.yaml', local_job(iterations=1, time_limit='200ms'))
+        summary = self.summary('job.yaml')
+        self.assertEqual(3, summary['simulate']['failed'])
+        self.assertIn('stopped after 0.2 s', summary['simulate']['errors'][0]['message'])
+
+    def test_failed_init_abandons_the_client(self):
+        self.write('t.yaml', 'transport: none\ninit: |\n  if (client() == 1) throw new Error("no");\n'
+                             'message: |\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=5, interval='10ms'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual((1, 5), (results['failed'], results['abandoned']))
+
+
+class Cloud(Case):
+    """Against the sandbox, with a certificate for each device."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_sandbox()
+        self.write('job.yaml', job(5, 'pipelines:\n  simulate:\n    - simulate: {template: '
+                                      'aws_iotify.yaml, iterations: 3, interval: 50ms, '
+                                      'reconnect: {backoff: none, attempts: 2}}\n'))
+
+    def test_everything(self):
+        summary = self.summary('job.yaml')
+        self.assertEqual((5, 15, 15, 0), tuple(summary['simulate'][name] for name in (
+            'connected', 'published', 'acknowledged', 'lost')))
+        self.assertEqual([], self.boto().list_things()['things'])
+
+    def test_keep(self):
+        self.iotifyd('job.yaml', '--keep')
+        self.assertEqual(5, len(self.boto().list_things()['things']))
+
+    def test_inactive_certificate_is_refused(self):
+        self.iotifyd('job.yaml', 'deploy')
+        iot = self.boto()
+        arn = iot.list_thing_principals(thingName='iotify_2')['principals'][0]
+        iot.update_certificate(certificateId=arn.split('/')[1], newStatus='INACTIVE')
+        results = self.summary('job.yaml', 'simulate')['simulate']
+        self.assertEqual((4, 12, 3), (results['connected'], results['published'],
+                                      results['abandoned']))
+        self.assertEqual(2, results['errors'][0]['first_client'])
+
+    def test_wrong_root(self):
+        self.iotifyd('job.yaml', 'deploy')
+        summary = self.summary('job.yaml', 'simulate', status=1,
+                               environment={'AWS_CA_BUNDLE': ''})
+        self.assertEqual('TlsFailed', summary['simulate']['errors'][0]['code'])
+        self.assertIn("the server's certificate is not trusted",
+                      summary['simulate']['errors'][0]['message'])
+
+    def test_deploy_fails_simulate_is_skipped(self):
+        summary = self.summary('job.yaml', '--set', 'pipelines.deploy.3.aws.device.thing=x {{client()}}',
+                               status=1)
+        steps = [(entry['pipeline'], entry['step']) for entry in summary['steps']]
+        self.assertNotIn(('simulate', 'simulate'), steps)
+        self.assertIn(('cleanup', 'aws.remove_device'), steps)
+        self.assertNotIn('simulate', summary)
