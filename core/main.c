@@ -1,5 +1,6 @@
 /* The program: command line, and the order in which a run goes. */
 #include <curl/curl.h>
+#include <errno.h>
 #include <mosquitto.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -266,6 +267,11 @@ int main(int count, char **arguments)
     struct options options;
     int status = EXIT_USAGE;
 
+    /*
+     * The script engine ends an endless loop by a fault in compiled code, which fails once in a
+     * while; asking at each turn of a loop does not. Before any thread or script machine.
+     */
+    setenv("JSC_usePollingTraps", "true", 1);
     stop_install();
     if (options_parse(&options, count, arguments)) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;
@@ -279,5 +285,9 @@ int main(int count, char **arguments)
         curl_global_cleanup();
     }
     options_clear(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "iotifyd: cannot write to the standard output: %s\n", strerror(errno));
+        status = status == EXIT_DONE ? EXIT_STEP_FAILED : status;
+    }
     return status;
 }

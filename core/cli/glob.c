@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/stop.h"
 #include "core/cli/commands.h"
 #include "core/store/store.h"
 
@@ -18,7 +19,9 @@ static enum iotify_result get(struct store *store, struct call *call, const char
 {
     struct iotify_bytes value;
     const char *text;
-    enum iotify_result result = store_get(store, call, store_glob_key(call, key), &value);
+    const char *stored = store_glob_key(call, key);
+    enum iotify_result result =
+        stored ? store_get(store, call, stored, &value) : IOTIFY_INVALID;
 
     if (result == IOTIFY_NOT_FOUND)
         return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
@@ -50,7 +53,9 @@ static enum iotify_result set(struct store *store, struct call *call, const char
     while ((got = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
         iotify_buffer_append(&value, chunk, got);
     explicit_bzero(chunk, sizeof(chunk));
-    if (value.failed) {
+    if (ferror(stdin) || stop_requested()) {
+        call_fail(&call->base, result, "NotRead", "the value could not be read; nothing is changed");
+    } else if (value.failed) {
         call_fail(&call->base, result, "TooLarge", "the value is larger than %d MiB",
             IOTIFY_VALUE_MAX >> 20);
     } else if (write.key) {
@@ -93,6 +98,8 @@ static int act(const struct options *options, const struct job *job, const char 
     if (result != IOTIFY_OK)
         fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
     call_clear(&call);
+    if (stop_requested())
+        return 128 + stop_requested();
     return result == IOTIFY_OK ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 

@@ -121,11 +121,15 @@ static struct iotify_timer *timer_new(
 
 static void timer_start(struct iotify_timer *timer, int64_t delay)
 {
-    /* libuv counts milliseconds: round up, so that nothing is early. */
-    uint64_t milliseconds = delay > 0 ? (uint64_t)((delay + MILLISECOND - 1) / MILLISECOND) : 0;
+    /*
+     * libuv counts milliseconds from the time of its turn, which stands still during callbacks.
+     * Round up, so that nothing is early; and never due within the same turn, so that timers that
+     * start themselves again leave room for input and output.
+     */
+    int64_t due = (int64_t)(uv_hrtime() + (delay > 0 ? (uint64_t)delay : 0)) + MILLISECOND - 1;
+    int64_t milliseconds = due / MILLISECOND - (int64_t)uv_now(timer->timer.loop);
 
-    uv_update_time(timer->timer.loop);
-    uv_timer_start(&timer->timer, on_timer, milliseconds, 0);
+    uv_timer_start(&timer->timer, on_timer, milliseconds > 1 ? (uint64_t)milliseconds : 1, 0);
 }
 
 static void timer_stop(struct iotify_timer *timer)

@@ -49,7 +49,7 @@ const void *expansion_apply(const struct expansion *expansion, struct script *sc
     copy = arena_copy(arena, options, settings->options_size);
     iotify_buffer_init(&text, TEXT_MAX);
     for (size_t i = 0; i < expansion->count && good; i++) {
-        struct script_error failure;
+        struct script_error failure = {0};
 
         iotify_buffer_reset(&text);
         if (!script_expand(script, expansion->macros[i], turn, &text, &failure)) {

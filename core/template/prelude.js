@@ -145,7 +145,9 @@
     // Strings are stored as they are; all other JSON values behind a mark.
     const MARK = '\u0001';
     const pack = (value) => {
-        if (typeof value === 'string' && !value.startsWith(MARK)) return value;
+        // A text that UTF-8 or C cannot hold as it is goes as JSON, which escapes it.
+        if (typeof value === 'string' && !value.startsWith(MARK) &&
+            !/[\0\ud800-\udfff]/u.test(value)) return value;
         const text = stringify(value);
         if (text === undefined) throw new TypeError('glob.set: the value is not JSON');
         return MARK + text;

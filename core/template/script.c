@@ -355,7 +355,7 @@ static int integer_of(JSContextRef context, JSObjectRef object, const char *name
 /* The engine gives syntax errors a line and no column: find the token that the text quotes. */
 static int token_column(const struct script_code *code, int line, const char *message)
 {
-    const char *open = strchr(message, '\''), *close = open ? strrchr(open + 1, '\'') : NULL;
+    const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
     const char *at = code->text, *end, *hit;
     char token[64];
 
@@ -377,6 +377,20 @@ static int token_column(const struct script_code *code, int line, const char *me
     return (int)strspn(at, " \t") + 1;
 }
 
+/*
+ * The engine counts two lines of its own before a body and begins at line 1 at the least: what to
+ * tell it, and how many lines its answers are too far.
+ */
+static int engine_line(int line)
+{
+    return line > 3 ? line - 2 : 1;
+}
+
+static int line_surplus(int line)
+{
+    return engine_line(line) + 2 - line;
+}
+
 static int line_count(const char *text)
 {
     int count = 0;
@@ -384,6 +398,20 @@ static int line_count(const char *text)
     for (; *text; text++)
         count += *text == '\n' || !text[1];
     return count;
+}
+
+/* The innermost frame of a stack ("name@file:line:column") that lies in the user's file. */
+static void find_frame(const char *stack, const char *file, int *line, int *column)
+{
+    size_t length = strlen(file);
+    const char *at = stack;
+
+    while ((at = strstr(at, file))) {
+        if (at > stack && at[-1] == '@' && at[length] == ':' &&
+            sscanf(at + length, ":%d:%d", line, column) == 2)
+            return;
+        at += length;
+    }
 }
 
 /* Turn an exception into the user's file, line and column. `code` may be NULL. */
@@ -413,6 +441,14 @@ static void describe(struct script *script, JSValueRef exception, struct place p
         int column = integer_of(context, object, "column");
         JSValueRef stack = property(context, object, "stack");
 
+        if (stack && JSValueIsString(context, stack))
+            error->stack = text_of(context, arena, stack);
+        /* An error that the runtime raised is blamed on the line that called it. */
+        if (code)
+            find_frame(error->stack, place.file, &line, &column);
+
+        if (line > 0 && code)
+            line -= line_surplus(code->place.line);
         if (line > 0 && code) {
             int last = code->place.line + line_count(code->text) - 1;
 
@@ -425,8 +461,6 @@ static void describe(struct script *script, JSValueRef exception, struct place p
             error->place.column = (column > 0 ? column : token_column(code, line, error->text)) +
                                   (code->place.column - 1);
         }
-        if (stack && JSValueIsString(context, stack))
-            error->stack = text_of(context, arena, stack);
     }
 }
 
@@ -449,9 +483,8 @@ bool script_compile(struct script *script, enum script_function function,
     name = string_of(function_names[function]);
     body = string_of(code->text);
     file = string_of(code->place.file);
-    /* The engine counts two lines of its own before the body. */
     compiled = JSObjectMakeFunction(script->context, name, (unsigned)(3 - first), names + first,
-        body, file, code->place.line - 2, &exception);
+        body, file, engine_line(code->place.line), &exception);
     for (size_t i = 0; i < 3; i++)
         JSStringRelease(names[i]);
     JSStringRelease(name);
@@ -473,6 +506,17 @@ bool script_has(const struct script *script, enum script_function function)
     return script->bodies[function].function != NULL;
 }
 
+/* The output buffer has a ceiling; say so when a value goes beyond it. */
+static bool fits(const struct iotify_buffer *out, struct place place, const char *what,
+    struct arena *arena, struct script_error *error)
+{
+    if (!out->failed)
+        return true;
+    *error = (struct script_error){place,
+        arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), ""};
+    return false;
+}
+
 /* What message() returned, as bytes. */
 static bool take_output(struct script *script, JSValueRef value, struct script_invocation *call)
 {
@@ -487,7 +531,8 @@ static bool take_output(struct script *script, JSValueRef value, struct script_i
         iotify_buffer_append(call->out, JSObjectGetTypedArrayBytesPtr(context, array, NULL),
             JSObjectGetTypedArrayByteLength(context, array, NULL));
         call->has_output = true;
-        return !call->out->failed;
+        return fits(call->out, script->bodies[call->function].place, "the message",
+            &script->error_arena, &call->error);
     }
     if (!JSValueIsString(context, value)) {
         call->error = (struct script_error){script->bodies[call->function].place,
@@ -498,7 +543,8 @@ static bool take_output(struct script *script, JSValueRef value, struct script_i
     append_string(string, call->out);
     JSStringRelease(string);
     call->has_output = true;
-    return !call->out->failed;
+    return fits(call->out, script->bodies[call->function].place, "the message",
+        &script->error_arena, &call->error);
 }
 
 static JSValueRef make_payload(struct script *script, struct iotify_bytes payload)
@@ -669,7 +715,7 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     }
     append_string(string, out);
     JSStringRelease(string);
-    return !out->failed;
+    return fits(out, macro->place, macro->setting, &script->error_arena, error);
 }
 
 bool script_expand(struct script *script, const struct macro *macro, struct script_turn turn,
@@ -686,5 +732,5 @@ bool script_expand(struct script *script, const struct macro *macro, struct scri
         else if (!expand_part(script, macro, part, out, error))
             return false;
     }
-    return true;
+    return fits(out, macro->place, macro->setting, &script->error_arena, error);
 }

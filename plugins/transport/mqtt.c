@@ -293,6 +293,8 @@ static void closed_by_library(struct session *session, int code)
         closed(session, IOTIFY_CLOSED_BY_US, "disconnected");
     else if (*session->identity.failure)
         closed(session, IOTIFY_CLOSED_TLS, session->identity.failure);
+    else if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
+        closed(session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
     else if (session->state == TLS || code == MOSQ_ERR_TLS)
         closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
     else if (session->state == SESSION)
@@ -301,8 +303,6 @@ static void closed_by_library(struct session *session, int code)
             "registered and active, and does its policy allow this client id?");
     else if (code == MOSQ_ERR_KEEPALIVE)
         closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
-    else if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
-        closed(session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
     else
         closed(session, IOTIFY_CLOSED_BY_PEER, "the server closed the connection");
 }
@@ -366,7 +366,9 @@ static void on_handshake(struct session *session, int events)
 
     if (!alive(session, code))
         return;
-    if (session->identity.handshaken) {
+    if (session->state > TLS) {
+        rearm(session);
+    } else if (session->identity.handshaken) {
         session->times.tls = elapsed(session);
         enter_session(session);
     } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
@@ -403,10 +405,11 @@ static void on_tcp(struct session *session)
         return;
     }
     session->times.tcp = elapsed(session);
-    if (session->tls) {
+    if (session->tls && !session->identity.handshaken) {
         session->state = TLS;
         on_handshake(session, 0);
     } else {
+        /* On a fast network the handshake was done when the socket was made. */
         enter_session(session);
     }
 }
@@ -461,7 +464,7 @@ static void on_timer(void *argument)
     if (session->state == READY) {
         if (alive(session, mosquitto_loop_misc(session->mosquitto))) {
             rearm(session);
-            loop->timer_start(session->timer, session->keepalive * SECOND / 2);
+            loop->timer_start(session->timer, session->keepalive * SECOND / 4);
         }
         return;
     }
@@ -476,7 +479,7 @@ static void become_ready(struct session *session)
 {
     session->state = READY;
     session->times.session = elapsed(session);
-    session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 2);
+    session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
     session->engine->events->connected(session->user, &session->times);
 }
 
@@ -495,6 +498,11 @@ static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
     char text[160];
 
     (void)mosquitto;
+    /* One read may end the handshake and hold the answer to CONNECT behind it. */
+    if (session->state == TLS && session->identity.handshaken) {
+        session->times.tls = elapsed(session);
+        session->state = SESSION;
+    }
     if (session->state != SESSION)
         return;
     if (code != 0) {
@@ -597,7 +605,8 @@ static struct mqtt_tls *find_tls(
     return context->tls;
 }
 
-static void release(struct session *session)
+/* Everything but the session itself, which a lookup may still hold. */
+static void release_parts(struct session *session)
 {
     if (session->mosquitto)
         mosquitto_destroy(session->mosquitto);
@@ -609,6 +618,11 @@ static void release(struct session *session)
     free(session->filters);
     free(session->pending);
     free(session->host);
+}
+
+static void release(struct session *session)
+{
+    release_parts(session);
     free(session);
 }
 
@@ -771,7 +785,7 @@ static void on_resolved(void *argument, const char *address, const char *error)
 
     session->resolving = false;
     if (session->freed) {
-        release(session);
+        free(session);
         return;
     }
     if (session->state != RESOLVING)
@@ -789,12 +803,15 @@ static void session_connect(void *given)
     struct session *session = given;
     const struct iotify_loop *loop = session->engine->loop;
 
-    if (session->state != IDLE || session->resolving)
+    if (session->state != IDLE)
         return;
     session->state = RESOLVING;
     session->began = loop->now(loop);
     session->times = (struct iotify_connect_times){0};
     loop->timer_start(session->timer, session->timeout);
+    /* A lookup that an earlier attempt gave up waiting for may still be under way. */
+    if (session->resolving)
+        return;
     session->resolving = true;
     loop->resolve(loop, session->host, on_resolved, session);
 }
@@ -876,9 +893,10 @@ static void session_free(void *given)
     session->state = IDLE;
     if (session->resolving) {
         session->freed = true;
-        return;
+        release_parts(session);
+    } else {
+        release(session);
     }
-    release(session);
 }
 
 /* ------------------------------------------------------------------ engines, instances */
@@ -925,6 +943,7 @@ static enum iotify_result instance_open(struct iotify_call *call, const void *gi
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
     instance->alpn = options->alpn ? strdup(options->alpn) : NULL;
     mosquitto_lib_init();
+    mqtt_tls_init();
     *out = instance;
     return IOTIFY_OK;
 }

@@ -150,16 +150,20 @@ static bool set_alpn(SSL_CTX *context, const char *alpn)
     return SSL_CTX_set_alpn_protos(context, wire, (unsigned)length + 1) == 0;
 }
 
+void mqtt_tls_init(void)
+{
+    if (identity_index >= 0)
+        return;
+    identity_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    owner_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
 struct mqtt_tls *mqtt_tls_new(
     struct iotify_call *call, const char *ca, bool verify, const char *alpn)
 {
     struct mqtt_tls *tls = calloc(1, sizeof(*tls));
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-    if (identity_index < 0) {
-        identity_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-        owner_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    }
     if (!tls || !context) {
         free(tls);
         SSL_CTX_free(context);

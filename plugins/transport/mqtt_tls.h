@@ -19,6 +19,9 @@ struct mqtt_identity {
 
 struct mqtt_tls;
 
+/* Before the first context, on one thread. May be called again. */
+void mqtt_tls_init(void);
+
 /*
  * A context for sessions that trust `ca` (PEM text or a file; NULL: the system's store and what
  * AWS_CA_BUNDLE names), offering `alpn` (NULL: none). NULL after a failure in `call`.

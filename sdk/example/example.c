@@ -1,0 +1,133 @@
+/*
+ * The smallest storage plugin: it keeps one value. Build it against the installed SDK,
+ *
+ *     cmake -B build -DCMAKE_PREFIX_PATH=/usr/local && cmake --build build
+ *
+ * then let iotifyd find it: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <iotify/host.h>
+#include <iotify/storage.h>
+
+/* What a job may set: `glob: {use: example, greeting: hello}`. */
+struct options {
+    const char *greeting;
+};
+
+static const struct iotify_setting items[] = {
+    {"greeting", IOTIFY_STRING, 0, offsetof(struct options, greeting), "hello", 0, 0, NULL,
+        "said when the store opens"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+
+struct store {
+    char key[IOTIFY_KEY_MAX + 1];
+    char *value; /* NULL: empty */
+    size_t size;
+};
+
+static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+{
+    const struct options *options = given;
+
+    *instance = calloc(1, sizeof(struct store));
+    if (!*instance)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    call->host->log(call, IOTIFY_INFO, "%s from the example", options->greeting);
+    return IOTIFY_OK;
+}
+
+static void store_close(void *instance)
+{
+    free(((struct store *)instance)->value);
+    free(instance);
+}
+
+static bool holds(const struct store *store, const char *key)
+{
+    return store->value && strcmp(store->key, key) == 0;
+}
+
+static enum iotify_result store_get_many(
+    void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
+{
+    const struct store *store = instance;
+
+    for (size_t i = 0; i < count; i++) {
+        reads[i].found = holds(store, reads[i].key);
+        if (reads[i].found) {
+            char *copy = call->host->alloc(call, store->size + 1);
+
+            memcpy(copy, store->value, store->size);
+            reads[i].value = (struct iotify_bytes){copy, store->size};
+        }
+    }
+    return IOTIFY_OK;
+}
+
+static enum iotify_result store_apply(
+    void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
+{
+    struct store *store = instance;
+
+    for (size_t i = 0; i < count; i++) {
+        struct iotify_bytes present = {0};
+        char *copy;
+
+        if (holds(store, writes[i].key))
+            present = (struct iotify_bytes){store->value, store->size};
+        /* The rules of a write are the same for every backend. */
+        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
+            continue;
+        if (writes[i].kind == IOTIFY_DELETE && !present.data)
+            continue;
+        copy = writes[i].kind == IOTIFY_DELETE ? NULL : malloc(writes[i].value.size + 1);
+        if (writes[i].kind != IOTIFY_DELETE && !copy)
+            return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        if (copy && writes[i].value.size)
+            memcpy(copy, writes[i].value.data, writes[i].value.size);
+        free(store->value);
+        store->value = copy;
+        store->size = writes[i].value.size;
+        memcpy(store->key, writes[i].key, strlen(writes[i].key) + 1);
+    }
+    return IOTIFY_OK;
+}
+
+static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+    const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
+{
+    const struct store *store = instance;
+
+    (void)call;
+    if (store->value && limit && strncmp(store->key, prefix, strlen(prefix)) == 0 &&
+        (!after || strcmp(store->key, after) > 0))
+        found(argument, store->key);
+    return IOTIFY_OK;
+}
+
+static const struct iotify_storage operations = {
+    .struct_size = sizeof(operations),
+    .threads = IOTIFY_PER_INSTANCE,
+    .durability = IOTIFY_VOLATILE,
+    .open = store_open,
+    .close = store_close,
+    .get_many = store_get_many,
+    .apply = store_apply,
+    .scan = store_scan,
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_STORAGE,
+    .name = "example",
+    .version = "1.0",
+    .summary = "keeps one value, to show how a plugin is made",
+    .settings = &settings,
+    .operations = &operations,
+};
