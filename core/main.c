@@ -93,7 +93,7 @@ static bool run_core_step(struct run *run, const struct step *step, struct step_
 {
     bool good = simulate_run(run, step, result);
 
-    if (run->summary->simulate.present && !stop_requested() && !simulate_judge(run, step))
+    if (good && !stop_requested() && !simulate_judge(run, step))
         threshold_crossed = true;
     return good;
 }

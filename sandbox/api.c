@@ -10,6 +10,8 @@
 #include "sandbox/signature.h"
 
 #define BODY_MAX (1024 * 1024)
+/* An ARN or a name, each byte of it percent-encoded. */
+#define PARAMETER_MAX 1024
 #define CONNECTIONS_MAX 4000
 #define IDLE_SECONDS 120
 
@@ -41,23 +43,32 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static void decode(char *text)
+/* False when the result is no UTF-8 text. */
+static bool decode(char *text)
 {
+    const char *start = text;
     char *to = text;
+    json_t *check;
 
     for (; *text; text++) {
         if (*text == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0) {
             *to++ = (char)(hex(text[1]) * 16 + hex(text[2]));
+            if (to[-1] == '\0')
+                return false;
             text += 2;
         } else {
             *to++ = *text;
         }
     }
     *to = '\0';
+    check = json_string(start);
+    json_decref(check);
+    return check != NULL;
 }
 
-/* Does the path fit the pattern? Parameters are copied, decoded, to `out` (256 bytes each). */
-static bool match(const char *pattern, const char *path, char out[2][256])
+/* Does the path fit the pattern? Parameters are copied, decoded, to `out` (PARAMETER_MAX bytes
+ * each). */
+static bool match(const char *pattern, const char *path, char out[2][PARAMETER_MAX])
 {
     size_t count = 0;
 
@@ -66,11 +77,12 @@ static bool match(const char *pattern, const char *path, char out[2][256])
         if (pattern[0] == '{') {
             size_t length = strcspn(path, "/");
 
-            if (length == 0 || length >= 256 || count == 2)
+            if (length == 0 || length >= PARAMETER_MAX || count == 2)
                 return false;
             memcpy(out[count], path, length);
             out[count][length] = '\0';
-            decode(out[count++]);
+            if (!decode(out[count++]))
+                return false;
             path += length;
             pattern += 2;
         } else if (*pattern++ != *path++) {
@@ -81,7 +93,7 @@ static bool match(const char *pattern, const char *path, char out[2][256])
 }
 
 static const struct operation *find_operation(
-    const char *method, const char *path, char parameters[2][256])
+    const char *method, const char *path, char parameters[2][PARAMETER_MAX])
 {
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         for (const struct operation *operation = tables[i]; operation->name; operation++)
@@ -166,7 +178,7 @@ static void find_action(const struct exchange *exchange, char action[64])
 static void run_operation(struct api *api, struct request *request, const char *method,
     const char *path, const struct exchange *exchange, struct response *response)
 {
-    char parameters[2][256];
+    char parameters[2][PARAMETER_MAX];
     const struct operation *operation = find_operation(method, path, parameters);
 
     if (!operation) {

@@ -20,8 +20,7 @@ static enum iotify_result get(struct store *store, struct call *call, const char
     struct iotify_bytes value;
     const char *text;
     const char *stored = store_glob_key(call, key);
-    enum iotify_result result =
-        stored ? store_get(store, call, stored, &value) : IOTIFY_INVALID;
+    enum iotify_result result = stored ? store_get(store, call, stored, &value) : IOTIFY_INVALID;
 
     if (result == IOTIFY_NOT_FOUND)
         return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
@@ -54,7 +53,8 @@ static enum iotify_result set(struct store *store, struct call *call, const char
         iotify_buffer_append(&value, chunk, got);
     explicit_bzero(chunk, sizeof(chunk));
     if (ferror(stdin) || stop_requested()) {
-        call_fail(&call->base, result, "NotRead", "the value could not be read; nothing is changed");
+        call_fail(
+            &call->base, result, "NotRead", "the value could not be read; nothing is changed");
     } else if (value.failed) {
         call_fail(&call->base, result, "TooLarge", "the value is larger than %d MiB",
             IOTIFY_VALUE_MAX >> 20);

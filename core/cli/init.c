@@ -99,7 +99,7 @@ static bool write_file(const struct answers *answers, bool force)
     }
     fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
         answers->file);
-    fprintf(stream, "devices: %s\nplugins:\n  aws:\n    use: aws-iot\n    region: %s\n",
+    fprintf(stream, "devices: %s\nplugins:\n  aws:\n    use: aws-iot\n    region: \"%s\"\n",
         answers->devices, answers->region);
     if (*answers->profile)
         fprintf(stream, "    profile: \"%s\"\n", answers->profile);

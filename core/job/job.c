@@ -122,6 +122,27 @@ static void add_default_plugin(
     node_set(arena, plugins, alias, map);
 }
 
+/* What the user left out, so that --set reaches it: the store, the transport, long devices. */
+static void fill_in_defaults(struct loader *loader)
+{
+    struct arena *arena = &loader->job->arena;
+    struct node *plugins = node_get(loader->root, "plugins");
+    struct node *devices = node_get(loader->root, "devices"), *map;
+    bool into_devices = false;
+
+    if (plugins && plugins->kind == NODE_MAP && plugins->count) {
+        add_default_plugin(loader, plugins, "glob", "sqlite");
+        add_default_plugin(loader, plugins, "mqtt", "mqtt");
+    }
+    for (size_t i = 0; i < loader->request->override_count; i++)
+        into_devices = into_devices || strncmp(loader->request->overrides[i], "devices.", 8) == 0;
+    if (into_devices && devices && devices->kind == NODE_SCALAR) {
+        map = node_new(arena, NODE_MAP, devices);
+        node_set(arena, map, "count", devices);
+        node_set(arena, loader->root, "devices", map);
+    }
+}
+
 static const struct plugin *load_one(
     struct loader *loader, const struct node *use, const char *name)
 {
@@ -210,8 +231,6 @@ static void bind_plugins(struct loader *loader)
             "aws: {use: aws-iot}");
         return;
     }
-    add_default_plugin(loader, plugins, "glob", "sqlite");
-    add_default_plugin(loader, plugins, "mqtt", "mqtt");
     job->plugins = arena_array(&job->arena, plugins->count, sizeof(*job->plugins));
     for (size_t i = 0; i < plugins->count; i++)
         bind_plugin(loader, &plugins->pairs[i]);
@@ -408,6 +427,10 @@ static void bind_run(struct loader *loader)
     if (!run) {
         for (size_t i = 0; i < 3; i++)
             add_run(loader, default_run[i], NULL);
+        if (job->run_count == 0 && loader->diagnostics->count == 0)
+            diagnostics_add(loader->diagnostics, root_place(loader),
+                "nothing to run: no pipeline is named deploy, simulate or cleanup; write run: with "
+                "the names of yours");
         return;
     }
     if (run->kind != NODE_LIST || run->count == 0) {
@@ -527,6 +550,7 @@ bool job_load(struct job *job, struct registry *registry, const struct job_reque
     *job = (struct job){.file = request->file};
     if (!read_tree(&loader))
         return false;
+    fill_in_defaults(&loader);
     override(&loader, false);
     bind_own(&loader);
     bind_plugins(&loader);
@@ -591,12 +615,16 @@ void job_print(const struct job *job, struct iotify_buffer *out)
     }
     iotify_buffer_string(out, "pipelines:\n");
     for (size_t i = 0; i < job->pipeline_count; i++) {
-        iotify_buffer_format(out, "  %s:\n", job->pipelines[i].name);
+        iotify_buffer_string(out, "  ");
+        schema_print_text(job->pipelines[i].name, out);
+        iotify_buffer_string(out, job->pipelines[i].count ? ":\n" : ": []\n");
         for (size_t j = 0; j < job->pipelines[i].count; j++)
             print_step(&job->pipelines[i].steps[j], out);
     }
     iotify_buffer_string(out, "run: [");
-    for (size_t i = 0; i < job->run_count; i++)
-        iotify_buffer_format(out, "%s%s", i ? ", " : "", job->run[i]->name);
+    for (size_t i = 0; i < job->run_count; i++) {
+        iotify_buffer_string(out, i ? ", " : "");
+        schema_print_text(job->run[i]->name, out);
+    }
     iotify_buffer_string(out, "]\n");
 }

@@ -172,6 +172,17 @@ static void check_range(const struct target *target, int64_t value)
     iotify_buffer_clear(&text);
 }
 
+static void check_rate(const struct target *target, double rate)
+{
+    const struct iotify_setting *setting = target->setting;
+
+    if (target->node && (setting->min || setting->max) &&
+        (rate <= 0 || rate > (double)setting->max))
+        diagnostics_add(target->binder->diagnostics, target->node->place,
+            "\"%s\" must be more than 0 and at most %lld a second", setting->name,
+            (long long)setting->max);
+}
+
 static bool bind_choice(const struct target *target, const char *text)
 {
     struct iotify_buffer names;
@@ -218,7 +229,7 @@ static bool bind_number(const struct target *target, const char *text)
         if (!value_parse_rate(text, &rate))
             return false;
         *(double *)target->value = rate;
-        check_range(target, (int64_t)rate);
+        check_rate(target, rate);
         return true;
     }
     *(int64_t *)target->value = integer;
@@ -321,7 +332,7 @@ static bool bind_map(const struct target *target)
         const char *text = value->kind == NODE_SCALAR ? binder_text(target->binder, value) : "";
 
         entries[i].name = node->pairs[i].key->text;
-        if (text && !value_parse_rate(text, &entries[i].value))
+        if (text && (!value_parse_rate(text, &entries[i].value) || entries[i].value <= 0))
             diagnostics_add(target->binder->diagnostics, value->place,
                 "\"%s.%s\" takes a rate such as 200/s", target->setting->name, entries[i].name);
     }
@@ -338,7 +349,8 @@ static bool bind_document(const struct target *target)
     struct iotify_buffer text;
     json_error_t error;
     json_t *json;
-    const char *file = node->kind == NODE_SCALAR ? binder_text(binder, node) : NULL;
+    bool is_inline = node->text[strspn(node->text, " \t\r\n")] == '{';
+    const char *file = node->kind == NODE_SCALAR && !is_inline ? binder_text(binder, node) : NULL;
 
     if (node->kind == NODE_LIST)
         return false;
@@ -349,11 +361,10 @@ static bool bind_document(const struct target *target)
         iotify_buffer_clear(&text);
         return true;
     }
-    if (!file)
+    if (!file && !is_inline)
         return true;
-    if (*node->text == '{') {
+    if (is_inline) {
         source = node->source;
-        file = NULL;
     } else {
         struct diagnostics unread = {0};
 

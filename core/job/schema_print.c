@@ -89,7 +89,7 @@ static void print_value(
         print_string(*(const char *const *)(const void *)value, out);
         break;
     case IOTIFY_SECRET:
-        iotify_buffer_string(out, "[redacted]");
+        iotify_buffer_string(out, "\"[redacted]\"");
         break;
     case IOTIFY_INTEGER:
     case IOTIFY_SIZE:

@@ -11,6 +11,7 @@
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 #define NODES_MAX 200000 /* after expanding aliases */
 #define DEPTH_MAX 64
+#define BRACKETS_MAX 5000 /* open at once, wherever they stand */
 
 struct builder {
     struct arena *arena;
@@ -221,10 +222,18 @@ static void build_list(
         node->items[node->count++] = build(builder, start[i], depth + 1);
 }
 
+static const struct node *older_key(const struct node *map, const char *text)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->pairs[i].key->text, text) == 0)
+            return map->pairs[i].key;
+    return NULL;
+}
+
 static void add_pair(
     struct builder *builder, struct node *map, struct node *key, int value, int depth)
 {
-    const struct node *older = node_get(map, key->text);
+    const struct node *older = older_key(map, key->text);
 
     if (strcmp(key->text, "<<") == 0 && key->plain) {
         diagnostics_add(builder->diagnostics, key->place, "merge keys (<<) are not supported");
@@ -312,6 +321,20 @@ static void refuse_second(
     yaml_document_delete(&second);
 }
 
+/* libyaml's time grows with the square of the depth: refuse before it begins. */
+static bool nested_too_deeply(const struct source *source)
+{
+    int depth = 0;
+
+    for (const char *at = source->text; *at && depth <= BRACKETS_MAX; at++) {
+        if (*at == '[' || *at == '{')
+            depth++;
+        else if ((*at == ']' || *at == '}') && depth > 0)
+            depth--;
+    }
+    return depth > BRACKETS_MAX;
+}
+
 struct node *tree_parse(
     struct arena *arena, struct diagnostics *diagnostics, const struct source *source)
 {
@@ -320,6 +343,11 @@ struct node *tree_parse(
     yaml_document_t document;
     struct node *root = NULL;
 
+    if (nested_too_deeply(source)) {
+        diagnostics_add(
+            diagnostics, (struct place){.file = source->name}, "brackets are nested too deeply");
+        return NULL;
+    }
     if (!yaml_parser_initialize(&parser))
         return NULL;
     yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->size);

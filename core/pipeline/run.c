@@ -59,6 +59,34 @@ void run_close(struct run *run)
     *run = (struct run){0};
 }
 
+/*
+ * The devices of a connector belong to one account and region. The store remembers which, so that
+ * a run with other credentials does not take them for gone, or make them a second time.
+ */
+static enum iotify_result check_realm(
+    struct run *run, const struct job_plugin *plugin, struct call *call, const char *realm)
+{
+    const char *key = store_note_key(call, arena_format(&call->arena, "realm/%s", plugin->alias));
+    struct iotify_write write = {.kind = IOTIFY_PUT, .key = key, .value = {realm, strlen(realm)}};
+    struct iotify_bytes before = {0};
+    enum iotify_result result = store_get(run->store, call, key, &before);
+    int64_t *clients;
+    size_t count = 0;
+
+    if (result == IOTIFY_OK && strcmp(before.data, realm) == 0)
+        return IOTIFY_OK;
+    if (result == IOTIFY_OK)
+        result = store_list_records(run->store, call, plugin->alias, before.data, &clients, &count);
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    if (count)
+        return call_fail(&call->base, IOTIFY_CONFLICT, "OtherRealm",
+            "the store holds %zu devices of account and region %s, and this run would use %s; "
+            "run cleanup with the credentials, region and endpoints that deployed them",
+            count, (const char *)before.data, realm);
+    return store_apply(run->store, call, &write, 1);
+}
+
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call)
 {
     struct connection *connection = &run->connections[plugin - run->job->plugins];
@@ -68,6 +96,8 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
     if (connection->realm)
         return IOTIFY_OK;
     result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
+    if (result == IOTIFY_OK)
+        result = check_realm(run, plugin, call, realm ? realm : "-");
     if (result != IOTIFY_OK)
         return result;
     connection->realm = arena_string(&run->arena, realm ? realm : "-");

@@ -160,6 +160,44 @@ static void *copy_array(
     return array;
 }
 
+/* The size of the C type that a setting is written as; each is aligned to its own size. */
+static size_t value_size(enum iotify_type type)
+{
+    switch (type) {
+    case IOTIFY_BOOLEAN:
+        return sizeof(bool);
+    case IOTIFY_CHOICE:
+        return sizeof(int);
+    case IOTIFY_LIST:
+    case IOTIFY_MAP:
+        return sizeof(struct iotify_list);
+    default:
+        return sizeof(int64_t);
+    }
+}
+
+/* Does the value lie inside the option structure, and is a choice one that can be made? */
+static bool fits_options(
+    const struct iotify_settings *settings, const struct iotify_setting *setting)
+{
+    size_t size = value_size(setting->type);
+    size_t align = size < sizeof(void *) ? size : sizeof(void *);
+
+    if (setting->offset > settings->options_size ||
+        settings->options_size - setting->offset < size || setting->offset % align)
+        return false;
+    if (setting->type != IOTIFY_CHOICE)
+        return true;
+    if (settings->item_size < sizeof(*setting) || !setting->choices)
+        return false;
+    if (!setting->value)
+        return true;
+    for (const char *const *choice = setting->choices; *choice; choice++)
+        if (strcmp(*choice, setting->value) == 0)
+            return true;
+    return false;
+}
+
 static bool settings_usable(const struct iotify_settings *settings)
 {
     if (!settings || settings->count == 0)
@@ -172,7 +210,7 @@ static bool settings_usable(const struct iotify_settings *settings)
             (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
 
         if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_DOCUMENT ||
-            setting->offset >= settings->options_size)
+            !fits_options(settings, setting))
             return false;
     }
     return true;

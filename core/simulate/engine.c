@@ -36,7 +36,8 @@ struct device {
     int64_t due;       /* when the next message is meant to go, without jitter */
     int64_t intended;  /* the same, with jitter */
     int64_t in_flight;
-    int attempts; /* failed in a row */
+    int64_t connected_at; /* when the present connection was ready */
+    int attempts;         /* failed in a row */
 };
 
 struct engine {
@@ -59,6 +60,8 @@ struct engine {
     struct iotify_buffer payload;
     struct live live;
     atomic_bool finished, stopped;
+    pthread_mutex_t wake_lock;
+    bool deaf;   /* the loop is being closed and must not be woken */
     bool broken; /* could not be set up */
     /* Results, read after the thread ended. */
     struct summary results;
@@ -262,7 +265,9 @@ static void iterate(struct device *device)
     int64_t before = device->in_flight, now = now_of(engine);
     int64_t intended = options->pacing == PACING_OPEN ? device->intended : now;
 
-    histogram_add(&engine->lag, now - device->intended);
+    /* What was due while the device had no connection is late by no fault of this machine. */
+    if (device->intended >= device->connected_at)
+        histogram_add(&engine->lag, now - device->intended);
     iotify_buffer_reset(&engine->payload);
     if (!script_invoke(engine->script, &invocation)) {
         fail_script(device, &invocation.error);
@@ -369,6 +374,7 @@ static void begin_messages(struct device *device)
     bool first = !device->was_connected;
 
     device->was_connected = true;
+    device->connected_at = now_of(device->engine);
     device->phase = RUNNING;
     if (finished_sending(device))
         drain(device);
@@ -647,6 +653,10 @@ static void *engine_main(void *argument)
     }
     if (engine->transport)
         operations(engine)->engine_free(engine->transport);
+    /* From here on nobody may wake the loop. */
+    pthread_mutex_lock(&engine->wake_lock);
+    engine->deaf = true;
+    pthread_mutex_unlock(&engine->wake_lock);
     loop_clear(&engine->loop);
     script_free(engine->script);
     atomic_store(&engine->finished, true);
@@ -679,6 +689,7 @@ struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares
 {
     struct engine *engine = memory_new(1, sizeof(*engine));
 
+    pthread_mutex_init(&engine->wake_lock, NULL);
     engine->plan = plan;
     engine->share = share;
     engine->shares = shares;
@@ -718,11 +729,14 @@ bool engine_finished(const struct engine *engine)
 
 void engine_stop(struct engine *engine)
 {
-    if (!atomic_exchange(&engine->stopped, true) && !engine_finished(engine))
+    atomic_store(&engine->stopped, true);
+    pthread_mutex_lock(&engine->wake_lock);
+    if (!engine->deaf)
         loop_wake(&engine->loop);
+    pthread_mutex_unlock(&engine->wake_lock);
 }
 
-void engine_join(struct engine *engine, struct summary *summary)
+bool engine_join(struct engine *engine, struct summary *summary)
 {
     struct simulate_summary *total = &summary->simulate;
 
@@ -745,6 +759,7 @@ void engine_join(struct engine *engine, struct summary *summary)
         for (int64_t i = 0; i < failure->count; i++)
             summary_add_failure(
                 summary, &total->failures, failure->code, failure->message, failure->first_client);
+    return !engine->broken;
 }
 
 void engine_free(struct engine *engine)
@@ -755,6 +770,7 @@ void engine_free(struct engine *engine)
     expansion_clear(&engine->publish);
     for (size_t i = 0; engine->subscriptions && i < engine->plan->template->subscription_count; i++)
         expansion_clear(&engine->subscriptions[i]);
+    pthread_mutex_destroy(&engine->wake_lock);
     free(engine->subscriptions);
     free(engine->devices);
     iotify_buffer_wipe(&engine->payload);

@@ -41,8 +41,8 @@ const struct live *engine_live(const struct engine *engine);
 bool engine_finished(const struct engine *engine);
 /* Ask to begin no more and to finish what is in flight. Any thread. */
 void engine_stop(struct engine *engine);
-/* Wait for the thread, and add the results to the summary. */
-void engine_join(struct engine *engine, struct summary *summary);
+/* Wait for the thread, and add the results to the summary. False: it could not be set up. */
+bool engine_join(struct engine *engine, struct summary *summary);
 void engine_free(struct engine *engine);
 
 #endif

@@ -190,6 +190,7 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
     pthread_barrier_t ready;
     size_t made = 0, started = 0;
     int64_t began = clock_now(), cpu = clock_cpu();
+    bool good = true;
 
     pthread_barrier_init(&ready, NULL, (unsigned)count);
     plan->ready = &ready;
@@ -201,7 +202,7 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
     if (started == count) {
         watch(engines, count, plan);
         for (size_t i = 0; i < count; i++)
-            engine_join(engines[i], run->summary);
+            good = engine_join(engines[i], run->summary) && good;
         run->summary->simulate.seconds = (double)(clock_now() - began) / (double)SECOND;
         run->summary->simulate.cpu = (double)(clock_cpu() - cpu) / (double)(clock_now() - began);
     }
@@ -215,7 +216,7 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
     plan->ready = NULL;
     pthread_barrier_destroy(&ready);
     free(engines);
-    return started == count;
+    return good && started == count;
 }
 
 static bool load(struct run *run, const struct step *step, struct plan *plan,
@@ -261,6 +262,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
 {
     const struct simulate_options *options = step->options;
     struct simulate_summary *results = &run->summary->simulate;
+    int64_t connected_before = results->connected, connected;
     struct template_file template = {0};
     struct run_context context;
     struct arena arena = {0};
@@ -276,19 +278,20 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         good = run_engines(
             run, &plan, (size_t)(options->loops < plan.clients ? options->loops : plan.clients));
         progress_end();
-        results->present = good;
+        results->present = results->present || good;
     }
+    connected = results->connected - connected_before;
     if (plan.transport)
         template.transport->plugin->transport.close(plan.transport);
     result->total = plan.clients;
-    result->ok = template.transport ? results->connected : plan.clients;
+    result->ok = template.transport ? connected : plan.clients;
     result->failed = result->total - result->ok;
-    if (!results->present) {
+    if (!good) {
         result->ok = 0;
         result->failed = result->total;
         summary_add_failure(run->summary, &result->failures, call_code(&call, IOTIFY_FAILED),
             call_message(&call, IOTIFY_FAILED), -1);
-    } else if (template.transport && results->connected == 0 && !stop_requested()) {
+    } else if (template.transport && connected == 0 && !stop_requested()) {
         good = false;
     }
     if (stop_requested())

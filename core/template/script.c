@@ -512,8 +512,8 @@ static bool fits(const struct iotify_buffer *out, struct place place, const char
 {
     if (!out->failed)
         return true;
-    *error = (struct script_error){place,
-        arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), ""};
+    *error = (struct script_error){
+        place, arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), ""};
     return false;
 }
 

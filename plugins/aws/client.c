@@ -39,6 +39,7 @@ static const struct {
     [AWS_DESCRIBE_ENDPOINT] = {"DescribeEndpoint", "GET", "/endpoint", 10},
     [AWS_DESCRIBE_THING_GROUP] = {"DescribeThingGroup", "GET", "/thing-groups/{}", 100},
     [AWS_DESCRIBE_THING_TYPE] = {"DescribeThingType", "GET", "/thing-types/{}", 10},
+    [AWS_DESCRIBE_THING] = {"DescribeThing", "GET", "/things/{}", 100},
     [AWS_DETACH_POLICY] = {"DetachPolicy", "POST", "/target-policies/{}", 15},
     [AWS_DETACH_THING_PRINCIPAL] = {"DetachThingPrincipal", "DELETE", "/things/{}/principals", 15},
     [AWS_GET_POLICY] = {"GetPolicy", "GET", "/policies/{}", 10},
@@ -406,7 +407,10 @@ static enum iotify_result send_once(struct iotify_call *call, void *argument)
 
     json_decref(sending->request->answer);
     sending->request->answer = NULL;
-    if (result == IOTIFY_OK && response.body.size) {
+    if (result == IOTIFY_EXISTS) {
+        sending->request->answer =
+            json_loadb(iotify_buffer_text(&response.body), response.body.size, 0, NULL);
+    } else if (result == IOTIFY_OK && response.body.size) {
         sending->request->answer = json_loadb(response.body.data, response.body.size, 0, &error);
         if (!sending->request->answer)
             result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",

@@ -10,6 +10,7 @@
 #include "plugins/aws/profile.h"
 
 #define REFRESH_BEFORE 300
+#define REFRESH_PAUSE 30
 #define INSTANCE_TIMEOUT_MS 2000
 #define CONTAINER_HOST "http://169.254.170.2"
 #define INSTANCE_HOST "http://169.254.169.254"
@@ -20,6 +21,7 @@ struct credential_chain {
     struct http *http;
     bool known;
     struct credentials present;
+    int64_t asked; /* when the chain was walked last, seconds since 1970 */
 };
 
 /* What a source answers: it has none, it has some, or it failed and says so. */
@@ -290,6 +292,14 @@ static bool usable(const struct credential_chain *chain, const char *stale)
            chain->present.expires - REFRESH_BEFORE > (int64_t)time(NULL);
 }
 
+/* Not fresh any more, but valid: good enough between two tries to get others. */
+static bool still_valid(const struct credential_chain *chain, const char *stale)
+{
+    if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
+        return false;
+    return chain->present.expires > (int64_t)time(NULL);
+}
+
 enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out)
 {
@@ -297,11 +307,13 @@ enum iotify_result credentials_get(struct credential_chain *chain, struct iotify
     struct credentials fresh;
 
     pthread_mutex_lock(&chain->mutex);
-    if (!usable(chain, stale)) {
+    if (!usable(chain, stale) &&
+        !(still_valid(chain, stale) && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE)) {
+        chain->asked = (int64_t)time(NULL);
         if (walk(chain, call, &fresh) == FOUND) {
             chain->present = fresh;
             chain->known = true;
-        } else {
+        } else if (!still_valid(chain, stale)) {
             result = IOTIFY_DENIED;
         }
         explicit_bzero(&fresh, sizeof(fresh));

@@ -129,6 +129,25 @@ static enum iotify_result seal_local(
     return result == IOTIFY_OK ? record_save(call, record, true) : result;
 }
 
+/*
+ * A certificate that AWS made and that could not be stored: take it back. It is inactive and
+ * attached to nothing. The failure that led here stays the one that is told.
+ */
+static void take_back(struct aws_instance *instance, struct iotify_call *call, const json_t *answer)
+{
+    struct aws_request request = {
+        .operation = AWS_DELETE_CERTIFICATE, .name = aws_text(answer, "certificateId")};
+
+    if (!*request.name)
+        return;
+    if (aws_send(instance->client, call, &request) != IOTIFY_OK)
+        call->host->log(call, IOTIFY_WARNING,
+            "the certificate %s was made and could not be stored; it is inactive. Remove it: aws "
+            "iot delete-certificate --certificate-id %s",
+            request.name, request.name);
+    json_decref(request.answer);
+}
+
 /* Take certificate and ARN from an answer of AWS. */
 static enum iotify_result take_answer(
     struct iotify_call *call, struct record *record, const json_t *answer)
@@ -150,6 +169,16 @@ static enum iotify_result take_answer(
     return record_save(call, record, true);
 }
 
+static enum iotify_result keep_or_take_back(struct aws_instance *instance, struct iotify_call *call,
+    struct record *record, const json_t *answer)
+{
+    enum iotify_result result = take_answer(call, record, answer);
+
+    if (result != IOTIFY_OK)
+        take_back(instance, call, answer);
+    return result;
+}
+
 static enum iotify_result seal_aws(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
@@ -158,7 +187,7 @@ static enum iotify_result seal_aws(
     enum iotify_result result = aws_send(instance->client, call, &request);
 
     if (result == IOTIFY_OK)
-        result = take_answer(call, record, request.answer);
+        result = keep_or_take_back(instance, call, record, request.answer);
     json_decref(request.answer);
     return result;
 }
@@ -189,7 +218,7 @@ static enum iotify_result seal_csr(
     iotify_buffer_clear(&csr);
     result = aws_send(instance->client, call, &request);
     if (result == IOTIFY_OK)
-        result = take_answer(call, record, request.answer);
+        result = keep_or_take_back(instance, call, record, request.answer);
     json_decref(request.body);
     json_decref(request.answer);
     return result;
@@ -238,7 +267,9 @@ static enum iotify_result activate(
         snprintf(arn, sizeof(arn), "arn:%s:iot:%s:%s:cert/%s",
             aws_partition(instance->target.region), instance->target.region,
             aws_known_account(instance, call), record->certificate_id);
-        record->certificate_arn = keep(call, arn);
+        record->certificate_arn = keep(call, *aws_text(request.answer, "resourceArn")
+                                                 ? aws_text(request.answer, "resourceArn")
+                                                 : arn);
         result = IOTIFY_OK;
     }
     json_decref(request.answer);
@@ -251,7 +282,8 @@ static enum iotify_result create_thing(
     struct aws_request request = {.operation = AWS_CREATE_THING, .name = record->thing};
     enum iotify_result result;
 
-    request.body = json_object();
+    request.body = json_pack(
+        "{s:{s:{s:s}}}", "attributePayload", "attributes", THING_ATTRIBUTE, record->certificate_id);
     if (record->type)
         json_object_set_new(request.body, "thingTypeName", json_string(record->type));
     result = aws_send(instance->client, call, &request);
@@ -259,7 +291,7 @@ static enum iotify_result create_thing(
     json_decref(request.answer);
     if (result == IOTIFY_EXISTS)
         return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
-            "the thing %s is there already and differs; set another name under thing:",
+            "the thing %s is there already and is not this job's; set another name under thing:",
             record->thing);
     return result;
 }
@@ -335,6 +367,11 @@ static enum iotify_result check_record(
     if (record->state == RECORD_DELETING)
         return call->host->fail(call, IOTIFY_CONFLICT, "BeingRemoved",
             "the removal of %s was begun and not finished; run cleanup first", record->thing);
+    if (strcmp(record->key_name, options->key) != 0 ||
+        strcmp(record->certificate_name, options->cert) != 0)
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherKeys",
+            "the keys of %s are stored as %s and %s, not as %s and %s; run cleanup first",
+            record->thing, record->key_name, record->certificate_name, options->key, options->cert);
     if (strcmp(record->thing, options->thing) != 0)
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherThing",
             "this client was deployed as %s, not as %s; run cleanup first", record->thing,

@@ -12,6 +12,7 @@
 #define CONNECT_TIMEOUT_MS 10000L
 #define TIMEOUT_MS 60000L
 #define POOL_MAX 256
+#define RETRY_AFTER_MAX 60
 
 struct http {
     pthread_mutex_t mutex;
@@ -96,6 +97,14 @@ static bool header_is(const char *line, size_t length, const char *name, char *o
     return true;
 }
 
+/* A server may ask for patience, not for an hour. */
+static int64_t clamp_seconds(long seconds)
+{
+    if (seconds < 0)
+        return 0;
+    return seconds > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : seconds;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *argument)
 {
     struct http_response *response = argument;
@@ -109,7 +118,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument)
         response->date = date > 0 ? (int64_t)date : 0;
     }
     if (header_is(line, size, "retry-after", value, sizeof(value)))
-        response->retry_after_ms = strtol(value, NULL, 10) * 1000;
+        response->retry_after_ms = clamp_seconds(strtol(value, NULL, 10)) * 1000;
     return size;
 }
 

@@ -119,7 +119,14 @@ enum iotify_result record_delete(struct iotify_call *call, struct record *record
         globs[count++] = glob_write(record->key_name, NULL);
     if (record->certificate_name)
         globs[count++] = glob_write(record->certificate_name, NULL);
-    return call->host->record_set(call, record->stored, (struct iotify_bytes){0}, globs, count);
+    /* First the keys, then the record that tells where they are: nothing can be forgotten. */
+    if (count) {
+        enum iotify_result result = call->host->glob_apply(call, globs, count);
+
+        if (result != IOTIFY_OK)
+            return result;
+    }
+    return call->host->record_set(call, record->stored, (struct iotify_bytes){0}, NULL, 0);
 }
 
 static bool has(struct iotify_call *call, const char *key, const char *value)

@@ -7,6 +7,12 @@
 
 #include <iotify/host.h>
 
+/*
+ * The attribute by which a thing is known as this job's own: it holds the identifier of the
+ * certificate that the thing was made for, which nobody else can have come up with.
+ */
+#define THING_ATTRIBUTE "iotify_certificate"
+
 enum record_state {
     RECORD_NONE,    /* nothing was made */
     RECORD_INTENT,  /* the key is stored, the certificate is being asked for */

@@ -109,6 +109,24 @@ static enum iotify_result remove_certificate(
     return result;
 }
 
+/* Delete the thing, provided that it was made for this certificate. */
+static enum iotify_result remove_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_ATTRIBUTE);
+
+    if (result == IOTIFY_OK && strcmp(mark, record->certificate_id) != 0)
+        call->host->log(call, IOTIFY_WARNING,
+            "the thing %s was not made by this job and is left as it is", record->thing);
+    else if (result == IOTIFY_OK)
+        result = send(instance, call,
+            (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
+    json_decref(request.answer);
+    return gone_is_good(result);
+}
+
 /* The ARN of a certificate whose registration may or may not have got through. */
 static void complete_arn(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
@@ -141,15 +159,14 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
         complete_arn(instance, call, &record);
         result = remove_certificate(instance, call, &record);
     }
-    if (result == IOTIFY_OK)
-        result = send(instance, call,
-            (struct aws_request){.operation = AWS_DELETE_THING, .name = record.thing});
+    if (result == IOTIFY_OK && record.certificate_id)
+        result = remove_thing(instance, call, &record);
     return result == IOTIFY_OK ? record_delete(call, &record) : result;
 }
 
 static const char *const permissions[] = {"iot:DetachPolicy", "iot:DetachThingPrincipal",
-    "iot:ListThingPrincipals", "iot:UpdateCertificate", "iot:DeleteCertificate", "iot:DeleteThing",
-    NULL};
+    "iot:ListThingPrincipals", "iot:UpdateCertificate", "iot:DeleteCertificate",
+    "iot:DescribeThing", "iot:DeleteThing", NULL};
 
 const struct iotify_action aws_remove_device_action = {"remove_device",
     "delete what this job recorded for each client: certificate, thing, glob entries",

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,6 +134,11 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
     snprintf(store->path, sizeof(store->path), "%s", options->path);
     if (mkdir(store->path, 0700) == 0 || errno == EEXIST)
         store->folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->folder >= 0 && flock(store->folder, LOCK_EX | LOCK_NB) != 0) {
+        store_close(store);
+        return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
+            "another process uses the store %s; wait for it to end", options->path);
+    }
     if (store->folder < 0) {
         result = fail(call, "cannot open the store", store->path);
         store_close(store);

@@ -100,6 +100,8 @@ static enum iotify_result make_file(struct iotify_call *call, const char *path)
     return IOTIFY_OK;
 }
 
+static const char name_another[] = "name another file with path:";
+
 static int read_integer(sqlite3 *db, const char *pragma, int *out)
 {
     sqlite3_stmt *statement;
@@ -112,6 +114,33 @@ static int read_integer(sqlite3 *db, const char *pragma, int *out)
         *out = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
     return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* The same inside the transaction that makes the table: two first starts at once agree. */
+static enum iotify_result make_format(struct iotify_call *call, sqlite3 *db, const char *path)
+{
+    int application = 0, tables = 0;
+    enum iotify_result result;
+
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+        read_integer(db, "SELECT count(*) FROM sqlite_master", &tables) != SQLITE_OK) {
+        result = fail(call, db, path);
+    } else if (application == APPLICATION_ID) {
+        result = IOTIFY_OK;
+    } else if (tables) {
+        result = call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
+            "%s is another program's database; %s", path, name_another);
+    } else if (sqlite3_exec(db,
+                   "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+                   "PRAGMA application_id = 1230259801; PRAGMA user_version = 1; COMMIT",
+                   NULL, NULL, NULL) == SQLITE_OK) {
+        return IOTIFY_OK;
+    } else {
+        result = fail(call, db, path);
+    }
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return result;
 }
 
 static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, const char *path)
@@ -129,15 +158,8 @@ static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, co
             format, FORMAT);
     if (application || format)
         return call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
-            "%s is another program's database; name another file with path:", path);
-    if (sqlite3_exec(db,
-            "BEGIN IMMEDIATE;"
-            "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-            "PRAGMA application_id = 1230259801; PRAGMA user_version = 1; COMMIT",
-            NULL, NULL, NULL) == SQLITE_OK)
-        return IOTIFY_OK;
-    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-    return fail(call, db, path);
+            "%s is another program's database; %s", path, name_another);
+    return make_format(call, db, path);
 }
 
 static void disconnect(struct connection *connection)
@@ -159,13 +181,13 @@ static enum iotify_result connect_to(
         return fail(call, connection->db, path);
     sqlite3_extended_result_codes(connection->db, 1);
     sqlite3_busy_timeout(connection->db, BUSY_MS);
+    result = check_format(call, connection->db, path);
+    if (result != IOTIFY_OK)
+        return result;
     if (sqlite3_exec(connection->db,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON", NULL,
             NULL, NULL) != SQLITE_OK)
         return fail(call, connection->db, path);
-    result = check_format(call, connection->db, path);
-    if (result != IOTIFY_OK)
-        return result;
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(connection->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                 &connection->statements[i], NULL) != SQLITE_OK)

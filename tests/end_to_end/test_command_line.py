@@ -57,6 +57,22 @@ class CommandLine(Case):
         self.assertEqual('--set devices=many: "devices" takes a whole number, not "many"\n',
                          self.iotifyd('job.yaml', '--set', 'devices=many', status=2).stderr)
 
+    def test_set_reaches_what_the_file_leaves_out(self):
+        self.write('job.yaml', job())
+        text = self.iotifyd('--print', 'job.yaml', '--set', 'plugins.glob.path=other.db', '--set',
+                            'devices.first=3').stdout
+        self.assertIn('other.db', text)
+        self.assertIn('first: 3\n  count: 5', text)
+
+    def test_standard_output_is_full(self):
+        self.write('job.yaml', job())
+        with open('/dev/full', 'w') as full:
+            done = __import__('subprocess').run(
+                [IOTIFYD, '--print', 'job.yaml'], cwd=self.folder, env=self.environment,
+                stdout=full, stderr=-1, text=True)
+        self.assertEqual(1, done.returncode)
+        self.assertIn('No space left on device', done.stderr)
+
     def test_environment_in_the_job(self):
         self.write('job.yaml', job(devices='${FLEET:-7}'))
         self.assertIn('count: 7', self.iotifyd('--print', 'job.yaml').stdout)

@@ -149,6 +149,50 @@ class Deploy(Case):
         self.assertIn('# mine', path.read_text())
         self.assertTrue((self.folder / 'aws_iotify.yaml.new').exists())
 
+    def test_things_of_others_are_left_alone(self):
+        self.boto().create_thing(thingName='iotify_1', attributePayload={
+            'attributes': {'owner': 'somebody'}})
+        self.write('job.yaml', job(3))
+        summary = self.summary('job.yaml', 'deploy', status=1)
+        self.assertEqual(('ThingDiffers', 1), tuple(
+            step(summary, 'aws.device')['errors'][0][name] for name in ('code', 'first_client')))
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(['iotify_1'], [
+            thing['thingName'] for thing in self.boto().list_things()['things']])
+        self.assertEqual([], self.boto().list_certificates()['certificates'])
+
+    def test_other_account_is_an_error(self):
+        self.write('job.yaml', job(3))
+        self.iotifyd('job.yaml', 'deploy')
+        summary = self.summary('job.yaml', 'cleanup', status=1,
+                               environment={'AWS_ENDPOINT_URL_STS': ''})
+        self.assertIn('the store holds 3 devices of account and region 123456789012/eu-central-1, '
+                      'and this run would use -/eu-central-1',
+                      step(summary, 'aws.remove_device')['errors'][0]['message'])
+        self.iotifyd('job.yaml', 'cleanup')
+        self.check_nothing_left()
+
+    def test_changed_key_names_are_an_error(self):
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        summary = self.summary('job.yaml', 'deploy', '--set',
+                               'pipelines.deploy.3.aws.device.key="k{{client()}}"', status=1)
+        self.assertEqual('OtherKeys', step(summary, 'aws.device')['errors'][0]['code'])
+
+    def test_two_at_once(self):
+        for store in ('sqlite', 'file'):
+            self.write('job.yaml', job(20).replace(
+                'plugins:\n', f'plugins:\n  glob: {{use: {store}}}\n'))
+            processes = [subprocess.Popen([IOTIFYD, '-q', 'job.yaml', 'deploy'], cwd=self.folder,
+                                          env=self.environment, stdout=subprocess.DEVNULL,
+                                          stderr=subprocess.DEVNULL) for _ in range(2)]
+            for process in processes:
+                process.wait(60)
+            self.iotifyd('-q', 'job.yaml', 'deploy')
+            self.assertEqual(20, len(self.boto().list_certificates()['certificates']))
+            self.iotifyd('-q', 'job.yaml', 'cleanup')
+            self.check_nothing_left()
+
     def test_kill_and_resume(self):
         self.write('job.yaml', job(40, quotas='{"*": 60}'))
         for pause in (0.2, 0.4, 0.6, 0.8, 1.0):

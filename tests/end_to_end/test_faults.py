@@ -18,6 +18,8 @@ class Answering(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get('Content-Length') or 0)
         self.rfile.read(length)
         status, headers, body = self.server.answer
+        if self.server.by_path:
+            body = self.server.by_path(self.path)
         self.server.count += 1
         self.send_response(status)
         for name, value in headers.items():
@@ -37,6 +39,7 @@ class Faults(Case):
         server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Answering)
         server.answer = (status, {name.replace('_', '-'): v for name, v in headers.items()}, body)
         server.count = 0
+        server.by_path = None
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
@@ -107,6 +110,11 @@ class Faults(Case):
             'AccessKeyId': 'AKIDTEST', 'SecretAccessKey': 'secret-of-the-test', 'Token': 'a-token',
             'Expiration': '2099-01-01T00:00:00Z'}).encode())
         self.environment['AWS_ENDPOINT_URL_IOT'] = iot
+        credentials = server.answer[2]
+        server.by_path = lambda path: {
+            '/latest/api/token': b'session-token',
+            '/latest/meta-data/iam/security-credentials/': b'fleet-role\n',
+            '/latest/meta-data/iam/security-credentials/fleet-role': credentials}[path]
         for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_EC2_METADATA_DISABLED'):
             del self.environment[name]
         self.environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] = (

@@ -3,7 +3,7 @@ import signal
 import subprocess
 import time
 
-from support import Case, IOTIFYD, VENV, job, local_job, step
+from support import Case, IOTIFYD, TEMPLATE_NONE, job, local_job, step
 
 
 class Plain(Case):
@@ -169,6 +169,44 @@ class None_(Case):
         self.assertEqual(3, summary['simulate']['failed'])
         self.assertIn('stopped after 0.2 s', summary['simulate']['errors'][0]['message'])
 
+    def test_many_endless_scripts_end(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n  while (true) {}\n')
+        self.write('job.yaml', local_job(iterations=20, time_limit='50ms', devices=1,
+                                         interval='1ms'))
+        self.assertEqual(20, self.summary('job.yaml')['simulate']['failed'])
+
+    def test_two_simulations_in_one_run(self):
+        self.write('t.yaml', TEMPLATE_NONE)
+        self.write('mqtt.yaml', 'connection: {host: 127.0.0.1, port: 1, tls: false, client_id: '
+                                '"c{{client()}}"}\nmessage: |\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=1) +
+                   '    - simulate: {template: mqtt.yaml, iterations: 1, reconnect: {backoff: none, '
+                   'attempts: 1}}\n')
+        summary = self.summary('job.yaml', status=1)
+        self.assertEqual([(3, 0), (0, 3)], [(s['ok'], s['failed']) for s in summary['steps']])
+
+    def test_errors_of_the_runtime_blame_the_caller(self):
+        self.write('t.yaml', 'message: |\n  let a = 1;\n  glob.get("");\ntransport: none\n')
+        self.write('job.yaml', local_job(iterations=1, devices=1))
+        message = self.summary('job.yaml')['simulate']['errors'][0]['message']
+        self.assertTrue(message.startswith('t.yaml:3:'), message)
+
+    def test_values_beyond_the_limit(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n  return "x".repeat(17 << 20);\n')
+        self.write('job.yaml', local_job(iterations=1, devices=1))
+        message = self.summary('job.yaml')['simulate']['errors'][0]['message']
+        self.assertIn('the message is larger than 16 MiB', message)
+
+    def test_an_interrupt_is_heard_at_full_speed(self):
+        self.write('t.yaml', TEMPLATE_NONE)
+        self.write('job.yaml', local_job(iterations=1000000000, interval='0s'))
+        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml'], cwd=self.folder,
+                                   env=self.environment, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(10))
+
     def test_failed_init_abandons_the_client(self):
         self.write('t.yaml', 'transport: none\ninit: |\n  if (client() == 1) throw new Error("no");\n'
                              'message: |\n  return "x";\n')
@@ -216,7 +254,7 @@ class Cloud(Case):
                       summary['simulate']['errors'][0]['message'])
 
     def test_deploy_fails_simulate_is_skipped(self):
-        summary = self.summary('job.yaml', '--set', 'pipelines.deploy.3.aws.device.thing=x {{client()}}',
+        summary = self.summary('job.yaml', '--set', 'pipelines.deploy.3.aws.device.thing="x {{client()}}"',
                                status=1)
         steps = [(entry['pipeline'], entry['step']) for entry in summary['steps']]
         self.assertNotIn(('simulate', 'simulate'), steps)
