@@ -129,23 +129,15 @@ static enum iotify_result seal_local(
     return result == IOTIFY_OK ? record_save(call, record, true) : result;
 }
 
-/*
- * A certificate that AWS made and that could not be stored: take it back. It is inactive and
- * attached to nothing. The failure that led here stays the one that is told.
- */
-static void take_back(struct aws_instance *instance, struct iotify_call *call, const json_t *answer)
+/* Take back a certificate that AWS made and that cannot be kept: inactive, attached to nothing. */
+static bool take_back(struct aws_instance *instance, struct iotify_call *call, const json_t *answer)
 {
     struct aws_request request = {
         .operation = AWS_DELETE_CERTIFICATE, .name = aws_text(answer, "certificateId")};
+    bool done = !*request.name || aws_send(instance->client, call, &request) == IOTIFY_OK;
 
-    if (!*request.name)
-        return;
-    if (aws_send(instance->client, call, &request) != IOTIFY_OK)
-        call->host->log(call, IOTIFY_WARNING,
-            "the certificate %s was made and could not be stored; it is inactive. Remove it: aws "
-            "iot delete-certificate --certificate-id %s",
-            request.name, request.name);
     json_decref(request.answer);
+    return done;
 }
 
 /* Take certificate and ARN from an answer of AWS. */
@@ -174,9 +166,13 @@ static enum iotify_result keep_or_take_back(struct aws_instance *instance, struc
 {
     enum iotify_result result = take_answer(call, record, answer);
 
-    if (result != IOTIFY_OK)
-        take_back(instance, call, answer);
-    return result;
+    /* The first failure stays the one that is told, unless something is left behind. */
+    if (result == IOTIFY_OK || take_back(instance, call, answer))
+        return result;
+    return call->host->fail(call, result, "CertificateLeft",
+        "the certificate %s was made, cannot be used and could not be deleted; remove it: aws iot "
+        "delete-certificate --certificate-id %s",
+        aws_text(answer, "certificateId"), aws_text(answer, "certificateId"));
 }
 
 static enum iotify_result seal_aws(

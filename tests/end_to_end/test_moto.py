@@ -43,7 +43,7 @@ class Moto(Case):
         self.write('job.yaml', job(1))
         summary = self.summary('job.yaml', 'deploy', '--set',
                                'pipelines.deploy.3.aws.device.issuer=csr', status=1)
-        self.assertIn('does not belong to the key', step(summary, 'aws.device')['errors'][0]['message'])
+        self.assertEqual('CertificateLeft', step(summary, 'aws.device')['errors'][0]['code'])
 
     def test_names_that_need_encoding(self):
         self.write('job.yaml', job(2, 'pipelines:\n  deploy:\n    - aws.thing_type: {name: "a:b-c_d"}\n'
