@@ -10,8 +10,8 @@ packages=(
     mosquitto ca-certificates
 )
 if [ "${1:-}" = test ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev mosquitto-clients
-        openssl python3 python3-venv)
+    packages+=(clang clang-format clang-tidy libcmocka-dev mosquitto-clients openssl python3
+        python3-venv)
 fi
 
 missing=()
@@ -20,13 +20,6 @@ for package in "${packages[@]}"; do
     [ "$status" = installed ] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
-
-# The newest clang runtime where the distribution has no version 14.
-if ! apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then
-    for i in "${!missing[@]}"; do
-        [ "${missing[$i]}" != libclang-rt-14-dev ] || unset "missing[$i]"
-    done
-fi
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then

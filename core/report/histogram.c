@@ -25,7 +25,7 @@ static int64_t bucket_end(size_t bucket)
     int64_t index = (int64_t)bucket;
     int64_t shift = index < 2 * HALF ? 0 : index / HALF - 1;
 
-    return ((index - shift * HALF + 1) << shift) - 1;
+    return (int64_t)(((uint64_t)(index - shift * HALF + 1) << shift) - 1);
 }
 
 void histogram_clear(struct histogram *histogram)

@@ -185,13 +185,18 @@ static void commit_group(struct store *store, struct request *group, size_t tota
     free(writes);
 }
 
-/* Take what waits, as far as it fits one commit. Called with the queue's lock. */
+/*
+ * Take what waits, as far as it fits one commit. A backend whose batches are not atomic gets one
+ * request at a time: after a failure nobody could tell whose writes were done.
+ * Called with the queue's lock.
+ */
 static struct request *take_group(struct store *store, size_t *total)
 {
     struct request *group = store->first, **end = &store->first;
 
     *total = 0;
-    while (*end && (*total == 0 || *total + (*end)->count <= GROUP_MAX)) {
+    while (*end && (*total == 0 || (store->plugin->storage.atomic_batch &&
+                                       *total + (*end)->count <= GROUP_MAX))) {
         *total += (*end)->count;
         end = &(*end)->next;
     }
