@@ -528,7 +528,7 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
 
     if (map && map->kind == NODE_MAP)
         check_keys(binder, settings, map, "", owner, ignored);
-    else if (!node_is_empty(map))
+    else if (map && !node_is_empty(map))
         diagnostics_add(binder->diagnostics, map->place, "%s takes a mapping of settings, not %s",
             owner, node_kind_name(map));
     for (size_t i = 0; i < settings->count; i++) {

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@ static struct registry registry;
 static struct store *store;
 static struct call call;
 static struct arena arena;
-static char folder[] = "/tmp/iotify-store-XXXXXX";
+static char folder[64];
 
 static int set_up(void **state)
 {
@@ -23,7 +24,7 @@ static int set_up(void **state)
     const char *text;
 
     (void)state;
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    snprintf(folder, sizeof(folder), "/tmp/iotify-store-XXXXXX");
     assert_non_null(mkdtemp(folder));
     registry_init(&registry);
     assert_int_equal(registry_load(&registry, "sqlite", &plugin, &text), REGISTRY_OK);

@@ -15,7 +15,7 @@
 static const char *name;
 static struct registry registry;
 static const struct plugin *plugin;
-static char folder[] = "/tmp/iotify-storage-XXXXXX";
+static char folder[64];
 static struct arena options_arena;
 static void *options, *store;
 static struct call call;
@@ -39,7 +39,7 @@ static int set_up(void **state)
     struct place place = {"test", 1, 1};
 
     (void)state;
-    memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+    snprintf(folder, sizeof(folder), "/tmp/iotify-storage-XXXXXX");
     assert_non_null(mkdtemp(folder));
     options = schema_bind(&binder, plugin->descriptor.settings, NULL, "test", place, NULL, NULL);
     mkdir(arena_format(&options_arena, "%s/new", folder), 0700);
