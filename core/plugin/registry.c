@@ -14,6 +14,10 @@
 #define COUNT_MAX 1000
 /* A descriptor must reach at least to its operations. */
 #define DESCRIPTOR_MIN offsetof(struct iotify_plugin, actions)
+/* The sizes of ABI 1.0: what every plugin has, however many members come behind. */
+#define ACTION_MIN (offsetof(struct iotify_action, apply) + sizeof(void *))
+#define STEP_MIN (offsetof(struct iotify_default_step, settings) + sizeof(void *))
+#define TRANSPORT_MIN (offsetof(struct iotify_transport, session_free) + sizeof(void *))
 
 const char *plugin_kind_name(enum iotify_kind kind)
 {
@@ -250,7 +254,7 @@ static bool take_operations(struct plugin *plugin)
     case IOTIFY_TRANSPORT:
         copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
         return all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
-                   sizeof(struct iotify_transport)) &&
+                   TRANSPORT_MIN) &&
                settings_usable(plugin->transport.connection) &&
                settings_usable(plugin->transport.publish);
     }
@@ -264,10 +268,9 @@ static const char *take_actions(struct arena *arena, struct plugin *plugin)
 
     if (descriptor->action_count > COUNT_MAX || descriptor->default_step_count > COUNT_MAX ||
         (descriptor->action_count &&
-            (!descriptor->actions || descriptor->action_size < sizeof(struct iotify_action))) ||
+            (!descriptor->actions || descriptor->action_size < ACTION_MIN)) ||
         (descriptor->default_step_count &&
-            (!descriptor->default_steps ||
-                descriptor->default_step_size < sizeof(struct iotify_default_step))))
+            (!descriptor->default_steps || descriptor->default_step_size < STEP_MIN)))
         return "its table of actions is damaged";
     actions = arena_array(arena, descriptor->action_count, sizeof(*actions));
     for (uint32_t i = 0; i < descriptor->action_count; i++) {

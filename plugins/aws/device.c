@@ -413,8 +413,8 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
 
 static const char *const permissions[] = {"iot:RegisterCertificateWithoutCA",
     "iot:CreateKeysAndCertificate", "iot:CreateCertificateFromCsr", "iot:UpdateCertificate",
-    "iot:CreateThing", "iot:AttachPolicy", "iot:AttachThingPrincipal", "iot:AddThingToThingGroup",
-    NULL};
+    "iot:DeleteCertificate", "iot:CreateThing", "iot:AttachPolicy", "iot:AttachThingPrincipal",
+    "iot:AddThingToThingGroup", NULL};
 
 const struct iotify_action aws_device_action = {"device",
     "create a thing with a certificate of its own for each client", IOTIFY_FOR_DEVICE, &settings,

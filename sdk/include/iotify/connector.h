@@ -33,7 +33,7 @@ struct iotify_connector {
      */
     enum iotify_result (*connect)(void *instance, struct iotify_call *call, const char **realm);
 
-    /* The endpoint for devices: the default of a template's `host` and `port`. */
+    /* The endpoint for devices: the default of a template's `host` and `port`. After connect(). */
     enum iotify_result (*endpoint)(
         void *instance, struct iotify_call *call, struct iotify_endpoint *out);
 

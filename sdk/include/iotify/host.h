@@ -27,7 +27,11 @@ struct iotify_call {
     const void *arguments; /* the action's option structure, expanded; NULL for other calls */
 };
 
-/* All functions are safe on any thread that is inside a call, unless they say otherwise. */
+/*
+ * All functions are safe on any thread that is inside a call, unless they say otherwise.
+ * Calls that are offline (open, prepare, grant, and all of a transport) can log, fail, allocate and
+ * use without_socketpair; perform, wait, glob_* and record_* answer IOTIFY_FAILED there.
+ */
 struct iotify_host {
     uint32_t struct_size;
 
@@ -42,7 +46,10 @@ struct iotify_host {
     enum iotify_result (*fail)(struct iotify_call *call, enum iotify_result result,
         const char *code, const char *format, ...) IOTIFY_PRINTF(4, 5);
 
-    /* In prepare(): blame a setting of the step; shown with its line. Returns IOTIFY_INVALID. */
+    /*
+     * In prepare() and in a connector's open(): blame a setting; shown with its line. Anywhere else
+     * it only sets the message. Returns IOTIFY_INVALID.
+     */
     enum iotify_result (*fail_setting)(
         struct iotify_call *call, const char *setting, const char *format, ...) IOTIFY_PRINTF(3, 4);
 

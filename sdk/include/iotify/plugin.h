@@ -121,10 +121,10 @@ struct iotify_plugin {
     uint16_t abi_major;   /* IOTIFY_ABI_MAJOR */
     uint16_t abi_minor;   /* IOTIFY_ABI_MINOR */
     enum iotify_kind kind;
-    const char *name;    /* as in `use:`; the file is `iotify-NAME.so` */
-    const char *version; /* of the plugin */
-    const char *summary; /* one line */
-    const struct iotify_settings *settings;
+    const char *name;                       /* as in `use:`; the file is `iotify-NAME.so` */
+    const char *version;                    /* of the plugin */
+    const char *summary;                    /* one line */
+    const struct iotify_settings *settings; /* never NULL; `count` may be 0 */
     /* struct iotify_connector, iotify_storage or iotify_transport, by kind; starts with its size */
     const void *operations;
     const struct iotify_action *const *actions; /* connectors only */

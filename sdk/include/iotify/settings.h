@@ -3,6 +3,10 @@
  * come validation with line and column, binding, `--print`, `iotifyd plugins`, the JSON Schema
  * and the reference in docs/. The host writes each value into the plugin's own option structure
  * at `offset`, in the C type given beside each type below.
+ *
+ * A default must read as a value of its type, and be one of the choices where there are any; ranges
+ * apply to what users write, not to defaults. A value that holds {{expressions}} is known for each
+ * client only: until then a text stands as it is written, and any other type has its default.
  */
 #ifndef IOTIFY_SETTINGS_H
 #define IOTIFY_SETTINGS_H
@@ -57,7 +61,7 @@ struct iotify_setting {
     size_t offset; /* of the value in the option structure */
     /* Default, as one would write it; NULL: not set (zero). In paths `{job}` is the job's name. */
     const char *value;
-    int64_t min, max;           /* in the unit of the C type; both 0: no range */
+    int64_t min, max; /* in the unit of the C type, whole numbers for rates; both 0: no range */
     const char *const *choices; /* for IOTIFY_CHOICE; ends with NULL */
     const char *help;           /* one line, a phrase without a full stop */
 };

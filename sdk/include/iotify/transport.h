@@ -30,7 +30,7 @@ struct iotify_timer;
 /* The host's event loop. All functions on the loop's thread only. Times in nanoseconds. */
 struct iotify_loop {
     uint32_t struct_size;
-    int64_t (*now)(const struct iotify_loop *loop); /* monotonic, as of this turn of the loop */
+    int64_t (*now)(const struct iotify_loop *loop); /* monotonic */
 
     /* Call `ready` while one of `events` holds for the descriptor. NULL when that is impossible. */
     struct iotify_watch *(*watch)(const struct iotify_loop *loop, int descriptor, int events,
@@ -89,7 +89,8 @@ struct iotify_transport {
     /*
      * What a template's `connection:` and `publish:` mappings take. All settings flagged
      * IOTIFY_EXPRESSION are expanded for each client before the plugin sees them. Settings named
-     * `host` and `port` get the connector's endpoint where the template leaves both out.
+     * `host` and `port` get the connector's endpoint where the template names no host; a port that
+     * it names stays.
      */
     const struct iotify_settings *connection;
     const struct iotify_settings *publish;
