@@ -10,8 +10,8 @@
 #define PAGE_MAX 250
 #define ACCOUNT "123456789012"
 
-static void respond_message(struct response *response, unsigned status, const char *code,
-    const char *format, va_list arguments)
+__attribute__((format(printf, 4, 0))) static void respond_message(struct response *response,
+    unsigned status, const char *code, const char *format, va_list arguments)
 {
     char text[512];
 

@@ -26,8 +26,7 @@ enum { GET, PUT, DELETE, SCAN, STATEMENTS };
 
 static const char *const sql[STATEMENTS] = {
     [GET] = "SELECT value FROM entries WHERE key = ?1",
-    [PUT] = "INSERT INTO entries (key, value) VALUES (?1, ?2)"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    [PUT] = "REPLACE INTO entries (key, value) VALUES (?1, ?2)",
     [DELETE] = "DELETE FROM entries WHERE key = ?1",
     [SCAN] = "SELECT key FROM entries WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3",
 };

@@ -15,6 +15,7 @@
 
 #include <iotify/transport.h>
 
+#include "mqtt_settings.h"
 #include "mqtt_tls.h"
 
 #define SECOND INT64_C(1000000000)
@@ -22,97 +23,6 @@
 #define FILTERS_MAX 8
 /* Unacknowledged messages under way to one server, as AWS IoT allows. */
 #define INFLIGHT_MAX 100
-
-/* ------------------------------------------------------------------ settings */
-
-struct options {
-    const char *alpn;
-};
-
-static const struct iotify_setting option_items[] = {
-    {"alpn", IOTIFY_STRING, 0, offsetof(struct options, alpn), NULL, 0, 0, NULL,
-        "protocol name to offer in TLS, for AWS on port 443: x-amzn-mqtt-ca"},
-};
-static const struct iotify_settings option_settings = IOTIFY_SETTINGS(option_items, struct options);
-
-struct connection {
-    const char *host;
-    int64_t port;
-    bool tls;
-    bool verify;
-    const char *client_id;
-    const char *key;
-    const char *cert;
-    const char *ca;
-    const char *server_name;
-    const char *username;
-    const char *password;
-    int64_t keepalive;
-    int64_t timeout;
-    bool clean_session;
-    const char *will_topic;
-    const char *will_payload;
-    int64_t will_qos;
-    bool will_retain;
-};
-
-#define AT(member) offsetof(struct connection, member)
-static const struct iotify_setting connection_items[] = {
-    {"host", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(host), NULL, 0, 0, NULL,
-        "name or address of the broker; default: the connector's endpoint for devices"},
-    {"port", IOTIFY_INTEGER, IOTIFY_EXPRESSION, AT(port), "8883", 1, 65535, NULL,
-        "TCP port of the broker"},
-    {"tls", IOTIFY_BOOLEAN, IOTIFY_EXPRESSION, AT(tls), "true", 0, 0, NULL,
-        "false for a plain broker"},
-    {"verify", IOTIFY_BOOLEAN, IOTIFY_EXPRESSION, AT(verify), "true", 0, 0, NULL,
-        "check the broker's certificate and name"},
-    {"client_id", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_REQUIRED, AT(client_id), NULL, 0, 0,
-        NULL, "the client identifier; AWS IoT wants the thing's name"},
-    {"key", IOTIFY_SECRET, IOTIFY_EXPRESSION, AT(key), NULL, 0, 0, NULL,
-        "the client's private key, PEM"},
-    {"cert", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(cert), NULL, 0, 0, NULL,
-        "the client's certificate, PEM; a chain may follow it"},
-    {"ca", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_PATH, AT(ca), NULL, 0, 0, NULL,
-        "root certificates to trust, PEM or a file; default: the system's store"},
-    {"server_name", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(server_name), NULL, 0, 0, NULL,
-        "name to ask for (SNI) and to find in the broker's certificate; default: host"},
-    {"username", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(username), NULL, 0, 0, NULL, "user name"},
-    {"password", IOTIFY_SECRET, IOTIFY_EXPRESSION, AT(password), NULL, 0, 0, NULL, "password"},
-    {"keepalive", IOTIFY_DURATION, IOTIFY_EXPRESSION, AT(keepalive), "60s", 5 * SECOND,
-        65535 * SECOND, NULL, "longest silence before a ping; AWS IoT: 30s to 1200s"},
-    {"timeout", IOTIFY_DURATION, IOTIFY_EXPRESSION, AT(timeout), "30s", SECOND / 10, 3600 * SECOND,
-        NULL, "longest time for connecting, until the subscriptions are confirmed"},
-    {"clean_session", IOTIFY_BOOLEAN, IOTIFY_EXPRESSION, AT(clean_session), "true", 0, 0, NULL,
-        "false: the broker keeps the session"},
-    {"will.topic", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(will_topic), NULL, 0, 0, NULL,
-        "topic of the last will; default: no will"},
-    {"will.payload", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(will_payload), NULL, 0, 0, NULL,
-        "payload of the last will"},
-    {"will.qos", IOTIFY_INTEGER, IOTIFY_EXPRESSION, AT(will_qos), "0", 0, 1, NULL,
-        "quality of service of the last will, 0 or 1"},
-    {"will.retain", IOTIFY_BOOLEAN, IOTIFY_EXPRESSION, AT(will_retain), "false", 0, 0, NULL,
-        "retain the last will"},
-};
-#undef AT
-static const struct iotify_settings connection_settings =
-    IOTIFY_SETTINGS(connection_items, struct connection);
-
-struct publish {
-    const char *topic;
-    int64_t qos;
-    bool retain;
-};
-
-static const struct iotify_setting publish_items[] = {
-    {"topic", IOTIFY_STRING, IOTIFY_EXPRESSION, offsetof(struct publish, topic), NULL, 0, 0, NULL,
-        "topic of the messages"},
-    {"qos", IOTIFY_INTEGER, IOTIFY_EXPRESSION, offsetof(struct publish, qos), "1", 0, 1, NULL,
-        "quality of service, 0 or 1"},
-    {"retain", IOTIFY_BOOLEAN, IOTIFY_EXPRESSION, offsetof(struct publish, retain), "false", 0, 0,
-        NULL, "retain the messages"},
-};
-static const struct iotify_settings publish_settings =
-    IOTIFY_SETTINGS(publish_items, struct publish);
 
 /* ------------------------------------------------------------------ types */
 
@@ -581,7 +491,7 @@ static void on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
 /* ------------------------------------------------------------------ sessions */
 
 static struct mqtt_tls *find_tls(
-    struct engine *engine, struct iotify_call *call, const struct connection *connection)
+    struct engine *engine, struct iotify_call *call, const struct mqtt_connection *connection)
 {
     struct context *context;
 
@@ -627,7 +537,7 @@ static void release(struct session *session)
 }
 
 struct birth {
-    const struct connection *connection;
+    const struct mqtt_connection *connection;
     struct session *session;
 };
 
@@ -652,7 +562,7 @@ static bool copy_filters(struct session *session, const char *const *filters, si
 }
 
 static enum iotify_result set_up_tls(
-    struct session *session, struct iotify_call *call, const struct connection *connection)
+    struct session *session, struct iotify_call *call, const struct mqtt_connection *connection)
 {
     enum iotify_result result;
 
@@ -669,7 +579,7 @@ static enum iotify_result set_up_tls(
 }
 
 static enum iotify_result set_up(
-    struct session *session, struct iotify_call *call, const struct connection *connection)
+    struct session *session, struct iotify_call *call, const struct mqtt_connection *connection)
 {
     struct mosquitto *mosquitto = session->mosquitto;
     const char *payload = connection->will_payload ? connection->will_payload : "";
@@ -694,7 +604,7 @@ static enum iotify_result set_up(
     return connection->tls ? set_up_tls(session, call, connection) : IOTIFY_OK;
 }
 
-static enum iotify_result check(struct iotify_call *call, const struct connection *connection,
+static enum iotify_result check(struct iotify_call *call, const struct mqtt_connection *connection,
     const char *const *filters, size_t count)
 {
     if (!connection->host || !*connection->host)
@@ -713,7 +623,7 @@ static enum iotify_result session_new(void *given, struct iotify_call *call, con
     const char *const *filters, size_t count, void *user, void **out)
 {
     struct engine *engine = given;
-    const struct connection *connection = settings;
+    const struct mqtt_connection *connection = settings;
     struct session *session;
     struct birth birth;
     enum iotify_result result = check(call, connection, filters, count);
@@ -835,7 +745,7 @@ static enum iotify_result session_publish(void *given, struct iotify_call *call,
     const void *settings, struct iotify_bytes payload, uint64_t token)
 {
     struct session *session = given;
-    const struct publish *publish = settings;
+    const struct mqtt_publish *publish = settings;
     size_t slot = session->pending_count;
     int code;
 
@@ -936,7 +846,7 @@ static void engine_free(void *given)
 
 static enum iotify_result instance_open(struct iotify_call *call, const void *given, void **out)
 {
-    const struct options *options = given;
+    const struct mqtt_options *options = given;
     struct instance *instance = calloc(1, sizeof(*instance));
 
     if (!instance)
@@ -959,8 +869,8 @@ static void instance_close(void *given)
 
 static const struct iotify_transport operations = {
     .struct_size = sizeof(operations),
-    .connection = &connection_settings,
-    .publish = &publish_settings,
+    .connection = &mqtt_connection_settings,
+    .publish = &mqtt_publish_settings,
     .open = instance_open,
     .close = instance_close,
     .engine_new = engine_new,
@@ -981,6 +891,6 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .name = "mqtt",
     .version = IOTIFY_VERSION,
     .summary = "MQTT 3.1.1 over TCP or TLS, a certificate for each session",
-    .settings = &option_settings,
+    .settings = &mqtt_option_settings,
     .operations = &operations,
 };

@@ -1,0 +1,43 @@
+/* What the MQTT transport takes: its own settings, and a template's `connection:` and `publish:`.
+ */
+#ifndef PLUGINS_TRANSPORT_MQTT_SETTINGS_H
+#define PLUGINS_TRANSPORT_MQTT_SETTINGS_H
+
+#include <iotify/settings.h>
+
+struct mqtt_options {
+    const char *alpn;
+};
+
+struct mqtt_connection {
+    const char *host;
+    int64_t port;
+    bool tls;
+    bool verify;
+    const char *client_id;
+    const char *key;
+    const char *cert;
+    const char *ca;
+    const char *server_name;
+    const char *username;
+    const char *password;
+    int64_t keepalive;
+    int64_t timeout;
+    bool clean_session;
+    const char *will_topic;
+    const char *will_payload;
+    int64_t will_qos;
+    bool will_retain;
+};
+
+struct mqtt_publish {
+    const char *topic;
+    int64_t qos;
+    bool retain;
+};
+
+extern const struct iotify_settings mqtt_option_settings;
+extern const struct iotify_settings mqtt_connection_settings;
+extern const struct iotify_settings mqtt_publish_settings;
+
+#endif
