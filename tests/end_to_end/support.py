@@ -117,10 +117,14 @@ class Case(unittest.TestCase):
         port = free_port()
         user = 'user root\n' if os.geteuid() == 0 else ''
         self.write('mosquitto.conf', f'listener {port} 127.0.0.1\nallow_anonymous true\n{user}')
-        program = shutil.which('mosquitto') or '/usr/sbin/mosquitto'
-        self.broker = self.start(program, '-c', str(self.folder / 'mosquitto.conf'))
+        self.restart_broker()
         wait_for_port(port)
         return port
+
+    def restart_broker(self):
+        # Debian puts it where a user's PATH does not look.
+        program = shutil.which('mosquitto') or '/usr/sbin/mosquitto'
+        self.broker = self.start(program, '-c', str(self.folder / 'mosquitto.conf'))
 
 
 def step(summary, name):
