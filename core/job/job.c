@@ -346,7 +346,7 @@ static bool bind_step(struct loader *loader, struct step *step, const struct nod
     if (item->kind == NODE_MAP && item->count == 1) {
         key = item->pairs[0].key;
         settings = item->pairs[0].value;
-    } else if (item->kind != NODE_SCALAR || !*item->text) {
+    } else if (item->kind != NODE_SCALAR || node_is_empty(item)) {
         diagnostics_add(loader->diagnostics, item->place,
             "a step is one mapping, alias.action: {settings}, not %s",
             item->kind == NODE_MAP ? "several" : node_kind_name(item));
@@ -440,10 +440,14 @@ static void bind_run(struct loader *loader)
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        const char *name =
-            run->items[i]->kind == NODE_SCALAR ? binder_text(&job->binder, run->items[i]) : "";
-        if (name)
-            add_run(loader, name, run->items[i]);
+        const struct node *item = run->items[i];
+        const char *name = item->kind == NODE_SCALAR ? binder_text(&job->binder, item) : NULL;
+
+        if (item->kind != NODE_SCALAR)
+            diagnostics_add(loader->diagnostics, item->place,
+                "\"run\" takes names of pipelines, not %s in it", node_kind_name(item));
+        else if (name)
+            add_run(loader, name, item);
     }
 }
 
