@@ -57,10 +57,18 @@ static bool listens(const char *path)
 }
 
 /* Debian puts it where a user's PATH does not look. */
+static char *mosquitto_path(void)
+{
+    static char usual[] = "/usr/sbin/mosquitto", by_name[] = "mosquitto";
+
+    return access(usual, X_OK) == 0 ? usual : by_name;
+}
+
 static int spawn_mosquitto(pid_t *pid, char *configuration, const char *log)
 {
+    /* The broker ends with the sandbox, even when that is killed. */
+    char *bound[] = {"setpriv", "--pdeathsig", "TERM", mosquitto_path(), "-c", configuration, NULL};
     posix_spawn_file_actions_t actions;
-    char *const arguments[] = {"mosquitto", "-c", configuration, NULL};
     posix_spawnattr_t attributes;
     sigset_t none;
     int code;
@@ -74,9 +82,9 @@ static int spawn_mosquitto(pid_t *pid, char *configuration, const char *log)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(
         &actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    code = posix_spawnp(pid, "mosquitto", &actions, &attributes, arguments, environ);
+    code = posix_spawnp(pid, bound[0], &actions, &attributes, bound, environ);
     if (code == ENOENT)
-        code = posix_spawn(pid, "/usr/sbin/mosquitto", &actions, &attributes, arguments, environ);
+        code = posix_spawnp(pid, bound[3], &actions, &attributes, bound + 3, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return code;
