@@ -231,12 +231,17 @@ static void rearm(struct session *session)
     session->engine->loop->rewatch(session->watch, events);
 }
 
-static int64_t elapsed(struct session *session)
+static int64_t now(const struct session *session)
 {
-    int64_t now = session->engine->loop->now(session->engine->loop);
-    int64_t passed = now - session->began;
+    return session->engine->loop->now(session->engine->loop);
+}
 
-    session->began = now;
+/* The part of the connect that ends at `moment`, where the next one begins. */
+static int64_t lap(struct session *session, int64_t moment)
+{
+    int64_t passed = moment - session->began;
+
+    session->began = moment;
     return passed;
 }
 
@@ -279,7 +284,7 @@ static void on_handshake(struct session *session, int events)
     if (session->state > TLS) {
         rearm(session);
     } else if (session->identity.handshaken) {
-        session->times.tls = elapsed(session);
+        session->times.tls = lap(session, session->identity.ended);
         enter_session(session);
     } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
                ended(mosquitto_socket(session->mosquitto))) {
@@ -314,12 +319,18 @@ static void on_tcp(struct session *session)
         cut(session, IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
-    session->times.tcp = elapsed(session);
-    if (session->tls && !session->identity.handshaken) {
+    /* On a fast network the handshake was done before the socket was first looked at. */
+    if (session->tls && session->identity.handshaken) {
+        session->times.tcp = lap(session, session->identity.started);
+        session->times.tls = lap(session, session->identity.ended);
+        enter_session(session);
+        return;
+    }
+    session->times.tcp = lap(session, now(session));
+    if (session->tls) {
         session->state = TLS;
         on_handshake(session, 0);
     } else {
-        /* On a fast network the handshake was done when the socket was made. */
         enter_session(session);
     }
 }
@@ -388,7 +399,7 @@ static void on_timer(void *argument)
 static void become_ready(struct session *session)
 {
     session->state = READY;
-    session->times.session = elapsed(session);
+    session->times.session = lap(session, now(session));
     session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
     session->engine->events->connected(session->user, &session->times);
 }
@@ -410,7 +421,7 @@ static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
     (void)mosquitto;
     /* One read may end the handshake and hold the answer to CONNECT behind it. */
     if (session->state == TLS && session->identity.handshaken) {
-        session->times.tls = elapsed(session);
+        session->times.tls = lap(session, session->identity.ended);
         session->state = SESSION;
     }
     if (session->state != SESSION)
@@ -664,6 +675,7 @@ static void start_tcp(struct session *session, const char *address)
 
     session->state = TCP;
     session->identity.handshaken = false;
+    session->identity.started = session->identity.ended = 0;
     session->identity.failure[0] = '\0';
     if (session->tls)
         mqtt_tls_begin(session->tls, &session->identity);
@@ -716,7 +728,7 @@ static void session_connect(void *given)
     if (session->state != IDLE)
         return;
     session->state = RESOLVING;
-    session->began = loop->now(loop);
+    session->began = now(session);
     session->times = (struct iotify_connect_times){0};
     loop->timer_start(session->timer, session->timeout);
     /* A lookup that an earlier attempt gave up waiting for may still be under way. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct mqtt_tls {
     SSL_CTX *context;
@@ -57,6 +58,15 @@ static void on_start(SSL *ssl)
     }
 }
 
+static int64_t moment(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+/* Session tickets that come later begin and end something too; the first time is the one. */
 static void on_info(const SSL *ssl, int where, int value)
 {
     struct mqtt_identity *identity;
@@ -66,8 +76,12 @@ static void on_info(const SSL *ssl, int where, int value)
     identity = SSL_get_ex_data(ssl, identity_index);
     if (!identity)
         return;
-    if (where & SSL_CB_HANDSHAKE_DONE)
+    if ((where & SSL_CB_HANDSHAKE_START) && !identity->started)
+        identity->started = moment();
+    if ((where & SSL_CB_HANDSHAKE_DONE) && !identity->handshaken) {
         identity->handshaken = true;
+        identity->ended = moment();
+    }
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value >> 8) == SSL3_AL_FATAL)
         remember(identity, "the server refused: ", SSL_alert_desc_string_long(value));
 }

@@ -4,6 +4,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <iotify/host.h>
 
@@ -14,6 +15,7 @@ struct mqtt_identity {
     EVP_PKEY *key;
     char *server_name; /* sent as SNI and compared with the server's certificate */
     bool handshaken;
+    int64_t started, ended; /* of the handshake, CLOCK_MONOTONIC in nanoseconds; 0: not yet */
     char failure[200]; /* why the handshake failed; "" when unknown */
 };
 

@@ -1,5 +1,6 @@
 """What the end-to-end tests share: a folder of their own, the programs, and a clean environment."""
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -22,10 +23,21 @@ TIMEOUT = 120
 TEMPLATE_NONE = 'transport: none\nmessage: |\n  return "x";\n'
 
 
+# Each test process has ports of its own, below those that the system gives to outgoing connections:
+# nobody else takes one between the moment it is found free and the moment a server listens there.
+PORTS = 12
+ports = itertools.cycle(range(20000 + os.getpid() % 1000 * PORTS,
+                              20000 + os.getpid() % 1000 * PORTS + PORTS))
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    for _ in range(PORTS):
+        port = next(ports)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(('127.0.0.1', port))
+            return port
+    raise AssertionError('all ports of this test are taken')
 
 
 def wait_for_port(port, seconds=30):

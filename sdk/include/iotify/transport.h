@@ -30,7 +30,7 @@ struct iotify_timer;
 /* The host's event loop. All functions on the loop's thread only. Times in nanoseconds. */
 struct iotify_loop {
     uint32_t struct_size;
-    int64_t (*now)(const struct iotify_loop *loop); /* monotonic */
+    int64_t (*now)(const struct iotify_loop *loop); /* CLOCK_MONOTONIC */
 
     /* Call `ready` while one of `events` holds for the descriptor. NULL when that is impossible. */
     struct iotify_watch *(*watch)(const struct iotify_loop *loop, int descriptor, int events,

@@ -121,16 +121,24 @@ static void *serve(void *argument)
     return NULL;
 }
 
+/*
+ * A listening socket on a port below those of outgoing connections: when it is closed, nobody but
+ * the server that is meant to takes the port, and a probe cannot connect to itself.
+ */
 static int listen_somewhere(int *port)
 {
+    static int next;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), code, on = 1;
 
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, size), 0);
+    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    do {
+        *port = 20000 + (getpid() * 12 + next++) % 12000;
+        address.sin_port = htons((uint16_t)*port);
+        code = bind(descriptor, (struct sockaddr *)&address, sizeof(address));
+    } while (code != 0 && next < 10000);
+    assert_int_equal(code, 0);
     assert_int_equal(listen(descriptor, 10), 0);
-    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &size), 0);
-    *port = ntohs(address.sin_port);
     return descriptor;
 }
 
