@@ -254,16 +254,47 @@ static enum iotify_result classify(const char *code, long status, const char **a
     return status == 401 || status == 403 ? IOTIFY_DENIED : IOTIFY_INVALID;
 }
 
-/* The error's code: header before body, without the namespace that either may have. */
-static void error_code(
-    const struct http_response *response, const json_t *body, char *code, size_t size)
-{
-    const char *from = *response->error_type ? response->error_type : aws_text(body, "__type");
-    const char *hash = strchr(from, '#');
+/* What an error says of itself. */
+struct complaint {
+    char code[64], message[256];
+};
 
+/* The text of an element of XML; "" when there is none. */
+static void xml_text(const char *xml, const char *name, char *out, size_t size)
+{
+    char tag[32];
+    const char *start;
+
+    snprintf(tag, sizeof(tag), "<%s>", name);
+    start = strstr(xml, tag);
+    start = start ? start + strlen(tag) : "";
+    snprintf(out, size, "%.*s", (int)strcspn(start, "<"), start);
+}
+
+/*
+ * AWS IoT answers errors in JSON, STS in XML. The code: header before body, without the namespace
+ * that either may have. Both "" when the answer is none of AWS's.
+ */
+static void read_complaint(const struct http_response *response, struct complaint *complaint)
+{
+    const char *text = iotify_buffer_text(&response->body), *from, *hash, *message;
+    json_t *body = json_loads(text, 0, NULL);
+
+    if (strncmp(text, "<ErrorResponse", strlen("<ErrorResponse")) == 0) {
+        xml_text(text, "Code", complaint->code, sizeof(complaint->code));
+        xml_text(text, "Message", complaint->message, sizeof(complaint->message));
+        return;
+    }
+    from = *response->error_type ? response->error_type : aws_text(body, "__type");
     if (!*from)
         from = aws_text(body, "code");
-    snprintf(code, size, "%.*s", (int)strcspn(hash ? hash + 1 : from, ":"), hash ? hash + 1 : from);
+    hash = strchr(from, '#');
+    from = hash ? hash + 1 : from;
+    message = *aws_text(body, "message") ? aws_text(body, "message") : aws_text(body, "Message");
+    snprintf(complaint->code, sizeof(complaint->code), "%.*s", (int)strcspn(from, ":"), from);
+    snprintf(complaint->message, sizeof(complaint->message), "%s",
+        *message || body ? message : "the answer is not from AWS");
+    json_decref(body);
 }
 
 static enum iotify_result no_answer(
@@ -277,28 +308,19 @@ static enum iotify_result no_answer(
 static enum iotify_result bad_status(
     struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
 {
-    json_t *body =
-        json_loadb(response->body.data ? response->body.data : "", response->body.size, 0, NULL);
-    const char *message = aws_text(body, "message"), *advice;
+    struct complaint complaint;
+    const char *advice;
     enum iotify_result result;
-    char code[64];
 
-    if (!*message)
-        message = aws_text(body, "Message");
-    error_code(response, body, code, sizeof(code));
-    result = classify(code, response->status, &advice);
-    if (!*code)
-        snprintf(code, sizeof(code), "Http%ld", response->status);
+    read_complaint(response, &complaint);
+    result = classify(complaint.code, response->status, &advice);
+    if (!*complaint.code)
+        snprintf(complaint.code, sizeof(complaint.code), "Http%ld", response->status);
     if (response->retry_after_ms > 0)
         call->host->retry_after(call, response->retry_after_ms * 1000000);
-    call->host->fail(call, result, code, "%s: %s (HTTP %ld)%s%s%s", exchange->operation, code,
-        response->status,
-        *message ? ": "
-        : body   ? ""
-                 : ": the answer is not from AWS",
-        message, advice);
-    json_decref(body);
-    return result;
+    return call->host->fail(call, result, complaint.code, "%s: %s (HTTP %ld)%s%s%s",
+        exchange->operation, complaint.code, response->status, *complaint.message ? ": " : "",
+        complaint.message, advice);
 }
 
 /* True when our clock was off and is corrected now. */

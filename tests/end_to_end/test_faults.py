@@ -56,7 +56,7 @@ class Faults(Case):
         self.write('job.yaml', job())
         self.environment['AWS_SECRET_ACCESS_KEY'] = 'another-secret'
         error = self.first_error()
-        self.assertEqual('InvalidSignatureException', error['code'])
+        self.assertEqual('SignatureDoesNotMatch', error['code'])
         self.assertIn('check the secret access key and the clock', error['message'])
         self.environment['AWS_ACCESS_KEY_ID'] = 'AKIDOTHER'
         self.assertIn('check the access key', self.first_error()['message'])
