@@ -1,112 +1,67 @@
 #include "sandbox/api.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#include "sandbox/operation.h"
 #include "sandbox/signature.h"
+#include "sandbox/validate.h"
 
 #define BODY_MAX (1024 * 1024)
-/* An ARN or a name, each byte of it percent-encoded. */
-#define PARAMETER_MAX 1024
 #define CONNECTIONS_MAX 4000
 #define IDLE_SECONDS 120
 
+/* A request that waits for its latency to pass. */
+struct delayed {
+    struct MHD_Connection *connection;
+    int64_t due; /* nanoseconds of the monotonic clock */
+    struct delayed *next;
+};
+
 struct api {
     const struct api_options *options;
-    struct state *state;
-    struct authority *authority;
     struct MHD_Daemon *daemon;
     uint16_t port;
+    /* Requests that wait; the lock guards all of it. */
+    pthread_t waker;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    struct delayed *delayed; /* by due */
+    bool closing, waking;
 };
 
 /* One request while it arrives. */
 struct exchange {
-    char *uri;  /* as it came */
-    bool begun; /* the call that announces the headers was made */
+    char *uri;          /* as it came */
+    bool begun, waited; /* the headers were announced; its latency has passed */
     struct iotify_buffer body;
+    struct fault_plan fault;
+    bool drawn;
 };
 
-static const struct operation *const tables[] = {group_operations, thing_operations,
-    policy_operations, certificate_operations, other_operations};
+/* Everything about one request while it is answered. */
+struct call {
+    struct api *api;
+    struct MHD_Connection *connection;
+    const struct exchange *exchange;
+    const char *method, *path, *query;
+    const struct operation *operation; /* NULL: unknown */
+    json_t *input;
+    struct signature_verdict verdict;
+    struct response response;
+};
 
-/* ------------------------------------------------------------------ routing */
+/* ------------------------------------------------------------------ sending */
 
-static int hex(char c)
+static const char *query_of(void *connection, const char *name)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* False when the result is no UTF-8 text. */
-static bool decode(char *text)
-{
-    const char *start = text;
-    char *to = text;
-    json_t *check;
-
-    for (; *text; text++) {
-        if (*text == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0) {
-            *to++ = (char)(hex(text[1]) * 16 + hex(text[2]));
-            if (to[-1] == '\0')
-                return false;
-            text += 2;
-        } else {
-            *to++ = *text;
-        }
-    }
-    *to = '\0';
-    check = json_string(start);
-    json_decref(check);
-    return check != NULL;
-}
-
-/* Does the path fit the pattern? Parameters are copied, decoded, to `out` (PARAMETER_MAX bytes
- * each). */
-static bool match(const char *pattern, const char *path, char out[2][PARAMETER_MAX])
-{
-    size_t count = 0;
-
-    out[0][0] = out[1][0] = '\0';
-    while (*pattern) {
-        if (pattern[0] == '{') {
-            size_t length = strcspn(path, "/");
-
-            if (length == 0 || length >= PARAMETER_MAX || count == 2)
-                return false;
-            memcpy(out[count], path, length);
-            out[count][length] = '\0';
-            if (!decode(out[count++]))
-                return false;
-            path += length;
-            pattern += 2;
-        } else if (*pattern++ != *path++) {
-            return false;
-        }
-    }
-    return *path == '\0';
-}
-
-static const struct operation *find_operation(
-    const char *method, const char *path, char parameters[2][PARAMETER_MAX])
-{
-    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-        for (const struct operation *operation = tables[i]; operation->name; operation++)
-            if (strcmp(operation->method, method) == 0 && match(operation->path, path, parameters))
-                return operation;
-    return NULL;
-}
-
-/* ------------------------------------------------------------------ answering */
-
-static const char *query_of(const struct request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 static const char *header_of(void *connection, const char *name)
@@ -114,12 +69,9 @@ static const char *header_of(void *connection, const char *name)
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result send_response(
-    struct MHD_Connection *connection, const struct response *response)
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, char *text,
+    const char *type, const char *error)
 {
-    char *text = response->text   ? strdup(response->text)
-                 : response->body ? json_dumps(response->body, JSON_COMPACT)
-                                  : strdup("");
     struct MHD_Response *answer;
     enum MHD_Result result;
     char *id;
@@ -128,111 +80,338 @@ static enum MHD_Result send_response(
         return MHD_NO;
     id = make_id();
     answer = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    MHD_add_response_header(
-        answer, "Content-Type", response->text ? "text/xml" : "application/json");
+    MHD_add_response_header(answer, "Content-Type", type);
     MHD_add_response_header(answer, "x-amzn-RequestId", id);
-    if (response->error)
-        MHD_add_response_header(answer, "x-amzn-ErrorType", response->error);
-    result = MHD_queue_response(connection, response->status, answer);
+    if (error)
+        MHD_add_response_header(answer, "x-amzn-ErrorType", error);
+    result = MHD_queue_response(connection, status, answer);
     MHD_destroy_response(answer);
     free(id);
     return result;
 }
 
-/* The body as an object; false after an error when it is something else. */
-static bool parse_body(
-    const struct exchange *exchange, struct request *request, struct response *response)
+static bool is_sts(const struct call *call)
 {
-    json_t *body;
+    return strcmp(call->verdict.service, "sts") == 0;
+}
 
-    if (exchange->body.size == 0 || *request->action) {
-        request->body = json_object();
+/* STS answers errors in XML, and has names of its own for some. */
+static char *sts_error(const struct response *response)
+{
+    const char *message = json_string_value(json_object_get(response->body, "message"));
+    char *text = NULL;
+
+    if (asprintf(&text,
+            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
+            "<Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error>"
+            "<RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>",
+            response->error, message ? message : "") < 0)
+        return NULL;
+    return text;
+}
+
+static enum MHD_Result send_response(struct call *call)
+{
+    struct response *response = &call->response;
+    const char *type = "application/json";
+
+    if (response->text)
+        return send_text(
+            call->connection, response->status, strdup(response->text), "text/xml", NULL);
+    if (response->error && is_sts(call))
+        return send_text(call->connection, response->status, sts_error(response), "text/xml", NULL);
+    if (!response->body)
+        response->body = json_object();
+    if (strcmp(call->verdict.service, "servicequotas") == 0) {
+        type = "application/x-amz-json-1.1";
+        if (response->error)
+            json_object_set_new(response->body, "__type", json_string(response->error));
+    }
+    return send_text(call->connection, response->status, json_dumps(response->body, JSON_COMPACT),
+        type, response->error);
+}
+
+/* ------------------------------------------------------------------ faults */
+
+static int64_t monotonic(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Wakes requests whose latency has passed. */
+static void *wake(void *argument)
+{
+    struct api *api = argument;
+
+    pthread_mutex_lock(&api->mutex);
+    while (!api->closing) {
+        struct delayed *first = api->delayed;
+        struct timespec until;
+
+        if (!first) {
+            pthread_cond_wait(&api->changed, &api->mutex);
+        } else if (first->due > monotonic()) {
+            until = (struct timespec){first->due / 1000000000, first->due % 1000000000};
+            pthread_cond_timedwait(&api->changed, &api->mutex, &until);
+        } else {
+            api->delayed = first->next;
+            MHD_resume_connection(first->connection);
+            free(first);
+        }
+    }
+    /* The server cannot stop while requests are suspended. */
+    while (api->delayed) {
+        struct delayed *first = api->delayed;
+
+        api->delayed = first->next;
+        MHD_resume_connection(first->connection);
+        free(first);
+    }
+    pthread_mutex_unlock(&api->mutex);
+    return NULL;
+}
+
+/* False when it is not worth while any more. */
+static bool delay(struct api *api, struct MHD_Connection *connection, int64_t latency)
+{
+    struct delayed *delayed = calloc(1, sizeof(*delayed)), **link = &api->delayed;
+
+    pthread_mutex_lock(&api->mutex);
+    if (!delayed || api->closing) {
+        pthread_mutex_unlock(&api->mutex);
+        free(delayed);
+        return false;
+    }
+    *delayed = (struct delayed){connection, monotonic() + latency, NULL};
+    MHD_suspend_connection(connection);
+    while (*link && (*link)->due <= delayed->due)
+        link = &(*link)->next;
+    delayed->next = *link;
+    *link = delayed;
+    pthread_cond_signal(&api->changed);
+    pthread_mutex_unlock(&api->mutex);
+    return true;
+}
+
+/* Closes without an answer; with a reset where that is the fault. */
+static enum MHD_Result hang_up(struct MHD_Connection *connection, bool reset)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (reset && info)
+        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    return MHD_NO;
+}
+
+/* The faults before anything is done. True when the call goes no further. */
+static bool meet_fault(struct call *call, const char **how)
+{
+    const struct fault_plan *fault = &call->exchange->fault;
+
+    if (fault->hits[FAULT_RESET]) {
+        *how = "reset";
         return true;
     }
-    body = json_loadb(exchange->body.data, exchange->body.size, 0, NULL);
-    if (json_is_object(body)) {
-        request->body = body;
+    if (fault->hits[FAULT_DROP_REQUEST]) {
+        *how = "drop_request";
         return true;
     }
-    json_decref(body);
-    respond_error(response, 400, "SerializationException", "The body is not a JSON object");
+    if (fault->hits[FAULT_THROTTLE] ||
+        !quotas_take(call->api->options->quotas, call->operation->name))
+        respond_error(&call->response, 400, is_sts(call) ? "Throttling" : "ThrottlingException",
+            "Rate exceeded");
+    else if (fault->hits[FAULT_ERROR] && fault->roll % 2)
+        respond_error(&call->response, 503, "ServiceUnavailableException",
+            "The service is temporarily unavailable.");
+    else if (fault->hits[FAULT_ERROR])
+        respond_error(
+            &call->response, 500, "InternalFailureException", "An unexpected error has occurred.");
+    return call->response.error != NULL;
+}
+
+/* ------------------------------------------------------------------ one call */
+
+/* STS names its operation in a form, Service Quotas in a header; all others have a path. */
+static void route(struct call *call)
+{
+    const char *body = iotify_buffer_text(&call->exchange->body);
+    const char *target = header_of(call->connection, "x-amz-target");
+    const char *dot = target ? strrchr(target, '.') : NULL;
+    char name[64] = "";
+
+    if (strcmp(call->path, "/") != 0 || strcmp(call->method, "POST") != 0) {
+        call->operation = operation_route(call->method, call->path, call->input);
+        return;
+    }
+    if (dot)
+        snprintf(name, sizeof(name), "%s", dot + 1);
+    else if (strncmp(body, "Action=", 7) == 0)
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(body + 7, "&"), body + 7);
+    call->operation = operation_by_name(name);
+    if (call->operation && strcmp(call->operation->path, "/") != 0)
+        call->operation = NULL;
+}
+
+static bool takes_json(const struct operation *operation)
+{
+    for (const struct parameter *parameter = operation->parameters; parameter && parameter->name;
+         parameter++)
+        if (parameter->place == IN_BODY)
+            return true;
     return false;
 }
 
-/* STS speaks forms: `Action=GetCallerIdentity&Version=…`. */
-static void find_action(const struct exchange *exchange, char action[64])
+/* The body as an object; NULL after an answer. */
+static json_t *parse_body(struct call *call)
 {
-    const char *body = iotify_buffer_text(&exchange->body);
-    size_t length;
+    const struct iotify_buffer *text = &call->exchange->body;
+    json_t *body;
 
-    action[0] = '\0';
-    if (strncmp(body, "Action=", 7) != 0)
-        return;
-    length = strcspn(body + 7, "&");
-    if (length < 64) {
-        memcpy(action, body + 7, length);
-        action[length] = '\0';
-    }
+    if (text->size == 0 || !takes_json(call->operation))
+        return json_object();
+    body = json_loadb(text->data, text->size, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(body))
+        return body;
+    json_decref(body);
+    respond_error(&call->response, 400, "SerializationException", "The body is not a JSON object");
+    return NULL;
 }
 
-static void run_operation(struct api *api, struct request *request, const char *method,
-    const char *path, const struct exchange *exchange, struct response *response)
+static void execute(struct call *call)
 {
-    char parameters[2][PARAMETER_MAX];
-    const struct operation *operation = find_operation(method, path, parameters);
+    const struct api_options *options = call->api->options;
+    struct request request = {.operation = call->operation,
+        .region = call->verdict.region,
+        .payload = iotify_buffer_text(&call->exchange->body),
+        .payload_size = call->exchange->body.size,
+        .input = call->input,
+        .state = options->state,
+        .authority = options->authority,
+        .service = &options->service};
 
-    if (!operation) {
-        respond_error(response, 404, "UnknownOperationException",
-            "The sandbox knows no operation %s %s", method, path);
-        return;
+    state_begin(options->state);
+    call->operation->run(&request, &call->response);
+    if (!state_end(options->state, call->response.error == NULL) && !call->response.error)
+        respond_error(&call->response, 500, "InternalFailureException", "cannot write the state");
+    if (!call->response.error && call->operation->opens)
+        access_changed(options->access, call->response.certificate);
+}
+
+static void run_call(struct call *call)
+{
+    struct arrival arrival = {query_of, header_of, call->connection, NULL};
+    json_t *body = parse_body(call);
+
+    arrival.body = body;
+    if (body && validate(call->operation, &arrival, call->input, &call->response))
+        execute(call);
+    json_decref(body);
+}
+
+/* The service that a call of this path has to be signed for. */
+static const char *service_of(const char *path, const char *signed_for)
+{
+    if (strcmp(path, "/") == 0)
+        return strcmp(signed_for, "servicequotas") == 0 ? "servicequotas" : "sts";
+    if (strncmp(path, "/topics/", 8) == 0)
+        return strcmp(signed_for, "iotdevicegateway") == 0 ? "iotdevicegateway" : "iotdata";
+    return strcmp(signed_for, "execute-api") == 0 ? "execute-api" : "iot";
+}
+
+static void verify(struct call *call)
+{
+    const struct api_options *options = call->api->options;
+    const struct signed_request request = {call->method, call->path, call->query,
+        call->exchange->body.data, call->exchange->body.size, header_of, call->connection};
+    const struct signature_keys keys = {options->access_key, options->secret_key, options->token};
+
+    signature_verify(&request, &keys, &call->verdict);
+    if (call->exchange->body.failed)
+        respond_error(&call->response, 413, "RequestEntityTooLargeException",
+            "The body is larger than %d bytes", BODY_MAX);
+    else if (call->verdict.error)
+        respond_error(&call->response, 403, call->verdict.error, "%s", call->verdict.message);
+    else if (strcmp(service_of(call->path, call->verdict.service), call->verdict.service) != 0)
+        respond_error(&call->response, 403, "InvalidSignatureException",
+            "Credential should be scoped to correct service: '%s'.",
+            service_of(call->path, call->verdict.service));
+    else if (!call->operation)
+        respond_error(&call->response, 404, "UnknownOperationException",
+            "The sandbox knows no operation %s %s", call->method, call->path);
+}
+
+/* Verified, met by its faults, run and answered. */
+static enum MHD_Result answer_call(struct call *call)
+{
+    struct counts *counts = call->api->options->counts;
+    const char *name = call->operation ? call->operation->name : "Unknown", *how = NULL;
+
+    verify(call);
+    if (!call->response.error && meet_fault(call, &how) && how) {
+        counts_add(counts, name, how);
+        return hang_up(call->connection, strcmp(how, "reset") == 0);
     }
-    if (!parse_body(exchange, request, response))
-        return;
-    request->parameters[0] = parameters[0];
-    request->parameters[1] = parameters[1];
-    state_begin(api->state);
-    operation->run(request, response);
-    if (!state_end(api->state, response->error == NULL) && !response->error)
-        respond_error(response, 500, "InternalFailureException", "cannot write the state");
+    if (!call->response.error)
+        run_call(call);
+    if (!call->response.error && call->exchange->fault.hits[FAULT_DROP_REPLY]) {
+        counts_add(counts, name, "drop_reply");
+        return hang_up(call->connection, false);
+    }
+    counts_add(counts, name, call->response.error ? call->response.error : "OK");
+    return send_response(call);
 }
 
 static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
-    const char *method, const struct exchange *exchange)
+    const char *method, struct exchange *exchange)
 {
     char *uri = strdup(exchange->uri), *query = strchr(uri, '?');
-    struct response response = {.status = 200};
-    struct signature_verdict verdict;
-    struct signed_request to_verify;
-    char action[64];
-    struct request request;
-    const char *principal = header_of(connection, "x-amzn-principal");
+    struct call call = {.api = api,
+        .connection = connection,
+        .exchange = exchange,
+        .method = method,
+        .input = json_object(),
+        .response = {.status = 200}};
     enum MHD_Result result;
 
     if (query)
         *query++ = '\0';
-    to_verify = (struct signed_request){method, uri, query ? query : "", exchange->body.data,
-        exchange->body.size, header_of, connection};
-    signature_verify(&to_verify, api->options->access_key, api->options->secret_key, &verdict);
-    find_action(exchange, action);
-    request = (struct request){.options = api->options,
-        .state = api->state,
-        .authority = api->authority,
-        .region = verdict.region,
-        .principal = principal ? principal : "",
-        .action = action,
-        .query = query_of,
-        .connection = connection};
-    if (exchange->body.failed)
-        respond_error(&response, 413, "RequestEntityTooLargeException", "The body is too large");
-    else if (verdict.error)
-        respond_error(&response, 403, verdict.error, "%s", verdict.message);
-    else
-        run_operation(api, &request, method, uri, exchange, &response);
-    result = send_response(connection, &response);
-    json_decref(request.body);
-    json_decref(response.body);
-    free(response.text);
+    call.path = uri;
+    call.query = query ? query : "";
+    route(&call);
+    if (call.operation && !exchange->drawn) {
+        faults_draw(api->options->faults, call.operation->name, &exchange->fault);
+        exchange->drawn = true;
+    }
+    if (exchange->fault.latency_ns > 0 && !exchange->waited &&
+        delay(api, connection, exchange->fault.latency_ns)) {
+        exchange->waited = true;
+        result = MHD_YES;
+    } else {
+        result = answer_call(&call);
+    }
+    json_decref(call.input);
+    json_decref(call.response.body);
+    free(call.response.text);
     free(uri);
+    return result;
+}
+
+/* Not AWS's, and not signed: for the tests of whoever runs the sandbox. */
+static enum MHD_Result answer_admin(struct api *api, struct MHD_Connection *connection,
+    const char *method, const struct exchange *exchange)
+{
+    json_t *body = NULL;
+    unsigned status = admin_answer(&api->options->admin, method, exchange->uri + strlen(ADMIN_PATH),
+        iotify_buffer_text(&exchange->body), &body);
+    enum MHD_Result result =
+        send_text(connection, status, json_dumps(body, JSON_INDENT(2)), "application/json", NULL);
+
+    json_decref(body);
     return result;
 }
 
@@ -286,45 +465,73 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         *size = 0;
         return MHD_YES;
     }
+    if (strncmp(exchange->uri, ADMIN_PATH, strlen(ADMIN_PATH)) == 0)
+        return answer_admin(argument, connection, method, exchange);
     return answer(argument, connection, method, exchange);
 }
 
-struct api *api_open(
-    const struct api_options *options, struct state *state, struct authority *authority)
+static bool start_waker(struct api *api)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&api->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&api->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    api->waking = pthread_create(&api->waker, NULL, wake, api) == 0;
+    return api->waking;
+}
+
+static bool start_daemon(struct api *api)
+{
+    const struct api_options *options = api->options;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
+    const union MHD_DaemonInfo *info;
+
+    if (inet_pton(AF_INET, options->address, &address.sin_addr) != 1)
+        return false;
+    api->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME,
+        options->port, NULL, NULL, on_request, api, MHD_OPTION_SOCK_ADDR,
+        (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    if (!api->daemon)
+        return false;
+    info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    api->port = info ? info->port : options->port;
+    return true;
+}
+
+struct api *api_open(const struct api_options *options)
 {
     struct api *api = calloc(1, sizeof(*api));
-    struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(options->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const union MHD_DaemonInfo *info;
 
     if (!api)
         return NULL;
     api->options = options;
-    api->state = state;
-    api->authority = authority;
-    api->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, options->port, NULL, NULL, on_request, api,
-            MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, on_uri,
-            NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-            CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
-    if (!api->daemon) {
-        fprintf(stderr,
-            "iotify-sandbox: cannot listen on 127.0.0.1 port %d; is it taken? try --api-port 0\n",
-            options->port);
-        free(api);
-        return NULL;
-    }
-    info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT);
-    api->port = info ? info->port : options->port;
-    return api;
+    if (start_waker(api) && start_daemon(api))
+        return api;
+    fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d; is it taken? try --api-port 0\n",
+        options->address, options->port);
+    api_close(api);
+    return NULL;
 }
 
 void api_close(struct api *api)
 {
     if (!api)
         return;
-    MHD_stop_daemon(api->daemon);
+    pthread_mutex_lock(&api->mutex);
+    api->closing = true;
+    pthread_cond_signal(&api->changed);
+    pthread_mutex_unlock(&api->mutex);
+    if (api->waking)
+        pthread_join(api->waker, NULL);
+    if (api->daemon)
+        MHD_stop_daemon(api->daemon);
+    pthread_cond_destroy(&api->changed);
+    pthread_mutex_destroy(&api->mutex);
     free(api);
 }
 

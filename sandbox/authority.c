@@ -9,27 +9,19 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DAY 86400L
 #define YEARS 20
-/* RSA keys made ahead: one costs a third of a second. */
-#define POOL_SIZE 8
 
 struct authority {
     X509 *root, *server;
     EVP_PKEY *root_key, *server_key;
-    /* The pool; the lock guards all of it. */
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    EVP_PKEY *pool[POOL_SIZE];
-    size_t pooled;
-    bool started, closing;
+    struct key_pool *pool; /* NULL until it is set */
 };
 
 /* ------------------------------------------------------------------ certificates */
@@ -171,47 +163,6 @@ static bool save(const struct authority *authority, const char *certificate, con
     return good;
 }
 
-/* ------------------------------------------------------------------ the pool of keys */
-
-static void *fill_pool(void *argument)
-{
-    struct authority *authority = argument;
-
-    pthread_mutex_lock(&authority->mutex);
-    while (!authority->closing) {
-        EVP_PKEY *key;
-
-        if (authority->pooled == POOL_SIZE) {
-            pthread_cond_wait(&authority->changed, &authority->mutex);
-            continue;
-        }
-        pthread_mutex_unlock(&authority->mutex);
-        key = EVP_RSA_gen(2048);
-        pthread_mutex_lock(&authority->mutex);
-        if (key && authority->pooled < POOL_SIZE)
-            authority->pool[authority->pooled++] = key;
-        else
-            EVP_PKEY_free(key);
-    }
-    pthread_mutex_unlock(&authority->mutex);
-    return NULL;
-}
-
-/* The pool is filled from the first time that a key was asked for. */
-static EVP_PKEY *take_key(struct authority *authority)
-{
-    EVP_PKEY *key = NULL;
-
-    pthread_mutex_lock(&authority->mutex);
-    if (!authority->started)
-        authority->started = pthread_create(&authority->thread, NULL, fill_pool, authority) == 0;
-    if (authority->pooled)
-        key = authority->pool[--authority->pooled];
-    pthread_cond_signal(&authority->changed);
-    pthread_mutex_unlock(&authority->mutex);
-    return key ? key : EVP_RSA_gen(2048);
-}
-
 /* ------------------------------------------------------------------ life */
 
 struct authority *authority_open(const char *folder)
@@ -222,8 +173,6 @@ struct authority *authority_open(const char *folder)
 
     if (!authority)
         return NULL;
-    pthread_mutex_init(&authority->mutex, NULL);
-    pthread_cond_init(&authority->changed, NULL);
     snprintf(certificate, sizeof(certificate), "%s/ca.pem", folder);
     snprintf(key, sizeof(key), "%s/ca.key", folder);
     if (!load(authority, certificate, key)) {
@@ -253,21 +202,16 @@ void authority_close(struct authority *authority)
 {
     if (!authority)
         return;
-    pthread_mutex_lock(&authority->mutex);
-    authority->closing = true;
-    pthread_cond_signal(&authority->changed);
-    pthread_mutex_unlock(&authority->mutex);
-    if (authority->started)
-        pthread_join(authority->thread, NULL);
-    for (size_t i = 0; i < authority->pooled; i++)
-        EVP_PKEY_free(authority->pool[i]);
-    pthread_cond_destroy(&authority->changed);
-    pthread_mutex_destroy(&authority->mutex);
     X509_free(authority->root);
     X509_free(authority->server);
     EVP_PKEY_free(authority->root_key);
     EVP_PKEY_free(authority->server_key);
     free(authority);
+}
+
+void authority_set_pool(struct authority *authority, struct key_pool *pool)
+{
+    authority->pool = pool;
 }
 
 bool authority_use(const struct authority *authority, SSL_CTX *context)
@@ -278,6 +222,24 @@ bool authority_use(const struct authority *authority, SSL_CTX *context)
 
 /* ------------------------------------------------------------------ what the API asks for */
 
+/* What AWS IoT takes for a device: RSA from 2048 bits on, and three curves. */
+static bool key_accepted(EVP_PKEY *key)
+{
+    static const char *const groups[] = {"prime256v1", "secp384r1", "secp521r1"};
+    char group[32] = "";
+
+    if (!key)
+        return false;
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return EVP_PKEY_get_bits(key) >= 2048;
+    if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+        return false;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (strcmp(groups[i], group) == 0)
+            return true;
+    return false;
+}
+
 bool authority_sign_request(
     struct authority *authority, const char *text, struct iotify_buffer *out)
 {
@@ -287,7 +249,7 @@ bool authority_sign_request(
     X509 *certificate = NULL;
     bool good;
 
-    if (key && X509_REQ_verify(request, key) == 1)
+    if (key_accepted(key) && X509_REQ_verify(request, key) == 1)
         certificate = issue(authority, key, "AWS IoT Certificate", NULL);
     good = certificate && certificate_pem(certificate, out);
     X509_free(certificate);
@@ -300,7 +262,7 @@ bool authority_sign_request(
 bool authority_make(struct authority *authority, struct iotify_buffer *private_key,
     struct iotify_buffer *public_key, struct iotify_buffer *out)
 {
-    EVP_PKEY *key = take_key(authority);
+    EVP_PKEY *key = authority->pool ? key_pool_take(authority->pool) : EVP_RSA_gen(2048);
     X509 *certificate = key ? issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
     BIO *private_bio = BIO_new(BIO_s_mem()), *public_bio = BIO_new(BIO_s_mem());
     bool good =
@@ -332,20 +294,26 @@ void authority_fingerprint(const X509 *certificate, char id[65])
     id[64] = '\0';
 }
 
-bool authority_check(const char *text, char id[65])
+/* Milliseconds since 1970. */
+static int64_t moment_of(const ASN1_TIME *time)
+{
+    struct tm parts;
+
+    return ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) * 1000 : 0;
+}
+
+bool authority_check(const char *text, struct certificate_facts *facts)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    EVP_PKEY *key = certificate ? X509_get0_pubkey(certificate) : NULL;
-    char group[32] = "";
-    bool good = false;
+    bool good = certificate && key_accepted(X509_get0_pubkey(certificate)) &&
+                X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 
-    if (key && EVP_PKEY_is_a(key, "RSA"))
-        good = EVP_PKEY_get_bits(key) >= 2048;
-    else if (key && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
-        good = strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0;
-    if (good)
-        authority_fingerprint(certificate, id);
+    if (good) {
+        authority_fingerprint(certificate, facts->id);
+        facts->not_before = moment_of(X509_get0_notBefore(certificate));
+        facts->not_after = moment_of(X509_get0_notAfter(certificate));
+    }
     X509_free(certificate);
     BIO_free(bio);
     ERR_clear_error();

@@ -4,8 +4,11 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <iotify/buffer.h>
+
+#include "sandbox/key_pool.h"
 
 struct authority;
 
@@ -15,6 +18,8 @@ struct authority;
  */
 struct authority *authority_open(const char *folder);
 void authority_close(struct authority *authority);
+/* Where RSA keys come from; without one each is made when it is asked for. Not owned. */
+void authority_set_pool(struct authority *authority, struct key_pool *pool);
 /* Use the server certificate in a context. */
 bool authority_use(const struct authority *authority, SSL_CTX *context);
 
@@ -25,8 +30,13 @@ bool authority_sign_request(
 bool authority_make(struct authority *authority, struct iotify_buffer *private_key,
     struct iotify_buffer *public_key, struct iotify_buffer *certificate);
 
-/* Is this PEM a certificate with a P-256, P-384 or RSA key; and its SHA-256. */
-bool authority_check(const char *certificate, char id[65]);
+struct certificate_facts {
+    char id[65];                   /* SHA-256 of the DER form */
+    int64_t not_before, not_after; /* milliseconds since 1970 */
+};
+
+/* Is this PEM a certificate that a device may have: not expired, RSA, P-256, P-384 or P-521? */
+bool authority_check(const char *certificate, struct certificate_facts *facts);
 /* SHA-256 of a certificate's DER form, in hexadecimal digits. */
 void authority_fingerprint(const X509 *certificate, char id[65]);
 

@@ -33,8 +33,9 @@ static bool write_configuration(const char *path, const char *socket_path)
     if (!stream)
         return false;
     fprintf(stream,
-        "listener 0 %s\nallow_anonymous true\npersistence false\nlog_dest stderr\nlog_type error\n"
-        "max_queued_messages 10000\nmax_inflight_messages 100\nset_tcp_nodelay true\n",
+        "listener 0 %s\nmax_qos 1\nmax_topic_alias 8\nallow_anonymous true\npersistence false\n"
+        "log_dest stderr\nlog_type error\nmax_queued_messages 10000\nmax_inflight_messages 100\n"
+        "max_keepalive 1200\npersistent_client_expiration 1h\n",
         socket_path);
     /* As root it would become the user mosquitto, who cannot write here. */
     if (geteuid() == 0)
@@ -96,8 +97,10 @@ bool broker_start(struct broker *broker, const char *folder)
     int code, status;
 
     *broker = (struct broker){0};
-    if ((size_t)snprintf(broker->socket, sizeof(broker->socket), "%s/broker.sock", folder) >=
-        sizeof(broker->socket)) {
+    /* A name of this process's own: the broker of one that was killed may still remove its socket.
+     */
+    if ((size_t)snprintf(broker->socket, sizeof(broker->socket), "%s/broker-%d.sock", folder,
+            (int)getpid()) >= sizeof(broker->socket)) {
         fprintf(stderr, "iotify-sandbox: the path of --dir is too long for a socket\n");
         return false;
     }
@@ -137,14 +140,16 @@ void broker_stop(struct broker *broker)
     if (broker->pid <= 0)
         return;
     kill(broker->pid, SIGTERM);
-    for (int i = 0; i < STOP_TRIES; i++) {
-        if (waitpid(broker->pid, &status, WNOHANG) == broker->pid) {
+    for (int i = 0; i < STOP_TRIES && broker->pid; i++) {
+        if (waitpid(broker->pid, &status, WNOHANG) == broker->pid)
             broker->pid = 0;
-            return;
-        }
-        pause_shortly();
+        else
+            pause_shortly();
     }
-    kill(broker->pid, SIGKILL);
-    waitpid(broker->pid, &status, 0);
+    if (broker->pid) {
+        kill(broker->pid, SIGKILL);
+        waitpid(broker->pid, &status, 0);
+    }
     broker->pid = 0;
+    unlink(broker->socket);
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/operation.h"
+#include "sandbox/resource.h"
 
 #define PEM_MAX (64 * 1024)
 
@@ -12,49 +12,76 @@ static json_t *find_certificate(const struct request *request, const char *id)
         state_select(request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
 }
 
-/* Store a certificate; the answer's members that all ways of making one share. */
-static json_t *store(
-    const struct request *request, const char *id, const char *pem, const char *status)
-{
-    char *arn = make_arn(request, "cert", id), *now = now_text();
-    json_t *answer = json_pack("{s:s, s:s}", "certificateArn", arn, "certificateId", id);
-
-    state_change(request->state,
-        "INSERT INTO certificates (id, arn, pem, status, created)"
-        " VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER))",
-        STATE_WITH(id, arn, pem, status, now));
-    free(arn);
-    free(now);
-    return answer;
-}
-
 static const char *wanted_status(const struct request *request)
 {
-    const char *active = request->query(request, "setAsActive");
+    return input_flag(request, "setAsActive") ? "ACTIVE" : "INACTIVE";
+}
 
-    return active && strcmp(active, "true") == 0 ? "ACTIVE" : "INACTIVE";
+json_t *create_certificate_row(const struct request *request, struct response *response,
+    const char *pem, const char *status, const char *mode)
+{
+    struct certificate_facts facts;
+    json_t *present;
+    char *arn, *now, *from, *to;
+
+    if (!authority_check(pem, &facts)) {
+        respond_error(response, 400, "CertificateValidationException",
+            "The certificate is not valid: it must be one PEM certificate that has not expired, "
+            "with an RSA key of at least 2048 bits or a P-256, P-384 or P-521 key");
+        return NULL;
+    }
+    present = find_certificate(request, facts.id);
+    if (present) {
+        respond_exists(response, facts.id, row_text(present, "arn"),
+            "The certificate is already provisioned or registered");
+        json_decref(present);
+        return NULL;
+    }
+    arn = make_arn(request, "cert", facts.id);
+    now = now_text();
+    from = number_text(facts.not_before);
+    to = number_text(facts.not_after);
+    state_change(request->state,
+        "INSERT INTO certificates (id, arn, pem, status, mode, created, modified, not_before,"
+        " not_after) VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER), CAST(?6 AS INTEGER),"
+        " CAST(?7 AS INTEGER), CAST(?8 AS INTEGER))",
+        STATE_WITH(facts.id, arn, pem, status, mode, now, from, to));
+    free(arn);
+    free(now);
+    free(from);
+    free(to);
+    return find_certificate(request, facts.id);
+}
+
+/* The members that all ways of making a certificate answer. */
+static json_t *identity_json(const json_t *row)
+{
+    return json_pack(
+        "{s:s, s:s}", "certificateArn", row_text(row, "arn"), "certificateId", row_text(row, "id"));
 }
 
 static void create_keys(const struct request *request, struct response *response)
 {
     struct iotify_buffer private_key, public_key, certificate;
-    char id[65];
+    json_t *row = NULL;
 
     iotify_buffer_init(&private_key, PEM_MAX);
     iotify_buffer_init(&public_key, PEM_MAX);
     iotify_buffer_init(&certificate, PEM_MAX);
-    if (authority_make(request->authority, &private_key, &public_key, &certificate) &&
-        authority_check(iotify_buffer_text(&certificate), id)) {
-        response->body =
-            store(request, id, iotify_buffer_text(&certificate), wanted_status(request));
+    if (authority_make(request->authority, &private_key, &public_key, &certificate))
+        row = create_certificate_row(
+            request, response, iotify_buffer_text(&certificate), wanted_status(request), "DEFAULT");
+    else
+        respond_error(response, 500, "InternalFailureException", "cannot make a key");
+    if (row) {
+        response->body = identity_json(row);
         json_object_set_new(
             response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
         json_object_set_new(response->body, "keyPair",
             json_pack("{s:s, s:s}", "PublicKey", iotify_buffer_text(&public_key), "PrivateKey",
                 iotify_buffer_text(&private_key)));
-    } else {
-        respond_error(response, 500, "InternalFailureException", "cannot make a key");
     }
+    json_decref(row);
     iotify_buffer_wipe(&private_key);
     iotify_buffer_clear(&public_key);
     iotify_buffer_clear(&certificate);
@@ -63,103 +90,111 @@ static void create_keys(const struct request *request, struct response *response
 static void create_from_csr(const struct request *request, struct response *response)
 {
     struct iotify_buffer certificate;
-    char id[65];
+    json_t *row = NULL;
 
     iotify_buffer_init(&certificate, PEM_MAX);
     if (authority_sign_request(
-            request->authority, body_text(request, "certificateSigningRequest"), &certificate) &&
-        authority_check(iotify_buffer_text(&certificate), id)) {
-        response->body =
-            store(request, id, iotify_buffer_text(&certificate), wanted_status(request));
+            request->authority, input_text(request, "certificateSigningRequest"), &certificate))
+        row = create_certificate_row(
+            request, response, iotify_buffer_text(&certificate), wanted_status(request), "DEFAULT");
+    else
+        respond_invalid(response,
+            "The certificate signing request is not valid: it must be signed by its own key, RSA "
+            "with at least 2048 bits, P-256, P-384 or P-521");
+    if (row) {
+        response->body = identity_json(row);
         json_object_set_new(
             response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
-    } else {
-        respond_error(response, 400, "InvalidRequestException",
-            "The certificate signing request is not valid");
     }
+    json_decref(row);
     iotify_buffer_clear(&certificate);
 }
 
 static void register_without_ca(const struct request *request, struct response *response)
 {
-    const char *pem = body_text(request, "certificatePem");
-    const char *status = body_text(request, "status");
-    json_t *present;
-    char id[65];
+    const char *status = input_text(request, "status");
+    json_t *row;
 
-    if (!authority_check(pem, id)) {
-        respond_error(response, 400, "CertificateValidationException",
-            "The certificate is not valid, or its key is not RSA, P-256 or P-384");
-        return;
-    }
     if (*status && strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0) {
-        respond_error(response, 400, "InvalidRequestException", "status %s is not valid", status);
+        respond_invalid(response, "A certificate cannot be registered with the status %s", status);
         return;
     }
-    present = find_certificate(request, id);
-    if (present)
-        respond_exists(response, id, row_text(present, "arn"),
-            "The certificate is already provisioned or registered");
-    else
-        response->body = store(request, id, pem, *status ? status : "INACTIVE");
-    json_decref(present);
+    row = create_certificate_row(request, response, input_text(request, "certificatePem"),
+        *status ? status : "INACTIVE", "SNI_ONLY");
+    if (row)
+        response->body = identity_json(row);
+    json_decref(row);
 }
 
-static json_t *description(const json_t *row)
+static json_t *summary_json(const json_t *row)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:s}", "certificateArn", row_text(row, "arn"),
+    return json_pack("{s:s, s:s, s:s, s:o, s:s}", "certificateArn", row_text(row, "arn"),
         "certificateId", row_text(row, "id"), "status", row_text(row, "status"), "creationDate",
-        row_integer(row, "created"), "certificateMode", "DEFAULT");
+        time_json(row, "created"), "certificateMode", row_text(row, "mode"));
 }
 
 static void describe_certificate(const struct request *request, struct response *response)
 {
-    json_t *row = find_certificate(request, request->parameters[0]), *inner;
+    const char *id = input_text(request, "certificateId");
+    json_t *row = find_certificate(request, id), *inner;
 
     if (!row) {
-        respond_not_found(response, "Certificate", request->parameters[0]);
+        respond_not_found(response, "Certificate", id);
         return;
     }
-    inner = description(row);
+    inner = summary_json(row);
     json_object_set_new(inner, "certificatePem", json_string(row_text(row, "pem")));
+    json_object_set_new(inner, "ownedBy", json_string(ACCOUNT));
+    json_object_set_new(inner, "customerVersion", json_integer(1));
+    json_object_set_new(inner, "lastModifiedDate", time_json(row, "modified"));
+    json_object_set_new(inner, "validity",
+        json_pack("{s:o, s:o}", "notBefore", time_json(row, "not_before"), "notAfter",
+            time_json(row, "not_after")));
     response->body = json_pack("{s:o}", "certificateDescription", inner);
     json_decref(row);
 }
 
 static void list_certificates(const struct request *request, struct response *response)
 {
-    static const struct page_names names = PAGE_MARKER("certificates");
+    static const struct page page = {"certificates", true,
+        "SELECT rowid AS position, * FROM certificates WHERE rowid > CAST(?1 AS INTEGER)"
+        " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
+        "SELECT rowid AS position, * FROM certificates WHERE rowid < CAST(?1 AS INTEGER)"
+        " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
+        "position", summary_json};
 
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT * FROM certificates WHERE id > ?1 ORDER BY id LIMIT 251",
-            STATE_WITH(page_after(request, &names))),
-        "id", &names, description);
+    respond_page(request, response, &page, NULL);
 }
 
 static void update_certificate(const struct request *request, struct response *response)
 {
-    const char *status = request->query(request, "newStatus");
+    const char *id = input_text(request, "certificateId");
+    const char *status = input_text(request, "newStatus");
+    char *now;
 
-    if (!status || (strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0 &&
-                       strcmp(status, "REVOKED") != 0))
-        respond_error(response, 400, "InvalidRequestException", "newStatus %s is not valid",
-            status ? status : "");
-    else if (state_change(request->state, "UPDATE certificates SET status = ?2 WHERE id = ?1",
-                 STATE_WITH(request->parameters[0], status)) < 1)
-        respond_not_found(response, "Certificate", request->parameters[0]);
+    if (strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0 &&
+        strcmp(status, "REVOKED") != 0) {
+        respond_invalid(response, "The status %s cannot be set", status);
+        return;
+    }
+    now = now_text();
+    if (state_change(request->state,
+            "UPDATE certificates SET status = ?2, modified = CAST(?3 AS INTEGER) WHERE id = ?1",
+            STATE_WITH(id, status, now)) < 1)
+        respond_not_found(response, "Certificate", id);
     else
-        response->body = json_object();
+        memcpy(response->certificate, id, strlen(id) + 1);
+    free(now);
 }
 
 static void delete_certificate(const struct request *request, struct response *response)
 {
-    json_t *row = find_certificate(request, request->parameters[0]);
-    const char *force = request->query(request, "forceDelete");
+    const char *id = input_text(request, "certificateId");
+    json_t *row = find_certificate(request, id);
     const char *arn = row_text(row, "arn");
 
     if (!row)
-        respond_not_found(response, "Certificate", request->parameters[0]);
+        respond_not_found(response, "Certificate", id);
     else if (strcmp(row_text(row, "status"), "ACTIVE") == 0)
         respond_error(response, 406, "CertificateStateException",
             "Certificate must be deactivated (not ACTIVE) before deletion.");
@@ -167,7 +202,7 @@ static void delete_certificate(const struct request *request, struct response *r
                  STATE_WITH(arn)))
         respond_error(response, 409, "DeleteConflictException",
             "Things must be detached before deletion (arn: %s)", arn);
-    else if (!(force && strcmp(force, "true") == 0) &&
+    else if (!input_flag(request, "forceDelete") &&
              has_row(request, "SELECT 1 FROM policy_targets WHERE target = ?1 LIMIT 1",
                  STATE_WITH(arn)))
         respond_error(response, 409, "DeleteConflictException",
@@ -175,20 +210,67 @@ static void delete_certificate(const struct request *request, struct response *r
     else {
         state_change(
             request->state, "DELETE FROM policy_targets WHERE target = ?1", STATE_WITH(arn));
-        state_change(request->state, "DELETE FROM certificates WHERE id = ?1",
-            STATE_WITH(request->parameters[0]));
-        response->body = json_object();
+        state_change(request->state, "DELETE FROM certificates WHERE id = ?1", STATE_WITH(id));
+        memcpy(response->certificate, id, strlen(id) + 1);
     }
     json_decref(row);
 }
 
+static const char *const statuses[] = {"ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER",
+    "REGISTER_INACTIVE", "PENDING_ACTIVATION", NULL};
+
+#define ID_IN_PATH                                                                                 \
+    {                                                                                              \
+        "certificateId", IN_PATH, TEXT, true, 64, 64, HEXADECIMAL, NULL, NULL                      \
+    }
+
+static const struct parameter keys_parameters[] = {
+    FLAG_IN_QUERY("setAsActive"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter csr_parameters[] = {
+    {"certificateSigningRequest", IN_BODY, TEXT, true, 1, 4096, ANYTHING, NULL, NULL},
+    FLAG_IN_QUERY("setAsActive"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter register_parameters[] = {
+    {"certificatePem", IN_BODY, TEXT, true, 1, 65536, ANYTHING, NULL, NULL},
+    {"status", IN_BODY, TEXT, false, 0, 0, ANYTHING, statuses, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter id_parameters[] = {
+    ID_IN_PATH,
+    END_OF_PARAMETERS,
+};
+static const struct parameter list_parameters[] = {
+    OLDER_PAGE_PARAMETERS,
+    ASCENDING,
+    END_OF_PARAMETERS,
+};
+static const struct parameter update_parameters[] = {
+    ID_IN_PATH,
+    {"newStatus", IN_QUERY, TEXT, true, 0, 0, ANYTHING, statuses, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter delete_parameters[] = {
+    ID_IN_PATH,
+    FLAG_IN_QUERY("forceDelete"),
+    END_OF_PARAMETERS,
+};
+
 const struct operation certificate_operations[] = {
-    {"CreateKeysAndCertificate", "POST", "/keys-and-certificate", create_keys},
-    {"CreateCertificateFromCsr", "POST", "/certificates", create_from_csr},
-    {"RegisterCertificateWithoutCA", "POST", "/certificate/register-no-ca", register_without_ca},
-    {"DescribeCertificate", "GET", "/certificates/{}", describe_certificate},
-    {"ListCertificates", "GET", "/certificates", list_certificates},
-    {"UpdateCertificate", "PUT", "/certificates/{}", update_certificate},
-    {"DeleteCertificate", "DELETE", "/certificates/{}", delete_certificate},
-    {NULL, NULL, NULL, NULL},
+    {"CreateKeysAndCertificate", "POST", "/keys-and-certificate", 10, false, create_keys,
+        keys_parameters},
+    {"CreateCertificateFromCsr", "POST", "/certificates", 15, false, create_from_csr,
+        csr_parameters},
+    {"RegisterCertificateWithoutCA", "POST", "/certificate/register-no-ca", 10, false,
+        register_without_ca, register_parameters},
+    {"DescribeCertificate", "GET", "/certificates/{certificateId}", 10, false, describe_certificate,
+        id_parameters},
+    {"ListCertificates", "GET", "/certificates", 10, false, list_certificates, list_parameters},
+    {"UpdateCertificate", "PUT", "/certificates/{certificateId}", 10, true, update_certificate,
+        update_parameters},
+    {"DeleteCertificate", "DELETE", "/certificates/{certificateId}", 10, true, delete_certificate,
+        delete_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
 };

@@ -11,40 +11,74 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
-#define CHUNK 16384
-#define HANDSHAKE_MS 20000
+#define BACKLOG 4096
+#define CHUNK (64 * 1024)
+/* What waits to be written on one side before the other is not read any more. */
+#define WAITING_MAX (256 * 1024)
+#define WAITING_CEILING (4 * 1024 * 1024)
+/* From the connection to a session that the broker has. */
+#define DEADLINE_MS 30000
+/* The broker takes a hundred connections at a time. */
+#define RETRY_MS 3
+#define LINGER_MS 2000
+/* How long a stalled connection is kept. */
+#define STALL_MS 300000
 
-/* Bytes read on one side that the other has not taken yet. */
-struct pipe_buffer {
-    unsigned char bytes[CHUNK];
-    size_t start, end;
+enum protocol { MQTT, HTTPS };
+
+/* What was read from one side and not written to the other yet. */
+struct flow {
+    struct iotify_buffer waiting;
+    size_t written;
+    struct iotify_buffer partial; /* a packet that has not come whole */
 };
 
 struct connection {
     struct front *front;
+    enum protocol protocol;
     SSL *ssl;
-    int client, broker; /* descriptors; broker is -1 until the handshake is done */
-    uv_poll_t client_poll, broker_poll;
-    uv_timer_t deadline;
+    int client, peer; /* descriptors; peer, the broker or HTTP server, is -1 until it is needed */
+    uv_poll_t client_poll, peer_poll;
+    uv_timer_t timer;
     int open_handles;
-    bool established, closing, client_wants_write;
-    struct pipe_buffer up, down; /* to the broker, to the client */
+    bool secured, closing, ending, stalled, client_wants_write, peer_watched;
+    char id[65]; /* of the certificate */
+    struct session *session;
+    struct https_client *https;
+    struct flow up, down; /* to the peer, to the client */
     struct connection *next, **link;
+};
+
+struct listener {
+    int descriptor;
+    uint16_t port;
+    enum protocol protocol;
+    struct front *front;
+    uv_poll_t poll;
+    bool watched;
 };
 
 struct front {
     uv_loop_t *loop;
     SSL_CTX *context;
-    struct state *state;
+    const struct session_world *world;
+    struct https *https;
     char broker[108];
-    int descriptor;
-    uv_poll_t poll;
-    uint16_t port;
+    struct listener mqtt, secure_http;
+    uv_async_t wake;
+    bool woken;
     struct connection *connections;
+    size_t sessions;
+    uint8_t chunk[CHUNK];
 };
 
 /* ------------------------------------------------------------------ closing */
+
+static void clear_flow(struct flow *flow)
+{
+    iotify_buffer_clear(&flow->waiting);
+    iotify_buffer_clear(&flow->partial);
+}
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -52,10 +86,15 @@ static void on_closed(uv_handle_t *handle)
 
     if (--connection->open_handles > 0)
         return;
+    if (connection->https)
+        https_leave(connection->front->https, connection->https);
+    session_free(connection->session);
     SSL_free(connection->ssl);
     close(connection->client);
-    if (connection->broker >= 0)
-        close(connection->broker);
+    if (connection->peer >= 0)
+        close(connection->peer);
+    clear_flow(&connection->up);
+    clear_flow(&connection->down);
     free(connection);
 }
 
@@ -67,25 +106,43 @@ static void close_connection(struct connection *connection)
     *connection->link = connection->next;
     if (connection->next)
         connection->next->link = connection->link;
-    if (connection->established)
+    if (connection->session && session_connected(connection->session))
+        connection->front->sessions--;
+    if (connection->secured)
         SSL_shutdown(connection->ssl);
     ERR_clear_error();
     uv_close((uv_handle_t *)&connection->client_poll, on_closed);
-    uv_close((uv_handle_t *)&connection->deadline, on_closed);
-    if (connection->broker >= 0)
-        uv_close((uv_handle_t *)&connection->broker_poll, on_closed);
+    uv_close((uv_handle_t *)&connection->timer, on_closed);
+    if (connection->peer_watched)
+        uv_close((uv_handle_t *)&connection->peer_poll, on_closed);
 }
 
-static void on_deadline(uv_timer_t *timer)
+/* The client sees a reset in place of an end. */
+static void reset_connection(struct connection *connection)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(connection->client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    connection->secured = false; /* no farewell */
+    close_connection(connection);
+}
+
+static void on_timer(uv_timer_t *timer)
 {
     close_connection(timer->data);
 }
 
-/* ------------------------------------------------------------------ moving bytes */
+/* ------------------------------------------------------------------ writing */
 
-static bool is_empty(const struct pipe_buffer *buffer)
+static size_t waiting(const struct flow *flow)
 {
-    return buffer->start == buffer->end;
+    return flow->waiting.size - flow->written;
+}
+
+static void empty(struct flow *flow)
+{
+    iotify_buffer_clear(&flow->waiting);
+    flow->written = 0;
 }
 
 /* 1: something moved, 0: not now, -1: over */
@@ -102,134 +159,334 @@ static int tls_result(struct connection *connection, int result)
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-static int read_client(struct connection *connection)
+/* False when the connection is over. */
+static bool write_client(struct connection *connection)
 {
-    int got = SSL_read(connection->ssl, connection->up.bytes, CHUNK);
-    int result = tls_result(connection, got);
+    struct flow *flow = &connection->down;
 
-    connection->up.start = 0;
-    connection->up.end = result > 0 ? (size_t)got : 0;
-    return result;
-}
+    while (waiting(flow)) {
+        size_t size = waiting(flow) < CHUNK ? waiting(flow) : CHUNK;
+        int done = SSL_write(connection->ssl, flow->waiting.data + flow->written, (int)size);
+        int result = tls_result(connection, done);
 
-static int write_client(struct connection *connection)
-{
-    struct pipe_buffer *down = &connection->down;
-    int done =
-        SSL_write(connection->ssl, down->bytes + down->start, (int)(down->end - down->start));
-    int result = tls_result(connection, done);
-
-    if (result > 0)
-        down->start += (size_t)done;
-    return result;
-}
-
-static int system_result(ssize_t result)
-{
-    if (result > 0)
-        return 1;
-    return result < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
-}
-
-static int read_broker(struct connection *connection)
-{
-    ssize_t got = recv(connection->broker, connection->down.bytes, CHUNK, 0);
-
-    connection->down.start = 0;
-    connection->down.end = got > 0 ? (size_t)got : 0;
-    return system_result(got);
-}
-
-static int write_broker(struct connection *connection)
-{
-    struct pipe_buffer *up = &connection->up;
-    ssize_t done =
-        send(connection->broker, up->bytes + up->start, up->end - up->start, MSG_NOSIGNAL);
-
-    if (done > 0)
-        up->start += (size_t)done;
-    return system_result(done);
-}
-
-/* Move what can be moved in one direction; false when the connection is over. */
-static bool pump(struct connection *connection, struct pipe_buffer *buffer,
-    int (*read_some)(struct connection *), int (*write_some)(struct connection *))
-{
-    for (;;) {
-        int result;
-
-        if (is_empty(buffer)) {
-            result = read_some(connection);
-            if (result <= 0)
-                return result == 0;
-        }
-        result = write_some(connection);
         if (result <= 0)
             return result == 0;
+        flow->written += (size_t)done;
     }
+    empty(flow);
+    return true;
+}
+
+static bool write_peer(struct connection *connection)
+{
+    struct flow *flow = &connection->up;
+
+    if (connection->peer < 0)
+        return true;
+    while (waiting(flow)) {
+        ssize_t done =
+            send(connection->peer, flow->waiting.data + flow->written, waiting(flow), MSG_NOSIGNAL);
+
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno == EAGAIN;
+        flow->written += (size_t)done;
+    }
+    empty(flow);
+    return true;
+}
+
+/* ------------------------------------------------------------------ packets */
+
+static bool act_on(struct connection *connection, enum session_next next)
+{
+    switch (next) {
+    case SESSION_GOES_ON:
+        return true;
+    case SESSION_ENDS:
+        connection->ending = true;
+        return true;
+    case SESSION_STALLS:
+        connection->stalled = true;
+        uv_timer_start(&connection->timer, on_timer, STALL_MS, 0);
+        return true;
+    case SESSION_RESETS:
+        reset_connection(connection);
+        return false;
+    case SESSION_CUT:
+        break;
+    }
+    return false;
+}
+
+static bool take_packet(
+    struct connection *connection, const struct mqtt_packet *packet, bool from_client)
+{
+    struct session *session = connection->session;
+    bool before = session_connected(session);
+    enum session_next next = from_client ? session_from_client(session, packet,
+                                               &connection->up.waiting, &connection->down.waiting)
+                                         : session_from_broker(session, packet,
+                                               &connection->up.waiting, &connection->down.waiting);
+
+    if (!before && session_connected(session))
+        connection->front->sessions++;
+    return act_on(connection, next);
+}
+
+/* All whole packets in the bytes; `used` is where the first one that is not whole begins. */
+static bool take_packets(
+    struct connection *connection, const uint8_t *data, size_t size, bool from_client, size_t *used)
+{
+    *used = 0;
+    while (!connection->ending && !connection->stalled) {
+        struct mqtt_packet packet;
+
+        switch (mqtt_find(data + *used, size - *used, SESSION_PACKET_MAX, &packet)) {
+        case MQTT_PACKET:
+            *used += packet.size;
+            if (!take_packet(connection, &packet, from_client))
+                return false;
+            break;
+        case MQTT_INCOMPLETE:
+            return true;
+        case MQTT_TOO_LARGE:
+            return act_on(connection,
+                session_bad_packet(connection->session, true, &connection->down.waiting));
+        case MQTT_GARBAGE:
+            return act_on(connection,
+                session_bad_packet(connection->session, false, &connection->down.waiting));
+        }
+    }
+    return true;
+}
+
+/* Bytes of one side: packets at once where they are whole, the rest is kept. */
+static bool take_bytes(
+    struct connection *connection, const uint8_t *data, size_t size, bool from_client)
+{
+    struct flow *flow = from_client ? &connection->up : &connection->down;
+    struct iotify_buffer *partial = &flow->partial;
+    size_t used;
+
+    if (connection->protocol == HTTPS)
+        return iotify_buffer_append(&flow->waiting, data, size);
+    if (partial->size == 0) {
+        if (!take_packets(connection, data, size, from_client, &used))
+            return false;
+        return used == size || iotify_buffer_append(partial, data + used, size - used);
+    }
+    if (!iotify_buffer_append(partial, data, size) ||
+        !take_packets(
+            connection, (const uint8_t *)partial->data, partial->size, from_client, &used))
+        return false;
+    if (used == partial->size) {
+        iotify_buffer_clear(partial);
+    } else {
+        memmove(partial->data, partial->data + used, partial->size - used);
+        partial->size -= used;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static bool may_read(const struct connection *connection, const struct flow *flow)
+{
+    return !connection->ending && !connection->stalled && waiting(flow) < WAITING_MAX &&
+           (connection->peer >= 0 || waiting(flow) == 0);
+}
+
+static bool read_client(struct connection *connection)
+{
+    while (may_read(connection, &connection->up)) {
+        int got = SSL_read(connection->ssl, connection->front->chunk, CHUNK);
+        int result = tls_result(connection, got);
+
+        if (result <= 0)
+            return result == 0;
+        if (!take_bytes(connection, connection->front->chunk, (size_t)got, true))
+            return false;
+    }
+    return true;
+}
+
+/* False when it is over; what the broker had to say before is still delivered. */
+static bool read_peer(struct connection *connection)
+{
+    while (connection->peer >= 0 && may_read(connection, &connection->down)) {
+        ssize_t got = recv(connection->peer, connection->front->chunk, CHUNK, 0);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return true;
+        if (got <= 0) {
+            connection->ending = true;
+            return true;
+        }
+        if (!take_bytes(connection, connection->front->chunk, (size_t)got, false))
+            return false;
+        /* One chunk at a time: others wait too. */
+        if (got < CHUNK)
+            return true;
+    }
+    return true;
 }
 
 static void on_client(uv_poll_t *poll, int status, int events);
-static void on_broker(uv_poll_t *poll, int status, int events);
+static void on_peer(uv_poll_t *poll, int status, int events);
+
+static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
+{
+    if (events)
+        uv_poll_start(poll, events, ready);
+    else
+        uv_poll_stop(poll);
+}
 
 static void rearm(struct connection *connection)
 {
-    int client = is_empty(&connection->up) ? UV_READABLE : 0;
-    int broker = is_empty(&connection->down) ? UV_READABLE : 0;
+    int client = may_read(connection, &connection->up) ? UV_READABLE : 0;
+    int peer = may_read(connection, &connection->down) ? UV_READABLE : 0;
 
-    if (!is_empty(&connection->down) || connection->client_wants_write)
+    if (!connection->stalled && (waiting(&connection->down) || connection->client_wants_write))
         client |= UV_WRITABLE;
-    if (!is_empty(&connection->up))
-        broker |= UV_WRITABLE;
-    uv_poll_start(&connection->client_poll, client, on_client);
-    uv_poll_start(&connection->broker_poll, broker, on_broker);
+    if (!connection->stalled && waiting(&connection->up))
+        peer |= UV_WRITABLE;
+    watch(&connection->client_poll, client, on_client);
+    if (connection->peer_watched)
+        watch(&connection->peer_poll, peer, on_peer);
 }
 
-static void move(struct connection *connection)
+/* ------------------------------------------------------------------ the peer */
+
+static void work(struct connection *connection);
+
+static void on_retry(uv_timer_t *timer)
 {
+    work(timer->data);
+}
+
+/* -1: impossible, 0: later, 1: connected */
+static int reach_broker(struct connection *connection)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (descriptor < 0)
+        return -1;
+    memcpy(address.sun_path, connection->front->broker, sizeof(connection->front->broker));
+    if (connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0) {
+        connection->peer = descriptor;
+        return 1;
+    }
+    close(descriptor);
+    return errno == EAGAIN ? 0 : -1;
+}
+
+/* With the first bytes for it. False when there is none to be had. */
+static bool need_peer(struct connection *connection)
+{
+    int reached;
+
+    if (connection->peer >= 0 || waiting(&connection->up) == 0)
+        return true;
+    reached = reach_broker(connection);
+    if (reached == 0) {
+        uv_timer_start(&connection->timer, on_retry, RETRY_MS, 0);
+        return true;
+    }
+    if (reached < 0)
+        return false;
+    uv_timer_stop(&connection->timer);
+    if (uv_poll_init(connection->front->loop, &connection->peer_poll, connection->peer) != 0)
+        return false;
+    connection->peer_poll.data = connection;
+    connection->peer_watched = true;
+    connection->open_handles++;
+    return true;
+}
+
+/* ------------------------------------------------------------------ moving bytes */
+
+/* Everything that can be done now. */
+static void work(struct connection *connection)
+{
+    bool good;
+
     connection->client_wants_write = false;
-    if (pump(connection, &connection->up, read_client, write_broker) &&
-        pump(connection, &connection->down, read_broker, write_client))
-        rearm(connection);
-    else
+    good = read_client(connection) && need_peer(connection) && write_peer(connection) &&
+           read_peer(connection) && write_peer(connection);
+    if (connection->closing)
+        return;
+    /* What the client is owed goes out even when the connection is over. */
+    good = write_client(connection) && good;
+    if (!good || connection->up.waiting.failed || connection->down.waiting.failed) {
         close_connection(connection);
+        return;
+    }
+    if (connection->ending && waiting(&connection->down) == 0 && waiting(&connection->up) == 0) {
+        close_connection(connection);
+        return;
+    }
+    if (connection->ending)
+        uv_timer_start(&connection->timer, on_timer, LINGER_MS, 0);
+    rearm(connection);
 }
 
-static void on_broker(uv_poll_t *poll, int status, int events)
+static void on_peer(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
+    struct connection *connection = poll->data;
+
     (void)events;
-    move(poll->data);
+    if (status < 0)
+        connection->ending = true;
+    work(connection);
 }
 
 /* ------------------------------------------------------------------ handshake */
 
-static bool is_let_in(const struct connection *connection)
+static void peer_address(const struct connection *connection, char *text, size_t size)
 {
-    X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
-    char id[65];
+    struct sockaddr_in address = {0};
+    socklen_t length = sizeof(address);
+
+    if (getpeername(connection->client, (struct sockaddr *)&address, &length) != 0 ||
+        !inet_ntop(AF_INET, &address.sin_addr, text, (socklen_t)size))
+        snprintf(text, size, "127.0.0.1");
+}
+
+/* A client that names no server or shows no certificate is none of ours. */
+static bool take_in(struct connection *connection)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
+    const unsigned char *protocol = NULL;
+    unsigned length = 0;
+    char address[64];
 
     if (!certificate || !SSL_get_servername(connection->ssl, TLSEXT_NAMETYPE_host_name))
         return false;
-    authority_fingerprint(certificate, id);
-    return state_certificate_active(connection->front->state, id);
-}
-
-static bool connect_broker(struct connection *connection)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    memcpy(address.sun_path, connection->front->broker, sizeof(connection->front->broker));
-    connection->broker = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (connection->broker < 0)
-        return false;
-    if (connect(connection->broker, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        uv_poll_init(connection->front->loop, &connection->broker_poll, connection->broker) != 0) {
-        close(connection->broker);
-        connection->broker = -1;
-        return false;
+    SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
+    if (length == 14 && memcmp(protocol, "x-amzn-http-ca", 14) == 0)
+        connection->protocol = HTTPS;
+    if (length == 14 && memcmp(protocol, "x-amzn-mqtt-ca", 14) == 0)
+        connection->protocol = MQTT;
+    authority_fingerprint(certificate, connection->id);
+    peer_address(connection, address, sizeof(address));
+    if (connection->protocol == MQTT) {
+        connection->session =
+            session_new(connection->front->world, certificate, connection->id, address);
+        return true;
     }
-    connection->broker_poll.data = connection;
+    connection->peer = https_accept(
+        connection->front->https, certificate, connection->id, address, &connection->https);
+    if (connection->peer < 0 ||
+        uv_poll_init(connection->front->loop, &connection->peer_poll, connection->peer) != 0)
+        return false;
+    connection->peer_poll.data = connection;
+    connection->peer_watched = true;
     connection->open_handles++;
     return true;
 }
@@ -245,13 +502,14 @@ static void handshake(struct connection *connection)
             connection->client_wants_write ? UV_WRITABLE : UV_READABLE, on_client);
         return;
     }
-    if (result < 0 || !is_let_in(connection) || !connect_broker(connection)) {
+    if (result < 0 || !take_in(connection)) {
         close_connection(connection);
         return;
     }
-    connection->established = true;
-    uv_timer_stop(&connection->deadline);
-    move(connection);
+    connection->secured = true;
+    if (connection->protocol == HTTPS)
+        uv_timer_stop(&connection->timer);
+    work(connection);
 }
 
 static void on_client(uv_poll_t *poll, int status, int events)
@@ -261,16 +519,17 @@ static void on_client(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         close_connection(connection);
-    else if (connection->established)
-        move(connection);
+    else if (connection->secured)
+        work(connection);
     else
         handshake(connection);
 }
 
-/* ------------------------------------------------------------------ the listener */
+/* ------------------------------------------------------------------ listeners */
 
-static void take_client(struct front *front, int descriptor)
+static void take_client(struct listener *listener, int descriptor)
 {
+    struct front *front = listener->front;
     struct connection *connection = calloc(1, sizeof(*connection));
     int on = 1;
 
@@ -286,13 +545,18 @@ static void take_client(struct front *front, int descriptor)
     }
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->front = front;
+    connection->protocol = listener->protocol;
     connection->client = descriptor;
-    connection->broker = -1;
+    connection->peer = -1;
+    iotify_buffer_init(&connection->up.waiting, WAITING_CEILING);
+    iotify_buffer_init(&connection->down.waiting, WAITING_CEILING);
+    iotify_buffer_init(&connection->up.partial, SESSION_PACKET_MAX + CHUNK);
+    iotify_buffer_init(&connection->down.partial, SESSION_PACKET_MAX + CHUNK);
     connection->client_poll.data = connection;
-    uv_timer_init(front->loop, &connection->deadline);
-    connection->deadline.data = connection;
+    uv_timer_init(front->loop, &connection->timer);
+    connection->timer.data = connection;
     connection->open_handles = 2;
-    uv_timer_start(&connection->deadline, on_deadline, HANDSHAKE_MS, 0);
+    uv_timer_start(&connection->timer, on_timer, DEADLINE_MS, 0);
     connection->next = front->connections;
     connection->link = &front->connections;
     if (connection->next)
@@ -303,13 +567,14 @@ static void take_client(struct front *front, int descriptor)
 
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
-    struct front *front = poll->data;
+    struct listener *listener = poll->data;
     int descriptor;
 
     (void)status;
     (void)events;
-    while ((descriptor = accept4(front->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        take_client(front, descriptor);
+    while (
+        (descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+        take_client(listener, descriptor);
 }
 
 /* Every certificate is taken here; whether it is a registered one is decided behind it. */
@@ -318,6 +583,20 @@ static int accept_any(X509_STORE_CTX *store, void *argument)
     (void)store;
     (void)argument;
     return 1;
+}
+
+/* One of AWS's names for a port that carries several protocols; others are not answered. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
+    const unsigned char *offered, unsigned length, void *argument)
+{
+    static const unsigned char known[] = "\x0ex-amzn-mqtt-ca\x0ex-amzn-http-ca";
+
+    (void)ssl;
+    (void)argument;
+    return SSL_select_next_proto((unsigned char **)out, size, known, sizeof(known) - 1, offered,
+               length) == OPENSSL_NPN_NEGOTIATED
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
 }
 
 static SSL_CTX *make_context(const struct authority *authority)
@@ -329,6 +608,7 @@ static SSL_CTX *make_context(const struct authority *authority)
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     SSL_CTX_set_cert_verify_callback(context, accept_any, NULL);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -340,68 +620,142 @@ static SSL_CTX *make_context(const struct authority *authority)
     return context;
 }
 
-static bool listen_on(struct front *front, uint16_t port)
+static bool listen_on(struct front *front, struct listener *listener, const char *where,
+    uint16_t port, enum protocol protocol)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     socklen_t size = sizeof(address);
     int on = 1;
 
-    front->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (front->descriptor < 0)
+    listener->front = front;
+    listener->protocol = protocol;
+    listener->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->descriptor < 0 || inet_pton(AF_INET, where, &address.sin_addr) != 1)
         return false;
-    setsockopt(front->descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(front->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-        listen(front->descriptor, BACKLOG) != 0 ||
-        getsockname(front->descriptor, (struct sockaddr *)&address, &size) != 0)
+    setsockopt(listener->descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(listener->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(listener->descriptor, BACKLOG) != 0 ||
+        getsockname(listener->descriptor, (struct sockaddr *)&address, &size) != 0 ||
+        uv_poll_init(front->loop, &listener->poll, listener->descriptor) != 0)
         return false;
-    front->port = ntohs(address.sin_port);
+    listener->port = ntohs(address.sin_port);
+    listener->poll.data = listener;
+    listener->watched = true;
+    uv_poll_start(&listener->poll, UV_READABLE, on_listener);
     return true;
 }
 
-struct front *front_open(uv_loop_t *loop, uint16_t port, struct state *state,
-    const struct authority *authority, const char *broker)
+/* ------------------------------------------------------------------ changed certificates */
+
+static void look_again(struct connection *connection)
+{
+    if (!connection->session || connection->closing)
+        return;
+    act_on(connection, session_look_again(connection->session, &connection->down.waiting));
+    if (connection->ending)
+        work(connection);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct front *front = async->data;
+    char certificate[65];
+
+    while (access_next_changed(front->world->access, certificate)) {
+        struct connection *connection = front->connections, *next;
+
+        for (; connection; connection = next) {
+            next = connection->next;
+            if (strcmp(connection->id, certificate) == 0)
+                look_again(connection);
+        }
+    }
+}
+
+void front_wake(struct front *front)
+{
+    uv_async_send(&front->wake);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static bool tell(const char *address, uint16_t port, const char *option)
+{
+    fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d: %s; try %s 0\n", address, port,
+        strerror(errno), option);
+    return false;
+}
+
+static bool open_all(
+    struct front *front, const struct front_options *options, const struct authority *authority)
+{
+    front->context = make_context(authority);
+    if (!front->context || uv_async_init(front->loop, &front->wake, on_wake) != 0)
+        return false;
+    front->wake.data = front;
+    front->woken = true;
+    if (!listen_on(front, &front->mqtt, options->address, options->mqtt_port, MQTT))
+        return tell(options->address, options->mqtt_port, "--mqtt-port");
+    if (!listen_on(front, &front->secure_http, options->address, options->https_port, HTTPS))
+        return tell(options->address, options->https_port, "--https-port");
+    return true;
+}
+
+struct front *front_open(uv_loop_t *loop, const struct front_options *options,
+    const struct session_world *world, const struct authority *authority, struct https *https)
 {
     struct front *front = calloc(1, sizeof(*front));
 
     if (!front)
         return NULL;
     front->loop = loop;
-    front->state = state;
-    front->descriptor = -1;
-    memcpy(front->broker, broker, strlen(broker) + 1);
-    front->context = make_context(authority);
-    if (!front->context || !listen_on(front, port)) {
-        fprintf(stderr,
-            "iotify-sandbox: cannot listen on 127.0.0.1 port %d: %s; try --mqtt-port 0\n", port,
-            strerror(errno));
-        front_free(front);
-        return NULL;
-    }
-    uv_poll_init(loop, &front->poll, front->descriptor);
-    front->poll.data = front;
-    uv_poll_start(&front->poll, UV_READABLE, on_listener);
-    return front;
+    front->world = world;
+    front->https = https;
+    front->mqtt.descriptor = front->secure_http.descriptor = -1;
+    memcpy(front->broker, options->broker, strlen(options->broker) + 1);
+    if (open_all(front, options, authority))
+        return front;
+    front_close(front);
+    uv_run(loop, UV_RUN_DEFAULT);
+    front_free(front);
+    return NULL;
 }
 
-uint16_t front_port(const struct front *front)
+uint16_t front_mqtt_port(const struct front *front)
 {
-    return front->port;
+    return front->mqtt.port;
+}
+
+uint16_t front_https_port(const struct front *front)
+{
+    return front->secure_http.port;
+}
+
+size_t front_sessions(const struct front *front)
+{
+    return front->sessions;
 }
 
 void front_close(struct front *front)
 {
     while (front->connections)
         close_connection(front->connections);
-    uv_close((uv_handle_t *)&front->poll, NULL);
+    if (front->mqtt.watched)
+        uv_close((uv_handle_t *)&front->mqtt.poll, NULL);
+    if (front->secure_http.watched)
+        uv_close((uv_handle_t *)&front->secure_http.poll, NULL);
+    if (front->woken)
+        uv_close((uv_handle_t *)&front->wake, NULL);
 }
 
 void front_free(struct front *front)
 {
     if (!front)
         return;
-    if (front->descriptor >= 0)
-        close(front->descriptor);
+    if (front->mqtt.descriptor >= 0)
+        close(front->mqtt.descriptor);
+    if (front->secure_http.descriptor >= 0)
+        close(front->secure_http.descriptor);
     SSL_CTX_free(front->context);
     free(front);
 }

@@ -1,8 +1,12 @@
-/* Thing groups. */
+/* Thing groups, and which things are in them. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/operation.h"
+#include "sandbox/resource.h"
+
+#define GROUPS_OF_THING_MAX 10
+#define DEPTH_MAX 7
+#define ATTRIBUTES_MAX 50
 
 static json_t *find_group(const struct request *request, const char *name)
 {
@@ -10,49 +14,158 @@ static json_t *find_group(const struct request *request, const char *name)
         request->state, "SELECT * FROM thing_groups WHERE name = ?1", STATE_WITH(name)));
 }
 
+/* The group's ancestors, the root first, as AWS lists them. */
+static json_t *ancestors(const struct request *request, const json_t *row)
+{
+    json_t *list = json_array(), *parent = json_incref((json_t *)row);
+
+    while (parent && *row_text(parent, "parent")) {
+        json_t *next = find_group(request, row_text(parent, "parent"));
+
+        json_decref(parent);
+        parent = next;
+        if (parent)
+            json_array_insert_new(list, 0,
+                json_pack("{s:s, s:s}", "groupName", row_text(parent, "name"), "groupArn",
+                    row_text(parent, "arn")));
+    }
+    json_decref(parent);
+    return list;
+}
+
+/* False after an answer. */
+static bool check_parent(const struct request *request, struct response *response)
+{
+    const char *parent = input_text(request, "parentGroupName");
+    json_t *row, *above;
+
+    if (!*parent)
+        return true;
+    row = find_group(request, parent);
+    above = row ? ancestors(request, row) : NULL;
+    if (!row)
+        respond_not_found(response, "Thing group", parent);
+    else if (json_array_size(above) + 2 > DEPTH_MAX)
+        respond_invalid(response, "The maximum depth of a group hierarchy is %d", DEPTH_MAX);
+    json_decref(above);
+    json_decref(row);
+    return response->error == NULL;
+}
+
+static bool check_properties(const struct request *request, struct response *response)
+{
+    const json_t *properties = json_object_get(request->input, "thingGroupProperties");
+
+    return check_description(response, "thingGroupDescription",
+               json_object_get(properties, "thingGroupDescription")) &&
+           check_attributes(response,
+               json_object_get(json_object_get(properties, "attributePayload"), "attributes"),
+               ATTRIBUTES_MAX);
+}
+
+/* The same properties and parent again are no error, others are. */
+static void create_again(
+    const struct request *request, struct response *response, const json_t *present)
+{
+    json_t *has = row_json(present, "properties");
+    const json_t *wants = json_object_get(request->input, "thingGroupProperties");
+    json_t *nothing = json_object();
+
+    if (json_equal(has, wants ? (json_t *)wants : nothing) &&
+        strcmp(row_text(present, "parent"), input_text(request, "parentGroupName")) == 0)
+        response->body = json_pack("{s:s, s:s, s:s}", "thingGroupName", row_text(present, "name"),
+            "thingGroupArn", row_text(present, "arn"), "thingGroupId", row_text(present, "id"));
+    else
+        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
+            "Thing Group %s already exists in your account with different properties",
+            row_text(present, "name"));
+    json_decref(nothing);
+    json_decref(has);
+}
+
 static void create_group(const struct request *request, struct response *response)
 {
-    const char *name = request->parameters[0];
+    const char *name = input_text(request, "thingGroupName");
     json_t *present = find_group(request, name);
     char *arn, *id, *properties, *now;
 
     if (present) {
-        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
-            "Thing Group %s already exists in your account", name);
+        create_again(request, response, present);
         json_decref(present);
         return;
     }
     arn = make_arn(request, "thinggroup", name);
-    id = make_id();
-    now = now_text();
-    properties = json_dumps(json_object_get(request->body, "thingGroupProperties"), JSON_COMPACT);
-    state_change(request->state,
-        "INSERT INTO thing_groups (name, arn, id, properties, parent, created)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER))",
-        STATE_WITH(name, arn, id, properties ? properties : "{}",
-            body_text(request, "parentGroupName"), now));
-    response->body = json_pack(
-        "{s:s, s:s, s:s}", "thingGroupName", name, "thingGroupArn", arn, "thingGroupId", id);
+    if (check_parent(request, response) && check_properties(request, response) &&
+        set_tags(request, response, arn)) {
+        id = make_id();
+        now = now_text();
+        properties =
+            json_dumps(json_object_get(request->input, "thingGroupProperties"), JSON_COMPACT);
+        state_change(request->state,
+            "INSERT INTO thing_groups (name, arn, id, properties, parent, created)"
+            " VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER))",
+            STATE_WITH(name, arn, id, properties ? properties : "{}",
+                input_text(request, "parentGroupName"), now));
+        response->body = json_pack(
+            "{s:s, s:s, s:s}", "thingGroupName", name, "thingGroupArn", arn, "thingGroupId", id);
+        free(id);
+        free(now);
+        free(properties);
+    }
     free(arn);
-    free(id);
-    free(now);
-    free(properties);
 }
 
 static void describe_group(const struct request *request, struct response *response)
 {
-    json_t *row = find_group(request, request->parameters[0]), *properties;
+    const char *name = input_text(request, "thingGroupName");
+    json_t *row = find_group(request, name), *metadata;
 
     if (!row) {
-        respond_not_found(response, "Thing group", request->parameters[0]);
+        respond_not_found(response, "Thing group", name);
         return;
     }
-    properties = json_loads(row_text(row, "properties"), 0, NULL);
-    response->body = json_pack("{s:s, s:s, s:s, s:I, s:o, s:{s:I}}", "thingGroupName",
+    metadata = json_pack("{s:o}", "creationDate", time_json(row, "created"));
+    if (*row_text(row, "parent")) {
+        json_object_set_new(metadata, "parentGroupName", json_string(row_text(row, "parent")));
+        json_object_set_new(metadata, "rootToParentThingGroups", ancestors(request, row));
+    }
+    response->body = json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "thingGroupName",
         row_text(row, "name"), "thingGroupArn", row_text(row, "arn"), "thingGroupId",
         row_text(row, "id"), "version", row_integer(row, "version"), "thingGroupProperties",
-        properties ? properties : json_object(), "thingGroupMetadata", "creationDate",
-        row_integer(row, "created"));
+        row_json(row, "properties"), "thingGroupMetadata", metadata);
+    json_decref(row);
+}
+
+/* False after an answer. */
+static bool expected_version(
+    const struct request *request, struct response *response, const json_t *row)
+{
+    if (!input_given(request, "expectedVersion") ||
+        input_number(request, "expectedVersion") == row_integer(row, "version"))
+        return true;
+    respond_error(response, 409, "VersionConflictException",
+        "The version for thing group %s does not match the expected version",
+        row_text(row, "name"));
+    return false;
+}
+
+static void update_group(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingGroupName");
+    json_t *row = find_group(request, name);
+    char *properties;
+
+    if (!row)
+        respond_not_found(response, "Thing group", name);
+    else if (expected_version(request, response, row) && check_properties(request, response)) {
+        properties =
+            json_dumps(json_object_get(request->input, "thingGroupProperties"), JSON_COMPACT);
+        state_change(request->state,
+            "UPDATE thing_groups SET properties = ?2, version = version + 1 WHERE name = ?1",
+            STATE_WITH(name, properties ? properties : "{}"));
+        response->body = json_pack("{s:I}", "version", row_integer(row, "version") + 1);
+        free(properties);
+    }
     json_decref(row);
 }
 
@@ -64,115 +177,231 @@ static json_t *group_json(const json_t *row)
 
 static void list_groups(const struct request *request, struct response *response)
 {
-    static const struct page_names names = PAGE_NAMES("thingGroups");
+    static const struct page page = {"thingGroups", false,
+        "WITH RECURSIVE below (name) AS (SELECT name FROM thing_groups WHERE parent = ?3"
+        " UNION SELECT g.name FROM thing_groups g JOIN below b ON g.parent = b.name WHERE ?5 <> '')"
+        " SELECT * FROM thing_groups WHERE name > ?1 AND (?3 = '' OR name IN below)"
+        " AND substr(name, 1, length(?4)) = ?4 ORDER BY name LIMIT CAST(?2 AS INTEGER)",
+        NULL, "name", group_json};
+    const char *parent = input_text(request, "parentGroup");
+    /* Without a word of the caller the whole hierarchy is listed. */
+    bool recursive = !input_given(request, "recursive") || input_flag(request, "recursive");
 
-    respond_page(request, response,
-        state_select(request->state, "SELECT * FROM thing_groups WHERE name > ?1 ORDER BY name",
-            STATE_WITH(page_after(request, &names))),
-        "name", &names, group_json);
-}
-
-static void list_groups_of_thing(const struct request *request, struct response *response)
-{
-    static const struct page_names names = PAGE_NAMES("thingGroups");
-
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
-            " WHERE t.thing = ?1 AND g.name > ?2 ORDER BY g.name",
-            STATE_WITH(request->parameters[0], page_after(request, &names))),
-        "name", &names, group_json);
-}
-
-static json_t *thing_json(const json_t *row)
-{
-    return json_string(row_text(row, "thing"));
-}
-
-static void list_things(const struct request *request, struct response *response)
-{
-    static const struct page_names names = PAGE_NAMES("things");
-    json_t *group = find_group(request, request->parameters[0]);
-
-    if (!group) {
-        respond_not_found(response, "Thing group", request->parameters[0]);
-        return;
-    }
-    json_decref(group);
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT thing FROM group_things WHERE thing_group = ?1 AND thing > ?2 ORDER BY thing"
-            " LIMIT 251",
-            STATE_WITH(request->parameters[0], page_after(request, &names))),
-        "thing", &names, thing_json);
+    if (!*parent || check_group(request, response, parent))
+        respond_page(request, response, &page,
+            STATE_WITH(parent, input_text(request, "namePrefixFilter"), recursive ? "yes" : ""));
 }
 
 static void delete_group(const struct request *request, struct response *response)
 {
+    const char *name = input_text(request, "thingGroupName");
+    json_t *row = find_group(request, name);
+
     /* AWS answers the same whether or not there was one; its members stay things. */
-    state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1",
-        STATE_WITH(request->parameters[0]));
-    state_change(request->state, "DELETE FROM thing_groups WHERE name = ?1",
-        STATE_WITH(request->parameters[0]));
-    response->body = json_object();
+    if (row && expected_version(request, response, row)) {
+        if (has_row(
+                request, "SELECT 1 FROM thing_groups WHERE parent = ?1 LIMIT 1", STATE_WITH(name)))
+            respond_invalid(response, "Cannot delete thing group %s, it has child groups", name);
+        else {
+            clear_tags(request, row_text(row, "arn"));
+            state_change(request->state, "DELETE FROM policy_targets WHERE target = ?1",
+                STATE_WITH(row_text(row, "arn")));
+            state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1",
+                STATE_WITH(name));
+            state_change(
+                request->state, "DELETE FROM thing_groups WHERE name = ?1", STATE_WITH(name));
+        }
+    }
+    json_decref(row);
 }
 
-/* The name in the body, or the one at the end of the ARN. */
-static const char *name_or_arn(
-    const struct request *request, const char *name_member, const char *arn_member)
-{
-    const char *name = body_text(request, name_member);
-    const char *slash = strrchr(body_text(request, arn_member), '/');
+/* ------------------------------------------------------------------ members */
 
-    return *name || !slash ? name : slash + 1;
+static void list_groups_of_thing(const struct request *request, struct response *response)
+{
+    static const struct page page = {"thingGroups", false,
+        "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
+        " WHERE g.name > ?1 AND t.thing = ?3 ORDER BY g.name LIMIT CAST(?2 AS INTEGER)",
+        NULL, "name", group_json};
+    const char *thing = input_text(request, "thingName");
+
+    if (check_thing(request, response, thing))
+        respond_page(request, response, &page, STATE_WITH(thing));
 }
 
-static bool find_members(const struct request *request, struct response *response,
-    const char **group, const char **thing)
+static json_t *member_json(const json_t *row)
 {
-    *group = name_or_arn(request, "thingGroupName", "thingGroupArn");
-    *thing = name_or_arn(request, "thingName", "thingArn");
-    if (!has_row(request, "SELECT 1 FROM thing_groups WHERE name = ?1", STATE_WITH(*group)))
-        respond_not_found(response, "Thing group", *group);
-    else if (!has_row(request, "SELECT 1 FROM things WHERE name = ?1", STATE_WITH(*thing)))
-        respond_not_found(response, "Thing", *thing);
-    else
-        return true;
-    return false;
+    return json_string(row_text(row, "thing"));
+}
+
+static void list_members(const struct request *request, struct response *response)
+{
+    static const struct page page = {"things", false,
+        "WITH RECURSIVE below (name) AS (SELECT ?3 UNION SELECT g.name FROM thing_groups g"
+        " JOIN below b ON g.parent = b.name WHERE ?4 <> '')"
+        " SELECT DISTINCT thing FROM group_things WHERE thing > ?1 AND thing_group IN below"
+        " ORDER BY thing LIMIT CAST(?2 AS INTEGER)",
+        NULL, "thing", member_json};
+    const char *group = input_text(request, "thingGroupName");
+
+    if (check_group(request, response, group))
+        respond_page(request, response, &page,
+            STATE_WITH(group, input_flag(request, "recursive") ? "yes" : ""));
+}
+
+bool join_group(
+    const struct request *request, struct response *response, const char *group, const char *thing)
+{
+    if (!check_group(request, response, group) || !check_thing(request, response, thing))
+        return false;
+    if (has_row(request,
+            "SELECT count(*) AS n FROM group_things WHERE thing = ?1 AND thing_group <> ?2"
+            " HAVING n >= 10",
+            STATE_WITH(thing, group))) {
+        respond_invalid(
+            response, "Thing %s is in %d groups, the maximum", thing, GROUPS_OF_THING_MAX);
+        return false;
+    }
+    state_change(request->state,
+        "INSERT OR IGNORE INTO group_things (thing_group, thing) VALUES (?1, ?2)",
+        STATE_WITH(group, thing));
+    return true;
+}
+
+static bool leave_group(
+    const struct request *request, struct response *response, const char *group, const char *thing)
+{
+    if (!check_group(request, response, group) || !check_thing(request, response, thing))
+        return false;
+    state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
+        STATE_WITH(group, thing));
+    return true;
+}
+
+/* The name, or the one at the end of the ARN; "" after an answer. */
+static const char *name_or_arn(const struct request *request, struct response *response,
+    const char *name_member, const char *arn_member)
+{
+    const char *name = input_text(request, name_member);
+    const char *slash = strrchr(input_text(request, arn_member), '/');
+
+    if (!*name && slash)
+        name = slash + 1;
+    if (!*name)
+        respond_invalid(response, "%s or %s is needed", name_member, arn_member);
+    return name;
 }
 
 static void add_thing(const struct request *request, struct response *response)
 {
-    const char *group, *thing;
+    const char *group = name_or_arn(request, response, "thingGroupName", "thingGroupArn");
+    const char *thing = name_or_arn(request, response, "thingName", "thingArn");
 
-    if (!find_members(request, response, &group, &thing))
-        return;
-    state_change(request->state,
-        "INSERT OR IGNORE INTO group_things (thing_group, thing) VALUES (?1, ?2)",
-        STATE_WITH(group, thing));
-    response->body = json_object();
+    if (*group && *thing)
+        join_group(request, response, group, thing);
 }
 
 static void remove_thing(const struct request *request, struct response *response)
 {
-    const char *group, *thing;
+    const char *group = name_or_arn(request, response, "thingGroupName", "thingGroupArn");
+    const char *thing = name_or_arn(request, response, "thingName", "thingArn");
 
-    if (!find_members(request, response, &group, &thing))
-        return;
-    state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
-        STATE_WITH(group, thing));
-    response->body = json_object();
+    if (*group && *thing)
+        leave_group(request, response, group, thing);
 }
+
+static void update_groups_of_thing(const struct request *request, struct response *response)
+{
+    const char *thing = input_text(request, "thingName");
+    const json_t *add = json_object_get(request->input, "thingGroupsToAdd");
+    const json_t *leave = json_object_get(request->input, "thingGroupsToRemove");
+
+    for (size_t i = 0; i < json_array_size(leave) && !response->error; i++) {
+        const char *group = json_string_value(json_array_get(leave, i));
+
+        leave_group(request, response, group ? group : "", thing);
+    }
+    for (size_t i = 0; i < json_array_size(add) && !response->error; i++) {
+        const char *group = json_string_value(json_array_get(add, i));
+
+        join_group(request, response, group ? group : "", thing);
+    }
+}
+
+static const struct parameter create_parameters[] = {
+    NAME_IN_PATH("thingGroupName"),
+    NAME_IN_BODY("parentGroupName"),
+    {"thingGroupProperties", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    TAGS_IN_BODY,
+    END_OF_PARAMETERS,
+};
+static const struct parameter name_parameters[] = {
+    NAME_IN_PATH("thingGroupName"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter update_parameters[] = {
+    NAME_IN_PATH("thingGroupName"),
+    {"thingGroupProperties", IN_BODY, OBJECT, true, 0, 0, ANYTHING, NULL, NULL},
+    EXPECTED_VERSION(IN_BODY),
+    END_OF_PARAMETERS,
+};
+static const struct parameter delete_parameters[] = {
+    NAME_IN_PATH("thingGroupName"),
+    EXPECTED_VERSION(IN_QUERY),
+    END_OF_PARAMETERS,
+};
+static const struct parameter list_parameters[] = {
+    PAGE_PARAMETERS,
+    NAME_IN_QUERY("parentGroup"),
+    NAME_IN_QUERY("namePrefixFilter"),
+    FLAG_IN_QUERY("recursive"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter of_thing_parameters[] = {
+    NAME_IN_PATH("thingName"),
+    PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter members_parameters[] = {
+    NAME_IN_PATH("thingGroupName"),
+    FLAG_IN_QUERY("recursive"),
+    PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter member_parameters[] = {
+    NAME_IN_BODY("thingGroupName"),
+    TEXT_IN_BODY("thingGroupArn"),
+    NAME_IN_BODY("thingName"),
+    TEXT_IN_BODY("thingArn"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter update_of_thing_parameters[] = {
+    NAME_IN_BODY("thingName"),
+    {"thingGroupsToAdd", IN_BODY, LIST, false, 0, 0, ANYTHING, NULL, NULL},
+    {"thingGroupsToRemove", IN_BODY, LIST, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
 
 /* The fixed paths stand before the ones with a parameter. */
 const struct operation group_operations[] = {
-    {"AddThingToThingGroup", "PUT", "/thing-groups/addThingToThingGroup", add_thing},
-    {"RemoveThingFromThingGroup", "PUT", "/thing-groups/removeThingFromThingGroup", remove_thing},
-    {"CreateThingGroup", "POST", "/thing-groups/{}", create_group},
-    {"DescribeThingGroup", "GET", "/thing-groups/{}", describe_group},
-    {"ListThingGroups", "GET", "/thing-groups", list_groups},
-    {"ListThingGroupsForThing", "GET", "/things/{}/thing-groups", list_groups_of_thing},
-    {"ListThingsInThingGroup", "GET", "/thing-groups/{}/things", list_things},
-    {"DeleteThingGroup", "DELETE", "/thing-groups/{}", delete_group},
-    {NULL, NULL, NULL, NULL},
+    {"AddThingToThingGroup", "PUT", "/thing-groups/addThingToThingGroup", 60, true, add_thing,
+        member_parameters},
+    {"RemoveThingFromThingGroup", "PUT", "/thing-groups/removeThingFromThingGroup", 15, true,
+        remove_thing, member_parameters},
+    {"UpdateThingGroupsForThing", "PUT", "/thing-groups/updateThingGroupsForThing", 10, true,
+        update_groups_of_thing, update_of_thing_parameters},
+    {"CreateThingGroup", "POST", "/thing-groups/{thingGroupName}", 25, false, create_group,
+        create_parameters},
+    {"DescribeThingGroup", "GET", "/thing-groups/{thingGroupName}", 100, false, describe_group,
+        name_parameters},
+    {"UpdateThingGroup", "PATCH", "/thing-groups/{thingGroupName}", 15, false, update_group,
+        update_parameters},
+    {"ListThingGroups", "GET", "/thing-groups", 10, false, list_groups, list_parameters},
+    {"ListThingGroupsForThing", "GET", "/things/{thingName}/thing-groups", 10, false,
+        list_groups_of_thing, of_thing_parameters},
+    {"ListThingsInThingGroup", "GET", "/thing-groups/{thingGroupName}/things", 25, false,
+        list_members, members_parameters},
+    {"DeleteThingGroup", "DELETE", "/thing-groups/{thingGroupName}", 15, true, delete_group,
+        delete_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
 };

@@ -1,105 +1,47 @@
 /* iotify-sandbox: AWS IoT on this machine, until stopped or around one command. */
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "sandbox/api.h"
 #include "sandbox/broker.h"
 #include "sandbox/front.h"
+#include "sandbox/options.h"
 
-static const char help[] =
-    "Usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n"
-    "\n"
-    "AWS IoT on this machine: the control plane, and MQTT with mutual TLS before a real broker.\n"
-    "With a COMMAND: start, run it with everything set in its environment, and stop.\n"
-    "\n"
-    "  --dir DIR               keep state and root certificate there; default: nothing is kept\n"
-    "  --api-port PORT         of the control plane (7070); 0 chooses one\n"
-    "  --mqtt-port PORT        of the MQTT endpoint (8883); 0 chooses one\n"
-    "  --deprecation-wait S    seconds from deprecating a thing type to deleting it (300)\n"
-    "  --version, --help\n";
-
-struct settings {
-    const char *folder;
-    long api_port, mqtt_port, deprecation_wait;
-    char **command; /* NULL: none */
-};
+/* A burst of 64 keys is answered at once. */
+#define POOL_SIZE 64
 
 struct sandbox {
-    struct settings settings;
-    struct api_options options;
+    struct options options;
+    struct api_options api_options;
     char folder[4096], temporary[32], database[4200];
     char access_key[64], secret_key[96];
     struct state *state;
+    struct key_pool *pool;
     struct authority *authority;
+    struct access *access;
+    struct counts *counts;
     struct broker broker;
+    struct publisher *publisher;
+    struct https *https;
+    struct session_world world;
     struct api *api;
     struct front *front;
     uv_loop_t loop;
-    uv_signal_t interrupt, terminate;
+    uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
+    int lock;               /* on the folder; -1: none */
     uv_process_t process;
     bool running; /* the command */
     int status;
 };
-
-/* ------------------------------------------------------------------ command line */
-
-static bool number(const char *text, const char *option, long most, long *out)
-{
-    char *end;
-
-    errno = 0;
-    *out = text ? strtol(text, &end, 10) : -1;
-    if (text && *text && !*end && errno == 0 && *out >= 0 && *out <= most)
-        return true;
-    fprintf(stderr, "iotify-sandbox: %s takes a number from 0 to %ld\n", option, most);
-    return false;
-}
-
-/* 1: go on, 0: done, -1: bad usage */
-static int parse(struct settings *settings, int count, char **arguments)
-{
-    *settings = (struct settings){.api_port = 7070, .mqtt_port = 8883, .deprecation_wait = 300};
-    for (int i = 1; i < count; i++) {
-        const char *option = arguments[i];
-        const char *value = i + 1 < count ? arguments[i + 1] : NULL;
-
-        if (strcmp(option, "--") == 0) {
-            settings->command = arguments + i + 1;
-            return *settings->command ? 1 : -1;
-        }
-        if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0) {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (strcmp(option, "--version") == 0) {
-            printf("iotify-sandbox %s\n", IOTIFY_VERSION);
-            return 0;
-        }
-        i++;
-        if (strcmp(option, "--dir") == 0 && value)
-            settings->folder = value;
-        else if (strcmp(option, "--api-port") == 0) {
-            if (!number(value, option, 65535, &settings->api_port))
-                return -1;
-        } else if (strcmp(option, "--mqtt-port") == 0) {
-            if (!number(value, option, 65535, &settings->mqtt_port))
-                return -1;
-        } else if (strcmp(option, "--deprecation-wait") == 0) {
-            if (!number(value, option, 86400, &settings->deprecation_wait))
-                return -1;
-        } else {
-            fprintf(stderr, "iotify-sandbox: unknown option %s; see --help\n", option);
-            return -1;
-        }
-    }
-    return 1;
-}
 
 /* ------------------------------------------------------------------ what it needs */
 
@@ -130,7 +72,9 @@ static bool find_keys(struct sandbox *sandbox)
 
 static bool find_folder(struct sandbox *sandbox)
 {
-    if (!sandbox->settings.folder) {
+    const char *given = sandbox->options.folder;
+
+    if (!given) {
         memcpy(sandbox->temporary, "/tmp/iotify-sandbox-XXXXXX", 27);
         if (!mkdtemp(sandbox->temporary)) {
             fprintf(stderr, "iotify-sandbox: cannot make a folder in /tmp: %s\n", strerror(errno));
@@ -140,20 +84,27 @@ static bool find_folder(struct sandbox *sandbox)
         snprintf(sandbox->folder, sizeof(sandbox->folder), "%s", sandbox->temporary);
         return true;
     }
-    if ((mkdir(sandbox->settings.folder, 0700) != 0 && errno != EEXIST) ||
-        !realpath(sandbox->settings.folder, sandbox->folder)) {
-        fprintf(stderr, "iotify-sandbox: cannot use the folder %s: %s\n", sandbox->settings.folder,
-            strerror(errno));
+    if ((mkdir(given, 0700) != 0 && errno != EEXIST) || !realpath(given, sandbox->folder)) {
+        fprintf(stderr, "iotify-sandbox: cannot use the folder %s: %s\n", given, strerror(errno));
+        return false;
+    }
+    sandbox->lock = open(sandbox->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (sandbox->lock < 0 || flock(sandbox->lock, LOCK_EX | LOCK_NB) != 0) {
+        fprintf(stderr, "iotify-sandbox: the folder %s is used by another sandbox; end it first\n",
+            given);
         return false;
     }
     snprintf(sandbox->database, sizeof(sandbox->database), "%s/state.db", sandbox->folder);
+    if (sandbox->options.reset && !state_remove(sandbox->database))
+        return false;
+    if (sandbox->options.ephemeral)
+        sandbox->database[0] = '\0';
     return true;
 }
 
 static void remove_temporary(const struct sandbox *sandbox)
 {
-    static const char *const files[] = {
-        "ca.pem", "ca.key", "broker.conf", "broker.sock", "broker.log"};
+    static const char *const files[] = {"ca.pem", "ca.key", "broker.conf", "broker.log"};
     char path[4200];
 
     if (!*sandbox->temporary)
@@ -165,25 +116,107 @@ static void remove_temporary(const struct sandbox *sandbox)
     rmdir(sandbox->temporary);
 }
 
+/* Each session costs two descriptors here and one in the broker. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* ------------------------------------------------------------------ putting it together */
+
+static void on_access_changed(void *argument)
+{
+    struct sandbox *sandbox = argument;
+
+    if (sandbox->front)
+        front_wake(sandbox->front);
+}
+
+static double quota_of(void *argument, const char *operation)
+{
+    return quotas_rate(((struct sandbox *)argument)->options.quotas, operation);
+}
+
+static bool publish(
+    void *argument, const char *topic, const char *payload, size_t size, int qos, bool retain)
+{
+    return publisher_publish(
+        ((struct sandbox *)argument)->publisher, topic, payload, size, qos, retain);
+}
+
+static size_t count_sessions(void *argument)
+{
+    return front_sessions(((struct sandbox *)argument)->front);
+}
+
+static bool open_data_plane(struct sandbox *sandbox)
+{
+    const struct front_options options = {.address = sandbox->options.address,
+        .mqtt_port = (uint16_t)sandbox->options.mqtt_port,
+        .https_port = (uint16_t)sandbox->options.https_port,
+        .broker = sandbox->broker.socket};
+
+    sandbox->publisher = publisher_open(sandbox->broker.socket);
+    sandbox->https = sandbox->publisher ? https_open(sandbox->access, sandbox->publisher) : NULL;
+    if (!sandbox->https)
+        return false;
+    sandbox->world =
+        (struct session_world){sandbox->access, sandbox->options.quotas, sandbox->options.faults};
+    sandbox->front =
+        front_open(&sandbox->loop, &options, &sandbox->world, sandbox->authority, sandbox->https);
+    return sandbox->front != NULL;
+}
+
+static bool open_control_plane(struct sandbox *sandbox)
+{
+    const struct options *options = &sandbox->options;
+
+    sandbox->api_options = (struct api_options){.address = options->address,
+        .port = (uint16_t)options->api_port,
+        .access_key = sandbox->access_key,
+        .secret_key = sandbox->secret_key,
+        .token = getenv("AWS_SESSION_TOKEN"),
+        .service = {.mqtt_port = front_mqtt_port(sandbox->front),
+            .https_port = front_https_port(sandbox->front),
+            .deprecation_wait_ms = options->deprecation_wait_ms,
+            .detach_wait_ms = options->detach_wait_ms,
+            .quota = quota_of,
+            .publish = publish,
+            .argument = sandbox},
+        .admin = {.counts = sandbox->counts,
+            .faults = options->faults,
+            .quotas = options->quotas,
+            .pool = sandbox->pool,
+            .sessions = count_sessions,
+            .argument = sandbox},
+        .state = sandbox->state,
+        .authority = sandbox->authority,
+        .access = sandbox->access,
+        .faults = options->faults,
+        .quotas = options->quotas,
+        .counts = sandbox->counts};
+    sandbox->api = api_open(&sandbox->api_options);
+    return sandbox->api != NULL;
+}
+
 static bool open_all(struct sandbox *sandbox)
 {
     if (!find_folder(sandbox) || !find_keys(sandbox))
         return false;
+    sandbox->counts = counts_new();
+    sandbox->pool = key_pool_open(NULL, POOL_SIZE);
     sandbox->state = state_open(*sandbox->database ? sandbox->database : NULL);
     sandbox->authority = sandbox->state ? authority_open(sandbox->folder) : NULL;
     if (!sandbox->authority || !broker_start(&sandbox->broker, sandbox->folder))
         return false;
-    sandbox->front = front_open(&sandbox->loop, (uint16_t)sandbox->settings.mqtt_port,
-        sandbox->state, sandbox->authority, sandbox->broker.socket);
-    if (!sandbox->front)
-        return false;
-    sandbox->options = (struct api_options){.port = (uint16_t)sandbox->settings.api_port,
-        .mqtt_port = front_port(sandbox->front),
-        .access_key = sandbox->access_key,
-        .secret_key = sandbox->secret_key,
-        .deprecation_wait = sandbox->settings.deprecation_wait};
-    sandbox->api = api_open(&sandbox->options, sandbox->state, sandbox->authority);
-    return sandbox->api != NULL;
+    authority_set_pool(sandbox->authority, sandbox->pool);
+    sandbox->access = access_new(sandbox->state, on_access_changed, sandbox);
+    return open_data_plane(sandbox) && open_control_plane(sandbox);
 }
 
 static void close_all(struct sandbox *sandbox)
@@ -192,34 +225,44 @@ static void close_all(struct sandbox *sandbox)
     if (sandbox->front)
         front_close(sandbox->front);
     uv_run(&sandbox->loop, UV_RUN_DEFAULT);
+    https_close(sandbox->https);
     front_free(sandbox->front);
+    publisher_close(sandbox->publisher);
     broker_stop(&sandbox->broker);
+    access_free(sandbox->access);
     authority_close(sandbox->authority);
     state_close(sandbox->state);
+    key_pool_close(sandbox->pool);
+    counts_free(sandbox->counts);
     remove_temporary(sandbox);
 }
 
 /* ------------------------------------------------------------------ running */
 
+static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+#define SIGNALS (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
+
 static void close_signals(struct sandbox *sandbox)
 {
-    if (!uv_is_closing((uv_handle_t *)&sandbox->interrupt))
-        uv_close((uv_handle_t *)&sandbox->interrupt, NULL);
-    if (!uv_is_closing((uv_handle_t *)&sandbox->terminate))
-        uv_close((uv_handle_t *)&sandbox->terminate, NULL);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (!uv_is_closing((uv_handle_t *)&sandbox->signals[i]))
+            uv_close((uv_handle_t *)&sandbox->signals[i], NULL);
+    /* Another one must not leave files and processes behind. */
+    for (size_t i = 0; i < SIGNALS; i++)
+        signal(signal_numbers[i], SIG_IGN);
     uv_stop(&sandbox->loop);
 }
 
-/* A command gets the signals too: it decides when it ends. */
+/* A command gets what the terminal sends too, and decides when it ends. */
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct sandbox *sandbox = handle->data;
 
-    if (!sandbox->running) {
+    if (!sandbox->running)
         close_signals(sandbox);
-    } else if (number == SIGTERM) {
-        uv_process_kill(&sandbox->process, SIGTERM);
-    }
+    else if (number != SIGINT)
+        uv_process_kill(&sandbox->process, number);
 }
 
 static void on_command_end(uv_process_t *process, int64_t status, int number)
@@ -232,6 +275,44 @@ static void on_command_end(uv_process_t *process, int64_t status, int number)
     close_signals(sandbox);
 }
 
+static void set_number(const char *name, int number)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d", number);
+    setenv(name, text, 1);
+}
+
+/* Behind what a list in the environment has. */
+static void add_to_list(const char *name, const char *separator, const char *item)
+{
+    const char *before = getenv(name);
+    char *list = NULL;
+
+    if (asprintf(&list, "%s%s%s", before ? before : "", before && *before ? separator : "", item) >
+        0)
+        setenv(name, list, 1);
+    free(list);
+}
+
+/* A proxy does not reach this machine; and the programs beside this one are found without a path.
+ */
+static void set_surroundings(void)
+{
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    char *slash;
+
+    add_to_list("NO_PROXY", ",", "localhost,127.0.0.1");
+    add_to_list("no_proxy", ",", "localhost,127.0.0.1");
+    program[length > 0 ? length : 0] = '\0';
+    slash = strrchr(program, '/');
+    if (!slash)
+        return;
+    *slash = '\0';
+    add_to_list("PATH", ":", program);
+}
+
 static void set_environment(const struct sandbox *sandbox)
 {
     char url[64], bundle[4200];
@@ -239,15 +320,19 @@ static void set_environment(const struct sandbox *sandbox)
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", api_port(sandbox->api));
     snprintf(bundle, sizeof(bundle), "%s/ca.pem", sandbox->folder);
     setenv("AWS_ENDPOINT_URL_IOT", url, 1);
+    setenv("AWS_ENDPOINT_URL_IOT_DATA_PLANE", url, 1);
     setenv("AWS_ENDPOINT_URL_STS", url, 1);
     setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url, 1);
     setenv("AWS_ACCESS_KEY_ID", sandbox->access_key, 1);
     setenv("AWS_SECRET_ACCESS_KEY", sandbox->secret_key, 1);
-    unsetenv("AWS_SESSION_TOKEN");
     setenv("AWS_REGION", "eu-central-1", 0);
     setenv("AWS_DEFAULT_REGION", "eu-central-1", 0);
     setenv("AWS_CA_BUNDLE", bundle, 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
+    set_surroundings();
+    set_number("IOTIFY_SANDBOX_API_PORT", api_port(sandbox->api));
+    set_number("IOTIFY_SANDBOX_MQTT_PORT", front_mqtt_port(sandbox->front));
+    set_number("IOTIFY_SANDBOX_HTTPS_PORT", front_https_port(sandbox->front));
 }
 
 static bool start_command(struct sandbox *sandbox)
@@ -258,8 +343,8 @@ static bool start_command(struct sandbox *sandbox)
         {.flags = UV_INHERIT_FD, .data.fd = 2},
     };
     uv_process_options_t options = {.exit_cb = on_command_end,
-        .file = sandbox->settings.command[0],
-        .args = sandbox->settings.command,
+        .file = sandbox->options.command[0],
+        .args = sandbox->options.command,
         .stdio_count = 3,
         .stdio = stdio};
     int code;
@@ -279,32 +364,36 @@ static bool start_command(struct sandbox *sandbox)
 
 static void tell(const struct sandbox *sandbox)
 {
+    int port = api_port(sandbox->api);
+
     printf("AWS IoT:  http://127.0.0.1:%d\n"
            "MQTT:     localhost:%d\n"
+           "HTTPS:    https://localhost:%d/topics/…\n"
            "To use it:\n"
            "  export AWS_ENDPOINT_URL_IOT=http://127.0.0.1:%d "
-           "AWS_ENDPOINT_URL_STS=http://127.0.0.1:%d\n"
+           "AWS_ENDPOINT_URL_STS=http://127.0.0.1:%d \\\n"
+           "    AWS_ENDPOINT_URL_SERVICE_QUOTAS=http://127.0.0.1:%d\n"
            "  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=eu-central-1\n"
            "  export AWS_CA_BUNDLE=%s/ca.pem\n"
            "Ctrl-C ends it.\n",
-        api_port(sandbox->api), front_port(sandbox->front), api_port(sandbox->api),
-        api_port(sandbox->api), sandbox->access_key,
-        getenv("AWS_SECRET_ACCESS_KEY") ? "(yours)" : sandbox->secret_key, sandbox->folder);
+        port, front_mqtt_port(sandbox->front), front_https_port(sandbox->front), port, port, port,
+        sandbox->access_key, getenv("AWS_SECRET_ACCESS_KEY") ? "(yours)" : sandbox->secret_key,
+        sandbox->folder);
     fflush(stdout);
 }
 
 static void run(struct sandbox *sandbox)
 {
-    uv_signal_init(&sandbox->loop, &sandbox->interrupt);
-    uv_signal_init(&sandbox->loop, &sandbox->terminate);
-    sandbox->interrupt.data = sandbox->terminate.data = sandbox;
-    uv_signal_start(&sandbox->interrupt, on_signal, SIGINT);
-    uv_signal_start(&sandbox->terminate, on_signal, SIGTERM);
-    if (sandbox->settings.command && !start_command(sandbox)) {
+    for (size_t i = 0; i < SIGNALS; i++) {
+        uv_signal_init(&sandbox->loop, &sandbox->signals[i]);
+        sandbox->signals[i].data = sandbox;
+        uv_signal_start(&sandbox->signals[i], on_signal, signal_numbers[i]);
+    }
+    if (sandbox->options.command && !start_command(sandbox)) {
         close_signals(sandbox);
         return;
     }
-    if (!sandbox->settings.command)
+    if (!sandbox->options.command)
         tell(sandbox);
     uv_run(&sandbox->loop, UV_RUN_DEFAULT);
 }
@@ -312,20 +401,19 @@ static void run(struct sandbox *sandbox)
 int main(int count, char **arguments)
 {
     static struct sandbox sandbox;
-    int usage = parse(&sandbox.settings, count, arguments);
+    enum options_outcome outcome = options_parse(&sandbox.options, count, arguments);
 
-    if (usage <= 0) {
-        if (usage < 0)
-            fprintf(stderr, "usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n");
-        return usage < 0 ? 2 : 0;
+    if (outcome == OPTIONS_RUN) {
+        signal(SIGPIPE, SIG_IGN);
+        raise_limit();
+        uv_loop_init(&sandbox.loop);
+        if (open_all(&sandbox))
+            run(&sandbox);
+        else
+            sandbox.status = 1;
+        close_all(&sandbox);
+        uv_loop_close(&sandbox.loop);
     }
-    signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&sandbox.loop);
-    if (open_all(&sandbox))
-        run(&sandbox);
-    else
-        sandbox.status = 1;
-    close_all(&sandbox);
-    uv_loop_close(&sandbox.loop);
-    return sandbox.status;
+    options_clear(&sandbox.options);
+    return outcome == OPTIONS_BAD ? 2 : sandbox.status;
 }

@@ -1,79 +1,113 @@
-/* Policies, their versions, and what they are attached to. */
+/* Policies and their versions. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/operation.h"
+#include "sandbox/policy.h"
+#include "sandbox/resource.h"
 
-#define DOCUMENT_MAX 2048
-#define POLICIES_PER_TARGET 10
+#define VERSIONS_MAX 5
 
 static json_t *find_policy(const struct request *request, const char *name)
 {
     return first_row(state_select(request->state,
-        "SELECT p.name, p.arn, p.created, p.default_version, v.document FROM policies p"
+        "SELECT p.*, v.document, v.id FROM policies p"
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " WHERE p.name = ?1",
         STATE_WITH(name)));
 }
 
-/* A JSON object with statements, short enough; AWS counts it without white space. */
-static bool valid_document(const char *text)
+/* False after MalformedPolicyException. */
+static bool check_document(struct response *response, const char *document)
 {
-    json_t *document = json_loads(text, 0, NULL);
-    char *compact = json_dumps(document, JSON_COMPACT);
-    bool good = json_is_object(document) && json_object_get(document, "Statement") && compact &&
-                strlen(compact) <= DOCUMENT_MAX;
+    char why[256] = "";
+    struct policy *policy = policy_parse(document, why, sizeof(why));
 
-    free(compact);
-    json_decref(document);
-    return good;
+    if (!policy)
+        respond_error(
+            response, 400, "MalformedPolicyException", "Policy document is malformed: %s", why);
+    policy_free(policy);
+    return response->error == NULL;
 }
 
-static void create_policy(const struct request *request, struct response *response)
+static void add_version(
+    const struct request *request, const char *name, const char *version, const char *document)
 {
-    const char *name = request->parameters[0], *document = body_text(request, "policyDocument");
-    json_t *present = find_policy(request, name);
+    char *now = now_text();
+
+    state_change(request->state,
+        "INSERT INTO policy_versions (policy, version, document, created)"
+        " VALUES (?1, CAST(?2 AS INTEGER), ?3, CAST(?4 AS INTEGER))",
+        STATE_WITH(name, version, document, now));
+    free(now);
+}
+
+bool create_policy_row(const struct request *request, struct response *response, const char *name,
+    const char *document)
+{
+    json_t *present;
     char *arn, *now;
 
+    if (!check_document(response, document))
+        return false;
+    present = find_policy(request, name);
     if (present) {
         respond_exists(response, name, row_text(present, "arn"),
             "Policy cannot be created - name already exists (name=%s)", name);
         json_decref(present);
-        return;
-    }
-    if (!valid_document(document)) {
-        respond_error(
-            response, 400, "MalformedPolicyException", "Policy document is malformed or too long");
-        return;
+        return false;
     }
     arn = make_arn(request, "policy", name);
-    now = now_text();
-    state_change(request->state,
-        "INSERT INTO policies (name, arn, created, default_version)"
-        " VALUES (?1, ?2, CAST(?3 AS INTEGER), '1')",
-        STATE_WITH(name, arn, now));
-    state_change(request->state,
-        "INSERT INTO policy_versions (policy, version, document, created)"
-        " VALUES (?1, '1', ?2, CAST(?3 AS INTEGER))",
-        STATE_WITH(name, document, now));
+    if (set_tags(request, response, arn)) {
+        now = now_text();
+        state_change(request->state,
+            "INSERT INTO policies (name, arn, created, modified, default_version, last_version)"
+            " VALUES (?1, ?2, CAST(?3 AS INTEGER), CAST(?3 AS INTEGER), 1, 1)",
+            STATE_WITH(name, arn, now));
+        add_version(request, name, "1", document);
+        free(now);
+    }
+    free(arn);
+    return response->error == NULL;
+}
+
+static void create_policy(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "policyName");
+    const char *document = input_text(request, "policyDocument");
+    char *arn;
+
+    if (!create_policy_row(request, response, name, document))
+        return;
+    arn = make_arn(request, "policy", name);
     response->body = json_pack("{s:s, s:s, s:s, s:s}", "policyName", name, "policyArn", arn,
         "policyDocument", document, "policyVersionId", "1");
     free(arn);
-    free(now);
+}
+
+/* A number of a row as the text that the API has in its place. */
+static json_t *version_json(const json_t *row, const char *column)
+{
+    char *text = number_text(row_integer(row, column));
+    json_t *json = json_string(text);
+
+    free(text);
+    return json;
 }
 
 static void get_policy(const struct request *request, struct response *response)
 {
-    json_t *row = find_policy(request, request->parameters[0]);
+    const char *name = input_text(request, "policyName");
+    json_t *row = find_policy(request, name);
 
     if (!row) {
-        respond_not_found(response, "Policy", request->parameters[0]);
+        respond_not_found(response, "Policy", name);
         return;
     }
-    response->body =
-        json_pack("{s:s, s:s, s:s, s:s, s:I}", "policyName", row_text(row, "name"), "policyArn",
-            row_text(row, "arn"), "policyDocument", row_text(row, "document"), "defaultVersionId",
-            row_text(row, "default_version"), "creationDate", row_integer(row, "created"));
+    response->body = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "policyName",
+        row_text(row, "name"), "policyArn", row_text(row, "arn"), "policyDocument",
+        row_text(row, "document"), "defaultVersionId", version_json(row, "default_version"),
+        "creationDate", time_json(row, "created"), "lastModifiedDate", time_json(row, "modified"),
+        "generationId", version_json(row, "id"));
     json_decref(row);
 }
 
@@ -85,169 +119,226 @@ static json_t *policy_json(const json_t *row)
 
 static void list_policies(const struct request *request, struct response *response)
 {
-    static const struct page_names names = PAGE_MARKER("policies");
+    static const struct page page = {"policies", true,
+        "SELECT rowid AS position, * FROM policies WHERE rowid > CAST(?1 AS INTEGER)"
+        " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
+        "SELECT rowid AS position, * FROM policies WHERE rowid < CAST(?1 AS INTEGER)"
+        " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
+        "position", policy_json};
 
-    respond_page(request, response,
-        state_select(request->state, "SELECT * FROM policies WHERE name > ?1 ORDER BY name",
-            STATE_WITH(page_after(request, &names))),
-        "name", &names, policy_json);
-}
-
-static bool check_policy(const struct request *request, struct response *response)
-{
-    if (has_row(
-            request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(request->parameters[0])))
-        return true;
-    respond_not_found(response, "Policy", request->parameters[0]);
-    return false;
-}
-
-static json_t *version_json(const json_t *row)
-{
-    return json_pack("{s:s, s:b, s:I}", "versionId", row_text(row, "version"), "isDefaultVersion",
-        row_integer(row, "is_default") != 0, "createDate", row_integer(row, "created"));
-}
-
-static void list_versions(const struct request *request, struct response *response)
-{
-    static const struct page_names names = PAGE_NAMES("policyVersions");
-
-    if (!check_policy(request, response))
-        return;
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT v.version, v.created, v.version = p.default_version AS is_default"
-            " FROM policy_versions v JOIN policies p ON p.name = v.policy"
-            " WHERE p.name = ?1 ORDER BY v.version",
-            STATE_WITH(request->parameters[0])),
-        "version", &names, version_json);
-}
-
-static void delete_version(const struct request *request, struct response *response)
-{
-    const char *name = request->parameters[0], *version = request->parameters[1];
-
-    if (!check_policy(request, response))
-        return;
-    if (has_row(request, "SELECT 1 FROM policies WHERE name = ?1 AND default_version = ?2",
-            STATE_WITH(name, version)))
-        respond_error(response, 409, "DeleteConflictException",
-            "Cannot delete the default version of a policy (versionId=%s)", version);
-    else if (state_change(request->state,
-                 "DELETE FROM policy_versions WHERE policy = ?1 AND version = ?2",
-                 STATE_WITH(name, version)) < 1)
-        respond_not_found(response, "Policy version", version);
-    else
-        response->body = json_object();
+    respond_page(request, response, &page, NULL);
 }
 
 static void delete_policy(const struct request *request, struct response *response)
 {
-    const char *name = request->parameters[0];
+    const char *name = input_text(request, "policyName");
+    char *now;
+    json_t *row;
 
     if (!check_policy(request, response))
         return;
-    if (has_row(
-            request, "SELECT 1 FROM policy_targets WHERE policy = ?1 LIMIT 1", STATE_WITH(name)) ||
-        has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 1",
-            STATE_WITH(name))) {
+    now = now_text();
+    /* A policy that was detached a moment ago still counts as attached. */
+    if (has_row(request,
+            "SELECT 1 FROM policy_targets WHERE policy = ?1 UNION SELECT 1 FROM detached_policies"
+            " WHERE policy = ?1 AND until > CAST(?2 AS INTEGER) LIMIT 1",
+            STATE_WITH(name, now)))
         respond_error(response, 409, "DeleteConflictException",
             "The policy cannot be deleted as the policy is attached to one or more principals "
-            "(name=%s) or has other versions",
+            "(name=%s)",
             name);
-        return;
+    else if (has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 1",
+                 STATE_WITH(name)))
+        respond_error(response, 409, "DeleteConflictException",
+            "Cannot delete the policy because it has one or more policy versions attached to it "
+            "(name=%s)",
+            name);
+    else {
+        row = find_policy(request, name);
+        clear_tags(request, row_text(row, "arn"));
+        json_decref(row);
+        state_change(
+            request->state, "DELETE FROM policy_versions WHERE policy = ?1", STATE_WITH(name));
+        state_change(
+            request->state, "DELETE FROM detached_policies WHERE policy = ?1", STATE_WITH(name));
+        state_change(request->state, "DELETE FROM policies WHERE name = ?1", STATE_WITH(name));
     }
-    state_change(request->state, "DELETE FROM policy_versions WHERE policy = ?1", STATE_WITH(name));
-    state_change(request->state, "DELETE FROM policies WHERE name = ?1", STATE_WITH(name));
-    response->body = json_object();
+    free(now);
 }
 
-/* ------------------------------------------------------------------ targets */
+/* ------------------------------------------------------------------ versions */
 
-static bool check_target(
-    const struct request *request, struct response *response, const char *target)
+static json_t *find_version(const struct request *request)
 {
-    if (has_row(request,
-            "SELECT 1 FROM certificates WHERE arn = ?1 UNION SELECT 1 FROM thing_groups"
-            " WHERE arn = ?1",
-            STATE_WITH(target)))
-        return true;
-    respond_not_found(response, "Target", target);
-    return false;
+    return first_row(state_select(request->state,
+        "SELECT v.*, p.arn, v.version = p.default_version AS is_default FROM policy_versions v"
+        " JOIN policies p ON p.name = v.policy WHERE p.name = ?1 AND v.version = CAST(?2 AS "
+        "INTEGER)",
+        STATE_WITH(input_text(request, "policyName"), input_text(request, "policyVersionId"))));
 }
 
-static void attach_policy(const struct request *request, struct response *response)
+/* The version that the call names; NULL after an answer. */
+static json_t *need_version(const struct request *request, struct response *response)
 {
-    const char *name = request->parameters[0], *target = body_text(request, "target");
+    json_t *row = check_policy(request, response) ? find_version(request) : NULL;
 
-    if (!check_policy(request, response) || !check_target(request, response, target))
+    if (!row && !response->error)
+        respond_not_found(response, "Policy version", input_text(request, "policyVersionId"));
+    return row;
+}
+
+static void set_default(const struct request *request, const char *version)
+{
+    char *now = now_text();
+
+    state_change(request->state,
+        "UPDATE policies SET default_version = CAST(?2 AS INTEGER), modified = CAST(?3 AS INTEGER)"
+        " WHERE name = ?1",
+        STATE_WITH(input_text(request, "policyName"), version, now));
+    free(now);
+}
+
+static void create_version(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "policyName");
+    bool is_default = input_flag(request, "setAsDefault");
+    json_t *row;
+    char *version;
+
+    if (!check_policy(request, response) ||
+        !check_document(response, input_text(request, "policyDocument")))
         return;
-    if (has_row(request,
-            "SELECT count(*) AS n FROM policy_targets WHERE target = ?1 AND policy <> ?2"
-            " HAVING n >= 10",
-            STATE_WITH(target, name))) {
-        respond_error(response, 410, "LimitExceededException", "A target takes at most %d policies",
-            POLICIES_PER_TARGET);
+    if (has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 4",
+            STATE_WITH(name))) {
+        respond_error(response, 409, "VersionsLimitExceededException",
+            "The policy %s already has the maximum number of versions (%d)", name, VERSIONS_MAX);
         return;
     }
     state_change(request->state,
-        "INSERT OR IGNORE INTO policy_targets (policy, target) VALUES (?1, ?2)",
-        STATE_WITH(name, target));
-    response->body = json_object();
+        "UPDATE policies SET last_version = last_version + 1 WHERE name = ?1", STATE_WITH(name));
+    row = find_policy(request, name);
+    version = number_text(row_integer(row, "last_version"));
+    add_version(request, name, version, input_text(request, "policyDocument"));
+    if (is_default)
+        set_default(request, version);
+    response->body = json_pack("{s:s, s:s, s:s, s:b}", "policyArn", row_text(row, "arn"),
+        "policyDocument", input_text(request, "policyDocument"), "policyVersionId", version,
+        "isDefaultVersion", is_default);
+    free(version);
+    json_decref(row);
 }
 
-static void detach_policy(const struct request *request, struct response *response)
+static void get_version(const struct request *request, struct response *response)
 {
+    json_t *row = need_version(request, response);
+
+    if (!row)
+        return;
+    response->body =
+        json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "policyArn", row_text(row, "arn"),
+            "policyName", row_text(row, "policy"), "policyDocument", row_text(row, "document"),
+            "policyVersionId", version_json(row, "version"), "isDefaultVersion",
+            row_integer(row, "is_default") != 0, "creationDate", time_json(row, "created"),
+            "lastModifiedDate", time_json(row, "created"), "generationId", version_json(row, "id"));
+    json_decref(row);
+}
+
+static void list_versions(const struct request *request, struct response *response)
+{
+    json_t *rows, *list;
+
     if (!check_policy(request, response))
         return;
-    state_change(request->state, "DELETE FROM policy_targets WHERE policy = ?1 AND target = ?2",
-        STATE_WITH(request->parameters[0], body_text(request, "target")));
-    response->body = json_object();
+    rows = state_select(request->state,
+        "SELECT v.*, v.version = p.default_version AS is_default FROM policy_versions v"
+        " JOIN policies p ON p.name = v.policy WHERE p.name = ?1 ORDER BY v.version DESC",
+        STATE_WITH(input_text(request, "policyName")));
+    list = json_array();
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+
+        json_array_append_new(
+            list, json_pack("{s:o, s:b, s:o}", "versionId", version_json(row, "version"),
+                      "isDefaultVersion", row_integer(row, "is_default") != 0, "createDate",
+                      time_json(row, "created")));
+    }
+    response->body = json_pack("{s:o}", "policyVersions", list);
+    json_decref(rows);
 }
 
-static json_t *target_json(const json_t *row)
+static void set_default_version(const struct request *request, struct response *response)
 {
-    return json_string(row_text(row, "target"));
+    json_t *row = need_version(request, response);
+
+    if (row)
+        set_default(request, input_text(request, "policyVersionId"));
+    json_decref(row);
 }
 
-static void list_targets(const struct request *request, struct response *response)
+static void delete_version(const struct request *request, struct response *response)
 {
-    static const struct page_names names = PAGE_MARKER("targets");
+    json_t *row = need_version(request, response);
 
-    if (!check_policy(request, response))
-        return;
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT target FROM policy_targets WHERE policy = ?1 AND target > ?2 ORDER BY target",
-            STATE_WITH(request->parameters[0], page_after(request, &names))),
-        "target", &names, target_json);
+    if (row && row_integer(row, "is_default"))
+        respond_invalid(response, "Cannot delete the default version of a policy (versionId=%s)",
+            input_text(request, "policyVersionId"));
+    else if (row)
+        state_change(request->state,
+            "DELETE FROM policy_versions WHERE policy = ?1 AND version = CAST(?2 AS INTEGER)",
+            STATE_WITH(input_text(request, "policyName"), input_text(request, "policyVersionId")));
+    json_decref(row);
 }
 
-static void list_attached(const struct request *request, struct response *response)
-{
-    static const struct page_names names = PAGE_MARKER("policies");
-    const char *target = request->parameters[0];
+#define DOCUMENT_IN_BODY                                                                           \
+    {                                                                                              \
+        "policyDocument", IN_BODY, TEXT, true, 0, 404600, ANYTHING, NULL, NULL                     \
+    }
+#define VERSION_IN_PATH                                                                            \
+    {                                                                                              \
+        "policyVersionId", IN_PATH, TEXT, true, 1, 0, DIGITS, NULL, NULL                           \
+    }
 
-    if (!check_target(request, response, target))
-        return;
-    respond_page(request, response,
-        state_select(request->state,
-            "SELECT p.name, p.arn FROM policies p JOIN policy_targets t ON t.policy = p.name"
-            " WHERE t.target = ?1 AND p.name > ?2 ORDER BY p.name",
-            STATE_WITH(target, page_after(request, &names))),
-        "name", &names, policy_json);
-}
+static const struct parameter create_parameters[] = {
+    POLICY_IN_PATH,
+    DOCUMENT_IN_BODY,
+    TAGS_IN_BODY,
+    END_OF_PARAMETERS,
+};
+static const struct parameter name_parameters[] = {
+    POLICY_IN_PATH,
+    END_OF_PARAMETERS,
+};
+static const struct parameter list_parameters[] = {
+    OLDER_PAGE_PARAMETERS,
+    ASCENDING,
+    END_OF_PARAMETERS,
+};
+static const struct parameter create_version_parameters[] = {
+    POLICY_IN_PATH,
+    DOCUMENT_IN_BODY,
+    FLAG_IN_QUERY("setAsDefault"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter version_parameters[] = {
+    POLICY_IN_PATH,
+    VERSION_IN_PATH,
+    END_OF_PARAMETERS,
+};
 
 const struct operation policy_operations[] = {
-    {"CreatePolicy", "POST", "/policies/{}", create_policy},
-    {"GetPolicy", "GET", "/policies/{}", get_policy},
-    {"ListPolicies", "GET", "/policies", list_policies},
-    {"ListPolicyVersions", "GET", "/policies/{}/version", list_versions},
-    {"DeletePolicyVersion", "DELETE", "/policies/{}/version/{}", delete_version},
-    {"DeletePolicy", "DELETE", "/policies/{}", delete_policy},
-    {"AttachPolicy", "PUT", "/target-policies/{}", attach_policy},
-    {"DetachPolicy", "POST", "/target-policies/{}", detach_policy},
-    {"ListTargetsForPolicy", "POST", "/policy-targets/{}", list_targets},
-    {"ListAttachedPolicies", "POST", "/attached-policies/{}", list_attached},
-    {NULL, NULL, NULL, NULL},
+    {"CreatePolicy", "POST", "/policies/{policyName}", 10, false, create_policy, create_parameters},
+    {"GetPolicy", "GET", "/policies/{policyName}", 10, false, get_policy, name_parameters},
+    {"ListPolicies", "GET", "/policies", 10, false, list_policies, list_parameters},
+    {"DeletePolicy", "DELETE", "/policies/{policyName}", 10, true, delete_policy, name_parameters},
+    {"CreatePolicyVersion", "POST", "/policies/{policyName}/version", 10, true, create_version,
+        create_version_parameters},
+    {"GetPolicyVersion", "GET", "/policies/{policyName}/version/{policyVersionId}", 15, false,
+        get_version, version_parameters},
+    {"ListPolicyVersions", "GET", "/policies/{policyName}/version", 10, false, list_versions,
+        name_parameters},
+    {"SetDefaultPolicyVersion", "PATCH", "/policies/{policyName}/version/{policyVersionId}", 10,
+        true, set_default_version, version_parameters},
+    {"DeletePolicyVersion", "DELETE", "/policies/{policyName}/version/{policyVersionId}", 10, false,
+        delete_version, version_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
 };

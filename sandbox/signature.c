@@ -1,6 +1,7 @@
 #include "sandbox/signature.h"
 
 #include <openssl/crypto.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,16 +65,80 @@ static bool parse(const char *header, struct authorization *out)
            strcmp(out->terminator, "aws4_request") == 0;
 }
 
-static bool clock_fits(const char *timestamp)
+static void format_time(int64_t moment, char text[20])
 {
+    time_t seconds = (time_t)moment;
+    struct tm parts;
+
+    gmtime_r(&seconds, &parts);
+    strftime(text, 20, "%Y%m%dT%H%M%SZ", &parts);
+}
+
+static void refuse(struct signature_verdict *verdict, const char *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void refuse(struct signature_verdict *verdict, const char *error, const char *format, ...)
+{
+    va_list arguments;
+
+    verdict->error = error;
+    va_start(arguments, format);
+    vsnprintf(verdict->message, sizeof(verdict->message), format, arguments);
+    va_end(arguments);
+}
+
+/* STS has other names for the same refusals. */
+static const char *error_name(const struct signature_verdict *verdict, const char *name)
+{
+    static const char *const names[][2] = {
+        {"UnrecognizedClientException", "InvalidClientTokenId"},
+        {"InvalidSignatureException", "SignatureDoesNotMatch"},
+        {"MissingAuthenticationTokenException", "MissingAuthenticationToken"},
+        {"IncompleteSignatureException", "IncompleteSignature"},
+    };
+
+    for (size_t i = 0; strcmp(verdict->service, "sts") == 0 && i < 4; i++)
+        if (strcmp(names[i][0], name) == 0)
+            return names[i][1];
+    return name;
+}
+
+/* Within five minutes of ours, and of the day that the scope names. */
+static void check_clock(const struct authorization *authorization, const char *timestamp,
+    struct signature_verdict *verdict)
+{
+    const char *error = error_name(verdict, "InvalidSignatureException");
     struct tm parts = {0};
     const char *end = strptime(timestamp, "%Y%m%dT%H%M%SZ", &parts);
-    int64_t skew;
+    int64_t now = (int64_t)time(NULL), skew;
+    char present[20], limit[20];
 
-    if (!end || *end)
-        return false;
-    skew = (int64_t)timegm(&parts) - (int64_t)time(NULL);
-    return skew <= SKEW_MAX && skew >= -SKEW_MAX;
+    if (!end || *end || strncmp(timestamp, authorization->date, 8) != 0 ||
+        strlen(authorization->date) != 8) {
+        refuse(verdict, error, "Date in Credential scope does not match X-Amz-Date or is no date");
+        return;
+    }
+    skew = (int64_t)timegm(&parts) - now;
+    format_time(now, present);
+    if (skew < -SKEW_MAX) {
+        format_time(now - SKEW_MAX, limit);
+        refuse(verdict, error, "Signature expired: %s is now earlier than %s (%s - 5 min.)",
+            timestamp, limit, present);
+    } else if (skew > SKEW_MAX) {
+        format_time(now + SKEW_MAX, limit);
+        refuse(verdict, error, "Signature not yet current: %s is still later than %s (%s + 5 min.)",
+            timestamp, limit, present);
+    }
+}
+
+/* Temporary keys come with a token, and with the right one. */
+static bool token_fits(const struct signed_request *request, const struct signature_keys *keys)
+{
+    const char *token = request->header(request->context, "x-amz-security-token");
+
+    if (keys->token)
+        return token && strcmp(token, keys->token) == 0;
+    return token || strncmp(keys->access_key, "ASIA", 4) != 0;
 }
 
 static bool compute(const struct signed_request *request, const struct authorization *authorization,
@@ -107,14 +172,8 @@ static bool compute(const struct signed_request *request, const struct authoriza
     return good;
 }
 
-static void refuse(struct signature_verdict *verdict, const char *error, const char *message)
-{
-    verdict->error = error;
-    verdict->message = message;
-}
-
-void signature_verify(const struct signed_request *request, const char *access_key,
-    const char *secret_key, struct signature_verdict *verdict)
+void signature_verify(const struct signed_request *request, const struct signature_keys *keys,
+    struct signature_verdict *verdict)
 {
     const char *header = request->header(request->context, "authorization");
     const char *timestamp = request->header(request->context, "x-amz-date");
@@ -134,17 +193,19 @@ void signature_verify(const struct signed_request *request, const char *access_k
     }
     snprintf(verdict->region, sizeof(verdict->region), "%s", authorization.region);
     snprintf(verdict->service, sizeof(verdict->service), "%s", authorization.service);
-    if (strcmp(authorization.access_key, access_key) != 0)
-        refuse(verdict, "UnrecognizedClientException",
+    if (strcmp(authorization.access_key, keys->access_key) != 0 || !token_fits(request, keys)) {
+        refuse(verdict, error_name(verdict, "UnrecognizedClientException"),
             "The security token included in the request is invalid.");
-    else if (!clock_fits(timestamp) ||
-             strncmp(timestamp, authorization.date, strlen(authorization.date)) != 0)
-        refuse(verdict, "InvalidSignatureException",
-            "Signature expired or not yet current: the clock of the client is wrong");
-    else if (!compute(request, &authorization, timestamp, secret_key, expected) ||
-             strlen(authorization.signature) != strlen(expected) ||
-             CRYPTO_memcmp(authorization.signature, expected, strlen(expected)) != 0)
-        refuse(verdict, "InvalidSignatureException",
+        return;
+    }
+    check_clock(&authorization, timestamp, verdict);
+    if (verdict->error)
+        return;
+    if (!compute(request, &authorization, timestamp, keys->secret_key, expected) ||
+        strlen(authorization.signature) != strlen(expected) ||
+        CRYPTO_memcmp(authorization.signature, expected, strlen(expected)) != 0)
+        refuse(verdict, error_name(verdict, "InvalidSignatureException"),
             "The request signature we calculated does not match the signature you provided. Check "
-            "your AWS Secret Access Key and signing method.");
+            "your AWS Secret Access Key and signing method. Consult the service documentation for "
+            "details.");
 }

@@ -15,14 +15,20 @@ struct signed_request {
     void *context;
 };
 
+/* Whose signatures are good. */
+struct signature_keys {
+    const char *access_key, *secret_key;
+    const char *token; /* that has to come with them; NULL: any, and none for long-lived keys */
+};
+
 struct signature_verdict {
-    const char *error;   /* AWS's code; NULL: the signature is good */
-    const char *message; /* a constant */
-    char region[64];     /* of the credential scope */
+    const char *error; /* AWS's code; NULL: the signature is good */
+    char message[320];
+    char region[64]; /* of the credential scope */
     char service[32];
 };
 
-void signature_verify(const struct signed_request *request, const char *access_key,
-    const char *secret_key, struct signature_verdict *verdict);
+void signature_verify(const struct signed_request *request, const struct signature_keys *keys,
+    struct signature_verdict *verdict);
 
 #endif

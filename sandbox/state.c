@@ -1,33 +1,49 @@
 #include "sandbox/state.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#define FORMAT "2"
+
+/*
+ * A write-ahead log that is not synced: a commit is with the system when it returns, so the end of
+ * the process loses nothing. Only a loss of power may, and a sandbox can live with that.
+ */
 static const char schema[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF;"
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
     "CREATE TABLE IF NOT EXISTS thing_types (name TEXT PRIMARY KEY, arn TEXT, id TEXT,"
     " properties TEXT, created INTEGER, deprecated INTEGER DEFAULT 0);"
     "CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, arn TEXT, id TEXT, type TEXT,"
     " attributes TEXT, version INTEGER DEFAULT 1);"
-    "CREATE TABLE IF NOT EXISTS thing_groups (name TEXT PRIMARY KEY, arn TEXT, id TEXT,"
+    "CREATE INDEX IF NOT EXISTS things_by_type ON things (type);"
+    "CREATE TABLE IF NOT EXISTS thing_groups (name TEXT PRIMARY KEY, arn TEXT UNIQUE, id TEXT,"
     " properties TEXT, parent TEXT, created INTEGER, version INTEGER DEFAULT 1);"
     "CREATE TABLE IF NOT EXISTS group_things (thing_group TEXT, thing TEXT,"
     " PRIMARY KEY (thing_group, thing)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS group_things_by_thing ON group_things (thing);"
     "CREATE TABLE IF NOT EXISTS policies (name TEXT PRIMARY KEY, arn TEXT, created INTEGER,"
-    " default_version TEXT);"
-    "CREATE TABLE IF NOT EXISTS policy_versions (policy TEXT, version TEXT, document TEXT,"
-    " created INTEGER, PRIMARY KEY (policy, version));"
-    "CREATE TABLE IF NOT EXISTS certificates (id TEXT PRIMARY KEY, arn TEXT, pem TEXT,"
-    " status TEXT, created INTEGER);"
+    " modified INTEGER, default_version INTEGER, last_version INTEGER);"
+    "CREATE TABLE IF NOT EXISTS policy_versions (id INTEGER PRIMARY KEY AUTOINCREMENT, policy TEXT,"
+    " version INTEGER, document TEXT, created INTEGER, UNIQUE (policy, version));"
+    "CREATE TABLE IF NOT EXISTS certificates (id TEXT PRIMARY KEY, arn TEXT UNIQUE, pem TEXT,"
+    " status TEXT, mode TEXT, created INTEGER, modified INTEGER, not_before INTEGER,"
+    " not_after INTEGER);"
     "CREATE TABLE IF NOT EXISTS policy_targets (policy TEXT, target TEXT,"
     " PRIMARY KEY (policy, target)) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS policy_targets_by_target ON policy_targets (target);"
-    "CREATE TABLE IF NOT EXISTS thing_principals (thing TEXT, principal TEXT,"
-    " PRIMARY KEY (thing, principal)) WITHOUT ROWID;"
-    "CREATE INDEX IF NOT EXISTS thing_principals_by_principal ON thing_principals (principal);";
+    "CREATE TABLE IF NOT EXISTS detached_policies (policy TEXT PRIMARY KEY, until INTEGER);"
+    "CREATE TABLE IF NOT EXISTS thing_principals (thing TEXT, principal TEXT, type TEXT,"
+    " detached INTEGER DEFAULT 0, PRIMARY KEY (thing, principal)) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS thing_principals_by_principal ON thing_principals (principal);"
+    "CREATE TABLE IF NOT EXISTS tags (arn TEXT, key TEXT, value TEXT,"
+    " PRIMARY KEY (arn, key)) WITHOUT ROWID;"
+    "PRAGMA user_version = " FORMAT;
 
 /* Statements are prepared once; their texts are literals, so their addresses tell them apart. */
 struct prepared {
@@ -40,7 +56,59 @@ struct state {
     sqlite3 *db;
     pthread_mutex_t mutex;
     struct prepared *prepared;
+    int64_t next_due; /* when the next thing and principal come apart; INT64_MAX: none does */
 };
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t read_number(sqlite3 *db, const char *sql, int64_t otherwise)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = otherwise;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+        number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+/* A file of another format is told from one that is new. */
+static bool format_fits(struct state *state, const char *path)
+{
+    int64_t format = read_number(state->db, "PRAGMA user_version", 0);
+    int64_t tables = read_number(state->db, "SELECT count(*) FROM sqlite_master", 0);
+
+    if (tables == 0 || format == strtol(FORMAT, NULL, 10))
+        return true;
+    fprintf(stderr,
+        "iotify-sandbox: the state %s is of another version of the sandbox; start it once with "
+        "--reset\n",
+        path ? path : "");
+    return false;
+}
+
+static const char *const companions[] = {"", "-wal", "-shm"};
+
+bool state_remove(const char *path)
+{
+    char name[4200];
+
+    for (size_t i = 0; i < sizeof(companions) / sizeof(companions[0]); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, companions[i]);
+        if (unlink(name) != 0 && errno != ENOENT) {
+            fprintf(stderr, "iotify-sandbox: cannot remove %s: %s\n", name, strerror(errno));
+            return false;
+        }
+    }
+    return true;
+}
 
 struct state *state_open(const char *path)
 {
@@ -51,14 +119,22 @@ struct state *state_open(const char *path)
         return NULL;
     pthread_mutex_init(&state->mutex, NULL);
     if (sqlite3_open_v2(path ? path : ":memory:", &state->db,
-            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
-        sqlite3_exec(state->db, schema, NULL, NULL, &error) != SQLITE_OK) {
+            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(state->db, 2000);
+        if (!format_fits(state, path)) {
+            state_close(state);
+            return NULL;
+        }
+    }
+    if (sqlite3_exec(state->db, schema, NULL, NULL, &error) != SQLITE_OK) {
         fprintf(stderr, "iotify-sandbox: cannot open the state %s: %s\n", path ? path : "",
             error ? error : sqlite3_errmsg(state->db));
         sqlite3_free(error);
         state_close(state);
         return NULL;
     }
+    state->next_due = read_number(
+        state->db, "SELECT min(detached) FROM thing_principals WHERE detached > 0", INT64_MAX);
     return state;
 }
 
@@ -80,8 +156,27 @@ void state_close(struct state *state)
 
 void state_begin(struct state *state)
 {
+    int64_t now = now_ms();
+    char text[24];
+
     pthread_mutex_lock(&state->mutex);
     sqlite3_exec(state->db, "BEGIN", NULL, NULL, NULL);
+    if (now < state->next_due)
+        return;
+    snprintf(text, sizeof(text), "%lld", (long long)now);
+    state_change(state,
+        "DELETE FROM thing_principals WHERE detached > 0 AND detached <= CAST(?1 AS INTEGER)",
+        STATE_WITH(text));
+    /* Kept whatever the call behind it comes to. */
+    sqlite3_exec(state->db, "COMMIT; BEGIN", NULL, NULL, NULL);
+    state->next_due = read_number(
+        state->db, "SELECT min(detached) FROM thing_principals WHERE detached > 0", INT64_MAX);
+}
+
+void state_expect(struct state *state, int64_t due_ms)
+{
+    if (due_ms > 0 && due_ms < state->next_due)
+        state->next_due = due_ms;
 }
 
 bool state_end(struct state *state, bool keep)
@@ -100,7 +195,7 @@ static sqlite3_stmt *prepare(struct state *state, const char *sql, const char *c
     struct prepared *prepared;
 
     for (prepared = state->prepared; prepared; prepared = prepared->next)
-        if (prepared->sql == sql || strcmp(prepared->sql, sql) == 0)
+        if (prepared->sql == sql)
             break;
     if (!prepared) {
         prepared = calloc(1, sizeof(*prepared));
@@ -158,18 +253,4 @@ int state_change(struct state *state, const char *sql, const char *const *argume
     if (statement)
         sqlite3_reset(statement);
     return code == SQLITE_DONE ? sqlite3_changes(state->db) : -1;
-}
-
-bool state_certificate_active(struct state *state, const char *certificate_id)
-{
-    json_t *rows;
-    bool active;
-
-    state_begin(state);
-    rows = state_select(state, "SELECT id FROM certificates WHERE id = ?1 AND status = 'ACTIVE'",
-        STATE_WITH(certificate_id));
-    active = json_array_size(rows) == 1;
-    json_decref(rows);
-    state_end(state, true);
-    return active;
 }

@@ -1,0 +1,319 @@
+#include "sandbox/fault.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/suggest.h"
+#include "core/job/value.h"
+#include "sandbox/operation.h"
+
+static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",
+    [FAULT_ERROR] = "error",
+    [FAULT_DROP_REQUEST] = "drop_request",
+    [FAULT_DROP_REPLY] = "drop_reply",
+    [FAULT_RESET] = "reset",
+    [FAULT_REFUSE] = "refuse",
+    [FAULT_DROP] = "drop",
+    [FAULT_STALL] = "stall"};
+
+static const char latency_name[] = "latency";
+
+/* What was set for one operation, or for all of them ("*"). */
+struct rule {
+    char operation[64];
+    double share[FAULT_KINDS];     /* 0 to 1; negative: as for all */
+    int64_t latency_ns, spread_ns; /* negative: as for all */
+    uint64_t calls;                /* of the operation so far; for "*" unused */
+    struct rule *next;
+};
+
+struct faults {
+    pthread_mutex_t mutex;
+    uint64_t seed;
+    bool any;
+    struct rule *rules;
+};
+
+struct faults *faults_new(uint64_t seed)
+{
+    struct faults *faults = calloc(1, sizeof(*faults));
+
+    if (!faults)
+        abort();
+    pthread_mutex_init(&faults->mutex, NULL);
+    faults->seed = seed;
+    return faults;
+}
+
+static void clear(struct rule **rules)
+{
+    while (*rules) {
+        struct rule *rule = *rules;
+
+        *rules = rule->next;
+        free(rule);
+    }
+}
+
+void faults_free(struct faults *faults)
+{
+    if (!faults)
+        return;
+    clear(&faults->rules);
+    pthread_mutex_destroy(&faults->mutex);
+    free(faults);
+}
+
+static struct rule *find(struct rule *rules, const char *operation)
+{
+    while (rules && strcmp(rules->operation, operation) != 0)
+        rules = rules->next;
+    return rules;
+}
+
+static struct rule *need(struct rule **rules, const char *operation)
+{
+    struct rule *rule = find(*rules, operation);
+
+    if (rule)
+        return rule;
+    rule = calloc(1, sizeof(*rule));
+    if (!rule)
+        abort();
+    snprintf(rule->operation, sizeof(rule->operation), "%s", operation);
+    for (size_t i = 0; i < FAULT_KINDS; i++)
+        rule->share[i] = -1;
+    rule->latency_ns = rule->spread_ns = -1;
+    rule->next = *rules;
+    *rules = rule;
+    return rule;
+}
+
+/* ------------------------------------------------------------------ setting */
+
+struct parser {
+    struct rule *rules;
+    char *why;
+    size_t size;
+};
+
+static void offer(void *argument, const struct operation *operation)
+{
+    suggest_offer(argument, operation->name);
+}
+
+static bool unknown(struct parser *parser, const char *what, const struct suggest *suggest)
+{
+    snprintf(parser->why, parser->size, "unknown %s \"%s\"%s%s%s", what, suggest->word,
+        suggest->best ? "; did you mean \"" : "", suggest->best ? suggest->best : "",
+        suggest->best ? "\"?" : "");
+    return false;
+}
+
+static bool check_operation(struct parser *parser, const char *name)
+{
+    struct suggest suggest;
+
+    if (strcmp(name, "*") == 0 || operation_by_name(name) || strcmp(name, FAULT_CONNECT) == 0 ||
+        strcmp(name, FAULT_PUBLISH) == 0)
+        return true;
+    suggest_init(&suggest, name);
+    operation_each(offer, &suggest);
+    return unknown(parser, "operation", &suggest);
+}
+
+/* "50ms" or "50ms~20ms" */
+static bool set_latency(struct parser *parser, struct rule *rule, char *value)
+{
+    char *spread = strchr(value, '~');
+
+    if (spread)
+        *spread++ = '\0';
+    rule->spread_ns = 0;
+    if (value_parse_duration(value, &rule->latency_ns) &&
+        (!spread || value_parse_duration(spread, &rule->spread_ns)))
+        return true;
+    snprintf(parser->why, parser->size,
+        "latency takes a duration such as 50ms, or one with a spread such as 50ms~20ms");
+    return false;
+}
+
+static bool set_share(struct parser *parser, struct rule *rule, const char *name, const char *value)
+{
+    struct suggest suggest;
+    char *end;
+    double share = strtod(value, &end);
+
+    suggest_init(&suggest, name);
+    for (size_t i = 0; i < FAULT_KINDS; i++) {
+        suggest_offer(&suggest, names[i]);
+        if (strcmp(names[i], name) != 0)
+            continue;
+        if (end == value || strcmp(end, "%") != 0 || share < 0 || share > 100) {
+            snprintf(parser->why, parser->size, "%s takes a share from 0%% to 100%%, not \"%s\"",
+                name, value);
+            return false;
+        }
+        rule->share[i] = share / 100;
+        return true;
+    }
+    suggest_offer(&suggest, latency_name);
+    return unknown(parser, "fault", &suggest);
+}
+
+/* "throttle=10%" or "CreateThing:throttle=10%" */
+static bool set_one(struct parser *parser, char *item)
+{
+    char *equals = strchr(item, '='), *colon = strchr(item, ':');
+    const char *operation = "*";
+    struct rule *rule;
+
+    if (strcmp(item, "none") == 0) {
+        clear(&parser->rules);
+        return true;
+    }
+    if (!equals) {
+        snprintf(parser->why, parser->size,
+            "\"%s\" is no fault; write KIND=SHARE, for example throttle=10%%", item);
+        return false;
+    }
+    if (colon && colon < equals) {
+        *colon = '\0';
+        operation = item;
+        item = colon + 1;
+    }
+    *equals = '\0';
+    if (!check_operation(parser, operation))
+        return false;
+    rule = need(&parser->rules, operation);
+    return strcmp(item, latency_name) == 0 ? set_latency(parser, rule, equals + 1)
+                                           : set_share(parser, rule, item, equals + 1);
+}
+
+static struct rule *copy_rules(const struct rule *from)
+{
+    struct rule *copy = NULL, **end = &copy;
+
+    for (; from; from = from->next) {
+        *end = calloc(1, sizeof(**end));
+        if (!*end)
+            abort();
+        **end = *from;
+        (*end)->next = NULL;
+        end = &(*end)->next;
+    }
+    return copy;
+}
+
+bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
+{
+    struct parser parser = {.why = why, .size = size};
+    char *copy = strdup(text), *rest = NULL;
+    bool good = copy != NULL;
+
+    pthread_mutex_lock(&faults->mutex);
+    parser.rules = copy_rules(faults->rules);
+    for (char *item = good ? strtok_r(copy, ", ", &rest) : NULL; item && good;
+         item = strtok_r(NULL, ", ", &rest))
+        good = set_one(&parser, item);
+    clear(good ? &faults->rules : &parser.rules);
+    if (good)
+        faults->rules = parser.rules;
+    faults->any = faults->rules != NULL;
+    pthread_mutex_unlock(&faults->mutex);
+    free(copy);
+    return good;
+}
+
+void faults_seed(struct faults *faults, uint64_t seed)
+{
+    pthread_mutex_lock(&faults->mutex);
+    faults->seed = seed;
+    for (struct rule *rule = faults->rules; rule; rule = rule->next)
+        rule->calls = 0;
+    pthread_mutex_unlock(&faults->mutex);
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+static uint64_t mix(uint64_t z)
+{
+    z += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Between 0 and 1, by seed, operation, number of its call and what is drawn for. */
+static double draw(uint64_t seed, const char *operation, uint64_t call, unsigned what)
+{
+    uint64_t hash = mix(seed);
+
+    for (; *operation; operation++)
+        hash = mix(hash ^ (unsigned char)*operation);
+    return (double)(mix(hash ^ call << 8 ^ what) >> 11) / 9007199254740992.0;
+}
+
+static void draw_plan(struct faults *faults, const char *operation, struct fault_plan *plan)
+{
+    const struct rule *all = find(faults->rules, "*");
+    struct rule *own = need(&faults->rules, operation);
+    uint64_t call = own->calls++;
+    int64_t latency = own->latency_ns >= 0 ? own->latency_ns : all ? all->latency_ns : -1;
+    int64_t spread = own->latency_ns >= 0 ? own->spread_ns : all ? all->spread_ns : -1;
+
+    for (unsigned i = 0; i < FAULT_KINDS; i++) {
+        double share = own->share[i] >= 0 ? own->share[i] : all ? all->share[i] : -1;
+
+        plan->hits[i] = share > 0 && draw(faults->seed, operation, call, i) < share;
+    }
+    if (latency >= 0)
+        plan->latency_ns =
+            latency + (int64_t)((draw(faults->seed, operation, call, FAULT_KINDS) * 2 - 1) *
+                                (double)(spread > 0 ? spread : 0));
+    if (plan->latency_ns < 0)
+        plan->latency_ns = 0;
+    plan->roll = (unsigned)(draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
+}
+
+void faults_draw(struct faults *faults, const char *operation, struct fault_plan *plan)
+{
+    *plan = (struct fault_plan){0};
+    pthread_mutex_lock(&faults->mutex);
+    if (faults->any)
+        draw_plan(faults, operation, plan);
+    pthread_mutex_unlock(&faults->mutex);
+}
+
+/* ------------------------------------------------------------------ printing */
+
+static void print_item(struct iotify_buffer *out, const struct rule *rule, const char *name)
+{
+    iotify_buffer_format(out, "%s%s%s%s=", out->size ? "," : "",
+        strcmp(rule->operation, "*") == 0 ? "" : rule->operation,
+        strcmp(rule->operation, "*") == 0 ? "" : ":", name);
+}
+
+void faults_print(struct faults *faults, struct iotify_buffer *out)
+{
+    pthread_mutex_lock(&faults->mutex);
+    for (const struct rule *rule = faults->rules; rule; rule = rule->next) {
+        for (size_t i = 0; i < FAULT_KINDS; i++) {
+            if (rule->share[i] < 0)
+                continue;
+            print_item(out, rule, names[i]);
+            iotify_buffer_format(out, "%g%%", rule->share[i] * 100);
+        }
+        if (rule->latency_ns >= 0) {
+            print_item(out, rule, latency_name);
+            value_format_duration(rule->latency_ns, out);
+            if (rule->spread_ns > 0) {
+                iotify_buffer_char(out, '~');
+                value_format_duration(rule->spread_ns, out);
+            }
+        }
+    }
+    pthread_mutex_unlock(&faults->mutex);
+}

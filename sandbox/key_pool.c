@@ -1,0 +1,288 @@
+#include "sandbox/key_pool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX ".key"
+#define NAME_BYTES 64
+
+/* A key and the file that holds it; whoever removes the file may use the key. */
+struct entry {
+    EVP_PKEY *key;
+    char file[NAME_BYTES]; /* "" when it is in memory only */
+};
+
+struct key_pool {
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    int folder; /* descriptor; -1: none */
+    struct entry *entries;
+    size_t count, size;
+    bool started, closing;
+};
+
+/* ------------------------------------------------------------------ the folder */
+
+static int make_folder(const char *path)
+{
+    char part[4096];
+
+    for (const char *slash = path; *slash; slash++) {
+        if (*slash != '/' || slash == path || (size_t)(slash - path) >= sizeof(part))
+            continue;
+        memcpy(part, path, (size_t)(slash - path));
+        part[slash - path] = '\0';
+        mkdir(part, 0700);
+    }
+    mkdir(path, 0700);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int open_folder(const char *given)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char path[4096] = "";
+    struct stat about;
+    int folder;
+
+    if (given)
+        snprintf(path, sizeof(path), "%s", given);
+    else if (cache && *cache == '/')
+        snprintf(path, sizeof(path), "%s/iotify-sandbox/keys", cache);
+    else if (home && *home == '/')
+        snprintf(path, sizeof(path), "%s/.cache/iotify-sandbox/keys", home);
+    folder = *path ? make_folder(path) : -1;
+    /* Keys that others can read or plant are no keys. */
+    if (folder >= 0 && (fstat(folder, &about) != 0 || about.st_uid != geteuid() ||
+                           (about.st_mode & (S_IRWXG | S_IRWXO)))) {
+        close(folder);
+        folder = -1;
+    }
+    return folder;
+}
+
+static EVP_PKEY *read_key(int folder, const char *name)
+{
+    int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "r");
+    EVP_PKEY *key = stream ? PEM_read_PrivateKey(stream, NULL, NULL, "") : NULL;
+
+    if (stream)
+        fclose(stream);
+    ERR_clear_error();
+    if (key && EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) == 2048)
+        return key;
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static void write_key(int folder, struct entry *entry)
+{
+    char temporary[NAME_BYTES];
+    uint64_t number;
+    int descriptor;
+    FILE *stream;
+    bool good;
+
+    entry->file[0] = '\0';
+    if (folder < 0 || RAND_bytes((unsigned char *)&number, sizeof(number)) != 1)
+        return;
+    snprintf(temporary, sizeof(temporary), "%016llx.new", (unsigned long long)number);
+    descriptor = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (!stream)
+        return;
+    good = PEM_write_PrivateKey(stream, entry->key, NULL, NULL, 0, NULL, NULL) == 1;
+    good = fclose(stream) == 0 && good;
+    snprintf(entry->file, sizeof(entry->file), "%016llx" SUFFIX, (unsigned long long)number);
+    if (!good || renameat(folder, temporary, folder, entry->file) != 0) {
+        unlinkat(folder, temporary, 0);
+        entry->file[0] = '\0';
+    }
+}
+
+static bool is_key_file(const char *name)
+{
+    size_t length = strlen(name), suffix = strlen(SUFFIX);
+
+    return length > suffix && length < NAME_BYTES && strcmp(name + length - suffix, SUFFIX) == 0;
+}
+
+/* ------------------------------------------------------------------ filling */
+
+static bool holds(const struct key_pool *pool, const char *name)
+{
+    for (size_t i = 0; i < pool->count; i++)
+        if (strcmp(pool->entries[i].file, name) == 0)
+            return true;
+    return false;
+}
+
+/* Take in what others left in the folder, without the lock while a file is read. */
+static void load(struct key_pool *pool)
+{
+    int copy =
+        pool->folder < 0 ? -1 : openat(pool->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *file;
+
+    while (directory && pool->count < pool->size && !pool->closing && (file = readdir(directory))) {
+        struct entry entry = {0};
+
+        if (!is_key_file(file->d_name) || holds(pool, file->d_name))
+            continue;
+        memcpy(entry.file, file->d_name, strlen(file->d_name) + 1);
+        pthread_mutex_unlock(&pool->mutex);
+        entry.key = read_key(pool->folder, entry.file);
+        pthread_mutex_lock(&pool->mutex);
+        if (entry.key && pool->count < pool->size)
+            pool->entries[pool->count++] = entry;
+        else
+            EVP_PKEY_free(entry.key);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+/* Making a key is given up when the pool closes. */
+static int on_progress(EVP_PKEY_CTX *context)
+{
+    const struct key_pool *pool = EVP_PKEY_CTX_get_app_data(context);
+
+    return !__atomic_load_n(&pool->closing, __ATOMIC_RELAXED);
+}
+
+static EVP_PKEY *make_key(struct key_pool *pool)
+{
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *key = NULL;
+
+    if (context && EVP_PKEY_keygen_init(context) == 1 &&
+        EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1) {
+        EVP_PKEY_CTX_set_app_data(context, pool);
+        EVP_PKEY_CTX_set_cb(context, on_progress);
+        if (EVP_PKEY_generate(context, &key) != 1)
+            key = NULL;
+    }
+    EVP_PKEY_CTX_free(context);
+    ERR_clear_error();
+    return key;
+}
+
+static void *fill(void *argument)
+{
+    const struct sched_param none = {0};
+    struct key_pool *pool = argument;
+
+    /* Only the time that nobody else wants. */
+    pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    pthread_mutex_lock(&pool->mutex);
+    load(pool);
+    while (!pool->closing) {
+        struct entry entry = {0};
+
+        if (pool->count == pool->size) {
+            pthread_cond_wait(&pool->changed, &pool->mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&pool->mutex);
+        entry.key = make_key(pool);
+        if (entry.key)
+            write_key(pool->folder, &entry);
+        pthread_mutex_lock(&pool->mutex);
+        if (entry.key && pool->count < pool->size)
+            pool->entries[pool->count++] = entry;
+        else
+            EVP_PKEY_free(entry.key);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ life and use */
+
+struct key_pool *key_pool_open(const char *folder, size_t size)
+{
+    struct key_pool *pool = calloc(1, sizeof(*pool));
+
+    if (!pool)
+        abort();
+    pool->folder = open_folder(folder);
+    pool->size = size;
+    pool->entries = calloc(size, sizeof(*pool->entries));
+    if (!pool->entries)
+        abort();
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->changed, NULL);
+    pool->started = pthread_create(&pool->thread, NULL, fill, pool) == 0;
+    return pool;
+}
+
+void key_pool_close(struct key_pool *pool)
+{
+    const struct sched_param none = {0};
+
+    if (!pool)
+        return;
+    /* On a busy machine it would not even notice otherwise. */
+    if (pool->started)
+        pthread_setschedparam(pool->thread, SCHED_OTHER, &none);
+    pthread_mutex_lock(&pool->mutex);
+    __atomic_store_n(&pool->closing, true, __ATOMIC_RELAXED);
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    if (pool->started)
+        pthread_join(pool->thread, NULL);
+    for (size_t i = 0; i < pool->count; i++)
+        EVP_PKEY_free(pool->entries[i].key);
+    pthread_cond_destroy(&pool->changed);
+    pthread_mutex_destroy(&pool->mutex);
+    if (pool->folder >= 0)
+        close(pool->folder);
+    free(pool->entries);
+    free(pool);
+}
+
+EVP_PKEY *key_pool_take(struct key_pool *pool)
+{
+    EVP_PKEY *key = NULL;
+
+    pthread_mutex_lock(&pool->mutex);
+    while (!key && pool->count) {
+        struct entry *entry = &pool->entries[--pool->count];
+
+        /* The one who removes the file has the key; another sandbox may have been faster. */
+        if (!*entry->file || unlinkat(pool->folder, entry->file, 0) == 0)
+            key = entry->key;
+        else
+            EVP_PKEY_free(entry->key);
+    }
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+    return key ? key : EVP_RSA_gen(2048);
+}
+
+size_t key_pool_ready(struct key_pool *pool)
+{
+    size_t count;
+
+    pthread_mutex_lock(&pool->mutex);
+    count = pool->count;
+    pthread_mutex_unlock(&pool->mutex);
+    return count;
+}

@@ -1,0 +1,367 @@
+#include "sandbox/mqtt.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------ reading */
+
+/* What is left of a body. Once it was too short, everything read is empty and `failed` stays. */
+struct reader {
+    const uint8_t *start, *at, *end;
+    bool failed;
+};
+
+static struct reader reader_of(const struct mqtt_packet *packet)
+{
+    return (struct reader){packet->body, packet->body, packet->body + packet->body_size, false};
+}
+
+static const uint8_t *take(struct reader *reader, size_t size)
+{
+    const uint8_t *at = reader->at;
+
+    if ((size_t)(reader->end - at) < size) {
+        reader->failed = true;
+        reader->at = reader->end;
+        return NULL;
+    }
+    reader->at += size;
+    return at;
+}
+
+static uint8_t take_byte(struct reader *reader)
+{
+    const uint8_t *at = take(reader, 1);
+
+    return at ? *at : 0;
+}
+
+static uint16_t take_number(struct reader *reader)
+{
+    const uint8_t *at = take(reader, 2);
+
+    return at ? (uint16_t)(at[0] << 8 | at[1]) : 0;
+}
+
+static struct mqtt_text take_text(struct reader *reader)
+{
+    size_t size = take_number(reader);
+    const uint8_t *at = take(reader, size);
+
+    return at ? (struct mqtt_text){(const char *)at, size} : (struct mqtt_text){"", 0};
+}
+
+/* A length of one to four bytes; -1 when it is not complete, -2 when it cannot be one. */
+static long read_length(const uint8_t *data, size_t size, size_t *used)
+{
+    long value = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (i == size)
+            return -1;
+        value |= (long)(data[i] & 0x7f) << (7 * i);
+        if (!(data[i] & 0x80)) {
+            *used = i + 1;
+            return value;
+        }
+    }
+    return -2;
+}
+
+/* The properties of MQTT 5; the topic alias among them, where one is looked for. */
+static void take_properties(struct reader *reader, int level, uint16_t *alias)
+{
+    size_t used = 0;
+    long size;
+    struct reader inside;
+
+    if (level != MQTT_5)
+        return;
+    size = read_length(reader->at, (size_t)(reader->end - reader->at), &used);
+    if (size < 0 || !take(reader, used)) {
+        reader->failed = true;
+        return;
+    }
+    inside = (struct reader){reader->at, reader->at, reader->at + size, false};
+    if (!take(reader, (size_t)size))
+        return;
+    while (inside.at < inside.end && !inside.failed) {
+        switch (take_byte(&inside)) {
+        case 0x01: /* payload format */
+        case 0x17: /* request problem information */
+        case 0x19: /* request response information */
+            take_byte(&inside);
+            break;
+        case 0x02: /* message expiry */
+        case 0x11: /* session expiry */
+        case 0x18: /* will delay */
+        case 0x27: /* maximum packet size */
+            take(&inside, 4);
+            break;
+        case 0x21: /* receive maximum */
+        case 0x22: /* topic alias maximum */
+            take(&inside, 2);
+            break;
+        case 0x23: {
+            uint16_t value = take_number(&inside);
+
+            if (alias)
+                *alias = value;
+            break;
+        }
+        case 0x0b: { /* subscription identifier */
+            size_t bytes = 0;
+
+            if (read_length(inside.at, (size_t)(inside.end - inside.at), &bytes) < 0 ||
+                !take(&inside, bytes))
+                inside.failed = true;
+            break;
+        }
+        case 0x03: /* content type */
+        case 0x08: /* response topic */
+        case 0x09: /* correlation data */
+        case 0x15: /* authentication method */
+        case 0x16: /* authentication data */
+            take_text(&inside);
+            break;
+        case 0x26: /* user property */
+            take_text(&inside);
+            take_text(&inside);
+            break;
+        default:
+            inside.failed = true;
+            break;
+        }
+    }
+    reader->failed = reader->failed || inside.failed;
+}
+
+enum mqtt_found mqtt_find(
+    const uint8_t *data, size_t size, size_t ceiling, struct mqtt_packet *packet)
+{
+    size_t used = 0;
+    long length;
+
+    if (size == 0)
+        return MQTT_INCOMPLETE;
+    if (data[0] >> 4 == 0)
+        return MQTT_GARBAGE;
+    length = read_length(data + 1, size - 1, &used);
+    if (length == -2)
+        return MQTT_GARBAGE;
+    if (length < 0)
+        return MQTT_INCOMPLETE;
+    if ((size_t)length + 1 + used > ceiling)
+        return MQTT_TOO_LARGE;
+    if (size < (size_t)length + 1 + used)
+        return MQTT_INCOMPLETE;
+    *packet = (struct mqtt_packet){.type = (enum mqtt_type)(data[0] >> 4),
+        .flags = data[0] & 15,
+        .body = data + 1 + used,
+        .body_size = (size_t)length,
+        .size = (size_t)length + 1 + used};
+    return MQTT_PACKET;
+}
+
+static void take_will(struct reader *reader, uint8_t flags, struct mqtt_connect *connect)
+{
+    connect->has_will = true;
+    connect->will_qos = flags >> 3 & 3;
+    connect->will_retain = flags & 0x20;
+    take_properties(reader, connect->level, NULL);
+    connect->will_topic = take_text(reader);
+    connect->will_payload = take_text(reader);
+    reader->failed =
+        reader->failed || connect->will_qos == 3 || !mqtt_valid_topic(connect->will_topic);
+}
+
+bool mqtt_read_connect(const struct mqtt_packet *packet, struct mqtt_connect *connect)
+{
+    struct reader reader = reader_of(packet);
+    struct mqtt_text name = take_text(&reader);
+    uint8_t flags;
+
+    *connect = (struct mqtt_connect){.level = take_byte(&reader)};
+    flags = take_byte(&reader);
+    connect->keepalive_at = (size_t)(reader.at - reader.start);
+    connect->keepalive = take_number(&reader);
+    if (reader.failed || packet->flags != 0 || name.size != 4 || memcmp(name.data, "MQTT", 4) != 0)
+        return false;
+    /* Levels that nobody knows are answered, not misread. */
+    if (connect->level != MQTT_3_1_1 && connect->level != MQTT_5)
+        return true;
+    connect->clean = flags & 2;
+    take_properties(&reader, connect->level, NULL);
+    connect->client_id_at = (size_t)(reader.at - reader.start);
+    connect->client_id = take_text(&reader);
+    if (flags & 4)
+        take_will(&reader, flags, connect);
+    else if (flags & 0x38)
+        return false;
+    if (flags & 0x80)
+        connect->username = take_text(&reader);
+    if (flags & 0x40)
+        take_text(&reader);
+    return !reader.failed && reader.at == reader.end && !(flags & 1) &&
+           mqtt_valid_text(connect->client_id);
+}
+
+bool mqtt_read_publish(const struct mqtt_packet *packet, int level, struct mqtt_publish *publish)
+{
+    struct reader reader = reader_of(packet);
+
+    *publish = (struct mqtt_publish){.qos = packet->flags >> 1 & 3, .retain = packet->flags & 1};
+    publish->topic = take_text(&reader);
+    if (publish->qos > 0)
+        publish->id = take_number(&reader);
+    take_properties(&reader, level, &publish->alias);
+    publish->payload_size = (size_t)(reader.end - reader.at);
+    if (reader.failed || publish->qos == 3 || (publish->qos > 0 && publish->id == 0))
+        return false;
+    if (publish->topic.size == 0)
+        return publish->alias > 0;
+    return mqtt_valid_topic(publish->topic);
+}
+
+bool mqtt_read_filters(const struct mqtt_packet *packet, int level, struct mqtt_filters *filters)
+{
+    struct reader reader = reader_of(packet);
+    const uint8_t *before;
+
+    *filters = (struct mqtt_filters){.id = take_number(&reader)};
+    before = reader.at;
+    take_properties(&reader, level, NULL);
+    filters->properties = (size_t)(reader.at - before);
+    filters->at = reader.at;
+    filters->end = reader.end;
+    filters->with_options = packet->type == MQTT_SUBSCRIBE;
+    return !reader.failed && packet->flags == 2 && filters->id != 0 && reader.at < reader.end;
+}
+
+bool mqtt_next_filter(struct mqtt_filters *filters, struct mqtt_filter *filter, bool *malformed)
+{
+    struct reader reader = {filters->at, filters->at, filters->end, false};
+
+    *malformed = false;
+    if (reader.at == reader.end)
+        return false;
+    filter->topic = take_text(&reader);
+    filter->options = filters->with_options ? take_byte(&reader) : 0;
+    *malformed = reader.failed || !mqtt_valid_filter(filter->topic) || (filter->options & 3) == 3;
+    filters->at = reader.at;
+    return !*malformed;
+}
+
+uint16_t mqtt_id(const struct mqtt_packet *packet)
+{
+    struct reader reader = reader_of(packet);
+
+    return take_number(&reader);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+void mqtt_put_number(struct iotify_buffer *out, uint16_t number)
+{
+    iotify_buffer_char(out, (char)(number >> 8));
+    iotify_buffer_char(out, (char)(number & 0xff));
+}
+
+void mqtt_put_text(struct iotify_buffer *out, struct mqtt_text text)
+{
+    mqtt_put_number(out, (uint16_t)text.size);
+    iotify_buffer_append(out, text.data, text.size);
+}
+
+void mqtt_put_header(
+    struct iotify_buffer *out, enum mqtt_type type, uint8_t flags, size_t body_size)
+{
+    iotify_buffer_char(out, (char)((unsigned)type << 4 | flags));
+    do {
+        uint8_t byte = body_size & 0x7f;
+
+        body_size >>= 7;
+        iotify_buffer_char(out, (char)(body_size ? byte | 0x80 : byte));
+    } while (body_size);
+}
+
+void mqtt_put_refusal(struct iotify_buffer *out, int level, uint8_t reason)
+{
+    mqtt_put_header(out, MQTT_CONNACK, 0, level == MQTT_5 ? 3 : 2);
+    iotify_buffer_char(out, 0);
+    iotify_buffer_char(out, (char)reason);
+    if (level == MQTT_5)
+        iotify_buffer_char(out, 0);
+}
+
+void mqtt_put_puback(struct iotify_buffer *out, int level, uint16_t id, uint8_t reason)
+{
+    bool long_form = level == MQTT_5 && reason != MQTT_SUCCESS;
+
+    mqtt_put_header(out, MQTT_PUBACK, 0, long_form ? 3 : 2);
+    mqtt_put_number(out, id);
+    if (long_form)
+        iotify_buffer_char(out, (char)reason);
+}
+
+void mqtt_put_disconnect(struct iotify_buffer *out, int level, uint8_t reason)
+{
+    if (level != MQTT_5)
+        return;
+    mqtt_put_header(out, MQTT_DISCONNECT, 0, 1);
+    iotify_buffer_char(out, (char)reason);
+}
+
+/* ------------------------------------------------------------------ texts */
+
+/* The size of the UTF-8 character at `at`, 0 when it is none. */
+static size_t character_size(const uint8_t *at, size_t left)
+{
+    size_t size = *at < 0x80                  ? 1
+                  : *at >= 0xc2 && *at < 0xe0 ? 2
+                  : *at >= 0xe0 && *at < 0xf0 ? 3
+                  : *at >= 0xf0 && *at < 0xf5 ? 4
+                                              : 0;
+
+    if (size == 0 || size > left || *at == 0)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
+        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return size;
+}
+
+bool mqtt_valid_text(struct mqtt_text text)
+{
+    const uint8_t *at = (const uint8_t *)text.data;
+
+    for (size_t i = 0; i < text.size;) {
+        size_t size = character_size(at + i, text.size - i);
+
+        if (size == 0)
+            return false;
+        i += size;
+    }
+    return true;
+}
+
+bool mqtt_valid_topic(struct mqtt_text topic)
+{
+    return topic.size > 0 && mqtt_valid_text(topic) && !memchr(topic.data, '+', topic.size) &&
+           !memchr(topic.data, '#', topic.size);
+}
+
+bool mqtt_valid_filter(struct mqtt_text filter)
+{
+    for (size_t i = 0; i < filter.size; i++) {
+        bool starts = i == 0 || filter.data[i - 1] == '/';
+        bool ends = i + 1 == filter.size || filter.data[i + 1] == '/';
+
+        if ((filter.data[i] == '+' && !(starts && ends)) ||
+            (filter.data[i] == '#' && !(starts && i + 1 == filter.size)))
+            return false;
+    }
+    return filter.size > 0 && mqtt_valid_text(filter);
+}

@@ -1,0 +1,502 @@
+#include "sandbox/policy.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A pattern after its variables are filled in; longer ones match nothing. */
+#define PATTERN_MAX 2048
+#define NAME_MAX_BYTES 128
+/* Characters of a filled-in pattern that stand for more than themselves. */
+enum { ANY_TEXT = 256, ANY_CHARACTER };
+
+struct statement {
+    bool allows;
+    bool other_actions, other_resources; /* NotAction, NotResource */
+    json_t *actions, *resources;         /* borrowed from the document; each a text or a list */
+    json_t *condition;                   /* NULL: none */
+};
+
+struct policy {
+    json_t *document;
+    struct statement *statements;
+    size_t count;
+};
+
+/* ------------------------------------------------------------------ patterns */
+
+struct pattern {
+    uint16_t items[PATTERN_MAX];
+    size_t count;
+};
+
+static bool put(struct pattern *pattern, uint16_t item)
+{
+    if (pattern->count == PATTERN_MAX)
+        return false;
+    pattern->items[pattern->count++] = item;
+    return true;
+}
+
+/* At `${`: append what it stands for. False when it has no value. */
+static bool put_variable(
+    struct pattern *pattern, const char *name, size_t length, const struct policy_context *context)
+{
+    char copy[NAME_MAX_BYTES];
+    const char *value;
+
+    /* ${*}, ${?} and ${$} are the characters themselves. */
+    if (length == 1 && strchr("*?$", *name))
+        return put(pattern, (unsigned char)*name);
+    if (length == 0 || length >= sizeof(copy))
+        return false;
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    value = context->variable ? context->variable(context->argument, copy) : NULL;
+    if (!value)
+        return false;
+    /* A star in a value is a star. */
+    for (; *value; value++)
+        if (!put(pattern, (unsigned char)*value))
+            return false;
+    return true;
+}
+
+static bool fill_in(
+    struct pattern *pattern, const char *text, bool wildcards, const struct policy_context *context)
+{
+    pattern->count = 0;
+    for (; *text; text++) {
+        const char *end = text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
+
+        if (end) {
+            if (!put_variable(pattern, text + 2, (size_t)(end - text) - 2, context))
+                return false;
+            text = end;
+        } else if (!put(pattern, wildcards && *text == '*'   ? ANY_TEXT
+                                 : wildcards && *text == '?' ? ANY_CHARACTER
+                                                             : (unsigned char)*text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fold(uint16_t item, unsigned char character)
+{
+    if (item >= 'A' && item <= 'Z')
+        item |= 0x20;
+    if (character >= 'A' && character <= 'Z')
+        character |= 0x20;
+    return item == character;
+}
+
+/* One star back is enough: a later star makes an earlier one final. */
+static bool matches(const struct pattern *pattern, const char *text, bool any_case)
+{
+    size_t at = 0, star = SIZE_MAX;
+    const char *resume = NULL;
+
+    while (*text) {
+        uint16_t item = at < pattern->count ? pattern->items[at] : 0;
+
+        if (item == ANY_TEXT) {
+            star = at++;
+            resume = text;
+        } else if (at < pattern->count &&
+                   (item == ANY_CHARACTER || (any_case ? fold(item, (unsigned char)*text)
+                                                       : item == (unsigned char)*text))) {
+            at++;
+            text++;
+        } else if (star != SIZE_MAX) {
+            at = star + 1;
+            text = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (at < pattern->count && pattern->items[at] == ANY_TEXT)
+        at++;
+    return at == pattern->count;
+}
+
+/* A text, or a list of texts. */
+static const char *item_of(const json_t *value, size_t index)
+{
+    if (json_is_array(value))
+        return json_string_value(json_array_get(value, index));
+    return index == 0 ? json_string_value(value) : NULL;
+}
+
+static size_t count_of(const json_t *value)
+{
+    return json_is_array(value) ? json_array_size(value) : 1;
+}
+
+/* ------------------------------------------------------------------ conditions */
+
+enum outcome { FAILS, HOLDS, UNKNOWN };
+
+enum comparison { TEXT_EQUAL, TEXT_LIKE, TEXT_EQUAL_ANY_CASE, BOOLEAN, ADDRESS, NUMBER, ABSENT };
+
+static const struct {
+    const char *name;
+    enum comparison comparison;
+    bool negated;
+} operators[] = {
+    {"StringEquals", TEXT_EQUAL, false},
+    {"StringNotEquals", TEXT_EQUAL, true},
+    {"StringEqualsIgnoreCase", TEXT_EQUAL_ANY_CASE, false},
+    {"StringNotEqualsIgnoreCase", TEXT_EQUAL_ANY_CASE, true},
+    {"StringLike", TEXT_LIKE, false},
+    {"StringNotLike", TEXT_LIKE, true},
+    {"ArnEquals", TEXT_LIKE, false},
+    {"ArnLike", TEXT_LIKE, false},
+    {"ArnNotEquals", TEXT_LIKE, true},
+    {"ArnNotLike", TEXT_LIKE, true},
+    {"Bool", BOOLEAN, false},
+    {"IpAddress", ADDRESS, false},
+    {"NotIpAddress", ADDRESS, true},
+    {"NumericEquals", NUMBER, false},
+    {"NumericNotEquals", NUMBER, true},
+    {"Null", ABSENT, false},
+};
+
+/* The operator's index without its quantifier and IfExists; -1 when it is not known. */
+static int find_operator(const char *name, bool *if_exists)
+{
+    static const char *const quantifiers[] = {"ForAnyValue:", "ForAllValues:"};
+    static const char suffix[] = "IfExists";
+    size_t length;
+
+    for (size_t i = 0; i < sizeof(quantifiers) / sizeof(quantifiers[0]); i++)
+        if (strncmp(name, quantifiers[i], strlen(quantifiers[i])) == 0)
+            name += strlen(quantifiers[i]);
+    length = strlen(name);
+    *if_exists = length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
+    if (*if_exists)
+        length -= strlen(suffix);
+    for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
+        if (strlen(operators[i].name) == length && strncmp(operators[i].name, name, length) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Is the address inside the block ("10.0.0.0/8")? */
+static bool in_block(const char *address, const char *block)
+{
+    unsigned char wanted[16], present[16];
+    char network[64];
+    const char *slash = strchr(block, '/');
+    size_t length = slash ? (size_t)(slash - block) : strlen(block);
+    int family = memchr(block, ':', length) ? AF_INET6 : AF_INET;
+    long bits = slash ? strtol(slash + 1, NULL, 10) : (family == AF_INET ? 32 : 128);
+
+    if (length >= sizeof(network) || bits < 0 || bits > (family == AF_INET ? 32 : 128))
+        return false;
+    memcpy(network, block, length);
+    network[length] = '\0';
+    if (inet_pton(family, network, wanted) != 1 || inet_pton(family, address, present) != 1)
+        return false;
+    for (long i = 0; i < bits; i++)
+        if ((wanted[i / 8] ^ present[i / 8]) & (0x80 >> i % 8))
+            return false;
+    return true;
+}
+
+static bool compare(enum comparison comparison, const char *present, const char *wanted,
+    const struct policy_context *context)
+{
+    struct pattern pattern;
+
+    switch (comparison) {
+    case BOOLEAN:
+        return strcasecmp(present, wanted) == 0;
+    case ADDRESS:
+        return in_block(present, wanted);
+    case NUMBER: {
+        double difference = strtod(present, NULL) - strtod(wanted, NULL);
+
+        return difference >= 0 && difference <= 0;
+    }
+    default:
+        return fill_in(&pattern, wanted, comparison == TEXT_LIKE, context) &&
+               matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE);
+    }
+}
+
+/* One key under one operator: any of the wanted values will do. */
+static enum outcome test_key(int rule, bool if_exists, const char *key, const json_t *wanted,
+    const struct policy_context *context)
+{
+    const char *value_of_key = context->variable ? context->variable(context->argument, key) : NULL;
+    /* A copy: the wanted values may ask for variables of their own. */
+    char copy[PATTERN_MAX];
+    const char *present = value_of_key ? copy : NULL;
+    bool found = false;
+
+    if (value_of_key)
+        snprintf(copy, sizeof(copy), "%s", value_of_key);
+
+    if (operators[rule].comparison == ABSENT) {
+        const char *expected = item_of(wanted, 0);
+
+        if (!expected)
+            expected = json_is_true(wanted) ? "true" : "false";
+        return (strcasecmp(expected, "true") == 0) == (present == NULL) ? HOLDS : FAILS;
+    }
+    if (!present)
+        return if_exists || operators[rule].negated ? HOLDS : FAILS;
+    for (size_t i = 0; i < count_of(wanted) && !found; i++) {
+        const char *value = item_of(wanted, i);
+
+        if (!value && json_is_boolean(wanted))
+            value = json_is_true(wanted) ? "true" : "false";
+        found = value && compare(operators[rule].comparison, present, value, context);
+    }
+    return found != operators[rule].negated ? HOLDS : FAILS;
+}
+
+/* All operators and all their keys have to hold. */
+static enum outcome test_condition(const json_t *condition, const struct policy_context *context)
+{
+    const char *name, *key;
+    json_t *keys, *wanted;
+
+    json_object_foreach((json_t *)condition, name, keys)
+    {
+        bool if_exists;
+        int rule = find_operator(name, &if_exists);
+
+        if (rule < 0)
+            return UNKNOWN;
+        json_object_foreach(keys, key, wanted)
+        {
+            if (test_key(rule, if_exists, key, wanted, context) == FAILS)
+                return FAILS;
+        }
+    }
+    return HOLDS;
+}
+
+/* ------------------------------------------------------------------ parsing */
+
+static bool is_texts(const json_t *value)
+{
+    if (!json_is_array(value))
+        return json_is_string(value);
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!json_is_string(json_array_get(value, i)))
+            return false;
+    return json_array_size(value) > 0;
+}
+
+/* "Action" or "NotAction", exactly one of them. */
+static json_t *take_either(
+    const json_t *statement, const char *name, bool *negated, char *why, size_t size)
+{
+    char other[32];
+    json_t *value = json_object_get(statement, name), *negative;
+
+    snprintf(other, sizeof(other), "Not%s", name);
+    negative = json_object_get(statement, other);
+    *negated = negative != NULL;
+    if ((value != NULL) == (negative != NULL) || !is_texts(value ? value : negative)) {
+        snprintf(why, size, "a statement needs %s or %s, a text or a list of texts", name, other);
+        return NULL;
+    }
+    return value ? value : negative;
+}
+
+static bool check_condition(const json_t *condition, char *why, size_t size)
+{
+    const char *name;
+    json_t *keys;
+    bool if_exists;
+
+    if (!condition)
+        return true;
+    if (!json_is_object(condition)) {
+        snprintf(why, size, "Condition is no object");
+        return false;
+    }
+    json_object_foreach((json_t *)condition, name, keys)
+    {
+        if (find_operator(name, &if_exists) < 0 || !json_is_object(keys)) {
+            snprintf(why, size, "unknown condition operator %.64s", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_members(const json_t *object, const char *const *known, char *why, size_t size)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, name, value)
+    {
+        size_t i = 0;
+
+        while (known[i] && strcmp(known[i], name) != 0)
+            i++;
+        if (!known[i]) {
+            snprintf(why, size, "unknown member %.64s", name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_statement(struct statement *out, const json_t *from, char *why, size_t size)
+{
+    static const char *const known[] = {
+        "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", NULL};
+    const char *effect = json_string_value(json_object_get(from, "Effect"));
+
+    if (!json_is_object(from)) {
+        snprintf(why, size, "a statement is no object");
+        return false;
+    }
+    if (!check_members(from, known, why, size))
+        return false;
+    if (!effect || (strcmp(effect, "Allow") != 0 && strcmp(effect, "Deny") != 0)) {
+        snprintf(why, size, "Effect must be Allow or Deny");
+        return false;
+    }
+    out->allows = strcmp(effect, "Allow") == 0;
+    out->actions = take_either(from, "Action", &out->other_actions, why, size);
+    out->resources =
+        out->actions ? take_either(from, "Resource", &out->other_resources, why, size) : NULL;
+    out->condition = json_object_get(from, "Condition");
+    return out->resources && check_condition(out->condition, why, size);
+}
+
+static bool short_enough(const json_t *document, char *why, size_t size)
+{
+    char *compact = json_dumps(document, JSON_COMPACT);
+    bool good = compact && strlen(compact) <= POLICY_BYTES_MAX;
+
+    free(compact);
+    if (!good)
+        snprintf(why, size, "the document has more than %d characters", POLICY_BYTES_MAX);
+    return good;
+}
+
+static bool parse_document(struct policy *policy, char *why, size_t size)
+{
+    static const char *const known[] = {"Version", "Id", "Statement", NULL};
+    const char *version = json_string_value(json_object_get(policy->document, "Version"));
+    const json_t *list = json_object_get(policy->document, "Statement");
+
+    if (!json_is_object(policy->document)) {
+        snprintf(why, size, "the document is no JSON object");
+        return false;
+    }
+    if (!check_members(policy->document, known, why, size) ||
+        !short_enough(policy->document, why, size))
+        return false;
+    if (!version || (strcmp(version, "2012-10-17") != 0 && strcmp(version, "2008-10-17") != 0)) {
+        snprintf(why, size, "Version must be 2012-10-17");
+        return false;
+    }
+    if (!list) {
+        snprintf(why, size, "Statement is missing");
+        return false;
+    }
+    policy->statements = calloc(count_of(list) ? count_of(list) : 1, sizeof(*policy->statements));
+    for (size_t i = 0; policy->statements && i < count_of(list); i++) {
+        const json_t *one = json_is_array(list) ? json_array_get(list, i) : list;
+
+        if (!parse_statement(&policy->statements[policy->count], one, why, size))
+            return false;
+        policy->count++;
+    }
+    return policy->statements != NULL;
+}
+
+struct policy *policy_parse(const char *document, char *why, size_t size)
+{
+    struct policy *policy = calloc(1, sizeof(*policy));
+    json_error_t error;
+
+    if (!policy)
+        return NULL;
+    policy->document = json_loads(document, JSON_REJECT_DUPLICATES, &error);
+    if (!policy->document)
+        snprintf(why, size, "%s", error.text);
+    if (policy->document && parse_document(policy, why, size))
+        return policy;
+    policy_free(policy);
+    return NULL;
+}
+
+void policy_free(struct policy *policy)
+{
+    if (!policy)
+        return;
+    json_decref(policy->document);
+    free(policy->statements);
+    free(policy);
+}
+
+/* ------------------------------------------------------------------ evaluation */
+
+/*
+ * Does the text match one of the patterns? UNKNOWN when a pattern lacks the value of a variable
+ * and no other one matches.
+ */
+static enum outcome matches_any(
+    const json_t *patterns, const char *text, bool any_case, const struct policy_context *context)
+{
+    enum outcome outcome = FAILS;
+
+    for (size_t i = 0; i < count_of(patterns); i++) {
+        const char *item = item_of(patterns, i);
+        struct pattern pattern;
+
+        if (!item || !fill_in(&pattern, item, true, context))
+            outcome = UNKNOWN;
+        else if (matches(&pattern, text, any_case))
+            return HOLDS;
+    }
+    return outcome;
+}
+
+static bool applies(const struct statement *statement, const char *action, const char *resource,
+    const struct policy_context *context)
+{
+    enum outcome outcome = matches_any(statement->actions, action, true, context);
+
+    if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_actions)
+        return false;
+    outcome = matches_any(statement->resources, resource, false, context);
+    if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_resources)
+        return false;
+    outcome = statement->condition ? test_condition(statement->condition, context) : HOLDS;
+    return outcome == HOLDS || (outcome == UNKNOWN && !statement->allows);
+}
+
+enum policy_verdict policy_evaluate(const struct policy *policy, const char *action,
+    const char *resource, const struct policy_context *context)
+{
+    enum policy_verdict verdict = POLICY_SILENT;
+
+    for (size_t i = 0; i < policy->count; i++) {
+        const struct statement *statement = &policy->statements[i];
+
+        if (verdict == POLICY_ALLOWS && statement->allows)
+            continue;
+        if (applies(statement, action, resource, context)) {
+            if (!statement->allows)
+                return POLICY_DENIES;
+            verdict = POLICY_ALLOWS;
+        }
+    }
+    return verdict;
+}

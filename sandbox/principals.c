@@ -1,0 +1,192 @@
+/* What ties things and certificates together. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/resource.h"
+
+static const char exclusive[] = "EXCLUSIVE_THING", shared[] = "NON_EXCLUSIVE_THING";
+
+bool attach_principal_to(const struct request *request, struct response *response,
+    const char *thing, const char *arn, const char *type)
+{
+    bool only = strcmp(type, exclusive) == 0;
+
+    /* A certificate that is one thing's only is no other's. */
+    if (has_row(request,
+            "SELECT 1 FROM thing_principals WHERE principal = ?1 AND thing <> ?2 AND"
+            " (?3 = '1' OR type = 'EXCLUSIVE_THING') LIMIT 1",
+            STATE_WITH(arn, thing, only ? "1" : "0"))) {
+        respond_invalid(response,
+            "The principal is attached to another thing and one of both wants it exclusively");
+        return false;
+    }
+    state_change(request->state,
+        "INSERT INTO thing_principals (thing, principal, type, detached) VALUES (?1, ?2, ?3, 0)"
+        " ON CONFLICT (thing, principal) DO UPDATE SET detached = 0",
+        STATE_WITH(thing, arn, only ? exclusive : shared));
+    return true;
+}
+
+static void attach_principal(const struct request *request, struct response *response)
+{
+    const char *thing = input_text(request, "thingName");
+    const char *arn = input_text(request, "principal");
+
+    if (check_thing(request, response, thing) && check_certificate(request, response, arn))
+        attach_principal_to(
+            request, response, thing, arn, input_text(request, "thingPrincipalType"));
+}
+
+/* AWS detaches when it gets to it: until then all others still see the tie. */
+static void detach_principal(const struct request *request, struct response *response)
+{
+    const char *thing = input_text(request, "thingName");
+    const char *arn = input_text(request, "principal");
+    char *due;
+
+    if (!has_row(request, "SELECT 1 FROM thing_principals WHERE thing = ?1 AND principal = ?2",
+            STATE_WITH(thing, arn))) {
+        respond_not_found(response, "Principal of thing", thing);
+        return;
+    }
+    due = number_text(now_ms() + request->service->detach_wait_ms);
+    state_change(request->state,
+        request->service->detach_wait_ms
+            ? "UPDATE thing_principals SET detached = CASE detached WHEN 0 THEN"
+              " CAST(?3 AS INTEGER) ELSE detached END WHERE thing = ?1 AND principal = ?2"
+            : "DELETE FROM thing_principals WHERE thing = ?1 AND principal = ?2 AND ?3 <> ''",
+        STATE_WITH(thing, arn, due));
+    state_expect(request->state, request->service->detach_wait_ms ? strtoll(due, NULL, 10) : 0);
+    free(due);
+}
+
+static json_t *principal_json(const json_t *row)
+{
+    return json_string(row_text(row, "principal"));
+}
+
+static json_t *principal_object(const json_t *row)
+{
+    return json_pack("{s:s, s:s}", "principal", row_text(row, "principal"), "thingPrincipalType",
+        row_text(row, "type"));
+}
+
+static const char principals_sql[] =
+    "SELECT principal, type FROM thing_principals WHERE principal > ?1 AND thing = ?3"
+    " AND (?4 = '' OR type = ?4) ORDER BY principal LIMIT CAST(?2 AS INTEGER)";
+
+static void list_principals(const struct request *request, struct response *response)
+{
+    static const struct page page = {
+        "principals", false, principals_sql, NULL, "principal", principal_json};
+    const char *thing = input_text(request, "thingName");
+
+    if (check_thing(request, response, thing))
+        respond_page(request, response, &page, STATE_WITH(thing, ""));
+}
+
+static void list_principals_v2(const struct request *request, struct response *response)
+{
+    static const struct page page = {
+        "thingPrincipalObjects", false, principals_sql, NULL, "principal", principal_object};
+    const char *thing = input_text(request, "thingName");
+
+    if (check_thing(request, response, thing))
+        respond_page(
+            request, response, &page, STATE_WITH(thing, input_text(request, "thingPrincipalType")));
+}
+
+static json_t *thing_json(const json_t *row)
+{
+    return json_string(row_text(row, "thing"));
+}
+
+static json_t *thing_object(const json_t *row)
+{
+    return json_pack("{s:s, s:s}", "thingName", row_text(row, "thing"), "thingPrincipalType",
+        row_text(row, "type"));
+}
+
+static const char things_sql[] =
+    "SELECT thing, type FROM thing_principals WHERE thing > ?1 AND principal = ?3"
+    " AND (?4 = '' OR type = ?4) ORDER BY thing LIMIT CAST(?2 AS INTEGER)";
+
+static void list_things(const struct request *request, struct response *response)
+{
+    static const struct page page = {"things", false, things_sql, NULL, "thing", thing_json};
+    const char *arn = input_text(request, "principal");
+
+    if (check_certificate(request, response, arn))
+        respond_page(request, response, &page, STATE_WITH(arn, ""));
+}
+
+static void list_things_v2(const struct request *request, struct response *response)
+{
+    static const struct page page = {
+        "principalThingObjects", false, things_sql, NULL, "thing", thing_object};
+    const char *arn = input_text(request, "principal");
+
+    if (check_certificate(request, response, arn))
+        respond_page(
+            request, response, &page, STATE_WITH(arn, input_text(request, "thingPrincipalType")));
+}
+
+static const char *const types[] = {exclusive, shared, NULL};
+
+#define PRINCIPAL_IN_HEADER                                                                        \
+    {                                                                                              \
+        "principal", IN_HEADER, TEXT, true, 1, 2048, ANYTHING, NULL, "x-amzn-principal"            \
+    }
+#define TYPE_IN_QUERY                                                                              \
+    {                                                                                              \
+        "thingPrincipalType", IN_QUERY, TEXT, false, 0, 0, ANYTHING, types, NULL                   \
+    }
+
+static const struct parameter attach_parameters[] = {
+    NAME_IN_PATH("thingName"),
+    PRINCIPAL_IN_HEADER,
+    TYPE_IN_QUERY,
+    END_OF_PARAMETERS,
+};
+static const struct parameter detach_parameters[] = {
+    NAME_IN_PATH("thingName"),
+    PRINCIPAL_IN_HEADER,
+    END_OF_PARAMETERS,
+};
+static const struct parameter principals_parameters[] = {
+    NAME_IN_PATH("thingName"),
+    PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter principals_v2_parameters[] = {
+    NAME_IN_PATH("thingName"),
+    PAGE_PARAMETERS,
+    TYPE_IN_QUERY,
+    END_OF_PARAMETERS,
+};
+static const struct parameter things_parameters[] = {
+    PRINCIPAL_IN_HEADER,
+    PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter things_v2_parameters[] = {
+    PRINCIPAL_IN_HEADER,
+    PAGE_PARAMETERS,
+    TYPE_IN_QUERY,
+    END_OF_PARAMETERS,
+};
+
+const struct operation principal_operations[] = {
+    {"AttachThingPrincipal", "PUT", "/things/{thingName}/principals", 15, true, attach_principal,
+        attach_parameters},
+    {"DetachThingPrincipal", "DELETE", "/things/{thingName}/principals", 15, true, detach_principal,
+        detach_parameters},
+    {"ListThingPrincipals", "GET", "/things/{thingName}/principals", 10, false, list_principals,
+        principals_parameters},
+    {"ListThingPrincipalsV2", "GET", "/things/{thingName}/principals-v2", 10, false,
+        list_principals_v2, principals_v2_parameters},
+    {"ListPrincipalThings", "GET", "/principals/things", 10, false, list_things, things_parameters},
+    {"ListPrincipalThingsV2", "GET", "/principals/things-v2", 10, false, list_things_v2,
+        things_v2_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -1,0 +1,51 @@
+#include "sandbox/publisher.h"
+
+#include <mosquitto.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct publisher {
+    struct mosquitto *mosquitto;
+};
+
+struct publisher *publisher_open(const char *broker)
+{
+    struct publisher *publisher = calloc(1, sizeof(*publisher));
+    int code;
+
+    if (!publisher)
+        return NULL;
+    mosquitto_lib_init();
+    publisher->mosquitto = mosquitto_new("$sandbox", true, NULL);
+    /* A port of 0 makes the host the path of a socket. */
+    code = publisher->mosquitto ? mosquitto_connect(publisher->mosquitto, broker, 0, 60)
+                                : MOSQ_ERR_NOMEM;
+    if (code == MOSQ_ERR_SUCCESS)
+        code = mosquitto_loop_start(publisher->mosquitto);
+    if (code == MOSQ_ERR_SUCCESS)
+        return publisher;
+    fprintf(stderr, "iotify-sandbox: cannot connect to the broker: %s\n", mosquitto_strerror(code));
+    publisher_close(publisher);
+    return NULL;
+}
+
+void publisher_close(struct publisher *publisher)
+{
+    if (!publisher)
+        return;
+    if (publisher->mosquitto) {
+        mosquitto_disconnect(publisher->mosquitto);
+        mosquitto_loop_stop(publisher->mosquitto, true);
+        mosquitto_destroy(publisher->mosquitto);
+    }
+    mosquitto_lib_cleanup();
+    free(publisher);
+}
+
+bool publisher_publish(struct publisher *publisher, const char *topic, const char *payload,
+    size_t size, int qos, bool retain)
+{
+    return mosquitto_publish(publisher->mosquitto, NULL, topic, (int)size, payload, qos, retain) ==
+           MOSQ_ERR_SUCCESS;
+}

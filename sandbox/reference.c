@@ -1,0 +1,28 @@
+#include "sandbox/reference.h"
+
+#include "sandbox/operation.h"
+
+static void print_one(void *argument, const struct operation *operation)
+{
+    FILE *stream = argument;
+    const char *separator = "";
+
+    fprintf(stream, "| %s | %s %s | ", operation->name, operation->method, operation->path);
+    for (const struct parameter *parameter = operation->parameters; parameter && parameter->name;
+         parameter++) {
+        fprintf(stream, "%s%s%s", separator, parameter->name, parameter->required ? "*" : "");
+        separator = ", ";
+    }
+    if (operation->rate > 0)
+        fprintf(stream, " | %g |\n", operation->rate);
+    else
+        fprintf(stream, " | – |\n");
+}
+
+void reference_print(FILE *stream)
+{
+    fprintf(stream,
+        "| Operation | HTTP | Parameters (* required) | AWS's default, calls a second |\n"
+        "|---|---|---|---|\n");
+    operation_each(print_one, stream);
+}

@@ -1,0 +1,371 @@
+/*
+ * RegisterThing: a provisioning template with its parameters filled in, and the thing, the
+ * certificate and the policy that it asks for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/sigv4.h"
+#include "sandbox/registration.h"
+#include "sandbox/resource.h"
+
+#define DEPTH_MAX 16
+#define TEXT_BYTES_MAX (64 * 1024)
+
+struct template
+{
+    const struct request *request;
+    struct response *response;
+    const json_t *declared; /* Parameters of the template */
+    const json_t *given;    /* parameters of the call */
+};
+
+static bool fail(struct template *template, const char *text, const char *detail)
+{
+    if (!template->response->error)
+        respond_error(
+            template->response, 400, "ResourceRegistrationFailureException", "%s%s", text, detail);
+    return false;
+}
+
+/* ------------------------------------------------------------------ values */
+
+static const char *parameter(struct template *template, const char *name)
+{
+    const json_t *declared = json_object_get(template->declared, name);
+    const char *value = json_string_value(json_object_get(template->given, name));
+
+    if (!declared) {
+        fail(template, "The template declares no parameter ", name);
+        return NULL;
+    }
+    if (!value)
+        value = json_string_value(json_object_get(declared, "Default"));
+    if (!value)
+        fail(template, "No value for the parameter ", name);
+    return value;
+}
+
+static bool append(
+    struct template *template, const json_t *value, struct iotify_buffer *out, int depth);
+
+/* ["separator", ["a", "b"]] */
+static bool join(
+    struct template *template, const json_t *arguments, struct iotify_buffer *out, int depth)
+{
+    const char *separator = json_string_value(json_array_get(arguments, 0));
+    const json_t *items = json_array_get(arguments, 1);
+
+    if (!separator || !json_is_array(items))
+        return fail(template, "Fn::Join takes a text and a list", "");
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        iotify_buffer_string(out, i ? separator : "");
+        if (!append(template, json_array_get(items, i), out, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+/* "text with ${parameters}", alone or as the first item of a list */
+static bool substitute(struct template *template, const json_t *argument, struct iotify_buffer *out)
+{
+    const char *text =
+        json_string_value(json_is_array(argument) ? json_array_get(argument, 0) : argument);
+
+    if (!text)
+        return fail(template, "Fn::Sub takes a text", "");
+    for (; *text; text++) {
+        const char *end = text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
+        char name[128];
+
+        if (end && (size_t)(end - text) - 2 < sizeof(name)) {
+            const char *value;
+
+            memcpy(name, text + 2, (size_t)(end - text) - 2);
+            name[end - text - 2] = '\0';
+            value = parameter(template, name);
+            if (!value)
+                return false;
+            iotify_buffer_string(out, value);
+            text = end;
+        } else {
+            iotify_buffer_char(out, *text);
+        }
+    }
+    return true;
+}
+
+/* A text, {"Ref": parameter}, {"Fn::Join": …} or {"Fn::Sub": …}. */
+static bool append(
+    struct template *template, const json_t *value, struct iotify_buffer *out, int depth)
+{
+    const json_t *argument;
+    const char *text = json_string_value(value);
+
+    if (depth > DEPTH_MAX)
+        return fail(template, "The template is nested too deeply", "");
+    if (!text && (argument = json_object_get(value, "Ref"))) {
+        text = parameter(template, json_is_string(argument) ? json_string_value(argument) : "");
+        if (!text)
+            return false;
+    }
+    if (text)
+        return iotify_buffer_string(out, text);
+    if ((argument = json_object_get(value, "Fn::Join")))
+        return join(template, argument, out, depth);
+    if ((argument = json_object_get(value, "Fn::Sub")))
+        return substitute(template, argument, out);
+    return fail(template, "A value is neither a text nor a function that is known", "");
+}
+
+/* A member of an object as text, to be freed; NULL when absent or after an answer. */
+static char *member(struct template *template, const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    struct iotify_buffer text;
+    char *copy = NULL;
+
+    if (!value)
+        return NULL;
+    iotify_buffer_init(&text, TEXT_BYTES_MAX);
+    if (append(template, value, &text, 0) && !text.failed)
+        copy = strdup(iotify_buffer_text(&text));
+    else
+        fail(template, "The value is too long: ", name);
+    iotify_buffer_clear(&text);
+    return copy;
+}
+
+/* ------------------------------------------------------------------ resources */
+
+/* The only resource of a type; `name` is its logical name. NULL when there is none. */
+static const json_t *find_resource(
+    struct template *template, const json_t *resources, const char *type, const char **name)
+{
+    const json_t *found = NULL;
+    const char *key;
+    json_t *resource;
+
+    json_object_foreach((json_t *)resources, key, resource)
+    {
+        const char *is = json_string_value(json_object_get(resource, "Type"));
+
+        if (!is || strcmp(is, type) != 0)
+            continue;
+        if (found)
+            fail(template, "The template has more than one resource of the type ", type);
+        found = json_object_get(resource, "Properties");
+        *name = key;
+    }
+    return found;
+}
+
+static json_t *make_certificate(struct template *template, const json_t *properties)
+{
+    const struct request *request = template->request;
+    char *csr = member(template, properties, "CertificateSigningRequest");
+    char *id = member(template, properties, "CertificateId");
+    char *pem = member(template, properties, "CertificatePem");
+    char *status = member(template, properties, "Status");
+    const char *wanted = status ? status : "ACTIVE";
+    struct iotify_buffer signed_pem;
+    json_t *row = NULL;
+
+    iotify_buffer_init(&signed_pem, TEXT_BYTES_MAX);
+    if (strcmp(wanted, "ACTIVE") != 0 && strcmp(wanted, "INACTIVE") != 0)
+        fail(template, "Status must be ACTIVE or INACTIVE, not ", wanted);
+    else if (csr && authority_sign_request(request->authority, csr, &signed_pem))
+        row = create_certificate_row(
+            request, template->response, iotify_buffer_text(&signed_pem), wanted, "DEFAULT");
+    else if (csr)
+        fail(template, "The certificate signing request is not valid", "");
+    else if (pem)
+        row = create_certificate_row(request, template->response, pem, wanted, "SNI_ONLY");
+    else if (id) {
+        row = first_row(state_select(
+            request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
+        if (!row)
+            fail(template, "There is no certificate ", id);
+        else if (status)
+            state_change(request->state, "UPDATE certificates SET status = ?2 WHERE id = ?1",
+                STATE_WITH(id, wanted));
+    } else {
+        fail(template,
+            "A certificate needs CertificateSigningRequest, CertificatePem or CertificateId", "");
+    }
+    iotify_buffer_clear(&signed_pem);
+    free(csr);
+    free(id);
+    free(pem);
+    free(status);
+    return row;
+}
+
+/* {"name": value, …} with every value filled in. */
+static json_t *fill_in_attributes(struct template *template, const json_t *payload)
+{
+    json_t *attributes = json_object(), *value;
+    const char *name;
+
+    json_object_foreach((json_t *)payload, name, value)
+    {
+        char *text = member(template, payload, name);
+
+        if (text)
+            json_object_set_new(attributes, name, json_string(text));
+        free(text);
+    }
+    return attributes;
+}
+
+static bool join_groups(struct template *template, const json_t *properties, const char *thing)
+{
+    const json_t *groups = json_object_get(properties, "ThingGroups");
+
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        struct iotify_buffer name;
+        bool good;
+
+        iotify_buffer_init(&name, 1024);
+        good = append(template, json_array_get(groups, i), &name, 0) &&
+               join_group(template->request, template->response, iotify_buffer_text(&name), thing);
+        iotify_buffer_clear(&name);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+static json_t *make_thing(struct template *template, const json_t *properties)
+{
+    char *name = member(template, properties, "ThingName");
+    char *type = member(template, properties, "ThingTypeName");
+    json_t *attributes =
+        fill_in_attributes(template, json_object_get(properties, "AttributePayload"));
+    json_t *row = NULL;
+
+    if (!name)
+        fail(template, "A thing needs ThingName", "");
+    if (!template->response->error)
+        row = create_thing_row(
+            template->request, template->response, name, type ? type : "", attributes);
+    if (row && !join_groups(template, properties, name)) {
+        json_decref(row);
+        row = NULL;
+    }
+    json_decref(attributes);
+    free(name);
+    free(type);
+    return row;
+}
+
+/* A policy that is there by its name, or one with the document, named after its content. */
+static char *make_policy(struct template *template, const json_t *properties)
+{
+    const struct request *request = template->request;
+    char *name = member(template, properties, "PolicyName");
+    char *document = member(template, properties, "PolicyDocument");
+    bool present;
+
+    if (!name && document) {
+        name = calloc(1, 65);
+        if (!name || !sigv4_sha256(document, strlen(document), name))
+            fail(template, "The policy cannot be named", "");
+    }
+    if (!name) {
+        fail(template, "A policy needs PolicyName or PolicyDocument", "");
+        free(document);
+        return NULL;
+    }
+    present = has_row(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
+    if (!present && document)
+        create_policy_row(request, template->response, name, document);
+    else if (!present)
+        fail(template, "There is no policy ", name);
+    free(document);
+    return name;
+}
+
+/* ------------------------------------------------------------------ the call */
+
+struct made {
+    const json_t *thing, *certificate, *policy; /* properties in the template; NULL: none */
+    const char *thing_name, *certificate_name, *policy_name;
+    json_t *thing_row, *certificate_row;
+    char *policy_made;
+};
+
+static void tie_together(struct template *template, const struct made *made)
+{
+    const char *arn = row_text(made->certificate_row, "arn");
+
+    if (made->policy_made && made->certificate_row &&
+        !attach_policy_to(template->request, template->response, made->policy_made, arn))
+        return;
+    if (made->thing_row && made->certificate_row)
+        attach_principal_to(template->request, template->response,
+            row_text(made->thing_row, "name"), arn, "NON_EXCLUSIVE_THING");
+}
+
+static void answer(struct template *template, const struct made *made)
+{
+    json_t *arns = json_object();
+
+    if (made->thing_row)
+        json_object_set_new(arns, made->thing_name, json_string(row_text(made->thing_row, "arn")));
+    if (made->certificate_row)
+        json_object_set_new(
+            arns, made->certificate_name, json_string(row_text(made->certificate_row, "arn")));
+    if (made->policy_made) {
+        char *arn = make_arn(template->request, "policy", made->policy_made);
+
+        json_object_set_new(arns, made->policy_name, json_string(arn));
+        free(arn);
+    }
+    template->response->body = json_pack("{s:o}", "resourceArns", arns);
+    if (made->certificate_row)
+        json_object_set_new(template->response->body, "certificatePem",
+            json_string(row_text(made->certificate_row, "pem")));
+}
+
+static void provision(struct template *template, const json_t *body)
+{
+    const json_t *resources = json_object_get(body, "Resources");
+    struct made made = {0};
+
+    made.thing = find_resource(template, resources, "AWS::IoT::Thing", &made.thing_name);
+    made.certificate =
+        find_resource(template, resources, "AWS::IoT::Certificate", &made.certificate_name);
+    made.policy = find_resource(template, resources, "AWS::IoT::Policy", &made.policy_name);
+    if (!made.thing && !made.certificate && !made.policy)
+        fail(template, "The template has no resources that the sandbox knows", "");
+    if (made.certificate && !template->response->error)
+        made.certificate_row = make_certificate(template, made.certificate);
+    if (made.thing && !template->response->error)
+        made.thing_row = make_thing(template, made.thing);
+    if (made.policy && !template->response->error)
+        made.policy_made = make_policy(template, made.policy);
+    if (!template->response->error)
+        tie_together(template, &made);
+    if (!template->response->error)
+        answer(template, &made);
+    json_decref(made.thing_row);
+    json_decref(made.certificate_row);
+    free(made.policy_made);
+}
+
+void register_thing(const struct request *request, struct response *response)
+{
+    json_error_t error;
+    json_t *body = json_loads(input_text(request, "templateBody"), 0, &error);
+    struct template template = {.request = request,
+        .response = response,
+        .declared = json_object_get(body, "Parameters"),
+        .given = json_object_get(request->input, "parameters")};
+
+    if (json_is_object(body))
+        provision(&template, body);
+    else
+        respond_invalid(response, "templateBody is not a JSON object: %s", error.text);
+    json_decref(body);
+}

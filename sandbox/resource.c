@@ -1,0 +1,106 @@
+#include "sandbox/resource.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/validate.h"
+
+#define DESCRIPTION_MAX 2028
+#define ATTRIBUTE_NAME_MAX 128
+#define ATTRIBUTE_VALUE_MAX 800
+
+bool check_description(struct response *response, const char *name, const json_t *description)
+{
+    const char *text = json_string_value(description);
+
+    if (!description || json_is_null(description))
+        return true;
+    if (text && strlen(text) <= DESCRIPTION_MAX && charset_holds(PRINTABLE, text))
+        return true;
+    respond_invalid(response,
+        "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have "
+        "length less than or equal to %d and satisfy regular expression pattern: %s",
+        name, DESCRIPTION_MAX, charset_pattern(PRINTABLE));
+    return false;
+}
+
+bool check_attributes(struct response *response, const json_t *attributes, size_t most)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)attributes, name, value)
+    {
+        const char *text = json_string_value(value);
+
+        if (!text || strlen(name) > ATTRIBUTE_NAME_MAX || strlen(text) > ATTRIBUTE_VALUE_MAX ||
+            !charset_holds(ATTRIBUTE_NAME, name) || !charset_holds(ATTRIBUTE_VALUE, text)) {
+            respond_invalid(response,
+                "1 validation error detected: Value at 'attributePayload.attributes' failed to "
+                "satisfy constraint: names must satisfy %s with at most %d characters, values %s "
+                "with at most %d",
+                charset_pattern(ATTRIBUTE_NAME), ATTRIBUTE_NAME_MAX,
+                charset_pattern(ATTRIBUTE_VALUE), ATTRIBUTE_VALUE_MAX);
+            return false;
+        }
+    }
+    if (json_object_size(attributes) <= most)
+        return true;
+    respond_invalid(response, "The maximum number of attributes is %zu", most);
+    return false;
+}
+
+json_t *apply_attributes(const json_t *present, const json_t *payload)
+{
+    const json_t *wanted = json_object_get(payload, "attributes");
+    json_t *result = json_is_true(json_object_get(payload, "merge")) || !wanted
+                         ? json_deep_copy(present)
+                         : json_object();
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)wanted, name, value)
+    {
+        const char *text = json_string_value(value);
+
+        if (text && !*text)
+            json_object_del(result, name);
+        else
+            json_object_set(result, name, value);
+    }
+    return result ? result : json_object();
+}
+
+bool check_policy(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "policyName");
+
+    if (has_row(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name)))
+        return true;
+    respond_not_found(response, "Policy", name);
+    return false;
+}
+
+bool check_thing(const struct request *request, struct response *response, const char *name)
+{
+    if (has_row(request, "SELECT 1 FROM things WHERE name = ?1", STATE_WITH(name)))
+        return true;
+    respond_not_found(response, "Thing", name);
+    return false;
+}
+
+bool check_group(const struct request *request, struct response *response, const char *name)
+{
+    if (has_row(request, "SELECT 1 FROM thing_groups WHERE name = ?1", STATE_WITH(name)))
+        return true;
+    respond_not_found(response, "Thing group", name);
+    return false;
+}
+
+bool check_certificate(const struct request *request, struct response *response, const char *arn)
+{
+    if (has_row(request, "SELECT 1 FROM certificates WHERE arn = ?1", STATE_WITH(arn)))
+        return true;
+    respond_not_found(response, "Certificate", arn);
+    return false;
+}

@@ -1,0 +1,136 @@
+/* Tags of types, groups and policies. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sandbox/resource.h"
+
+#define TAGS_MAX 50
+#define KEY_MAX 128
+#define VALUE_MAX 256
+
+static bool check_tag(struct response *response, const json_t *tag)
+{
+    const char *key = json_string_value(json_object_get(tag, "Key"));
+    const json_t *value = json_object_get(tag, "Value");
+
+    if (key && *key && strlen(key) <= KEY_MAX && strncmp(key, "aws:", 4) != 0 &&
+        (!value || (json_is_string(value) && json_string_length(value) <= VALUE_MAX)))
+        return true;
+    respond_invalid(response,
+        "A tag needs a Key of 1 to %d characters that does not begin with aws:, and a Value of at "
+        "most %d",
+        KEY_MAX, VALUE_MAX);
+    return false;
+}
+
+static size_t count_tags(const struct request *request, const char *arn)
+{
+    json_t *row = first_row(state_select(
+        request->state, "SELECT count(*) AS n FROM tags WHERE arn = ?1", STATE_WITH(arn)));
+    json_int_t count = row_integer(row, "n");
+
+    json_decref(row);
+    return (size_t)count;
+}
+
+bool set_tags(const struct request *request, struct response *response, const char *arn)
+{
+    const json_t *tags = json_object_get(request->input, "tags");
+
+    for (size_t i = 0; i < json_array_size(tags); i++) {
+        const json_t *tag = json_array_get(tags, i);
+        const char *value = json_string_value(json_object_get(tag, "Value"));
+
+        if (!check_tag(response, tag))
+            return false;
+        state_change(request->state, "REPLACE INTO tags (arn, key, value) VALUES (?1, ?2, ?3)",
+            STATE_WITH(arn, json_string_value(json_object_get(tag, "Key")), value ? value : ""));
+    }
+    if (count_tags(request, arn) <= TAGS_MAX)
+        return true;
+    respond_error(
+        response, 410, "LimitExceededException", "A resource has at most %d tags", TAGS_MAX);
+    return false;
+}
+
+void clear_tags(const struct request *request, const char *arn)
+{
+    state_change(request->state, "DELETE FROM tags WHERE arn = ?1", STATE_WITH(arn));
+}
+
+static bool check_resource(const struct request *request, struct response *response)
+{
+    const char *arn = input_text(request, "resourceArn");
+
+    if (strncmp(arn, "arn:aws:iot:", 12) != 0) {
+        respond_invalid(response, "Invalid resourceArn %.200s", arn);
+        return false;
+    }
+    if (has_row(request,
+            "SELECT 1 FROM thing_types WHERE arn = ?1 UNION SELECT 1 FROM thing_groups"
+            " WHERE arn = ?1 UNION SELECT 1 FROM policies WHERE arn = ?1",
+            STATE_WITH(arn)))
+        return true;
+    respond_not_found(response, "Resource", arn);
+    return false;
+}
+
+static void tag_resource(const struct request *request, struct response *response)
+{
+    if (check_resource(request, response))
+        set_tags(request, response, input_text(request, "resourceArn"));
+}
+
+static void untag_resource(const struct request *request, struct response *response)
+{
+    const json_t *keys = json_object_get(request->input, "tagKeys");
+
+    if (!check_resource(request, response))
+        return;
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        const char *key = json_string_value(json_array_get(keys, i));
+
+        if (key)
+            state_change(request->state, "DELETE FROM tags WHERE arn = ?1 AND key = ?2",
+                STATE_WITH(input_text(request, "resourceArn"), key));
+    }
+}
+
+static json_t *tag_json(const json_t *row)
+{
+    return json_pack("{s:s, s:s}", "Key", row_text(row, "key"), "Value", row_text(row, "value"));
+}
+
+static void list_tags(const struct request *request, struct response *response)
+{
+    static const struct page page = {"tags", false,
+        "SELECT key, value FROM tags WHERE key > ?1 AND arn = ?3 ORDER BY key"
+        " LIMIT CAST(?2 AS INTEGER)",
+        NULL, "key", tag_json};
+
+    if (check_resource(request, response))
+        respond_page(request, response, &page, STATE_WITH(input_text(request, "resourceArn")));
+}
+
+static const struct parameter tag_parameters[] = {
+    {"resourceArn", IN_BODY, TEXT, true, 1, 2048, ANYTHING, NULL, NULL},
+    {"tags", IN_BODY, LIST, true, 0, 50, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter untag_parameters[] = {
+    {"resourceArn", IN_BODY, TEXT, true, 1, 2048, ANYTHING, NULL, NULL},
+    {"tagKeys", IN_BODY, LIST, true, 0, 50, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter list_parameters[] = {
+    {"resourceArn", IN_QUERY, TEXT, true, 1, 2048, ANYTHING, NULL, NULL},
+    {"nextToken", IN_QUERY, TEXT, false, 0, 1024, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+const struct operation tag_operations[] = {
+    {"TagResource", "POST", "/tags", 10, false, tag_resource, tag_parameters},
+    {"UntagResource", "POST", "/untag", 10, false, untag_resource, untag_parameters},
+    {"ListTagsForResource", "GET", "/tags", 10, false, list_tags, list_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -1,0 +1,223 @@
+/* What policies are attached to: certificates and thing groups. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/resource.h"
+
+#define POLICIES_OF_TARGET_MAX 10
+
+static bool check_target(
+    const struct request *request, struct response *response, const char *target)
+{
+    if (strncmp(target, "arn:", 4) != 0) {
+        respond_invalid(response, "Invalid target %.200s", target);
+        return false;
+    }
+    if (has_row(request,
+            "SELECT 1 FROM certificates WHERE arn = ?1 UNION SELECT 1 FROM thing_groups"
+            " WHERE arn = ?1",
+            STATE_WITH(target)))
+        return true;
+    respond_not_found(response, "Target", target);
+    return false;
+}
+
+bool attach_policy_to(
+    const struct request *request, struct response *response, const char *policy, const char *arn)
+{
+    if (!check_target(request, response, arn))
+        return false;
+    if (has_row(request,
+            "SELECT count(*) AS n FROM policy_targets WHERE target = ?1 AND policy <> ?2"
+            " HAVING n >= 10",
+            STATE_WITH(arn, policy))) {
+        respond_error(response, 410, "LimitExceededException", "A target takes at most %d policies",
+            POLICIES_OF_TARGET_MAX);
+        return false;
+    }
+    state_change(request->state,
+        "INSERT OR IGNORE INTO policy_targets (policy, target) VALUES (?1, ?2)",
+        STATE_WITH(policy, arn));
+    return true;
+}
+
+/* The older operations name the target in a header. */
+static const char *target_of(const struct request *request)
+{
+    return input_given(request, "principal") ? input_text(request, "principal")
+                                             : input_text(request, "target");
+}
+
+static void attach_policy(const struct request *request, struct response *response)
+{
+    if (check_policy(request, response))
+        attach_policy_to(request, response, input_text(request, "policyName"), target_of(request));
+}
+
+/* What is not attached is detached already: the operation knows no such error. */
+static void detach_policy(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "policyName"), *target = target_of(request);
+    char *until;
+
+    (void)response;
+    if (state_change(request->state, "DELETE FROM policy_targets WHERE policy = ?1 AND target = ?2",
+            STATE_WITH(name, target)) < 1)
+        return;
+    until = number_text(now_ms() + request->service->detach_wait_ms);
+    state_change(request->state,
+        "REPLACE INTO detached_policies (policy, until) VALUES (?1, CAST(?2 AS INTEGER))",
+        STATE_WITH(name, until));
+    free(until);
+}
+
+static json_t *target_json(const json_t *row)
+{
+    return json_string(row_text(row, "target"));
+}
+
+static const char targets_sql[] =
+    "SELECT target FROM policy_targets WHERE target > ?1 AND policy = ?3"
+    " AND (?4 = '' OR target LIKE '%:cert/%') ORDER BY target LIMIT CAST(?2 AS INTEGER)";
+
+static void list_targets(const struct request *request, struct response *response)
+{
+    static const struct page page = {"targets", true, targets_sql, NULL, "target", target_json};
+
+    if (check_policy(request, response))
+        respond_page(request, response, &page, STATE_WITH(input_text(request, "policyName"), ""));
+}
+
+static void list_policy_principals(const struct request *request, struct response *response)
+{
+    static const struct page page = {"principals", true, targets_sql, NULL, "target", target_json};
+
+    if (check_policy(request, response))
+        respond_page(request, response, &page,
+            STATE_WITH(input_text(request, "policyName"), "certificates only"));
+}
+
+static json_t *policy_json(const json_t *row)
+{
+    return json_pack(
+        "{s:s, s:s}", "policyName", row_text(row, "name"), "policyArn", row_text(row, "arn"));
+}
+
+/* With `recursive`, those of the groups that the certificate's things are in come too. */
+static void list_attached(const struct request *request, struct response *response)
+{
+    static const struct page page = {"policies", true,
+        "WITH RECURSIVE groups (name) AS ("
+        " SELECT g.thing_group FROM group_things g JOIN thing_principals t ON t.thing = g.thing"
+        "  WHERE ?4 <> '' AND t.principal = ?3"
+        " UNION SELECT name FROM thing_groups WHERE ?4 <> '' AND arn = ?3"
+        " UNION SELECT p.parent FROM thing_groups p JOIN groups b ON p.name = b.name"
+        "  WHERE p.parent <> '')"
+        " SELECT DISTINCT p.name, p.arn FROM policies p JOIN policy_targets t ON t.policy = p.name"
+        " WHERE p.name > ?1 AND (t.target = ?3 OR t.target IN"
+        "  (SELECT arn FROM thing_groups WHERE name IN groups))"
+        " ORDER BY p.name LIMIT CAST(?2 AS INTEGER)",
+        NULL, "name", policy_json};
+    const char *target = target_of(request);
+
+    if (check_target(request, response, target))
+        respond_page(request, response, &page,
+            STATE_WITH(target, input_flag(request, "recursive") ? "yes" : ""));
+}
+
+/* What holds for a certificate when it connects as a thing: its own policies and the groups'. */
+static void get_effective(const struct request *request, struct response *response)
+{
+    const char *principal = input_text(request, "principal");
+    json_t *rows, *list = json_array();
+
+    if (*principal && !check_certificate(request, response, principal)) {
+        json_decref(list);
+        return;
+    }
+    rows = state_select(request->state,
+        "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
+        " UNION SELECT p.parent FROM thing_groups p JOIN groups b ON p.name = b.name"
+        "  WHERE p.parent <> '')"
+        " SELECT DISTINCT p.name, p.arn, v.document FROM policies p"
+        " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
+        " JOIN policy_targets t ON t.policy = p.name WHERE t.target = ?1 OR t.target IN"
+        "  (SELECT arn FROM thing_groups WHERE name IN groups) ORDER BY p.name",
+        STATE_WITH(principal, input_text(request, "thingName")));
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *policy = policy_json(json_array_get(rows, i));
+
+        json_object_set_new(
+            policy, "policyDocument", json_string(row_text(json_array_get(rows, i), "document")));
+        json_array_append_new(list, policy);
+    }
+    json_decref(rows);
+    response->body = json_pack("{s:o}", "effectivePolicies", list);
+}
+
+#define OLD_PRINCIPAL                                                                              \
+    {                                                                                              \
+        "principal", IN_HEADER, TEXT, true, 1, 2048, ANYTHING, NULL, "x-amzn-iot-principal"        \
+    }
+
+static const struct parameter attach_parameters[] = {
+    POLICY_IN_PATH,
+    {"target", IN_BODY, TEXT, true, 1, 2048, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter targets_parameters[] = {
+    POLICY_IN_PATH,
+    OLDER_PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter attached_parameters[] = {
+    {"target", IN_PATH, TEXT, true, 1, 2048, ANYTHING, NULL, NULL},
+    FLAG_IN_QUERY("recursive"),
+    OLDER_PAGE_PARAMETERS,
+    END_OF_PARAMETERS,
+};
+static const struct parameter old_attach_parameters[] = {
+    POLICY_IN_PATH,
+    OLD_PRINCIPAL,
+    END_OF_PARAMETERS,
+};
+static const struct parameter principal_policies_parameters[] = {
+    OLD_PRINCIPAL,
+    OLDER_PAGE_PARAMETERS,
+    ASCENDING,
+    END_OF_PARAMETERS,
+};
+static const struct parameter policy_principals_parameters[] = {
+    {"policyName", IN_HEADER, TEXT, true, 1, 128, POLICY_NAME, NULL, "x-amzn-iot-policy"},
+    OLDER_PAGE_PARAMETERS,
+    ASCENDING,
+    END_OF_PARAMETERS,
+};
+static const struct parameter effective_parameters[] = {
+    TEXT_IN_BODY("principal"),
+    TEXT_IN_BODY("cognitoIdentityPoolId"),
+    NAME_IN_QUERY("thingName"),
+    END_OF_PARAMETERS,
+};
+
+const struct operation target_operations[] = {
+    {"AttachPolicy", "PUT", "/target-policies/{policyName}", 15, true, attach_policy,
+        attach_parameters},
+    {"DetachPolicy", "POST", "/target-policies/{policyName}", 15, true, detach_policy,
+        attach_parameters},
+    {"ListTargetsForPolicy", "POST", "/policy-targets/{policyName}", 10, false, list_targets,
+        targets_parameters},
+    {"ListAttachedPolicies", "POST", "/attached-policies/{target}", 10, false, list_attached,
+        attached_parameters},
+    {"AttachPrincipalPolicy", "PUT", "/principal-policies/{policyName}", 15, true, attach_policy,
+        old_attach_parameters},
+    {"DetachPrincipalPolicy", "DELETE", "/principal-policies/{policyName}", 15, true, detach_policy,
+        old_attach_parameters},
+    {"ListPrincipalPolicies", "GET", "/principal-policies", 10, false, list_attached,
+        principal_policies_parameters},
+    {"ListPolicyPrincipals", "GET", "/policy-principals", 10, false, list_policy_principals,
+        policy_principals_parameters},
+    {"GetEffectivePolicies", "POST", "/effective-policies", 5, false, get_effective,
+        effective_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -1,0 +1,206 @@
+/* Thing types. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/operation.h"
+#include "sandbox/resource.h"
+
+#define DESCRIPTION_MAX 2028
+#define SEARCHABLE_MAX 3
+
+static json_t *find_type(const struct request *request, const char *name)
+{
+    return first_row(state_select(
+        request->state, "SELECT * FROM thing_types WHERE name = ?1", STATE_WITH(name)));
+}
+
+/* The properties that a type may have, checked; false after an answer. */
+static bool check_properties(const struct request *request, struct response *response)
+{
+    const json_t *properties = json_object_get(request->input, "thingTypeProperties");
+    const json_t *list = json_object_get(properties, "searchableAttributes");
+    const json_t *description = json_object_get(properties, "thingTypeDescription");
+
+    if (!check_description(response, "thingTypeDescription", description))
+        return false;
+    if (json_array_size(list) > SEARCHABLE_MAX) {
+        respond_invalid(response, "At most %d searchable attributes are allowed", SEARCHABLE_MAX);
+        return false;
+    }
+    return true;
+}
+
+static void create_type(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingTypeName");
+    json_t *present;
+    char *arn, *id, *properties, *now;
+
+    if (!check_properties(request, response))
+        return;
+    present = find_type(request, name);
+    if (present) {
+        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
+            "Thing Type %s already exists in your account", name);
+        json_decref(present);
+        return;
+    }
+    arn = make_arn(request, "thingtype", name);
+    if (!set_tags(request, response, arn)) {
+        free(arn);
+        return;
+    }
+    id = make_id();
+    now = now_text();
+    properties = json_dumps(json_object_get(request->input, "thingTypeProperties"), JSON_COMPACT);
+    state_change(request->state,
+        "INSERT INTO thing_types (name, arn, id, properties, created) VALUES (?1, ?2, ?3, ?4,"
+        " CAST(?5 AS INTEGER))",
+        STATE_WITH(name, arn, id, properties ? properties : "{}", now));
+    response->body =
+        json_pack("{s:s, s:s, s:s}", "thingTypeName", name, "thingTypeArn", arn, "thingTypeId", id);
+    free(arn);
+    free(id);
+    free(now);
+    free(properties);
+}
+
+static json_t *type_json(const json_t *row)
+{
+    json_t *metadata = json_pack("{s:b, s:o}", "deprecated", row_integer(row, "deprecated") != 0,
+        "creationDate", time_json(row, "created"));
+
+    if (row_integer(row, "deprecated"))
+        json_object_set_new(metadata, "deprecationDate", time_json(row, "deprecated"));
+    return json_pack("{s:s, s:s, s:o, s:o}", "thingTypeName", row_text(row, "name"), "thingTypeArn",
+        row_text(row, "arn"), "thingTypeProperties", row_json(row, "properties"),
+        "thingTypeMetadata", metadata);
+}
+
+static void describe_type(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingTypeName");
+    json_t *row = find_type(request, name);
+
+    if (!row) {
+        respond_not_found(response, "Thing type", name);
+        return;
+    }
+    response->body = type_json(row);
+    json_object_set_new(response->body, "thingTypeId", json_string(row_text(row, "id")));
+    json_decref(row);
+}
+
+static void update_type(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingTypeName");
+    json_t *row = find_type(request, name);
+    json_t *properties = row ? row_json(row, "properties") : NULL;
+    char *text;
+
+    if (!row)
+        respond_not_found(response, "Thing type", name);
+    if (row && check_properties(request, response)) {
+        json_object_update(properties, json_object_get(request->input, "thingTypeProperties"));
+        text = json_dumps(properties, JSON_COMPACT);
+        state_change(request->state, "UPDATE thing_types SET properties = ?2 WHERE name = ?1",
+            STATE_WITH(name, text ? text : "{}"));
+        free(text);
+    }
+    json_decref(properties);
+    json_decref(row);
+}
+
+static void list_types(const struct request *request, struct response *response)
+{
+    static const struct page page = {"thingTypes", false,
+        "SELECT * FROM thing_types WHERE name > ?1 AND (?3 = '' OR name = ?3) ORDER BY name"
+        " LIMIT CAST(?2 AS INTEGER)",
+        NULL, "name", type_json};
+
+    respond_page(request, response, &page, STATE_WITH(input_text(request, "thingTypeName")));
+}
+
+static void deprecate_type(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingTypeName");
+    char *now = input_flag(request, "undoDeprecate") ? number_text(0) : now_text();
+
+    /* A type that is deprecated already keeps its time. */
+    if (state_change(request->state,
+            "UPDATE thing_types SET deprecated = CASE WHEN ?2 <> '0' AND deprecated > 0"
+            " THEN deprecated ELSE CAST(?2 AS INTEGER) END WHERE name = ?1",
+            STATE_WITH(name, now)) < 1)
+        respond_not_found(response, "Thing type", name);
+    free(now);
+}
+
+static void delete_type(const struct request *request, struct response *response)
+{
+    const char *name = input_text(request, "thingTypeName");
+    json_t *row = find_type(request, name);
+    json_int_t deprecated = row_integer(row, "deprecated");
+
+    if (!row)
+        respond_not_found(response, "Thing type", name);
+    else if (!deprecated)
+        respond_invalid(response,
+            "Cannot delete thing type : %s because it is not deprecated. Please deprecate it first "
+            "before deleting.",
+            name);
+    else if (now_ms() - deprecated < request->service->deprecation_wait_ms)
+        respond_invalid(response,
+            "Cannot delete thing type : %s. Please wait for 5 minutes after deprecation and then "
+            "retry",
+            name);
+    else if (has_row(request, "SELECT 1 FROM things WHERE type = ?1 LIMIT 1", STATE_WITH(name)))
+        respond_invalid(response,
+            "Cannot delete thing type : %s because there are still things associated with it",
+            name);
+    else {
+        clear_tags(request, row_text(row, "arn"));
+        state_change(request->state, "DELETE FROM thing_types WHERE name = ?1", STATE_WITH(name));
+    }
+    json_decref(row);
+}
+
+static const struct parameter create_parameters[] = {
+    NAME_IN_PATH("thingTypeName"),
+    {"thingTypeProperties", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    TAGS_IN_BODY,
+    END_OF_PARAMETERS,
+};
+static const struct parameter name_parameters[] = {
+    NAME_IN_PATH("thingTypeName"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter update_parameters[] = {
+    NAME_IN_PATH("thingTypeName"),
+    {"thingTypeProperties", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter list_parameters[] = {
+    PAGE_PARAMETERS,
+    NAME_IN_QUERY("thingTypeName"),
+    END_OF_PARAMETERS,
+};
+static const struct parameter deprecate_parameters[] = {
+    NAME_IN_PATH("thingTypeName"),
+    {"undoDeprecate", IN_BODY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+const struct operation type_operations[] = {
+    {"CreateThingType", "POST", "/thing-types/{thingTypeName}", 15, false, create_type,
+        create_parameters},
+    {"DescribeThingType", "GET", "/thing-types/{thingTypeName}", 10, false, describe_type,
+        name_parameters},
+    {"UpdateThingType", "PATCH", "/thing-types/{thingTypeName}", 15, false, update_type,
+        update_parameters},
+    {"ListThingTypes", "GET", "/thing-types", 10, false, list_types, list_parameters},
+    {"DeprecateThingType", "POST", "/thing-types/{thingTypeName}/deprecate", 15, false,
+        deprecate_type, deprecate_parameters},
+    {"DeleteThingType", "DELETE", "/thing-types/{thingTypeName}", 15, false, delete_type,
+        name_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};
