@@ -1,6 +1,8 @@
 /* The program: command line, and the order in which a run goes. */
 #include <curl/curl.h>
 #include <errno.h>
+#include <jansson.h>
+#include <malloc.h>
 #include <mosquitto.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ const size_t core_step_count = sizeof(core_steps) / sizeof(core_steps[0]);
 
 static bool threshold_crossed;
 
-int load_job(const char *file, const struct options *options, struct registry *registry,
+static bool read_job(const char *file, const struct options *options, struct registry *registry,
     struct job *job, struct diagnostics *diagnostics)
 {
     const struct job_request request = {.file = file,
@@ -33,12 +35,26 @@ int load_job(const char *file, const struct options *options, struct registry *r
         .core_step_count = core_step_count};
 
     registry_init(registry);
-    if (job_load(job, registry, &request, diagnostics))
-        return EXIT_DONE;
+    return job_load(job, registry, &request, diagnostics);
+}
+
+/* EXIT_DONE when there is nothing to tell. */
+static int tell_problems(const struct job *job, struct diagnostics *diagnostics)
+{
     diagnostics_print(diagnostics, stderr);
-    if (job->refused && diagnostics->count == 0)
-        fprintf(stderr, "iotifyd: %s\n", job->refused);
-    return diagnostics->count ? EXIT_USAGE : EXIT_STEP_FAILED;
+    if (diagnostics->count)
+        return EXIT_USAGE;
+    if (!job->refused)
+        return EXIT_DONE;
+    fprintf(stderr, "iotifyd: %s\n", job->refused);
+    return EXIT_STEP_FAILED;
+}
+
+int load_job(const char *file, const struct options *options, struct registry *registry,
+    struct job *job, struct diagnostics *diagnostics)
+{
+    read_job(file, options, registry, job, diagnostics);
+    return tell_problems(job, diagnostics);
 }
 
 /* ------------------------------------------------------------------ what runs */
@@ -70,11 +86,34 @@ static bool select_pipelines(
                 suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
             return false;
         }
-        if (!named && options->keep && strcmp(pipeline->name, "cleanup") == 0)
+        if (options->keep && strcmp(pipeline->name, "cleanup") == 0)
             continue;
         selection->pipelines[selection->count++] = pipeline;
     }
     return true;
+}
+
+/* The {{expressions}} of steps, compiled once so that a mistake shows before anything starts. */
+static void check_expressions(const struct job *job, struct diagnostics *diagnostics)
+{
+    static const struct script_services services = {0};
+    const struct script_facts facts = {.job = job->options->name};
+    struct script *script = NULL;
+
+    for (size_t i = 0; i < job->pipeline_count; i++) {
+        for (size_t j = 0; j < job->pipelines[i].count; j++) {
+            const struct schema_expression *expression = job->pipelines[i].steps[j].expressions;
+
+            for (; expression; expression = expression->next) {
+                if (!script)
+                    script = script_new(&services, &facts);
+                if (script)
+                    script_macro(script, expression->setting.name, expression->text,
+                        expression->place, diagnostics);
+            }
+        }
+    }
+    script_free(script);
 }
 
 static void check_steps(
@@ -82,9 +121,10 @@ static void check_steps(
 {
     for (size_t i = 0; i < selection->count; i++)
         for (size_t j = 0; j < selection->pipelines[i]->count; j++)
-            if (selection->pipelines[i]->steps[j].core)
+            if (selection->pipelines[i]->steps[j].core && selection->pipelines[i]->steps[j].valid)
                 simulate_check(job, &selection->pipelines[i]->steps[j], selection->pipelines,
                     selection->count, diagnostics);
+    check_expressions(job, diagnostics);
 }
 
 /* ------------------------------------------------------------------ run */
@@ -93,7 +133,7 @@ static bool run_core_step(struct run *run, const struct step *step, struct step_
 {
     bool good = simulate_run(run, step, result);
 
-    if (good && !stop_requested() && !simulate_judge(run, step))
+    if (good && !stop_requested() && !simulate_judge(run, step, result))
         threshold_crossed = true;
     return good;
 }
@@ -119,13 +159,29 @@ static bool run_pipelines(struct run *run, const struct selection *selection)
     return good;
 }
 
+/* A word as the shell takes it back. */
+static void print_word(const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
+
+    if (*word && word[strspn(word, plain)] == '\0') {
+        fprintf(stderr, " %s", word);
+        return;
+    }
+    fputs(" '", stderr);
+    for (; *word; word++)
+        fprintf(stderr, *word == '\'' ? "'\\''" : "%c", *word);
+    fputs("'", stderr);
+}
+
 static void tell_resume(const struct options *options)
 {
-    fprintf(stderr, "interrupted; what was acknowledged is stored. To go on, run the same command: "
-                    "iotifyd");
-    for (size_t i = 0; i < options->word_count; i++)
-        fprintf(stderr, " %s", options->words[i]);
-    fprintf(stderr, "\n");
+    fputs("interrupted; what was acknowledged is stored. To go on, run the same command: iotifyd",
+        stderr);
+    for (int i = 1; i < options->argument_count; i++)
+        print_word(options->arguments[i]);
+    fputs("\n", stderr);
 }
 
 static int finish(const struct options *options, struct summary *summary, bool good)
@@ -143,7 +199,8 @@ static int finish(const struct options *options, struct summary *summary, bool g
         fflush(stdout);
     }
     if (options->json && !summary_write_json(summary, options->json)) {
-        fprintf(stderr, "iotifyd: cannot write the summary to %s\n", options->json);
+        fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
+            options->json, strerror(errno));
         if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
             summary->exit_code = EXIT_STEP_FAILED;
     }
@@ -171,6 +228,12 @@ static int run_job(
     } else {
         log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
     }
+    if (run.abandoned) {
+        status = finish(options, &summary, false);
+        fflush(stdout);
+        /* A thread of the run is still at work with what would be freed. */
+        _Exit(status);
+    }
     run_close(&run);
     call_clear(&call);
     status = finish(options, &summary, good);
@@ -178,16 +241,11 @@ static int run_job(
     return status;
 }
 
-static int use_job(const struct options *options, const struct job *job,
-    const struct selection *selection, struct diagnostics *diagnostics)
+static int use_job(
+    const struct options *options, const struct job *job, const struct selection *selection)
 {
     struct iotify_buffer text;
 
-    check_steps(job, selection, diagnostics);
-    if (diagnostics->count && !options->print) {
-        diagnostics_print(diagnostics, stderr);
-        return EXIT_USAGE;
-    }
     if (options->print) {
         iotify_buffer_init(&text, 1 << 26);
         job_print(job, &text);
@@ -202,6 +260,24 @@ static int use_job(const struct options *options, const struct job *job,
     return run_job(options, job, selection);
 }
 
+/* All problems at once, whatever finds them; then what was asked for. */
+static int check_and_use(const struct options *options, const struct job *job,
+    struct selection *selection, struct diagnostics *diagnostics)
+{
+    int status;
+
+    if (job->options && job->pipeline_count) {
+        if (!select_pipelines(job, options, selection))
+            return tell_problems(job, diagnostics) == EXIT_STEP_FAILED ? EXIT_STEP_FAILED
+                                                                       : EXIT_USAGE;
+        /* A job may be looked at before the template is there. */
+        if (!options->print)
+            check_steps(job, selection, diagnostics);
+    }
+    status = tell_problems(job, diagnostics);
+    return status == EXIT_DONE ? use_job(options, job, selection) : status;
+}
+
 static int command_run(const struct options *options)
 {
     struct diagnostics diagnostics = {0};
@@ -214,11 +290,8 @@ static int command_run(const struct options *options)
         fputs(options_help, stderr);
         return EXIT_USAGE;
     }
-    status = load_job(options->words[0], options, &registry, &job, &diagnostics);
-    if (status == EXIT_DONE)
-        status = select_pipelines(&job, options, &selection)
-                     ? use_job(options, &job, &selection, &diagnostics)
-                     : EXIT_USAGE;
+    read_job(options->words[0], options, &registry, &job, &diagnostics);
+    status = check_and_use(options, &job, &selection, &diagnostics);
     free(selection.pipelines);
     job_clear(&job);
     registry_clear(&registry);
@@ -262,6 +335,14 @@ static int dispatch(const struct options *options)
     return command_run(options);
 }
 
+/* JSON trees hold keys and answers with keys in them. */
+static void free_wiped(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
 int main(int count, char **arguments)
 {
     struct options options;
@@ -272,6 +353,7 @@ int main(int count, char **arguments)
      * while; asking at each turn of a loop does not. Before any thread or script machine.
      */
     setenv("JSC_usePollingTraps", "true", 1);
+    json_set_alloc_funcs(malloc, free_wiped);
     stop_install();
     if (options_parse(&options, count, arguments)) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;

@@ -3,10 +3,13 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <iotify/buffer.h>
 
+#include "core/base/arena.h"
 #include "core/base/clock.h"
+#include "core/base/utf8.h"
 
 #define LINE_MAX_BYTES (64 * 1024)
 
@@ -54,9 +57,11 @@ void log_set_display(void (*hide)(void *argument), void (*show)(void *argument),
 /* One event is one line: control characters from foreign text must not forge another. */
 static void flatten(char *text)
 {
-    for (; text && *text; text++)
-        if ((unsigned char)*text < ' ' && *text != '\t')
-            *text = ' ';
+    for (char *at = text; at && *at; at++)
+        if ((unsigned char)*at < ' ' && *at != '\t')
+            *at = ' ';
+    if (text)
+        utf8_clean(text);
 }
 
 static void write_json(const char *time, const char *level, const char *where, const char *text)
@@ -74,12 +79,24 @@ static void write_json(const char *time, const char *level, const char *where, c
 void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
 {
     struct iotify_buffer text;
+    va_list again;
     char time[32];
 
     if (!log_enabled(level))
         return;
     iotify_buffer_init(&text, LINE_MAX_BYTES);
-    iotify_buffer_vformat(&text, format, arguments);
+    va_copy(again, arguments);
+    if (!iotify_buffer_vformat(&text, format, arguments)) {
+        /* Too long for a line: its beginning says enough. */
+        char *start = memory_new(1, LINE_MAX_BYTES);
+
+        vsnprintf(start, LINE_MAX_BYTES, format, again);
+        iotify_buffer_reset(&text);
+        iotify_buffer_string(&text, start);
+        explicit_bzero(start, LINE_MAX_BYTES);
+        free(start);
+    }
+    va_end(again);
     flatten(text.data);
     clock_wall(time, sizeof(time));
     log_lock();

@@ -112,44 +112,67 @@ int command_plugins(const struct options *options)
 
 /* ------------------------------------------------------------------ JSON Schema */
 
-/* Anything that is text with a form of its own also takes ${NAME} and {{expressions}}. */
-static json_t *type_schema(const struct iotify_setting *setting)
+static json_t *choice_schema(const struct iotify_setting *setting)
 {
-    json_t *choices;
+    json_t *choices = json_array();
 
+    for (int i = 0; setting->choices[i]; i++) {
+        json_t *number = json_loads(setting->choices[i], JSON_DECODE_ANY, NULL);
+
+        json_array_append_new(choices, json_string(setting->choices[i]));
+        /* `qos: 1` is a number to YAML. */
+        if (json_is_integer(number))
+            json_array_append(choices, number);
+        json_decref(number);
+    }
+    return json_pack("{s:o}", "enum", choices);
+}
+
+/* What a value of the type looks like, when it is spelled out. */
+static json_t *plain_schema(const struct iotify_setting *setting)
+{
     switch (setting->type) {
     case IOTIFY_INTEGER:
         return setting->min || setting->max
-                   ? json_pack("{s:[{s:s, s:I, s:I}, {s:s, s:s}]}", "anyOf", "type", "integer",
-                         "minimum", (json_int_t)setting->min, "maximum", (json_int_t)setting->max,
-                         "type", "string", "pattern", "[$]\\{|\\{\\{")
-                   : json_pack("{s:[s,s]}", "type", "integer", "string");
+                   ? json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum",
+                         (json_int_t)setting->min, "maximum", (json_int_t)setting->max)
+                   : json_pack("{s:s}", "type", "integer");
     case IOTIFY_BOOLEAN:
-        return json_pack("{s:[{s:s}, {s:s, s:s}]}", "anyOf", "type", "boolean", "type", "string",
-            "pattern", "[$]\\{|\\{\\{");
+        return json_pack("{s:s}", "type", "boolean");
     case IOTIFY_RATE:
     case IOTIFY_SIZE:
     case IOTIFY_DURATION:
         return json_pack("{s:[s,s]}", "type", "string", "number");
     case IOTIFY_CHOICE:
-        choices = json_array();
-        for (int i = 0; setting->choices[i]; i++)
-            json_array_append_new(choices, json_string(setting->choices[i]));
-        return json_pack("{s:o}", "enum", choices);
+        return choice_schema(setting);
     case IOTIFY_LIST:
-        return json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string");
+        return json_pack("{s:s, s:{s:[s,s,s]}}", "type", "array", "items", "type", "string",
+            "number", "boolean");
     case IOTIFY_MAP:
         return json_pack("{s:s, s:{s:[s,s]}}", "type", "object", "additionalProperties", "type",
             "string", "number");
     case IOTIFY_DOCUMENT:
         return json_pack("{s:[s,s]}", "type", "string", "object");
     default:
-        return json_pack("{s:[s,s,s]}", "type", "string", "number", "null");
+        return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
     }
 }
 
+/* It may also stand in the environment, be an expression, or be left empty for its default. */
+static json_t *type_schema(const struct iotify_setting *setting)
+{
+    json_t *any = json_array();
+
+    json_array_append_new(any, plain_schema(setting));
+    json_array_append_new(
+        any, json_pack("{s:s, s:s}", "type", "string", "pattern", "[$]\\{|\\{\\{"));
+    if (!(setting->flags & IOTIFY_REQUIRED))
+        json_array_append_new(any, json_pack("{s:s}", "type", "null"));
+    return json_pack("{s:o}", "anyOf", any);
+}
+
 /* The `properties` object that a dotted name belongs to; makes the groups on the way. */
-static json_t *group_of(json_t *properties, const char **name)
+static json_t *group_of(json_t *properties, const char **name, json_t **required)
 {
     const char *dot;
 
@@ -160,11 +183,12 @@ static json_t *group_of(json_t *properties, const char **name)
         snprintf(part, sizeof(part), "%.*s", (int)(dot - *name), *name);
         group = json_object_get(properties, part);
         if (!group) {
-            group = json_pack(
-                "{s:s, s:{}, s:b}", "type", "object", "properties", "additionalProperties", 0);
+            group = json_pack("{s:[s,s], s:{}, s:[], s:b}", "type", "object", "null", "properties",
+                "required", "additionalProperties", 0);
             json_object_set_new(properties, part, group);
         }
         properties = json_object_get(group, "properties");
+        *required = json_object_get(group, "required");
         *name = dot + 1;
     }
     return properties;
@@ -178,17 +202,27 @@ static json_t *settings_schema(const struct iotify_settings *settings)
         struct iotify_setting setting = schema_setting(settings, i);
         json_t *type = type_schema(&setting);
         const char *name = setting.name;
-        json_t *group = group_of(properties, &name);
+        json_t *needed = required, *group = group_of(properties, &name, &needed);
 
         json_object_set_new(type, "description", json_string(setting.help));
         if (setting.value)
             json_object_set_new(type, "default", json_string(setting.value));
         json_object_set_new(group, name, type);
-        if ((setting.flags & IOTIFY_REQUIRED) && !strchr(setting.name, '.'))
-            json_array_append_new(required, json_string(setting.name));
+        if (setting.flags & IOTIFY_REQUIRED)
+            json_array_append_new(needed, json_string(name));
     }
     return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
         required, "additionalProperties", 0);
+}
+
+/* The settings of a step; left empty where none of them is needed. */
+static json_t *step_schema(const struct iotify_settings *settings)
+{
+    json_t *schema = settings_schema(settings);
+
+    if (json_array_size(json_object_get(schema, "required")) == 0)
+        json_object_set_new(schema, "type", json_pack("[s,s]", "object", "null"));
+    return schema;
 }
 
 struct schema {
@@ -210,14 +244,15 @@ static void add_plugin_schema(void *argument, const char *name)
     }
     settings = settings_schema(plugin->descriptor.settings);
     json_object_set_new(json_object_get(settings, "properties"), "use",
-        json_pack("{s:s, s:s}", "const", name, "description", plugin->descriptor.summary));
+        json_pack("{s:[{s:s}, {s:s, s:s}], s:s}", "anyOf", "const", name, "type", "string",
+            "pattern", "[$]\\{", "description", plugin->descriptor.summary));
     json_array_append_new(json_object_get(settings, "required"), json_string("use"));
     json_array_append_new(schema->plugins, settings);
     for (uint32_t i = 0; i < plugin->descriptor.action_count; i++) {
         char pattern[160];
 
         snprintf(pattern, sizeof(pattern), "^[A-Za-z0-9_-]+[.]%s$", plugin->actions[i].name);
-        json_object_set_new(schema->steps, pattern, settings_schema(plugin->actions[i].settings));
+        json_object_set_new(schema->steps, pattern, step_schema(plugin->actions[i].settings));
     }
 }
 
@@ -239,23 +274,26 @@ int command_schema(const struct options *options)
         char pattern[80];
 
         snprintf(pattern, sizeof(pattern), "^%s$", core_steps[i].name);
-        json_object_set_new(schema.steps, pattern, settings_schema(core_steps[i].settings));
+        json_object_set_new(schema.steps, pattern, step_schema(core_steps[i].settings));
     }
     root = settings_schema(&job_settings);
     properties = json_object_get(root, "properties");
-    step = json_pack("{s:[{s:s}, {s:s, s:o, s:b, s:i}]}", "anyOf", "type", "string", "type",
-        "object", "patternProperties", schema.steps, "additionalProperties", 0, "maxProperties", 1);
+    step = json_pack("{s:[{s:s}, {s:s, s:o, s:b, s:i, s:i}]}", "anyOf", "type", "string", "type",
+        "object", "patternProperties", schema.steps, "additionalProperties", 0, "minProperties", 1,
+        "maxProperties", 1);
     json_object_set_new(properties, "devices",
-        json_pack("{s:[{s:s, s:i}, {s:s}, o]}", "anyOf", "type", "integer", "minimum", 1, "type",
-            "string", json_incref(json_object_get(properties, "devices"))));
+        json_pack("{s:[{s:s, s:i, s:I}, {s:s, s:s}, O]}", "anyOf", "type", "integer", "minimum", 1,
+            "maximum", (json_int_t)JOB_DEVICES_MAX, "type", "string", "pattern", "[$]\\{",
+            json_object_get(properties, "devices")));
     json_object_set_new(properties, "plugins",
-        json_pack(
-            "{s:s, s:{s:o}}", "type", "object", "additionalProperties", "anyOf", schema.plugins));
+        json_pack("{s:s, s:i, s:{s:o}}", "type", "object", "minProperties", 1,
+            "additionalProperties", "anyOf", schema.plugins));
     json_object_set_new(properties, "pipelines",
-        json_pack("{s:s, s:{s:s, s:o}}", "type", "object", "additionalProperties", "type", "array",
-            "items", step));
-    json_object_set_new(
-        properties, "run", json_pack("{s:s, s:{s:s}}", "type", "array", "items", "type", "string"));
+        json_pack("{s:[s,s], s:{s:s, s:o}}", "type", "object", "null", "additionalProperties",
+            "type", "array", "items", step));
+    json_object_set_new(properties, "run",
+        json_pack(
+            "{s:s, s:i, s:{s:s}}", "type", "array", "minItems", 1, "items", "type", "string"));
     json_object_set_new(root, "required", json_pack("[s,s]", "devices", "plugins"));
     json_object_set_new(
         root, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/stop.h"
 #include "core/cli/commands.h"
 #include "core/job/value.h"
 #include "core/plugin/call.h"
@@ -38,8 +39,10 @@ static bool ask(
     {
         char line[ANSWER_MAX];
 
-        if (!fgets(line, sizeof(line), stdin))
+        if (!fgets(line, sizeof(line), stdin)) {
+            fprintf(stderr, "\niotifyd: no answer; nothing was written\n");
             return false;
+        }
         length = strcspn(line, "\r\n");
         line[length] = '\0';
         if (length)
@@ -59,8 +62,6 @@ static bool gather(const struct options *options, struct answers *answers)
     const char *region = getenv("AWS_REGION");
     int64_t count;
 
-    snprintf(answers->file, sizeof(answers->file), "%s",
-        options->word_count ? options->words[0] : "job.yaml");
     if (!region)
         region = getenv("AWS_DEFAULT_REGION");
     if (!ask("--region", options->region, "AWS region", region ? region : "", answers->region) ||
@@ -86,28 +87,58 @@ static bool gather(const struct options *options, struct answers *answers)
     return true;
 }
 
-static bool write_file(const struct answers *answers, bool force)
+static void write_job(FILE *stream, const struct answers *answers)
 {
-    int descriptor =
-        open(answers->file, O_WRONLY | O_CREAT | O_CLOEXEC | (force ? O_TRUNC : O_EXCL), 0644);
-    FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-
-    if (!stream) {
-        fprintf(stderr, "iotifyd: cannot write %s: %s%s\n", answers->file, strerror(errno),
-            errno == EEXIST ? "; add --force to overwrite it" : "");
-        return false;
-    }
     fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
         answers->file);
     fprintf(stream, "devices: %s\nplugins:\n  aws:\n    use: aws-iot\n    region: \"%s\"\n",
         answers->devices, answers->region);
     if (*answers->profile)
         fprintf(stream, "    profile: \"%s\"\n", answers->profile);
-    if (fclose(stream) != 0) {
-        fprintf(stderr, "iotifyd: cannot write %s: %s\n", answers->file, strerror(errno));
-        return false;
+}
+
+/* Beside the file and then into its place: there is never half a job, and never none. */
+static bool write_file(const struct answers *answers, bool force)
+{
+    char temporary[sizeof(answers->file) + 16];
+    int descriptor;
+    FILE *stream;
+    bool good;
+
+    snprintf(temporary, sizeof(temporary), "%s.writing", answers->file);
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    good = stream != NULL;
+    if (stream) {
+        write_job(stream, answers);
+        good = fflush(stream) == 0 && fsync(descriptor) == 0;
+        good = fclose(stream) == 0 && good;
     }
-    return true;
+    good = good && (force ? rename(temporary, answers->file) : link(temporary, answers->file)) == 0;
+    if (!good)
+        fprintf(stderr, "iotifyd: cannot write %s: %s%s\n", answers->file, strerror(errno),
+            errno == EEXIST ? "; add --force to overwrite it" : "");
+    if (descriptor >= 0)
+        unlink(temporary);
+    return good;
+}
+
+/* What can be said before anything is asked. */
+static bool check_file(const struct answers *answers, bool force)
+{
+    struct arena arena = {0};
+    bool named = job_valid_name(job_default_name(&arena, answers->file));
+
+    arena_clear(&arena);
+    if (!named)
+        fprintf(stderr,
+            "iotifyd: \"%s\": the file's name becomes the job's, which takes letters, digits and "
+            "._- ; choose another one\n",
+            answers->file);
+    if (!named || force || access(answers->file, F_OK) != 0)
+        return named;
+    fprintf(stderr, "iotifyd: %s is there already; add --force to overwrite it\n", answers->file);
+    return false;
 }
 
 /* The permissions that the actions of the job's pipelines declare, without repetition. */
@@ -160,8 +191,12 @@ int command_init(const struct options *options)
         fprintf(stderr, "iotifyd: init takes one file at most\n");
         return EXIT_USAGE;
     }
+    snprintf(answers.file, sizeof(answers.file), "%s",
+        options->word_count ? options->words[0] : "job.yaml");
+    if (!check_file(&answers, options->force))
+        return EXIT_STEP_FAILED;
     if (!gather(options, &answers))
-        return EXIT_USAGE;
+        return stop_requested() ? 128 + stop_requested() : EXIT_USAGE;
     if (!write_file(&answers, options->force))
         return EXIT_STEP_FAILED;
     fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);

@@ -43,26 +43,32 @@ struct option {
     const char *name, *short_name;
     size_t offset;
     enum { FLAG, VALUE, LIST } kind;
+    unsigned commands; /* bits of those that take it */
 };
 
 #define OFFSET(member) offsetof(struct options, member)
+#define FOR(command) (1u << (command))
+#define RUN FOR(COMMAND_RUN)
+#define INIT FOR(COMMAND_INIT)
+#define JOB (RUN | FOR(COMMAND_GLOB))
+#define ANY (JOB | INIT | FOR(COMMAND_PLUGINS) | FOR(COMMAND_SCHEMA))
 static const struct option known[] = {
-    {"--check", NULL, OFFSET(check), FLAG},
-    {"--print", NULL, OFFSET(print), FLAG},
-    {"--keep", NULL, OFFSET(keep), FLAG},
-    {"--quiet", "-q", OFFSET(quiet), FLAG},
-    {"--verbose", "-v", OFFSET(verbose), FLAG},
-    {"--no-color", NULL, OFFSET(no_color), FLAG},
-    {"--version", NULL, OFFSET(version), FLAG},
-    {"--help", "-h", OFFSET(help), FLAG},
-    {"--reveal", NULL, OFFSET(reveal), FLAG},
-    {"--force", NULL, OFFSET(force), FLAG},
-    {"--set", NULL, OFFSET(overrides), LIST},
-    {"--json", NULL, OFFSET(json), VALUE},
-    {"--log-format", NULL, OFFSET(log_format), VALUE},
-    {"--region", NULL, OFFSET(region), VALUE},
-    {"--profile", NULL, OFFSET(profile), VALUE},
-    {"--devices", NULL, OFFSET(devices), VALUE},
+    {"--check", NULL, OFFSET(check), FLAG, RUN},
+    {"--print", NULL, OFFSET(print), FLAG, RUN},
+    {"--keep", NULL, OFFSET(keep), FLAG, RUN},
+    {"--quiet", "-q", OFFSET(quiet), FLAG, ANY},
+    {"--verbose", "-v", OFFSET(verbose), FLAG, ANY},
+    {"--no-color", NULL, OFFSET(no_color), FLAG, ANY},
+    {"--version", NULL, OFFSET(version), FLAG, ANY},
+    {"--help", "-h", OFFSET(help), FLAG, ANY},
+    {"--reveal", NULL, OFFSET(reveal), FLAG, FOR(COMMAND_GLOB)},
+    {"--force", NULL, OFFSET(force), FLAG, INIT},
+    {"--set", NULL, OFFSET(overrides), LIST, JOB},
+    {"--json", NULL, OFFSET(json), VALUE, RUN},
+    {"--log-format", NULL, OFFSET(log_format), VALUE, ANY},
+    {"--region", NULL, OFFSET(region), VALUE, INIT},
+    {"--profile", NULL, OFFSET(profile), VALUE, INIT},
+    {"--devices", NULL, OFFSET(devices), VALUE, INIT},
 };
 
 static const struct {
@@ -129,6 +135,40 @@ static bool take_option(struct options *options, int count, char **arguments, in
     return true;
 }
 
+static const char *const command_names[] = {[COMMAND_RUN] = "a run",
+    [COMMAND_INIT] = "init",
+    [COMMAND_PLUGINS] = "plugins",
+    [COMMAND_SCHEMA] = "schema",
+    [COMMAND_GLOB] = "glob"};
+
+static bool was_given(const struct options *options, const struct option *option)
+{
+    const char *member = (const char *)options + option->offset;
+
+    switch (option->kind) {
+    case FLAG:
+        return *(const bool *)member;
+    case LIST:
+        return options->override_count > 0;
+    case VALUE:
+        break;
+    }
+    return *(const char *const *)(const void *)member != NULL;
+}
+
+/* An option that the command does not look at is a mistake, not something to pass over. */
+static bool check_command(const struct options *options)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (!was_given(options, &known[i]) || (known[i].commands & FOR(options->command)))
+            continue;
+        fprintf(stderr, "iotifyd: %s is no option of %s; see iotifyd --help\n", known[i].name,
+            command_names[options->command]);
+        return false;
+    }
+    return true;
+}
+
 static void find_command(struct options *options)
 {
     for (size_t i = 0; options->word_count && i < sizeof(commands) / sizeof(commands[0]); i++) {
@@ -146,7 +186,7 @@ bool options_parse(struct options *options, int count, char **arguments)
 {
     bool only_words = false;
 
-    *options = (struct options){0};
+    *options = (struct options){.argument_count = count, .arguments = arguments};
     options->words = memory_new((size_t)count, sizeof(*options->words));
     options->overrides = memory_new((size_t)count, sizeof(*options->overrides));
     for (int i = 1; i < count; i++) {
@@ -164,7 +204,7 @@ bool options_parse(struct options *options, int count, char **arguments)
         return false;
     }
     find_command(options);
-    return true;
+    return options->help || options->version || check_command(options);
 }
 
 void options_clear(struct options *options)

@@ -8,6 +8,8 @@
 enum command { COMMAND_RUN, COMMAND_INIT, COMMAND_PLUGINS, COMMAND_SCHEMA, COMMAND_GLOB };
 
 struct options {
+    int argument_count; /* of the program, as they were given */
+    char **arguments;
     enum command command;
     const char **words; /* what is no option: the job file, pipelines, a subcommand's words */
     size_t word_count;

@@ -9,8 +9,6 @@
 #include "core/job/override.h"
 #include "core/plugin/call.h"
 
-#define DEVICES_MAX 10000000
-
 #define AT(member) offsetof(struct job_options, member)
 #define NAME_SETTING                                                                               \
     {                                                                                              \
@@ -25,9 +23,9 @@
 
 static const struct iotify_setting own_items[] = {
     NAME_SETTING,
-    {"devices.first", IOTIFY_INTEGER, 0, AT(first), "0", 0, DEVICES_MAX, NULL,
+    {"devices.first", IOTIFY_INTEGER, 0, AT(first), "0", 0, JOB_DEVICES_MAX, NULL,
         "index of the first client"},
-    {"devices.count", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, DEVICES_MAX, NULL,
+    {"devices.count", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, JOB_DEVICES_MAX, NULL,
         "how many clients; `devices: 100` is short for it"},
     WORKERS_SETTING,
 };
@@ -35,7 +33,7 @@ static const struct iotify_setting own_items[] = {
 /* The same where `devices` is a number. */
 static const struct iotify_setting short_items[] = {
     NAME_SETTING,
-    {"devices", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, DEVICES_MAX, NULL,
+    {"devices", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, JOB_DEVICES_MAX, NULL,
         "how many clients there are"},
     WORKERS_SETTING,
 };
@@ -64,7 +62,7 @@ static struct place root_place(const struct loader *loader)
 
 /* ------------------------------------------------------------------ the job's own settings */
 
-static const char *default_name(struct arena *arena, const char *file)
+const char *job_default_name(struct arena *arena, const char *file)
 {
     const char *base = basename(arena_string(arena, file));
     size_t length = strlen(base);
@@ -76,7 +74,7 @@ static const char *default_name(struct arena *arena, const char *file)
     return arena_copy(arena, base, length);
 }
 
-static bool valid_name(const char *name)
+bool job_valid_name(const char *name)
 {
     return *name && strlen(name) <= 64 &&
            name[strspn(name,
@@ -91,17 +89,19 @@ static void bind_own(struct loader *loader)
     const struct node *name = node_get(loader->root, "name");
     const struct node *devices = node_get(loader->root, "devices");
     bool is_short = !devices || devices->kind == NODE_SCALAR;
+    size_t before = loader->diagnostics->count;
 
     options = schema_bind(&job->binder, is_short ? &short_settings : &job_settings, loader->root,
         "the job file", root_place(loader), other_keys, NULL);
     if (!options->name)
-        options->name = default_name(&job->arena, job->file);
-    if (!valid_name(options->name))
+        options->name = job_default_name(&job->arena, job->file);
+    if (!job_valid_name(options->name))
         diagnostics_add(loader->diagnostics, name ? name->place : root_place(loader),
             "\"name\" takes 1 to 64 letters, digits and ._- , not \"%s\"%s", options->name,
             name ? "" : "; the file's name is its default");
     job->binder.name = options->name;
     job->options = options;
+    job->valid = loader->diagnostics->count == before;
 }
 
 /* ------------------------------------------------------------------ plugins */
@@ -122,24 +122,14 @@ static void add_default_plugin(
     node_set(arena, plugins, alias, map);
 }
 
-/* What the user left out, so that --set reaches it: the store, the transport, long devices. */
+/* What the user left out, so that --set reaches it: the store and the transport. */
 static void fill_in_defaults(struct loader *loader)
 {
-    struct arena *arena = &loader->job->arena;
     struct node *plugins = node_get(loader->root, "plugins");
-    struct node *devices = node_get(loader->root, "devices"), *map;
-    bool into_devices = false;
 
     if (plugins && plugins->kind == NODE_MAP && plugins->count) {
         add_default_plugin(loader, plugins, "glob", "sqlite");
         add_default_plugin(loader, plugins, "mqtt", "mqtt");
-    }
-    for (size_t i = 0; i < loader->request->override_count; i++)
-        into_devices = into_devices || strncmp(loader->request->overrides[i], "devices.", 8) == 0;
-    if (into_devices && devices && devices->kind == NODE_SCALAR) {
-        map = node_new(arena, NODE_MAP, devices);
-        node_set(arena, map, "count", devices);
-        node_set(arena, loader->root, "devices", map);
     }
 }
 
@@ -168,11 +158,12 @@ static void bind_plugin(struct loader *loader, const struct node_pair *pair)
     struct job *job = loader->job;
     struct job_plugin *entry = &job->plugins[job->plugin_count];
     const struct node *use = node_get(pair->value, "use");
+    size_t before = loader->diagnostics->count;
     const char *name;
 
     *entry = (struct job_plugin){
         .alias = pair->key->text, .node = pair->value, .place = pair->key->place};
-    if (!valid_name(entry->alias) || strchr(entry->alias, '.')) {
+    if (!job_valid_name(entry->alias) || strchr(entry->alias, '.')) {
         diagnostics_add(loader->diagnostics, entry->place,
             "an alias is made of letters, digits, _ and -, not \"%s\"", entry->alias);
         return;
@@ -188,6 +179,7 @@ static void bind_plugin(struct loader *loader, const struct node_pair *pair)
         return;
     entry->options = schema_bind(&job->binder, entry->plugin->descriptor.settings, pair->value,
         arena_format(&job->arena, "plugin %s", entry->plugin->name), entry->place, use_key, NULL);
+    entry->valid = loader->diagnostics->count == before;
     job->plugin_count++;
 }
 
@@ -251,8 +243,8 @@ static struct node *default_step(struct loader *loader, const struct iotify_defa
         arena_format(&job->arena, "default pipeline %s", from->pipeline), from->settings);
     if (!settings)
         settings = node_new(&job->arena, NODE_MAP, NULL);
-    step->place = (struct place){job->file, 1, 1};
     node_set(&job->arena, step, name, settings);
+    node_blame(step, (struct place){job->file, 1, 1});
     return step;
 }
 
@@ -342,6 +334,8 @@ static bool bind_step(struct loader *loader, struct step *step, const struct nod
 {
     struct job *job = loader->job;
     const struct node *key = item, *settings = NULL;
+    size_t before = loader->diagnostics->count;
+    const char *name;
 
     if (item->kind == NODE_MAP && item->count == 1) {
         key = item->pairs[0].key;
@@ -349,16 +343,22 @@ static bool bind_step(struct loader *loader, struct step *step, const struct nod
     } else if (item->kind != NODE_SCALAR || node_is_empty(item)) {
         diagnostics_add(loader->diagnostics, item->place,
             "a step is one mapping, alias.action: {settings}, not %s",
-            item->kind == NODE_MAP ? "several" : node_kind_name(item));
+            item->kind == NODE_MAP && item->count > 1 ? "several"
+            : item->kind == NODE_LIST                 ? "a list"
+                                                      : "nothing");
         return false;
     }
-    *step = (struct step){.name = key->text, .place = key->place, .node = settings};
+    name = item->kind == NODE_SCALAR ? binder_text(&job->binder, item) : key->text;
+    if (!name)
+        return false;
+    *step = (struct step){.name = name, .place = key->place, .node = settings};
     if (!step->place.file)
         step->place = root_place(loader);
     if (!resolve_step(loader, step, key))
         return false;
     step->options = schema_bind(&job->binder, step->settings, settings,
         arena_format(&job->arena, "step %s", step->name), step->place, NULL, &step->expressions);
+    step->valid = loader->diagnostics->count == before;
     return true;
 }
 
@@ -369,17 +369,21 @@ static void bind_pipeline(
 
     pipeline->name = pair->key->text;
     pipeline->is_default = list->source == NULL;
+    pipeline->valid = list->kind == NODE_LIST;
     if (list->kind != NODE_LIST) {
         diagnostics_add(loader->diagnostics, list->place,
-            "pipeline \"%s\" takes a list of steps, "
-            "not %s",
-            pipeline->name, node_kind_name(list));
+            "pipeline \"%s\" takes a list of steps, not %s", pipeline->name,
+            node_is_empty(list) ? "nothing; [] is a pipeline without steps" : node_kind_name(list));
         return;
     }
     pipeline->steps = arena_array(&loader->job->arena, list->count, sizeof(*pipeline->steps));
-    for (size_t i = 0; i < list->count; i++)
-        if (bind_step(loader, &pipeline->steps[pipeline->count], list->items[i]))
+    for (size_t i = 0; i < list->count; i++) {
+        struct step *step = &pipeline->steps[pipeline->count];
+
+        if (bind_step(loader, step, list->items[i]))
             pipeline->count++;
+        pipeline->valid = pipeline->valid && step->valid;
+    }
 }
 
 static void bind_pipelines(struct loader *loader)
@@ -436,7 +440,9 @@ static void bind_run(struct loader *loader)
     if (run->kind != NODE_LIST || run->count == 0) {
         diagnostics_add(loader->diagnostics, run->place,
             "\"run\" takes a list of pipelines, not %s",
-            run->kind == NODE_LIST ? "an empty list" : node_kind_name(run));
+            run->kind == NODE_LIST ? "an empty list"
+            : node_is_empty(run)   ? "nothing"
+                                   : node_kind_name(run));
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -458,14 +464,17 @@ static void open_connector(struct loader *loader, struct job_plugin *entry)
     struct call call;
     enum iotify_result result;
 
+    size_t before = loader->diagnostics->count;
+
     call_init(&call, entry->alias);
     call.node = entry->node;
     call.place = entry->place;
-    call.diagnostics = loader->diagnostics;
+    /* With mistakes of its own it is opened for its steps' sake, and what follows is not told. */
+    call.diagnostics = entry->valid ? loader->diagnostics : NULL;
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
     if (result != IOTIFY_OK) {
         entry->instance = NULL;
-        if (loader->diagnostics->count == 0)
+        if (entry->valid && loader->diagnostics->count == before)
             diagnostics_add(loader->diagnostics, entry->place, "%s", call_message(&call, result));
     }
     call_clear(&call);
@@ -477,7 +486,7 @@ static void prepare_step(struct loader *loader, const struct step *step)
     size_t before = loader->diagnostics->count;
     enum iotify_result result;
 
-    if (!step->action || !step->action->prepare || !step->owner->instance)
+    if (!step->action || !step->action->prepare || !step->owner->instance || !step->valid)
         return;
     call_init(&call, step->name);
     call.node = step->node;
@@ -498,23 +507,131 @@ static void prepare(struct loader *loader)
     for (size_t i = 0; i < job->plugin_count; i++)
         if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
             open_connector(loader, &job->plugins[i]);
-    if (loader->diagnostics->count)
-        return;
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
             prepare_step(loader, &job->pipelines[i].steps[j]);
 }
 
+/* ------------------------------------------------------------------ keys of the glob */
+
+/* Do the texts name the same keys? Blanks inside {{ }} do not matter. */
+static bool same_key(const char *a, const char *b)
+{
+    bool inside = false;
+
+    for (;; a++, b++) {
+        if (strncmp(a, "{{", 2) == 0)
+            inside = true;
+        else if (strncmp(a, "}}", 2) == 0)
+            inside = false;
+        if (inside) {
+            a += strspn(a, " \t");
+            b += strspn(b, " \t");
+        }
+        if (*a != *b)
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+struct glob_key {
+    const struct step *step;
+    const char *setting, *text;
+};
+
+static void add_glob_keys(
+    struct loader *loader, const struct step *step, struct glob_key *keys, size_t *count)
+{
+    for (size_t i = 0; i < step->settings->count; i++) {
+        struct iotify_setting setting = schema_setting(step->settings, i);
+        struct glob_key key = {step, setting.name, NULL};
+        const struct node *given = schema_given(step->node, setting.name);
+
+        if (!(setting.flags & IOTIFY_GLOB_KEY))
+            continue;
+        key.text =
+            *(const char *const *)(const void *)((const char *)step->options + setting.offset);
+        if (!key.text)
+            continue;
+        for (size_t j = 0; j < *count; j++)
+            if (same_key(keys[j].text, key.text))
+                diagnostics_add(loader->diagnostics, given ? given->place : step->place,
+                    "\"%s\" of %s and \"%s\" of %s are the same keys of the glob: \"%s\"",
+                    key.setting, step->name, keys[j].setting, keys[j].step->name, key.text);
+        keys[(*count)++] = key;
+    }
+}
+
+/* What one step stores must not overwrite what another one does. */
+static void check_glob_keys(struct loader *loader)
+{
+    struct job *job = loader->job;
+    size_t most = 0, count = 0;
+    struct glob_key *keys;
+
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            most += job->pipelines[i].steps[j].settings->count;
+    keys = arena_array(&job->arena, most, sizeof(*keys));
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            if (job->pipelines[i].steps[j].valid)
+                add_glob_keys(loader, &job->pipelines[i].steps[j], keys, &count);
+}
+
 /* ------------------------------------------------------------------ the whole */
 
-static void override(struct loader *loader, bool pipelines)
+/* `devices: 100` in its long form, so that --set devices.first reaches it. */
+static void lengthen_devices(struct loader *loader)
+{
+    struct arena *arena = &loader->job->arena;
+    struct node *devices = node_get(loader->root, "devices"), *map;
+
+    if (!devices || devices->kind != NODE_SCALAR)
+        return;
+    map = node_new(arena, NODE_MAP, devices);
+    node_set(arena, map, "count", devices);
+    node_set(arena, loader->root, "devices", map);
+}
+
+/* First what the file says by itself; then, once all defaults are there, pipelines and run. */
+static void override(struct loader *loader, bool late)
 {
     for (size_t i = 0; i < loader->request->override_count; i++) {
         const char *text = loader->request->overrides[i];
 
-        if (override_is_for(text, "pipelines") == pipelines)
-            override_apply(&loader->job->arena, loader->diagnostics, loader->root, text);
+        if ((override_is_for(text, "pipelines") || override_is_for(text, "run")) != late)
+            continue;
+        if (strncmp(text, "devices.", 8) == 0)
+            lengthen_devices(loader);
+        override_apply(&loader->job->arena, loader->diagnostics, loader->root, text);
     }
+}
+
+/* The default run, where --set changes an item of it. */
+static void fill_in_run(struct loader *loader)
+{
+    struct arena *arena = &loader->job->arena;
+    const struct node *pipelines = node_get(loader->root, "pipelines");
+    struct node *list;
+    bool wanted = false;
+
+    for (size_t i = 0; i < loader->request->override_count; i++)
+        wanted = wanted || strncmp(loader->request->overrides[i], "run.", 4) == 0;
+    if (!wanted || node_get(loader->root, "run"))
+        return;
+    list = node_new(arena, NODE_LIST, NULL);
+    list->place = root_place(loader);
+    for (size_t i = 0; i < sizeof(default_run) / sizeof(default_run[0]); i++) {
+        struct node *name = node_new(arena, NODE_SCALAR, list);
+
+        name->text = default_run[i];
+        name->plain = true;
+        if (node_get(pipelines, default_run[i]))
+            node_push(arena, list, name);
+    }
+    node_set(arena, loader->root, "run", list);
 }
 
 static bool read_tree(struct loader *loader)
@@ -561,11 +678,12 @@ bool job_load(struct job *job, struct registry *registry, const struct job_reque
     if (job->refused)
         return false;
     fill_in_pipelines(&loader);
+    fill_in_run(&loader);
     override(&loader, true);
     bind_pipelines(&loader);
     bind_run(&loader);
-    if (diagnostics->count == 0)
-        prepare(&loader);
+    prepare(&loader);
+    check_glob_keys(&loader);
     return diagnostics->count == 0;
 }
 

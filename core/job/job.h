@@ -22,6 +22,7 @@ struct job_plugin {
     const struct node *node; /* its mapping */
     struct place place;      /* of its alias */
     void *options;
+    bool valid;     /* its settings have no mistake */
     void *instance; /* connectors: opened by job_load(); else NULL */
 };
 
@@ -35,14 +36,19 @@ struct step {
     const struct iotify_settings *settings;
     const void *options;
     struct schema_expression *expressions; /* settings that differ for each client */
+    bool valid;                            /* its settings have no mistake */
 };
 
 struct pipeline {
     const char *name;
     bool is_default; /* brought by the connector, not written in the file */
+    bool valid;      /* all of its steps could be made out */
     struct step *steps;
     size_t count;
 };
+
+/* More devices than anybody has. */
+#define JOB_DEVICES_MAX 10000000
 
 struct job_options {
     const char *name;
@@ -56,6 +62,7 @@ struct job {
     const char *directory; /* of the file, absolute */
     struct binder binder;
     const struct job_options *options;
+    bool valid; /* `options` have no mistake */
     struct job_plugin *plugins;
     size_t plugin_count;
     struct pipeline *pipelines;
@@ -77,12 +84,17 @@ struct job_request {
 };
 
 /*
- * Load and check the job; problems become diagnostics. True when there were none; else only
- * job_clear() makes sense, and printing diagnostics and `refused`.
+ * Load and check the job; problems become diagnostics. True when there were none. Else the job can
+ * be looked at as far as it goes, to find more mistakes, and must not be run.
  */
 bool job_load(struct job *job, struct registry *registry, const struct job_request *request,
     struct diagnostics *diagnostics);
 void job_clear(struct job *job);
+
+/* May a job be called this? */
+bool job_valid_name(const char *name);
+/* The name of a job whose file has none in it, from the file's own name; in the arena. */
+const char *job_default_name(struct arena *arena, const char *file);
 
 const struct pipeline *job_pipeline(const struct job *job, const char *name);
 struct job_plugin *job_plugin(const struct job *job, const char *alias);

@@ -19,20 +19,6 @@ bool override_is_for(const char *text, const char *key)
     return strncmp(text, key, length) == 0 && (text[length] == '.' || text[length] == '=');
 }
 
-/* The override has no line of its own: its values are blamed by the option's text. */
-static void blame(struct node *node, struct place place)
-{
-    node->place = place;
-    for (size_t i = 0; i < node->count; i++) {
-        if (node->kind == NODE_LIST) {
-            blame(node->items[i], place);
-        } else {
-            blame(node->pairs[i].key, place);
-            blame(node->pairs[i].value, place);
-        }
-    }
-}
-
 /* The key of `map` that the path goes on with: the longest existing one, else up to the dot. */
 static const char *next_key(struct change *change, const struct node *map)
 {
@@ -139,6 +125,7 @@ void override_apply(
         change.value = node_new(arena, NODE_SCALAR, NULL);
         change.value->plain = true;
     }
-    blame(change.value, place);
+    /* It has no line of its own: its values are blamed by the option's text. */
+    node_blame(change.value, place);
     apply(&change, root);
 }

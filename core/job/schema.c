@@ -94,7 +94,8 @@ const char *binder_text(struct binder *binder, const struct node *node)
 
 const char *binder_path(struct binder *binder, const char *path)
 {
-    if (*path == '/' || !*binder->directory)
+    /* A text in the place of a file's name, such as a certificate, stays what it is. */
+    if (*path == '/' || !*path || !*binder->directory || strchr(path, '\n'))
         return path;
     return arena_format(binder->arena, "%s/%s", binder->directory, path);
 }
@@ -300,6 +301,7 @@ static bool bind_list(const struct target *target)
     const struct node *node = target->node;
     const char **items = arena_array(target->binder->arena, node->count, sizeof(*items));
     struct iotify_list *list = target->value;
+    size_t count = 0;
 
     if (node->kind != NODE_LIST)
         return false;
@@ -308,13 +310,12 @@ static bool bind_list(const struct target *target)
             diagnostics_add(target->binder->diagnostics, node->items[i]->place,
                 "\"%s\" takes a list of texts, not %s in it", target->setting->name,
                 node_kind_name(node->items[i]));
-            return true;
+            continue;
         }
-        items[i] = binder_text(target->binder, node->items[i]);
-        if (!items[i])
-            return true;
+        items[count] = binder_text(target->binder, node->items[i]);
+        count += items[count] != NULL;
     }
-    *list = (struct iotify_list){items, node->count};
+    *list = (struct iotify_list){items, count};
     return true;
 }
 
@@ -555,7 +556,8 @@ bool schema_bind_expanded(struct binder *binder, const struct schema_expression 
 
     /* The value is data by now: braces in it are no expression. */
     if (expression->setting.type == IOTIFY_STRING || expression->setting.type == IOTIFY_SECRET)
-        *(const char **)target.value = arena_string(binder->arena, text);
+        *(const char **)target.value = arena_string(binder->arena,
+            expression->setting.flags & IOTIFY_PATH ? binder_path(binder, text) : text);
     else if (!bind_text(&target, text))
         wrong_type(&target, text);
     return binder->diagnostics->count == before;

@@ -99,6 +99,19 @@ void node_set(struct arena *arena, struct node *map, const char *key, struct nod
     map->count++;
 }
 
+void node_blame(struct node *node, struct place place)
+{
+    node->place = place;
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->kind == NODE_LIST) {
+            node_blame(node->items[i], place);
+        } else {
+            node_blame(node->pairs[i].key, place);
+            node_blame(node->pairs[i].value, place);
+        }
+    }
+}
+
 void node_push(struct arena *arena, struct node *list, struct node *item)
 {
     struct node **items = arena_array(arena, list->count + 1, sizeof(struct node *));

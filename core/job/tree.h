@@ -54,6 +54,8 @@ struct node *node_new(struct arena *arena, enum node_kind kind, const struct nod
 struct node *node_get(const struct node *map, const char *key);
 /* Set a key of a map, replacing an older value. */
 void node_set(struct arena *arena, struct node *map, const char *key, struct node *value);
+/* Say that everything in the tree stands at one place: for trees that are in no file. */
+void node_blame(struct node *node, struct place place);
 void node_push(struct arena *arena, struct node *list, struct node *item);
 /* Nothing is written there: `key:` with an empty value, or null. NULL counts too. */
 bool node_is_empty(const struct node *node);

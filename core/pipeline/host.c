@@ -66,11 +66,16 @@ static int64_t backoff(int attempt, int64_t at_least)
     return pause > at_least ? pause : at_least;
 }
 
-static bool may_repeat(enum iotify_result result, int attempt)
+/* Each kind of failure has a number of tries of its own. */
+struct tries {
+    int throttled, transient;
+};
+
+static bool may_repeat(enum iotify_result result, struct tries *tries)
 {
     if (result == IOTIFY_THROTTLED)
-        return attempt < TRIES_THROTTLED;
-    return result == IOTIFY_TRANSIENT && attempt < TRIES_TRANSIENT;
+        return ++tries->throttled < TRIES_THROTTLED;
+    return result == IOTIFY_TRANSIENT && ++tries->transient < TRIES_TRANSIENT;
 }
 
 static enum iotify_result host_perform(struct iotify_call *call, const char *operation,
@@ -78,6 +83,7 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
 {
     const struct run_context *context = context_of(call);
     struct pacer *pacer = context->connection ? context->connection->pacer : NULL;
+    struct tries tries = {0};
 
     for (int attempt = 1;; attempt++) {
         int64_t now = clock_now(), pause;
@@ -89,7 +95,7 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
         result = function(call, argument);
         if (result == IOTIFY_THROTTLED && context->counters)
             atomic_fetch_add(&context->counters->throttled, 1);
-        if (!may_repeat(result, attempt))
+        if (!may_repeat(result, &tries))
             return result;
         if (context->counters)
             atomic_fetch_add(&context->counters->retried, 1);
@@ -194,7 +200,7 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
         return IOTIFY_FAILED;
     writes[0] = (struct iotify_write){.key = key, .value = value, .expected = expected};
     if (value.size == 0)
-        writes[0].kind = IOTIFY_DELETE;
+        writes[0].kind = IOTIFY_COMPARE_AND_DELETE;
     else
         writes[0].kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE;
     for (size_t i = 1; i <= count; i++)

@@ -40,7 +40,8 @@ struct fanout {
 
 static void note(struct fanout *fanout, const struct call *call, enum iotify_result result)
 {
-    fanout->done++;
+    if (result != IOTIFY_CANCELLED)
+        fanout->done++;
     if (result == IOTIFY_OK) {
         fanout->result->ok++;
     } else if (result == IOTIFY_UNCHANGED) {
@@ -150,9 +151,14 @@ static bool compile(struct fanout *fanout, struct expansion *expansion)
         return false;
     good =
         expansion_compile(expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
-    for (size_t i = 0; i < diagnostics.count; i++)
+    for (size_t i = 0; i < diagnostics.count; i++) {
+        const struct diagnostic *item = &diagnostics.items[i];
+
         summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
-            diagnostics.items[i].text, -1);
+            arena_format(&diagnostics.arena, "%s:%d:%d: %s", item->place.file, item->place.line,
+                item->place.column, item->text),
+            -1);
+    }
     diagnostics_clear(&diagnostics);
     return good;
 }
@@ -251,6 +257,8 @@ static void fan_out(struct fanout *fanout, const int64_t *clients, size_t count)
     fanout->result->total = (int64_t)count;
     if (workers > count)
         workers = count;
+    if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
+        workers = 1;
     if (!compile(fanout, &expansion)) {
         fanout->result->failed = fanout->result->total;
         expansion_clear(&expansion);

@@ -22,8 +22,14 @@ static bool check_owner(struct run *run, struct call *call)
     struct iotify_write write = {
         .kind = IOTIFY_CREATE, .key = store_note_key(call, "job"), .value = {name, strlen(name)}};
 
-    if (result == IOTIFY_NOT_FOUND)
-        return store_apply(run->store, call, &write, 1) == IOTIFY_OK;
+    if (result == IOTIFY_NOT_FOUND) {
+        result = store_apply(run->store, call, &write, 1);
+        if (result == IOTIFY_OK && write.result == IOTIFY_OK)
+            return true;
+        /* Another run was faster: is it one of this job? */
+        if (result == IOTIFY_OK)
+            result = store_get(run->store, call, store_note_key(call, "job"), &owner);
+    }
     if (result != IOTIFY_OK)
         return false;
     if (strcmp(owner.data, name) == 0)

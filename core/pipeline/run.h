@@ -40,6 +40,7 @@ struct run {
     struct script *script; /* expands step settings; made when first needed */
     /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
+    bool abandoned; /* a thread of the run cannot be ended; nothing of it may be freed */
     struct arena arena;
 };
 

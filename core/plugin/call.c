@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/log.h"
+#include "core/base/utf8.h"
 #include "core/job/schema.h"
 #include "core/plugin/socketpair.h"
 
@@ -56,6 +57,7 @@ enum iotify_result call_fail(
     for (char *c = own(call)->message; *c; c++)
         if ((unsigned char)*c < ' ')
             *c = ' ';
+    utf8_clean(own(call)->message);
     return result;
 }
 
@@ -68,6 +70,7 @@ enum iotify_result call_fail_setting(
     va_start(arguments, format);
     vsnprintf(own(call)->message, sizeof(own(call)->message), format, arguments);
     va_end(arguments);
+    utf8_clean(own(call)->message);
     if (own(call)->diagnostics)
         diagnostics_add(own(call)->diagnostics, given ? given->place : own(call)->place, "%s",
             own(call)->message);

@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <iotify/buffer.h>
+
 #include "core/base/clock.h"
 #include "core/base/log.h"
 
@@ -13,8 +15,8 @@
 static struct {
     bool quiet, terminal, color, drawn;
     int64_t began, shown;
-    char line[512];
-} progress_state;
+    struct iotify_buffer line;
+} progress_state = {.line = {.ceiling = 4096}};
 
 static void hide(void *argument)
 {
@@ -30,11 +32,11 @@ static void show(void *argument)
     int columns = 80;
 
     (void)argument;
-    if (!*progress_state.line)
+    if (progress_state.line.size == 0)
         return;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1)
         columns = size.ws_col - 1;
-    fprintf(stderr, "%.*s", columns, progress_state.line);
+    fprintf(stderr, "%.*s", columns, iotify_buffer_text(&progress_state.line));
     fflush(stderr);
     progress_state.drawn = true;
 }
@@ -64,27 +66,24 @@ void progress_begin(const char *label, int64_t total)
 static void format(const struct progress *progress, double seconds)
 {
     double rate = seconds > 0 ? (double)progress->done / seconds : 0;
-    char *line = progress_state.line;
-    size_t size = sizeof(progress_state.line), used;
+    struct iotify_buffer *line = &progress_state.line;
 
-    used = (size_t)snprintf(line, size, "%s", progress->label);
+    iotify_buffer_reset(line);
+    iotify_buffer_string(line, progress->label);
     if (progress->total > 0)
-        used += (size_t)snprintf(line + used, size - used, "  %lld/%lld  %.0f/s",
-            (long long)progress->done, (long long)progress->total, rate);
+        iotify_buffer_format(line, "  %lld/%lld  %.0f/s", (long long)progress->done,
+            (long long)progress->total, rate);
     if (progress->failed)
-        used += (size_t)snprintf(
-            line + used, size - used, "  %lld failed", (long long)progress->failed);
+        iotify_buffer_format(line, "  %lld failed", (long long)progress->failed);
     if (progress->retried)
-        used += (size_t)snprintf(
-            line + used, size - used, "  %lld retries", (long long)progress->retried);
+        iotify_buffer_format(line, "  %lld retries", (long long)progress->retried);
     if (progress->throttled)
-        used += (size_t)snprintf(
-            line + used, size - used, "  %lld throttled", (long long)progress->throttled);
+        iotify_buffer_format(line, "  %lld throttled", (long long)progress->throttled);
     if (progress->total > progress->done && rate > 0)
-        used += (size_t)snprintf(line + used, size - used, "  ETA %.0f s",
-            (double)(progress->total - progress->done) / rate);
+        iotify_buffer_format(
+            line, "  ETA %.0f s", (double)(progress->total - progress->done) / rate);
     if (*progress->detail)
-        snprintf(line + used, size - used, "  %s", progress->detail);
+        iotify_buffer_format(line, "  %s", progress->detail);
 }
 
 void progress_show(const struct progress *progress)
@@ -101,7 +100,7 @@ void progress_show(const struct progress *progress)
         hide(NULL);
         show(NULL);
     } else {
-        fprintf(stderr, "%s\n", progress_state.line);
+        fprintf(stderr, "%s\n", iotify_buffer_text(&progress_state.line));
     }
     log_unlock();
 }
@@ -111,6 +110,6 @@ void progress_end(void)
     log_lock();
     if (progress_state.terminal)
         hide(NULL);
-    progress_state.line[0] = '\0';
+    iotify_buffer_reset(&progress_state.line);
     log_unlock();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/utf8.h"
 
 #ifndef IOTIFY_VERSION
 #error "the build defines IOTIFY_VERSION"
@@ -24,12 +25,20 @@ void summary_init(struct summary *summary, const char *job)
     clock_wall(summary->started, sizeof(summary->started));
 }
 
+static void clear_simulate(struct simulate_summary *simulate)
+{
+    histogram_clear(&simulate->connect);
+    histogram_clear(&simulate->publish);
+    histogram_clear(&simulate->end_to_end);
+    histogram_clear(&simulate->lag);
+}
+
 void summary_clear(struct summary *summary)
 {
-    histogram_clear(&summary->simulate.connect);
-    histogram_clear(&summary->simulate.publish);
-    histogram_clear(&summary->simulate.end_to_end);
-    histogram_clear(&summary->simulate.lag);
+    clear_simulate(&summary->simulate);
+    for (struct step_summary *step = summary->steps; step; step = step->next)
+        if (step->simulate)
+            clear_simulate(step->simulate);
     arena_clear(&summary->arena);
 }
 
@@ -48,8 +57,8 @@ struct step_summary *summary_add_step(
     return entry;
 }
 
-void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
-    const char *message, int64_t client)
+static void add_failures(struct summary *summary, struct failure **list, const char *code,
+    const char *message, int64_t client, int64_t count)
 {
     struct failure *failure;
 
@@ -58,15 +67,62 @@ void summary_add_failure(struct summary *summary, struct failure **list, const c
     if (!*list) {
         failure = arena_alloc(&summary->arena, sizeof(*failure));
         failure->code = arena_string(&summary->arena, code);
-        failure->message = arena_string(&summary->arena, message);
+        failure->message = utf8_clean(arena_string(&summary->arena, message));
         failure->first_client = client;
         *list = failure;
     }
-    (*list)->count++;
+    (*list)->count += count;
     if (client >= 0 && client < (*list)->first_client) {
         (*list)->first_client = client;
-        (*list)->message = arena_string(&summary->arena, message);
+        (*list)->message = utf8_clean(arena_string(&summary->arena, message));
     }
+}
+
+void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
+    const char *message, int64_t client)
+{
+    add_failures(summary, list, code, message, client, 1);
+}
+
+void summary_add_failures(
+    struct summary *summary, struct failure **list, const struct failure *from)
+{
+    add_failures(summary, list, from->code, from->message, from->first_client, from->count);
+}
+
+struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step)
+{
+    step->simulate = arena_alloc(&summary->arena, sizeof(*step->simulate));
+    return step->simulate;
+}
+
+void summary_end_simulate(struct summary *summary, const struct simulate_summary *results)
+{
+    struct simulate_summary *total = &summary->simulate;
+
+    total->present = true;
+    total->clients += results->clients;
+    total->connected += results->connected;
+    total->published += results->published;
+    total->acknowledged += results->acknowledged;
+    total->received += results->received;
+    total->failed += results->failed;
+    total->abandoned += results->abandoned;
+    total->lost += results->lost;
+    total->duplicates += results->duplicates;
+    total->reconnects += results->reconnects;
+    /* The steps run one after the other: the time is their sum, the load the mean over it. */
+    if (total->seconds + results->seconds > 0)
+        total->cpu = (total->cpu * total->seconds + results->cpu * results->seconds) /
+                     (total->seconds + results->seconds);
+    total->seconds += results->seconds;
+    total->saturated = total->saturated || results->saturated;
+    histogram_merge(&total->connect, &results->connect);
+    histogram_merge(&total->publish, &results->publish);
+    histogram_merge(&total->end_to_end, &results->end_to_end);
+    histogram_merge(&total->lag, &results->lag);
+    for (const struct failure *failure = results->failures; failure; failure = failure->next)
+        summary_add_failures(summary, &total->failures, failure);
 }
 
 void summary_add_threshold(struct summary *summary, const char *expression, double value, bool ok)
@@ -137,10 +193,12 @@ static void print_simulate(
         (long long)simulate->clients, (long long)simulate->connected,
         (long long)simulate->published, (long long)simulate->acknowledged,
         (long long)simulate->received);
-    if (simulate->failed || simulate->abandoned || simulate->lost || simulate->reconnects)
+    if (simulate->failed || simulate->abandoned || simulate->lost)
         fprintf(stream, "      %s%lld failed, %lld abandoned, %lld lost%s, %lld reconnects\n", red,
             (long long)simulate->failed, (long long)simulate->abandoned, (long long)simulate->lost,
             plain, (long long)simulate->reconnects);
+    else if (simulate->reconnects)
+        fprintf(stream, "      %lld reconnects\n", (long long)simulate->reconnects);
     print_latency("connect", &simulate->connect, stream);
     print_latency("publish", &simulate->publish, stream);
     print_latency("end to end", &simulate->end_to_end, stream);
@@ -165,8 +223,8 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
         plain, (double)(clock_now() - summary->began) / (double)SECOND);
     for (const struct step_summary *step = summary->steps; step; step = step->next) {
         print_step(step, stream, red, plain);
-        if (summary->simulate.present && strcmp(step->step, "simulate") == 0)
-            print_simulate(&summary->simulate, stream, red, plain);
+        if (step->simulate && step->simulate->present)
+            print_simulate(step->simulate, stream, red, plain);
     }
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
         fprintf(stream, "  threshold %s: %s%s%s (%g)\n", entry->expression, entry->ok ? green : red,

@@ -21,14 +21,6 @@ struct failure {
     struct failure *next;
 };
 
-struct step_summary {
-    const char *pipeline, *step, *scope;
-    int64_t total, ok, failed, skipped, retried, throttled;
-    double seconds;
-    struct failure *failures;
-    struct step_summary *next;
-};
-
 struct simulate_summary {
     bool present;
     int64_t clients, connected, published, acknowledged, received, failed, abandoned, lost;
@@ -39,6 +31,15 @@ struct simulate_summary {
     double cpu; /* cores */
     struct histogram lag;
     struct failure *failures;
+};
+
+struct step_summary {
+    const char *pipeline, *step, *scope;
+    int64_t total, ok, failed, skipped, retried, throttled;
+    double seconds;
+    struct failure *failures;
+    struct simulate_summary *simulate; /* of a simulate step; NULL for others */
+    struct step_summary *next;
 };
 
 struct threshold_summary {
@@ -55,7 +56,7 @@ struct summary {
     int64_t began; /* clock_now() */
     int exit_code;
     struct step_summary *steps;
-    struct simulate_summary simulate;
+    struct simulate_summary simulate; /* of all simulate steps together */
     struct threshold_summary *thresholds;
 };
 
@@ -68,6 +69,12 @@ struct step_summary *summary_add_step(
 /* Count a failure under its code. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client);
+/* The same for all that another list counted under a code. */
+void summary_add_failures(
+    struct summary *summary, struct failure **list, const struct failure *from);
+/* Make room for the results of a simulate step, and add them to the total when it is over. */
+struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step);
+void summary_end_simulate(struct summary *summary, const struct simulate_summary *results);
 void summary_add_threshold(struct summary *summary, const char *expression, double value, bool ok);
 
 /* For people: a few lines. */

@@ -14,6 +14,10 @@
 #define CONNECT_TICK (5 * MILLISECOND)
 #define PAYLOAD_MAX (16 * 1024 * 1024)
 #define LAG_SATURATED (100 * MILLISECOND)
+/* A connection that lasted this long was a good one: failed attempts count anew behind it. */
+#define UPTIME_GOOD (10 * SECOND)
+/* Unacknowledged messages of one client, beyond which a further one fails. */
+#define IN_FLIGHT_MAX 20000
 
 enum phase {
     WAITING, /* for its turn to connect */
@@ -36,7 +40,8 @@ struct device {
     int64_t due;       /* when the next message is meant to go, without jitter */
     int64_t intended;  /* the same, with jitter */
     int64_t in_flight;
-    int64_t connected_at; /* when the present connection was ready */
+    int64_t connected_at; /* when the present connection was ready; 0: there is none */
+    int64_t drain_until;  /* when waiting for answers ends; 0: it has not begun */
     int attempts;         /* failed in a row */
 };
 
@@ -61,8 +66,9 @@ struct engine {
     struct live live;
     atomic_bool finished, stopped;
     pthread_mutex_t wake_lock;
-    bool deaf;   /* the loop is being closed and must not be woken */
-    bool broken; /* could not be set up */
+    bool deaf;               /* the loop is being closed and must not be woken */
+    bool broken;             /* could not be set up */
+    atomic_llong busy_since; /* a script runs since then; 0: none does */
     /* Results, read after the thread ended. */
     struct summary results;
     struct failure *failures;
@@ -134,6 +140,19 @@ static void fail_script(struct device *device, const struct script_error *error)
         arena_format(&arena, "%s:%d:%d: %s (client %lld, iteration %lld)", error->place.file,
             error->place.line, error->place.column, error->text, (long long)device->client,
             (long long)device->iteration));
+    if (error->stack && *error->stack)
+        log_write(IOTIFY_DEBUG, device->engine->plan->where, "stack: %s", error->stack);
+    arena_clear(&arena);
+}
+
+/* An expression of a setting: `text` says where it stands. */
+static void fail_expression(struct device *device, const char *text)
+{
+    struct arena arena = {0};
+
+    fail(device, "ScriptError",
+        arena_format(&arena, "%s (client %lld, iteration %lld)", text, (long long)device->client,
+            (long long)device->iteration));
     arena_clear(&arena);
 }
 
@@ -200,7 +219,11 @@ static void drain(struct device *device)
         return;
     }
     device->phase = DRAINING;
-    start_timer(device, now_of(device->engine) + (device->engine->stopped ? DRAIN_STOPPED : DRAIN));
+    /* Connecting again in between does not make it longer. */
+    if (!device->drain_until)
+        device->drain_until =
+            now_of(device->engine) + (device->engine->stopped ? DRAIN_STOPPED : DRAIN);
+    start_timer(device, device->drain_until);
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -240,7 +263,11 @@ static void publish(struct device *device, int64_t intended)
         operations(engine)->publish, engine->publish_options, plan->run->job->directory,
         &call.arena, &error);
     if (!options) {
-        fail(device, "ScriptError", error);
+        fail_expression(device, error);
+        atomic_fetch_add(&engine->live.failed, 1);
+    } else if (device->in_flight >= IN_FLIGHT_MAX) {
+        fail(device, "TooManyInFlight",
+            "the server leaves too many messages unacknowledged; this one is not sent");
         atomic_fetch_add(&engine->live.failed, 1);
     } else {
         result = operations(engine)->session_publish(device->session, &call.base, options,
@@ -266,7 +293,7 @@ static void iterate(struct device *device)
     int64_t intended = options->pacing == PACING_OPEN ? device->intended : now;
 
     /* What was due while the device had no connection is late by no fault of this machine. */
-    if (device->intended >= device->connected_at)
+    if (!engine->transport || device->intended >= device->connected_at)
         histogram_add(&engine->lag, now - device->intended);
     iotify_buffer_reset(&engine->payload);
     if (!script_invoke(engine->script, &invocation)) {
@@ -293,12 +320,25 @@ static void on_acknowledged(void *user, uint64_t token)
     if (device->in_flight == 0)
         return;
     device->in_flight--;
+    device->attempts = 0;
     atomic_fetch_add(&engine->live.acknowledged, 1);
     histogram_add(&engine->publish_times, now - (int64_t)token);
     if (device->phase == DRAINING && device->in_flight == 0)
         leave(device);
     else if (device->phase == RUNNING && engine->plan->options->pacing == PACING_CLOSED)
         schedule(device, now + engine->plan->options->interval);
+}
+
+/* Not written before the connection went: with QoS 0 nobody sends it again. */
+static void on_lost(void *user, uint64_t token)
+{
+    struct device *device = user;
+
+    (void)token;
+    if (device->in_flight == 0)
+        return;
+    device->in_flight--;
+    device->engine->lost++;
 }
 
 static void on_message(void *user, const char *topic, struct iotify_bytes payload)
@@ -309,15 +349,21 @@ static void on_message(void *user, const char *topic, struct iotify_bytes payloa
         .function = SCRIPT_RESPONSE, .turn = turn_of(device), .topic = topic, .payload = payload};
 
     atomic_fetch_add(&engine->live.received, 1);
-    if (device->phase != DONE && !script_invoke(engine->script, &invocation))
+    /* After finish() the script is done with. */
+    if (device->init_done && !script_invoke(engine->script, &invocation))
         fail_script(device, &invocation.error);
 }
 
 /* ------------------------------------------------------------------ connections */
 
+/* Unless it ends anyway: what it has left to send fails with it, and is counted as one failure. */
 static void give_up(struct device *device, const char *code, const char *text)
 {
+    struct engine *engine = device->engine;
+
     fail(device, code, text);
+    if (!engine->stopped)
+        atomic_fetch_add(&engine->live.failed, 1);
     run_finish(device);
     be_done(device);
 }
@@ -359,7 +405,8 @@ static bool make_session(struct device *device)
     if (options)
         topics = expand_subscriptions(device, &call.arena, &error);
     if (!options || !topics)
-        give_up(device, "ScriptError", error);
+        give_up(device, "ScriptError",
+            arena_format(&call.arena, "%s (client %lld)", error, (long long)device->client));
     else
         result = operations(engine)->session_new(engine->transport, &call.base, options, topics,
             plan->template->subscription_count, device, &device->session);
@@ -380,8 +427,10 @@ static void begin_messages(struct device *device)
         drain(device);
     else if (first)
         schedule(device, now_of(device->engine));
-    else
+    else if (device->engine->plan->options->pacing == PACING_OPEN)
         start_timer(device, device->intended);
+    else if (device->in_flight == 0)
+        schedule(device, now_of(device->engine) + device->engine->plan->options->interval);
 }
 
 static void connect_device(struct device *device)
@@ -404,7 +453,6 @@ static void on_connected(void *user, const struct iotify_connect_times *times)
 
     if (device->phase != CONNECTING)
         return;
-    device->attempts = 0;
     histogram_add(&engine->connect_times, times->tcp + times->tls + times->session);
     if (device->was_connected)
         engine->reconnects++;
@@ -442,6 +490,9 @@ static void on_closed(void *user, enum iotify_close reason, const char *text)
 
     if (device->phase == DONE)
         return;
+    if (device->connected_at && now_of(engine) - device->connected_at > UPTIME_GOOD)
+        device->attempts = 0;
+    device->connected_at = 0;
     if (device->phase == LEAVING) {
         be_done(device);
         return;
@@ -515,7 +566,8 @@ static void end_device(struct device *device)
         leave(device);
         break;
     case DRAINING:
-        start_timer(device, now_of(device->engine) + DRAIN_STOPPED);
+        if (device->engine->stopped)
+            start_timer(device, now_of(device->engine) + DRAIN_STOPPED);
         break;
     case LEAVING:
     case DONE:
@@ -551,7 +603,8 @@ static bool compile(struct engine *engine)
         .iterations = engine->plan->iterations,
         .interval = engine->plan->options->interval,
         .seed = (uint64_t)engine->plan->options->seed + (uint64_t)engine->share,
-        .time_limit = engine->plan->options->time_limit};
+        .time_limit = engine->plan->options->time_limit,
+        .busy_since = &engine->busy_since};
     struct diagnostics diagnostics = {0};
     bool good;
 
@@ -585,7 +638,8 @@ static bool open_transport(struct engine *engine)
         .connected = on_connected,
         .acknowledged = on_acknowledged,
         .message = on_message,
-        .closed = on_closed};
+        .closed = on_closed,
+        .lost = on_lost};
     const struct plan *plan = engine->plan;
     enum iotify_result result;
     struct call call;
@@ -736,10 +790,13 @@ void engine_stop(struct engine *engine)
     pthread_mutex_unlock(&engine->wake_lock);
 }
 
-bool engine_join(struct engine *engine, struct summary *summary)
+int64_t engine_busy_since(const struct engine *engine)
 {
-    struct simulate_summary *total = &summary->simulate;
+    return atomic_load(&engine->busy_since);
+}
 
+bool engine_join(struct engine *engine, struct summary *summary, struct simulate_summary *total)
+{
     pthread_join(engine->thread, NULL);
     total->clients += (int64_t)engine->count;
     total->connected += atomic_load(&engine->live.connected);

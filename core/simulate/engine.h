@@ -41,8 +41,13 @@ const struct live *engine_live(const struct engine *engine);
 bool engine_finished(const struct engine *engine);
 /* Ask to begin no more and to finish what is in flight. Any thread. */
 void engine_stop(struct engine *engine);
-/* Wait for the thread, and add the results to the summary. False: it could not be set up. */
-bool engine_join(struct engine *engine, struct summary *summary);
+/* Since when, by clock_now(), a script is at work; 0 when none is. Any thread. */
+int64_t engine_busy_since(const struct engine *engine);
+/*
+ * Wait for the thread, and add the results to those of its step; texts are kept by `summary`.
+ * False: it could not be set up.
+ */
+bool engine_join(struct engine *engine, struct summary *summary, struct simulate_summary *results);
 void engine_free(struct engine *engine);
 
 #endif

@@ -24,10 +24,16 @@ struct waiter {
     struct waiter *next;
 };
 
+/* A name's addresses are asked for again after a minute. */
+#define ADDRESSES_MAX 16
+#define ADDRESS_LIFE (60 * SECOND)
+
 struct resolution {
     char *host;
-    bool finished;
-    char address[INET6_ADDRSTRLEN + 20];
+    int64_t expires; /* when the addresses are too old; 0: there are none */
+    bool under_way;
+    char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN + 20];
+    size_t count, next_address; /* sessions take turns, so that they spread over all of them */
     char error[120];
     uv_getaddrinfo_t request;
     uv_timer_t later; /* answers that are known already come from the loop all the same */
@@ -154,8 +160,11 @@ static void tell_waiters(struct resolution *resolution)
     while (waiter) {
         struct waiter *next = waiter->next;
 
-        waiter->done(
-            waiter->argument, *resolution->address ? resolution->address : NULL, resolution->error);
+        waiter->done(waiter->argument,
+            resolution->count
+                ? resolution->addresses[resolution->next_address++ % resolution->count]
+                : NULL,
+            resolution->error);
         free(waiter);
         waiter = next;
     }
@@ -166,30 +175,36 @@ static void on_later(uv_timer_t *timer)
     tell_waiters(timer->data);
 }
 
+/* Those of one family: a host that has both most often reaches only one of them. */
+static void take_addresses(struct resolution *resolution, const struct addrinfo *found, int family)
+{
+    for (; found && resolution->count < ADDRESSES_MAX; found = found->ai_next) {
+        char *address = resolution->addresses[resolution->count];
+
+        if (found->ai_family == family &&
+            getnameinfo(found->ai_addr, found->ai_addrlen, address,
+                sizeof(resolution->addresses[0]), NULL, 0, NI_NUMERICHOST) == 0)
+            resolution->count++;
+    }
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct resolution *resolution = request->data;
-    const struct addrinfo *best = found;
 
+    resolution->under_way = false;
+    resolution->count = 0;
     /* IPv4 first, as most brokers and NAT gateways have it; IPv6 where there is nothing else. */
-    for (const struct addrinfo *one = found; one; one = one->ai_next) {
-        if (one->ai_family == AF_INET) {
-            best = one;
-            break;
-        }
-    }
-    if (status == 0 && best)
-        getnameinfo(best->ai_addr, best->ai_addrlen, resolution->address,
-            sizeof(resolution->address), NULL, 0, NI_NUMERICHOST);
-    else
+    take_addresses(resolution, found, AF_INET);
+    if (resolution->count == 0)
+        take_addresses(resolution, found, AF_INET6);
+    if (resolution->count == 0)
         snprintf(resolution->error, sizeof(resolution->error), "%s",
             status ? uv_strerror(status) : "no address");
     uv_freeaddrinfo(found);
-    resolution->finished = true;
-    tell_waiters(resolution);
     /* A failure is not kept: the next attempt asks again. */
-    if (!*resolution->address)
-        resolution->finished = false;
+    resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
+    tell_waiters(resolution);
 }
 
 static struct resolution *find_resolution(struct loop *loop, const char *host)
@@ -217,20 +232,22 @@ static void resolve(const struct iotify_loop *base, const char *host,
     struct resolution *resolution = find_resolution(loop, host);
     struct waiter *waiter = memory_new(1, sizeof(*waiter));
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    bool idle = resolution->waiters == NULL;
+    bool asked = resolution->waiters != NULL;
     int code;
 
     *waiter = (struct waiter){done, argument, NULL};
     *resolution->last = waiter;
     resolution->last = &waiter->next;
-    if (!idle)
+    if (asked || resolution->under_way)
         return;
-    if (resolution->finished) {
+    if (resolution->expires > clock_now()) {
         uv_timer_start(&resolution->later, on_later, 0, 0);
         return;
     }
     code = uv_getaddrinfo(&loop->uv, &resolution->request, on_resolved, host, NULL, &hints);
+    resolution->under_way = code == 0;
     if (code != 0) {
+        resolution->count = 0;
         snprintf(resolution->error, sizeof(resolution->error), "%s", uv_strerror(code));
         uv_timer_start(&resolution->later, on_later, 0, 0);
     }
@@ -269,12 +286,18 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void *argument)
 
 void loop_run(struct loop *loop)
 {
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->running = true;
+    if (!loop->stopped)
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->running = loop->stopped = false;
 }
 
+/* libuv would keep a stop that comes too early, for the turn that closes the handles. */
 void loop_stop(struct loop *loop)
 {
-    uv_stop(&loop->uv);
+    loop->stopped = true;
+    if (loop->running)
+        uv_stop(&loop->uv);
 }
 
 void loop_wake(struct loop *loop)
@@ -285,11 +308,16 @@ void loop_wake(struct loop *loop)
 void loop_clear(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    for (struct resolution *each = loop->resolutions; each; each = each->next)
+    for (struct resolution *each = loop->resolutions; each; each = each->next) {
         uv_close((uv_handle_t *)&each->later, NULL);
+        if (each->under_way)
+            uv_cancel((uv_req_t *)&each->request);
+        else
+            tell_waiters(each);
+    }
     /* Let the closes and a name that is still looked up finish. */
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
+    while (uv_loop_close(&loop->uv) == UV_EBUSY)
+        uv_run(&loop->uv, UV_RUN_ONCE);
     while (loop->resolutions) {
         struct resolution *resolution = loop->resolutions;
 

@@ -16,12 +16,13 @@ struct loop {
     uv_async_t wake;
     void (*woken)(void *argument);
     void *argument;
+    bool running, stopped;
     struct resolution *resolutions; /* names looked up so far */
 };
 
 /* False when the system refuses. `woken` runs on the loop after loop_wake(). */
 bool loop_init(struct loop *loop, void (*woken)(void *argument), void *argument);
-/* Run until loop_stop(); then loop_clear() frees what is left. */
+/* Run until loop_stop(), which may come before; then loop_clear() frees what is left. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 void loop_clear(struct loop *loop);

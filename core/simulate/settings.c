@@ -16,7 +16,7 @@ static const struct iotify_setting items[] = {
         "how many clients take part; default: all of the job"},
     {"first", IOTIFY_INTEGER, 0, AT(first), NULL, 0, 10000000, NULL,
         "index of the first client that takes part; default: the job's first"},
-    {"iterations", IOTIFY_INTEGER, 0, AT(iterations), NULL, 1, INT64_C(1000000000000), NULL,
+    {"iterations", IOTIFY_INTEGER, 0, AT(iterations), NULL, 1, INT64_C(100000000000), NULL,
         "messages of each client; default: 10, or no limit where duration is given"},
     {"duration", IOTIFY_DURATION, 0, AT(duration), NULL, 1, 365 * DAY, NULL,
         "end after this time, however many iterations are left"},

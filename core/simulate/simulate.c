@@ -1,5 +1,6 @@
 #include "core/simulate/simulate.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,8 @@
 #include "core/simulate/threshold.h"
 
 #define DEFAULT_ITERATIONS 10
+/* Beyond its time limit a script gets this long before it is taken for stuck. */
+#define STUCK_AFTER (5 * SECOND)
 
 /* ------------------------------------------------------------------ check */
 
@@ -25,12 +28,36 @@ static const char *shown(const struct job *job, const char *path)
                                                                              : path;
 }
 
-/* Does a step of these pipelines write the file? */
-static bool is_written(const struct pipeline *const *run, size_t count, const char *path)
+/* The same file, however it is written? Folders that are there count by what they are. */
+static bool same_file(const char *a, const char *b)
+{
+    char folders[2][PATH_MAX], copies[2][PATH_MAX];
+    const char *paths[] = {a, b}, *names[2];
+
+    if (strcmp(a, b) == 0)
+        return true;
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+
+        names[i] = slash ? slash + 1 : paths[i];
+        snprintf(copies[i], sizeof(copies[i]), "%.*s", slash ? (int)(slash - paths[i]) + 1 : 1,
+            slash ? paths[i] : ".");
+        if (!realpath(copies[i], folders[i]))
+            return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && strcmp(folders[0], folders[1]) == 0;
+}
+
+/* Does a step that runs before `until` write the file? */
+static bool is_written(
+    const struct pipeline *const *run, size_t count, const struct step *until, const char *path)
 {
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < run[i]->count; j++) {
             const struct step *step = &run[i]->steps[j];
+
+            if (step == until)
+                return false;
 
             for (size_t k = 0; k < step->settings->count; k++) {
                 struct iotify_setting setting = schema_setting(step->settings, k);
@@ -40,7 +67,7 @@ static bool is_written(const struct pipeline *const *run, size_t count, const ch
                     continue;
                 value = *(const char *const *)(const void *)((const char *)step->options +
                                                              setting.offset);
-                if (value && strcmp(value, path) == 0)
+                if (value && same_file(value, path))
                     return true;
             }
         }
@@ -87,22 +114,33 @@ void simulate_check(const struct job *job, const struct step *step,
 {
     const struct simulate_options *options = step->options;
     const struct node *given = schema_given(step->node, "template");
+    const struct node *given_transport = schema_given(step->node, "transport");
     const char *name;
     struct template_file template = {0};
 
     check_thresholds(step, diagnostics);
-    check_clients(job, step, diagnostics);
+    if (job->valid)
+        check_clients(job, step, diagnostics);
     if (!options->template)
         return;
     name = arena_string(&diagnostics->arena, shown(job, options->template));
     if (access(options->template, F_OK) == 0) {
         template_load(&template, job, options->template, name, options->transport, diagnostics);
         template_clear(&template);
-    } else if (!is_written(run, run_count, options->template)) {
-        diagnostics_add(diagnostics, given && given->place.line ? given->place : step->place,
-            "the template %s does not exist, and no step of this run writes it; run deploy first",
-            name);
+        return;
     }
+    if (options->transport)
+        template_check_transport(job, options->transport,
+            given_transport ? given_transport->place : step->place, diagnostics);
+    /* Where a step could not be made out, it may have been the one. */
+    for (size_t i = 0; i < run_count; i++)
+        if (!run[i]->valid)
+            return;
+    if (!is_written(run, run_count, step, options->template))
+        diagnostics_add(diagnostics, given && given->place.line ? given->place : step->place,
+            "the template %s does not exist, and no step before this one writes it; run deploy "
+            "first",
+            name);
 }
 
 /* ------------------------------------------------------------------ run */
@@ -119,7 +157,8 @@ static bool fill_in_endpoint(
     enum iotify_result result;
 
     plan->connection = options;
-    if (schema_given(plan->template->connection_node, "host") || !connector)
+    if (!node_is_empty(schema_given(plan->template->connection_node, "host")) || !connector ||
+        !connector->plugin->connector.endpoint)
         return true;
     result = run_connect(run, connector, call);
     if (result == IOTIFY_OK)
@@ -132,7 +171,7 @@ static bool fill_in_endpoint(
         if (strcmp(setting.name, "host") == 0 && setting.type == IOTIFY_STRING)
             *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
         if (strcmp(setting.name, "port") == 0 && setting.type == IOTIFY_INTEGER &&
-            !schema_given(plan->template->connection_node, "port"))
+            node_is_empty(schema_given(plan->template->connection_node, "port")))
             *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
     }
     return true;
@@ -163,7 +202,23 @@ static void show(struct engine *const *engines, size_t count, const struct plan 
     progress_show(&progress);
 }
 
-static void watch(struct engine *const *engines, size_t count, const struct plan *plan)
+/*
+ * Does a script run for so long that no limit will end it? Nothing can be done about it in this
+ * process: the run goes on without that engine, and ends without waiting for it.
+ */
+static bool is_stuck(struct engine *const *engines, size_t count, const struct plan *plan)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t since = engine_busy_since(engines[i]);
+
+        if (since && clock_now() - since > plan->options->time_limit + STUCK_AFTER)
+            return true;
+    }
+    return false;
+}
+
+/* Until all engines are done; false when one is stuck. */
+static bool watch(struct engine *const *engines, size_t count, const struct plan *plan)
 {
     bool running = true, told = false;
 
@@ -180,11 +235,15 @@ static void watch(struct engine *const *engines, size_t count, const struct plan
         running = false;
         for (size_t i = 0; i < count; i++)
             running = running || !engine_finished(engines[i]);
+        if (running && is_stuck(engines, count, plan))
+            return false;
     }
+    return true;
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */
-static bool run_engines(struct run *run, struct plan *plan, size_t count)
+static bool run_engines(
+    struct run *run, struct plan *plan, size_t count, struct simulate_summary *results)
 {
     struct engine **engines = memory_new(count, sizeof(*engines));
     pthread_barrier_t ready;
@@ -200,11 +259,14 @@ static bool run_engines(struct run *run, struct plan *plan, size_t count)
     while (made == count && started < count && engine_start(engines[started]))
         started++;
     if (started == count) {
-        watch(engines, count, plan);
+        run->abandoned = !watch(engines, count, plan);
+        /* Everything that a stuck engine may still touch has to stay. */
+        if (run->abandoned)
+            return false;
         for (size_t i = 0; i < count; i++)
-            good = engine_join(engines[i], run->summary) && good;
-        run->summary->simulate.seconds = (double)(clock_now() - began) / (double)SECOND;
-        run->summary->simulate.cpu = (double)(clock_cpu() - cpu) / (double)(clock_now() - began);
+            good = engine_join(engines[i], run->summary, results) && good;
+        results->seconds = (double)(clock_now() - began) / (double)SECOND;
+        results->cpu = (double)(clock_cpu() - cpu) / (double)(clock_now() - began);
     }
     /* Engines that wait at the barrier for one that never came cannot be taken back. */
     if (started > 0 && started < count) {
@@ -258,58 +320,74 @@ static void make_plan(struct run *run, const struct step *step, struct plan *pla
     plan->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
 }
 
+/* How the step went, from what its clients did. False when it failed. */
+static bool judge_step(struct run *run, const struct plan *plan, bool ran, const struct call *call,
+    struct step_summary *result)
+{
+    const struct simulate_summary *results = result->simulate;
+    bool connects = plan->template->transport != NULL;
+
+    result->total = plan->clients;
+    if (!ran) {
+        result->failed = stop_requested() ? 0 : result->total;
+        summary_add_failure(run->summary, &result->failures, call_code(call, IOTIFY_FAILED),
+            call_message(call, IOTIFY_FAILED), -1);
+        return false;
+    }
+    result->ok = connects ? results->connected : plan->clients;
+    result->failed = stop_requested() ? 0 : result->total - result->ok;
+    return !connects || results->connected > 0 || stop_requested();
+}
+
 bool simulate_run(struct run *run, const struct step *step, struct step_summary *result)
 {
     const struct simulate_options *options = step->options;
-    struct simulate_summary *results = &run->summary->simulate;
-    int64_t connected_before = results->connected, connected;
-    struct template_file template = {0};
+    struct simulate_summary *results = summary_begin_simulate(run->summary, result);
+    struct template_file *template = memory_new(1, sizeof(*template));
+    struct plan *plan = memory_new(1, sizeof(*plan));
     struct run_context context;
     struct arena arena = {0};
-    struct plan plan = {0};
     struct call call;
     bool good;
 
-    make_plan(run, step, &plan);
-    run_call(run, &call, &context, run->job->connector, plan.where, NULL);
-    good = load(run, step, &plan, &template, &arena, &call);
+    make_plan(run, step, plan);
+    run_call(run, &call, &context, run->job->connector, plan->where, NULL);
+    good = load(run, step, plan, template, &arena, &call);
     if (good) {
-        progress_begin(plan.where, plan.clients);
-        good = run_engines(
-            run, &plan, (size_t)(options->loops < plan.clients ? options->loops : plan.clients));
+        progress_begin(plan->where, plan->clients);
+        good = run_engines(run, plan,
+            (size_t)(options->loops < plan->clients ? options->loops : plan->clients), results);
         progress_end();
-        results->present = results->present || good;
+        results->present = good;
     }
-    connected = results->connected - connected_before;
-    if (plan.transport)
-        template.transport->plugin->transport.close(plan.transport);
-    result->total = plan.clients;
-    result->ok = template.transport ? connected : plan.clients;
-    result->failed = result->total - result->ok;
-    if (!good) {
-        result->ok = 0;
-        result->failed = result->total;
-        summary_add_failure(run->summary, &result->failures, call_code(&call, IOTIFY_FAILED),
-            call_message(&call, IOTIFY_FAILED), -1);
-    } else if (template.transport && connected == 0 && !stop_requested()) {
-        good = false;
-    }
-    if (stop_requested())
-        result->failed = 0;
-    template_clear(&template);
+    if (run->abandoned)
+        call_fail(&call.base, IOTIFY_FAILED, "ScriptStuck",
+            "a function of the template %s does not end: a promise that always waits for "
+            "another "
+            "one, most likely; the run goes on without this step",
+            template->file);
+    good = judge_step(run, plan, good, &call, result);
+    if (run->abandoned)
+        return false;
+    summary_end_simulate(run->summary, results);
+    if (plan->transport)
+        template->transport->plugin->transport.close(plan->transport);
+    template_clear(template);
+    free(template);
+    free(plan);
     arena_clear(&arena);
     call_clear(&call);
     return good;
 }
 
-bool simulate_judge(struct run *run, const struct step *step)
+bool simulate_judge(struct run *run, const struct step *step, const struct step_summary *result)
 {
     const struct simulate_options *options = step->options;
     bool good = true;
 
     for (size_t i = 0; i < options->thresholds.count; i++) {
         double value;
-        bool holds = threshold_holds(options->thresholds.items[i], &run->summary->simulate, &value);
+        bool holds = threshold_holds(options->thresholds.items[i], result->simulate, &value);
 
         summary_add_threshold(run->summary, options->thresholds.items[i], value, holds);
         good = good && holds;

@@ -15,11 +15,12 @@ void simulate_check(const struct job *job, const struct step *step,
 
 /*
  * Run it; results go to the run's summary. False when it could not run or no client connected:
- * failed iterations alone are results.
+ * failed iterations, and single clients that could not connect, are results. When a script is
+ * stuck, `run->abandoned` is set: the process must end without freeing anything of the run.
  */
 bool simulate_run(struct run *run, const struct step *step, struct step_summary *result);
 
 /* Evaluate the step's thresholds into the summary; false when one is crossed. */
-bool simulate_judge(struct run *run, const struct step *step);
+bool simulate_judge(struct run *run, const struct step *step, const struct step_summary *result);
 
 #endif

@@ -178,6 +178,9 @@ bool threshold_holds(const char *expression, const struct simulate_summary *resu
     if (!good)
         return false;
     member = (const char *)results + threshold.offset;
+    /* What was never measured meets no demand. */
+    if (threshold.is_time && ((const struct histogram *)(const void *)member)->count == 0)
+        return false;
     if (threshold.is_time)
         *value = (double)histogram_quantile((const void *)member, threshold.share) / (double)SECOND;
     else

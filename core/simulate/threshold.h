@@ -10,7 +10,10 @@
  * Check the form of an expression: NULL when it is good, else what is wrong, in the arena.
  */
 const char *threshold_check(struct arena *arena, const char *expression);
-/* Evaluate one that is good. `value` is the metric's, in seconds where it is a time. */
+/*
+ * Evaluate one that is good. `value` is the metric's, in seconds where it is a time; a time that
+ * was never measured holds against nothing.
+ */
 bool threshold_holds(const char *expression, const struct simulate_summary *results, double *value);
 
 #endif

@@ -156,6 +156,8 @@ static enum iotify_result apply_now(
 
     enter(store);
     result = store->plugin->storage.apply(store->instance, &call->base, writes, count);
+    if (result == IOTIFY_OK && store->plugin->storage.flush)
+        result = store->plugin->storage.flush(store->instance, &call->base);
     leave(store);
     return result;
 }

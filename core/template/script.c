@@ -82,21 +82,29 @@ static void append_string(JSStringRef string, struct iotify_buffer *out)
     free(text);
 }
 
-/* String(value) in the arena; "" when even that throws. */
-static const char *text_of(JSContextRef context, struct arena *arena, JSValueRef value)
+/* String(value) in the arena; NULL when even that throws, or when it is too long. */
+static const char *try_text(JSContextRef context, struct arena *arena, JSValueRef value)
 {
     JSStringRef string = JSValueToStringCopy(context, value, NULL);
     struct iotify_buffer out;
     const char *text;
 
     if (!string)
-        return "";
+        return NULL;
     iotify_buffer_init(&out, OUTPUT_MAX);
     append_string(string, &out);
     JSStringRelease(string);
-    text = arena_copy(arena, out.data, out.size);
+    text = out.failed ? NULL : arena_copy(arena, out.data, out.size);
     iotify_buffer_wipe(&out);
     return text;
+}
+
+/* The same for messages: "" in place of NULL. */
+static const char *text_of(JSContextRef context, struct arena *arena, JSValueRef value)
+{
+    const char *text = try_text(context, arena, value);
+
+    return text ? text : "";
 }
 
 static JSValueRef property(JSContextRef context, JSObjectRef object, const char *name)
@@ -196,20 +204,25 @@ static JSValueRef glob_write(JSContextRef context, size_t count, const JSValueRe
 {
     struct script *script = script_of(context);
     struct iotify_write write = {.kind = kind};
-    enum iotify_result result;
+    enum iotify_result result = IOTIFY_OK;
+    const char *value = "";
     struct call call;
 
     if (count < 1 || !script->services.glob_apply)
         return throw_text(context, exception, "glob is not available here");
     call_init(&call, "glob.set");
     write.key = text_of(context, &call.arena, arguments[0]);
-    if (kind == IOTIFY_PUT && count > 1) {
-        const char *text = text_of(context, &call.arena, arguments[1]);
-
-        write.value = (struct iotify_bytes){text, strlen(text)};
+    if (kind == IOTIFY_PUT && count > 1)
+        value = try_text(context, &call.arena, arguments[1]);
+    if (value) {
+        write.value = (struct iotify_bytes){value, strlen(value)};
+        result = script->services.glob_apply(script->services.context, &call, &write, 1);
     }
-    result = script->services.glob_apply(script->services.context, &call, &write, 1);
-    if (result != IOTIFY_OK)
+    if (!value)
+        throw_text(context, exception,
+            arena_format(
+                &call.arena, "glob.set: the value is larger than %d MiB", OUTPUT_MAX >> 20));
+    else if (result != IOTIFY_OK)
         throw_text(
             context, exception, arena_format(&call.arena, "glob: %s", call_message(&call, result)));
     call_clear(&call);
@@ -521,14 +534,19 @@ static bool fits(const struct iotify_buffer *out, struct place place, const char
 static bool take_output(struct script *script, JSValueRef value, struct script_invocation *call)
 {
     JSContextRef context = script->context;
-    JSStringRef string;
+    JSStringRef string = NULL;
+    JSValueRef exception = NULL;
 
     if (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))
         return true;
     if (JSValueGetTypedArrayType(context, value, NULL) == kJSTypedArrayTypeUint8Array) {
         JSObjectRef array = JSValueToObject(context, value, NULL);
 
-        iotify_buffer_append(call->out, JSObjectGetTypedArrayBytesPtr(context, array, NULL),
+        const char *bytes = JSObjectGetTypedArrayBytesPtr(context, array, NULL);
+
+        /* A part of another array begins inside that one's bytes. */
+        iotify_buffer_append(call->out,
+            bytes ? bytes + JSObjectGetTypedArrayByteOffset(context, array, NULL) : "",
             JSObjectGetTypedArrayByteLength(context, array, NULL));
         call->has_output = true;
         return fits(call->out, script->bodies[call->function].place, "the message",
@@ -539,7 +557,13 @@ static bool take_output(struct script *script, JSValueRef value, struct script_i
             "message must return a string or a Buffer; return JSON.stringify(…) of an object", ""};
         return false;
     }
-    string = JSValueToStringCopy(context, value, NULL);
+    string = JSValueToStringCopy(context, value, &exception);
+    if (!string) {
+        struct script_code code = {.text = "", .place = script->bodies[call->function].place};
+
+        describe(script, exception, code.place, &code, &call->error);
+        return false;
+    }
     append_string(string, call->out);
     JSStringRelease(string);
     call->has_output = true;
@@ -557,6 +581,22 @@ static JSValueRef make_payload(struct script *script, struct iotify_bytes payloa
     if (payload.size)
         memcpy(JSObjectGetTypedArrayBytesPtr(context, bytes, NULL), payload.data, payload.size);
     return JSObjectCallAsFunction(context, script->make_buffer, NULL, 1, &argument, NULL);
+}
+
+/*
+ * While a call is under way others can see since when: a chain of promises without end is cut by
+ * no limit of the engine, because each link of it counts as a call of its own.
+ */
+static void enter(struct script *script)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, clock_now());
+}
+
+static void leave(struct script *script)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, 0);
 }
 
 bool script_invoke(struct script *script, struct script_invocation *call)
@@ -579,8 +619,11 @@ bool script_invoke(struct script *script, struct script_invocation *call)
     }
     arguments[count++] =
         JSObjectGetPropertyAtIndex(context, script->states, (unsigned)call->turn.slot, NULL);
+    enter(script);
     value = JSObjectCallAsFunction(context, body->function, NULL, count, arguments, &exception);
-    if (!value) {
+    leave(script);
+    /* The limit may also have ended a promise's function, after the call itself was done. */
+    if (!value || script->timed_out) {
         struct script_code code = {.text = "", .place = body->place};
 
         describe(script, exception, body->place, &code, &call->error);
@@ -698,15 +741,18 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     if (script->turn.slot >= 0)
         state =
             JSObjectGetPropertyAtIndex(context, script->states, (unsigned)script->turn.slot, NULL);
+    enter(script);
     value = JSObjectCallAsFunction(context, part->expression, NULL, 1, &state, &exception);
-    if (value && (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
+    leave(script);
+    if (value && !script->timed_out &&
+        (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
         *error = (struct script_error){macro->place,
             arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", macro->setting, part->source,
                 JSValueIsNull(context, value) ? "null" : "undefined"),
             ""};
         return false;
     }
-    string = value ? JSValueToStringCopy(context, value, &exception) : NULL;
+    string = value && !script->timed_out ? JSValueToStringCopy(context, value, &exception) : NULL;
     if (!string) {
         describe(script, exception, macro->place, NULL, error);
         error->text = arena_format(

@@ -8,6 +8,7 @@
 #ifndef CORE_TEMPLATE_SCRIPT_H
 #define CORE_TEMPLATE_SCRIPT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +48,8 @@ struct script_facts {
     int64_t interval;   /* nanoseconds */
     uint64_t seed;
     int64_t time_limit; /* nanoseconds for one call */
+    /* Set to clock_now() while a call is under way, else to 0; NULL: nobody looks. */
+    atomic_llong *busy_since;
 };
 
 /* A function body and where its first line stands. */

@@ -38,14 +38,29 @@ static void check_keys(struct loader *loader)
     }
 }
 
+bool template_check_transport(
+    const struct job *job, const char *name, struct place place, struct diagnostics *diagnostics)
+{
+    const struct job_plugin *entry = job_plugin(job, name);
+
+    if (strcmp(name, "none") == 0 || (entry && entry->plugin->descriptor.kind == IOTIFY_TRANSPORT))
+        return true;
+    if (entry)
+        diagnostics_add(diagnostics, place, "\"%s\" is a %s plugin, not a transport", name,
+            plugin_kind_name(entry->plugin->descriptor.kind));
+    else
+        diagnostics_add(
+            diagnostics, place, "the job has no transport \"%s\" under \"plugins\"", name);
+    return false;
+}
+
 static void find_transport(struct loader *loader, const char *override)
 {
     const struct node *node = node_get(loader->root, "transport");
     struct place place = node ? node->place : loader->root->place;
     const char *name = override ? override : "mqtt";
-    struct job_plugin *entry;
 
-    if (!override && node) {
+    if (!override && !node_is_empty(node)) {
         if (node->kind != NODE_SCALAR || !*node->text) {
             diagnostics_add(loader->diagnostics, place,
                 "\"transport\" takes the alias of a transport plugin, or none");
@@ -53,17 +68,9 @@ static void find_transport(struct loader *loader, const char *override)
         }
         name = node->text;
     }
-    if (strcmp(name, "none") == 0)
-        return;
-    entry = job_plugin(loader->job, name);
-    if (entry && entry->plugin->descriptor.kind == IOTIFY_TRANSPORT)
-        loader->template->transport = entry;
-    else if (entry)
-        diagnostics_add(loader->diagnostics, place, "\"%s\" is a %s plugin, not a transport", name,
-            plugin_kind_name(entry->plugin->descriptor.kind));
-    else
-        diagnostics_add(
-            loader->diagnostics, place, "the job has no transport \"%s\" under \"plugins\"", name);
+    if (template_check_transport(loader->job, name, place, loader->diagnostics) &&
+        strcmp(name, "none") != 0)
+        loader->template->transport = job_plugin(loader->job, name);
 }
 
 static const void *bind(struct loader *loader, const char *key,
@@ -76,12 +83,44 @@ static const void *bind(struct loader *loader, const char *key,
         map ? map->place : loader->root->place, NULL, expressions);
 }
 
+static bool has_setting(const struct iotify_settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->count; i++)
+        if (strcmp(schema_setting(settings, i).name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Without a connector nobody else says where to connect. */
+static void need_host(struct loader *loader, const struct iotify_settings *settings)
+{
+    const struct node *map = node_get(loader->root, "connection");
+
+    if (!loader->job->connector && has_setting(settings, "host") &&
+        node_is_empty(schema_given(map, "host")))
+        diagnostics_add(loader->diagnostics, map ? map->place : loader->root->place,
+            "\"connection\" needs the setting \"host\": no single connector of the job gives an "
+            "endpoint");
+}
+
+/* A template that sends has to say where to. */
+static void need_topic(struct loader *loader, const struct iotify_settings *settings)
+{
+    const struct node *map = node_get(loader->root, "publish");
+    const struct node *message = node_get(loader->root, "message");
+
+    if (!node_is_empty(message) && has_setting(settings, "topic") &&
+        node_is_empty(schema_given(map, "topic")))
+        diagnostics_add(loader->diagnostics, map ? map->place : message->place,
+            "\"publish\" needs the setting \"topic\": where the messages go");
+}
+
 static void bind_subscriptions(struct loader *loader)
 {
     const struct node *list = node_get(loader->root, "subscribe");
     struct template_file *template = loader->template;
 
-    if (!list || (list->kind == NODE_SCALAR && !*list->text))
+    if (node_is_empty(list))
         return;
     if (list->kind != NODE_LIST) {
         diagnostics_add(loader->diagnostics, list->place, "\"subscribe\" takes a list of topics");
@@ -132,7 +171,7 @@ static void take_functions(struct loader *loader)
         const struct node *node = node_get(loader->root, key);
         struct place place;
 
-        if (!node)
+        if (node_is_empty(node))
             continue;
         if (node->kind != NODE_SCALAR) {
             diagnostics_add(loader->diagnostics, node->place,
@@ -222,6 +261,8 @@ bool template_load(struct template_file *template, const struct job *job, const 
         template->publish =
             bind(&loader, "publish", operations->publish, &template->publish_expressions);
         bind_subscriptions(&loader);
+        need_host(&loader, operations->connection);
+        need_topic(&loader, operations->publish);
     }
     take_functions(&loader);
     try_scripts(&loader);

@@ -33,6 +33,9 @@ struct template_file {
  */
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
+/* Is `name` the alias of a transport, or none? A diagnostic at `place` when it is not. */
+bool template_check_transport(
+    const struct job *job, const char *name, struct place place, struct diagnostics *diagnostics);
 void template_clear(struct template_file *template);
 
 /* Compile the functions into a machine; false after a diagnostic. */

@@ -96,9 +96,7 @@ const char *aws_known_account(struct aws_instance *instance, struct iotify_call 
     char *copy = call->host->alloc(call, sizeof(instance->account));
 
     pthread_mutex_lock(&instance->mutex);
-    memcpy(copy, *instance->account ? instance->account : "*", sizeof(instance->account) - 1);
-    if (!*instance->account)
-        copy[1] = '\0';
+    snprintf(copy, sizeof(instance->account), "%s", *instance->account ? instance->account : "*");
     pthread_mutex_unlock(&instance->mutex);
     return copy;
 }
@@ -193,6 +191,25 @@ static void instance_close(void *given)
     free(instance);
 }
 
+/* A quota that nobody asks for is a typo. */
+static enum iotify_result check_quotas(
+    const struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct iotify_map *quotas = &instance->options->quotas;
+
+    for (size_t i = 0; i < quotas->count; i++) {
+        const char *name = quotas->entries[i].name;
+
+        if (strcmp(name, "*") != 0 && strcmp(name, "GetCallerIdentity") != 0 &&
+            aws_default_rate(name) <= 0)
+            return call->host->fail_setting(call, "quotas",
+                "\"quotas\": iotifyd calls no operation \"%s\"; names are AWS's, such as "
+                "AttachPolicy, and \"*\" for all others",
+                name);
+    }
+    return IOTIFY_OK;
+}
+
 static enum iotify_result set_up(struct aws_instance *instance, struct iotify_call *call)
 {
     const char *region, *ca = instance->options->ca;
@@ -206,7 +223,9 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
         return call->host->fail_setting(
             call, "region", "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
     find_endpoints(instance);
-    result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
+    result = check_quotas(instance, call);
+    if (result == IOTIFY_OK)
+        result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
     if (result != IOTIFY_OK)
         return result;
     instance->target = (struct aws_target){

@@ -3,6 +3,7 @@
 #define PLUGINS_AWS_AWS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <iotify/connector.h>
 
@@ -34,6 +35,7 @@ struct aws_instance {
     struct aws_names names;
     pthread_mutex_t mutex; /* guards what follows */
     char account[24];      /* "" until known */
+    atomic_bool looked;    /* a device that is ready was found to be there */
 };
 
 /* Keep the account that an ARN names, for a job whose STS cannot be asked. */

@@ -36,6 +36,7 @@ static const struct {
     [AWS_DELETE_THING_GROUP] = {"DeleteThingGroup", "DELETE", "/thing-groups/{}", 15},
     [AWS_DELETE_THING_TYPE] = {"DeleteThingType", "DELETE", "/thing-types/{}", 15},
     [AWS_DEPRECATE_THING_TYPE] = {"DeprecateThingType", "POST", "/thing-types/{}/deprecate", 15},
+    [AWS_DESCRIBE_CERTIFICATE] = {"DescribeCertificate", "GET", "/certificates/{}", 10},
     [AWS_DESCRIBE_ENDPOINT] = {"DescribeEndpoint", "GET", "/endpoint", 10},
     [AWS_DESCRIBE_THING_GROUP] = {"DescribeThingGroup", "GET", "/thing-groups/{}", 100},
     [AWS_DESCRIBE_THING_TYPE] = {"DescribeThingType", "GET", "/thing-types/{}", 10},
@@ -44,6 +45,7 @@ static const struct {
     [AWS_DETACH_THING_PRINCIPAL] = {"DetachThingPrincipal", "DELETE", "/things/{}/principals", 15},
     [AWS_GET_POLICY] = {"GetPolicy", "GET", "/policies/{}", 10},
     [AWS_LIST_POLICY_VERSIONS] = {"ListPolicyVersions", "GET", "/policies/{}/version", 10},
+    [AWS_LIST_THINGS] = {"ListThings", "GET", "/things", 10},
     [AWS_LIST_THING_PRINCIPALS] = {"ListThingPrincipals", "GET", "/things/{}/principals", 10},
     [AWS_REGISTER_CERTIFICATE_WITHOUT_CA] = {"RegisterCertificateWithoutCA", "POST",
         "/certificate/register-no-ca", 10},
@@ -147,7 +149,7 @@ static size_t add_header(
 
 /* Sign and send once. False when signing failed. */
 static bool exchange_once(struct aws_client *client, const struct exchange *exchange,
-    const struct credentials *credentials, struct http_response *response)
+    const struct credentials *credentials, int64_t skew, struct http_response *response)
 {
     struct sigv4_header signed_headers[HEADERS_MAX];
     struct http_header headers[HEADERS_MAX + 1];
@@ -159,7 +161,7 @@ static bool exchange_once(struct aws_client *client, const struct exchange *exch
     size_t count = 0;
     bool good;
 
-    format_time((int64_t)time(NULL) + skew_of(client), timestamp);
+    format_time((int64_t)time(NULL) + skew, timestamp);
     count = add_header(signed_headers, count, "Host", host ? host + 3 : exchange->endpoint);
     count = add_header(signed_headers, count, "X-Amz-Date", timestamp);
     if (exchange->content_type)
@@ -323,20 +325,23 @@ static enum iotify_result bad_status(
         complaint.message, advice);
 }
 
-/* True when our clock was off and is corrected now. */
-static bool correct_clock(struct aws_client *client, const struct http_response *response)
+/*
+ * True when the clock that a request was signed with, ours and `used` seconds, was off; it is
+ * corrected now, by this caller or by another one that was faster.
+ */
+static bool correct_clock(
+    struct aws_client *client, const struct http_response *response, int64_t used)
 {
     int64_t skew = response->date ? response->date - (int64_t)time(NULL) : 0;
-    int64_t change;
+    int64_t change = skew - used;
 
-    if (response->status != 403 || response->date == 0)
+    if (response->status != 403 || response->date == 0 ||
+        (change <= SKEW_MAX && change >= -SKEW_MAX))
         return false;
     pthread_mutex_lock(&client->mutex);
-    change = skew - client->skew;
-    if (change > SKEW_MAX || change < -SKEW_MAX)
-        client->skew = skew;
+    client->skew = skew;
     pthread_mutex_unlock(&client->mutex);
-    return change > SKEW_MAX || change < -SKEW_MAX;
+    return true;
 }
 
 static bool is_expired(const struct http_response *response)
@@ -357,12 +362,14 @@ static enum iotify_result exchange_signed(struct aws_client *client, struct ioti
 
     *response = (struct http_response){0};
     while (result == IOTIFY_OK) {
-        if (!exchange_once(client, exchange, &credentials, response)) {
+        int64_t skew = skew_of(client);
+
+        if (!exchange_once(client, exchange, &credentials, skew, response)) {
             result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
             result = no_answer(call, exchange, response);
         } else if (response->status / 100 != 2) {
-            if (!corrected && correct_clock(client, response)) {
+            if (!corrected && correct_clock(client, response, skew)) {
                 corrected = true;
                 http_response_clear(response);
                 continue;

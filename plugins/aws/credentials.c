@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@ struct credential_chain {
     struct http *http;
     bool known;
     struct credentials present;
-    int64_t asked; /* when the chain was walked last, seconds since 1970 */
+    int64_t asked;     /* when the chain was walked last, seconds since 1970; 0: never */
+    char failure[400]; /* why it gave none then; "" when it did */
 };
 
 /* What a source answers: it has none, it has some, or it failed and says so. */
@@ -48,6 +50,22 @@ void credentials_free(struct credential_chain *chain)
     free(chain);
 }
 
+/* Say why there are none, and remember it: asking again at once would only take its time. */
+static enum outcome deny(struct credential_chain *chain, struct iotify_call *call,
+    const char *format, ...) IOTIFY_PRINTF(3, 4);
+
+static enum outcome deny(
+    struct credential_chain *chain, struct iotify_call *call, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(chain->failure, sizeof(chain->failure), format, arguments);
+    va_end(arguments);
+    call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+    return FAILED;
+}
+
 static bool copy(char *to, size_t size, const char *from)
 {
     if (!from || strlen(from) >= size)
@@ -58,7 +76,8 @@ static bool copy(char *to, size_t size, const char *from)
 
 /* ------------------------------------------------------------------ environment, files */
 
-static enum outcome from_environment(struct credentials *out)
+static enum outcome from_environment(
+    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *token = getenv("AWS_SESSION_TOKEN");
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
@@ -67,8 +86,9 @@ static enum outcome from_environment(struct credentials *out)
         !copy(out->access_key, sizeof(out->access_key), access_key) ||
         !copy(out->secret_key, sizeof(out->secret_key), getenv("AWS_SECRET_ACCESS_KEY")))
         return NONE;
-    if (token)
-        copy(out->token, sizeof(out->token), token);
+    if (token && !copy(out->token, sizeof(out->token), token))
+        return deny(
+            chain, call, "AWS_SESSION_TOKEN has more than %zu characters", sizeof(out->token) - 1);
     out->source = "the environment";
     return FOUND;
 }
@@ -84,17 +104,56 @@ static bool from_file(enum profile_file file, const char *profile, struct creden
            profile_get(file, profile, "aws_secret_access_key", &value) &&
            copy(out->secret_key, sizeof(out->secret_key), iotify_buffer_text(&value));
     if (good && profile_get(file, profile, "aws_session_token", &value))
-        copy(out->token, sizeof(out->token), iotify_buffer_text(&value));
+        good = copy(out->token, sizeof(out->token), iotify_buffer_text(&value));
     iotify_buffer_wipe(&value);
     return good;
 }
 
-static enum outcome from_files(const char *profile, struct credentials *out)
+/* Ways to credentials that the shared files may name and that are not followed here. */
+static const char *const unsupported[] = {"role_arn", "credential_process", "sso_session",
+    "sso_start_url", "web_identity_token_file", "login_session"};
+
+/* The first of them that the profile has; NULL when it has none. */
+static const char *other_way(const char *profile)
 {
-    if (!from_file(PROFILE_CREDENTIALS, profile, out) && !from_file(PROFILE_CONFIG, profile, out))
+    static const enum profile_file files[] = {PROFILE_CONFIG, PROFILE_CREDENTIALS};
+    const char *found = NULL;
+    struct iotify_buffer value;
+
+    iotify_buffer_init(&value, 4096);
+    for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]) && !found; i++)
+        for (size_t j = 0; j < 2 && !found; j++)
+            if (profile_get(files[j], profile, unsupported[i], &value))
+                found = unsupported[i];
+    iotify_buffer_clear(&value);
+    return found;
+}
+
+/*
+ * A profile that is meant to take another way must not end with other keys, or with another
+ * identity further down the chain: that would be another account, perhaps.
+ */
+static enum outcome from_files(struct credential_chain *chain, struct iotify_call *call,
+    const char *profile, bool named, struct credentials *out)
+{
+    const char *way = other_way(profile);
+
+    if (way)
+        return deny(chain, call,
+            "the profile \"%s\" takes its credentials by %s, which iotifyd does not do; run: eval "
+            "\"$(aws configure export-credentials --profile %s --format env)\" and leave profile: "
+            "and AWS_PROFILE out",
+            profile, way, profile);
+    if (from_file(PROFILE_CREDENTIALS, profile, out) || from_file(PROFILE_CONFIG, profile, out)) {
+        out->source = "the shared credentials file";
+        return FOUND;
+    }
+    if (!named)
         return NONE;
-    out->source = "the shared credentials file";
-    return FOUND;
+    return deny(chain, call, "the profile \"%s\" %s; run: aws configure --profile %s", profile,
+        profile_exists(profile) ? "has no access key, or one that is too long"
+                                : "is in none of the shared AWS files",
+        profile);
 }
 
 /* ------------------------------------------------------------------ endpoints */
@@ -140,11 +199,10 @@ static enum outcome ask(struct credential_chain *chain, struct iotify_call *call
         out->source = source;
         outcome = FOUND;
     } else if (response.status == 0) {
-        call->host->fail(call, IOTIFY_DENIED, "NoCredentials",
-            "no answer from %s for credentials: %s", source, response.error);
+        deny(chain, call, "no answer from %s for credentials: %s", source, response.error);
     } else {
-        call->host->fail(call, IOTIFY_DENIED, "NoCredentials",
-            "%s gives no credentials (HTTP %ld); is a role attached?", source, response.status);
+        deny(chain, call, "%s gives no credentials (HTTP %ld); is a role attached?", source,
+            response.status);
     }
     http_response_clear(&response);
     return outcome;
@@ -256,27 +314,24 @@ static enum outcome walk(
     struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *profile = profile_name(chain->profile);
+    const char *environment = getenv("AWS_PROFILE");
+    /* Inside a sandbox its own key pair counts: a real one must not get there. */
+    bool sandbox = getenv("IOTIFY_SANDBOX_API_PORT") != NULL;
+    bool named = chain->profile || (environment && *environment);
     enum outcome outcome = NONE;
 
     *out = (struct credentials){0};
     /* A profile that the job names is meant, whatever the environment holds. */
-    if (!chain->profile)
-        outcome = from_environment(out);
+    if (!chain->profile || sandbox)
+        outcome = from_environment(chain, call, out);
     if (outcome == NONE)
-        outcome = from_files(profile, out);
-    if (outcome == NONE && chain->profile) {
-        call->host->fail(call, IOTIFY_DENIED, "NoCredentials",
-            "the profile \"%s\" %s; run: aws configure --profile %s", profile,
-            profile_exists(profile) ? "has no access key" : "is in none of the shared AWS files",
-            profile);
-        return FAILED;
-    }
+        outcome = from_files(chain, call, profile, named, out);
     if (outcome == NONE)
         outcome = from_container(chain, call, out);
     if (outcome == NONE)
         outcome = from_instance(chain, call, out);
     if (outcome == NONE)
-        call->host->fail(call, IOTIFY_DENIED, "NoCredentials",
+        outcome = deny(chain, call,
             "no AWS credentials: not in the environment, the shared files (profile %s), a "
             "container or an instance; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or run: "
             "aws configure",
@@ -300,24 +355,37 @@ static bool still_valid(const struct credential_chain *chain, const char *stale)
     return chain->present.expires > (int64_t)time(NULL);
 }
 
+/* Get others unless that was tried just now. With the lock. */
+static enum iotify_result refresh(
+    struct credential_chain *chain, struct iotify_call *call, const char *stale)
+{
+    bool recent = chain->asked && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE;
+    struct credentials fresh;
+    enum outcome outcome = FAILED;
+
+    if (recent && still_valid(chain, stale))
+        return IOTIFY_OK;
+    if (recent && *chain->failure)
+        return call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+    chain->asked = (int64_t)time(NULL);
+    chain->failure[0] = '\0';
+    outcome = walk(chain, call, &fresh);
+    if (outcome == FOUND) {
+        chain->present = fresh;
+        chain->known = true;
+    }
+    explicit_bzero(&fresh, sizeof(fresh));
+    return outcome == FOUND || still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
+}
+
 enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out)
 {
     enum iotify_result result = IOTIFY_OK;
-    struct credentials fresh;
 
     pthread_mutex_lock(&chain->mutex);
-    if (!usable(chain, stale) &&
-        !(still_valid(chain, stale) && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE)) {
-        chain->asked = (int64_t)time(NULL);
-        if (walk(chain, call, &fresh) == FOUND) {
-            chain->present = fresh;
-            chain->known = true;
-        } else if (!still_valid(chain, stale)) {
-            result = IOTIFY_DENIED;
-        }
-        explicit_bzero(&fresh, sizeof(fresh));
-    }
+    if (!usable(chain, stale))
+        result = refresh(chain, call, stale);
     if (result == IOTIFY_OK)
         *out = chain->present;
     pthread_mutex_unlock(&chain->mutex);

@@ -13,7 +13,7 @@
 struct credentials {
     char access_key[160];
     char secret_key[256];
-    char token[4096];   /* "" when there is none */
+    char token[16384];  /* "" when there is none */
     int64_t expires;    /* seconds since 1970; 0: never */
     const char *source; /* "the environment", "the profile x", … */
 };

@@ -11,7 +11,7 @@
 
 #include "plugins/aws/aws.h"
 #include "plugins/aws/certificate.h"
-#include "plugins/aws/record.h"
+#include "plugins/aws/removal.h"
 
 #define PEM_MAX (64 * 1024)
 
@@ -29,10 +29,10 @@ static const char *const issuers[] = {"local", "aws", "csr", NULL};
 static const struct iotify_setting items[] = {
     {"thing", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(thing), AWS_DEFAULT_THING, 0, 0, NULL,
         "name of the thing"},
-    {"key", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(key), AWS_DEFAULT_KEY, 0, 0, NULL,
-        "glob key for the private key"},
-    {"cert", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(cert), AWS_DEFAULT_CERT, 0, 0, NULL,
-        "glob key for the certificate"},
+    {"key", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY, AT(key), AWS_DEFAULT_KEY, 0, 0,
+        NULL, "glob key for the private key"},
+    {"cert", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY, AT(cert), AWS_DEFAULT_CERT, 0, 0,
+        NULL, "glob key for the certificate"},
     {"issuer", IOTIFY_CHOICE, 0, AT(issuer), "local", 0, 0, issuers,
         "who makes key and certificate: local and registered, AWS, or AWS from a request (csr)"},
     {"valid_years", IOTIFY_INTEGER, 0, AT(valid_years), "20", 1, 100, NULL,
@@ -64,8 +64,6 @@ static enum iotify_result prepare(void *given, struct iotify_call *call)
     if (!options->cert || !strstr(options->cert, "{{"))
         return call->host->fail_setting(
             call, "cert", "\"cert\" is the same for all clients; put {{client()}} into it");
-    if (strcmp(options->key, options->cert) == 0)
-        return call->host->fail_setting(call, "cert", "\"key\" and \"cert\" are the same glob key");
     if (options->type && !aws_check_name(call, "type", options->type))
         return IOTIFY_INVALID;
     if (options->group && !aws_check_name(call, "group", options->group))
@@ -335,6 +333,32 @@ static enum iotify_result join_group(
     return result;
 }
 
+/*
+ * Another run changed the record while this one was at work. Either it brought the same
+ * certificate to its end, which is as good; or it took the device away, and what this run made
+ * meanwhile is nobody's: it goes too.
+ */
+static enum iotify_result yield_to_other(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct record present;
+    enum iotify_result result = record_load(call, &present);
+
+    if (result == IOTIFY_OK && present.state != RECORD_NONE && present.state != RECORD_DELETING &&
+        present.certificate_id && strcmp(present.certificate_id, record->certificate_id) == 0)
+        return present.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
+    if (result == IOTIFY_OK)
+        result = removal_of_made(instance, call, record);
+    if (result != IOTIFY_OK)
+        return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+            "another iotifyd took %s away while it was made, and the certificate %s could not be "
+            "removed; remove it: aws iot delete-certificate --force-delete --certificate-id %s",
+            record->thing, record->certificate_id, record->certificate_id);
+    return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+        "another iotifyd took %s away while it was made; run the same command again",
+        record->thing);
+}
+
 static enum iotify_result finish(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
@@ -351,28 +375,67 @@ static enum iotify_result finish(
     if (result != IOTIFY_OK)
         return result;
     record->state = RECORD_READY;
-    return record_save(call, record, true);
+    result = record_save(call, record, true);
+    return result == IOTIFY_CONFLICT ? yield_to_other(instance, call, record) : result;
 }
 
 /* ------------------------------------------------------------------ the action */
 
-/* A record that was begun belongs to the thing it names. */
-static enum iotify_result check_record(
-    struct iotify_call *call, const struct device_options *options, const struct record *record)
+static bool differs(const char *a, const char *b)
 {
-    if (record->state == RECORD_DELETING)
-        return call->host->fail(call, IOTIFY_CONFLICT, "BeingRemoved",
-            "the removal of %s was begun and not finished; run cleanup first", record->thing);
-    if (strcmp(record->key_name, options->key) != 0 ||
-        strcmp(record->certificate_name, options->cert) != 0)
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+/* A record that was begun belongs to what it names: the job must still say the same. */
+static enum iotify_result check_record(
+    struct iotify_call *call, const struct record *record, const struct record *wanted)
+{
+    if (differs(record->key_name, wanted->key_name) ||
+        differs(record->certificate_name, wanted->certificate_name))
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherKeys",
             "the keys of %s are stored as %s and %s, not as %s and %s; run cleanup first",
-            record->thing, record->key_name, record->certificate_name, options->key, options->cert);
-    if (strcmp(record->thing, options->thing) != 0)
+            record->thing, record->key_name, record->certificate_name, wanted->key_name,
+            wanted->certificate_name);
+    if (differs(record->thing, wanted->thing))
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherThing",
             "this client was deployed as %s, not as %s; run cleanup first", record->thing,
-            options->thing);
+            wanted->thing);
+    if (differs(record->type, wanted->type) || differs(record->group, wanted->group) ||
+        differs(record->policy, wanted->policy))
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherShared",
+            "%s was deployed with the type %s, group %s and policy %s, not with %s, %s and %s; run "
+            "cleanup first",
+            record->thing, record->type ? record->type : "(none)",
+            record->group ? record->group : "(none)", record->policy ? record->policy : "(none)",
+            wanted->type ? wanted->type : "(none)", wanted->group ? wanted->group : "(none)",
+            wanted->policy ? wanted->policy : "(none)");
     return IOTIFY_OK;
+}
+
+/*
+ * A device that is ready is taken at its word, but for the first one of a run: a sandbox that was
+ * started anew, or an account that was emptied, shows there.
+ */
+static enum iotify_result check_there(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+
+    if (atomic_exchange(&instance->looked, true))
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.answer);
+    if (result != IOTIFY_NOT_FOUND)
+        return result;
+    /* Every device of the run looks for itself now: some may be there. */
+    atomic_store(&instance->looked, false);
+    return call->host->fail(call, IOTIFY_CONFLICT, "NotThere",
+        "%s was deployed before, and its certificate is not there any more: is this another "
+        "sandbox "
+        "or was the account emptied? Run cleanup, then deploy again",
+        record->thing);
 }
 
 static void begin_record(const struct aws_instance *instance, const struct device_options *options,
@@ -392,20 +455,28 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
-    struct record record;
+    struct record record, wanted = {0};
     enum iotify_result result;
 
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
+    begin_record(instance, options, &wanted);
     result = record_load(call, &record);
+    /* A removal that was interrupted is finished first. */
+    if (result == IOTIFY_OK && record.state == RECORD_DELETING) {
+        result = removal_of_record(instance, call, &record);
+        record = (struct record){0};
+    }
     if (result == IOTIFY_OK && record.state != RECORD_NONE)
-        result = check_record(call, options, &record);
+        result = check_record(call, &record, &wanted);
+    if (result == IOTIFY_OK && record.state == RECORD_READY)
+        result = check_there(instance, call, &record);
     if (result != IOTIFY_OK)
         return result;
     if (record.state == RECORD_READY)
         return record_restore_glob(call, &record);
     if (record.state == RECORD_NONE)
-        begin_record(instance, options, &record);
+        record = wanted;
     if (record.state != RECORD_SEALED)
         result = seal(instance, call, options, &record);
     return result == IOTIFY_OK ? finish(instance, call, &record) : result;
@@ -413,8 +484,11 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
 
 static const char *const permissions[] = {"iot:RegisterCertificateWithoutCA",
     "iot:CreateKeysAndCertificate", "iot:CreateCertificateFromCsr", "iot:UpdateCertificate",
-    "iot:DeleteCertificate", "iot:CreateThing", "iot:AttachPolicy", "iot:AttachThingPrincipal",
-    "iot:AddThingToThingGroup", NULL};
+    "iot:DescribeCertificate", "iot:DeleteCertificate", "iot:CreateThing", "iot:AttachPolicy",
+    "iot:AttachThingPrincipal", "iot:AddThingToThingGroup",
+    /* What was taken away half, by this run or another, is taken away whole. */
+    "iot:DetachPolicy", "iot:DetachThingPrincipal", "iot:ListThingPrincipals", "iot:DescribeThing",
+    "iot:DeleteThing", NULL};
 
 const struct iotify_action aws_device_action = {"device",
     "create a thing with a certificate of its own for each client", IOTIFY_FOR_DEVICE, &settings,

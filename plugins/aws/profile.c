@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINE_BYTES 8192
+#define LINE_BYTES 32768
 
 const char *profile_name(const char *given)
 {

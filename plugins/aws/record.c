@@ -113,20 +113,21 @@ enum iotify_result record_save(struct iotify_call *call, struct record *record, 
 enum iotify_result record_delete(struct iotify_call *call, struct record *record)
 {
     struct iotify_write globs[2];
+    enum iotify_result result;
     size_t count = 0;
 
     if (record->key_name)
         globs[count++] = glob_write(record->key_name, NULL);
     if (record->certificate_name)
         globs[count++] = glob_write(record->certificate_name, NULL);
-    /* First the keys, then the record that tells where they are: nothing can be forgotten. */
-    if (count) {
-        enum iotify_result result = call->host->glob_apply(call, globs, count);
-
-        if (result != IOTIFY_OK)
-            return result;
-    }
-    return call->host->record_set(call, record->stored, (struct iotify_bytes){0}, NULL, 0);
+    /*
+     * First the keys, then the record that tells where they are: nothing can be forgotten. The
+     * record is written as it is, so that the keys of one that is another's by now stay.
+     */
+    result = call->host->record_set(call, record->stored, record->stored, globs, count);
+    if (result == IOTIFY_OK)
+        result = call->host->record_set(call, record->stored, (struct iotify_bytes){0}, NULL, 0);
+    return result;
 }
 
 static bool has(struct iotify_call *call, const char *key, const char *value)

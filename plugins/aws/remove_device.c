@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plugins/aws/aws.h"
-#include "plugins/aws/record.h"
+#include "plugins/aws/removal.h"
 
 /* A detach is asynchronous: how often to look, and how long. */
 #define POLL INT64_C(500000000)
@@ -127,46 +126,73 @@ static enum iotify_result remove_thing(
     return gone_is_good(result);
 }
 
-/* The ARN of a certificate whose registration may or may not have got through. */
-static void complete_arn(
+/*
+ * The ARN of a certificate whose registration may or may not have got through: only AWS knows it
+ * for sure. IOTIFY_NOT_FOUND when there is no such certificate.
+ */
+static enum iotify_result complete_arn(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    const char *account = aws_known_account(instance, call);
-    size_t size = 160 + strlen(record->certificate_id);
-    char *arn;
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+    const char *arn;
 
     if (record->certificate_arn)
-        return;
-    arn = call->host->alloc(call, size);
-    snprintf(arn, size, "arn:%s:iot:%s:%s:cert/%s", aws_partition(instance->target.region),
-        instance->target.region, account, record->certificate_id);
-    record->certificate_arn = arn;
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    arn = aws_text(json_object_get(request.answer, "certificateDescription"), "certificateArn");
+    if (result == IOTIFY_OK) {
+        char *copy = call->host->alloc(call, strlen(arn) + 1);
+
+        memcpy(copy, arn, strlen(arn) + 1);
+        record->certificate_arn = copy;
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+enum iotify_result removal_of_made(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    enum iotify_result result;
+
+    if (!record->certificate_id)
+        return IOTIFY_OK;
+    result = complete_arn(instance, call, record);
+    if (result == IOTIFY_OK)
+        result = remove_certificate(instance, call, record);
+    result = gone_is_good(result);
+    return result == IOTIFY_OK ? remove_thing(instance, call, record) : result;
+}
+
+enum iotify_result removal_of_record(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    if (record->state != RECORD_DELETING) {
+        record->state = RECORD_DELETING;
+        result = record_save(call, record, false);
+    }
+    if (result == IOTIFY_OK)
+        result = removal_of_made(instance, call, record);
+    return result == IOTIFY_OK ? record_delete(call, record) : result;
 }
 
 static enum iotify_result apply(void *given, struct iotify_call *call)
 {
-    struct aws_instance *instance = given;
     struct record record;
     enum iotify_result result = record_load(call, &record);
 
     if (result != IOTIFY_OK || record.state == RECORD_NONE)
         return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
-    if (record.state != RECORD_DELETING) {
-        record.state = RECORD_DELETING;
-        result = record_save(call, &record, false);
-    }
-    if (result == IOTIFY_OK && record.certificate_id) {
-        complete_arn(instance, call, &record);
-        result = remove_certificate(instance, call, &record);
-    }
-    if (result == IOTIFY_OK && record.certificate_id)
-        result = remove_thing(instance, call, &record);
-    return result == IOTIFY_OK ? record_delete(call, &record) : result;
+    return removal_of_record(given, call, &record);
 }
 
 static const char *const permissions[] = {"iot:DetachPolicy", "iot:DetachThingPrincipal",
-    "iot:ListThingPrincipals", "iot:UpdateCertificate", "iot:DeleteCertificate",
-    "iot:DescribeThing", "iot:DeleteThing", NULL};
+    "iot:ListThingPrincipals", "iot:DescribeCertificate", "iot:UpdateCertificate",
+    "iot:DeleteCertificate", "iot:DescribeThing", "iot:DeleteThing", NULL};
 
 const struct iotify_action aws_remove_device_action = {"remove_device",
     "delete what this job recorded for each client: certificate, thing, glob entries",

@@ -78,12 +78,35 @@ static enum iotify_result remove_policy(struct aws_instance *instance, struct io
     return result;
 }
 
+/* Are there things of the type? They are somebody else's: this job's own are gone by now. */
+static enum iotify_result type_in_use(
+    struct aws_instance *instance, struct iotify_call *call, bool *in_use)
+{
+    struct aws_request request = {.operation = AWS_LIST_THINGS,
+        .query = {{"maxResults", "1"}, {"thingTypeName", instance->names.type}}};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+
+    *in_use = json_array_size(json_object_get(request.answer, "things")) > 0;
+    json_decref(request.answer);
+    return result;
+}
+
 static enum iotify_result remove_type(struct aws_instance *instance, struct iotify_call *call)
 {
     enum iotify_result result;
+    bool in_use;
 
     if (!instance->names.type)
         return IOTIFY_OK;
+    result = type_in_use(instance, call, &in_use);
+    if (result == IOTIFY_OK && in_use) {
+        call->host->log(call, IOTIFY_WARNING,
+            "the type %s has things that are not this job's, and is left as it is",
+            instance->names.type);
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
     {
         struct aws_request request = {.operation = AWS_DEPRECATE_THING_TYPE,
             .name = instance->names.type,
@@ -127,8 +150,8 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
 }
 
 static const char *const permissions[] = {"iot:DeleteThingGroup", "iot:ListPolicyVersions",
-    "iot:DeletePolicyVersion", "iot:DeletePolicy", "iot:DeprecateThingType", "iot:DeleteThingType",
-    NULL};
+    "iot:DeletePolicyVersion", "iot:DeletePolicy", "iot:ListThings", "iot:DeprecateThingType",
+    "iot:DeleteThingType", NULL};
 
 const struct iotify_action aws_remove_shared_action = {"remove_shared",
     "delete group, policy and thing type", IOTIFY_FOR_JOB, &settings, permissions, NULL, apply};

@@ -27,6 +27,18 @@ static const struct iotify_setting items[] = {
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct template_options);
 
+/* One character between double quotes, where YAML and JavaScript agree. */
+static void put_escaped(char character, struct iotify_buffer *out)
+{
+    if ((unsigned char)character < ' ') {
+        iotify_buffer_format(out, "\\u%04x", (unsigned)(unsigned char)character);
+        return;
+    }
+    if (character == '"' || character == '\\')
+        iotify_buffer_char(out, '\\');
+    iotify_buffer_char(out, character);
+}
+
 /* "a_{{client()}}_key" as JavaScript: "a_" + client() + "_key". */
 static void to_javascript(const char *text, struct iotify_buffer *out)
 {
@@ -51,11 +63,8 @@ static void to_javascript(const char *text, struct iotify_buffer *out)
         if (open == text)
             length = 2;
         iotify_buffer_char(out, '"');
-        for (size_t i = 0; i < length; i++) {
-            if (text[i] == '"' || text[i] == '\\')
-                iotify_buffer_char(out, '\\');
-            iotify_buffer_char(out, text[i]);
-        }
+        for (size_t i = 0; i < length; i++)
+            put_escaped(text[i], out);
         iotify_buffer_char(out, '"');
         text += length;
     }
@@ -67,11 +76,8 @@ static void quoted(
 {
     iotify_buffer_char(out, '"');
     iotify_buffer_string(out, before);
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            iotify_buffer_char(out, '\\');
-        iotify_buffer_char(out, *text);
-    }
+    for (; *text; text++)
+        put_escaped(*text, out);
     iotify_buffer_string(out, behind);
     iotify_buffer_char(out, '"');
 }

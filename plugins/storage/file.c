@@ -134,7 +134,8 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
     snprintf(store->path, sizeof(store->path), "%s", options->path);
     if (mkdir(store->path, 0700) == 0 || errno == EEXIST)
         store->folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->folder >= 0 && flock(store->folder, LOCK_EX | LOCK_NB) != 0) {
+    if (store->folder >= 0 && flock(store->folder, LOCK_EX | LOCK_NB) != 0 &&
+        errno == EWOULDBLOCK) {
         store_close(store);
         return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
             "another process uses the store %s; wait for it to end", options->path);
@@ -208,18 +209,6 @@ static bool write_all(int descriptor, const char *data, size_t size)
     return true;
 }
 
-/* Make the subfolders that a long key needs. */
-static bool make_folders(const struct store *store, char *name)
-{
-    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdirat(store->folder, name, 0700) != 0 && errno != EEXIST)
-            return false;
-        *slash = '/';
-    }
-    return true;
-}
-
 /* A rename is durable when the folder that holds the name is. */
 static bool sync_folder(const struct store *store, const char *name)
 {
@@ -238,6 +227,18 @@ static bool sync_folder(const struct store *store, const char *name)
     done = fsync(descriptor) == 0 && fsync(store->folder) == 0;
     close(descriptor);
     return done;
+}
+
+/* Make the subfolders that a long key needs. */
+static bool make_folders(const struct store *store, char *name)
+{
+    for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdirat(store->folder, name, 0700) != 0 ? errno != EEXIST : !sync_folder(store, name))
+            return false;
+        *slash = '/';
+    }
+    return true;
 }
 
 static bool put(const struct store *store, char *name, struct iotify_bytes value)
@@ -265,9 +266,10 @@ static bool put(const struct store *store, char *name, struct iotify_bytes value
 
 static bool take_out(const struct store *store, const char *name)
 {
-    if (unlinkat(store->folder, name, 0) != 0)
-        return errno == ENOENT;
-    return sync_folder(store, name);
+    /* One that is gone already may have gone without its folder being synced. */
+    if (unlinkat(store->folder, name, 0) != 0 && errno != ENOENT)
+        return false;
+    return sync_folder(store, name) || errno == ENOENT;
 }
 
 static enum iotify_result store_apply(
@@ -287,8 +289,8 @@ static enum iotify_result store_apply(
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
         escape(writes[i].key, name, sizeof(name));
-        if (writes[i].kind == IOTIFY_DELETE ? !take_out(store, name)
-                                            : !put(store, name, writes[i].value))
+        if (iotify_write_removes(&writes[i]) ? !take_out(store, name)
+                                             : !put(store, name, writes[i].value))
             return fail(call, "cannot write", name);
     }
     return IOTIFY_OK;
@@ -332,7 +334,7 @@ static void collect(int folder, const char *before, const char *prefix, struct k
         keys->failed = true;
         return;
     }
-    while ((entry = readdir(directory))) {
+    while (errno = 0, (entry = readdir(directory))) {
         size_t length = strlen(entry->d_name);
         bool deeper = entry->d_name[length - 1] == '+';
         struct iotify_buffer key;
@@ -347,12 +349,16 @@ static void collect(int folder, const char *before, const char *prefix, struct k
                     openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (next >= 0)
                     collect(next, text, prefix, keys);
+                else
+                    keys->failed = true;
             } else if (strncmp(text, prefix, strlen(prefix)) == 0) {
                 add_key(keys, text);
             }
         }
         iotify_buffer_clear(&key);
     }
+    if (errno)
+        keys->failed = true;
     closedir(directory);
 }
 

@@ -141,7 +141,7 @@ static enum iotify_result store_apply(
             present = (struct iotify_bytes){store->entries[at].data, store->entries[at].size};
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
-        if (writes[i].kind == IOTIFY_DELETE && same)
+        if (iotify_write_removes(&writes[i]) && same)
             take_out(store, at);
         else if (writes[i].kind != IOTIFY_DELETE && !put_in(store, at, same, &writes[i]))
             return no_memory(call);

@@ -305,16 +305,17 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
 
 static int change(struct connection *connection, const struct iotify_write *write)
 {
-    sqlite3_stmt *statement = connection->statements[write->kind == IOTIFY_DELETE ? DELETE : PUT];
+    bool removes = iotify_write_removes(write);
+    sqlite3_stmt *statement = connection->statements[removes ? DELETE : PUT];
     int code;
 
     sqlite3_bind_blob(statement, 1, write->key, (int)strlen(write->key), SQLITE_STATIC);
-    if (write->kind != IOTIFY_DELETE)
+    if (!removes)
         sqlite3_bind_blob64(statement, 2, write->value.data ? write->value.data : "",
             write->value.size, SQLITE_STATIC);
     code = sqlite3_step(statement);
     sqlite3_reset(statement);
-    if (write->kind != IOTIFY_DELETE)
+    if (!removes)
         sqlite3_clear_bindings(statement);
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }

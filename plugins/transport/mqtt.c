@@ -38,10 +38,12 @@ struct context {
     struct context *next;
 };
 
+enum event { ACKNOWLEDGED, LOST, CLOSED };
+
 /* An event that arose inside a call of the host and has to wait for the loop. */
 struct late_event {
     struct session *session;
-    bool closed; /* else an acknowledgement */
+    enum event event;
     uint64_t token;
 };
 
@@ -71,6 +73,7 @@ static const char *const state_words[] = {[IDLE] = "",
 
 struct pending {
     int mid;
+    bool once; /* QoS 0: the library forgets it when the connection goes */
     uint64_t token;
 };
 
@@ -102,7 +105,7 @@ struct session {
 
 /* ------------------------------------------------------------------ late events */
 
-static void push_late(struct session *session, bool closed, uint64_t token)
+static void push_late(struct session *session, enum event event, uint64_t token)
 {
     struct engine *engine = session->engine;
 
@@ -117,7 +120,24 @@ static void push_late(struct session *session, bool closed, uint64_t token)
     }
     if (engine->late_count == 0)
         engine->loop->timer_start(engine->late_timer, 0);
-    engine->late[engine->late_count++] = (struct late_event){session, closed, token};
+    engine->late[engine->late_count++] = (struct late_event){session, event, token};
+}
+
+static void tell(struct session *session, enum event event, uint64_t token)
+{
+    const struct iotify_session_events *events = session->engine->events;
+
+    switch (event) {
+    case ACKNOWLEDGED:
+        events->acknowledged(session->user, token);
+        break;
+    case LOST:
+        events->lost(session->user, token);
+        break;
+    case CLOSED:
+        events->closed(session->user, session->reason, session->text);
+        break;
+    }
 }
 
 static void deliver_late(void *argument)
@@ -134,12 +154,8 @@ static void deliver_late(void *argument)
     for (size_t i = 0; i < count; i++) {
         struct session *session = late[i].session;
 
-        if (!session)
-            continue;
-        if (late[i].closed)
-            engine->events->closed(session->user, session->reason, session->text);
-        else
-            engine->events->acknowledged(session->user, late[i].token);
+        if (session)
+            tell(session, late[i].event, late[i].token);
     }
     engine->delivering = NULL;
     engine->delivering_count = 0;
@@ -167,6 +183,29 @@ static void unwatch(struct session *session)
     session->watch = NULL;
 }
 
+/* Now, or later where the host is inside a call. */
+static void raise_event(struct session *session, enum event event, uint64_t token)
+{
+    if (session->in_call)
+        push_late(session, event, token);
+    else
+        tell(session, event, token);
+}
+
+/* What was queued with QoS 0 and not written the library has thrown away by now. */
+static void lose_unwritten(struct session *session)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < session->pending_count; i++) {
+        if (session->pending[i].once)
+            raise_event(session, LOST, session->pending[i].token);
+        else
+            session->pending[kept++] = session->pending[i];
+    }
+    session->pending_count = kept;
+}
+
 /* Tell the host once that the session is over. */
 static void closed(struct session *session, enum iotify_close reason, const char *text)
 {
@@ -177,10 +216,8 @@ static void closed(struct session *session, enum iotify_close reason, const char
     session->engine->loop->timer_stop(session->timer);
     session->reason = reason;
     snprintf(session->text, sizeof(session->text), "%s", text);
-    if (session->in_call)
-        push_late(session, true, 0);
-    else
-        session->engine->events->closed(session->user, reason, session->text);
+    lose_unwritten(session);
+    raise_event(session, CLOSED, 0);
 }
 
 /*
@@ -475,10 +512,7 @@ static void on_publish(struct mosquitto *mosquitto, void *argument, int mid)
         if (session->pending[i].mid != mid)
             continue;
         session->pending[i] = session->pending[--session->pending_count];
-        if (session->in_call)
-            push_late(session, false, token);
-        else
-            session->engine->events->acknowledged(session->user, token);
+        raise_event(session, ACKNOWLEDGED, token);
         return;
     }
 }
@@ -738,7 +772,7 @@ static void session_connect(void *given)
     loop->resolve(loop, session->host, on_resolved, session);
 }
 
-static bool add_pending(struct session *session, int mid, uint64_t token)
+static bool add_pending(struct session *session, bool once, uint64_t token)
 {
     if (session->pending_count == session->pending_capacity) {
         size_t capacity = session->pending_capacity ? session->pending_capacity * 2 : 4;
@@ -749,8 +783,26 @@ static bool add_pending(struct session *session, int mid, uint64_t token)
         session->pending = pending;
         session->pending_capacity = capacity;
     }
-    session->pending[session->pending_count++] = (struct pending){mid, token};
+    session->pending[session->pending_count++] = (struct pending){0, once, token};
     return true;
+}
+
+/* Did the library take a message with QoS 1 over, although the connection failed under it? */
+static bool was_queued(int code)
+{
+    return code == MOSQ_ERR_CONN_LOST || code == MOSQ_ERR_NO_CONN || code == MOSQ_ERR_ERRNO ||
+           code == MOSQ_ERR_TLS || code == MOSQ_ERR_PROTOCOL;
+}
+
+/* The message that was handed over last is not under way after all. */
+static void forget_pending(struct session *session, uint64_t token)
+{
+    for (size_t i = session->pending_count; i-- > 0;) {
+        if (session->pending[i].token == token) {
+            session->pending[i] = session->pending[--session->pending_count];
+            return;
+        }
+    }
 }
 
 static enum iotify_result session_publish(void *given, struct iotify_call *call,
@@ -770,14 +822,16 @@ static enum iotify_result session_publish(void *given, struct iotify_call *call,
     if (payload.size > INT32_MAX)
         return call->host->fail(
             call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
-    if (!add_pending(session, 0, token))
+    if (!add_pending(session, publish->qos == 0, token))
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
     session->in_call = true;
     /* The id is written before the first byte goes out: on_publish may come inside the call. */
     code = mosquitto_publish(session->mosquitto, &session->pending[slot].mid, publish->topic,
         (int)payload.size, payload.data, (int)publish->qos, publish->retain);
-    if (code != MOSQ_ERR_SUCCESS && session->pending_count > slot)
-        session->pending_count = slot;
+    if (publish->qos > 0 && was_queued(code))
+        code = MOSQ_ERR_SUCCESS;
+    if (code != MOSQ_ERR_SUCCESS)
+        forget_pending(session, token);
     alive(session, code);
     session->in_call = false;
     rearm(session);

@@ -66,6 +66,14 @@ static int64_t moment(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+/* OpenSSL 3.0 has no words for the newer alerts. */
+static const char *alert_words(int value)
+{
+    if ((value & 0xff) == SSL_AD_CERTIFICATE_REQUIRED)
+        return "it wants a client certificate; set cert: and key:";
+    return SSL_alert_desc_string_long(value);
+}
+
 /* Session tickets that come later begin and end something too; the first time is the one. */
 static void on_info(const SSL *ssl, int where, int value)
 {
@@ -83,7 +91,7 @@ static void on_info(const SSL *ssl, int where, int value)
         identity->ended = moment();
     }
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value >> 8) == SSL3_AL_FATAL)
-        remember(identity, "the server refused: ", SSL_alert_desc_string_long(value));
+        remember(identity, "the server ended the TLS handshake: ", alert_words(value));
 }
 
 static int on_certificate(SSL *ssl, void *argument)

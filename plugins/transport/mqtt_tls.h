@@ -16,7 +16,7 @@ struct mqtt_identity {
     char *server_name; /* sent as SNI and compared with the server's certificate */
     bool handshaken;
     int64_t started, ended; /* of the handshake, CLOCK_MONOTONIC in nanoseconds; 0: not yet */
-    char failure[200]; /* why the handshake failed; "" when unknown */
+    char failure[200];      /* why the handshake failed; "" when unknown */
 };
 
 struct mqtt_tls;

@@ -81,10 +81,10 @@ static enum iotify_result store_apply(
         /* The rules of a write are the same for every backend. */
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
-        if (writes[i].kind == IOTIFY_DELETE && !present.data)
+        if (iotify_write_removes(&writes[i]) && !present.data)
             continue;
-        copy = writes[i].kind == IOTIFY_DELETE ? NULL : malloc(writes[i].value.size + 1);
-        if (writes[i].kind != IOTIFY_DELETE && !copy)
+        copy = iotify_write_removes(&writes[i]) ? NULL : malloc(writes[i].value.size + 1);
+        if (!iotify_write_removes(&writes[i]) && !copy)
             return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
         if (copy && writes[i].value.size)
             memcpy(copy, writes[i].value.data, writes[i].value.size);

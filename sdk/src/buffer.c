@@ -50,10 +50,18 @@ static bool reserve(struct iotify_buffer *buffer, size_t size)
     capacity = buffer->capacity ? buffer->capacity * 2 : 64;
     if (capacity < needed)
         capacity = needed;
-    data = realloc(buffer->data, capacity);
+    /* Not realloc(): it would leave the bytes, which may be secret, where they were. */
+    data = malloc(capacity);
     if (!data) {
         buffer->failed = true;
         return false;
+    }
+    if (buffer->data) {
+        memcpy(data, buffer->data, buffer->size + 1);
+        explicit_bzero(buffer->data, buffer->capacity);
+        free(buffer->data);
+    } else {
+        data[0] = '\0';
     }
     buffer->data = data;
     buffer->capacity = capacity;

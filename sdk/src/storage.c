@@ -4,7 +4,13 @@
 
 bool iotify_write_needs_present(const struct iotify_write *write)
 {
-    return write->kind == IOTIFY_CREATE || write->kind == IOTIFY_COMPARE_AND_SET;
+    return write->kind == IOTIFY_CREATE || write->kind == IOTIFY_COMPARE_AND_SET ||
+           write->kind == IOTIFY_COMPARE_AND_DELETE;
+}
+
+bool iotify_write_removes(const struct iotify_write *write)
+{
+    return write->kind == IOTIFY_DELETE || write->kind == IOTIFY_COMPARE_AND_DELETE;
 }
 
 static bool equal(struct iotify_bytes a, struct iotify_bytes b)
@@ -21,7 +27,8 @@ bool iotify_write_decide(
         write->result = IOTIFY_FAILED;
     else if (write->kind == IOTIFY_CREATE && present.data)
         write->result = IOTIFY_EXISTS;
-    else if (write->kind == IOTIFY_COMPARE_AND_SET && !equal(present, write->expected))
+    else if ((write->kind == IOTIFY_COMPARE_AND_SET || write->kind == IOTIFY_COMPARE_AND_DELETE) &&
+             !equal(present, write->expected))
         write->result = IOTIFY_CONFLICT;
     return write->result == IOTIFY_OK;
 }

@@ -58,7 +58,7 @@ class Case(unittest.TestCase):
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith('AWS_')}
         self.environment.update(
-            HOME=str(self.folder), AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID='AKIDTEST',
+            HOME=str(self.folder), XDG_CACHE_HOME=str(BUILD / 'cache'), AWS_EC2_METADATA_DISABLED='true', AWS_ACCESS_KEY_ID='AKIDTEST',
             AWS_SECRET_ACCESS_KEY='secret-of-the-test', AWS_REGION='eu-central-1',
             AWS_DEFAULT_REGION='eu-central-1')
 
@@ -104,15 +104,15 @@ class Case(unittest.TestCase):
 
     def start_sandbox(self, *options):
         """A sandbox on free ports; its environment becomes the test's."""
-        api, mqtt = free_port(), free_port()
+        api, mqtt, https = free_port(), free_port(), free_port()
         folder = self.folder / 'sandbox'
         process = self.start(SANDBOX, '--dir', str(folder), '--api-port', str(api), '--mqtt-port',
-                             str(mqtt), *options)
+                             str(mqtt), '--https-port', str(https), *options)
         wait_for_port(api)
         url = f'http://127.0.0.1:{api}'
         self.environment.update(AWS_ENDPOINT_URL_IOT=url, AWS_ENDPOINT_URL_STS=url,
                                 AWS_CA_BUNDLE=str(folder / 'ca.pem'))
-        self.api_port, self.mqtt_port = api, mqtt
+        self.api_port, self.mqtt_port, self.https_port = api, mqtt, https
         return process
 
     def boto(self, service='iot', **options):
@@ -123,6 +123,30 @@ class Case(unittest.TestCase):
             endpoint_url=self.environment.get(name, self.environment.get('AWS_ENDPOINT_URL')),
             aws_access_key_id=options.pop('key', 'AKIDTEST'),
             aws_secret_access_key=options.pop('secret', 'secret-of-the-test'), **options)
+
+    def spawn(self, *arguments, **options):
+        """iotifyd in the background; it ends with the test at the latest."""
+        process = subprocess.Popen(
+            [IOTIFYD, *arguments], cwd=self.folder, env=self.environment, text=True,
+            **{'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, **options})
+
+        def stop():
+            process.kill()
+            process.wait(30)
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+        self.addCleanup(stop)
+        return process
+
+    def wait_for_text(self, stream, text):
+        """Read lines until one holds the text; the rest of the stream goes on being read."""
+        for line in stream:
+            if text in line:
+                break
+        else:
+            raise AssertionError(f'{text!r} did not come')
+        threading.Thread(target=stream.read, daemon=True).start()
 
     def start_broker(self):
         """A plain mosquitto; returns its port."""

@@ -21,6 +21,8 @@ class Answering(http.server.BaseHTTPRequestHandler):
         if self.server.by_path:
             body = self.server.by_path(self.path)
         self.server.count += 1
+        if self.server.later and self.server.count == self.server.later[0]:
+            self.server.answer = self.server.later[1]
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -40,6 +42,7 @@ class Faults(Case):
         server.answer = (status, {name.replace('_', '-'): v for name, v in headers.items()}, body)
         server.count = 0
         server.by_path = None
+        server.later = None
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.addCleanup(server.server_close)
@@ -87,6 +90,20 @@ class Faults(Case):
             del self.environment[name]
         self.write('job.yaml', 'devices: 2\nplugins:\n  aws: {use: aws-iot, profile: fleet}\n')
         self.iotifyd('job.yaml', 'deploy', 'cleanup')
+
+    def test_profiles_that_go_another_way(self):
+        """Never with another identity than the one that is meant."""
+        self.write('job.yaml', job(endpoint='"http://127.0.0.1:1"'))
+        for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+            del self.environment[name]
+        self.write('.aws/config', '[profile role]\nrole_arn = arn:aws:iam::1:role/x\n'
+                                  'aws_access_key_id = AKIDTEST\naws_secret_access_key = x\n')
+        self.environment['AWS_PROFILE'] = 'role'
+        self.assertIn('takes its credentials by role_arn, which iotifyd does not do',
+                      self.first_error()['message'])
+        self.environment['AWS_PROFILE'] = 'typo'
+        self.assertIn('the profile "typo" is in none of the shared AWS files',
+                      self.first_error()['message'])
 
     def test_container_credentials(self):
         self.start_sandbox()
@@ -151,13 +168,10 @@ class Faults(Case):
     def test_throttling_is_repeated(self):
         server = self.answer_with(400, b'{"message": "Rate exceeded"}',
                                   x_amzn_ErrorType='ThrottlingException', Retry_After='0')
+        server.later = (3, (403, {'x-amzn-ErrorType': 'AccessDeniedException'}, b'{}'))
         self.write('job.yaml', job())
-        timer = threading.Timer(1.5, lambda: setattr(
-            server, 'answer', (403, {'x-amzn-ErrorType': 'AccessDeniedException'}, b'{}')))
-        timer.start()
-        self.addCleanup(timer.cancel)
         summary = self.summary('job.yaml', 'deploy', status=1)
-        self.assertGreater(step(summary, 'aws.thing_type')['throttled'], 1)
+        self.assertEqual(3, step(summary, 'aws.thing_type')['throttled'])
 
     def test_refused_plugins(self):
         self.write('t.yaml', TEMPLATE_NONE)

@@ -3,7 +3,7 @@ import signal
 import subprocess
 import time
 
-from support import Case, IOTIFYD, TEMPLATE_NONE, job, local_job, step
+from support import Case, TEMPLATE_NONE, job, local_job
 
 
 class Plain(Case):
@@ -102,10 +102,10 @@ class Plain(Case):
         self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
         self.write('job.yaml', local_job(iterations=40, interval='100ms',
                                          reconnect='{backoff: fixed, cap: 200ms, attempts: 50}'))
-        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml', '--json', 'summary.json'],
-                                   cwd=self.folder, env=self.environment,
-                                   stdout=subprocess.DEVNULL)
-        time.sleep(1.5)
+        subscriber = self.subscribe(6)
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
+        # Every client has sent something by now: the first message of each is due at once.
+        subscriber.communicate(timeout=60)
         self.broker.kill()
         self.broker.wait()
         time.sleep(0.7)
@@ -114,6 +114,14 @@ class Plain(Case):
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
         self.assertEqual((120, 120, 0, 3), tuple(results[name] for name in (
             'published', 'acknowledged', 'lost', 'reconnects')))
+
+    def test_parts_of_buffers(self):
+        self.template('publish: {topic: t}\nmessage: |\n'
+                      '  return Buffer.from("hello").subarray(2);\n')
+        self.write('job.yaml', local_job(iterations=1, devices=1))
+        subscriber = self.subscribe(1)
+        self.iotifyd('job.yaml')
+        self.assertEqual('t llo\n', subscriber.communicate(timeout=30)[0])
 
     def test_unreachable_broker(self):
         self.template('publish: {topic: t}\nmessage: |\n  return "x";\n')
@@ -131,14 +139,13 @@ class Plain(Case):
     def test_interrupted_run_finishes_in_flight(self):
         self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
         self.write('job.yaml', local_job(interval='20ms', duration='60s'))
-        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml', '--json', 'summary.json'],
-                                   cwd=self.folder, env=self.environment,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1.5)
+        subscriber = self.subscribe(50)
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
+        subscriber.communicate(timeout=60)
         process.send_signal(signal.SIGINT)
-        self.assertEqual(130, process.wait(20))
+        self.assertEqual(130, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        self.assertGreater(results['published'], 50)
+        self.assertGreaterEqual(results['published'], 50)
         self.assertEqual((results['published'], 0), (results['acknowledged'], results['lost']))
 
     def test_duration_and_rate(self):
@@ -179,12 +186,21 @@ class None_(Case):
     def test_two_simulations_in_one_run(self):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('mqtt.yaml', 'connection: {host: 127.0.0.1, port: 1, tls: false, client_id: '
-                                '"c{{client()}}"}\nmessage: |\n  return "x";\n')
+                                '"c{{client()}}"}\npublish: {topic: t}\nmessage: |\n  return "x";\n')
         self.write('job.yaml', local_job(iterations=1) +
                    '    - simulate: {template: mqtt.yaml, iterations: 1, reconnect: {backoff: none, '
                    'attempts: 1}}\n')
         summary = self.summary('job.yaml', status=1)
         self.assertEqual([(3, 0), (0, 3)], [(s['ok'], s['failed']) for s in summary['steps']])
+        self.assertEqual((6, 3), (summary['simulate']['clients'], summary['simulate']['failed']))
+
+    def test_thresholds_are_each_steps_own(self):
+        self.write('bad.yaml', 'transport: none\nmessage: |\n  throw new Error("no");\n')
+        self.write('t.yaml', TEMPLATE_NONE)
+        self.write('job.yaml', local_job('bad.yaml', iterations=1) + '    - simulate: {template: '
+                   't.yaml, iterations: 1, thresholds: ["failed == 0", "clients == 3"]}\n')
+        summary = self.summary('job.yaml')
+        self.assertEqual([True, True], [entry['ok'] for entry in summary['thresholds']])
 
     def test_errors_of_the_runtime_blame_the_caller(self):
         self.write('t.yaml', 'message: |\n  let a = 1;\n  glob.get("");\ntransport: none\n')
@@ -199,14 +215,32 @@ class None_(Case):
         self.assertIn('the message is larger than 16 MiB', message)
 
     def test_an_interrupt_is_heard_at_full_speed(self):
-        self.write('t.yaml', TEMPLATE_NONE)
+        self.write('t.yaml', 'transport: none\nmessage: |\n  if (index() === 0) '
+                             'console.log("here");\n')
         self.write('job.yaml', local_job(iterations=1000000000, interval='0s'))
-        process = subprocess.Popen([IOTIFYD, '-q', 'job.yaml'], cwd=self.folder,
-                                   env=self.environment, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        time.sleep(1)
+        process = self.spawn('job.yaml', stderr=subprocess.PIPE)
+        self.wait_for_text(process.stderr, 'here')
         process.send_signal(signal.SIGINT)
-        self.assertEqual(130, process.wait(10))
+        self.assertEqual(130, process.wait(60))
+
+    def test_a_promise_that_never_ends(self):
+        """No limit of the engine reaches a chain of promises: the run ends without the step."""
+        self.write('t.yaml', 'transport: none\nmessage: |\n  (async () => { for (;;) await 0; })();\n')
+        self.write('job.yaml', local_job(iterations=1, devices=1, time_limit='100ms'))
+        summary = self.summary('job.yaml', status=1)
+        self.assertEqual('ScriptStuck', summary['steps'][0]['errors'][0]['code'])
+
+    def test_a_promise_that_is_cut(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n  if (index() === 0)\n'
+                             '    Promise.resolve().then(() => { for (;;) {} });\n  return "x";\n')
+        self.write('job.yaml', local_job(iterations=3, interval='10ms', devices=1,
+                                         time_limit='200ms'))
+        self.assertEqual(1, self.summary('job.yaml')['simulate']['failed'])
+
+    def test_all_inits_fail(self):
+        self.write('t.yaml', 'transport: none\ninit: |\n  throw new Error("no");\nmessage: ""\n')
+        self.write('job.yaml', local_job(iterations=2))
+        self.assertEqual(3, self.summary('job.yaml')['simulate']['failed'])
 
     def test_failed_init_abandons_the_client(self):
         self.write('t.yaml', 'transport: none\ninit: |\n  if (client() == 1) throw new Error("no");\n'
@@ -242,8 +276,8 @@ class Cloud(Case):
         arn = iot.list_thing_principals(thingName='iotify_2')['principals'][0]
         iot.update_certificate(certificateId=arn.split('/')[1], newStatus='INACTIVE')
         results = self.summary('job.yaml', 'simulate')['simulate']
-        self.assertEqual((4, 12, 3), (results['connected'], results['published'],
-                                      results['abandoned']))
+        self.assertEqual((4, 12, 3, 1), (results['connected'], results['published'],
+                                         results['abandoned'], results['failed']))
         self.assertEqual(2, results['errors'][0]['first_client'])
 
     def test_wrong_root(self):

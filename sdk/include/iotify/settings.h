@@ -38,6 +38,7 @@ enum iotify_type {
 #define IOTIFY_EXPRESSION UINT32_C(2) /* may hold {{ }}, expanded for each client */
 #define IOTIFY_PATH UINT32_C(4)       /* a file; a relative one is relative to the job file */
 #define IOTIFY_WRITES UINT32_C(8)     /* with IOTIFY_PATH: the action writes this file */
+#define IOTIFY_GLOB_KEY UINT32_C(16)  /* names a key of the glob that only this step may use */
 
 struct iotify_list {
     const char *const *items;

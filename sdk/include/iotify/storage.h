@@ -27,14 +27,15 @@ enum iotify_write_kind {
     IOTIFY_PUT = 1,         /* set, whatever was there */
     IOTIFY_CREATE,          /* set when absent; else IOTIFY_EXISTS */
     IOTIFY_COMPARE_AND_SET, /* set when the present value equals `expected`; else IOTIFY_CONFLICT */
-    IOTIFY_DELETE           /* remove; IOTIFY_OK when it was absent already */
+    IOTIFY_DELETE,          /* remove; IOTIFY_OK when it was absent already */
+    IOTIFY_COMPARE_AND_DELETE /* remove when the present value equals `expected`; else CONFLICT */
 };
 
 struct iotify_write {
     enum iotify_write_kind kind;
     const char *key;
     struct iotify_bytes value;
-    struct iotify_bytes expected; /* IOTIFY_COMPARE_AND_SET only */
+    struct iotify_bytes expected; /* of the two that compare */
     /* With IOTIFY_PUT or IOTIFY_DELETE after a conditional write: skip when that one lost. */
     bool with_previous;
     enum iotify_result result; /* set by apply(): IOTIFY_OK, EXISTS, CONFLICT; FAILED if skipped */
@@ -42,6 +43,8 @@ struct iotify_write {
 
 /* Does deciding on this write need the present value? Part of the static library `iotify-sdk`. */
 bool iotify_write_needs_present(const struct iotify_write *write);
+/* Does the write take its key away, where it is carried out? */
+bool iotify_write_removes(const struct iotify_write *write);
 /*
  * The rules of a write, the same for every backend: sets `write->result`, and says whether the
  * value is to be changed. `previous` is the write before it in the batch, or NULL; `present` the
@@ -75,9 +78,9 @@ struct iotify_storage {
         void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count);
 
     /*
-     * Do the writes in order; durable on IOTIFY_OK. A conditional write that loses sets its own
-     * `result` and is no error of the call. On an error nothing may be assumed written (with
-     * atomic_batch: nothing is).
+     * Do the writes in order; durable on IOTIFY_OK, or behind flush(). A conditional write that
+     * loses sets its own `result` and is no error of the call. On an error nothing may be assumed
+     * written (with atomic_batch: nothing is).
      */
     enum iotify_result (*apply)(
         void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count);
@@ -90,7 +93,10 @@ struct iotify_storage {
         const char *after, size_t limit, void (*found)(void *argument, const char *key),
         void *argument);
 
-    /* Make everything durable that apply() acknowledged. May be NULL when apply() already does. */
+    /*
+     * Make everything durable that apply() did: called behind each apply(), before anybody is told
+     * that it is done. NULL when apply() does so by itself.
+     */
     enum iotify_result (*flush)(void *instance, struct iotify_call *call);
 };
 

@@ -47,7 +47,8 @@ struct iotify_loop {
     void (*timer_free)(struct iotify_timer *timer);
 
     /*
-     * Look a host name up without blocking; the answer is kept for the whole run. `done` comes
+     * Look a host name up without blocking; the answer is kept for a minute, and callers take
+     * turns with the addresses of a name that has several. `done` comes
      * later, from the loop: `address` in numbers, or NULL and `error`, one line. It cannot be
      * taken back: `argument` must live until then.
      */
@@ -81,6 +82,11 @@ struct iotify_session_events {
     void (*message)(void *user, const char *topic, struct iotify_bytes payload);
     /* `text`: one line, valid during the event. Nothing follows it but what connect starts. */
     void (*closed)(void *user, enum iotify_close reason, const char *text);
+    /*
+     * A message without acknowledgement was not written before the session closed, and will not
+     * be. Comes before `closed`.
+     */
+    void (*lost)(void *user, uint64_t token);
 };
 
 struct iotify_transport {
@@ -118,7 +124,8 @@ struct iotify_transport {
      * Hand a message over. `acknowledged` with `token` follows when the server has it (or, where
      * the quality of service has no answer, when it is written). IOTIFY_INVALID: it can never be
      * sent; IOTIFY_TRANSIENT: not connected. The payload is copied. What the server has not
-     * acknowledged when a session closes is sent again after the next session_connect.
+     * acknowledged when a session closes is sent again after the next session_connect, unless
+     * its quality of service has no acknowledgement: then `lost` tells.
      */
     enum iotify_result (*session_publish)(void *session, struct iotify_call *call,
         const void *publish, struct iotify_bytes payload, uint64_t token);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -40,7 +41,7 @@ static struct {
     struct loop loop;
     void *instance, *engine, *session;
     struct iotify_timer *limit;
-    int connected, closed, acknowledged, messages;
+    int connected, closed, acknowledged, messages, lost;
     enum iotify_close reason;
     char text[300], topic[100], payload[100];
     uint64_t tokens;
@@ -216,8 +217,15 @@ static void on_closed(void *user, enum iotify_close reason, const char *text)
     loop_stop(&world.loop);
 }
 
+static void on_lost(void *user, uint64_t token)
+{
+    (void)user;
+    (void)token;
+    world.lost++;
+}
+
 static const struct iotify_session_events events = {
-    sizeof(events), on_connected, on_acknowledged, on_message, on_closed};
+    sizeof(events), on_connected, on_acknowledged, on_message, on_closed, on_lost};
 
 static void ignore(void *argument)
 {
@@ -313,6 +321,13 @@ static const char *plain(const char *more)
         &arena, "{host: 127.0.0.1, port: %d, tls: false, client_id: c%s}", broker_port, more);
 }
 
+/* Without a name to look up, which takes its time too. */
+static const char *to_address(const char *more)
+{
+    return arena_format(&arena, "{host: 127.0.0.1, port: %d, client_id: c, ca: %s/ca.pem%s}",
+        server.port, folder, more);
+}
+
 static const char *to_server(const char *more)
 {
     return arena_format(&arena, "{host: localhost, port: %d, client_id: c, ca: %s/ca.pem%s}",
@@ -351,10 +366,17 @@ static bool start_broker(void)
 
 static int set_up_group(void **state)
 {
+    struct rlimit limit;
     const char *text;
 
     (void)state;
+
     signal(SIGPIPE, SIG_IGN);
+    /* A test needs more descriptors than select() takes, and than many systems give at first. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
     unsetenv("AWS_CA_BUNDLE");
     registry_init(&registry);
     if (!mkdtemp(folder) || registry_load(&registry, "mqtt", &plugin, &text) != REGISTRY_OK)
@@ -386,6 +408,21 @@ static int count_descriptors(void)
         count++;
     closedir(directory);
     return count;
+}
+
+/* The descriptor of the session that connected last. */
+static int newest_socket(void)
+{
+    struct sockaddr_in peer;
+
+    for (int descriptor = 1023; descriptor > 2; descriptor--) {
+        socklen_t size = sizeof(peer);
+
+        if (getpeername(descriptor, (struct sockaddr *)&peer, &size) == 0 &&
+            peer.sin_family == AF_INET && ntohs(peer.sin_port) == broker_port)
+            return descriptor;
+    }
+    return -1;
 }
 
 /* ------------------------------------------------------------------ with a real broker */
@@ -462,7 +499,7 @@ static void works_beyond_selects_limit(void **state)
 
     (void)state;
     for (int i = 0; i < MANY; i++)
-        held[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true((held[i] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0);
     open_transport("{}");
     connect_session(plain(""), NULL);
     assert_int_equal(world.connected, 1);
@@ -545,11 +582,49 @@ static void refuses_bad_settings(void **state)
         enum iotify_result result = make_session(cases[i].connection, cases[i].filter, &call);
 
         assert_int_equal(result, IOTIFY_INVALID);
-        if (strncmp(call_message(&call, result), "ca: cannot", 10) != 0)
+        /* OpenSSL's word for a file that is not there differs between its versions. */
+        if (strncmp(cases[i].error, "ca: cannot", 10) == 0)
+            assert_memory_equal(call_message(&call, result), cases[i].error, 41);
+        else
             assert_string_equal(call_message(&call, result), cases[i].error);
         call_clear(&call);
     }
     close_transport();
+}
+
+/* What the server never saw is told as lost with QoS 0, and sent again with QoS 1. */
+static void loses_what_was_not_written(void **state)
+{
+    (void)state;
+    for (int qos = 0; qos <= 1; qos++) {
+        char *payload = calloc(1, 1 << 20);
+
+        memset(payload, 'x', (1 << 20) - 1);
+        open_transport("{}");
+        connect_session(plain(""), NULL);
+        world.publish = bind_settings(
+            plugin->transport.publish, qos ? "{topic: t/1, qos: 1}" : "{topic: t/1, qos: 0}");
+        /* More than the socket takes at once, so that something waits when it closes. */
+        for (uint64_t i = 0; i < 20; i++)
+            assert_int_equal(publish(payload, i), IOTIFY_OK);
+        kill(broker, SIGSTOP);
+        shutdown(newest_socket(), SHUT_RDWR);
+        run(5);
+        kill(broker, SIGCONT);
+        assert_int_equal(world.closed, 1);
+        if (qos == 0) {
+            assert_true(world.lost > 0);
+            assert_int_equal(world.lost + world.acknowledged, 20);
+        } else {
+            assert_int_equal(world.lost, 0);
+            world.wanted_acknowledged = 20;
+            plugin->transport.session_connect(world.session);
+            run(20);
+            assert_int_equal(world.acknowledged, 20);
+        }
+        close_transport();
+        free(payload);
+    }
 }
 
 /* ------------------------------------------------------------------ with bad servers */
@@ -620,13 +695,13 @@ static void gives_up_on_silence(void **state)
     for (int tls = 0; tls <= 1; tls++) {
         start_server(IS_SILENT);
         open_transport("{}");
-        open_session(to_server(tls ? ", timeout: 500ms" : ", timeout: 500ms, tls: false"), NULL);
+        open_session(to_address(tls ? ", timeout: 2s" : ", timeout: 2s, tls: false"), NULL);
         plugin->transport.session_connect(world.session);
         run_asleep(5);
         assert_int_equal(world.closed, 1);
         assert_int_equal(world.reason, IOTIFY_CLOSED_TIMEOUT);
-        assert_string_equal(world.text, tls ? "no answer in 0.5 s while in the TLS handshake"
-                                            : "no answer in 0.5 s while waiting for CONNACK");
+        assert_string_equal(world.text, tls ? "no answer in 2 s while in the TLS handshake"
+                                            : "no answer in 2 s while waiting for CONNACK");
         close_transport();
         stop_server();
     }
@@ -707,8 +782,9 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(carries_messages),
         cmocka_unit_test(acknowledges_each_once), cmocka_unit_test(publishes_from_inside_an_event),
         cmocka_unit_test(needs_one_descriptor), cmocka_unit_test(works_beyond_selects_limit),
-        cmocka_unit_test(connects_again), cmocka_unit_test(will_is_left_behind),
-        cmocka_unit_test(refuses_bad_settings), cmocka_unit_test(tells_refused_connections),
+        cmocka_unit_test(connects_again), cmocka_unit_test(loses_what_was_not_written),
+        cmocka_unit_test(will_is_left_behind), cmocka_unit_test(refuses_bad_settings),
+        cmocka_unit_test(tells_refused_connections),
         cmocka_unit_test(tells_names_that_do_not_exist),
         cmocka_unit_test(ends_when_the_server_closes), cmocka_unit_test(gives_up_on_silence),
         cmocka_unit_test(survives_garbage), cmocka_unit_test(speaks_tls),
