@@ -243,6 +243,11 @@ static bool take_packets(
     while (!connection->ending && !connection->stalled) {
         struct mqtt_packet packet;
 
+        /* What does not begin as MQTT does will never become whole. */
+        if (from_client && *used < size && !session_connected(connection->session) &&
+            data[*used] != MQTT_CONNECT << 4)
+            return act_on(connection,
+                session_bad_packet(connection->session, false, &connection->down.waiting));
         switch (mqtt_find(data + *used, size - *used, SESSION_PACKET_MAX, &packet)) {
         case MQTT_PACKET:
             *used += packet.size;

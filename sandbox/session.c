@@ -315,7 +315,7 @@ static bool resolve_topic(
     char **known = publish->alias ? &aliases[publish->alias - 1] : NULL;
 
     if (publish->topic.size == 0) {
-        if (!*known)
+        if (!known || !*known)
             return false;
         memcpy(topic, *known, strlen(*known) + 1);
         return true;

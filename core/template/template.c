@@ -60,7 +60,7 @@ static void find_transport(struct loader *loader, const char *override)
     struct place place = node ? node->place : loader->root->place;
     const char *name = override ? override : "mqtt";
 
-    if (!override && !node_is_empty(node)) {
+    if (!override && node && !node_is_empty(node)) {
         if (node->kind != NODE_SCALAR || !*node->text) {
             diagnostics_add(loader->diagnostics, place,
                 "\"transport\" takes the alias of a transport plugin, or none");

@@ -413,7 +413,7 @@ static int count_descriptors(void)
 /* The descriptor of the session that connected last. */
 static int newest_socket(void)
 {
-    struct sockaddr_in peer;
+    struct sockaddr_in peer = {0};
 
     for (int descriptor = 1023; descriptor > 2; descriptor--) {
         socklen_t size = sizeof(peer);
