@@ -211,8 +211,10 @@ bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
 {
     struct parser parser = {.why = why, .size = size};
     char *copy = strdup(text), *rest = NULL;
-    bool good = copy != NULL;
+    bool good = copy && text[strspn(text, ", ")];
 
+    if (!good)
+        snprintf(why, size, "the list is empty; \"none\" takes all faults away");
     pthread_mutex_lock(&faults->mutex);
     parser.rules = copy_rules(faults->rules);
     for (char *item = good ? strtok_r(copy, ", ", &rest) : NULL; item && good;

@@ -375,17 +375,27 @@ static const struct parameter member_parameters[] = {
     TEXT_IN_BODY("thingArn"),
     END_OF_PARAMETERS,
 };
+/* There are no dynamic groups here that could be overridden. */
+static const struct parameter addition_parameters[] = {
+    NAME_IN_BODY("thingGroupName"),
+    TEXT_IN_BODY("thingGroupArn"),
+    NAME_IN_BODY("thingName"),
+    TEXT_IN_BODY("thingArn"),
+    {"overrideDynamicGroups", IN_BODY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
 static const struct parameter update_of_thing_parameters[] = {
     NAME_IN_BODY("thingName"),
     {"thingGroupsToAdd", IN_BODY, LIST, false, 0, 0, ANYTHING, NULL, NULL},
     {"thingGroupsToRemove", IN_BODY, LIST, false, 0, 0, ANYTHING, NULL, NULL},
+    {"overrideDynamicGroups", IN_BODY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
     END_OF_PARAMETERS,
 };
 
 /* The fixed paths stand before the ones with a parameter. */
 const struct operation group_operations[] = {
     {"AddThingToThingGroup", "PUT", "/thing-groups/addThingToThingGroup", 60, true, add_thing,
-        member_parameters},
+        addition_parameters},
     {"RemoveThingFromThingGroup", "PUT", "/thing-groups/removeThingFromThingGroup", 15, true,
         remove_thing, member_parameters},
     {"UpdateThingGroupsForThing", "PUT", "/thing-groups/updateThingGroupsForThing", 10, true,

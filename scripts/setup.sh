@@ -10,8 +10,10 @@ packages=(
     mosquitto ca-certificates
 )
 if [ "${1:-}" = test ]; then
-    packages+=(clang clang-format clang-tidy libcmocka-dev mosquitto-clients openssl python3
+    packages+=(clang clang-format clang-tidy curl libcmocka-dev mosquitto-clients openssl python3
         python3-venv)
+    # Whoever has npm from elsewhere keeps it.
+    command -v npm >/dev/null || packages+=(npm)
 fi
 
 missing=()

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh test
-scripts/venv.sh
+scripts/clients.sh
 
 scripts/lint.sh
 cmake --preset clang -DIOTIFY_TESTS=ON >/dev/null
