@@ -39,7 +39,7 @@ static uint16_t take_number(struct reader *reader)
 {
     const uint8_t *at = take(reader, 2);
 
-    return at ? (uint16_t)(at[0] << 8 | at[1]) : 0;
+    return (uint16_t)(at ? (unsigned)at[0] << 8 | at[1] : 0);
 }
 
 static struct mqtt_text take_text(struct reader *reader)

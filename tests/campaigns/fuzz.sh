@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs each fuzzer for a while: fuzz.sh [SECONDS [NAME…]]. What it finds of new inputs stays in
+# build/fuzz/corpus; an input that breaks something is left in build/fuzz and named.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${1:-60}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- request signature policy mqtt
+cmake --preset fuzz -DIOTIFY_TESTS=ON >/dev/null
+targets=("${@/#/fuzz-}")
+cmake --build --preset fuzz --target "${targets[@]}"
+export ASAN_OPTIONS=detect_leaks=1
+for name in "$@"; do
+    mkdir -p "build/fuzz/corpus/$name"
+    "build/fuzz/tests/fuzz-$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \
+        -max_len=8192 -print_final_stats=1 -artifact_prefix="build/fuzz/$name-" \
+        "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name" 2>&1 |
+        grep -E "^(#.*DONE|stat::(number_of_executed|peak)|==|SUMMARY|Test unit)" ||
+        exit 1
+done

@@ -1,0 +1,54 @@
+/* A request's head as it is signed: "METHOD target", then "name: value" lines, then the body. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sandbox/signature.h"
+#include "tests/fuzz/world.h"
+
+#define LINES 40
+
+struct head {
+    char *lines[LINES];
+    size_t count;
+};
+
+static const char *header_of(void *context, const char *name)
+{
+    const struct head *head = context;
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < head->count; i++)
+        if (strncasecmp(head->lines[i], name, length) == 0 && head->lines[i][length] == ':')
+            return head->lines[i] + length + 1;
+    return NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct signature_keys keys = {"AKIDTEST", "secret", "token"};
+    struct signature_verdict verdict;
+    struct signed_request request = {.header = header_of};
+    struct head head = {.count = 0};
+    char *text = strndup((const char *)data, size), *rest = NULL, *line;
+
+    line = text ? strtok_r(text, "\n", &rest) : NULL;
+    if (line && strchr(line, ' ')) {
+        request.method = strtok_r(line, " ", &line);
+        request.path = strtok_r(line, "?", &line);
+        request.query = line ? line : "";
+        while (head.count < LINES && (head.lines[head.count] = strtok_r(NULL, "\n", &rest)))
+            head.count++;
+        request.body = rest ? rest : "";
+        request.body_size = strlen(request.body);
+        request.context = &head;
+        if (request.method && request.path) {
+            signature_verify(&request, &keys, &verdict);
+            /* Nobody guesses a signature. */
+            if (!verdict.error || !*verdict.message)
+                abort();
+        }
+    }
+    free(text);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* A sandbox without sockets: its state, and its operations by method, target and body. */
+#ifndef TESTS_FUZZ_WORLD_H
+#define TESTS_FUZZ_WORLD_H
+
+#include "sandbox/operation.h"
+
+/* Made at the first call, with a root certificate in a folder of its own; never freed. */
+struct state *world_state(void);
+
+/*
+ * What the API does with a request whose signature is good, without faults and quotas. The
+ * caller frees body and text. NULL when there is no such operation.
+ */
+const struct operation *world_call(
+    const char *method, const char *target, const char *body, size_t size, struct response *out);
+
+/* One input of a fuzzer; what libFuzzer calls, and replay.c. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#endif
