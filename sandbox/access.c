@@ -51,6 +51,13 @@ struct grants {
 
 /* ------------------------------------------------------------------ changes */
 
+static void on_parted(void *argument, const char *principal)
+{
+    const char *id = principal ? strrchr(principal, '/') : NULL;
+
+    access_changed(argument, id ? id + 1 : "");
+}
+
 struct access *access_new(struct state *state, void (*notify)(void *argument), void *argument)
 {
     struct access *access = calloc(1, sizeof(*access));
@@ -63,6 +70,7 @@ struct access *access_new(struct state *state, void (*notify)(void *argument), v
     access->last = &access->first;
     atomic_init(&access->version, 1);
     pthread_mutex_init(&access->mutex, NULL);
+    state_on_parted(state, on_parted, access);
     return access;
 }
 
@@ -72,6 +80,7 @@ void access_free(struct access *access)
 
     if (!access)
         return;
+    state_on_parted(access->state, NULL, NULL);
     while (access_next_changed(access, certificate))
         continue;
     while (access->cache) {

@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +44,9 @@ struct connection {
     uv_poll_t client_poll, peer_poll;
     uv_timer_t timer;
     int open_handles;
-    bool secured, closing, ending, stalled, client_wants_write, peer_watched;
+    bool secured, closing, stalled, client_wants_write, peer_watched;
+    bool ending; /* nothing is read any more; what waits is still written */
+    bool client_gone, half_closed, peer_gone, lingers;
     char id[65]; /* of the certificate */
     struct session *session;
     struct https_client *https;
@@ -68,7 +73,8 @@ struct front {
     uv_async_t wake;
     bool woken;
     struct connection *connections;
-    size_t sessions;
+    atomic_size_t sessions;
+    int reserve; /* given up for a moment when descriptors run out */
     uint8_t chunk[CHUNK];
 };
 
@@ -164,6 +170,10 @@ static bool write_client(struct connection *connection)
 {
     struct flow *flow = &connection->down;
 
+    if (connection->client_gone) {
+        empty(flow);
+        return true;
+    }
     while (waiting(flow)) {
         size_t size = waiting(flow) < CHUNK ? waiting(flow) : CHUNK;
         int done = SSL_write(connection->ssl, flow->waiting.data + flow->written, (int)size);
@@ -248,7 +258,8 @@ static bool take_packets(
             data[*used] != MQTT_CONNECT << 4)
             return act_on(connection,
                 session_bad_packet(connection->session, false, &connection->down.waiting));
-        switch (mqtt_find(data + *used, size - *used, SESSION_PACKET_MAX, &packet)) {
+        switch (mqtt_find(data + *used, size - *used,
+            from_client ? SESSION_PACKET_MAX : SESSION_DELIVERY_MAX, &packet)) {
         case MQTT_PACKET:
             *used += packet.size;
             if (!take_packet(connection, &packet, from_client))
@@ -309,8 +320,11 @@ static bool read_client(struct connection *connection)
         int got = SSL_read(connection->ssl, connection->front->chunk, CHUNK);
         int result = tls_result(connection, got);
 
+        /* What came before the end is still the broker's. */
+        if (result < 0)
+            connection->client_gone = connection->ending = true;
         if (result <= 0)
-            return result == 0;
+            return true;
         if (!take_bytes(connection, connection->front->chunk, (size_t)got, true))
             return false;
     }
@@ -328,7 +342,7 @@ static bool read_peer(struct connection *connection)
         if (got < 0 && errno == EAGAIN)
             return true;
         if (got <= 0) {
-            connection->ending = true;
+            connection->peer_gone = connection->ending = true;
             return true;
         }
         if (!take_bytes(connection, connection->front->chunk, (size_t)got, false))
@@ -338,6 +352,26 @@ static bool read_peer(struct connection *connection)
             return true;
     }
     return true;
+}
+
+/*
+ * The end towards the broker: no more bytes come, but it reads all that it was sent before it
+ * hangs up. What it still says is for nobody. True when there is nothing to wait for.
+ */
+static bool part_from_peer(struct connection *connection)
+{
+    ssize_t got;
+
+    if (connection->protocol == HTTPS || connection->peer < 0 || connection->peer_gone)
+        return true;
+    if (!connection->half_closed)
+        shutdown(connection->peer, SHUT_WR);
+    connection->half_closed = true;
+    do
+        got = recv(connection->peer, connection->front->chunk, CHUNK, 0);
+    while (got > 0 || (got < 0 && errno == EINTR));
+    connection->peer_gone = got == 0 || errno != EAGAIN;
+    return connection->peer_gone;
 }
 
 static void on_client(uv_poll_t *poll, int status, int events);
@@ -354,7 +388,7 @@ static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
 static void rearm(struct connection *connection)
 {
     int client = may_read(connection, &connection->up) ? UV_READABLE : 0;
-    int peer = may_read(connection, &connection->down) ? UV_READABLE : 0;
+    int peer = may_read(connection, &connection->down) || connection->half_closed ? UV_READABLE : 0;
 
     if (!connection->stalled && (waiting(&connection->down) || connection->client_wants_write))
         client |= UV_WRITABLE;
@@ -379,6 +413,7 @@ static int reach_broker(struct connection *connection)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool later;
 
     if (descriptor < 0)
         return -1;
@@ -387,8 +422,9 @@ static int reach_broker(struct connection *connection)
         connection->peer = descriptor;
         return 1;
     }
+    later = errno == EAGAIN;
     close(descriptor);
-    return errno == EAGAIN ? 0 : -1;
+    return later ? 0 : -1;
 }
 
 /* With the first bytes for it. False when there is none to be had. */
@@ -432,12 +468,17 @@ static void work(struct connection *connection)
         close_connection(connection);
         return;
     }
-    if (connection->ending && waiting(&connection->down) == 0 && waiting(&connection->up) == 0) {
+    if (connection->ending && waiting(&connection->down) == 0 && waiting(&connection->up) == 0 &&
+        part_from_peer(connection)) {
         close_connection(connection);
         return;
     }
-    if (connection->ending)
+    /* While the broker cannot be reached, the timer is for that. */
+    if (connection->ending && !connection->lingers &&
+        (connection->peer >= 0 || waiting(&connection->up) == 0)) {
+        connection->lingers = true;
         uv_timer_start(&connection->timer, on_timer, LINGER_MS, 0);
+    }
     rearm(connection);
 }
 
@@ -447,7 +488,7 @@ static void on_peer(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0)
-        connection->ending = true;
+        connection->peer_gone = connection->ending = true;
     work(connection);
 }
 
@@ -463,7 +504,13 @@ static void peer_address(const struct connection *connection, char *text, size_t
         snprintf(text, size, "127.0.0.1");
 }
 
-/* A client that names no server or shows no certificate is none of ours. */
+static bool is_valid_now(const X509 *certificate)
+{
+    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
+           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+}
+
+/* A client that shows no certificate, or one that has expired, is none of ours. */
 static bool take_in(struct connection *connection)
 {
     const X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
@@ -471,7 +518,7 @@ static bool take_in(struct connection *connection)
     unsigned length = 0;
     char address[64];
 
-    if (!certificate || !SSL_get_servername(connection->ssl, TLSEXT_NAMETYPE_host_name))
+    if (!certificate || !is_valid_now(certificate))
         return false;
     SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
     if (length == 14 && memcmp(protocol, "x-amzn-http-ca", 14) == 0)
@@ -556,7 +603,7 @@ static void take_client(struct listener *listener, int descriptor)
     iotify_buffer_init(&connection->up.waiting, WAITING_CEILING);
     iotify_buffer_init(&connection->down.waiting, WAITING_CEILING);
     iotify_buffer_init(&connection->up.partial, SESSION_PACKET_MAX + CHUNK);
-    iotify_buffer_init(&connection->down.partial, SESSION_PACKET_MAX + CHUNK);
+    iotify_buffer_init(&connection->down.partial, SESSION_DELIVERY_MAX + CHUNK);
     connection->client_poll.data = connection;
     uv_timer_init(front->loop, &connection->timer);
     connection->timer.data = connection;
@@ -570,6 +617,20 @@ static void take_client(struct listener *listener, int descriptor)
     uv_poll_start(&connection->client_poll, UV_READABLE, on_client);
 }
 
+/* Without a descriptor for it a client is turned away: waiting, it would wake the loop for ever. */
+static void turn_away(struct listener *listener)
+{
+    struct front *front = listener->front;
+    int descriptor;
+
+    if (front->reserve >= 0)
+        close(front->reserve);
+    descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC);
+    if (descriptor >= 0)
+        close(descriptor);
+    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void on_listener(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
@@ -577,9 +638,13 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    while (
-        (descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
-        take_client(listener, descriptor);
+    do {
+        descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (descriptor >= 0)
+            take_client(listener, descriptor);
+        else if (errno == EMFILE || errno == ENFILE)
+            turn_away(listener);
+    } while (descriptor >= 0);
 }
 
 /* Every certificate is taken here; whether it is a registered one is decided behind it. */
@@ -588,6 +653,18 @@ static int accept_any(X509_STORE_CTX *store, void *argument)
     (void)store;
     (void)argument;
     return 1;
+}
+
+/* AWS demands the endpoint's name: those that the server's certificate is for. */
+static int check_name(SSL *ssl, int *alert, void *argument)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)argument;
+    if (name && X509_check_host(SSL_get_certificate(ssl), name, 0, 0, NULL) == 1)
+        return SSL_TLSEXT_ERR_OK;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* One of AWS's names for a port that carries several protocols; others are not answered. */
@@ -617,7 +694,9 @@ static SSL_CTX *make_context(const struct authority *authority)
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_tlsext_servername_callback(context, check_name);
     if (!authority_use(authority, context)) {
         SSL_CTX_free(context);
         return NULL;
@@ -717,6 +796,7 @@ struct front *front_open(uv_loop_t *loop, const struct front_options *options,
     front->world = world;
     front->https = https;
     front->mqtt.descriptor = front->secure_http.descriptor = -1;
+    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     memcpy(front->broker, options->broker, strlen(options->broker) + 1);
     if (open_all(front, options, authority))
         return front;
@@ -761,6 +841,8 @@ void front_free(struct front *front)
         close(front->mqtt.descriptor);
     if (front->secure_http.descriptor >= 0)
         close(front->secure_http.descriptor);
+    if (front->reserve >= 0)
+        close(front->reserve);
     SSL_CTX_free(front->context);
     free(front);
 }

@@ -13,11 +13,10 @@
 
 #include <iotify/buffer.h>
 
-#include "sandbox/mqtt.h"
+#include "sandbox/topic.h"
 
 #define PAYLOAD_MAX (128 * 1024)
 #define CONNECTIONS_MAX 8000
-#define TOPIC_MAX 256
 
 /* One connection; the server knows it by its number, as an address that is made up. */
 struct https_client {
@@ -38,7 +37,7 @@ struct https {
 
 /* One request while it arrives. */
 struct exchange {
-    bool begun;
+    bool begun, has_nul; /* the headers were announced; %00 in the path */
     struct iotify_buffer body;
 };
 
@@ -118,8 +117,7 @@ static enum MHD_Result publish(struct https *https, struct MHD_Connection *conne
         return answer(connection, 404, "Not Found");
     if (exchange->body.failed)
         return answer(connection, 413, "Payload too large");
-    if (strlen(topic) > TOPIC_MAX || !mqtt_valid_topic((struct mqtt_text){topic, strlen(topic)}) ||
-        qos < 0 || retain < 0)
+    if (exchange->has_nul || !topic_publishable(topic) || qos < 0 || retain < 0)
         return answer(connection, 400, "Bad Request");
     if (!may_publish(https, connection, topic, retain))
         return answer(connection, 403, "Forbidden");
@@ -129,6 +127,19 @@ static enum MHD_Result publish(struct https *https, struct MHD_Connection *conne
     return answer(connection, 200, "OK");
 }
 
+static void *on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    (void)argument;
+    (void)connection;
+    if (!exchange)
+        return NULL;
+    iotify_buffer_init(&exchange->body, PAYLOAD_MAX);
+    exchange->has_nul = strstr(uri, "%00") != NULL;
+    return exchange;
+}
+
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
@@ -136,12 +147,10 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     struct exchange *exchange = *context;
 
     (void)version;
-    if (!exchange) {
-        exchange = calloc(1, sizeof(*exchange));
-        if (!exchange)
-            return MHD_NO;
-        iotify_buffer_init(&exchange->body, PAYLOAD_MAX);
-        *context = exchange;
+    if (!exchange)
+        return MHD_NO;
+    if (!exchange->begun) {
+        exchange->begun = true;
         return MHD_YES;
     }
     if (*size) {
@@ -181,9 +190,9 @@ struct https *https_open(struct access *access, struct publisher *publisher)
     pthread_mutex_init(&https->mutex, NULL);
     https->daemon =
         MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0,
-            NULL, NULL, on_request, https, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-            MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 120,
-            MHD_OPTION_END);
+            NULL, NULL, on_request, https, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+            CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 120, MHD_OPTION_END);
     if (https->daemon)
         return https;
     fprintf(stderr, "iotify-sandbox: cannot start the HTTP server\n");

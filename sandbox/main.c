@@ -18,6 +18,7 @@
 
 /* A burst of 64 keys is answered at once. */
 #define POOL_SIZE 64
+#define SWEEP_MS 100
 
 struct sandbox {
     struct options options;
@@ -36,6 +37,7 @@ struct sandbox {
     struct api *api;
     struct front *front;
     uv_loop_t loop;
+    uv_timer_t sweeper;     /* takes off what was detached */
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
     int lock;               /* on the folder; -1: none */
     uv_process_t process;
@@ -245,6 +247,8 @@ static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
 
 static void close_signals(struct sandbox *sandbox)
 {
+    if (!uv_is_closing((uv_handle_t *)&sandbox->sweeper))
+        uv_close((uv_handle_t *)&sandbox->sweeper, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
         if (!uv_is_closing((uv_handle_t *)&sandbox->signals[i]))
             uv_close((uv_handle_t *)&sandbox->signals[i], NULL);
@@ -382,8 +386,18 @@ static void tell(const struct sandbox *sandbox)
     fflush(stdout);
 }
 
+static void on_sweep(uv_timer_t *timer)
+{
+    struct sandbox *sandbox = timer->data;
+
+    state_sweep(sandbox->state);
+}
+
 static void run(struct sandbox *sandbox)
 {
+    uv_timer_init(&sandbox->loop, &sandbox->sweeper);
+    sandbox->sweeper.data = sandbox;
+    uv_timer_start(&sandbox->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&sandbox->loop, &sandbox->signals[i]);
         sandbox->signals[i].data = sandbox;

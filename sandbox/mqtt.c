@@ -67,8 +67,16 @@ static long read_length(const uint8_t *data, size_t size, size_t *used)
     return -2;
 }
 
-/* The properties of MQTT 5; the topic alias among them, where one is looked for. */
-static void take_properties(struct reader *reader, int level, uint16_t *alias)
+/* What is looked for among the properties of MQTT 5; offsets in the body. */
+struct properties {
+    size_t at, size;
+    uint16_t alias; /* 0: none */
+    size_t alias_at;
+    bool identifier; /* of a subscription */
+};
+
+/* Walks over the properties; `found` may be NULL. */
+static void take_properties(struct reader *reader, int level, struct properties *found)
 {
     size_t used = 0;
     long size;
@@ -84,6 +92,9 @@ static void take_properties(struct reader *reader, int level, uint16_t *alias)
     inside = (struct reader){reader->at, reader->at, reader->at + size, false};
     if (!take(reader, (size_t)size))
         return;
+    if (found)
+        *found =
+            (struct properties){.at = (size_t)(inside.at - reader->start), .size = (size_t)size};
     while (inside.at < inside.end && !inside.failed) {
         switch (take_byte(&inside)) {
         case 0x01: /* payload format */
@@ -102,10 +113,14 @@ static void take_properties(struct reader *reader, int level, uint16_t *alias)
             take(&inside, 2);
             break;
         case 0x23: {
-            uint16_t value = take_number(&inside);
+            size_t at = (size_t)(inside.at - 1 - reader->start);
+            uint16_t alias = take_number(&inside);
 
-            if (alias)
-                *alias = value;
+            if (found) {
+                inside.failed = inside.failed || alias == 0 || found->alias != 0;
+                found->alias = alias;
+                found->alias_at = at;
+            }
             break;
         }
         case 0x0b: { /* subscription identifier */
@@ -114,6 +129,8 @@ static void take_properties(struct reader *reader, int level, uint16_t *alias)
             if (read_length(inside.at, (size_t)(inside.end - inside.at), &bytes) < 0 ||
                 !take(&inside, bytes))
                 inside.failed = true;
+            if (found)
+                found->identifier = true;
             break;
         }
         case 0x03: /* content type */
@@ -208,12 +225,17 @@ bool mqtt_read_connect(const struct mqtt_packet *packet, struct mqtt_connect *co
 bool mqtt_read_publish(const struct mqtt_packet *packet, int level, struct mqtt_publish *publish)
 {
     struct reader reader = reader_of(packet);
+    struct properties properties = {0};
 
     *publish = (struct mqtt_publish){.qos = packet->flags >> 1 & 3, .retain = packet->flags & 1};
     publish->topic = take_text(&reader);
     if (publish->qos > 0)
         publish->id = take_number(&reader);
-    take_properties(&reader, level, &publish->alias);
+    take_properties(&reader, level, &properties);
+    publish->alias = properties.alias;
+    publish->alias_at = properties.alias_at;
+    publish->properties_at = properties.at;
+    publish->properties_size = properties.size;
     publish->payload_size = (size_t)(reader.end - reader.at);
     if (reader.failed || publish->qos == 3 || (publish->qos > 0 && publish->id == 0))
         return false;
@@ -225,11 +247,13 @@ bool mqtt_read_publish(const struct mqtt_packet *packet, int level, struct mqtt_
 bool mqtt_read_filters(const struct mqtt_packet *packet, int level, struct mqtt_filters *filters)
 {
     struct reader reader = reader_of(packet);
+    struct properties properties = {0};
     const uint8_t *before;
 
     *filters = (struct mqtt_filters){.id = take_number(&reader)};
     before = reader.at;
-    take_properties(&reader, level, NULL);
+    take_properties(&reader, level, &properties);
+    filters->with_identifier = properties.identifier;
     filters->properties = (size_t)(reader.at - before);
     filters->at = reader.at;
     filters->end = reader.end;
@@ -272,16 +296,67 @@ void mqtt_put_text(struct iotify_buffer *out, struct mqtt_text text)
     iotify_buffer_append(out, text.data, text.size);
 }
 
+static void put_length(struct iotify_buffer *out, size_t length)
+{
+    do {
+        uint8_t byte = length & 0x7f;
+
+        length >>= 7;
+        iotify_buffer_char(out, (char)(length ? byte | 0x80 : byte));
+    } while (length);
+}
+
+static size_t length_size(size_t length)
+{
+    size_t size = 1;
+
+    while (length >>= 7)
+        size++;
+    return size;
+}
+
 void mqtt_put_header(
     struct iotify_buffer *out, enum mqtt_type type, uint8_t flags, size_t body_size)
 {
     iotify_buffer_char(out, (char)((unsigned)type << 4 | flags));
-    do {
-        uint8_t byte = body_size & 0x7f;
+    put_length(out, body_size);
+}
 
-        body_size >>= 7;
-        iotify_buffer_char(out, (char)(body_size ? byte | 0x80 : byte));
-    } while (body_size);
+void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packet,
+    const struct mqtt_publish *publish, struct mqtt_text topic)
+{
+    const size_t alias = 3; /* bytes of the property */
+    size_t properties = publish->properties_size - alias;
+    size_t behind = publish->alias_at + alias;
+
+    mqtt_put_header(out, MQTT_PUBLISH, packet->flags,
+        2 + topic.size + (publish->qos > 0 ? 2 : 0) + length_size(properties) + properties +
+            publish->payload_size);
+    mqtt_put_text(out, topic);
+    if (publish->qos > 0)
+        mqtt_put_number(out, publish->id);
+    put_length(out, properties);
+    iotify_buffer_append(
+        out, packet->body + publish->properties_at, publish->alias_at - publish->properties_at);
+    iotify_buffer_append(out, packet->body + behind, packet->body_size - behind);
+}
+
+bool mqtt_put_connack(
+    struct iotify_buffer *out, const struct mqtt_packet *packet, const struct iotify_buffer *more)
+{
+    size_t used = 0;
+    long size =
+        packet->body_size > 2 ? read_length(packet->body + 2, packet->body_size - 2, &used) : 0;
+    size_t properties = (size_t)size + more->size;
+
+    if (size < 0 || packet->body_size < 2 || packet->body_size != 2 + used + (size_t)size)
+        return false;
+    mqtt_put_header(out, MQTT_CONNACK, 0, 2 + length_size(properties) + properties);
+    iotify_buffer_append(out, packet->body, 2);
+    put_length(out, properties);
+    iotify_buffer_append(out, packet->body + 2 + used, (size_t)size);
+    iotify_buffer_append(out, more->data, more->size);
+    return true;
 }
 
 void mqtt_put_refusal(struct iotify_buffer *out, int level, uint8_t reason)

@@ -43,11 +43,13 @@ enum {
     MQTT_NOT_AUTHORIZED = 0x87,
     MQTT_BAD_FILTER = 0x8f,
     MQTT_BAD_TOPIC = 0x90,
+    MQTT_BAD_ALIAS = 0x94,
     MQTT_PACKET_TOO_LARGE = 0x95,
     MQTT_QUOTA_EXCEEDED = 0x97,
     MQTT_ADMINISTRATIVE = 0x98,
     MQTT_QOS_NOT_SUPPORTED = 0x9b,
-    MQTT_RATE_EXCEEDED = 0x9f
+    MQTT_RATE_EXCEEDED = 0x9f,
+    MQTT_IDENTIFIERS_NOT_SUPPORTED = 0xa1
 };
 
 /* Bytes inside a packet; not terminated. */
@@ -90,6 +92,8 @@ struct mqtt_publish {
     uint16_t id;    /* QoS 1 and 2 */
     uint16_t alias; /* MQTT 5; 0: none */
     size_t payload_size;
+    /* Where in the body its properties stand; their size; where the alias among them stands. */
+    size_t properties_at, properties_size, alias_at;
 };
 
 /* One filter of a SUBSCRIBE or UNSUBSCRIBE. */
@@ -103,6 +107,7 @@ struct mqtt_filters {
     uint16_t id;
     const uint8_t *at, *end;
     size_t properties; /* size of what stands between id and filters */
+    bool with_identifier;
     bool with_options;
 };
 
@@ -122,6 +127,12 @@ void mqtt_put_number(struct iotify_buffer *out, uint16_t number);
 void mqtt_put_text(struct iotify_buffer *out, struct mqtt_text text);
 /* Whole packets. Of MQTT 3.1.1 where the level has no such packet: nothing is written. */
 void mqtt_put_refusal(struct iotify_buffer *out, int level, uint8_t reason); /* CONNACK */
+/* A PUBLISH with its topic spelled out, and without an alias. */
+void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packet,
+    const struct mqtt_publish *publish, struct mqtt_text topic);
+/* A CONNACK of MQTT 5 with properties added to its own. False when it is malformed. */
+bool mqtt_put_connack(
+    struct iotify_buffer *out, const struct mqtt_packet *packet, const struct iotify_buffer *more);
 void mqtt_put_puback(struct iotify_buffer *out, int level, uint16_t id, uint8_t reason);
 void mqtt_put_disconnect(struct iotify_buffer *out, int level, uint8_t reason);
 

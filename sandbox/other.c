@@ -5,6 +5,7 @@
 
 #include "sandbox/operation.h"
 #include "sandbox/registration.h"
+#include "sandbox/topic.h"
 
 /* What stands for an operation that the sandbox lets through as often as one likes. */
 #define RATE_UNLIMITED 10000
@@ -170,6 +171,8 @@ static void publish(const struct request *request, struct response *response)
     if (request->payload_size > PAYLOAD_MAX)
         respond_error(response, 413, "RequestEntityTooLargeException",
             "The payload is larger than %d bytes", PAYLOAD_MAX);
+    else if (!topic_publishable(input_text(request, "topic")))
+        respond_invalid(response, "The topic is none that can be published on");
     else if (!service->publish(service->argument, input_text(request, "topic"), request->payload,
                  request->payload_size, (int)input_number(request, "qos"),
                  input_flag(request, "retain")))

@@ -6,11 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "sandbox/topic.h"
+
 /* AWS IoT's limits of a connection. */
 #define CLIENT_ID_MAX 128
-#define TOPIC_MAX 256
-#define SLASHES_MAX 7
-#define SLASHES_BASIC_INGEST 3 /* more in $aws/rules/RULE/… */
 #define PAYLOAD_MAX (128 * 1024)
 #define FILTERS_MAX 8
 #define SUBSCRIPTIONS_MAX 50
@@ -25,7 +24,7 @@
 struct verdict {
     char action; /* the letter behind "iot:"; 0: none is remembered */
     bool allowed;
-    char topic[TOPIC_MAX + 1];
+    char topic[TOPIC_BYTES_MAX];
 };
 
 /* A SUBSCRIBE of which the broker saw only a part. */
@@ -43,7 +42,9 @@ struct session {
     const char *id;
     char source_ip[64];
     int level;
-    bool connected, stalled;
+    bool connected;
+    bool made_id;       /* the client left its id to us */
+    uint16_t keepalive; /* that the client did not ask for; 0: it has what it wanted */
     char client_id[CLIENT_ID_MAX + 1];
     struct grants *grants;
     uint64_t version;
@@ -145,21 +146,6 @@ static bool may_publish(struct session *session, const char *topic, bool retain)
            (!retain || grants_allow(session->grants, "iot:RetainPublish", "topic", topic));
 }
 
-/* Short enough, with no more levels than AWS has. */
-static bool fits_limits(struct mqtt_text topic)
-{
-    static const char ingest[] = "$aws/rules/";
-    size_t slashes = 0, most = SLASHES_MAX;
-
-    if (topic.size > TOPIC_MAX)
-        return false;
-    if (topic.size > strlen(ingest) && memcmp(topic.data, ingest, strlen(ingest)) == 0)
-        most += SLASHES_BASIC_INGEST;
-    for (size_t i = 0; i < topic.size; i++)
-        slashes += topic.data[i] == '/';
-    return slashes <= most;
-}
-
 static void copy_text(struct mqtt_text text, char *out)
 {
     memcpy(out, text.data, text.size);
@@ -205,6 +191,7 @@ static bool take_client_id(struct session *session, const struct mqtt_connect *c
         return false;
     if (connect->client_id.size == 0) {
         make_client_id(session->client_id);
+        session->made_id = true;
         return connect->clean || connect->level == MQTT_5;
     }
     copy_text(connect->client_id, session->client_id);
@@ -213,13 +200,14 @@ static bool take_client_id(struct session *session, const struct mqtt_connect *c
 
 static bool may_connect(struct session *session, const struct mqtt_connect *connect)
 {
-    char topic[TOPIC_MAX + 1];
+    char topic[TOPIC_BYTES_MAX];
 
     if (!allowed(session, "iot:Connect", "client", session->client_id))
         return false;
     if (!connect->has_will)
         return true;
-    if (connect->will_qos == 2 || !fits_limits(connect->will_topic))
+    if (connect->will_qos == 2 || !topic_fits(connect->will_topic) ||
+        topic_reserved(connect->will_topic, TOPIC_PUBLISH))
         return false;
     copy_text(connect->will_topic, topic);
     return may_publish(session, topic, connect->will_retain);
@@ -234,10 +222,12 @@ static void forward_connect(struct session *session, const struct mqtt_packet *p
     size_t after = connect->client_id_at + 2 + connect->client_id.size;
     uint16_t keepalive = connect->keepalive;
 
-    if (keepalive == 0 || (keepalive > KEEPALIVE_MAX && session->level != MQTT_5))
+    if (keepalive == 0 || keepalive > KEEPALIVE_MAX)
         keepalive = KEEPALIVE_MAX;
     if (keepalive < KEEPALIVE_MIN)
         keepalive = KEEPALIVE_MIN;
+    if (keepalive != connect->keepalive)
+        session->keepalive = keepalive;
     mqtt_put_header(broker, MQTT_CONNECT, 0, packet->body_size - connect->client_id.size + id.size);
     iotify_buffer_append(broker, body, connect->keepalive_at);
     mqtt_put_number(broker, keepalive);
@@ -307,10 +297,11 @@ static bool within_rate(struct session *session)
 
 /*
  * The topic of a message, through its alias where it has one, in `topic`. False when the alias
- * stands for nothing.
+ * stands for nothing. Aliases end here: what goes on has its topic, so that a message that does
+ * not go on leaves no alias behind that both ends understand differently.
  */
 static bool resolve_topic(
-    char **aliases, const struct mqtt_publish *publish, char topic[TOPIC_MAX + 1])
+    char **aliases, const struct mqtt_publish *publish, char topic[TOPIC_BYTES_MAX])
 {
     char **known = publish->alias ? &aliases[publish->alias - 1] : NULL;
 
@@ -328,6 +319,20 @@ static bool resolve_topic(
     return true;
 }
 
+static void pass(const struct mqtt_packet *packet, struct iotify_buffer *out)
+{
+    iotify_buffer_append(out, packet->body - (packet->size - packet->body_size), packet->size);
+}
+
+static void pass_publish(const struct mqtt_packet *packet, const struct mqtt_publish *publish,
+    const char *topic, struct iotify_buffer *out)
+{
+    if (publish->alias)
+        mqtt_put_publish(out, packet, publish, (struct mqtt_text){topic, strlen(topic)});
+    else
+        pass(packet, out);
+}
+
 static enum session_next publish_denied(
     struct session *session, const struct mqtt_publish *publish, struct iotify_buffer *client)
 {
@@ -340,7 +345,7 @@ static enum session_next publish_denied(
 static enum session_next on_publish(struct session *session, const struct mqtt_packet *packet,
     struct iotify_buffer *broker, struct iotify_buffer *client)
 {
-    char topic[TOPIC_MAX + 1];
+    char topic[TOPIC_BYTES_MAX];
     struct mqtt_publish publish;
     struct fault_plan fault;
 
@@ -350,10 +355,10 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
         return end(session, MQTT_QOS_NOT_SUPPORTED, client);
     if (publish.payload_size > PAYLOAD_MAX)
         return end(session, MQTT_PACKET_TOO_LARGE, client);
-    if (!fits_limits(publish.topic))
+    if (!topic_fits(publish.topic) || topic_reserved(publish.topic, TOPIC_PUBLISH))
         return end(session, MQTT_BAD_TOPIC, client);
     if (publish.alias > ALIASES_MAX || !resolve_topic(session->up_aliases, &publish, topic))
-        return end(session, 0x94, client);
+        return end(session, MQTT_BAD_ALIAS, client);
     faults_draw(session->world->faults, FAULT_PUBLISH, &fault);
     if (fault.hits[FAULT_DROP])
         return SESSION_CUT;
@@ -365,7 +370,7 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
         return SESSION_GOES_ON;
     if (!may_publish(session, topic, publish.retain))
         return publish_denied(session, &publish, client);
-    iotify_buffer_append(broker, packet->body - (packet->size - packet->body_size), packet->size);
+    pass_publish(packet, &publish, topic, broker);
     return SESSION_GOES_ON;
 }
 
@@ -391,10 +396,10 @@ static int find_filter(const struct session *session, struct mqtt_text filter, b
 static uint8_t judge_filter(struct session *session, const struct mqtt_filter *filter)
 {
     bool modern = session->level == MQTT_5;
-    char text[TOPIC_MAX + 1];
+    char text[TOPIC_BYTES_MAX];
     int place;
 
-    if (!fits_limits(filter->topic))
+    if (!topic_fits(filter->topic) || topic_reserved(filter->topic, TOPIC_SUBSCRIBE))
         return modern ? MQTT_BAD_FILTER : MQTT_UNSPECIFIED;
     copy_text(filter->topic, text);
     if (!allowed(session, "iot:Subscribe", "topicfilter", text))
@@ -456,6 +461,8 @@ static enum session_next on_subscribe(struct session *session, const struct mqtt
 
     if (!mqtt_read_filters(packet, session->level, &filters))
         return end(session, MQTT_MALFORMED, client);
+    if (filters.with_identifier)
+        return end(session, MQTT_IDENTIFIERS_NOT_SUPPORTED, client);
     walk = filters;
     answer.id = filters.id;
     for (;;) {
@@ -476,8 +483,7 @@ static enum session_next on_subscribe(struct session *session, const struct mqtt
         left += answer.codes[i] == FROM_BROKER;
     }
     if (left == answer.count) {
-        iotify_buffer_append(
-            broker, packet->body - (packet->size - packet->body_size), packet->size);
+        pass(packet, broker);
         return SESSION_GOES_ON;
     }
     if (left == 0) {
@@ -511,7 +517,7 @@ static enum session_next on_unsubscribe(struct session *session, const struct mq
     }
     if (malformed)
         return end(session, MQTT_MALFORMED, client);
-    iotify_buffer_append(broker, packet->body - (packet->size - packet->body_size), packet->size);
+    pass(packet, broker);
     return SESSION_GOES_ON;
 }
 
@@ -534,8 +540,7 @@ enum session_next session_from_client(struct session *session, const struct mqtt
     case MQTT_PUBACK:
     case MQTT_PINGREQ:
     case MQTT_DISCONNECT:
-        iotify_buffer_append(
-            broker, packet->body - (packet->size - packet->body_size), packet->size);
+        pass(packet, broker);
         return packet->type == MQTT_DISCONNECT ? SESSION_ENDS : SESSION_GOES_ON;
     default:
         return end(session, MQTT_PROTOCOL_ERROR, client);
@@ -543,20 +548,43 @@ enum session_next session_from_client(struct session *session, const struct mqtt
 }
 
 /* A message that the client may not receive is taken off the broker's hands. */
-static bool may_receive(
-    struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *broker)
+static void deliver(struct session *session, const struct mqtt_packet *packet,
+    struct iotify_buffer *broker, struct iotify_buffer *client)
 {
-    char topic[TOPIC_MAX + 1];
+    char topic[TOPIC_BYTES_MAX];
     struct mqtt_publish publish;
 
-    if (!mqtt_read_publish(packet, session->level, &publish) || publish.topic.size > TOPIC_MAX ||
-        publish.alias > ALIASES_MAX || !resolve_topic(session->down_aliases, &publish, topic))
-        return false;
+    if (!mqtt_read_publish(packet, session->level, &publish) ||
+        publish.topic.size >= TOPIC_BYTES_MAX || publish.alias > ALIASES_MAX ||
+        !resolve_topic(session->down_aliases, &publish, topic))
+        return;
     if (allowed(session, "iot:Receive", "topic", topic))
-        return true;
-    if (publish.qos == 1)
+        pass_publish(packet, &publish, topic, client);
+    else if (publish.qos == 1)
         mqtt_put_puback(broker, session->level, publish.id, MQTT_SUCCESS);
-    return false;
+}
+
+/* What MQTT 5 tells a client about its session, beside what the broker itself knows. */
+static void welcome(
+    struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client)
+{
+    struct iotify_buffer more;
+
+    iotify_buffer_init(&more, 1024);
+    iotify_buffer_append(&more, "\x29\x00\x27\x00", 4); /* no subscription identifiers; size */
+    iotify_buffer_char(&more, (char)(SESSION_PACKET_MAX >> 16));
+    mqtt_put_number(&more, SESSION_PACKET_MAX & 0xffff);
+    if (session->made_id) {
+        iotify_buffer_char(&more, 0x12);
+        mqtt_put_text(&more, (struct mqtt_text){session->client_id, strlen(session->client_id)});
+    }
+    if (session->keepalive) {
+        iotify_buffer_char(&more, 0x13);
+        mqtt_put_number(&more, session->keepalive);
+    }
+    if (!mqtt_put_connack(client, packet, &more))
+        pass(packet, client);
+    iotify_buffer_clear(&more);
 }
 
 /* The broker's codes, put where the client asked for them. False when nothing was left out. */
@@ -585,11 +613,14 @@ static bool complete_suback(
 enum session_next session_from_broker(struct session *session, const struct mqtt_packet *packet,
     struct iotify_buffer *broker, struct iotify_buffer *client)
 {
-    if (packet->type == MQTT_PUBLISH && !may_receive(session, packet, broker))
-        return SESSION_GOES_ON;
-    if (packet->type == MQTT_SUBACK && complete_suback(session, packet, client))
-        return SESSION_GOES_ON;
-    iotify_buffer_append(client, packet->body - (packet->size - packet->body_size), packet->size);
+    bool accepted = packet->type == MQTT_CONNACK && packet->body_size >= 2 && packet->body[1] == 0;
+
+    if (packet->type == MQTT_PUBLISH)
+        deliver(session, packet, broker, client);
+    else if (accepted && session->level == MQTT_5)
+        welcome(session, packet, client);
+    else if (packet->type != MQTT_SUBACK || !complete_suback(session, packet, client))
+        pass(packet, client);
     return SESSION_GOES_ON;
 }
 

@@ -11,8 +11,10 @@
 #include "sandbox/mqtt.h"
 #include "sandbox/quota.h"
 
-/* The largest packet that can be one: payload, topic, properties. */
-#define SESSION_PACKET_MAX (160 * 1024)
+/* The largest packet that a client may send, as AWS tells it in its CONNACK. */
+#define SESSION_PACKET_MAX (146 * 1024)
+/* The same with what the broker may add to it. */
+#define SESSION_DELIVERY_MAX (SESSION_PACKET_MAX + 1024)
 
 struct session;
 

@@ -16,7 +16,7 @@
  * the process loses nothing. Only a loss of power may, and a sandbox can live with that.
  */
 static const char schema[] =
-    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
     "CREATE TABLE IF NOT EXISTS thing_types (name TEXT PRIMARY KEY, arn TEXT, id TEXT,"
     " properties TEXT, created INTEGER, deprecated INTEGER DEFAULT 0);"
     "CREATE TABLE IF NOT EXISTS things (name TEXT PRIMARY KEY, arn TEXT, id TEXT, type TEXT,"
@@ -56,6 +56,9 @@ struct state {
     sqlite3 *db;
     pthread_mutex_t mutex;
     struct prepared *prepared;
+    bool failed; /* a statement of this transaction */
+    void (*parted)(void *argument, const char *principal);
+    void *argument;
     int64_t next_due; /* when the next thing and principal come apart; INT64_MAX: none does */
 };
 
@@ -154,23 +157,71 @@ void state_close(struct state *state)
     free(state);
 }
 
-void state_begin(struct state *state)
+static bool execute(struct state *state, const char *sql)
 {
-    int64_t now = now_ms();
-    char text[24];
+    char *error = NULL;
 
-    pthread_mutex_lock(&state->mutex);
-    sqlite3_exec(state->db, "BEGIN", NULL, NULL, NULL);
-    if (now < state->next_due)
-        return;
+    if (sqlite3_exec(state->db, sql, NULL, NULL, &error) == SQLITE_OK)
+        return true;
+    fprintf(stderr, "iotify-sandbox: the state: %s\n", error ? error : "no memory");
+    sqlite3_free(error);
+    return false;
+}
+
+static void part_what_is_due(struct state *state, int64_t now)
+{
+    char text[24];
+    json_t *rows;
+
     snprintf(text, sizeof(text), "%lld", (long long)now);
+    rows = state_select(state,
+        "SELECT DISTINCT principal FROM thing_principals"
+        " WHERE detached > 0 AND detached <= CAST(?1 AS INTEGER)",
+        STATE_WITH(text));
     state_change(state,
         "DELETE FROM thing_principals WHERE detached > 0 AND detached <= CAST(?1 AS INTEGER)",
         STATE_WITH(text));
     /* Kept whatever the call behind it comes to. */
-    sqlite3_exec(state->db, "COMMIT; BEGIN", NULL, NULL, NULL);
+    state->failed = !execute(state, state->failed ? "ROLLBACK" : "COMMIT") || state->failed;
+    state->failed = !execute(state, "BEGIN IMMEDIATE") || state->failed;
     state->next_due = read_number(
         state->db, "SELECT min(detached) FROM thing_principals WHERE detached > 0", INT64_MAX);
+    for (size_t i = 0; i < json_array_size(rows) && state->parted; i++)
+        state->parted(state->argument,
+            json_string_value(json_object_get(json_array_get(rows, i), "principal")));
+    json_decref(rows);
+}
+
+void state_begin(struct state *state)
+{
+    int64_t now = now_ms();
+
+    pthread_mutex_lock(&state->mutex);
+    state->failed = !execute(state, "BEGIN IMMEDIATE");
+    if (now >= state->next_due && !state->failed)
+        part_what_is_due(state, now);
+}
+
+void state_on_parted(
+    struct state *state, void (*parted)(void *argument, const char *principal), void *argument)
+{
+    pthread_mutex_lock(&state->mutex);
+    state->parted = parted;
+    state->argument = argument;
+    pthread_mutex_unlock(&state->mutex);
+}
+
+void state_sweep(struct state *state)
+{
+    bool due;
+
+    pthread_mutex_lock(&state->mutex);
+    due = now_ms() >= state->next_due;
+    pthread_mutex_unlock(&state->mutex);
+    if (!due)
+        return;
+    state_begin(state);
+    state_end(state, true);
 }
 
 void state_expect(struct state *state, int64_t due_ms)
@@ -181,13 +232,12 @@ void state_expect(struct state *state, int64_t due_ms)
 
 bool state_end(struct state *state, bool keep)
 {
-    bool done =
-        sqlite3_exec(state->db, keep ? "COMMIT" : "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK;
+    bool done = keep && !state->failed && execute(state, "COMMIT");
 
-    if (!done)
-        sqlite3_exec(state->db, "ROLLBACK", NULL, NULL, NULL);
+    if (!done && !sqlite3_get_autocommit(state->db))
+        execute(state, "ROLLBACK");
     pthread_mutex_unlock(&state->mutex);
-    return done;
+    return done || !keep;
 }
 
 static sqlite3_stmt *prepare(struct state *state, const char *sql, const char *const *arguments)
@@ -233,15 +283,26 @@ static json_t *row_of(sqlite3_stmt *statement)
     return row;
 }
 
+/* One failed statement fails its transaction. */
+static void note_result(struct state *state, sqlite3_stmt *statement, int code)
+{
+    if (code != SQLITE_DONE) {
+        state->failed = true;
+        fprintf(stderr, "iotify-sandbox: the state: %s\n", sqlite3_errmsg(state->db));
+    }
+    if (statement)
+        sqlite3_reset(statement);
+}
+
 json_t *state_select(struct state *state, const char *sql, const char *const *arguments)
 {
     sqlite3_stmt *statement = prepare(state, sql, arguments);
+    int code = SQLITE_ERROR;
     json_t *rows = json_array();
 
-    while (statement && sqlite3_step(statement) == SQLITE_ROW)
+    while (statement && (code = sqlite3_step(statement)) == SQLITE_ROW)
         json_array_append_new(rows, row_of(statement));
-    if (statement)
-        sqlite3_reset(statement);
+    note_result(state, statement, code);
     return rows;
 }
 
@@ -250,7 +311,6 @@ int state_change(struct state *state, const char *sql, const char *const *argume
     sqlite3_stmt *statement = prepare(state, sql, arguments);
     int code = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 
-    if (statement)
-        sqlite3_reset(statement);
+    note_result(state, statement, code);
     return code == SQLITE_DONE ? sqlite3_changes(state->db) : -1;
 }

@@ -22,7 +22,7 @@ bool state_remove(const char *path);
 
 /* A transaction: everything between begin and end is seen together and by one thread. */
 void state_begin(struct state *state);
-/* False: nothing was changed. */
+/* False when it was not kept though it should be, because some statement in it failed. */
 bool state_end(struct state *state, bool keep);
 
 #define STATE_ARGUMENTS_MAX 10
@@ -35,6 +35,15 @@ bool state_end(struct state *state, bool keep);
 json_t *state_select(struct state *state, const char *sql, const char *const *arguments);
 /* The same for a statement without rows: how many rows it changed, -1 on an error. */
 int state_change(struct state *state, const char *sql, const char *const *arguments);
+
+/*
+ * `parted` is told, on any thread and inside a transaction, the ARN of each principal that came
+ * off a thing. NULL: nobody is.
+ */
+void state_on_parted(
+    struct state *state, void (*parted)(void *argument, const char *principal), void *argument);
+/* Take off what is due, without waiting for a call that would. */
+void state_sweep(struct state *state);
 
 /* A thing and a principal come apart at `due_ms` (since 1970); 0: nothing. Inside a transaction. */
 void state_expect(struct state *state, int64_t due_ms);
