@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <iotify/buffer.h>
 
@@ -46,7 +47,8 @@ struct grants {
     X509 *certificate;
     struct parsed *policies[POLICIES_MAX];
     size_t count;
-    char *value; /* of the variable that was asked for last */
+    char now[24]; /* seconds since 1970 */
+    char *value;  /* of the variable that was asked for last */
 };
 
 /* ------------------------------------------------------------------ changes */
@@ -280,6 +282,11 @@ bool grants_active(const struct grants *grants)
     return grants->active;
 }
 
+bool grants_depend_on_time(const struct grants *grants)
+{
+    return *grants->now;
+}
+
 /* ------------------------------------------------------------------ variables */
 
 /* A part of a certificate's name, kept in `value`. */
@@ -296,16 +303,19 @@ static const char *name_part(struct grants *grants, X509_NAME *name, const char 
         {"DistinguishedNameQualifier", NID_dnQualifier},
         {"GenerationQualifier", NID_generationQualifier}};
     unsigned char *text = NULL;
-    int at = -1;
+    int at = -1, size;
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         if (strcmp(parts[i].variable, part) == 0)
             at = X509_NAME_get_index_by_NID(name, parts[i].nid, -1);
-    if (at < 0 ||
-        ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))) < 0)
+    if (at < 0)
+        return NULL;
+    size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    if (size < 0)
         return NULL;
     free(grants->value);
-    grants->value = strdup((char *)text);
+    /* A name with a NUL inside is none that a policy can mean. */
+    grants->value = memchr(text, 0, (size_t)size) ? NULL : strdup((char *)text);
     OPENSSL_free(text);
     return grants->value;
 }
@@ -372,6 +382,12 @@ static const char *variable(void *argument, const char *name)
         return grants->id;
     if (strcasecmp(name, "iot:DomainName") == 0)
         return "localhost";
+    if (strcasecmp(name, "aws:SecureTransport") == 0)
+        return "true";
+    if (strcasecmp(name, "aws:CurrentTime") == 0 || strcasecmp(name, "aws:EpochTime") == 0) {
+        snprintf(grants->now, sizeof(grants->now), "%lld", (long long)time(NULL));
+        return grants->now;
+    }
     if (strcasecmp(name, "aws:SourceIp") == 0)
         return *grants->source_ip ? grants->source_ip : NULL;
     return NULL;

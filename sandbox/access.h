@@ -37,6 +37,9 @@ void grants_free(struct grants *grants);
 /* Is the certificate registered and ACTIVE? */
 bool grants_active(const struct grants *grants);
 
+/* Has some answer so far come from the time of day? Then it may be another one later. */
+bool grants_depend_on_time(const struct grants *grants);
+
 /* `action` "iot:Publish"; `kind` and `name` make the resource: "topic", "a/b". */
 bool grants_allow(
     const struct grants *grants, const char *action, const char *kind, const char *name);

@@ -19,31 +19,10 @@ static unsigned tell(const struct admin *admin, json_t **out)
 static unsigned wrong(json_t **out, const char *why)
 {
     *out = json_pack("{s:s}", "message", why);
+    /* What was sent need not be text. */
+    if (!*out)
+        *out = json_pack("{s:s}", "message", "the body is not UTF-8");
     return 400;
-}
-
-static unsigned set_quotas(const struct admin *admin, const char *body, json_t **out)
-{
-    char *copy = strdup(body), *rest = NULL, why[256];
-    unsigned status = 200;
-
-    for (char *item = copy ? strtok_r(copy, ", \n", &rest) : NULL; item && status == 200;
-         item = strtok_r(NULL, ", \n", &rest))
-        if (!quotas_set(admin->quotas, item, why, sizeof(why)))
-            status = wrong(out, why);
-    free(copy);
-    return status == 200 ? tell(admin, out) : status;
-}
-
-static unsigned set_seed(const struct admin *admin, const char *body, json_t **out)
-{
-    char *end;
-    unsigned long long seed = strtoull(body, &end, 10);
-
-    if (end == body || *end)
-        return wrong(out, "a seed is a whole number");
-    faults_seed(admin->faults, seed);
-    return tell(admin, out);
 }
 
 unsigned admin_answer(
@@ -51,7 +30,7 @@ unsigned admin_answer(
 {
     char why[256];
 
-    if (strcmp(method, "GET") == 0 && (!*path || strcmp(path, "/") == 0))
+    if (strcmp(method, "GET") == 0 && (!*path || *path == '?' || strcmp(path, "/") == 0))
         return tell(admin, out);
     if (strcmp(method, "DELETE") == 0 && strcmp(path, "/calls") == 0) {
         counts_reset(admin->counts);
@@ -61,9 +40,11 @@ unsigned admin_answer(
         return faults_set(admin->faults, body, why, sizeof(why)) ? tell(admin, out)
                                                                  : wrong(out, why);
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/quotas") == 0)
-        return set_quotas(admin, body, out);
+        return quotas_set(admin->quotas, body, why, sizeof(why)) ? tell(admin, out)
+                                                                 : wrong(out, why);
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/seed") == 0)
-        return set_seed(admin, body, out);
+        return faults_seed(admin->faults, body) ? tell(admin, out)
+                                                : wrong(out, "a seed is a whole number");
     *out = json_pack("{s:s}", "message",
         "the sandbox knows GET " ADMIN_PATH ", DELETE " ADMIN_PATH "/calls, and PUT " ADMIN_PATH
         "/faults, /quotas and /seed");

@@ -16,6 +16,8 @@
 #define BODY_MAX (1024 * 1024)
 #define CONNECTIONS_MAX 4000
 #define IDLE_SECONDS 120
+/* So that a call that waits for a key to be made does not hold up all others. */
+#define THREADS 4U
 
 /* A request that waits for its latency to pass. */
 struct delayed {
@@ -236,6 +238,19 @@ static bool meet_fault(struct call *call, const char **how)
 
 /* ------------------------------------------------------------------ one call */
 
+/* The value of Action in a form; "" when there is none. */
+static void find_action(const char *form, char *name, size_t size)
+{
+    static const char key[] = "Action=";
+
+    while (*form && strncmp(form, key, strlen(key)) != 0) {
+        form += strcspn(form, "&");
+        form += *form == '&';
+    }
+    if (*form)
+        snprintf(name, size, "%.*s", (int)strcspn(form + strlen(key), "&"), form + strlen(key));
+}
+
 /* STS names its operation in a form, Service Quotas in a header; all others have a path. */
 static void route(struct call *call)
 {
@@ -244,14 +259,14 @@ static void route(struct call *call)
     const char *dot = target ? strrchr(target, '.') : NULL;
     char name[64] = "";
 
-    if (strcmp(call->path, "/") != 0 || strcmp(call->method, "POST") != 0) {
+    if (strcmp(call->path, "/") != 0) {
         call->operation = operation_route(call->method, call->path, call->input);
         return;
     }
     if (dot)
         snprintf(name, sizeof(name), "%s", dot + 1);
-    else if (strncmp(body, "Action=", 7) == 0)
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(body + 7, "&"), body + 7);
+    else
+        find_action(strcmp(call->method, "GET") == 0 ? call->query : body, name, sizeof(name));
     call->operation = operation_by_name(name);
     if (call->operation && strcmp(call->operation->path, "/") != 0)
         call->operation = NULL;
@@ -340,6 +355,9 @@ static void verify(struct call *call)
         respond_error(&call->response, 403, "InvalidSignatureException",
             "Credential should be scoped to correct service: '%s'.",
             service_of(call->path, call->verdict.service));
+    else if (!call->operation && is_sts(call))
+        respond_error(&call->response, 400, "InvalidAction",
+            "Could not find operation for version 2011-06-15");
     else if (!call->operation)
         respond_error(&call->response, 404, "UnknownOperationException",
             "The sandbox knows no operation %s %s", call->method, call->path);
@@ -491,11 +509,12 @@ static bool start_daemon(struct api *api)
 
     if (inet_pton(AF_INET, options->address, &address.sin_addr) != 1)
         return false;
-    api->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME,
-        options->port, NULL, NULL, on_request, api, MHD_OPTION_SOCK_ADDR,
-        (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    api->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, options->port,
+            NULL, NULL, on_request, api, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
+            MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+            NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_THREAD_POOL_SIZE,
+            THREADS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
     if (!api->daemon)
         return false;
     info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT);

@@ -16,6 +16,8 @@
 #define START_TRIES 500
 #define STOP_TRIES 300
 #define TRY_PAUSE_NS 10000000L
+#define KEPT "broker.db"
+#define CONFIGURATION "broker.conf"
 
 extern char **environ;
 
@@ -26,17 +28,22 @@ static void pause_shortly(void)
     nanosleep(&pause, NULL);
 }
 
-static bool write_configuration(const char *path, const char *socket_path)
+/* It runs in its folder: a path with blanks in it could not be written here. */
+static bool write_configuration(const char *path, const char *socket_name, bool keep)
 {
     FILE *stream = fopen(path, "we");
 
     if (!stream)
         return false;
     fprintf(stream,
-        "listener 0 %s\nmax_qos 1\nmax_topic_alias 8\nallow_anonymous true\npersistence false\n"
+        "listener 0 %s\nmax_qos 1\nmax_topic_alias 8\nallow_anonymous true\n"
         "log_dest stderr\nlog_type error\nmax_queued_messages 10000\nmax_inflight_messages 100\n"
         "max_keepalive 1200\npersistent_client_expiration 1h\n",
-        socket_path);
+        socket_name);
+    /* It writes its file when it ends, also when that is because the sandbox was killed. */
+    if (keep)
+        fprintf(stream, "persistence true\npersistence_location ./\npersistence_file " KEPT "\n"
+                        "autosave_interval 30\n");
     /* As root it would become the user mosquitto, who cannot write here. */
     if (geteuid() == 0)
         fprintf(stream, "user root\n");
@@ -65,8 +72,9 @@ static char *mosquitto_path(void)
     return access(usual, X_OK) == 0 ? usual : by_name;
 }
 
-static int spawn_mosquitto(pid_t *pid, char *configuration, const char *log)
+static int spawn_mosquitto(struct broker *broker, const struct broker_options *options)
 {
+    static char configuration[] = CONFIGURATION;
     /* The broker ends with the sandbox, even when that is killed. */
     char *bound[] = {"setpriv", "--pdeathsig", "TERM", mosquitto_path(), "-c", configuration, NULL};
     posix_spawn_file_actions_t actions;
@@ -82,43 +90,23 @@ static int spawn_mosquitto(pid_t *pid, char *configuration, const char *log)
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(
-        &actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    code = posix_spawnp(pid, bound[0], &actions, &attributes, bound, environ);
+        &actions, STDERR_FILENO, broker->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addchdir_np(&actions, options->folder);
+    /* On itself: it stays open. */
+    if (options->lock >= 0)
+        posix_spawn_file_actions_adddup2(&actions, options->lock, options->lock);
+    code = posix_spawnp(&broker->pid, bound[0], &actions, &attributes, bound, environ);
     if (code == ENOENT)
-        code = posix_spawnp(pid, bound[3], &actions, &attributes, bound + 3, environ);
+        code = posix_spawnp(&broker->pid, bound[3], &actions, &attributes, bound + 3, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return code;
 }
 
-bool broker_start(struct broker *broker, const char *folder)
+static bool wait_until_it_listens(struct broker *broker)
 {
-    char configuration[4200], log[4200];
-    int code, status;
+    int status;
 
-    *broker = (struct broker){0};
-    /* A name of this process's own: the broker of one that was killed may still remove its socket.
-     */
-    if ((size_t)snprintf(broker->socket, sizeof(broker->socket), "%s/broker-%d.sock", folder,
-            (int)getpid()) >= sizeof(broker->socket)) {
-        fprintf(stderr, "iotify-sandbox: the path of --dir is too long for a socket\n");
-        return false;
-    }
-    snprintf(configuration, sizeof(configuration), "%s/broker.conf", folder);
-    snprintf(log, sizeof(log), "%s/broker.log", folder);
-    unlink(broker->socket);
-    if (!write_configuration(configuration, broker->socket)) {
-        fprintf(stderr, "iotify-sandbox: cannot write %s: %s\n", configuration, strerror(errno));
-        return false;
-    }
-    code = spawn_mosquitto(&broker->pid, configuration, log);
-    if (code != 0) {
-        fprintf(stderr,
-            "iotify-sandbox: cannot start mosquitto: %s; install the package mosquitto\n",
-            strerror(code));
-        broker->pid = 0;
-        return false;
-    }
     for (int i = 0; i < START_TRIES; i++) {
         if (listens(broker->socket))
             return true;
@@ -128,9 +116,62 @@ bool broker_start(struct broker *broker, const char *folder)
         }
         pause_shortly();
     }
-    fprintf(stderr, "iotify-sandbox: mosquitto did not start; see %s\n", log);
+    fprintf(stderr, "iotify-sandbox: mosquitto did not start; see %s\n", broker->log);
     broker_stop(broker);
     return false;
+}
+
+bool broker_start(struct broker *broker, const struct broker_options *options)
+{
+    char configuration[4200], name[32];
+    int code;
+
+    *broker = (struct broker){0};
+    /* A name of this process's own: the broker of one that was killed may still remove its socket.
+     */
+    snprintf(name, sizeof(name), "broker-%d.sock", (int)getpid());
+    if ((size_t)snprintf(broker->socket, sizeof(broker->socket), "%s/%s", options->folder, name) >=
+        sizeof(broker->socket)) {
+        fprintf(stderr, "iotify-sandbox: the path of --dir is too long for a socket\n");
+        return false;
+    }
+    snprintf(configuration, sizeof(configuration), "%s/" CONFIGURATION, options->folder);
+    snprintf(broker->log, sizeof(broker->log), "%s/broker.log", options->folder);
+    unlink(broker->socket);
+    if (!write_configuration(configuration, name, options->keep)) {
+        fprintf(stderr, "iotify-sandbox: cannot write %s: %s\n", configuration, strerror(errno));
+        return false;
+    }
+    code = spawn_mosquitto(broker, options);
+    if (code != 0) {
+        fprintf(stderr,
+            "iotify-sandbox: cannot start mosquitto: %s; install the package mosquitto\n",
+            strerror(code));
+        broker->pid = 0;
+        return false;
+    }
+    return wait_until_it_listens(broker);
+}
+
+bool broker_runs(struct broker *broker)
+{
+    int status;
+
+    if (broker->pid <= 0 || waitpid(broker->pid, &status, WNOHANG) != broker->pid)
+        return true;
+    broker->pid = 0;
+    fprintf(stderr, "iotify-sandbox: the broker has ended, %s %d; see %s\n",
+        WIFSIGNALED(status) ? "by signal" : "with status",
+        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), broker->log);
+    return false;
+}
+
+void broker_forget(const char *folder)
+{
+    char path[4200];
+
+    snprintf(path, sizeof(path), "%s/" KEPT, folder);
+    unlink(path);
 }
 
 void broker_stop(struct broker *broker)

@@ -7,11 +7,22 @@
 
 struct broker {
     pid_t pid;
-    char socket[108];
+    char socket[108]; /* its path */
+    char log[4200];
+};
+
+struct broker_options {
+    const char *folder; /* for its socket and configuration */
+    bool keep;          /* retained messages and sessions, in the folder */
+    int lock;           /* a descriptor that it keeps open as long as it runs; -1: none */
 };
 
 /* Start it and wait until it listens. False after a message on stderr. */
-bool broker_start(struct broker *broker, const char *folder);
+bool broker_start(struct broker *broker, const struct broker_options *options);
+/* False once, after a message on stderr, when it has ended by itself. */
+bool broker_runs(struct broker *broker);
+/* Remove what it kept in the folder. */
+void broker_forget(const char *folder);
 /* Ask it to end and wait for it. */
 void broker_stop(struct broker *broker);
 

@@ -1,4 +1,5 @@
 /* Certificates: made, signed, registered, switched and deleted. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,11 +65,16 @@ static void create_keys(const struct request *request, struct response *response
 {
     struct iotify_buffer private_key, public_key, certificate;
     json_t *row = NULL;
+    bool made;
 
     iotify_buffer_init(&private_key, PEM_MAX);
     iotify_buffer_init(&public_key, PEM_MAX);
     iotify_buffer_init(&certificate, PEM_MAX);
-    if (authority_make(request->authority, &private_key, &public_key, &certificate))
+    /* Nothing was read or changed yet: others need not wait until there is a key. */
+    state_end(request->state, true);
+    made = authority_make(request->authority, &private_key, &public_key, &certificate);
+    state_begin(request->state);
+    if (made)
         row = create_certificate_row(
             request, response, iotify_buffer_text(&certificate), wanted_status(request), "DEFAULT");
     else
@@ -166,25 +172,33 @@ static void list_certificates(const struct request *request, struct response *re
     respond_page(request, response, &page, NULL);
 }
 
+bool set_certificate_status(
+    const struct request *request, struct response *response, const char *id, const char *status)
+{
+    char *now = now_text();
+    bool found =
+        state_change(request->state,
+            "UPDATE certificates SET status = ?2, modified = CAST(?3 AS INTEGER) WHERE id = ?1",
+            STATE_WITH(id, status, now)) == 1;
+
+    free(now);
+    if (found)
+        snprintf(response->certificate, sizeof(response->certificate), "%s", id);
+    else
+        respond_not_found(response, "Certificate", id);
+    return found;
+}
+
 static void update_certificate(const struct request *request, struct response *response)
 {
-    const char *id = input_text(request, "certificateId");
     const char *status = input_text(request, "newStatus");
-    char *now;
 
     if (strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0 &&
         strcmp(status, "REVOKED") != 0) {
         respond_invalid(response, "The status %s cannot be set", status);
         return;
     }
-    now = now_text();
-    if (state_change(request->state,
-            "UPDATE certificates SET status = ?2, modified = CAST(?3 AS INTEGER) WHERE id = ?1",
-            STATE_WITH(id, status, now)) < 1)
-        respond_not_found(response, "Certificate", id);
-    else
-        memcpy(response->certificate, id, strlen(id) + 1);
-    free(now);
+    set_certificate_status(request, response, input_text(request, "certificateId"), status);
 }
 
 static void delete_certificate(const struct request *request, struct response *response)

@@ -1,5 +1,6 @@
 #include "sandbox/fault.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +141,16 @@ static bool set_latency(struct parser *parser, struct rule *rule, char *value)
     return false;
 }
 
+/* Does an operation ask for this kind? */
+static bool meets(const char *operation, enum fault_kind kind)
+{
+    if (strcmp(operation, FAULT_CONNECT) == 0)
+        return kind == FAULT_RESET || kind == FAULT_STALL || kind == FAULT_REFUSE;
+    if (strcmp(operation, FAULT_PUBLISH) == 0)
+        return kind == FAULT_RESET || kind == FAULT_STALL || kind == FAULT_DROP;
+    return strcmp(operation, "*") == 0 || kind < FAULT_REFUSE;
+}
+
 static bool set_share(struct parser *parser, struct rule *rule, const char *name, const char *value)
 {
     struct suggest suggest;
@@ -151,9 +162,13 @@ static bool set_share(struct parser *parser, struct rule *rule, const char *name
         suggest_offer(&suggest, names[i]);
         if (strcmp(names[i], name) != 0)
             continue;
-        if (end == value || strcmp(end, "%") != 0 || share < 0 || share > 100) {
+        if (end == value || strcmp(end, "%") != 0 || !(share >= 0 && share <= 100)) {
             snprintf(parser->why, parser->size, "%s takes a share from 0%% to 100%%, not \"%s\"",
                 name, value);
+            return false;
+        }
+        if (!meets(rule->operation, (enum fault_kind)i)) {
+            snprintf(parser->why, parser->size, "%s meets no \"%s\"", rule->operation, name);
             return false;
         }
         rule->share[i] = share / 100;
@@ -188,6 +203,11 @@ static bool set_one(struct parser *parser, char *item)
     if (!check_operation(parser, operation))
         return false;
     rule = need(&parser->rules, operation);
+    if (strcmp(item, latency_name) == 0 && strcmp(operation, "*") != 0 &&
+        !operation_by_name(operation)) {
+        snprintf(parser->why, parser->size, "%s meets no \"%s\"", operation, item);
+        return false;
+    }
     return strcmp(item, latency_name) == 0 ? set_latency(parser, rule, equals + 1)
                                            : set_share(parser, rule, item, equals + 1);
 }
@@ -229,13 +249,21 @@ bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
     return good;
 }
 
-void faults_seed(struct faults *faults, uint64_t seed)
+bool faults_seed(struct faults *faults, const char *text)
 {
+    uint64_t seed;
+    char *end;
+
+    errno = 0;
+    seed = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno != 0)
+        return false;
     pthread_mutex_lock(&faults->mutex);
     faults->seed = seed;
     for (struct rule *rule = faults->rules; rule; rule = rule->next)
         rule->calls = 0;
     pthread_mutex_unlock(&faults->mutex);
+    return true;
 }
 
 /* ------------------------------------------------------------------ drawing */

@@ -14,7 +14,7 @@
 struct faults;
 
 enum fault_kind {
-    /* Of the control plane and of HTTPS. */
+    /* Of the control plane. */
     FAULT_THROTTLE,     /* ThrottlingException */
     FAULT_ERROR,        /* InternalFailureException or ServiceUnavailableException */
     FAULT_DROP_REQUEST, /* the connection closes, nothing was done */
@@ -41,8 +41,8 @@ void faults_free(struct faults *faults);
  * False: `why` says what is wrong, and nothing is changed.
  */
 bool faults_set(struct faults *faults, const char *text, char *why, size_t size);
-/* Count from the start again with another seed. */
-void faults_seed(struct faults *faults, uint64_t seed);
+/* Count from the start again with another seed, a whole number. False when it is none. */
+bool faults_seed(struct faults *faults, const char *seed);
 
 /* What one call meets. `hits` has a bit for each kind; of those that exclude each other the first
  * counts. */

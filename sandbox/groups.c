@@ -55,7 +55,12 @@ static bool check_parent(const struct request *request, struct response *respons
 static bool check_properties(const struct request *request, struct response *response)
 {
     const json_t *properties = json_object_get(request->input, "thingGroupProperties");
+    const json_t *payload = json_object_get(properties, "attributePayload");
 
+    if (payload && !json_is_object(payload)) {
+        respond_error(response, 400, "SerializationException", "attributePayload is no object");
+        return false;
+    }
     return check_description(response, "thingGroupDescription",
                json_object_get(properties, "thingGroupDescription")) &&
            check_attributes(response,
@@ -63,15 +68,33 @@ static bool check_properties(const struct request *request, struct response *res
                ATTRIBUTES_MAX);
 }
 
+/* What a group has after a call: on top of what it has before; a new object. */
+static json_t *next_properties(const struct request *request, const json_t *before)
+{
+    static const char *const names[] = {"thingGroupDescription", NULL};
+    const json_t *wants = json_object_get(request->input, "thingGroupProperties");
+    const json_t *payload = json_object_get(wants, "attributePayload");
+    const json_t *has = json_object_get(json_object_get(before, "attributePayload"), "attributes");
+    json_t *nothing = json_object(), *next = known_members(before, names);
+    json_t *given = known_members(wants, names);
+    json_t *attributes = apply_attributes(has ? has : nothing, payload);
+
+    json_object_update(next, given);
+    if (json_object_size(attributes) > 0)
+        json_object_set_new(next, "attributePayload", json_pack("{s:O}", "attributes", attributes));
+    json_decref(attributes);
+    json_decref(given);
+    json_decref(nothing);
+    return next;
+}
+
 /* The same properties and parent again are no error, others are. */
 static void create_again(
     const struct request *request, struct response *response, const json_t *present)
 {
-    json_t *has = row_json(present, "properties");
-    const json_t *wants = json_object_get(request->input, "thingGroupProperties");
-    json_t *nothing = json_object();
+    json_t *has = row_json(present, "properties"), *wants = next_properties(request, NULL);
 
-    if (json_equal(has, wants ? (json_t *)wants : nothing) &&
+    if (json_equal(has, wants) &&
         strcmp(row_text(present, "parent"), input_text(request, "parentGroupName")) == 0)
         response->body = json_pack("{s:s, s:s, s:s}", "thingGroupName", row_text(present, "name"),
             "thingGroupArn", row_text(present, "arn"), "thingGroupId", row_text(present, "id"));
@@ -79,7 +102,7 @@ static void create_again(
         respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
             "Thing Group %s already exists in your account with different properties",
             row_text(present, "name"));
-    json_decref(nothing);
+    json_decref(wants);
     json_decref(has);
 }
 
@@ -88,6 +111,7 @@ static void create_group(const struct request *request, struct response *respons
     const char *name = input_text(request, "thingGroupName");
     json_t *present = find_group(request, name);
     char *arn, *id, *properties, *now;
+    json_t *wants;
 
     if (present) {
         create_again(request, response, present);
@@ -99,8 +123,9 @@ static void create_group(const struct request *request, struct response *respons
         set_tags(request, response, arn)) {
         id = make_id();
         now = now_text();
-        properties =
-            json_dumps(json_object_get(request->input, "thingGroupProperties"), JSON_COMPACT);
+        wants = next_properties(request, NULL);
+        properties = json_dumps(wants, JSON_COMPACT);
+        json_decref(wants);
         state_change(request->state,
             "INSERT INTO thing_groups (name, arn, id, properties, parent, created)"
             " VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER))",
@@ -153,13 +178,17 @@ static void update_group(const struct request *request, struct response *respons
 {
     const char *name = input_text(request, "thingGroupName");
     json_t *row = find_group(request, name);
+    json_t *before, *next;
     char *properties;
 
     if (!row)
         respond_not_found(response, "Thing group", name);
     else if (expected_version(request, response, row) && check_properties(request, response)) {
-        properties =
-            json_dumps(json_object_get(request->input, "thingGroupProperties"), JSON_COMPACT);
+        before = row_json(row, "properties");
+        next = next_properties(request, before);
+        properties = json_dumps(next, JSON_COMPACT);
+        json_decref(before);
+        json_decref(next);
         state_change(request->state,
             "UPDATE thing_groups SET properties = ?2, version = version + 1 WHERE name = ?1",
             STATE_WITH(name, properties ? properties : "{}"));
@@ -280,22 +309,33 @@ static bool leave_group(
 
 /* The name, or the one at the end of the ARN; "" after an answer. */
 static const char *name_or_arn(const struct request *request, struct response *response,
-    const char *name_member, const char *arn_member)
+    const char *kind, const char *name_member, const char *arn_member)
 {
-    const char *name = input_text(request, name_member);
-    const char *slash = strrchr(input_text(request, arn_member), '/');
+    const char *name = input_text(request, name_member), *arn = input_text(request, arn_member);
+    const char *slash = strrchr(arn, '/');
+    char *expected;
+    bool fits;
 
     if (!*name && slash)
         name = slash + 1;
     if (!*name)
         respond_invalid(response, "%s or %s is needed", name_member, arn_member);
-    return name;
+    if (!*name || !*arn)
+        return name;
+    expected = make_arn(request, kind, name);
+    fits = strcmp(expected, arn) == 0;
+    free(expected);
+    if (fits)
+        return name;
+    respond_invalid(response, "%s is no ARN of %s", arn_member, name);
+    return "";
 }
 
 static void add_thing(const struct request *request, struct response *response)
 {
-    const char *group = name_or_arn(request, response, "thingGroupName", "thingGroupArn");
-    const char *thing = name_or_arn(request, response, "thingName", "thingArn");
+    const char *group =
+        name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
+    const char *thing = name_or_arn(request, response, "thing", "thingName", "thingArn");
 
     if (*group && *thing)
         join_group(request, response, group, thing);
@@ -303,8 +343,9 @@ static void add_thing(const struct request *request, struct response *response)
 
 static void remove_thing(const struct request *request, struct response *response)
 {
-    const char *group = name_or_arn(request, response, "thingGroupName", "thingGroupArn");
-    const char *thing = name_or_arn(request, response, "thingName", "thingArn");
+    const char *group =
+        name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
+    const char *thing = name_or_arn(request, response, "thing", "thingName", "thingArn");
 
     if (*group && *thing)
         leave_group(request, response, group, thing);

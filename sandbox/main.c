@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sandbox/api.h"
@@ -19,12 +20,14 @@
 /* A burst of 64 keys is answered at once. */
 #define POOL_SIZE 64
 #define SWEEP_MS 100
+#define LOCK_TRIES 40
 
 struct sandbox {
     struct options options;
     struct api_options api_options;
     char folder[4096], temporary[32], database[4200];
-    char access_key[64], secret_key[96];
+    char access_key[160], secret_key[160];
+    bool own_keys; /* made here, not taken from the environment */
     struct state *state;
     struct key_pool *pool;
     struct authority *authority;
@@ -39,7 +42,7 @@ struct sandbox {
     uv_loop_t loop;
     uv_timer_t sweeper;     /* takes off what was detached */
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
-    int lock;               /* on the folder; -1: none */
+    int lock;               /* on the folder; 0: none */
     uv_process_t process;
     bool running; /* the command */
     int status;
@@ -62,6 +65,11 @@ static bool find_keys(struct sandbox *sandbox)
         memcpy(sandbox->secret_key, secret_key, strlen(secret_key) + 1);
         return true;
     }
+    if (access_key && *access_key && secret_key && *secret_key) {
+        fprintf(stderr, "iotify-sandbox: the key pair of the environment is too long\n");
+        return false;
+    }
+    sandbox->own_keys = true;
     if (RAND_bytes(bytes, sizeof(bytes)) != 1)
         return false;
     memcpy(sandbox->access_key, "AKIA", 4);
@@ -70,6 +78,27 @@ static bool find_keys(struct sandbox *sandbox)
     for (size_t i = 0; i < 40; i++)
         sandbox->secret_key[i] = letters[bytes[16 + i] % 32];
     return true;
+}
+
+/* The broker of a sandbox that was killed holds the lock until it has written what it keeps. */
+static bool take_lock(struct sandbox *sandbox)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    const char *given = sandbox->options.folder;
+
+    sandbox->lock = open(sandbox->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (sandbox->lock < 0) {
+        fprintf(stderr, "iotify-sandbox: cannot use the folder %s: %s\n", given, strerror(errno));
+        return false;
+    }
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(sandbox->lock, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    fprintf(
+        stderr, "iotify-sandbox: the folder %s is used by another sandbox; end it first\n", given);
+    return false;
 }
 
 static bool find_folder(struct sandbox *sandbox)
@@ -90,15 +119,14 @@ static bool find_folder(struct sandbox *sandbox)
         fprintf(stderr, "iotify-sandbox: cannot use the folder %s: %s\n", given, strerror(errno));
         return false;
     }
-    sandbox->lock = open(sandbox->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (sandbox->lock < 0 || flock(sandbox->lock, LOCK_EX | LOCK_NB) != 0) {
-        fprintf(stderr, "iotify-sandbox: the folder %s is used by another sandbox; end it first\n",
-            given);
+    if (!take_lock(sandbox))
         return false;
-    }
     snprintf(sandbox->database, sizeof(sandbox->database), "%s/state.db", sandbox->folder);
-    if (sandbox->options.reset && !state_remove(sandbox->database))
-        return false;
+    if (sandbox->options.reset) {
+        broker_forget(sandbox->folder);
+        if (!state_remove(sandbox->database))
+            return false;
+    }
     if (sandbox->options.ephemeral)
         sandbox->database[0] = '\0';
     return true;
@@ -182,7 +210,7 @@ static bool open_control_plane(struct sandbox *sandbox)
         .port = (uint16_t)options->api_port,
         .access_key = sandbox->access_key,
         .secret_key = sandbox->secret_key,
-        .token = getenv("AWS_SESSION_TOKEN"),
+        .token = sandbox->own_keys ? NULL : getenv("AWS_SESSION_TOKEN"),
         .service = {.mqtt_port = front_mqtt_port(sandbox->front),
             .https_port = front_https_port(sandbox->front),
             .deprecation_wait_ms = options->deprecation_wait_ms,
@@ -208,13 +236,17 @@ static bool open_control_plane(struct sandbox *sandbox)
 
 static bool open_all(struct sandbox *sandbox)
 {
-    if (!find_folder(sandbox) || !find_keys(sandbox))
+    struct broker_options broker_options;
+
+    if (!find_keys(sandbox) || !find_folder(sandbox))
         return false;
+    broker_options = (struct broker_options){
+        sandbox->folder, *sandbox->database != '\0', sandbox->lock > 0 ? sandbox->lock : -1};
     sandbox->counts = counts_new();
     sandbox->pool = key_pool_open(NULL, POOL_SIZE);
     sandbox->state = state_open(*sandbox->database ? sandbox->database : NULL);
     sandbox->authority = sandbox->state ? authority_open(sandbox->folder) : NULL;
-    if (!sandbox->authority || !broker_start(&sandbox->broker, sandbox->folder))
+    if (!sandbox->authority || !broker_start(&sandbox->broker, &broker_options))
         return false;
     authority_set_pool(sandbox->authority, sandbox->pool);
     sandbox->access = access_new(sandbox->state, on_access_changed, sandbox);
@@ -274,7 +306,9 @@ static void on_command_end(uv_process_t *process, int64_t status, int number)
     struct sandbox *sandbox = process->data;
 
     sandbox->running = false;
-    sandbox->status = number ? 128 + number : (int)status;
+    /* Its end is its own, or that of the broker before. */
+    if (sandbox->status == 0)
+        sandbox->status = number ? 128 + number : (int)status;
     uv_close((uv_handle_t *)process, NULL);
     close_signals(sandbox);
 }
@@ -317,6 +351,26 @@ static void set_surroundings(void)
     add_to_list("PATH", ":", program);
 }
 
+/* What would lead a program past the sandbox, to AWS itself. */
+static void clear_detours(void)
+{
+    static const char *const names[] = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unsetenv(names[i]);
+}
+
+/* The region has two names; whoever set one means both. */
+static void set_region(void)
+{
+    const char *region = getenv("AWS_REGION"), *other = getenv("AWS_DEFAULT_REGION");
+
+    setenv("AWS_REGION", other && *other ? other : "eu-central-1", region && !*region);
+    setenv("AWS_DEFAULT_REGION", getenv("AWS_REGION"), other && !*other);
+}
+
 static void set_environment(const struct sandbox *sandbox)
 {
     char url[64], bundle[4200];
@@ -329,8 +383,10 @@ static void set_environment(const struct sandbox *sandbox)
     setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url, 1);
     setenv("AWS_ACCESS_KEY_ID", sandbox->access_key, 1);
     setenv("AWS_SECRET_ACCESS_KEY", sandbox->secret_key, 1);
-    setenv("AWS_REGION", "eu-central-1", 0);
-    setenv("AWS_DEFAULT_REGION", "eu-central-1", 0);
+    if (sandbox->own_keys)
+        unsetenv("AWS_SESSION_TOKEN");
+    set_region();
+    clear_detours();
     setenv("AWS_CA_BUNDLE", bundle, 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
     set_surroundings();
@@ -381,8 +437,7 @@ static void tell(const struct sandbox *sandbox)
            "  export AWS_CA_BUNDLE=%s/ca.pem\n"
            "Ctrl-C ends it.\n",
         port, front_mqtt_port(sandbox->front), front_https_port(sandbox->front), port, port, port,
-        sandbox->access_key, getenv("AWS_SECRET_ACCESS_KEY") ? "(yours)" : sandbox->secret_key,
-        sandbox->folder);
+        sandbox->access_key, sandbox->own_keys ? sandbox->secret_key : "(yours)", sandbox->folder);
     fflush(stdout);
 }
 
@@ -391,6 +446,14 @@ static void on_sweep(uv_timer_t *timer)
     struct sandbox *sandbox = timer->data;
 
     state_sweep(sandbox->state);
+    if (broker_runs(&sandbox->broker))
+        return;
+    /* Without it nothing works: better an end than a sandbox that only looks alive. */
+    sandbox->status = 1;
+    if (sandbox->running)
+        uv_process_kill(&sandbox->process, SIGTERM);
+    else
+        close_signals(sandbox);
 }
 
 static void run(struct sandbox *sandbox)

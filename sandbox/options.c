@@ -95,13 +95,7 @@ static bool take_address(struct options *options, const char *text)
 
 static bool take_seed(struct options *options, const char *text)
 {
-    char *end;
-    unsigned long long seed = strtoull(text, &end, 10);
-
-    if (!*text || *end)
-        return wrong("--seed", "takes a whole number");
-    faults_seed(options->faults, seed);
-    return true;
+    return faults_seed(options->faults, text) || wrong("--seed", "takes a whole number");
 }
 
 static bool take_value(struct options *options, const char *option, const char *value)
@@ -156,7 +150,8 @@ static enum options_outcome take_flag(struct options *options, const char *optio
         printf("iotify-sandbox %s\n", IOTIFY_VERSION);
     else
         fputs(help, stdout);
-    return options->ephemeral || options->reset ? OPTIONS_RUN : OPTIONS_DONE;
+    return strcmp(option, "--ephemeral") == 0 || strcmp(option, "--reset") == 0 ? OPTIONS_RUN
+                                                                                : OPTIONS_DONE;
 }
 
 /* One option at arguments[*at]; moves past its value. */

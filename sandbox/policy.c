@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* A pattern after its variables are filled in; longer ones match nothing. */
 #define PATTERN_MAX 2048
@@ -25,7 +26,19 @@ struct policy {
     json_t *document;
     struct statement *statements;
     size_t count;
+    bool variables; /* of version 2012-10-17 */
 };
+
+/* One question to a policy. */
+struct evaluation {
+    const struct policy_context *context;
+    bool variables; /* the document's version has them */
+};
+
+static const char *value_of(const struct evaluation *at, const char *name)
+{
+    return at->context->variable ? at->context->variable(at->context->argument, name) : NULL;
+}
 
 /* ------------------------------------------------------------------ patterns */
 
@@ -44,7 +57,7 @@ static bool put(struct pattern *pattern, uint16_t item)
 
 /* At `${`: append what it stands for. False when it has no value. */
 static bool put_variable(
-    struct pattern *pattern, const char *name, size_t length, const struct policy_context *context)
+    struct pattern *pattern, const char *name, size_t length, const struct evaluation *at)
 {
     char copy[NAME_MAX_BYTES];
     const char *value;
@@ -56,7 +69,7 @@ static bool put_variable(
         return false;
     memcpy(copy, name, length);
     copy[length] = '\0';
-    value = context->variable ? context->variable(context->argument, copy) : NULL;
+    value = value_of(at, copy);
     if (!value)
         return false;
     /* A star in a value is a star. */
@@ -67,14 +80,15 @@ static bool put_variable(
 }
 
 static bool fill_in(
-    struct pattern *pattern, const char *text, bool wildcards, const struct policy_context *context)
+    struct pattern *pattern, const char *text, bool wildcards, const struct evaluation *at)
 {
     pattern->count = 0;
     for (; *text; text++) {
-        const char *end = text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
+        const char *end =
+            at->variables && text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
 
         if (end) {
-            if (!put_variable(pattern, text + 2, (size_t)(end - text) - 2, context))
+            if (!put_variable(pattern, text + 2, (size_t)(end - text) - 2, at))
                 return false;
             text = end;
         } else if (!put(pattern, wildcards && *text == '*'   ? ANY_TEXT
@@ -141,7 +155,17 @@ static size_t count_of(const json_t *value)
 
 enum outcome { FAILS, HOLDS, UNKNOWN };
 
-enum comparison { TEXT_EQUAL, TEXT_LIKE, TEXT_EQUAL_ANY_CASE, BOOLEAN, ADDRESS, NUMBER, ABSENT };
+enum comparison {
+    TEXT_EQUAL,
+    TEXT_LIKE,
+    TEXT_EQUAL_ANY_CASE,
+    BOOLEAN,
+    ADDRESS,
+    EQUAL, /* of numbers and dates, as the two below */
+    LESS,
+    GREATER,
+    ABSENT
+};
 
 static const struct {
     const char *name;
@@ -161,8 +185,19 @@ static const struct {
     {"Bool", BOOLEAN, false},
     {"IpAddress", ADDRESS, false},
     {"NotIpAddress", ADDRESS, true},
-    {"NumericEquals", NUMBER, false},
-    {"NumericNotEquals", NUMBER, true},
+    {"BinaryEquals", TEXT_EQUAL, false},
+    {"NumericEquals", EQUAL, false},
+    {"NumericNotEquals", EQUAL, true},
+    {"NumericLessThan", LESS, false},
+    {"NumericGreaterThanEquals", LESS, true},
+    {"NumericGreaterThan", GREATER, false},
+    {"NumericLessThanEquals", GREATER, true},
+    {"DateEquals", EQUAL, false},
+    {"DateNotEquals", EQUAL, true},
+    {"DateLessThan", LESS, false},
+    {"DateGreaterThanEquals", LESS, true},
+    {"DateGreaterThan", GREATER, false},
+    {"DateLessThanEquals", GREATER, true},
     {"Null", ABSENT, false},
 };
 
@@ -180,6 +215,8 @@ static int find_operator(const char *name, bool *if_exists)
     *if_exists = length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0;
     if (*if_exists)
         length -= strlen(suffix);
+    if (*if_exists && length == 4 && memcmp(name, "Null", 4) == 0)
+        return -1;
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++)
         if (strlen(operators[i].name) == length && strncmp(operators[i].name, name, length) == 0)
             return (int)i;
@@ -208,36 +245,62 @@ static bool in_block(const char *address, const char *block)
     return true;
 }
 
+/* A number, or a date such as 2026-01-02T03:04:05Z as seconds since 1970. */
+static bool to_number(const char *text, double *out)
+{
+    struct tm parts = {0};
+    const char *rest = strptime(text, "%Y-%m-%d", &parts);
+    char *end;
+
+    if (!rest) {
+        *out = strtod(text, &end);
+        return end != text && !*end;
+    }
+    if (*rest == 'T')
+        rest = strptime(rest, "T%H:%M:%S", &parts);
+    *out = (double)timegm(&parts);
+    return rest && (!*rest || strcmp(rest, "Z") == 0);
+}
+
+static bool is_number(enum comparison comparison)
+{
+    return comparison == EQUAL || comparison == LESS || comparison == GREATER;
+}
+
 static bool compare(enum comparison comparison, const char *present, const char *wanted,
-    const struct policy_context *context)
+    const struct evaluation *at)
 {
     struct pattern pattern;
+    double has, wants;
 
     switch (comparison) {
     case BOOLEAN:
         return strcasecmp(present, wanted) == 0;
     case ADDRESS:
         return in_block(present, wanted);
-    case NUMBER: {
-        double difference = strtod(present, NULL) - strtod(wanted, NULL);
-
-        return difference >= 0 && difference <= 0;
-    }
+    case EQUAL:
+    case LESS:
+    case GREATER:
+        return to_number(present, &has) && to_number(wanted, &wants) &&
+               (comparison == LESS         ? has < wants
+                   : comparison == GREATER ? has > wants
+                                           : has >= wants && has <= wants);
     default:
-        return fill_in(&pattern, wanted, comparison == TEXT_LIKE, context) &&
+        return fill_in(&pattern, wanted, comparison == TEXT_LIKE, at) &&
                matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE);
     }
 }
 
 /* One key under one operator: any of the wanted values will do. */
-static enum outcome test_key(int rule, bool if_exists, const char *key, const json_t *wanted,
-    const struct policy_context *context)
+static enum outcome test_key(
+    int rule, bool if_exists, const char *key, const json_t *wanted, const struct evaluation *at)
 {
-    const char *value_of_key = context->variable ? context->variable(context->argument, key) : NULL;
+    const char *value_of_key = value_of(at, key);
     /* A copy: the wanted values may ask for variables of their own. */
     char copy[PATTERN_MAX];
     const char *present = value_of_key ? copy : NULL;
     bool found = false;
+    double ignored;
 
     if (value_of_key)
         snprintf(copy, sizeof(copy), "%s", value_of_key);
@@ -249,6 +312,8 @@ static enum outcome test_key(int rule, bool if_exists, const char *key, const js
             expected = json_is_true(wanted) ? "true" : "false";
         return (strcasecmp(expected, "true") == 0) == (present == NULL) ? HOLDS : FAILS;
     }
+    if (present && is_number(operators[rule].comparison) && !to_number(present, &ignored))
+        return FAILS;
     if (!present)
         return if_exists || operators[rule].negated ? HOLDS : FAILS;
     for (size_t i = 0; i < count_of(wanted) && !found; i++) {
@@ -256,13 +321,13 @@ static enum outcome test_key(int rule, bool if_exists, const char *key, const js
 
         if (!value && json_is_boolean(wanted))
             value = json_is_true(wanted) ? "true" : "false";
-        found = value && compare(operators[rule].comparison, present, value, context);
+        found = value && compare(operators[rule].comparison, present, value, at);
     }
     return found != operators[rule].negated ? HOLDS : FAILS;
 }
 
 /* All operators and all their keys have to hold. */
-static enum outcome test_condition(const json_t *condition, const struct policy_context *context)
+static enum outcome test_condition(const json_t *condition, const struct evaluation *at)
 {
     const char *name, *key;
     json_t *keys, *wanted;
@@ -276,7 +341,7 @@ static enum outcome test_condition(const json_t *condition, const struct policy_
             return UNKNOWN;
         json_object_foreach(keys, key, wanted)
         {
-            if (test_key(rule, if_exists, key, wanted, context) == FAILS)
+            if (test_key(rule, if_exists, key, wanted, at) == FAILS)
                 return FAILS;
         }
     }
@@ -409,7 +474,12 @@ static bool parse_document(struct policy *policy, char *why, size_t size)
         snprintf(why, size, "Statement is missing");
         return false;
     }
-    policy->statements = calloc(count_of(list) ? count_of(list) : 1, sizeof(*policy->statements));
+    if (json_is_array(list) && json_array_size(list) == 0) {
+        snprintf(why, size, "Statement is empty");
+        return false;
+    }
+    policy->variables = strcmp(version, "2012-10-17") == 0;
+    policy->statements = calloc(count_of(list), sizeof(*policy->statements));
     for (size_t i = 0; policy->statements && i < count_of(list); i++) {
         const json_t *one = json_is_array(list) ? json_array_get(list, i) : list;
 
@@ -452,7 +522,7 @@ void policy_free(struct policy *policy)
  * and no other one matches.
  */
 static enum outcome matches_any(
-    const json_t *patterns, const char *text, bool any_case, const struct policy_context *context)
+    const json_t *patterns, const char *text, bool any_case, const struct evaluation *at)
 {
     enum outcome outcome = FAILS;
 
@@ -460,7 +530,7 @@ static enum outcome matches_any(
         const char *item = item_of(patterns, i);
         struct pattern pattern;
 
-        if (!item || !fill_in(&pattern, item, true, context))
+        if (!item || !fill_in(&pattern, item, true, at))
             outcome = UNKNOWN;
         else if (matches(&pattern, text, any_case))
             return HOLDS;
@@ -469,22 +539,23 @@ static enum outcome matches_any(
 }
 
 static bool applies(const struct statement *statement, const char *action, const char *resource,
-    const struct policy_context *context)
+    const struct evaluation *at)
 {
-    enum outcome outcome = matches_any(statement->actions, action, true, context);
+    enum outcome outcome = matches_any(statement->actions, action, true, at);
 
     if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_actions)
         return false;
-    outcome = matches_any(statement->resources, resource, false, context);
+    outcome = matches_any(statement->resources, resource, false, at);
     if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_resources)
         return false;
-    outcome = statement->condition ? test_condition(statement->condition, context) : HOLDS;
+    outcome = statement->condition ? test_condition(statement->condition, at) : HOLDS;
     return outcome == HOLDS || (outcome == UNKNOWN && !statement->allows);
 }
 
 enum policy_verdict policy_evaluate(const struct policy *policy, const char *action,
     const char *resource, const struct policy_context *context)
 {
+    const struct evaluation at = {context, policy->variables};
     enum policy_verdict verdict = POLICY_SILENT;
 
     for (size_t i = 0; i < policy->count; i++) {
@@ -492,7 +563,7 @@ enum policy_verdict policy_evaluate(const struct policy *policy, const char *act
 
         if (verdict == POLICY_ALLOWS && statement->allows)
             continue;
-        if (applies(statement, action, resource, context)) {
+        if (applies(statement, action, resource, &at)) {
             if (!statement->allows)
                 return POLICY_DENIES;
             verdict = POLICY_ALLOWS;

@@ -9,6 +9,8 @@
 #include "core/base/suggest.h"
 #include "sandbox/operation.h"
 
+#define OWN_CHAINS 4096
+
 struct bucket {
     char name[200];
     double rate, tokens;
@@ -18,7 +20,8 @@ struct bucket {
 
 struct quotas {
     pthread_mutex_t mutex;
-    struct bucket *buckets;
+    struct bucket *buckets;         /* of operations */
+    struct bucket *own[OWN_CHAINS]; /* of client ids */
 };
 
 struct quotas *quotas_new(void)
@@ -31,16 +34,23 @@ struct quotas *quotas_new(void)
     return quotas;
 }
 
+static void free_buckets(struct bucket *bucket)
+{
+    while (bucket) {
+        struct bucket *next = bucket->next;
+
+        free(bucket);
+        bucket = next;
+    }
+}
+
 void quotas_free(struct quotas *quotas)
 {
     if (!quotas)
         return;
-    while (quotas->buckets) {
-        struct bucket *bucket = quotas->buckets;
-
-        quotas->buckets = bucket->next;
-        free(bucket);
-    }
+    free_buckets(quotas->buckets);
+    for (size_t i = 0; i < OWN_CHAINS; i++)
+        free_buckets(quotas->own[i]);
     pthread_mutex_destroy(&quotas->mutex);
     free(quotas);
 }
@@ -68,15 +78,25 @@ static double capacity(const struct bucket *bucket)
     return bucket->rate > 1 ? bucket->rate : 1;
 }
 
+static struct bucket *new_bucket(const char *name, double rate)
+{
+    struct bucket *bucket = calloc(1, sizeof(*bucket));
+
+    if (!bucket)
+        abort();
+    snprintf(bucket->name, sizeof(bucket->name), "%s", name);
+    bucket->rate = rate;
+    bucket->tokens = capacity(bucket);
+    bucket->filled = seconds();
+    return bucket;
+}
+
 static void set(struct quotas *quotas, const char *name, double rate)
 {
     struct bucket *bucket = find(quotas, name);
 
     if (!bucket) {
-        bucket = calloc(1, sizeof(*bucket));
-        if (!bucket)
-            abort();
-        snprintf(bucket->name, sizeof(bucket->name), "%s", name);
+        bucket = new_bucket(name, rate);
         bucket->next = quotas->buckets;
         quotas->buckets = bucket;
     }
@@ -111,45 +131,68 @@ static bool known(const char *name)
            strcmp(name, QUOTA_CONNECT_CLIENT) == 0;
 }
 
-bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
+/* "NAME=RATE" or "aws": what it asks for. False: `why` says what is wrong. */
+static bool parse(char *item, const char **name, double *rate, char *why, size_t size)
 {
-    const char *equals = strchr(text, '=');
-    struct setting setting = {quotas, -1};
+    char *equals = strchr(item, '='), *end = NULL;
     struct suggest suggest;
-    char name[64], *end = NULL;
 
-    if (strcmp(text, "aws") == 0) {
-        pthread_mutex_lock(&quotas->mutex);
-        operation_each(set_one, &setting);
-        pthread_mutex_unlock(&quotas->mutex);
+    *name = "*";
+    *rate = -1;
+    if (strcmp(item, "aws") == 0)
         return true;
-    }
-    if (equals && (size_t)(equals - text) < sizeof(name))
-        setting.rate = strtod(equals + 1, &end);
-    if (!end || end == equals + 1 || (*end && strcmp(end, "/s") != 0) || setting.rate < 0 ||
-        setting.rate > 1e9) {
+    if (equals)
+        *rate = strtod(equals + 1, &end);
+    if (!end || end == equals + 1 || (*end && strcmp(end, "/s") != 0) ||
+        !(*rate >= 0 && *rate <= 1e9)) {
         snprintf(why, size,
             "\"%s\" is no quota; write OPERATION=RATE, for example AttachPolicy=15, "
             "*=100, or aws",
-            text);
+            item);
         return false;
     }
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
-    if (strcmp(name, "*") != 0 && !known(name)) {
-        suggest_init(&suggest, name);
-        operation_each(offer, &suggest);
-        snprintf(why, size, "unknown operation \"%s\"%s%s%s", name,
-            suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
-            suggest.best ? "\"?" : "");
-        return false;
+    *equals = '\0';
+    *name = item;
+    if (strcmp(item, "*") == 0 || known(item))
+        return true;
+    suggest_init(&suggest, item);
+    operation_each(offer, &suggest);
+    snprintf(why, size, "unknown operation \"%s\"%s%s%s", item,
+        suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
+        suggest.best ? "\"?" : "");
+    return false;
+}
+
+/* All of the list, or with `apply` unset only the look whether it is one. */
+static bool walk(struct quotas *quotas, const char *text, bool apply, char *why, size_t size)
+{
+    char *copy = strdup(text), *rest = NULL;
+    struct setting setting = {quotas, 0};
+    const char *name;
+    bool good = copy && text[strspn(text, ", \n")];
+
+    if (!good)
+        snprintf(why, size, "the list is empty; *=0 takes all quotas away");
+    for (char *item = good ? strtok_r(copy, ", \n", &rest) : NULL; item && good;
+         item = strtok_r(NULL, ", \n", &rest)) {
+        good = parse(item, &name, &setting.rate, why, size);
+        if (good && apply && strcmp(name, "*") == 0)
+            operation_each(set_one, &setting);
+        else if (good && apply)
+            set(quotas, name, setting.rate);
     }
+    free(copy);
+    return good;
+}
+
+bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
+{
+    bool good;
+
     pthread_mutex_lock(&quotas->mutex);
-    if (strcmp(name, "*") == 0)
-        operation_each(set_one, &setting);
-    else
-        set(quotas, name, setting.rate);
+    good = walk(quotas, text, false, why, size) && walk(quotas, text, true, why, size);
     pthread_mutex_unlock(&quotas->mutex);
-    return true;
+    return good;
 }
 
 /* ------------------------------------------------------------------ taking */
@@ -192,22 +235,41 @@ bool quotas_take(struct quotas *quotas, const char *operation)
     return good;
 }
 
+/* The bucket of one client, made when it is first seen. On the way those that are full again, and
+ * so are as good as new ones, are given up. */
+static struct bucket *find_own(struct quotas *quotas, const char *who, double rate)
+{
+    unsigned hash = 5381;
+    struct bucket **link, *found = NULL;
+
+    for (const char *at = who; *at; at++)
+        hash = hash * 33 + (unsigned char)*at;
+    link = &quotas->own[hash % OWN_CHAINS];
+    while (*link) {
+        struct bucket *bucket = *link;
+
+        bucket->rate = rate;
+        if (strcmp(bucket->name, who) == 0) {
+            found = bucket;
+        } else if (bucket->tokens + (seconds() - bucket->filled) * rate >= capacity(bucket)) {
+            *link = bucket->next;
+            free(bucket);
+            continue;
+        }
+        link = &bucket->next;
+    }
+    return found ? found : (*link = new_bucket(who, rate));
+}
+
 bool quotas_take_for(struct quotas *quotas, const char *operation, const char *who)
 {
     const struct bucket *common;
-    char name[200];
     bool good = true;
 
     pthread_mutex_lock(&quotas->mutex);
     common = find(quotas, operation);
-    if (common && common->rate > 0) {
-        double rate = common->rate;
-
-        snprintf(name, sizeof(name), "%s/%s", operation, who);
-        if (!find(quotas, name))
-            set(quotas, name, rate);
-        good = take(find(quotas, name));
-    }
+    if (common && common->rate > 0)
+        good = take(find_own(quotas, who, common->rate));
     pthread_mutex_unlock(&quotas->mutex);
     return good;
 }

@@ -18,8 +18,9 @@ struct quotas *quotas_new(void);
 void quotas_free(struct quotas *quotas);
 
 /*
- * Take "NAME=RATE" in: calls a second of an operation, of all (`*`), or `aws` for AWS's default
- * of every operation; a rate of 0 takes the quota away. False: `why` says what is wrong.
+ * Take a list of "NAME=RATE" in: calls a second of an operation, of all (`*`), or `aws` for AWS's
+ * default of every operation; a rate of 0 takes the quota away. False: `why` says what is wrong,
+ * and nothing is changed.
  */
 bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size);
 /* The calls a second of an operation; 0: any number. */

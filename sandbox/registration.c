@@ -8,9 +8,11 @@
 #include "plugins/aws/sigv4.h"
 #include "sandbox/registration.h"
 #include "sandbox/resource.h"
+#include "sandbox/validate.h"
 
 #define DEPTH_MAX 16
 #define TEXT_BYTES_MAX (64 * 1024)
+#define NAME_MAX_BYTES 128
 
 struct template
 {
@@ -152,6 +154,8 @@ static const json_t *find_resource(
 
         if (!is || strcmp(is, type) != 0)
             continue;
+        if (json_object_get(resource, "OverrideSettings"))
+            fail(template, "The sandbox does not know the OverrideSettings of ", key);
         if (found)
             fail(template, "The template has more than one resource of the type ", type);
         found = json_object_get(resource, "Properties");
@@ -187,8 +191,7 @@ static json_t *make_certificate(struct template *template, const json_t *propert
         if (!row)
             fail(template, "There is no certificate ", id);
         else if (status)
-            state_change(request->state, "UPDATE certificates SET status = ?2 WHERE id = ?1",
-                STATE_WITH(id, wanted));
+            set_certificate_status(request, template->response, id, wanted);
     } else {
         fail(template,
             "A certificate needs CertificateSigningRequest, CertificatePem or CertificateId", "");
@@ -246,6 +249,8 @@ static json_t *make_thing(struct template *template, const json_t *properties)
 
     if (!name)
         fail(template, "A thing needs ThingName", "");
+    else if (strlen(name) > NAME_MAX_BYTES || !charset_holds(NAME, name))
+        fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
     if (!template->response->error)
         row = create_thing_row(
             template->request, template->response, name, type ? type : "", attributes);
@@ -277,8 +282,10 @@ static char *make_policy(struct template *template, const json_t *properties)
         free(document);
         return NULL;
     }
+    if (strlen(name) > NAME_MAX_BYTES || !charset_holds(POLICY_NAME, name))
+        fail(template, "PolicyName must satisfy the pattern ", charset_pattern(POLICY_NAME));
     present = has_row(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
-    if (!present && document)
+    if (!present && document && !template->response->error)
         create_policy_row(request, template->response, name, document);
     else if (!present)
         fail(template, "There is no policy ", name);
@@ -354,6 +361,20 @@ static void provision(struct template *template, const json_t *body)
     free(made.policy_made);
 }
 
+/* The model knows two errors for what goes wrong inside a template. */
+static void use_errors_of_model(struct response *response)
+{
+    const char *text = json_string_value(json_object_get(response->body, "message"));
+    char *copy = text ? strdup(text) : NULL;
+
+    if (strcmp(response->error, "ResourceAlreadyExistsException") == 0)
+        respond_error(response, 409, "ConflictingResourceUpdateException", "%s", copy ? copy : "");
+    else if (response->status < 500 && strcmp(response->error, "InvalidRequestException") != 0)
+        respond_error(
+            response, 400, "ResourceRegistrationFailureException", "%s", copy ? copy : "");
+    free(copy);
+}
+
 void register_thing(const struct request *request, struct response *response)
 {
     json_error_t error;
@@ -367,5 +388,7 @@ void register_thing(const struct request *request, struct response *response)
         provision(&template, body);
     else
         respond_invalid(response, "templateBody is not a JSON object: %s", error.text);
+    if (response->error)
+        use_errors_of_model(response);
     json_decref(body);
 }

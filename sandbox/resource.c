@@ -29,6 +29,10 @@ bool check_attributes(struct response *response, const json_t *attributes, size_
     const char *name;
     json_t *value;
 
+    if (attributes && !json_is_object(attributes)) {
+        respond_error(response, 400, "SerializationException", "attributes is no object");
+        return false;
+    }
     json_object_foreach((json_t *)attributes, name, value)
     {
         const char *text = json_string_value(value);
@@ -69,6 +73,19 @@ json_t *apply_attributes(const json_t *present, const json_t *payload)
             json_object_set(result, name, value);
     }
     return result ? result : json_object();
+}
+
+json_t *known_members(const json_t *object, const char *const *names)
+{
+    json_t *kept = json_object();
+
+    for (; *names; names++) {
+        json_t *value = json_object_get(object, *names);
+
+        if (value && !json_is_null(value))
+            json_object_set(kept, *names, value);
+    }
+    return kept;
 }
 
 bool check_policy(const struct request *request, struct response *response)

@@ -20,6 +20,12 @@ bool check_certificate(const struct request *request, struct response *response,
  */
 json_t *apply_attributes(const json_t *present, const json_t *payload);
 
+/*
+ * What is kept of a structure: those of its members that the service model has. An empty object
+ * where there is none; a new one.
+ */
+json_t *known_members(const json_t *object, const char *const *names);
+
 /* The tags of a new resource, from the input. False after an answer. */
 bool set_tags(const struct request *request, struct response *response, const char *arn);
 void clear_tags(const struct request *request, const char *arn);
@@ -31,6 +37,8 @@ json_t *create_thing_row(const struct request *request, struct response *respons
 json_t *create_certificate_row(const struct request *request, struct response *response,
     const char *pem, const char *status, const char *mode);
 /* Each false after an answer. */
+bool set_certificate_status(
+    const struct request *request, struct response *response, const char *id, const char *status);
 bool create_policy_row(const struct request *request, struct response *response, const char *name,
     const char *document);
 bool attach_policy_to(

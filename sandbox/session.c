@@ -134,8 +134,10 @@ static bool allowed(
     verdict = find_verdict(session, action[4], topic);
     if (verdict->action == action[4] && strcmp(verdict->topic, topic) == 0)
         return verdict->allowed;
-    verdict->action = action[4];
     verdict->allowed = grants_allow(session->grants, action, kind, topic);
+    verdict->action = action[4];
+    if (grants_depend_on_time(session->grants))
+        verdict->action = 0;
     snprintf(verdict->topic, sizeof(verdict->topic), "%s", topic);
     return verdict->allowed;
 }

@@ -62,7 +62,8 @@ static bool parse(const char *header, struct authorization *out)
            take_part(&rest, out->region, sizeof(out->region)) &&
            take_part(&rest, out->service, sizeof(out->service)) &&
            take_part(&rest, out->terminator, sizeof(out->terminator)) &&
-           strcmp(out->terminator, "aws4_request") == 0;
+           strcmp(out->terminator, "aws4_request") == 0 &&
+           !out->region[strspn(out->region, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
 static void format_time(int64_t moment, char text[20])
@@ -149,7 +150,7 @@ static bool compute(const struct signed_request *request, const struct authoriza
     struct sigv4_request to_sign;
     struct iotify_buffer list;
     size_t count = 0;
-    bool good, has_host = false;
+    bool good, has_host = false, has_date = false;
     char *rest = NULL;
 
     memcpy(names, authorization->signed_headers, sizeof(names));
@@ -159,9 +160,10 @@ static bool compute(const struct signed_request *request, const struct authoriza
         if (count == SIGNED_MAX)
             return false;
         has_host = has_host || strcmp(name, "host") == 0;
+        has_date = has_date || strcmp(name, "x-amz-date") == 0;
         headers[count++] = (struct sigv4_header){name, value ? value : ""};
     }
-    if (!has_host)
+    if (!has_host || !has_date)
         return false;
     to_sign = (struct sigv4_request){request->method, request->path, request->query, headers, count,
         request->body, request->body_size, timestamp, authorization->region,

@@ -4,6 +4,7 @@
 
 #include "sandbox/operation.h"
 #include "sandbox/resource.h"
+#include "sandbox/validate.h"
 
 #define DESCRIPTION_MAX 2028
 #define SEARCHABLE_MAX 3
@@ -23,11 +24,35 @@ static bool check_properties(const struct request *request, struct response *res
 
     if (!check_description(response, "thingTypeDescription", description))
         return false;
+    if (list && !json_is_array(list)) {
+        respond_error(response, 400, "SerializationException", "searchableAttributes is no list");
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+
+        if (name && *name && strlen(name) <= 128 && charset_holds(ATTRIBUTE_NAME, name))
+            continue;
+        respond_invalid(response, "A searchable attribute must satisfy the pattern %s",
+            charset_pattern(ATTRIBUTE_NAME));
+        return false;
+    }
     if (json_array_size(list) > SEARCHABLE_MAX) {
         respond_invalid(response, "At most %d searchable attributes are allowed", SEARCHABLE_MAX);
         return false;
     }
     return true;
+}
+
+/* To be freed. */
+static char *properties_text(const struct request *request)
+{
+    static const char *const names[] = {"thingTypeDescription", "searchableAttributes", NULL};
+    json_t *kept = known_members(json_object_get(request->input, "thingTypeProperties"), names);
+    char *text = json_dumps(kept, JSON_COMPACT);
+
+    json_decref(kept);
+    return text;
 }
 
 static void create_type(const struct request *request, struct response *response)
@@ -52,7 +77,7 @@ static void create_type(const struct request *request, struct response *response
     }
     id = make_id();
     now = now_text();
-    properties = json_dumps(json_object_get(request->input, "thingTypeProperties"), JSON_COMPACT);
+    properties = properties_text(request);
     state_change(request->state,
         "INSERT INTO thing_types (name, arn, id, properties, created) VALUES (?1, ?2, ?3, ?4,"
         " CAST(?5 AS INTEGER))",
