@@ -1234,3 +1234,67 @@ def register_thing_leaves_nothing_half(w):
               templateBody=json.dumps(TEMPLATE), parameters={
                   'Name': w.name('thing'), 'Id': identifier, 'Policy': w.name('policy')})
     w.missing(w.iot.describe_thing, thingName='x' + w.name('thing'))
+
+
+@case
+def register_thing_with_bad_name(w):
+    identifier, policy = w.certificate()[1], w.policy()
+    for name in ('a b', 'a/b', 'x' * 128):
+        w.refused('ResourceRegistrationFailureException', 400, w.iot.register_thing,
+                  templateBody=json.dumps(TEMPLATE), parameters={
+                      'Name': name, 'Id': identifier, 'Policy': policy})
+
+
+@case
+def register_thing_that_is_another_one(w):
+    identifier, policy, name = w.certificate()[1], w.policy(), w.name('thing')
+    w.iot.create_thing(thingName='x' + name, attributePayload={'attributes': {'other': '1'}})
+    w.refused('ConflictingResourceUpdateException', 409, w.iot.register_thing,
+              templateBody=json.dumps(TEMPLATE), parameters={
+                  'Name': name, 'Id': identifier, 'Policy': policy})
+
+
+@case
+def group_update_merges_attributes(w):
+    name = w.name('group')
+    w.iot.create_thing_group(thingGroupName=name, thingGroupProperties={
+        'thingGroupDescription': 'd', 'attributePayload': {'attributes': {'a': '1', 'b': '2'}}})
+    w.iot.update_thing_group(thingGroupName=name, thingGroupProperties={
+        'attributePayload': {'attributes': {'b': '3'}, 'merge': True}})
+    properties = w.iot.describe_thing_group(thingGroupName=name)['thingGroupProperties']
+    w.test.assertEqual({'a': '1', 'b': '3'}, properties['attributePayload']['attributes'])
+
+
+@case
+def group_arn_of_something_else(w):
+    group, thing = w.name('group'), w.name('thing')
+    arn = w.iot.create_thing_group(thingGroupName=group)['thingGroupArn']
+    w.iot.create_thing(thingName=thing)
+    w.iot.add_thing_to_thing_group(thingGroupArn=arn, thingName=thing)
+    w.invalid(w.iot.add_thing_to_thing_group, thingGroupArn=arn.replace('thinggroup', 'policy'),
+              thingName=thing)
+
+
+@case
+def type_with_bad_searchable_attribute(w):
+    w.invalid(w.iot.create_thing_type, thingTypeName=w.name('type'),
+              thingTypeProperties={'searchableAttributes': ['a b']})
+
+
+@case
+def policy_without_statements(w):
+    w.refused('MalformedPolicyException', 400, w.iot.create_policy, policyName=w.name('policy'),
+              policyDocument=json.dumps({'Version': '2012-10-17', 'Statement': []}))
+
+
+@case
+def policy_conditions_of_all_kinds(w):
+    for number, (operator, key, value) in enumerate((
+            ('NumericLessThan', 'aws:EpochTime', '9999999999'), ('Bool', 'aws:SecureTransport', 'true'),
+            ('DateGreaterThanEquals', 'aws:CurrentTime', '2026-01-01T00:00:00Z'),
+            ('IpAddress', 'aws:SourceIp', '10.0.0.0/8'), ('StringLikeIfExists', 'iot:ClientId', 'a*'),
+            ('ForAnyValue:StringEquals', 'iot:Connection.Thing.ThingTypeName', ['a', 'b']))):
+        w.iot.create_policy(policyName=f'{w.name("policy")}_{number}', policyDocument=json.dumps({
+            'Version': '2012-10-17', 'Statement': [{
+                'Effect': 'Allow', 'Action': 'iot:Connect', 'Resource': '*',
+                'Condition': {operator: {key: value}}}]}))

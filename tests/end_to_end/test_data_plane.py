@@ -1,6 +1,10 @@
 """The sandbox's MQTT and HTTPS with clients that this project did not write: mosquitto, paho, curl."""
+import contextlib
 import json
+import os
+import pathlib
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -34,15 +38,20 @@ class Device:
     """A paho client that remembers what happened to it."""
 
     def __init__(self, test, certificate, key, client_id, protocol=paho.MQTTv311, will=None,
-                 keepalive=60, clean=True):
+                 keepalive=60, clean=True, told=None):
         options = {} if protocol == paho.MQTTv5 else {'clean_session': clean}
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id, protocol=protocol,
                                   reconnect_on_failure=False, **options)
         self.client.tls_set(test.environment['AWS_CA_BUNDLE'], str(certificate), str(key))
         self.connected = self.ended = None
         self.messages, self.acknowledged, self.granted = [], [], []
-        self.client.on_connect = lambda c, u, flags, reason, properties: setattr(
-            self, 'connected', reason)
+        def on_connect(_client, _user, _flags, reason, properties):
+            if told is not None:
+                names = [name.replace(' ', '') for name in properties.names]
+                told.update((name, getattr(properties, name)) for name in names
+                            if hasattr(properties, name))
+            self.connected = reason
+        self.client.on_connect = on_connect
         self.client.on_disconnect = lambda c, u, flags, reason, properties: setattr(
             self, 'ended', reason)
         self.client.on_message = lambda c, u, message: self.messages.append(
@@ -117,6 +126,18 @@ class DataPlane(Case):
 
     def device(self, pair, client_id='dev', **options):
         return Device(self, *pair, client_id, **options)
+
+    @contextlib.contextmanager
+    def secure(self, pair, server_name='localhost', version=None, session=None):
+        """A TLS connection without an MQTT client."""
+        context = ssl.create_default_context(cafile=self.environment['AWS_CA_BUNDLE'])
+        context.load_cert_chain(*pair)
+        context.check_hostname = False
+        if version:
+            context.minimum_version = context.maximum_version = version
+        with socket.create_connection(('127.0.0.1', self.mqtt_port), 10) as plain, \
+                context.wrap_socket(plain, server_hostname=server_name, session=session) as secure:
+            yield secure
 
     def listener(self, *topics):
         """One that may do everything, and has subscribed."""
@@ -267,6 +288,41 @@ class Connecting(DataPlane):
             answer = b''
         self.assertEqual(b'', answer)
 
+    def test_another_name(self):
+        pair = self.certificate()
+        for name in ('elsewhere.example', 'localhost.example', '127.0.0.2'):
+            with self.assertRaises(ssl.SSLError):
+                with self.secure(pair, name):
+                    pass
+
+    def test_certificate_that_has_expired(self):
+        key = cases.make_key()
+        pem = cases.make_certificate(key, days=3 / 86400)
+        self.iot.register_certificate_without_ca(certificatePem=pem, status='ACTIVE')
+        pair = (self.write('c.pem', pem), self.write('k.pem', key.private_bytes(
+            cases.serialization.Encoding.PEM, cases.serialization.PrivateFormat.PKCS8,
+            cases.serialization.NoEncryption()).decode()))
+        time.sleep(3.5)
+        self.assert_refused(self.device(pair))
+
+    def test_what_mqtt_5_tells(self):
+        told = {}
+        device = Device(self, *self.certificate(), '', protocol=paho.MQTTv5, keepalive=5,
+                        told=told)
+        self.assertTrue(device.is_in())
+        self.assertRegex(told['AssignedClientIdentifier'], r'^\$GEN/')
+        self.assertEqual(30, told['ServerKeepAlive'])
+        self.assertEqual(0, told['SubscriptionIdentifierAvailable'])
+        self.assertEqual(149504, told['MaximumPacketSize'])
+        self.assertEqual(1, told['MaximumQoS'])
+
+    def test_clients_that_resume_tls(self):
+        pair, session = self.certificate(), None
+        for _ in range(3):
+            with self.secure(pair, version=ssl.TLSVersion.TLSv1_2, session=session) as secure:
+                secure.sendall(bytes.fromhex('101000044d5154540402003c000474657374'))
+                self.assertEqual(bytes.fromhex('20020000'), secure.recv(10))
+
     def test_tls_versions(self):
         pair = self.certificate()
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -309,6 +365,57 @@ class Messages(DataPlane):
         device.client.publish('other/a', b'x', 0)
         self.assertTrue(device.is_out())
         self.assertEqual('Not authorized', str(device.ended))
+
+    def test_reserved_topics(self):
+        device = self.device(self.certificate())
+        self.assertTrue(device.is_in())
+        self.assertEqual([128, 128, 1], device.subscribe('$SYS/#', '$other/x', '$aws/things/x/y'))
+        self.assertFalse(device.publish('$other/x'))
+        self.assertTrue(device.is_out())
+
+    def test_prefixes_do_not_count(self):
+        device = self.device(self.certificate())
+        self.assertTrue(device.is_in())
+        self.assertEqual([1, 128], device.subscribe('$share/g/a/b/c/d/e/f/g/h',
+                                                    '$share/g/a/b/c/d/e/f/g/h/i'))
+        self.assertTrue(device.publish('$aws/rules/r/' + 'x' * 256))
+        self.assertFalse(device.publish('$aws/rules/r/' + 'x' * 257))
+
+    def test_subscription_identifier(self):
+        device = self.device(self.certificate(), protocol=paho.MQTTv5)
+        self.assertTrue(device.is_in())
+        properties = Properties(PacketTypes.SUBSCRIBE)
+        properties.SubscriptionIdentifier = 7
+        device.client.subscribe('t', 1, properties=properties)
+        self.assertTrue(device.is_out())
+        self.assertEqual('Subscription identifiers not supported', str(device.ended))
+
+    def test_alias_of_a_message_that_was_refused(self):
+        """The next one by that alias is refused too, and does not go to the alias's older topic."""
+        listener = self.listener('#')
+        device = self.device(self.certificate(self.OWN), protocol=paho.MQTTv5)
+        self.assertTrue(device.is_in())
+        for topic, answer in (('own/a', 'Success'), ('', 'Success'), ('other/a', 'Not authorized'),
+                              ('', 'Not authorized'), ('own/b', 'Success'), ('', 'Success')):
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.TopicAlias = 1
+            self.assertTrue(device.publish(topic, properties=properties))
+            self.assertEqual(answer, str(device.acknowledged[-1]), topic)
+        self.assertTrue(Device.wait(lambda: [topic for topic, _ in listener.messages] == [
+            'own/a', 'own/a', 'own/b', 'own/b']), listener.messages)
+
+    def test_nothing_is_lost_with_the_connection(self):
+        """What was sent before the connection closes is delivered, whether or not it was parted."""
+        listener = self.listener('last')
+        pair = self.certificate()
+        for number in range(20):
+            with self.secure(pair) as secure:
+                secure.sendall(bytes.fromhex('101000044d5154540402003c000474657374'))
+                self.assertEqual(bytes.fromhex('20020000'), secure.recv(10))
+                secure.sendall(b'\x30\x08\x00\x04last%02d' % number)
+                if number % 2:
+                    secure.sendall(b'\xe0\x00')
+        self.assertTrue(Device.wait(lambda: len(listener.messages) == 20), listener.messages)
 
     def test_subscribe_is_checked(self):
         device = self.device(self.certificate(self.OWN))
@@ -470,6 +577,52 @@ class LiveChanges(DataPlane):
         self.assertFalse(self.live.publish('t'))
 
 
+class DetachTakesItsTime(DataPlane):
+    options = ('--detach-delay', '600ms')
+
+    def test_session_loses_what_its_thing_gave(self):
+        pair = self.certificate(document(
+            statement('iot:Connect', '*'),
+            statement('iot:Publish', 'topic/${iot:Connection.Thing.ThingName}')))
+        self.iot.create_thing(thingName='dev')
+        self.iot.attach_thing_principal(thingName='dev', principal=self.arn)
+        device = self.device(pair)
+        self.assertTrue(device.is_in())
+        self.assertTrue(device.publish('dev'))
+        self.iot.detach_thing_principal(thingName='dev', principal=self.arn)
+        self.assertTrue(device.publish('dev'))
+        time.sleep(1)
+        self.assertFalse(device.publish('dev'))
+
+
+class Restart(DataPlane):
+    def test_retained_messages_and_sessions(self):
+        listener_pair, pair = self.certificate(), self.certificate()
+        listener = self.device(listener_pair, 'listener', clean=False)
+        self.assertTrue(listener.is_in())
+        self.assertEqual([1], listener.subscribe('t'))
+        listener.stop()
+        device = self.device(pair)
+        self.assertTrue(device.is_in())
+        self.assertTrue(device.publish('t', b'queued'))
+        self.assertTrue(device.publish('kept', b'retained', retain=True))
+        self.process.kill()
+        self.process.wait()
+        self.process = self.start_sandbox(*self.options)
+        again = self.device(listener_pair, 'listener', clean=False)
+        self.assertTrue(again.is_in())
+        self.assertTrue(Device.wait(lambda: again.messages == [('t', b'queued')]), again.messages)
+        self.assertEqual([1], again.subscribe('kept'))
+        self.assertTrue(Device.wait(lambda: ('kept', b'retained') in again.messages))
+
+    def test_a_broker_that_ends(self):
+        children = pathlib.Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
+        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        self.assertEqual(1, self.process.wait(20))
+        self.assertIn('the broker has ended, by signal 9',
+                      (self.folder / 'started.log').read_text())
+
+
 class Https(DataPlane):
     def post(self, path, pair, body=b'hello', method='POST', alpn=None, port=None):
         context = ssl.create_default_context(cafile=self.environment['AWS_CA_BUNDLE'])
@@ -501,7 +654,8 @@ class Https(DataPlane):
         pair = self.certificate(document(statement('iot:Publish', 'topic/allowed')))
         self.assertEqual(200, self.post('/topics/allowed', pair)[0])
         self.assertEqual(403, self.post('/topics/forbidden', pair)[0])
-        self.assertEqual(400, self.post('/topics/a/%23', pair)[0])
+        for topic in ('a/%23', 'a%00b', '%24SYS/x', 'a/b/c/d/e/f/g/h/i', 'x' * 257):
+            self.assertEqual(400, self.post('/topics/' + topic, pair)[0], topic)
         self.assertEqual(400, self.post('/topics/allowed?qos=2', pair)[0])
         self.assertEqual(404, self.post('/elsewhere', pair)[0])
         self.assertEqual(405, self.post('/topics/allowed', pair, None, 'GET')[0])
@@ -524,6 +678,9 @@ class Https(DataPlane):
                               aws_access_key_id='AKIDTEST',
                               aws_secret_access_key='secret-of-the-test')
         client.publish(topic='signed', qos=1, payload=b'by boto')
+        for topic in ('a/#', '$SYS/x', 'a/b/c/d/e/f/g/h/i'):
+            with self.assertRaises(client.exceptions.InvalidRequestException):
+                client.publish(topic=topic, qos=1, payload=b'x')
         self.assertTrue(Device.wait(lambda: listener.messages == [('signed', b'by boto')]))
 
 

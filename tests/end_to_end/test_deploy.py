@@ -119,7 +119,8 @@ class Deploy(Case):
         self.check_nothing_left()
 
     def test_existing_policy_is_left_alone(self):
-        document = json.dumps({'Version': '2012-10-17', 'Statement': []})
+        document = json.dumps({'Version': '2012-10-17', 'Statement': [
+            {'Effect': 'Deny', 'Action': 'iot:*', 'Resource': '*'}]})
         self.boto().create_policy(policyName='IOTIFY_AUTOMATED_POLICY', policyDocument=document)
         self.write('job.yaml', job(2))
         summary = self.summary('job.yaml', 'deploy', status=1)

@@ -64,7 +64,7 @@ class Requests(Case):
             answer = connection.getresponse()
             text = answer.read().decode()
         code = answer.getheader('x-amzn-ErrorType')
-        return answer.status, code or ('Code' in text and text.split('<Code>')[1].split('<')[0])
+        return answer.status, code or ('<Code>' in text and text.split('<Code>')[1].split('<')[0])
 
     def admin(self, method='GET', path='', body=''):
         connection = http.client.HTTPConnection('127.0.0.1', self.api_port, timeout=20)
@@ -117,9 +117,13 @@ class Signatures(Requests):
                       'AWS4-HMAC-SHA256 ' + 'Credential=' + '/' * 3000):
             self.assertEqual((403, 'IncompleteSignatureException'), self.send(
                 'GET', '/things', {**good, 'Authorization': value}), value)
-        self.assertEqual((403, 'InvalidSignatureException'), self.send(
+        for unsigned in ('host', 'x-amz-date'):
+            self.assertEqual((403, 'InvalidSignatureException'), self.send(
+                'GET', '/things', {**good, 'Authorization': good['Authorization'].replace(
+                    unsigned, 'accept')}))
+        self.assertEqual((403, 'IncompleteSignatureException'), self.send(
             'GET', '/things', {**good, 'Authorization': good['Authorization'].replace(
-                'host', 'accept')}))
+                'eu-central-1', 'no"where')}))
 
     def test_sts_has_codes_of_its_own(self):
         self.assertEqual('123456789012', self.boto('sts').get_caller_identity()['Account'])
@@ -127,6 +131,12 @@ class Signatures(Requests):
                               ({'key': 'AKIDOTHER'}, 'InvalidClientTokenId')):
             self.assertEqual((code, 403), self.code(
                 self.boto('sts', config=ONCE, **options).get_caller_identity))
+        for method, path, body, expected in (
+                ('GET', '/?Action=GetCallerIdentity&Version=2011-06-15', '', (200, False)),
+                ('POST', '/', 'Version=2011-06-15&Action=GetCallerIdentity', (200, False)),
+                ('POST', '/', 'Action=Nothing', (400, 'InvalidAction'))):
+            self.assertEqual(expected, self.send(
+                method, path, self.signed(method, path, body, service='sts'), body))
 
     def test_names_that_need_encoding(self):
         for name in ('a:b', 'a-b_c', 'A' * 128):
@@ -367,9 +377,11 @@ class Quotas(Requests):
         self.assertIn('ThrottlingException', self.burst(200, self.iot.list_things))
         self.assertEqual(200, self.admin('PUT', '/quotas', '*=0')[0])
         self.assertEqual({'OK'}, set(self.burst(50, self.iot.list_things)))
-        status, answer = self.admin('PUT', '/quotas', 'CreateTing=5')
-        self.assertEqual(400, status)
-        self.assertIn('CreateThing', answer['message'])
+        for body in ('CreateTing=5', 'ListThings=1,CreateTing=5', 'ListThings=nan', 'ListThings=-1',
+                     'ListThings', ''):
+            status, answer = self.admin('PUT', '/quotas', body)
+            self.assertEqual(400, status, body)
+        self.assertEqual({'OK'}, set(self.burst(50, self.iot.list_things)))
 
     def test_service_quotas_tells_what_holds(self):
         import boto3
@@ -454,12 +466,14 @@ class Faults(Requests):
 
     def test_wrong_settings(self):
         for body in ('', 'x', 'throttle=101%', 'throttle=-1%', 'throttle=', 'throtle=1%',
-                     'CreateTing:error=1%', 'latency=x', 'latency=1s~', ','):
+                     'CreateTing:error=1%', 'latency=x', 'latency=1s~', ',', 'throttle=nan%',
+                     'CreateThing:stall=1%', 'Connect:latency=1s', 'Connect:throttle=1%',
+                     'throttle=1%,error=x'):
             status, answer = self.admin('PUT', '/faults', body)
             self.assertEqual(400, status, (body, answer))
             self.assertTrue(answer['message'])
         self.assertEqual('', self.admin()[1]['faults'])
-        for body in ('', 'x', '1x', '-'):
+        for body in ('', 'x', '1x', '-', '-1', ' 1', '9' * 30):
             self.assertEqual(400, self.admin('PUT', '/seed', body)[0], body)
         self.assertEqual(404, self.admin('GET', '/nothing')[0])
         self.assertEqual(404, self.admin('POST', '/faults', 'none')[0])
@@ -522,6 +536,23 @@ class AroundACommand(Case):
             SANDBOX, '--dir', 'file', *self.PORTS, '--', 'true', status=1).stderr)
         self.assertIn('cannot use the folder', self.run_program(
             SANDBOX, '--dir', 'no/such/folder', *self.PORTS, '--', 'true', status=1).stderr)
+
+    def test_folder_with_blanks(self):
+        self.run_program(SANDBOX, '--dir', 'a folder', *self.PORTS, '--', 'true')
+
+    def test_help_does_nothing_else(self):
+        self.write('kept/state.db', '')
+        for option in ('--help', '--version', '--operations'):
+            self.assertTrue(self.run_program(SANDBOX, '--dir', 'kept', '--reset', option).stdout)
+        self.assertTrue((self.folder / 'kept/state.db').exists())
+
+    def test_no_way_past_it(self):
+        done = self.run_program(
+            SANDBOX, *self.PORTS, '--', 'sh', '-c',
+            'echo "$AWS_PROFILE$AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" $AWS_REGION $AWS_DEFAULT_REGION',
+            environment={'AWS_PROFILE': 'mine', 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS': 'true',
+                         'AWS_REGION': '', 'AWS_DEFAULT_REGION': 'us-west-2'})
+        self.assertEqual(' us-west-2 us-west-2\n', done.stdout)
 
     def test_state_that_is_none(self):
         self.write('sandbox/state.db', 'this is no database, and long enough to be seen as none')
