@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The sandbox's suites with a sandbox that ThreadSanitizer watches: a race ends it with status 66.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cmake --preset thread -DIOTIFY_TESTS=ON >/dev/null
+cmake --build --preset thread --target iotify-sandbox
+export TSAN_OPTIONS=halt_on_error=1:exitcode=66 IOTIFY_BUILD=$PWD/build/thread
+cd tests/end_to_end
+PYTHONDONTWRITEBYTECODE=1 ../../build/venv/bin/python -m unittest \
+    test_control_plane.Sandbox test_data_plane test_sandbox
