@@ -129,7 +129,8 @@ int main(int count, char **arguments)
     unsigned long acknowledged = 0;
     size_t next = 0;
 
-    if (count != 7 || !all || SSL_CTX_load_verify_locations(context, arguments[2], NULL) != 1 ||
+    if (count != 7 || !all || sessions == 0 ||
+        SSL_CTX_load_verify_locations(context, arguments[2], NULL) != 1 ||
         SSL_CTX_use_certificate_chain_file(context, arguments[3]) != 1 ||
         SSL_CTX_use_PrivateKey_file(context, arguments[4], SSL_FILETYPE_PEM) != 1)
         fail("takes PORT CA CERTIFICATE KEY SESSIONS SECONDS");
@@ -157,5 +158,6 @@ int main(int count, char **arguments)
             fill(&all[next++ % sessions], time);
     }
     printf("%.0f\n", (double)acknowledged / (now() - begun));
+    free(all);
     return 0;
 }

@@ -368,7 +368,8 @@ static void set_region(void)
     const char *region = getenv("AWS_REGION"), *other = getenv("AWS_DEFAULT_REGION");
 
     setenv("AWS_REGION", other && *other ? other : "eu-central-1", region && !*region);
-    setenv("AWS_DEFAULT_REGION", getenv("AWS_REGION"), other && !*other);
+    region = getenv("AWS_REGION");
+    setenv("AWS_DEFAULT_REGION", region ? region : "", other && !*other);
 }
 
 static void set_environment(const struct sandbox *sandbox)
