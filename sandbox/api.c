@@ -14,6 +14,7 @@
 #include "sandbox/validate.h"
 
 #define BODY_MAX (1024 * 1024)
+#define BODY_READ_MAX (16 * BODY_MAX)
 #define CONNECTIONS_MAX 4000
 #define IDLE_SECONDS 120
 /* So that a call that waits for a key to be made does not hold up all others. */
@@ -464,6 +465,24 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
     *context = NULL;
 }
 
+/* A little too much is read and answered, which clients understand best; much is not waited for. */
+static bool announces_too_much(struct MHD_Connection *connection)
+{
+    const char *length = header_of(connection, "content-length");
+
+    return length && strtoull(length, NULL, 10) > BODY_READ_MAX;
+}
+
+static enum MHD_Result refuse_body(struct MHD_Connection *connection)
+{
+    json_t *body = json_pack("{s:s}", "message", "The body is too large");
+    enum MHD_Result result = send_text(connection, 413, json_dumps(body, JSON_COMPACT),
+        "application/json", "RequestEntityTooLargeException");
+
+    json_decref(body);
+    return result;
+}
+
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
@@ -476,7 +495,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         return MHD_NO;
     if (!exchange->begun) {
         exchange->begun = true;
-        return MHD_YES;
+        return announces_too_much(connection) ? refuse_body(connection) : MHD_YES;
     }
     if (*size) {
         iotify_buffer_append(&exchange->body, data, *size);

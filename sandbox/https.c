@@ -16,6 +16,7 @@
 #include "sandbox/topic.h"
 
 #define PAYLOAD_MAX (128 * 1024)
+#define PAYLOAD_READ_MAX (16 * PAYLOAD_MAX)
 #define CONNECTIONS_MAX 8000
 
 /* One connection; the server knows it by its number, as an address that is made up. */
@@ -150,8 +151,14 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     if (!exchange)
         return MHD_NO;
     if (!exchange->begun) {
+        const char *length =
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "content-length");
+
         exchange->begun = true;
-        return MHD_YES;
+        /* A little too much is read and answered; much is not waited for. */
+        return length && strtoull(length, NULL, 10) > PAYLOAD_READ_MAX
+                   ? answer(connection, 413, "Payload too large")
+                   : MHD_YES;
     }
     if (*size) {
         iotify_buffer_append(&exchange->body, data, *size);

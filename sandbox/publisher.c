@@ -35,8 +35,9 @@ void publisher_close(struct publisher *publisher)
     if (!publisher)
         return;
     if (publisher->mosquitto) {
+        /* Its thread ends by itself then; cancelled it might hold a lock. */
         mosquitto_disconnect(publisher->mosquitto);
-        mosquitto_loop_stop(publisher->mosquitto, true);
+        mosquitto_loop_stop(publisher->mosquitto, false);
         mosquitto_destroy(publisher->mosquitto);
     }
     mosquitto_lib_cleanup();
