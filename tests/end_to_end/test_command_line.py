@@ -1,5 +1,4 @@
 import json
-import re
 
 from support import Case, IOTIFYD, TEMPLATE_NONE, job, local_job
 

@@ -3,13 +3,10 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
 import socket
 import ssl
-import subprocess
 import time
-import unittest
 import urllib.request
 
 import paho.mqtt.client as paho
@@ -540,6 +537,17 @@ class Messages(DataPlane):
         self.assertTrue(sender.publish('t', b'while away'))
         again = self.device(pair, clean=False)
         self.assertTrue(Device.wait(lambda: again.messages == [('t', b'while away')]))
+
+
+    def test_mosquittos_own_clients(self):
+        certificate, key = self.certificate()
+        common = ('-h', 'localhost', '-p', str(self.mqtt_port), '--cafile',
+                  self.environment['AWS_CA_BUNDLE'], '--cert', str(certificate), '--key', str(key),
+                  '-q', '1')
+        for version in ('mqttv311', 'mqttv5'):
+            self.run_program('mosquitto_pub', *common, '-V', version, '-t', 'a/b', '-m', version, '-r')
+            self.assertEqual(version + '\n', self.run_program(
+                'mosquitto_sub', *common, '-V', version, '-t', 'a/+', '-C', '1', '-W', '20').stdout)
 
 
 class LiveChanges(DataPlane):

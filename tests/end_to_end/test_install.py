@@ -1,5 +1,4 @@
 """What `cmake --install` puts down works where it lies, and an outsider can build a plugin on it."""
-import os
 import pathlib
 import shutil
 import subprocess

@@ -349,6 +349,29 @@ class State(Case):
             '--', 'true', status=1).stderr)
 
 
+class Keys(Requests):
+    def setUp(self):
+        Case.setUp(self)
+        self.environment['XDG_CACHE_HOME'] = str(self.folder / 'cache')
+
+    def ready(self):
+        return self.admin()[1]['keys_ready']
+
+    def test_made_ahead_and_kept(self):
+        process = self.start_sandbox('--ephemeral')
+        end = time.monotonic() + 60
+        while self.ready() < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        process.terminate()
+        self.assertEqual(0, process.wait(30))
+        files = [path for path in (self.folder / 'cache').rglob('*') if path.is_file()]
+        self.assertGreaterEqual(len(files), 2)
+        self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in files})
+        self.assertEqual({0o700}, {path.parent.stat().st_mode & 0o777 for path in files})
+        self.start_sandbox('--ephemeral')
+        self.assertGreaterEqual(self.ready(), 2)
+
+
 class Quotas(Requests):
     options = ('--detach-delay', '0', '--quota', 'CreateThing=5', '--quota', 'DescribeThing=1')
 
