@@ -161,19 +161,6 @@ static void describe_group(const struct request *request, struct response *respo
     json_decref(row);
 }
 
-/* False after an answer. */
-static bool expected_version(
-    const struct request *request, struct response *response, const json_t *row)
-{
-    if (!input_given(request, "expectedVersion") ||
-        input_number(request, "expectedVersion") == row_integer(row, "version"))
-        return true;
-    respond_error(response, 409, "VersionConflictException",
-        "The version for thing group %s does not match the expected version",
-        row_text(row, "name"));
-    return false;
-}
-
 static void update_group(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingGroupName");
@@ -183,7 +170,8 @@ static void update_group(const struct request *request, struct response *respons
 
     if (!row)
         respond_not_found(response, "Thing group", name);
-    else if (expected_version(request, response, row) && check_properties(request, response)) {
+    else if (check_version(request, response, "thing group", row) &&
+             check_properties(request, response)) {
         before = row_json(row, "properties");
         next = next_properties(request, before);
         properties = json_dumps(next, JSON_COMPACT);
@@ -227,7 +215,7 @@ static void delete_group(const struct request *request, struct response *respons
     json_t *row = find_group(request, name);
 
     /* AWS answers the same whether or not there was one; its members stay things. */
-    if (row && expected_version(request, response, row)) {
+    if (row && check_version(request, response, "thing group", row)) {
         if (has_row(
                 request, "SELECT 1 FROM thing_groups WHERE parent = ?1 LIMIT 1", STATE_WITH(name)))
             respond_invalid(response, "Cannot delete thing group %s, it has child groups", name);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "core/base/utf8.h"
+
 /* ------------------------------------------------------------------ reading */
 
 /* What is left of a body. Once it was too short, everything read is empty and `failed` stays. */
@@ -75,12 +77,67 @@ struct properties {
     bool identifier; /* of a subscription */
 };
 
+/* One property; what is looked for is noted in `found`. */
+static void take_property(struct reader *inside, const uint8_t *body, struct properties *found)
+{
+    switch (take_byte(inside)) {
+    case 0x01: /* payload format */
+    case 0x17: /* request problem information */
+    case 0x19: /* request response information */
+        take_byte(inside);
+        break;
+    case 0x02: /* message expiry */
+    case 0x11: /* session expiry */
+    case 0x18: /* will delay */
+    case 0x27: /* maximum packet size */
+        take(inside, 4);
+        break;
+    case 0x21: /* receive maximum */
+    case 0x22: /* topic alias maximum */
+        take(inside, 2);
+        break;
+    case 0x23: {
+        size_t at = (size_t)(inside->at - 1 - body);
+        uint16_t alias = take_number(inside);
+
+        inside->failed = inside->failed || alias == 0 || found->alias != 0;
+        found->alias = alias;
+        found->alias_at = at;
+        break;
+    }
+    case 0x0b: { /* subscription identifier */
+        size_t bytes = 0;
+
+        if (read_length(inside->at, (size_t)(inside->end - inside->at), &bytes) < 0 ||
+            !take(inside, bytes))
+            inside->failed = true;
+        found->identifier = true;
+        break;
+    }
+    case 0x03: /* content type */
+    case 0x08: /* response topic */
+    case 0x09: /* correlation data */
+    case 0x15: /* authentication method */
+    case 0x16: /* authentication data */
+        take_text(inside);
+        break;
+    case 0x26: /* user property */
+        take_text(inside);
+        take_text(inside);
+        break;
+    default:
+        inside->failed = true;
+        break;
+    }
+}
+
 /* Walks over the properties; `found` may be NULL. */
 static void take_properties(struct reader *reader, int level, struct properties *found)
 {
+    struct properties properties = {0};
+    const uint8_t *at;
     size_t used = 0;
     long size;
-    struct reader inside;
 
     if (level != MQTT_5)
         return;
@@ -89,67 +146,18 @@ static void take_properties(struct reader *reader, int level, struct properties 
         reader->failed = true;
         return;
     }
-    inside = (struct reader){reader->at, reader->at, reader->at + size, false};
-    if (!take(reader, (size_t)size))
-        return;
-    if (found)
-        *found =
-            (struct properties){.at = (size_t)(inside.at - reader->start), .size = (size_t)size};
-    while (inside.at < inside.end && !inside.failed) {
-        switch (take_byte(&inside)) {
-        case 0x01: /* payload format */
-        case 0x17: /* request problem information */
-        case 0x19: /* request response information */
-            take_byte(&inside);
-            break;
-        case 0x02: /* message expiry */
-        case 0x11: /* session expiry */
-        case 0x18: /* will delay */
-        case 0x27: /* maximum packet size */
-            take(&inside, 4);
-            break;
-        case 0x21: /* receive maximum */
-        case 0x22: /* topic alias maximum */
-            take(&inside, 2);
-            break;
-        case 0x23: {
-            size_t at = (size_t)(inside.at - 1 - reader->start);
-            uint16_t alias = take_number(&inside);
+    at = take(reader, (size_t)size);
+    if (at) {
+        struct reader inside = {at, at, at + size, false};
 
-            if (found) {
-                inside.failed = inside.failed || alias == 0 || found->alias != 0;
-                found->alias = alias;
-                found->alias_at = at;
-            }
-            break;
-        }
-        case 0x0b: { /* subscription identifier */
-            size_t bytes = 0;
-
-            if (read_length(inside.at, (size_t)(inside.end - inside.at), &bytes) < 0 ||
-                !take(&inside, bytes))
-                inside.failed = true;
-            if (found)
-                found->identifier = true;
-            break;
-        }
-        case 0x03: /* content type */
-        case 0x08: /* response topic */
-        case 0x09: /* correlation data */
-        case 0x15: /* authentication method */
-        case 0x16: /* authentication data */
-            take_text(&inside);
-            break;
-        case 0x26: /* user property */
-            take_text(&inside);
-            take_text(&inside);
-            break;
-        default:
-            inside.failed = true;
-            break;
-        }
+        properties.at = (size_t)(at - reader->start);
+        properties.size = (size_t)size;
+        while (inside.at < inside.end && !inside.failed)
+            take_property(&inside, reader->start, &properties);
+        reader->failed = reader->failed || inside.failed;
     }
-    reader->failed = reader->failed || inside.failed;
+    if (found)
+        *found = properties;
 }
 
 enum mqtt_found mqtt_find(
@@ -388,34 +396,14 @@ void mqtt_put_disconnect(struct iotify_buffer *out, int level, uint8_t reason)
 
 /* ------------------------------------------------------------------ texts */
 
-/* The size of the UTF-8 character at `at`, 0 when it is none. */
-static size_t character_size(const uint8_t *at, size_t left)
-{
-    size_t size = *at < 0x80                  ? 1
-                  : *at >= 0xc2 && *at < 0xe0 ? 2
-                  : *at >= 0xe0 && *at < 0xf0 ? 3
-                  : *at >= 0xf0 && *at < 0xf5 ? 4
-                                              : 0;
-
-    if (size == 0 || size > left || *at == 0)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) ||
-        (*at == 0xf0 && at[1] < 0x90) || (*at == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return size;
-}
-
 bool mqtt_valid_text(struct mqtt_text text)
 {
     const uint8_t *at = (const uint8_t *)text.data;
 
     for (size_t i = 0; i < text.size;) {
-        size_t size = character_size(at + i, text.size - i);
+        size_t size = utf8_size(at + i, text.size - i);
 
-        if (size == 0)
+        if (size == 0 || at[i] == 0)
             return false;
         i += size;
     }

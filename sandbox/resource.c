@@ -114,6 +114,17 @@ bool check_group(const struct request *request, struct response *response, const
     return false;
 }
 
+bool check_version(
+    const struct request *request, struct response *response, const char *kind, const json_t *row)
+{
+    if (!input_given(request, "expectedVersion") ||
+        input_number(request, "expectedVersion") == row_integer(row, "version"))
+        return true;
+    respond_error(response, 409, "VersionConflictException",
+        "The version for %s %s does not match the expected version", kind, row_text(row, "name"));
+    return false;
+}
+
 bool check_certificate(const struct request *request, struct response *response, const char *arn)
 {
     if (has_row(request, "SELECT 1 FROM certificates WHERE arn = ?1", STATE_WITH(arn)))

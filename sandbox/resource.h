@@ -11,6 +11,9 @@ bool check_attributes(struct response *response, const json_t *attributes, size_
 bool check_policy(const struct request *request, struct response *response);
 bool check_thing(const struct request *request, struct response *response, const char *name);
 bool check_group(const struct request *request, struct response *response, const char *name);
+/* That of the row is the expected one, where one is expected; it counts from 1 with each change. */
+bool check_version(
+    const struct request *request, struct response *response, const char *kind, const json_t *row);
 /* The certificate of an ARN. */
 bool check_certificate(const struct request *request, struct response *response, const char *arn);
 

@@ -119,18 +119,6 @@ static void describe_thing(const struct request *request, struct response *respo
     json_decref(row);
 }
 
-/* False after an answer. The version counts from 1 and grows with each change. */
-static bool expected_version(
-    const struct request *request, struct response *response, const json_t *row)
-{
-    if (!input_given(request, "expectedVersion") ||
-        input_number(request, "expectedVersion") == row_integer(row, "version"))
-        return true;
-    respond_error(response, 409, "VersionConflictException",
-        "The version for thing %s does not match the expected version", row_text(row, "name"));
-    return false;
-}
-
 static void change_thing(
     const struct request *request, struct response *response, const json_t *row)
 {
@@ -165,7 +153,7 @@ static void update_thing(const struct request *request, struct response *respons
         respond_not_found(response, "Thing", name);
     else if (input_flag(request, "removeThingType") && input_given(request, "thingTypeName"))
         respond_invalid(response, "Cannot set and remove the thing type at once");
-    else if (expected_version(request, response, row))
+    else if (check_version(request, response, "thing", row))
         change_thing(request, response, row);
     json_decref(row);
 }
@@ -195,7 +183,7 @@ static void delete_thing(const struct request *request, struct response *respons
     json_t *row = find_thing(request, name);
 
     /* A thing that is not there is deleted all the same. */
-    if (!row || !expected_version(request, response, row)) {
+    if (!row || !check_version(request, response, "thing", row)) {
         json_decref(row);
         return;
     }

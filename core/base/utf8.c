@@ -1,9 +1,8 @@
 #include "core/base/utf8.h"
 
-#include <stddef.h>
+#include <string.h>
 
-/* How many bytes the character at `at` has; 0 when it is none. The NUL at the end stops it. */
-static size_t character_size(const unsigned char *at)
+size_t utf8_size(const unsigned char *at, size_t left)
 {
     size_t size = *at < 0x80                  ? 1
                   : *at >= 0xc2 && *at < 0xe0 ? 2
@@ -11,6 +10,8 @@ static size_t character_size(const unsigned char *at)
                   : *at >= 0xf0 && *at < 0xf5 ? 4
                                               : 0;
 
+    if (size > left)
+        return 0;
     for (size_t i = 1; i < size; i++)
         if ((at[i] & 0xc0) != 0x80)
             return 0;
@@ -22,10 +23,10 @@ static size_t character_size(const unsigned char *at)
 
 char *utf8_clean(char *text)
 {
-    unsigned char *at = (unsigned char *)text;
+    unsigned char *at = (unsigned char *)text, *end = at + strlen(text);
 
-    while (*at) {
-        size_t size = character_size(at);
+    while (at < end) {
+        size_t size = utf8_size(at, (size_t)(end - at));
 
         if (size == 0) {
             *at = '?';
