@@ -1,7 +1,12 @@
-/* A request's head as it is signed: "METHOD target", then "name: value" lines, then the body. */
+/*
+ * A request's head as it is signed: "METHOD target", then "name:value" lines. The inputs stay good
+ * as time goes by: NOWNOWNOWNOWNOWN stands for the present as x-amz-date has it, TODAYDAY for its
+ * day.
+ */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "sandbox/signature.h"
 #include "tests/fuzz/world.h"
@@ -24,6 +29,26 @@ static const char *header_of(void *context, const char *name)
     return NULL;
 }
 
+/* Texts of one length, so that each takes the other's place. */
+static void put(char *text, const char *word, const char *instead)
+{
+    while ((text = strstr(text, word)))
+        memcpy(text, instead, strlen(word));
+}
+
+static void put_time(char *text)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+    char moment[24], day[24];
+
+    gmtime_r(&now, &parts);
+    strftime(moment, sizeof(moment), "%Y%m%dT%H%M%SZ", &parts);
+    strftime(day, sizeof(day), "%Y%m%d", &parts);
+    put(text, "NOWNOWNOWNOWNOWN", moment);
+    put(text, "TODAYDAY", day);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct signature_keys keys = {"AKIDTEST", "secret", "token"};
@@ -32,6 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct head head = {.count = 0};
     char *text = strndup((const char *)data, size), *rest = NULL, *line;
 
+    if (text)
+        put_time(text);
     line = text ? strtok_r(text, "\n", &rest) : NULL;
     if (line && strchr(line, ' ')) {
         request.method = strtok_r(line, " ", &line);
