@@ -11,7 +11,6 @@
 
 #include "sandbox/policy.h"
 
-#define POLICIES_MAX 120 /* of one certificate and the groups of its thing */
 #define RESOURCE_MAX 1024
 
 /* Documents never change: one that was parsed serves all sessions, known by its row. */
@@ -45,7 +44,7 @@ struct grants {
     char *type;
     json_t *attributes;
     X509 *certificate;
-    struct parsed *policies[POLICIES_MAX];
+    struct parsed **policies;
     size_t count;
     char now[24]; /* seconds since 1970 */
     char *value;  /* of the variable that was asked for last */
@@ -231,7 +230,10 @@ static void load_policies(struct grants *grants)
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " WHERE t.target = ?1 OR t.target IN (SELECT arn FROM thing_groups WHERE name IN groups)",
         STATE_WITH(arn, grants->attached ? grants->client_id : ""));
-    for (size_t i = 0; i < json_array_size(rows) && grants->count < POLICIES_MAX; i++) {
+    grants->policies = calloc(json_array_size(rows) + 1, sizeof(*grants->policies));
+    if (!grants->policies)
+        abort();
+    for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
 
         grants->policies[grants->count++] = use_policy(grants->access,
@@ -270,6 +272,7 @@ void grants_free(struct grants *grants)
         return;
     for (size_t i = 0; i < grants->count; i++)
         release_policy(grants->access, grants->policies[i]);
+    free(grants->policies);
     json_decref(grants->attributes);
     X509_free(grants->certificate);
     free(grants->type);

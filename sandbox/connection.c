@@ -24,6 +24,8 @@
 #define LINGER_MS 2000
 /* How long a stalled connection is kept. */
 #define STALL_MS 300000
+/* After so many reads of one connection the others have their turn. */
+#define READS_A_TURN 4
 
 /* What was read from one side and not written to the other yet. */
 struct flow {
@@ -38,11 +40,12 @@ struct connection {
     SSL *ssl;
     int client, peer; /* descriptors; peer, the broker or HTTP server, is -1 until it is needed */
     uv_poll_t client_poll, peer_poll;
-    uv_timer_t timer;
+    uv_timer_t deadline, again; /* until its end; until the next try or turn */
     int open_handles;
     bool secured, closing, stalled, client_wants_write, peer_watched;
-    bool ending; /* nothing is read any more; what waits is still written */
-    bool client_gone, half_closed, peer_gone, lingers;
+    bool ending;       /* nothing is read any more; what waits is still written */
+    bool client_ended; /* HTTPS: it asks for nothing more, and waits for its answer */
+    bool client_gone, client_parted, peer_deaf, peer_parted, peer_gone, lingers;
     char id[65]; /* of the certificate */
     struct session *session;
     struct https_client *https;
@@ -86,11 +89,12 @@ static void close_connection(struct connection *connection)
         connection->next->link = connection->link;
     if (connection->session && session_connected(connection->session))
         connection->common->sessions--;
-    if (connection->secured)
+    if (connection->secured && !connection->client_parted)
         SSL_shutdown(connection->ssl);
     ERR_clear_error();
     uv_close((uv_handle_t *)&connection->client_poll, on_closed);
-    uv_close((uv_handle_t *)&connection->timer, on_closed);
+    uv_close((uv_handle_t *)&connection->deadline, on_closed);
+    uv_close((uv_handle_t *)&connection->again, on_closed);
     if (connection->peer_watched)
         uv_close((uv_handle_t *)&connection->peer_poll, on_closed);
 }
@@ -105,7 +109,7 @@ static void reset_connection(struct connection *connection)
     close_connection(connection);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_deadline(uv_timer_t *timer)
 {
     close_connection(timer->data);
 }
@@ -120,6 +124,16 @@ static size_t waiting(const struct flow *flow)
 static void empty(struct flow *flow)
 {
     iotify_buffer_clear(&flow->waiting);
+    flow->written = 0;
+}
+
+/* So that a flow that never runs dry does not grow by all that ever went through it. */
+static void compact(struct flow *flow)
+{
+    if (flow->written < CHUNK)
+        return;
+    flow->waiting.size -= flow->written;
+    memmove(flow->waiting.data, flow->waiting.data + flow->written, flow->waiting.size);
     flow->written = 0;
 }
 
@@ -142,7 +156,7 @@ static bool write_client(struct connection *connection)
 {
     struct flow *flow = &connection->down;
 
-    if (connection->client_gone) {
+    if (connection->client_gone || connection->client_parted) {
         empty(flow);
         return true;
     }
@@ -151,8 +165,10 @@ static bool write_client(struct connection *connection)
         int done = SSL_write(connection->ssl, flow->waiting.data + flow->written, (int)size);
         int result = tls_result(connection, done);
 
-        if (result <= 0)
+        if (result <= 0) {
+            compact(flow);
             return result == 0;
+        }
         flow->written += (size_t)done;
     }
     empty(flow);
@@ -165,15 +181,21 @@ static bool write_peer(struct connection *connection)
 
     if (connection->peer < 0)
         return true;
-    while (waiting(flow)) {
+    while (waiting(flow) && !connection->peer_deaf) {
         ssize_t done =
             send(connection->peer, flow->waiting.data + flow->written, waiting(flow), MSG_NOSIGNAL);
 
         if (done < 0 && errno == EINTR)
             continue;
+        if (done < 0 && errno == EAGAIN) {
+            compact(flow);
+            return true;
+        }
+        /* It hears nothing more, but what it has said is still to be read. */
         if (done < 0)
-            return errno == EAGAIN;
-        flow->written += (size_t)done;
+            connection->peer_deaf = true;
+        else
+            flow->written += (size_t)done;
     }
     empty(flow);
     return true;
@@ -191,7 +213,7 @@ static bool act_on(struct connection *connection, enum session_next next)
         return true;
     case SESSION_STALLS:
         connection->stalled = true;
-        uv_timer_start(&connection->timer, on_timer, STALL_MS, 0);
+        uv_timer_start(&connection->deadline, on_deadline, STALL_MS, 0);
         return true;
     case SESSION_RESETS:
         reset_connection(connection);
@@ -280,21 +302,51 @@ static bool take_bytes(
 
 /* ------------------------------------------------------------------ reading */
 
+static void work(struct connection *connection);
+static void on_client(uv_poll_t *poll, int status, int events);
+static void on_peer(uv_poll_t *poll, int status, int events);
+
+static void on_again(uv_timer_t *timer)
+{
+    work(timer->data);
+}
+
 static bool may_read(const struct connection *connection, const struct flow *flow)
 {
     return !connection->ending && !connection->stalled && waiting(flow) < WAITING_MAX &&
            (connection->peer >= 0 || waiting(flow) == 0);
 }
 
+/* A client that reads no answers gets no more of them. */
+static bool may_read_client(const struct connection *connection)
+{
+    return !connection->client_ended && waiting(&connection->down) < WAITING_MAX &&
+           may_read(connection, &connection->up);
+}
+
+/* Nothing more comes from the client. What came before is still its due. */
+static void end_of_client(struct connection *connection)
+{
+    if (connection->protocol == HTTPS && SSL_get_shutdown(connection->ssl) & SSL_RECEIVED_SHUTDOWN)
+        connection->client_ended = true;
+    else
+        connection->client_gone = connection->ending = true;
+}
+
 static bool read_client(struct connection *connection)
 {
-    while (may_read(connection, &connection->up)) {
-        int got = SSL_read(connection->ssl, connection->common->chunk, CHUNK);
-        int result = tls_result(connection, got);
+    for (int reads = 0; may_read_client(connection); reads++) {
+        int got, result;
 
-        /* What came before the end is still the broker's. */
+        /* Others wait too. TLS may hold bytes that no poll tells of. */
+        if (reads == READS_A_TURN) {
+            uv_timer_start(&connection->again, on_again, 0, 0);
+            return true;
+        }
+        got = SSL_read(connection->ssl, connection->common->chunk, CHUNK);
+        result = tls_result(connection, got);
         if (result < 0)
-            connection->client_gone = connection->ending = true;
+            end_of_client(connection);
         if (result <= 0)
             return true;
         if (!take_bytes(connection, connection->common->chunk, (size_t)got, true))
@@ -326,28 +378,52 @@ static bool read_peer(struct connection *connection)
     return true;
 }
 
+/* Reads what is there for nobody; true at the end of it. */
+static bool discard(struct connection *connection, int descriptor)
+{
+    for (int reads = 0; reads < READS_A_TURN; reads++) {
+        ssize_t got = recv(descriptor, connection->common->chunk, CHUNK, 0);
+
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return true;
+        if (got < 0 && errno == EAGAIN)
+            return false;
+    }
+    return false;
+}
+
 /*
  * The end towards the broker: no more bytes come, but it reads all that it was sent before it
  * hangs up. What it still says is for nobody. True when there is nothing to wait for.
  */
 static bool part_from_peer(struct connection *connection)
 {
-    ssize_t got;
-
     if (connection->protocol == HTTPS || connection->peer < 0 || connection->peer_gone)
         return true;
-    if (!connection->half_closed)
+    if (!connection->peer_parted)
         shutdown(connection->peer, SHUT_WR);
-    connection->half_closed = true;
-    do
-        got = recv(connection->peer, connection->common->chunk, CHUNK, 0);
-    while (got > 0 || (got < 0 && errno == EINTR));
-    connection->peer_gone = got == 0 || errno != EAGAIN;
+    connection->peer_parted = true;
+    connection->peer_gone = discard(connection, connection->peer);
     return connection->peer_gone;
 }
 
-static void on_client(uv_poll_t *poll, int status, int events);
-static void on_peer(uv_poll_t *poll, int status, int events);
+/*
+ * The end towards the client: it is told, and what it still sends is read until it has heard, since
+ * closing over unread bytes would take back what it was told last. True when it has.
+ */
+static bool part_from_client(struct connection *connection)
+{
+    if (connection->client_gone)
+        return true;
+    if (!connection->client_parted) {
+        SSL_shutdown(connection->ssl);
+        ERR_clear_error();
+        shutdown(connection->client, SHUT_WR);
+    }
+    connection->client_parted = true;
+    connection->client_gone = discard(connection, connection->client);
+    return connection->client_gone;
+}
 
 static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
 {
@@ -359,12 +435,15 @@ static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
 
 static void rearm(struct connection *connection)
 {
-    int client = may_read(connection, &connection->up) ? UV_READABLE : 0;
-    int peer = may_read(connection, &connection->down) || connection->half_closed ? UV_READABLE : 0;
+    bool hears_client =
+        may_read_client(connection) || (connection->client_parted && !connection->client_gone);
+    bool hears_peer = may_read(connection, &connection->down) ||
+                      (connection->peer_parted && !connection->peer_gone);
+    int client = hears_client ? UV_READABLE : 0, peer = hears_peer ? UV_READABLE : 0;
 
-    if (!connection->stalled && (waiting(&connection->down) || connection->client_wants_write))
+    if (waiting(&connection->down) || connection->client_wants_write)
         client |= UV_WRITABLE;
-    if (!connection->stalled && waiting(&connection->up))
+    if (waiting(&connection->up))
         peer |= UV_WRITABLE;
     watch(&connection->client_poll, client, on_client);
     if (connection->peer_watched)
@@ -372,13 +451,6 @@ static void rearm(struct connection *connection)
 }
 
 /* ------------------------------------------------------------------ the peer */
-
-static void work(struct connection *connection);
-
-static void on_retry(uv_timer_t *timer)
-{
-    work(timer->data);
-}
 
 /* -1: impossible, 0: later, 1: connected */
 static int reach_broker(struct connection *connection)
@@ -408,12 +480,13 @@ static bool need_peer(struct connection *connection)
         return true;
     reached = reach_broker(connection);
     if (reached == 0) {
-        uv_timer_start(&connection->timer, on_retry, RETRY_MS, 0);
+        uv_timer_start(&connection->again, on_again, RETRY_MS, 0);
         return true;
     }
     if (reached < 0)
         return false;
-    uv_timer_stop(&connection->timer);
+    if (!connection->lingers)
+        uv_timer_stop(&connection->deadline);
     if (uv_poll_init(connection->common->loop, &connection->peer_poll, connection->peer) != 0)
         return false;
     connection->peer_poll.data = connection;
@@ -424,43 +497,76 @@ static bool need_peer(struct connection *connection)
 
 /* ------------------------------------------------------------------ moving bytes */
 
+/* From here on only the client's end is waited for. */
+static void stand_still(struct connection *connection)
+{
+    uv_timer_stop(&connection->again);
+    watch(&connection->client_poll, UV_DISCONNECT, on_client);
+    if (connection->peer_watched)
+        uv_poll_stop(&connection->peer_poll);
+}
+
+/* HTTPS: the request is whole and the client waits; the server has to know that no other comes. */
+static void pass_end_on(struct connection *connection)
+{
+    if (!connection->client_ended || connection->lingers || waiting(&connection->up))
+        return;
+    shutdown(connection->peer, SHUT_WR);
+    connection->lingers = true;
+    uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
+}
+
+/* Both sides have what is theirs, and are told; true when that is done. */
+static bool part(struct connection *connection)
+{
+    bool peer, client;
+
+    if (waiting(&connection->down) || waiting(&connection->up))
+        return false;
+    peer = part_from_peer(connection);
+    client = part_from_client(connection);
+    return peer && client;
+}
+
 /* Everything that can be done now. */
 static void work(struct connection *connection)
 {
     bool good;
 
+    if (connection->stalled)
+        return;
     connection->client_wants_write = false;
-    good = read_client(connection) && need_peer(connection) && write_peer(connection) &&
-           read_peer(connection) && write_peer(connection);
+    good = read_client(connection);
+    if (connection->stalled) {
+        stand_still(connection);
+        return;
+    }
+    good = good && need_peer(connection) && write_peer(connection) && read_peer(connection) &&
+           write_peer(connection);
     if (connection->closing)
         return;
     /* What the client is owed goes out even when the connection is over. */
     good = write_client(connection) && good;
-    if (!good || connection->up.waiting.failed || connection->down.waiting.failed) {
+    if (!good || connection->up.waiting.failed || connection->down.waiting.failed ||
+        (connection->ending && part(connection))) {
         close_connection(connection);
         return;
     }
-    if (connection->ending && waiting(&connection->down) == 0 && waiting(&connection->up) == 0 &&
-        part_from_peer(connection)) {
-        close_connection(connection);
-        return;
-    }
-    /* While the broker cannot be reached, the timer is for that. */
-    if (connection->ending && !connection->lingers &&
-        (connection->peer >= 0 || waiting(&connection->up) == 0)) {
+    pass_end_on(connection);
+    if (connection->ending && !connection->lingers) {
         connection->lingers = true;
-        uv_timer_start(&connection->timer, on_timer, LINGER_MS, 0);
+        uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
     }
     rearm(connection);
 }
 
+/* An error is one of sending: what was said before it can still be read, and then the end. */
 static void on_peer(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
 
     (void)events;
-    if (status < 0)
-        connection->peer_gone = connection->ending = true;
+    connection->peer_deaf = connection->peer_deaf || status < 0;
     work(connection);
 }
 
@@ -532,7 +638,7 @@ static void handshake(struct connection *connection)
     }
     connection->secured = true;
     if (connection->protocol == HTTPS)
-        uv_timer_stop(&connection->timer);
+        uv_timer_stop(&connection->deadline);
     work(connection);
 }
 
@@ -541,7 +647,7 @@ static void on_client(uv_poll_t *poll, int status, int events)
     struct connection *connection = poll->data;
 
     (void)events;
-    if (status < 0)
+    if (connection->stalled || (status < 0 && !connection->secured))
         close_connection(connection);
     else if (connection->secured)
         work(connection);
@@ -576,10 +682,11 @@ void connections_take(struct connections *common, int descriptor, enum protocol 
     iotify_buffer_init(&connection->up.partial, SESSION_PACKET_MAX + CHUNK);
     iotify_buffer_init(&connection->down.partial, SESSION_DELIVERY_MAX + CHUNK);
     connection->client_poll.data = connection;
-    uv_timer_init(common->loop, &connection->timer);
-    connection->timer.data = connection;
-    connection->open_handles = 2;
-    uv_timer_start(&connection->timer, on_timer, DEADLINE_MS, 0);
+    uv_timer_init(common->loop, &connection->deadline);
+    uv_timer_init(common->loop, &connection->again);
+    connection->deadline.data = connection->again.data = connection;
+    connection->open_handles = 3;
+    uv_timer_start(&connection->deadline, on_deadline, DEADLINE_MS, 0);
     connection->next = common->first;
     connection->link = &common->first;
     if (connection->next)
@@ -593,7 +700,9 @@ static void look_again(struct connection *connection)
     if (!connection->session || connection->closing)
         return;
     act_on(connection, session_look_again(connection->session, &connection->down.waiting));
-    if (connection->ending)
+    if (connection->ending && connection->stalled)
+        close_connection(connection);
+    else if (connection->ending)
         work(connection);
 }
 

@@ -467,12 +467,10 @@ static void run(struct sandbox *sandbox)
         sandbox->signals[i].data = sandbox;
         uv_signal_start(&sandbox->signals[i], on_signal, signal_numbers[i]);
     }
-    if (sandbox->options.command && !start_command(sandbox)) {
-        close_signals(sandbox);
-        return;
-    }
     if (!sandbox->options.command)
         tell(sandbox);
+    else if (!start_command(sandbox))
+        close_signals(sandbox);
     uv_run(&sandbox->loop, UV_RUN_DEFAULT);
 }
 

@@ -163,7 +163,9 @@ enum comparison {
     ADDRESS,
     EQUAL, /* of numbers and dates, as the two below */
     LESS,
+    LESS_EQUAL,
     GREATER,
+    GREATER_EQUAL,
     ABSENT
 };
 
@@ -189,15 +191,15 @@ static const struct {
     {"NumericEquals", EQUAL, false},
     {"NumericNotEquals", EQUAL, true},
     {"NumericLessThan", LESS, false},
-    {"NumericGreaterThanEquals", LESS, true},
+    {"NumericGreaterThanEquals", GREATER_EQUAL, false},
     {"NumericGreaterThan", GREATER, false},
-    {"NumericLessThanEquals", GREATER, true},
+    {"NumericLessThanEquals", LESS_EQUAL, false},
     {"DateEquals", EQUAL, false},
     {"DateNotEquals", EQUAL, true},
     {"DateLessThan", LESS, false},
-    {"DateGreaterThanEquals", LESS, true},
+    {"DateGreaterThanEquals", GREATER_EQUAL, false},
     {"DateGreaterThan", GREATER, false},
-    {"DateLessThanEquals", GREATER, true},
+    {"DateLessThanEquals", LESS_EQUAL, false},
     {"Null", ABSENT, false},
 };
 
@@ -223,26 +225,56 @@ static int find_operator(const char *name, bool *if_exists)
     return -1;
 }
 
-/* Is the address inside the block ("10.0.0.0/8")? */
-static bool in_block(const char *address, const char *block)
+/* An address of one of the two families; 0: none, else its bits. */
+static int read_address(const char *text, size_t length, unsigned char bytes[16])
+{
+    int family = memchr(text, ':', length) ? AF_INET6 : AF_INET;
+    char copy[64];
+
+    if (length >= sizeof(copy))
+        return 0;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    if (inet_pton(family, copy, bytes) != 1)
+        return 0;
+    return family == AF_INET ? 32 : 128;
+}
+
+/* Is the address inside the block ("10.0.0.0/8")? UNKNOWN when it is no block. */
+static enum outcome in_block(const char *address, const char *block)
 {
     unsigned char wanted[16], present[16];
-    char network[64];
     const char *slash = strchr(block, '/');
-    size_t length = slash ? (size_t)(slash - block) : strlen(block);
-    int family = memchr(block, ':', length) ? AF_INET6 : AF_INET;
-    long bits = slash ? strtol(slash + 1, NULL, 10) : (family == AF_INET ? 32 : 128);
+    int most = read_address(block, slash ? (size_t)(slash - block) : strlen(block), wanted);
+    char *end = NULL;
+    long bits = slash ? strtol(slash + 1, &end, 10) : most;
 
-    if (length >= sizeof(network) || bits < 0 || bits > (family == AF_INET ? 32 : 128))
-        return false;
-    memcpy(network, block, length);
-    network[length] = '\0';
-    if (inet_pton(family, network, wanted) != 1 || inet_pton(family, address, present) != 1)
-        return false;
+    if (most == 0 || bits < 0 || bits > most || (slash && (*end || end == slash + 1)))
+        return UNKNOWN;
+    if (read_address(address, strlen(address), present) != most)
+        return FAILS;
     for (long i = 0; i < bits; i++)
         if ((wanted[i / 8] ^ present[i / 8]) & (0x80 >> i % 8))
-            return false;
-    return true;
+            return FAILS;
+    return HOLDS;
+}
+
+/* What stands behind the seconds of a date: a fraction, then Z or an offset; NULL: none of that. */
+static const char *skip_zone(const char *rest, long *offset)
+{
+    int hours, minutes, used = 0;
+
+    *offset = 0;
+    if (*rest == '.')
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (*rest == 'Z')
+        return rest + 1;
+    if (*rest != '+' && *rest != '-')
+        return *rest ? NULL : rest;
+    if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || used != 5)
+        return NULL;
+    *offset = (*rest == '-' ? -1 : 1) * (hours * 3600L + minutes * 60L);
+    return rest + 1 + used;
 }
 
 /* A number, or a date such as 2026-01-02T03:04:05Z as seconds since 1970. */
@@ -250,6 +282,7 @@ static bool to_number(const char *text, double *out)
 {
     struct tm parts = {0};
     const char *rest = strptime(text, "%Y-%m-%d", &parts);
+    long offset = 0;
     char *end;
 
     if (!rest) {
@@ -258,77 +291,116 @@ static bool to_number(const char *text, double *out)
     }
     if (*rest == 'T')
         rest = strptime(rest, "T%H:%M:%S", &parts);
-    *out = (double)timegm(&parts);
-    return rest && (!*rest || strcmp(rest, "Z") == 0);
+    if (rest)
+        rest = skip_zone(rest, &offset);
+    *out = (double)(timegm(&parts) - offset);
+    return rest && !*rest;
 }
 
-static bool is_number(enum comparison comparison)
+static enum outcome outcome_of(bool holds)
 {
-    return comparison == EQUAL || comparison == LESS || comparison == GREATER;
+    return holds ? HOLDS : FAILS;
 }
 
-static bool compare(enum comparison comparison, const char *present, const char *wanted,
+static enum outcome compare_numbers(
+    enum comparison comparison, const char *present, const char *wanted)
+{
+    double has, wants;
+
+    if (!to_number(present, &has) || !to_number(wanted, &wants))
+        return UNKNOWN;
+    switch (comparison) {
+    case LESS:
+        return outcome_of(has < wants);
+    case LESS_EQUAL:
+        return outcome_of(has <= wants);
+    case GREATER:
+        return outcome_of(has > wants);
+    case GREATER_EQUAL:
+        return outcome_of(has >= wants);
+    default:
+        return outcome_of(has >= wants && has <= wants);
+    }
+}
+
+/* UNKNOWN when the wanted value is none that can be compared. */
+static enum outcome compare(enum comparison comparison, const char *present, const char *wanted,
     const struct evaluation *at)
 {
     struct pattern pattern;
-    double has, wants;
 
-    switch (comparison) {
-    case BOOLEAN:
-        return strcasecmp(present, wanted) == 0;
-    case ADDRESS:
+    if (comparison == BOOLEAN)
+        return outcome_of(strcasecmp(present, wanted) == 0);
+    if (comparison == ADDRESS)
         return in_block(present, wanted);
-    case EQUAL:
-    case LESS:
-    case GREATER:
-        return to_number(present, &has) && to_number(wanted, &wants) &&
-               (comparison == LESS         ? has < wants
-                   : comparison == GREATER ? has > wants
-                                           : has >= wants && has <= wants);
-    default:
-        return fill_in(&pattern, wanted, comparison == TEXT_LIKE, at) &&
-               matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE);
-    }
+    if (comparison >= EQUAL && comparison <= GREATER_EQUAL)
+        return compare_numbers(comparison, present, wanted);
+    if (!fill_in(&pattern, wanted, comparison == TEXT_LIKE, at))
+        return UNKNOWN;
+    return outcome_of(matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE));
 }
 
-/* One key under one operator: any of the wanted values will do. */
+/* A wanted value as text, which JSON may have as a number or a boolean; NULL: as something else. */
+static const char *wanted_text(const json_t *value, size_t index, char buffer[32])
+{
+    const json_t *item = json_is_array(value) ? json_array_get(value, index) : value;
+
+    if (json_is_boolean(item))
+        return json_is_true(item) ? "true" : "false";
+    if (json_is_number(item)) {
+        snprintf(buffer, 32, "%.17g", json_number_value(item));
+        return buffer;
+    }
+    return json_string_value(item);
+}
+
+/* Any of the wanted values will do. UNKNOWN when one cannot be compared and no other holds. */
+static enum outcome compare_any(enum comparison comparison, const char *present,
+    const json_t *wanted, const struct evaluation *at)
+{
+    enum outcome outcome = FAILS;
+    char buffer[32];
+
+    for (size_t i = 0; i < count_of(wanted); i++) {
+        const char *value = wanted_text(wanted, i, buffer);
+        enum outcome one = value ? compare(comparison, present, value, at) : UNKNOWN;
+
+        if (one == HOLDS)
+            return HOLDS;
+        if (one == UNKNOWN)
+            outcome = UNKNOWN;
+    }
+    return outcome;
+}
+
+/* One key under one operator. */
 static enum outcome test_key(
     int rule, bool if_exists, const char *key, const json_t *wanted, const struct evaluation *at)
 {
-    const char *value_of_key = value_of(at, key);
+    const char *value = value_of(at, key);
     /* A copy: the wanted values may ask for variables of their own. */
-    char copy[PATTERN_MAX];
-    const char *present = value_of_key ? copy : NULL;
-    bool found = false;
-    double ignored;
-
-    if (value_of_key)
-        snprintf(copy, sizeof(copy), "%s", value_of_key);
+    char copy[PATTERN_MAX], buffer[32];
+    enum outcome outcome;
 
     if (operators[rule].comparison == ABSENT) {
-        const char *expected = item_of(wanted, 0);
+        const char *expected = wanted_text(wanted, 0, buffer);
 
-        if (!expected)
-            expected = json_is_true(wanted) ? "true" : "false";
-        return (strcasecmp(expected, "true") == 0) == (present == NULL) ? HOLDS : FAILS;
+        return expected ? outcome_of((strcasecmp(expected, "true") == 0) == (value == NULL))
+                        : UNKNOWN;
     }
-    if (present && is_number(operators[rule].comparison) && !to_number(present, &ignored))
-        return FAILS;
-    if (!present)
-        return if_exists || operators[rule].negated ? HOLDS : FAILS;
-    for (size_t i = 0; i < count_of(wanted) && !found; i++) {
-        const char *value = item_of(wanted, i);
-
-        if (!value && json_is_boolean(wanted))
-            value = json_is_true(wanted) ? "true" : "false";
-        found = value && compare(operators[rule].comparison, present, value, at);
-    }
-    return found != operators[rule].negated ? HOLDS : FAILS;
+    if (!value)
+        return outcome_of(if_exists || operators[rule].negated);
+    snprintf(copy, sizeof(copy), "%s", value);
+    outcome = compare_any(operators[rule].comparison, copy, wanted, at);
+    if (outcome == UNKNOWN || !operators[rule].negated)
+        return outcome;
+    return outcome_of(outcome == FAILS);
 }
 
 /* All operators and all their keys have to hold. */
 static enum outcome test_condition(const json_t *condition, const struct evaluation *at)
 {
+    enum outcome outcome = HOLDS;
     const char *name, *key;
     json_t *keys, *wanted;
 
@@ -341,11 +413,15 @@ static enum outcome test_condition(const json_t *condition, const struct evaluat
             return UNKNOWN;
         json_object_foreach(keys, key, wanted)
         {
-            if (test_key(rule, if_exists, key, wanted, at) == FAILS)
+            enum outcome one = test_key(rule, if_exists, key, wanted, at);
+
+            if (one == FAILS)
                 return FAILS;
+            if (one == UNKNOWN)
+                outcome = UNKNOWN;
         }
     }
-    return HOLDS;
+    return outcome;
 }
 
 /* ------------------------------------------------------------------ parsing */

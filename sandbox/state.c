@@ -286,7 +286,7 @@ static json_t *row_of(sqlite3_stmt *statement)
 /* One failed statement fails its transaction. */
 static void note_result(struct state *state, sqlite3_stmt *statement, int code)
 {
-    if (code != SQLITE_DONE) {
+    if (code != SQLITE_DONE && !state->failed) {
         state->failed = true;
         fprintf(stderr, "iotify-sandbox: the state: %s\n", sqlite3_errmsg(state->db));
     }
@@ -296,7 +296,8 @@ static void note_result(struct state *state, sqlite3_stmt *statement, int code)
 
 json_t *state_select(struct state *state, const char *sql, const char *const *arguments)
 {
-    sqlite3_stmt *statement = prepare(state, sql, arguments);
+    /* After a failure nothing is run, least of all outside a transaction. */
+    sqlite3_stmt *statement = state->failed ? NULL : prepare(state, sql, arguments);
     int code = SQLITE_ERROR;
     json_t *rows = json_array();
 
@@ -308,7 +309,7 @@ json_t *state_select(struct state *state, const char *sql, const char *const *ar
 
 int state_change(struct state *state, const char *sql, const char *const *arguments)
 {
-    sqlite3_stmt *statement = prepare(state, sql, arguments);
+    sqlite3_stmt *statement = state->failed ? NULL : prepare(state, sql, arguments);
     int code = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 
     note_result(state, statement, code);

@@ -37,8 +37,9 @@ bool topic_fits(struct mqtt_text topic)
 
 bool topic_reserved(struct mqtt_text topic, enum topic_use use)
 {
-    return begins(topic, "$") && !begins(topic, "$aws/") &&
-           !(use == TOPIC_SUBSCRIBE && begins(topic, "$share/"));
+    struct mqtt_text shared = use == TOPIC_SUBSCRIBE ? behind(topic, "$share/") : topic;
+
+    return begins(shared, "$") && !begins(shared, "$aws/");
 }
 
 bool topic_publishable(const char *topic)

@@ -1,11 +1,13 @@
 """The sandbox's MQTT and HTTPS with clients that this project did not write: mosquitto, paho, curl."""
 import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import signal
 import socket
 import ssl
+import struct
 import time
 import urllib.request
 
@@ -366,7 +368,8 @@ class Messages(DataPlane):
     def test_reserved_topics(self):
         device = self.device(self.certificate())
         self.assertTrue(device.is_in())
-        self.assertEqual([128, 128, 1], device.subscribe('$SYS/#', '$other/x', '$aws/things/x/y'))
+        self.assertEqual([128, 128, 128, 1], device.subscribe(
+            '$SYS/#', '$share/g/$SYS/#', '$other/x', '$aws/things/x/y'))
         self.assertFalse(device.publish('$other/x'))
         self.assertTrue(device.is_out())
 
@@ -402,7 +405,7 @@ class Messages(DataPlane):
             'own/a', 'own/a', 'own/b', 'own/b']), listener.messages)
 
     def test_nothing_is_lost_with_the_connection(self):
-        """What was sent before the connection closes is delivered, whether or not it was parted."""
+        """What was sent before the connection ends is delivered, however that is."""
         listener = self.listener('last')
         pair = self.certificate()
         for number in range(20):
@@ -410,8 +413,11 @@ class Messages(DataPlane):
                 secure.sendall(bytes.fromhex('101000044d5154540402003c000474657374'))
                 self.assertEqual(bytes.fromhex('20020000'), secure.recv(10))
                 secure.sendall(b'\x30\x08\x00\x04last%02d' % number)
-                if number % 2:
+                if number % 3 == 1:
                     secure.sendall(b'\xe0\x00')
+                if number % 3 == 2:
+                    secure.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                      struct.pack('ii', 1, 0))
         self.assertTrue(Device.wait(lambda: len(listener.messages) == 20), listener.messages)
 
     def test_subscribe_is_checked(self):
@@ -757,6 +763,53 @@ class Garbage(DataPlane):
             sender.client.publish('t', b'x' * 100000, 0)
         self.assertTrue(sender.publish('t', b'last'))
         self.assertIsNone(self.process.poll())
+
+
+class NobodyIsHeldUp(DataPlane):
+    """A client that does what costs much and answers little has its turn like others."""
+
+    def test_flood_of_refused_subscriptions(self):
+        bystander = self.device(self.certificate(), 'bystander')
+        self.assertTrue(bystander.is_in())
+        filters = b''.join(b'\x00\x02$%d\x00' % number for number in range(8))
+        packet = b'\x82%c\x00\x01' % (2 + len(filters)) + filters
+        pair = self.certificate()
+
+        def flood():
+            with self.secure(pair) as secure:
+                secure.sendall(bytes.fromhex('101000044d5154540402003c000474657374'))
+                secure.setblocking(False)
+                while True:
+                    with contextlib.suppress(ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                        secure.send(packet * 200)
+                    with contextlib.suppress(ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                        secure.recv(65536)
+        process = multiprocessing.get_context('fork').Process(target=flood, daemon=True)
+        process.start()
+        try:
+            for _ in range(20):
+                self.assertTrue(bystander.publish('t'))
+                time.sleep(0.1)
+            self.assertTrue(process.is_alive())
+        finally:
+            process.kill()
+            process.join()
+
+    def test_stalled_connections_end_with_their_clients(self):
+        descriptors = pathlib.Path(f'/proc/{self.process.pid}/fd')
+        self.listener('x').stop()
+        pair = self.certificate()
+        time.sleep(0.5)
+        before = len(list(descriptors.iterdir()))
+        urllib.request.urlopen(urllib.request.Request(
+            f'http://127.0.0.1:{self.api_port}/_sandbox/faults', b'PublishMqtt:stall=100%',
+            method='PUT')).read()
+        for _ in range(5):
+            with self.secure(pair) as secure:
+                secure.sendall(bytes.fromhex('101000044d5154540402003c000474657374') +
+                               b'\x30\x04\x00\x01tx')
+                time.sleep(0.1)
+        self.assertTrue(Device.wait(lambda: len(list(descriptors.iterdir())) <= before + 1))
 
 
 class Faults(DataPlane):

@@ -134,6 +134,16 @@ static void conditions(void **state)
         {"{\"NumericLessThan\":{\"aws:EpochTime\":\"1800000000\"}}", false},
         {"{\"NumericLessThanEquals\":{\"aws:EpochTime\":\"1800000000\"}}", true},
         {"{\"NumericGreaterThanEquals\":{\"word\":\"1\"}}", false},
+        {"{\"NumericGreaterThanEquals\":{\"nothing\":\"1\"}}", false},
+        {"{\"NumericGreaterThanEquals\":{\"aws:EpochTime\":[\"1\",\"9e9\"]}}", true},
+        {"{\"NumericLessThan\":{\"aws:EpochTime\":1800000001}}", true},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"2020-01-01T00:00:00.000Z\"}}", false},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"2020-01-01T00:00:00+00:00\"}}", false},
+        {"{\"DateEquals\":{\"aws:EpochTime\":\"2027-01-15T10:00:00.5+02:00\"}}", true},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"tomorrow\"}}", false},
+        {"{\"NumericNotEquals\":{\"aws:EpochTime\":\"x\"}}", false},
+        {"{\"NotIpAddress\":{\"aws:SourceIp\":\"10.0.0.0/33\"}}", false},
+        {"{\"StringNotEquals\":{\"word\":\"${iot:Nothing}\"}}", false},
         {"{\"DateGreaterThan\":{\"aws:EpochTime\":\"2026-01-01T00:00:00Z\"}}", true},
         {"{\"DateLessThan\":{\"aws:EpochTime\":\"2026-01-01\"}}", false},
         {"{\"Bool\":{\"aws:SecureTransport\":\"true\"},\"StringEquals\":{\"word\":\"x\"}}", false},
@@ -147,6 +157,21 @@ static void conditions(void **state)
         if ((ask(statement, "iot:Connect", "client/a") == POLICY_ALLOWS) != cases[i].holds)
             fail_msg("%s", cases[i].condition);
     }
+}
+
+/* What cannot be decided never allows, and always denies. */
+static void undecided(void **state)
+{
+    static const char condition[] =
+        "\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"NumericLessThan\":"
+        "{\"aws:EpochTime\":\"x\"}}";
+    char statement[512];
+
+    (void)state;
+    snprintf(statement, sizeof(statement), "\"Effect\":\"Allow\",%s", condition);
+    assert_int_equal(ask(statement, "iot:Connect", "client/a"), POLICY_SILENT);
+    snprintf(statement, sizeof(statement), "\"Effect\":\"Deny\",%s", condition);
+    assert_int_equal(ask(statement, "iot:Connect", "client/a"), POLICY_DENIES);
 }
 
 static void an_explicit_deny_wins(void **state)
@@ -198,6 +223,7 @@ int main(void)
         cmocka_unit_test(variables),
         cmocka_unit_test(negations),
         cmocka_unit_test(conditions),
+        cmocka_unit_test(undecided),
         cmocka_unit_test(an_explicit_deny_wins),
         cmocka_unit_test(what_is_no_policy),
     };
