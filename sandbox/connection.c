@@ -338,9 +338,11 @@ static bool read_client(struct connection *connection)
     for (int reads = 0; may_read_client(connection); reads++) {
         int got, result;
 
-        /* Others wait too. TLS may hold bytes that no poll tells of. */
+        /* Others wait too. TLS may hold bytes that no poll tells of; a timer of 0 would fire again
+         * before the loop looks at anybody else. */
         if (reads == READS_A_TURN) {
-            uv_timer_start(&connection->again, on_again, 0, 0);
+            if (SSL_has_pending(connection->ssl))
+                uv_timer_start(&connection->again, on_again, 1, 0);
             return true;
         }
         got = SSL_read(connection->ssl, connection->common->chunk, CHUNK);
