@@ -595,6 +595,8 @@ static void refuses_bad_settings(void **state)
 /* What the server never saw is told as lost with QoS 0, and sent again with QoS 1. */
 static void loses_what_was_not_written(void **state)
 {
+    int status;
+
     (void)state;
     for (int qos = 0; qos <= 1; qos++) {
         char *payload = calloc(1, 1 << 20);
@@ -604,10 +606,11 @@ static void loses_what_was_not_written(void **state)
         connect_session(plain(""), NULL);
         world.publish = bind_settings(
             plugin->transport.publish, qos ? "{topic: t/1, qos: 1}" : "{topic: t/1, qos: 0}");
-        /* More than the socket takes at once, so that something waits when it closes. */
+        /* More than the socket takes while the broker reads nothing: something waits at its end. */
+        kill(broker, SIGSTOP);
+        assert_int_equal(waitpid(broker, &status, WUNTRACED), broker);
         for (uint64_t i = 0; i < 20; i++)
             assert_int_equal(publish(payload, i), IOTIFY_OK);
-        kill(broker, SIGSTOP);
         shutdown(newest_socket(), SHUT_RDWR);
         run(5);
         kill(broker, SIGCONT);
