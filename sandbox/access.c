@@ -40,6 +40,7 @@ struct grants {
     struct access *access;
     bool active, attached;
     char id[65], client_id[256], source_ip[64];
+    char certificate_arn[200];
     char arn[200]; /* "arn:aws:iot:region:account:", from the certificate's own */
     char *type;
     json_t *attributes;
@@ -190,6 +191,7 @@ static void load_certificate(struct grants *grants)
     const char *end = strstr(arn, ":cert/");
 
     grants->active = strcmp(text_of(json_array_get(rows, 0), "status"), "ACTIVE") == 0;
+    snprintf(grants->certificate_arn, sizeof(grants->certificate_arn), "%s", arn);
     if (end && (size_t)(end - arn) + 2 < sizeof(grants->arn))
         snprintf(grants->arn, sizeof(grants->arn), "%.*s", (int)(end - arn) + 1, arn);
     json_decref(rows);
@@ -198,14 +200,11 @@ static void load_certificate(struct grants *grants)
 /* The thing that is named like the client, when the certificate is attached to it. */
 static void load_thing(struct grants *grants)
 {
-    char arn[300];
-    json_t *rows;
-
-    snprintf(arn, sizeof(arn), "%scert/%s", grants->arn, grants->id);
-    rows = state_select(grants->access->state,
+    json_t *rows = state_select(grants->access->state,
         "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
         " WHERE t.name = ?1 AND p.principal = ?2",
-        STATE_WITH(grants->client_id, arn));
+        STATE_WITH(grants->client_id, grants->certificate_arn));
+
     grants->attached = json_array_size(rows) > 0;
     if (grants->attached) {
         grants->type = strdup(text_of(json_array_get(rows, 0), "type"));
@@ -217,11 +216,7 @@ static void load_thing(struct grants *grants)
 /* The certificate's own policies, and those of the groups that its thing is in. */
 static void load_policies(struct grants *grants)
 {
-    char arn[300];
-    json_t *rows;
-
-    snprintf(arn, sizeof(arn), "%scert/%s", grants->arn, grants->id);
-    rows = state_select(grants->access->state,
+    json_t *rows = state_select(grants->access->state,
         "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
         " UNION SELECT p.parent FROM thing_groups p JOIN groups b ON p.name = b.name"
         "  WHERE p.parent <> '')"
@@ -229,7 +224,8 @@ static void load_policies(struct grants *grants)
         " JOIN policies p ON p.name = t.policy"
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " WHERE t.target = ?1 OR t.target IN (SELECT arn FROM thing_groups WHERE name IN groups)",
-        STATE_WITH(arn, grants->attached ? grants->client_id : ""));
+        STATE_WITH(grants->certificate_arn, grants->attached ? grants->client_id : ""));
+
     grants->policies = calloc(json_array_size(rows) + 1, sizeof(*grants->policies));
     if (!grants->policies)
         abort();

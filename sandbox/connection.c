@@ -508,14 +508,22 @@ static void stand_still(struct connection *connection)
         uv_poll_stop(&connection->peer_poll);
 }
 
+/* A last while for what is under way. */
+static void linger(struct connection *connection)
+{
+    if (connection->lingers)
+        return;
+    connection->lingers = true;
+    uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
+}
+
 /* HTTPS: the request is whole and the client waits; the server has to know that no other comes. */
 static void pass_end_on(struct connection *connection)
 {
     if (!connection->client_ended || connection->lingers || waiting(&connection->up))
         return;
     shutdown(connection->peer, SHUT_WR);
-    connection->lingers = true;
-    uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
+    linger(connection);
 }
 
 /* Both sides have what is theirs, and are told; true when that is done. */
@@ -555,10 +563,8 @@ static void work(struct connection *connection)
         return;
     }
     pass_end_on(connection);
-    if (connection->ending && !connection->lingers) {
-        connection->lingers = true;
-        uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
-    }
+    if (connection->ending)
+        linger(connection);
     rearm(connection);
 }
 

@@ -90,11 +90,6 @@ bool session_connected(const struct session *session)
     return session->connected;
 }
 
-const char *session_client_id(const struct session *session)
-{
-    return session->client_id;
-}
-
 /* ------------------------------------------------------------------ what is allowed */
 
 static void refresh_grants(struct session *session)

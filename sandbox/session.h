@@ -53,6 +53,5 @@ enum session_next session_look_again(struct session *session, struct iotify_buff
 
 /* Has the client been let in? */
 bool session_connected(const struct session *session);
-const char *session_client_id(const struct session *session);
 
 #endif
