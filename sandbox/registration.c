@@ -140,11 +140,37 @@ static char *member(struct template *template, const json_t *object, const char 
 
 /* ------------------------------------------------------------------ resources */
 
-/* The only resource of a type; `name` is its logical name. NULL when there is none. */
-static const json_t *find_resource(
-    struct template *template, const json_t *resources, const char *type, const char **name)
+/* A resource of the template: what it should be, and what to do where it is there already. */
+struct wanted {
+    const char *name; /* its logical name */
+    const json_t *properties, *overrides;
+};
+
+static bool check_overrides(struct template *template, const char *name, const json_t *overrides)
 {
-    const json_t *found = NULL;
+    static const char *const known[] = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
+    const char *property;
+    json_t *value;
+
+    json_object_foreach((json_t *)overrides, property, value)
+    {
+        bool good = false;
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+            good =
+                good || (json_is_string(value) && strcmp(json_string_value(value), known[i]) == 0);
+        if (!good)
+            return fail(
+                template, "OverrideSettings take DO_NOTHING, REPLACE, FAIL or MERGE in ", name);
+    }
+    return true;
+}
+
+/* The only resource of a type; `properties` NULL when there is none. */
+static struct wanted find_resource(
+    struct template *template, const json_t *resources, const char *type)
+{
+    struct wanted found = {0};
     const char *key;
     json_t *resource;
 
@@ -154,18 +180,25 @@ static const json_t *find_resource(
 
         if (!is || strcmp(is, type) != 0)
             continue;
-        if (json_object_get(resource, "OverrideSettings"))
-            fail(template, "The sandbox does not know the OverrideSettings of ", key);
-        if (found)
+        if (found.properties)
             fail(template, "The template has more than one resource of the type ", type);
-        found = json_object_get(resource, "Properties");
-        *name = key;
+        found = (struct wanted){key, json_object_get(resource, "Properties"),
+            json_object_get(resource, "OverrideSettings")};
+        check_overrides(template, key, found.overrides);
     }
     return found;
 }
 
-static json_t *make_certificate(struct template *template, const json_t *properties)
+static bool overrides_with(const struct wanted *wanted, const char *property, const char *how)
 {
+    const char *value = json_string_value(json_object_get(wanted->overrides, property));
+
+    return value && strcmp(value, how) == 0;
+}
+
+static json_t *make_certificate(struct template *template, const struct wanted *resource)
+{
+    const json_t *properties = resource->properties;
     const struct request *request = template->request;
     char *csr = member(template, properties, "CertificateSigningRequest");
     char *id = member(template, properties, "CertificateId");
@@ -190,7 +223,11 @@ static json_t *make_certificate(struct template *template, const json_t *propert
             request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
         if (!row)
             fail(template, "There is no certificate ", id);
-        else if (status)
+        else if (status && overrides_with(resource, "Status", "FAIL") &&
+                 strcmp(row_text(row, "status"), wanted) != 0)
+            respond_exists(template->response, id, row_text(row, "arn"),
+                "The certificate %s has another status", id);
+        else if (status && !overrides_with(resource, "Status", "DO_NOTHING"))
             set_certificate_status(request, template->response, id, wanted);
     } else {
         fail(template,
@@ -239,8 +276,61 @@ static bool join_groups(struct template *template, const json_t *properties, con
     return true;
 }
 
-static json_t *make_thing(struct template *template, const json_t *properties)
+/* A thing that is there, as the template's OverrideSettings would have it. */
+static bool override_thing(struct template *template, const struct wanted *resource,
+    const json_t *present, const char *type, json_t *attributes)
 {
+    static const char *const properties[] = {"AttributePayload", "ThingTypeName", "ThingGroups"};
+    const char *name = row_text(present, "name");
+    json_t *kept = row_json(present, "attributes");
+    char *text;
+
+    for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
+        if (overrides_with(resource, properties[i], "FAIL") &&
+            json_object_get(resource->properties, properties[i]))
+            respond_exists(template->response, row_text(present, "id"), row_text(present, "arn"),
+                "Thing %s already exists", name);
+    if (!template->response->error) {
+        if (overrides_with(resource, "AttributePayload", "MERGE"))
+            json_object_update(kept, attributes);
+        text =
+            json_dumps(overrides_with(resource, "AttributePayload", "REPLACE") ? attributes : kept,
+                JSON_COMPACT);
+        if (!overrides_with(resource, "ThingTypeName", "REPLACE"))
+            type = row_text(present, "type");
+        if (overrides_with(resource, "ThingGroups", "REPLACE"))
+            state_change(template->request->state, "DELETE FROM group_things WHERE thing = ?1",
+                STATE_WITH(name));
+        state_change(template->request->state,
+            "UPDATE things SET attributes = ?2, type = ?3, version = version + 1 WHERE name = ?1",
+            STATE_WITH(name, text ? text : "{}", type));
+        free(text);
+    }
+    json_decref(kept);
+    return !template->response->error;
+}
+
+/* The thing's row, made or as it is there; NULL after an answer. */
+static json_t *find_or_make_thing(struct template *template, const struct wanted *resource,
+    const char *name, const char *type, json_t *attributes)
+{
+    const struct request *request = template->request;
+    json_t *row = json_object_size(resource->overrides)
+                      ? first_row(state_select(request->state,
+                            "SELECT * FROM things WHERE name = ?1", STATE_WITH(name)))
+                      : NULL;
+
+    if (!row)
+        return create_thing_row(request, template->response, name, type, attributes);
+    if (override_thing(template, resource, row, type, attributes))
+        return row;
+    json_decref(row);
+    return NULL;
+}
+
+static json_t *make_thing(struct template *template, const struct wanted *resource)
+{
+    const json_t *properties = resource->properties;
     char *name = member(template, properties, "ThingName");
     char *type = member(template, properties, "ThingTypeName");
     json_t *attributes =
@@ -252,9 +342,9 @@ static json_t *make_thing(struct template *template, const json_t *properties)
     else if (strlen(name) > NAME_MAX_BYTES || !charset_holds(NAME, name))
         fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
     if (!template->response->error)
-        row = create_thing_row(
-            template->request, template->response, name, type ? type : "", attributes);
-    if (row && !join_groups(template, properties, name)) {
+        row = find_or_make_thing(template, resource, name, type ? type : "", attributes);
+    if (row && !overrides_with(resource, "ThingGroups", "DO_NOTHING") &&
+        !join_groups(template, properties, name)) {
         json_decref(row);
         row = NULL;
     }
@@ -296,8 +386,7 @@ static char *make_policy(struct template *template, const json_t *properties)
 /* ------------------------------------------------------------------ the call */
 
 struct made {
-    const json_t *thing, *certificate, *policy; /* properties in the template; NULL: none */
-    const char *thing_name, *certificate_name, *policy_name;
+    struct wanted thing, certificate, policy;
     json_t *thing_row, *certificate_row;
     char *policy_made;
 };
@@ -319,14 +408,14 @@ static void answer(struct template *template, const struct made *made)
     json_t *arns = json_object();
 
     if (made->thing_row)
-        json_object_set_new(arns, made->thing_name, json_string(row_text(made->thing_row, "arn")));
+        json_object_set_new(arns, made->thing.name, json_string(row_text(made->thing_row, "arn")));
     if (made->certificate_row)
         json_object_set_new(
-            arns, made->certificate_name, json_string(row_text(made->certificate_row, "arn")));
+            arns, made->certificate.name, json_string(row_text(made->certificate_row, "arn")));
     if (made->policy_made) {
         char *arn = make_arn(template->request, "policy", made->policy_made);
 
-        json_object_set_new(arns, made->policy_name, json_string(arn));
+        json_object_set_new(arns, made->policy.name, json_string(arn));
         free(arn);
     }
     template->response->body = json_pack("{s:o}", "resourceArns", arns);
@@ -340,18 +429,17 @@ static void provision(struct template *template, const json_t *body)
     const json_t *resources = json_object_get(body, "Resources");
     struct made made = {0};
 
-    made.thing = find_resource(template, resources, "AWS::IoT::Thing", &made.thing_name);
-    made.certificate =
-        find_resource(template, resources, "AWS::IoT::Certificate", &made.certificate_name);
-    made.policy = find_resource(template, resources, "AWS::IoT::Policy", &made.policy_name);
-    if (!made.thing && !made.certificate && !made.policy)
+    made.thing = find_resource(template, resources, "AWS::IoT::Thing");
+    made.certificate = find_resource(template, resources, "AWS::IoT::Certificate");
+    made.policy = find_resource(template, resources, "AWS::IoT::Policy");
+    if (!made.thing.properties && !made.certificate.properties && !made.policy.properties)
         fail(template, "The template has no resources that the sandbox knows", "");
-    if (made.certificate && !template->response->error)
-        made.certificate_row = make_certificate(template, made.certificate);
-    if (made.thing && !template->response->error)
-        made.thing_row = make_thing(template, made.thing);
-    if (made.policy && !template->response->error)
-        made.policy_made = make_policy(template, made.policy);
+    if (made.certificate.properties && !template->response->error)
+        made.certificate_row = make_certificate(template, &made.certificate);
+    if (made.thing.properties && !template->response->error)
+        made.thing_row = make_thing(template, &made.thing);
+    if (made.policy.properties && !template->response->error)
+        made.policy_made = make_policy(template, made.policy.properties);
     if (!template->response->error)
         tie_together(template, &made);
     if (!template->response->error)

@@ -1255,6 +1255,28 @@ def register_thing_that_is_another_one(w):
 
 
 @case
+def register_thing_overrides_what_is_there(w):
+    identifier, policy, name = w.certificate()[1], w.policy(), w.name('thing')
+    template = json.loads(json.dumps(TEMPLATE))
+    settings = template['Resources']['thing']['OverrideSettings'] = {}
+
+    def register():
+        w.iot.register_thing(templateBody=json.dumps(template), parameters={
+            'Name': name, 'Id': identifier, 'Policy': policy})
+        return w.iot.describe_thing(thingName='x' + name)['attributes']
+
+    w.iot.create_thing(thingName='x' + name, attributePayload={'attributes': {'other': '1'}})
+    settings['AttributePayload'] = 'FAIL'
+    w.refused('ConflictingResourceUpdateException', 409, register)
+    settings['AttributePayload'] = 'nonsense'
+    w.refused('ResourceRegistrationFailureException', 400, register)
+    for how, expected in (('DO_NOTHING', {'other': '1'}), ('MERGE', {'other': '1', 'place': 'hall'}),
+                          ('REPLACE', {'place': 'hall'})):
+        settings['AttributePayload'] = how
+        w.test.assertEqual(expected, register())
+
+
+@case
 def group_update_merges_attributes(w):
     name = w.name('group')
     w.iot.create_thing_group(thingGroupName=name, thingGroupProperties={
