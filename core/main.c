@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/cli/commands.h"
+#include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
 #include "core/simulate/simulate.h"
@@ -209,14 +212,50 @@ static int finish(const struct options *options, struct summary *summary, bool g
     return summary->exit_code;
 }
 
+/*
+ * Records of what the service has, for the cleanup behind it. EXIT_DONE to go on; without --yes
+ * only the list is printed.
+ */
+static int recover(const struct options *options, struct run *run)
+{
+    int64_t found = 0;
+
+    if (!planning_recover(run, false, &found))
+        return EXIT_STEP_FAILED;
+    if (!options->yes) {
+        fflush(stdout);
+        fprintf(stderr, "iotifyd: nothing was deleted; add --yes to delete it\n");
+        return EXIT_USAGE;
+    }
+    return planning_recover(run, true, &found) ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+/* What comes instead of a run: EXIT_DONE with `*over` unset to go on with it. */
+static int look_ahead(
+    const struct options *options, struct run *run, const struct selection *selection, bool *over)
+{
+    int status = EXIT_DONE;
+
+    *over = true;
+    if (options->plan) {
+        if (!planning_print(run, selection->pipelines, selection->count, options->json))
+            status = EXIT_STEP_FAILED;
+        return stop_requested() ? 128 + stop_requested() : status;
+    }
+    if (options->from_aws)
+        status = recover(options, run);
+    *over = status != EXIT_DONE;
+    return *over && stop_requested() ? 128 + stop_requested() : status;
+}
+
 static int run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
     struct summary summary;
     struct call call;
     struct run run;
-    bool good;
-    int status;
+    bool good, over = false;
+    int status = EXIT_DONE;
 
     progress_setup(options->quiet, !options->no_color);
     summary_init(&summary, job->options->name);
@@ -224,7 +263,10 @@ static int run_job(
     good = run_open(&run, job, &summary, &call);
     if (good) {
         run.core_step = run_core_step;
-        good = run_pipelines(&run, selection);
+        run.prune = options->prune;
+        status = look_ahead(options, &run, selection, &over);
+        if (!over)
+            good = run_pipelines(&run, selection);
     } else {
         log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
     }
@@ -236,7 +278,8 @@ static int run_job(
     }
     run_close(&run);
     call_clear(&call);
-    status = finish(options, &summary, good);
+    if (!over)
+        status = finish(options, &summary, good);
     summary_clear(&summary);
     return status;
 }
@@ -290,6 +333,14 @@ static int command_run(const struct options *options)
         fputs(options_help, stderr);
         return EXIT_USAGE;
     }
+    if (options->from_aws &&
+        (options->word_count != 2 || strcmp(options->words[1], "cleanup") != 0)) {
+        fprintf(stderr,
+            "iotifyd: --from-aws goes with cleanup alone: iotifyd %s cleanup "
+            "--from-aws\n",
+            options->words[0]);
+        return EXIT_USAGE;
+    }
     read_job(options->words[0], options, &registry, &job, &diagnostics);
     status = check_and_use(options, &job, &selection, &diagnostics);
     free(selection.pipelines);
@@ -329,10 +380,26 @@ static int dispatch(const struct options *options)
         return command_schema(options);
     case COMMAND_GLOB:
         return command_glob(options);
+    case COMMAND_IAM:
+        return command_iam_policy(options);
     case COMMAND_RUN:
         break;
     }
     return command_run(options);
+}
+
+/*
+ * Keys are in memory: no core dump, and no look by other processes of the user. The leak checker
+ * of a sanitized build looks by ptrace, and would find nothing to look at.
+ */
+static void guard_memory(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef IOTIFY_SANITIZED
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
 }
 
 /* JSON trees hold keys and answers with keys in them. */
@@ -353,6 +420,8 @@ int main(int count, char **arguments)
      * while; asking at each turn of a loop does not. Before any thread or script machine.
      */
     setenv("JSC_usePollingTraps", "true", 1);
+    guard_memory();
+    seal_prepare();
     json_set_alloc_funcs(malloc, free_wiped);
     stop_install();
     if (options_parse(&options, count, arguments)) {

@@ -22,5 +22,9 @@ int command_plugins(const struct options *options);
 int command_schema(const struct options *options);
 int command_glob(const struct options *options);
 int command_init(const struct options *options);
+int command_iam_policy(const struct options *options);
+
+/* Print the permissions that the job needs, as its connector writes them. False after an error. */
+bool grant_print(const struct job *job);
 
 #endif

@@ -141,44 +141,6 @@ static bool check_file(const struct answers *answers, bool force)
     return false;
 }
 
-/* The permissions that the actions of the job's pipelines declare, without repetition. */
-static size_t collect_permissions(const struct job *job, const char **permissions, size_t most)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < job->pipeline_count; i++) {
-        for (size_t j = 0; j < job->pipelines[i].count; j++) {
-            const struct iotify_action *action = job->pipelines[i].steps[j].action;
-
-            for (size_t k = 0; action && action->permissions && action->permissions[k]; k++) {
-                bool known = false;
-
-                for (size_t l = 0; l < count; l++)
-                    known = known || strcmp(permissions[l], action->permissions[k]) == 0;
-                if (!known && count < most)
-                    permissions[count++] = action->permissions[k];
-            }
-        }
-    }
-    return count;
-}
-
-static void print_grant(const struct job *job)
-{
-    const char *permissions[256], *document;
-    struct call call;
-
-    if (!job->connector || !job->connector->plugin->connector.grant)
-        return;
-    call_init(&call, "init");
-    if (job->connector->plugin->connector.grant(job->connector->instance, &call.base, permissions,
-            collect_permissions(job, permissions, 256), &document) == IOTIFY_OK) {
-        fprintf(stderr, "The IAM policy that its user needs, to paste into the console:\n");
-        printf("%s\n", document);
-    }
-    call_clear(&call);
-}
-
 int command_init(const struct options *options)
 {
     struct answers answers;
@@ -201,8 +163,10 @@ int command_init(const struct options *options)
         return EXIT_STEP_FAILED;
     fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);
     status = load_job(answers.file, options, &registry, &job, &diagnostics);
-    if (status == EXIT_DONE)
-        print_grant(&job);
+    if (status == EXIT_DONE) {
+        fprintf(stderr, "The IAM policy that its user needs, to paste into the console:\n");
+        status = grant_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
+    }
     job_clear(&job);
     registry_clear(&registry);
     diagnostics_clear(&diagnostics);

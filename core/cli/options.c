@@ -12,6 +12,7 @@ const char options_help[] =
     "       iotifyd init [JOB.yaml]\n"
     "       iotifyd plugins [NAME]\n"
     "       iotifyd schema\n"
+    "       iotifyd iam-policy JOB.yaml\n"
     "       iotifyd glob list|get|set|delete JOB.yaml [KEY]\n"
     "\n"
     "Puts a fleet of virtual devices on AWS IoT, drives it, and takes it away again.\n"
@@ -19,8 +20,12 @@ const char options_help[] =
     "\n"
     "  --check            validate everything that can be known without the network\n"
     "  --print            print the effective job: defaults filled in, secrets redacted\n"
+    "  --plan             print what would be created, changed and deleted, and change nothing\n"
     "  --set PATH=VALUE   override a setting, for example --set devices=500; repeatable\n"
     "  --keep             do not clean up at the end\n"
+    "  --prune            deploy: remove devices that the job has no more\n"
+    "  --from-aws         cleanup: go by what AWS has of the job, not by the store; needs --yes\n"
+    "  --yes              do what --from-aws found\n"
     "  --json FILE        write the summary as JSON; - is the standard output\n"
     "  -q, --quiet        errors and the summary only\n"
     "  -v, --verbose      say more\n"
@@ -50,12 +55,16 @@ struct option {
 #define FOR(command) (1u << (command))
 #define RUN FOR(COMMAND_RUN)
 #define INIT FOR(COMMAND_INIT)
-#define JOB (RUN | FOR(COMMAND_GLOB))
+#define JOB (RUN | FOR(COMMAND_GLOB) | FOR(COMMAND_IAM))
 #define ANY (JOB | INIT | FOR(COMMAND_PLUGINS) | FOR(COMMAND_SCHEMA))
 static const struct option known[] = {
     {"--check", NULL, OFFSET(check), FLAG, RUN},
     {"--print", NULL, OFFSET(print), FLAG, RUN},
     {"--keep", NULL, OFFSET(keep), FLAG, RUN},
+    {"--plan", NULL, OFFSET(plan), FLAG, RUN},
+    {"--prune", NULL, OFFSET(prune), FLAG, RUN},
+    {"--from-aws", NULL, OFFSET(from_aws), FLAG, RUN},
+    {"--yes", NULL, OFFSET(yes), FLAG, RUN},
     {"--quiet", "-q", OFFSET(quiet), FLAG, ANY},
     {"--verbose", "-v", OFFSET(verbose), FLAG, ANY},
     {"--no-color", NULL, OFFSET(no_color), FLAG, ANY},
@@ -75,7 +84,7 @@ static const struct {
     const char *word;
     enum command command;
 } commands[] = {{"init", COMMAND_INIT}, {"plugins", COMMAND_PLUGINS}, {"schema", COMMAND_SCHEMA},
-    {"glob", COMMAND_GLOB}};
+    {"glob", COMMAND_GLOB}, {"iam-policy", COMMAND_IAM}};
 
 static const struct option *find(const char *argument, size_t length)
 {
@@ -139,7 +148,8 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_INIT] = "init",
     [COMMAND_PLUGINS] = "plugins",
     [COMMAND_SCHEMA] = "schema",
-    [COMMAND_GLOB] = "glob"};
+    [COMMAND_GLOB] = "glob",
+    [COMMAND_IAM] = "iam-policy"};
 
 static bool was_given(const struct options *options, const struct option *option)
 {

@@ -5,7 +5,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum command { COMMAND_RUN, COMMAND_INIT, COMMAND_PLUGINS, COMMAND_SCHEMA, COMMAND_GLOB };
+enum command {
+    COMMAND_RUN,
+    COMMAND_INIT,
+    COMMAND_PLUGINS,
+    COMMAND_SCHEMA,
+    COMMAND_GLOB,
+    COMMAND_IAM
+};
 
 struct options {
     int argument_count; /* of the program, as they were given */
@@ -18,6 +25,7 @@ struct options {
     const char *json;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
+    bool plan, prune, from_aws, yes;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
 };
 

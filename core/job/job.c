@@ -21,6 +21,18 @@
             "calls of one step that may be under way at once"                                      \
     }
 
+#define SEAL_SETTINGS                                                                              \
+    {"seal.with", IOTIFY_CHOICE, 0, AT(seal.with), "file", 0, 0, seal_choices,                     \
+        "what seals keys in the store: a key file, " SEAL_KEY_VARIABLE                             \
+        ", " SEAL_PASSPHRASE_VARIABLE " or nothing"},                                              \
+    {                                                                                              \
+        "seal.key_file", IOTIFY_STRING, IOTIFY_PATH, AT(seal.key_file), NULL, 0, 0, NULL,          \
+            "the key file of seal.with: file; default: the job's name with .key"                   \
+    }
+
+/* In the order of enum seal_with. */
+static const char *const seal_choices[] = {"file", "environment", "passphrase", "none", NULL};
+
 static const struct iotify_setting own_items[] = {
     NAME_SETTING,
     {"devices.first", IOTIFY_INTEGER, 0, AT(first), "0", 0, JOB_DEVICES_MAX, NULL,
@@ -28,6 +40,7 @@ static const struct iotify_setting own_items[] = {
     {"devices.count", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, JOB_DEVICES_MAX, NULL,
         "how many clients; `devices: 100` is short for it"},
     WORKERS_SETTING,
+    SEAL_SETTINGS,
 };
 
 /* The same where `devices` is a number. */
@@ -36,6 +49,7 @@ static const struct iotify_setting short_items[] = {
     {"devices", IOTIFY_INTEGER, IOTIFY_REQUIRED, AT(count), NULL, 1, JOB_DEVICES_MAX, NULL,
         "how many clients there are"},
     WORKERS_SETTING,
+    SEAL_SETTINGS,
 };
 
 const struct iotify_settings job_settings = IOTIFY_SETTINGS(own_items, struct job_options);
@@ -100,6 +114,9 @@ static void bind_own(struct loader *loader)
             "\"name\" takes 1 to 64 letters, digits and ._- , not \"%s\"%s", options->name,
             name ? "" : "; the file's name is its default");
     job->binder.name = options->name;
+    if (!options->seal.key_file)
+        options->seal.key_file =
+            binder_path(&job->binder, arena_format(&job->arena, "%s.key", options->name));
     job->options = options;
     job->valid = loader->diagnostics->count == before;
 }

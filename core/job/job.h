@@ -8,6 +8,7 @@
 #include "core/job/schema.h"
 #include "core/job/tree.h"
 #include "core/plugin/registry.h"
+#include "core/store/seal.h"
 
 /* A step that the core itself knows, such as `simulate`. */
 struct core_step {
@@ -54,6 +55,7 @@ struct job_options {
     const char *name;
     int64_t first, count;
     int64_t workers;
+    struct seal_settings seal;
 };
 
 struct job {

@@ -16,6 +16,8 @@
 #define BACKOFF_MAX (20 * SECOND)
 /* How soon a wait notices a stop. */
 #define WAIT_SLICE (50 * MILLISECOND)
+/* Records changed in one commit. */
+#define RECORDS_MAX 200
 
 static struct call *own(struct iotify_call *call)
 {
@@ -71,11 +73,30 @@ struct tries {
     int throttled, transient;
 };
 
-static bool may_repeat(enum iotify_result result, struct tries *tries)
+static bool may_repeat(
+    struct iotify_call *call, enum iotify_result result, struct pacer *pacer, struct tries *tries)
 {
     if (result == IOTIFY_THROTTLED)
         return ++tries->throttled < TRIES_THROTTLED;
-    return result == IOTIFY_TRANSIENT && ++tries->transient < TRIES_TRANSIENT;
+    if (result != IOTIFY_TRANSIENT || ++tries->transient >= TRIES_TRANSIENT)
+        return false;
+    if (!pacer || pacer_may_repeat(pacer))
+        return true;
+    call_log(call, IOTIFY_DEBUG, "no repeat: too many calls of this run failed");
+    return false;
+}
+
+static void learn(const struct run_context *context, struct pacer *pacer, const char *operation,
+    int64_t started, enum iotify_result result)
+{
+    if (result == IOTIFY_THROTTLED && context->counters)
+        atomic_fetch_add(&context->counters->throttled, 1);
+    if (!pacer)
+        return;
+    if (result != IOTIFY_TRANSIENT)
+        pacer_report(pacer, operation, started, result == IOTIFY_THROTTLED);
+    if (result == IOTIFY_OK || result == IOTIFY_UNCHANGED)
+        pacer_earn(pacer);
 }
 
 static enum iotify_result host_perform(struct iotify_call *call, const char *operation,
@@ -92,10 +113,10 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
         if (!wait_until(pacer ? pacer_take(pacer, operation, now) : now))
             return cancelled(call);
         own(call)->retry_after = 0;
+        now = clock_now();
         result = function(call, argument);
-        if (result == IOTIFY_THROTTLED && context->counters)
-            atomic_fetch_add(&context->counters->throttled, 1);
-        if (!may_repeat(result, &tries))
+        learn(context, pacer, operation, now, result);
+        if (!may_repeat(call, result, pacer, &tries))
             return result;
         if (context->counters)
             atomic_fetch_add(&context->counters->retried, 1);
@@ -152,6 +173,8 @@ static enum iotify_result glob_apply(
 
     if (!mapped)
         return IOTIFY_INVALID;
+    if (run->planning)
+        return IOTIFY_OK;
     result = store_apply(run->store, call, mapped, count);
     for (size_t i = 0; i < count; i++)
         writes[i].result = mapped[i].result;
@@ -174,10 +197,12 @@ static const char *record_key(struct iotify_call *call)
 {
     const struct connection *connection = context_of(call)->connection;
 
-    if (!connection || !connection->realm || call->client < 0) {
+    if (!connection || !connection->realm) {
         call_fail(call, IOTIFY_FAILED, "NoRecord", "this call has no record");
         return NULL;
     }
+    if (call->client < 0)
+        return store_job_record_key(own(call), connection->plugin->alias, connection->realm);
     return store_record_key(own(call), connection->plugin->alias, connection->realm, call->client);
 }
 
@@ -198,6 +223,8 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
 
     if (!key || !writes)
         return IOTIFY_FAILED;
+    if (context_of(call)->run->planning)
+        return IOTIFY_OK;
     writes[0] = (struct iotify_write){.key = key, .value = value, .expected = expected};
     if (value.size == 0)
         writes[0].kind = IOTIFY_COMPARE_AND_DELETE;
@@ -210,6 +237,55 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
         return call_fail(call, IOTIFY_CONFLICT, "RecordChanged",
             "another iotifyd works on this client with the same store; wait for it to end");
     return result;
+}
+
+static enum iotify_result host_records(struct iotify_call *call,
+    enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
+{
+    const struct connection *connection = context_of(call)->connection;
+
+    return store_each_record(context_of(call)->run->store, own(call), connection->plugin->alias,
+        connection->realm, found, argument);
+}
+
+/* The changes of one commit; their keys and sealed forms go with its own arena. */
+static enum iotify_result write_some(
+    struct iotify_call *call, const struct iotify_record_write *records, size_t count)
+{
+    const struct connection *connection = context_of(call)->connection;
+    struct iotify_write writes[RECORDS_MAX];
+    enum iotify_result result;
+    struct call step;
+
+    call_init(&step, own(call)->where);
+    for (size_t i = 0; i < count; i++)
+        writes[i] = (struct iotify_write){
+            .kind = records[i].value.size ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE,
+            .key = store_record_key(
+                &step, connection->plugin->alias, connection->realm, records[i].client),
+            .value = records[i].value,
+            .expected = records[i].expected};
+    result = store_apply(context_of(call)->run->store, &step, writes, count);
+    if (result != IOTIFY_OK)
+        call_take_failure(own(call), &step);
+    call_clear(&step);
+    return result;
+}
+
+static enum iotify_result host_records_write(
+    struct iotify_call *call, const struct iotify_record_write *writes, size_t count)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t at = 0; at < count && result == IOTIFY_OK && !context_of(call)->run->planning;
+         at += RECORDS_MAX)
+        result = write_some(call, writes + at, count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
+    return result;
+}
+
+static const char *host_job_name(struct iotify_call *call)
+{
+    return context_of(call)->run->job->options->name;
 }
 
 static void host_clients(struct iotify_call *call, int64_t *first, int64_t *count)
@@ -233,8 +309,14 @@ static const struct iotify_host online = {
     .glob_apply = host_glob_apply,
     .record_get = host_record_get,
     .record_set = host_record_set,
+    .records = host_records,
+    .records_write = host_records_write,
+    .job_name = host_job_name,
     .clients = host_clients,
     .without_socketpair = socketpair_without,
+    .plan_change = call_plan_change,
+    .plan_calls = call_plan_calls,
+    .permit = call_permit,
 };
 
 void run_call(struct run *run, struct call *call, struct run_context *context,

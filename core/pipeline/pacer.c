@@ -7,10 +7,21 @@
 #include "core/base/arena.h"
 #include "core/base/clock.h"
 
+/* A throttle takes a third; a second of use to the full gives a twentieth of the first rate. */
+#define DECREASE 0.67
+#define INCREASE 0.05
+#define RATE_MIN 0.5
+/* What a repeat costs, what a success earns, and the most that can be saved up. */
+#define REPEAT_COST 5
+#define EARNED 1
+#define BUDGET_MAX 500
+
 struct lane {
     const char *operation;
-    int64_t spacing; /* nanoseconds between two calls */
+    double rate, first, limit; /* calls a second; rate 0: no limit, limit 0: a guess */
     int64_t next;
+    int64_t decreased; /* when the rate fell last */
+    bool used_up;      /* a turn had to be waited for */
     struct lane *link;
 };
 
@@ -18,17 +29,20 @@ struct pacer {
     pthread_mutex_t mutex;
     struct arena arena;
     struct lane *lanes;
-    double (*rate)(void *argument, const char *operation);
+    double (*rate)(void *argument, const char *operation, bool *known);
     void *argument;
+    int budget;
 };
 
-struct pacer *pacer_new(double (*rate)(void *argument, const char *operation), void *argument)
+struct pacer *pacer_new(
+    double (*rate)(void *argument, const char *operation, bool *known), void *argument)
 {
     struct pacer *pacer = memory_new(1, sizeof(*pacer));
 
     pthread_mutex_init(&pacer->mutex, NULL);
     pacer->rate = rate;
     pacer->argument = argument;
+    pacer->budget = BUDGET_MAX;
     return pacer;
 }
 
@@ -45,15 +59,17 @@ void pacer_free(struct pacer *pacer)
 static struct lane *find(struct pacer *pacer, const char *operation)
 {
     struct lane *lane;
+    bool known = false;
     double rate;
 
     for (lane = pacer->lanes; lane; lane = lane->link)
         if (strcmp(lane->operation, operation) == 0)
             return lane;
-    rate = pacer->rate ? pacer->rate(pacer->argument, operation) : 0;
+    rate = pacer->rate ? pacer->rate(pacer->argument, operation, &known) : 0;
     lane = arena_alloc(&pacer->arena, sizeof(*lane));
     lane->operation = arena_string(&pacer->arena, operation);
-    lane->spacing = rate > 0 ? (int64_t)((double)SECOND / rate) : 0;
+    lane->rate = lane->first = rate > 0 ? rate : 0;
+    lane->limit = known ? lane->rate : 0;
     lane->link = pacer->lanes;
     pacer->lanes = lane;
     return lane;
@@ -66,10 +82,48 @@ int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now)
 
     pthread_mutex_lock(&pacer->mutex);
     lane = find(pacer, operation);
-    turn = lane->next > now ? lane->next : now;
-    lane->next = turn + lane->spacing;
+    lane->used_up = lane->next > now;
+    turn = lane->used_up ? lane->next : now;
+    if (lane->rate > 0)
+        lane->next = turn + (int64_t)((double)SECOND / lane->rate);
     pthread_mutex_unlock(&pacer->mutex);
     return turn;
+}
+
+/*
+ * One decrease answers for all calls that were sent before it: what they tell is known by then.
+ * Called with the lock.
+ */
+static void slow_down(struct lane *lane, int64_t started)
+{
+    if (started < lane->decreased)
+        return;
+    lane->decreased = clock_now();
+    lane->rate *= DECREASE;
+    if (lane->rate < RATE_MIN)
+        lane->rate = RATE_MIN;
+}
+
+static void speed_up(struct lane *lane)
+{
+    if (!lane->used_up)
+        return;
+    lane->rate += lane->first * INCREASE / lane->rate;
+    if (lane->limit > 0 && lane->rate > lane->limit)
+        lane->rate = lane->limit;
+}
+
+void pacer_report(struct pacer *pacer, const char *operation, int64_t started, bool throttled)
+{
+    struct lane *lane;
+
+    pthread_mutex_lock(&pacer->mutex);
+    lane = find(pacer, operation);
+    if (lane->rate > 0 && throttled)
+        slow_down(lane, started);
+    else if (lane->rate > 0)
+        speed_up(lane);
+    pthread_mutex_unlock(&pacer->mutex);
 }
 
 void pacer_hold(struct pacer *pacer, const char *operation, int64_t until)
@@ -80,5 +134,33 @@ void pacer_hold(struct pacer *pacer, const char *operation, int64_t until)
     lane = find(pacer, operation);
     if (lane->next < until)
         lane->next = until;
+    pthread_mutex_unlock(&pacer->mutex);
+}
+
+double pacer_rate(struct pacer *pacer, const char *operation)
+{
+    double rate;
+
+    pthread_mutex_lock(&pacer->mutex);
+    rate = find(pacer, operation)->rate;
+    pthread_mutex_unlock(&pacer->mutex);
+    return rate;
+}
+
+bool pacer_may_repeat(struct pacer *pacer)
+{
+    bool may;
+
+    pthread_mutex_lock(&pacer->mutex);
+    may = pacer->budget >= REPEAT_COST;
+    pacer->budget -= may ? REPEAT_COST : 0;
+    pthread_mutex_unlock(&pacer->mutex);
+    return may;
+}
+
+void pacer_earn(struct pacer *pacer)
+{
+    pthread_mutex_lock(&pacer->mutex);
+    pacer->budget += pacer->budget < BUDGET_MAX ? EARNED : 0;
     pthread_mutex_unlock(&pacer->mutex);
 }

@@ -1,299 +1,18 @@
-/* Running the steps of a pipeline: an action once, or for each of many clients on workers. */
-#include <pthread.h>
-#include <stdlib.h>
+/* Running the steps of a pipeline, one after the other. */
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
-#include "core/pipeline/run.h"
+#include "core/pipeline/fanout.h"
 #include "core/report/progress.h"
-#include "core/template/expansion.h"
 
-#define STACK_SIZE (512 * 1024)
-#define TICK (100 * MILLISECOND)
-
-/* One call that waits for a worker. */
-struct task {
-    int64_t client;
-    struct arena arena; /* of the expanded settings */
-    const void *options;
-    struct task *next;
-};
-
-/* One step under way. The lock guards everything below it. */
-struct fanout {
-    struct run *run;
-    const struct step *step;
-    const char *where;
-    struct counters counters;
-    pthread_mutex_t mutex;
-    pthread_cond_t work, progress;
-    struct task *first, **last;
-    size_t waiting;
-    bool closed; /* no further task comes */
-    struct step_summary *result;
-    int64_t done;
-};
-
-/* ------------------------------------------------------------------ workers */
-
-static void note(struct fanout *fanout, const struct call *call, enum iotify_result result)
-{
-    if (result != IOTIFY_CANCELLED)
-        fanout->done++;
-    if (result == IOTIFY_OK) {
-        fanout->result->ok++;
-    } else if (result == IOTIFY_UNCHANGED) {
-        fanout->result->skipped++;
-    } else if (result != IOTIFY_CANCELLED) {
-        fanout->result->failed++;
-        summary_add_failure(fanout->run->summary, &fanout->result->failures,
-            call_code(call, result), call_message(call, result), call->base.client);
-    }
-}
-
-static void work(struct fanout *fanout, struct task *task)
-{
-    const struct step *step = fanout->step;
-    struct run_context context;
-    enum iotify_result result;
-    struct call call;
-
-    run_call(fanout->run, &call, &context, step->owner, fanout->where, &fanout->counters);
-    call.base.client = task->client;
-    call.base.arguments = task->options;
-    call.node = step->node;
-    call.place = step->place;
-    result = step->action->apply(step->owner->instance, &call.base);
-    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
-        call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
-    pthread_mutex_lock(&fanout->mutex);
-    note(fanout, &call, result);
-    pthread_cond_signal(&fanout->progress);
-    pthread_mutex_unlock(&fanout->mutex);
-    call_clear(&call);
-    arena_wipe(&task->arena);
-    free(task);
-}
-
-static struct task *take(struct fanout *fanout)
-{
-    struct task *task;
-
-    pthread_mutex_lock(&fanout->mutex);
-    while (!fanout->first && !fanout->closed)
-        pthread_cond_wait(&fanout->work, &fanout->mutex);
-    task = fanout->first;
-    if (task) {
-        fanout->first = task->next;
-        if (!fanout->first)
-            fanout->last = &fanout->first;
-        fanout->waiting--;
-        pthread_cond_signal(&fanout->progress);
-    }
-    pthread_mutex_unlock(&fanout->mutex);
-    return task;
-}
-
-static void *worker(void *argument)
-{
-    struct task *task;
-
-    while ((task = take(argument)))
-        work(argument, task);
-    return NULL;
-}
-
-static size_t start_workers(struct fanout *fanout, pthread_t *threads, size_t count)
-{
-    pthread_attr_t attributes;
-    size_t started = 0;
-
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    while (started < count && pthread_create(&threads[started], &attributes, worker, fanout) == 0)
-        started++;
-    pthread_attr_destroy(&attributes);
-    return started;
-}
-
-/* ------------------------------------------------------------------ dispatch, main thread */
-
-static void show(struct fanout *fanout)
-{
-    struct progress progress = {.label = fanout->where,
-        .total = fanout->result->total,
-        .done = fanout->done,
-        .failed = fanout->result->failed,
-        .retried = atomic_load(&fanout->counters.retried),
-        .throttled = atomic_load(&fanout->counters.throttled)};
-
-    progress_show(&progress);
-}
-
-/* Wait for a change, at most a tick. With the lock. */
-static void wait_tick(struct fanout *fanout)
-{
-    clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
-    show(fanout);
-}
-
-/* A step whose settings are the same for all clients needs no script machine. */
-static bool compile(struct fanout *fanout, struct expansion *expansion)
-{
-    struct diagnostics diagnostics = {0};
-    bool good;
-
-    if (!fanout->step->expressions)
-        return true;
-    if (!run_script(fanout->run))
-        return false;
-    good =
-        expansion_compile(expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
-    for (size_t i = 0; i < diagnostics.count; i++) {
-        const struct diagnostic *item = &diagnostics.items[i];
-
-        summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
-            arena_format(&diagnostics.arena, "%s:%d:%d: %s", item->place.file, item->place.line,
-                item->place.column, item->text),
-            -1);
-    }
-    diagnostics_clear(&diagnostics);
-    return good;
-}
-
-static void push(struct fanout *fanout, struct task *task, size_t most)
-{
-    pthread_mutex_lock(&fanout->mutex);
-    while (fanout->waiting >= most && !stop_requested())
-        wait_tick(fanout);
-    task->next = NULL;
-    *fanout->last = task;
-    fanout->last = &task->next;
-    fanout->waiting++;
-    pthread_cond_signal(&fanout->work);
-    pthread_mutex_unlock(&fanout->mutex);
-}
-
-static void dispatch(struct fanout *fanout, const struct expansion *expansion,
-    const int64_t *clients, size_t count, size_t most)
-{
-    for (size_t i = 0; i < count && !stop_requested(); i++) {
-        struct task *task = memory_new(1, sizeof(*task));
-        const struct step *step = fanout->step;
-        const char *error = NULL;
-        struct call call;
-
-        call_init(&call, fanout->where);
-        call.base.client = task->client = clients[i];
-        task->options = expansion_apply(expansion, fanout->run->script,
-            (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
-            fanout->run->job->directory, &task->arena, &error);
-        if (task->options) {
-            push(fanout, task, most);
-        } else {
-            call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
-            pthread_mutex_lock(&fanout->mutex);
-            note(fanout, &call, IOTIFY_INVALID);
-            pthread_mutex_unlock(&fanout->mutex);
-            arena_wipe(&task->arena);
-            free(task);
-        }
-        call_clear(&call);
-    }
-}
-
-/* A stop takes back what no worker has begun. */
-static void drop_waiting(struct fanout *fanout)
-{
-    while (fanout->first) {
-        struct task *task = fanout->first;
-
-        fanout->first = task->next;
-        arena_wipe(&task->arena);
-        free(task);
-    }
-    fanout->last = &fanout->first;
-    fanout->waiting = 0;
-}
-
-static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
-{
-    pthread_mutex_lock(&fanout->mutex);
-    fanout->closed = true;
-    pthread_cond_broadcast(&fanout->work);
-    while (fanout->waiting > 0) {
-        if (stop_requested())
-            drop_waiting(fanout);
-        else
-            wait_tick(fanout);
-    }
-    pthread_mutex_unlock(&fanout->mutex);
-    for (size_t i = 0; i < count; i++) {
-        /* Keep the display alive while the last calls end. */
-        struct timespec until;
-
-        do {
-            clock_gettime(CLOCK_REALTIME, &until);
-            until.tv_nsec += TICK;
-            if (until.tv_nsec >= SECOND) {
-                until.tv_sec++;
-                until.tv_nsec -= SECOND;
-            }
-            pthread_mutex_lock(&fanout->mutex);
-            show(fanout);
-            pthread_mutex_unlock(&fanout->mutex);
-        } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
-    }
-}
-
-static void fan_out(struct fanout *fanout, const int64_t *clients, size_t count)
-{
-    size_t workers = (size_t)fanout->run->job->options->workers;
-    struct expansion expansion = {0};
-    pthread_t *threads;
-
-    fanout->result->total = (int64_t)count;
-    if (workers > count)
-        workers = count;
-    if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
-        workers = 1;
-    if (!compile(fanout, &expansion)) {
-        fanout->result->failed = fanout->result->total;
-        expansion_clear(&expansion);
-        return;
-    }
-    pthread_mutex_init(&fanout->mutex, NULL);
-    clock_condition_init(&fanout->work);
-    clock_condition_init(&fanout->progress);
-    fanout->last = &fanout->first;
-    threads = memory_new(workers, sizeof(*threads));
-    workers = start_workers(fanout, threads, workers);
-    if (workers > 0 || count == 0) {
-        dispatch(fanout, &expansion, clients, count, workers * 4);
-    } else {
-        fanout->result->failed = fanout->result->total;
-        summary_add_failure(fanout->run->summary, &fanout->result->failures, "NoThread",
-            "cannot start a thread; set workers: to a smaller number", -1);
-    }
-    finish(fanout, threads, workers);
-    free(threads);
-    expansion_clear(&expansion);
-    pthread_cond_destroy(&fanout->work);
-    pthread_cond_destroy(&fanout->progress);
-    pthread_mutex_destroy(&fanout->mutex);
-}
-
-/* ------------------------------------------------------------------ one step */
-
-static const char *scope_name(const struct step *step)
+const char *run_scope_name(const struct step *step)
 {
     return step->action && step->action->scope != IOTIFY_FOR_JOB ? "device" : "job";
 }
 
-/* Whom the action is for. False: a message is in `call`. */
-static bool list_clients(struct run *run, const struct step *step, struct call *call,
+enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
     const int64_t **clients, size_t *count)
 {
     const struct connection *connection = &run->connections[step->owner - run->job->plugins];
@@ -304,7 +23,7 @@ static bool list_clients(struct run *run, const struct step *step, struct call *
             run->store, call, step->owner->alias, connection->realm, &list, count);
 
         *clients = list;
-        return result == IOTIFY_OK;
+        return result;
     }
     *count = step->action->scope == IOTIFY_FOR_JOB ? 1 : (size_t)run->job->options->count;
     list = arena_array(&call->arena, *count, sizeof(*list));
@@ -313,36 +32,217 @@ static bool list_clients(struct run *run, const struct step *step, struct call *
     if (step->action->scope == IOTIFY_FOR_JOB)
         list[0] = -1;
     *clients = list;
-    return true;
+    return IOTIFY_OK;
 }
 
-static void run_action(
-    struct run *run, const struct step *step, struct step_summary *result, const char *where)
+/* One action under way: what its parts share. */
+struct action_run {
+    struct run *run;
+    const struct step *step;
+    const char *where;
+    struct counters counters;
+    struct step_summary *result;
+};
+
+static void note_failure(
+    struct action_run *action, const struct call *call, enum iotify_result result)
 {
-    struct fanout fanout = {.run = run, .step = step, .where = where, .result = result};
+    if (result <= IOTIFY_UNCHANGED || result == IOTIFY_CANCELLED)
+        return;
+    action->result->failed++;
+    summary_add_failure(action->run->summary, &action->result->failures, call_code(call, result),
+        call_message(call, result), -1);
+}
+
+/* ------------------------------------------------------------------ what sets the pace */
+
+/* Clients of the list that have no record yet; for a removal those that have one. */
+static int64_t count_fresh(struct action_run *action, size_t count)
+{
+    const struct job_options *options = action->run->job->options;
+    const struct connection *connection =
+        &action->run->connections[action->step->owner - action->run->job->plugins];
+    int64_t *records, known = 0;
+    struct call call;
+    size_t found;
+
+    if (action->step->action->scope != IOTIFY_FOR_DEVICE)
+        return (int64_t)count;
+    call_init(&call, action->where);
+    if (store_list_records(action->run->store, &call, action->step->owner->alias, connection->realm,
+            &records, &found) == IOTIFY_OK)
+        for (size_t i = 0; i < found; i++)
+            known += records[i] >= options->first && records[i] < options->first + options->count;
+    call_clear(&call);
+    return (int64_t)count - known;
+}
+
+static struct pace find_pace(struct action_run *action, size_t count)
+{
+    const struct step *step = action->step;
+    struct connection *connection =
+        &action->run->connections[step->owner - action->run->job->plugins];
+    struct pace pace = {.pacer = connection->pacer};
+    struct forecast plan = {0};
+    struct call call;
+    double slowest = 0;
+
+    if (!step->action->estimate || step->action->scope == IOTIFY_FOR_JOB)
+        return pace;
+    call_init(&call, action->where);
+    call.base.arguments = step->options;
+    call.plan = &plan;
+    step->action->estimate(step->owner->instance, &call.base);
+    for (const struct forecast_calls *calls = plan.calls; calls; calls = calls->next) {
+        double rate = pacer_rate(pace.pacer, calls->operation);
+
+        if (rate <= 0 || (double)calls->count / rate <= slowest)
+            continue;
+        slowest = (double)calls->count / rate;
+        pace.calls = (double)calls->count;
+        pace.operation = arena_string(&action->run->arena, calls->operation);
+    }
+    call_clear(&call);
+    forecast_clear(&plan);
+    pace.fresh = count_fresh(action, count);
+    if (pace.operation && pace.fresh > 0)
+        log_write(IOTIFY_INFO, action->where,
+            "%lld devices, about %.0f s: %s at %.3g/s sets the pace", (long long)pace.fresh,
+            pace_seconds(&pace, pace.fresh), pace.operation,
+            pacer_rate(pace.pacer, pace.operation));
+    return pace;
+}
+
+/* ------------------------------------------------------------------ one action */
+
+static void apply_to_all(struct action_run *action, const int64_t *clients, size_t count)
+{
+    const struct fanout_request request = {.run = action->run,
+        .step = action->step,
+        .where = action->where,
+        .function = action->step->action->apply,
+        .expand = true,
+        .pace = find_pace(action, count),
+        .result = action->result,
+        .counters = &action->counters};
+
+    progress_begin(action->where, (int64_t)count);
+    fan_out(&request, clients, count);
+    progress_end();
+}
+
+/* The clients that have a record and are not among the job's any more, ascending. */
+static size_t list_surplus(struct action_run *action, struct call *call, int64_t **clients)
+{
+    const struct job_options *options = action->run->job->options;
+    const struct connection *connection =
+        &action->run->connections[action->step->owner - action->run->job->plugins];
+    size_t count = 0, kept = 0;
+
+    if (store_list_records(action->run->store, call, action->step->owner->alias, connection->realm,
+            clients, &count) != IOTIFY_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if ((*clients)[i] < options->first || (*clients)[i] >= options->first + options->count)
+            (*clients)[kept++] = (*clients)[i];
+    return kept;
+}
+
+/* Devices that an earlier run made and this job has no more: told of, or taken away. */
+static bool prune(struct action_run *action, const struct pipeline *pipeline)
+{
+    struct fanout_request request = {.run = action->run,
+        .step = action->step,
+        .where = arena_format(&action->run->arena, "%s --prune", action->where),
+        .function = action->step->action->remove,
+        .counters = &action->counters};
+    struct call call;
+    int64_t *clients;
+    size_t count;
+    bool good = true;
+
+    call_init(&call, action->where);
+    count = list_surplus(action, &call, &clients);
+    if (count && !action->run->prune) {
+        log_write(IOTIFY_WARNING, action->where,
+            "%zu devices that this job deployed, clients %lld to %lld, are not among its devices "
+            "any more; they stay until cleanup, or add --prune to remove them now",
+            count, (long long)clients[0], (long long)clients[count - 1]);
+    } else if (count) {
+        request.result = summary_add_step(action->run->summary, pipeline->name,
+            arena_format(&action->run->arena, "%s --prune", action->step->name), "device");
+        progress_begin(request.where, (int64_t)count);
+        fan_out(&request, clients, count);
+        progress_end();
+        good = request.result->failed == 0;
+    }
+    call_clear(&call);
+    return good;
+}
+
+/* What is done once for a whole step, before or behind its clients. */
+static bool do_once(struct action_run *action,
+    enum iotify_result (*function)(void *instance, struct iotify_call *call))
+{
+    const struct step *step = action->step;
+    struct run_context context;
+    enum iotify_result result;
+    struct call call;
+
+    if (!function || stop_requested())
+        return true;
+    run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
+    call.base.arguments = step->options;
+    result = function(step->owner->instance, &call.base);
+    note_failure(action, &call, result);
+    call_clear(&call);
+    return result <= IOTIFY_UNCHANGED;
+}
+
+/* The action for all, with what comes before and behind. False when a part of it failed. */
+static bool apply(struct action_run *action, const struct pipeline *pipeline,
+    const int64_t *clients, size_t count)
+{
+    const struct iotify_action *work = action->step->action;
+    bool good = true;
+
+    action->result->total = (int64_t)count;
+    if (!do_once(action, work->begin))
+        return false;
+    apply_to_all(action, clients, count);
+    if (work->remove && !stop_requested())
+        good = prune(action, pipeline);
+    do_once(action, work->conclude);
+    return good;
+}
+
+static bool run_action(struct action_run *action, const struct pipeline *pipeline)
+{
+    const struct step *step = action->step;
     struct run_context context;
     const int64_t *clients;
-    enum iotify_result connected;
+    enum iotify_result result;
+    bool good = true;
     struct call call;
     size_t count;
 
-    run_call(run, &call, &context, step->owner, where, &fanout.counters);
-    connected = run_connect(run, step->owner, &call);
-    if (connected == IOTIFY_OK && !list_clients(run, step, &call, &clients, &count))
-        connected = IOTIFY_FAILED;
-    if (connected == IOTIFY_OK) {
-        progress_begin(where, (int64_t)count);
-        fan_out(&fanout, clients, count);
-        progress_end();
-    } else if (connected != IOTIFY_CANCELLED) {
-        result->total = result->failed = 1;
-        summary_add_failure(run->summary, &result->failures, call_code(&call, connected),
-            call_message(&call, connected), -1);
+    run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
+    result = run_connect(action->run, step->owner, &call);
+    if (result == IOTIFY_OK)
+        result = run_list_clients(action->run, step, &call, &clients, &count);
+    if (result == IOTIFY_OK) {
+        good = apply(action, pipeline, clients, count);
+    } else {
+        action->result->total = 1;
+        note_failure(action, &call, result);
     }
-    result->retried = atomic_load(&fanout.counters.retried);
-    result->throttled = atomic_load(&fanout.counters.throttled);
+    action->result->retried = atomic_load(&action->counters.retried);
+    action->result->throttled = atomic_load(&action->counters.throttled);
     call_clear(&call);
+    return good && action->result->failed == 0;
 }
+
+/* ------------------------------------------------------------------ one step */
 
 static void log_outcome(const struct step_summary *result, const char *where)
 {
@@ -360,18 +260,17 @@ static void log_outcome(const struct step_summary *result, const char *where)
 static bool run_step(struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
     struct step_summary *result =
-        summary_add_step(run->summary, pipeline->name, step->name, scope_name(step));
+        summary_add_step(run->summary, pipeline->name, step->name, run_scope_name(step));
     const char *where =
         arena_format(&run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
+    struct action_run action = {.run = run, .step = step, .where = where, .result = result};
     int64_t began = clock_now();
     bool good;
 
-    if (step->core) {
+    if (step->core)
         good = run->core_step(run, step, result);
-    } else {
-        run_action(run, step, result, where);
-        good = result->failed == 0;
-    }
+    else
+        good = run_action(&action, pipeline);
     result->seconds = (double)(clock_now() - began) / (double)SECOND;
     log_outcome(result, where);
     return good && !stop_requested();

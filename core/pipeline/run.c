@@ -4,12 +4,12 @@
 
 #include "core/base/log.h"
 
-static double plugin_rate(void *argument, const char *operation)
+static double plugin_rate(void *argument, const char *operation, bool *known)
 {
     const struct job_plugin *plugin = argument;
 
     return plugin->plugin->connector.rate
-               ? plugin->plugin->connector.rate(plugin->instance, operation)
+               ? plugin->plugin->connector.rate(plugin->instance, operation, known)
                : 0;
 }
 
@@ -48,11 +48,13 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, s
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
         if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
-            run->connections[i].pacer = pacer_new(plugin_rate, &job->plugins[i]);
+            run->connections[i].own_pacer = pacer_new(plugin_rate, &job->plugins[i]);
+        run->connections[i].pacer = run->connections[i].own_pacer;
     }
     if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
         return false;
-    return check_owner(run, call);
+    return check_owner(run, call) &&
+           store_unseal(run->store, call, &job->options->seal) == IOTIFY_OK;
 }
 
 void run_close(struct run *run)
@@ -60,7 +62,7 @@ void run_close(struct run *run)
     script_free(run->script);
     store_close(run->store);
     for (size_t i = 0; run->connections && i < run->job->plugin_count; i++)
-        pacer_free(run->connections[i].pacer);
+        pacer_free(run->connections[i].own_pacer);
     arena_clear(&run->arena);
     *run = (struct run){0};
 }
@@ -83,6 +85,8 @@ static enum iotify_result check_realm(
         return IOTIFY_OK;
     if (result == IOTIFY_OK)
         result = store_list_records(run->store, call, plugin->alias, before.data, &clients, &count);
+    if (run->planning && !count)
+        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         return result;
     if (count)
@@ -91,6 +95,18 @@ static enum iotify_result check_realm(
             "run cleanup with the credentials, region and endpoints that deployed them",
             count, (const char *)before.data, realm);
     return store_apply(run->store, call, &write, 1);
+}
+
+/* The limits are those of account and region: connectors that share them share the pace. */
+static void share_pace(struct run *run, struct connection *connection)
+{
+    for (size_t i = 0; i < run->job->plugin_count; i++) {
+        const struct connection *other = &run->connections[i];
+
+        if (other != connection && other->realm && strcmp(other->realm, connection->realm) == 0 &&
+            other->plugin->plugin == connection->plugin->plugin)
+            connection->pacer = other->pacer;
+    }
 }
 
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call)
@@ -107,6 +123,7 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
     if (result != IOTIFY_OK)
         return result;
     connection->realm = arena_string(&run->arena, realm ? realm : "-");
+    share_pace(run, connection);
     return IOTIFY_OK;
 }
 

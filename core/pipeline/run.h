@@ -16,7 +16,8 @@
 /* What a run knows of one connector. */
 struct connection {
     const struct job_plugin *plugin;
-    struct pacer *pacer;
+    struct pacer *pacer; /* of the first connection with this plugin and realm */
+    struct pacer *own_pacer;
     const char *realm; /* NULL until connected */
 };
 
@@ -40,6 +41,8 @@ struct run {
     struct script *script; /* expands step settings; made when first needed */
     /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
+    bool prune;     /* deploy takes away the devices that the job has no more */
+    bool planning;  /* nothing is written to the store by connectors */
     bool abandoned; /* a thread of the run cannot be ended; nothing of it may be freed */
     struct arena arena;
 };
@@ -65,6 +68,12 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
 struct script *run_script(struct run *run);
 /* What scripts of this run may reach; for other machines too. */
 struct script_services run_services(struct run *run);
+
+/* "device" or "job", for the summary. */
+const char *run_scope_name(const struct step *step);
+/* For whom a step's action is; a list in the call's arena. */
+enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
+    const int64_t **clients, size_t *count);
 
 /* Run one pipeline; false when a step failed or a stop was requested. */
 bool run_pipeline(struct run *run, const struct pipeline *pipeline);

@@ -82,6 +82,25 @@ void *call_alloc(struct iotify_call *call, size_t size)
     return arena_alloc(&own(call)->arena, size);
 }
 
+void call_plan_change(struct iotify_call *call, enum iotify_change change, const char *kind,
+    const char *name, const char *why)
+{
+    if (own(call)->plan)
+        forecast_add_change(own(call)->plan, change, kind, name, why);
+}
+
+void call_plan_calls(struct iotify_call *call, const char *operation, int64_t count)
+{
+    if (own(call)->plan)
+        forecast_add_calls(own(call)->plan, operation, count);
+}
+
+void call_permit(struct iotify_call *call, const char *action, const char *resource)
+{
+    if (own(call)->plan)
+        forecast_add_permission(own(call)->plan, action, resource);
+}
+
 static enum iotify_result no_perform(struct iotify_call *call, const char *operation,
     enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument)
 {
@@ -130,6 +149,28 @@ static enum iotify_result no_set(struct iotify_call *call, struct iotify_bytes e
     return no_apply(call, globs, count);
 }
 
+static enum iotify_result no_records(struct iotify_call *call,
+    enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
+{
+    (void)found;
+    (void)argument;
+    return no_apply(call, NULL, 0);
+}
+
+static enum iotify_result no_write(
+    struct iotify_call *call, const struct iotify_record_write *writes, size_t count)
+{
+    (void)writes;
+    (void)count;
+    return no_apply(call, NULL, 0);
+}
+
+static const char *no_name(struct iotify_call *call)
+{
+    (void)call;
+    return "";
+}
+
 static void no_clients(struct iotify_call *call, int64_t *first, int64_t *count)
 {
     (void)call;
@@ -150,8 +191,14 @@ static const struct iotify_host offline = {
     .glob_apply = no_apply,
     .record_get = no_read,
     .record_set = no_set,
+    .records = no_records,
+    .records_write = no_write,
+    .job_name = no_name,
     .clients = no_clients,
     .without_socketpair = socketpair_without,
+    .plan_change = call_plan_change,
+    .plan_calls = call_plan_calls,
+    .permit = call_permit,
 };
 
 void call_init(struct call *call, const char *where)

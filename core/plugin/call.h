@@ -10,6 +10,7 @@
 #include "core/base/arena.h"
 #include "core/base/diagnostics.h"
 #include "core/job/tree.h"
+#include "core/plugin/forecast.h"
 
 struct call {
     struct iotify_call base; /* first: the plugin sees this part */
@@ -21,7 +22,8 @@ struct call {
     struct diagnostics *diagnostics; /* takes fail_setting; may be NULL */
     char code[64];                   /* of the last failure; "" when none was given */
     char message[512];
-    int64_t retry_after; /* nanoseconds */
+    int64_t retry_after;   /* nanoseconds */
+    struct forecast *plan; /* takes what the plugin plans; may be NULL */
 };
 
 /*
@@ -40,6 +42,10 @@ enum iotify_result call_fail(struct iotify_call *call, enum iotify_result result
 enum iotify_result call_fail_setting(struct iotify_call *call, const char *setting,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 void *call_alloc(struct iotify_call *call, size_t size);
+void call_plan_change(struct iotify_call *call, enum iotify_change change, const char *kind,
+    const char *name, const char *why);
+void call_plan_calls(struct iotify_call *call, const char *operation, int64_t count);
+void call_permit(struct iotify_call *call, const char *action, const char *resource);
 /* Take over why another call failed. */
 void call_take_failure(struct call *call, const struct call *from);
 /* What to tell the user: the message, or a general word for the result. */

@@ -79,9 +79,10 @@ static void format(const struct progress *progress, double seconds)
         iotify_buffer_format(line, "  %lld retries", (long long)progress->retried);
     if (progress->throttled)
         iotify_buffer_format(line, "  %lld throttled", (long long)progress->throttled);
-    if (progress->total > progress->done && rate > 0)
-        iotify_buffer_format(
-            line, "  ETA %.0f s", (double)(progress->total - progress->done) / rate);
+    if (progress->total > progress->done && (rate > 0 || progress->seconds_left > 0))
+        iotify_buffer_format(line, "  ETA %.0f s",
+            progress->seconds_left > 0 ? progress->seconds_left
+                                       : (double)(progress->total - progress->done) / rate);
     if (*progress->detail)
         iotify_buffer_format(line, "  %s", progress->detail);
 }

@@ -12,7 +12,8 @@ struct progress {
     const char *label; /* "deploy/aws.device" */
     int64_t total;     /* 0: unknown */
     int64_t done, failed, retried, throttled;
-    char detail[160]; /* more about the step; "" for none */
+    double seconds_left; /* 0: to be told from the rate so far */
+    char detail[160];    /* more about the step; "" for none */
 };
 
 /* Once: `quiet` shows nothing. */

@@ -11,6 +11,7 @@
 #define NOTE "note/"
 #define GROUP_MAX 256 /* writes in one commit */
 #define PAGE 1000
+#define READ_MAX 128 /* values in one read */
 
 struct request {
     struct call *call;
@@ -24,6 +25,7 @@ struct request {
 struct store {
     const struct plugin *plugin;
     void *instance;
+    struct seal *seal;             /* NULL: nothing is sealed */
     pthread_mutex_t instance_lock; /* unless the plugin is IOTIFY_PARALLEL */
     pthread_mutex_t queue_lock;
     pthread_cond_t committed;
@@ -63,6 +65,77 @@ static void leave(struct store *store)
         pthread_mutex_unlock(lock);
 }
 
+/* ------------------------------------------------------------------ the seal */
+
+static void note_found(void *argument, const char *key)
+{
+    (void)key;
+    *(bool *)argument = true;
+}
+
+/* A store without the note is new, or was made before there were any. */
+static enum iotify_result check_new(struct store *store, struct call *call)
+{
+    bool found = false;
+    enum iotify_result result = store->plugin->storage.scan(
+        store->instance, &call->base, RECORD, NULL, 1, note_found, &found);
+
+    if (result != IOTIFY_OK || !found)
+        return result;
+    return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+        "the store was written by an older iotifyd; run cleanup with that one first");
+}
+
+/* Make the note; when another run is faster, IOTIFY_EXISTS. */
+static enum iotify_result make_seal(
+    struct store *store, struct call *call, const struct seal_settings *settings, const char *key)
+{
+    struct iotify_write write = {.kind = IOTIFY_CREATE, .key = key};
+    struct iotify_buffer note;
+    enum iotify_result result = check_new(store, call);
+
+    iotify_buffer_init(&note, 4096);
+    if (result == IOTIFY_OK)
+        result = seal_new(call, settings, &note, &store->seal);
+    if (result == IOTIFY_OK) {
+        write.value = (struct iotify_bytes){iotify_buffer_text(&note), note.size};
+        result = store_apply(store, call, &write, 1);
+    }
+    iotify_buffer_clear(&note);
+    if (result == IOTIFY_OK && write.result == IOTIFY_EXISTS) {
+        seal_free(store->seal);
+        store->seal = NULL;
+    }
+    return result == IOTIFY_OK ? write.result : result;
+}
+
+enum iotify_result store_unseal(
+    struct store *store, struct call *call, const struct seal_settings *settings)
+{
+    const char *key = store_note_key(call, "seal");
+    struct iotify_bytes note;
+    enum iotify_result result;
+
+    if (!store_durable(store))
+        return IOTIFY_OK;
+    result = store_get(store, call, key, &note);
+    if (result == IOTIFY_NOT_FOUND) {
+        result = make_seal(store, call, settings, key);
+        if (result != IOTIFY_EXISTS)
+            return result;
+        result = store_get(store, call, key, &note);
+    }
+    return result == IOTIFY_OK ? seal_from_note(call, settings, note, &store->seal) : result;
+}
+
+/* The note about the seal, and who owns the store, are read without it. */
+static bool is_sealed(const struct store *store, const char *key)
+{
+    return store->seal && strncmp(key, NOTE, strlen(NOTE)) != 0;
+}
+
+/* ------------------------------------------------------------------ open, close */
+
 enum iotify_result store_open(
     struct call *call, const struct plugin *plugin, const void *options, struct store **out)
 {
@@ -88,6 +161,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     store->plugin->storage.close(store->instance);
+    seal_free(store->seal);
     pthread_mutex_destroy(&store->instance_lock);
     pthread_mutex_destroy(&store->queue_lock);
     pthread_cond_destroy(&store->committed);
@@ -127,20 +201,38 @@ const char *store_record_key(
                                  record_prefix(call, alias, realm), (long long)client));
 }
 
+const char *store_job_record_key(struct call *call, const char *alias, const char *realm)
+{
+    return checked_key(
+        call, arena_format(&call->arena, "%sjob", record_prefix(call, alias, realm)));
+}
+
 const char *store_note_key(struct call *call, const char *name)
 {
     return arena_format(&call->arena, NOTE "%s", name);
+}
+
+static enum iotify_result get_many(
+    struct store *store, struct call *call, struct iotify_read *reads, size_t count)
+{
+    enum iotify_result result;
+
+    enter(store);
+    result = store->plugin->storage.get_many(store->instance, &call->base, reads, count);
+    leave(store);
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++)
+        if (reads[i].found && is_sealed(store, reads[i].key))
+            result =
+                seal_open_value(store->seal, call, reads[i].key, reads[i].value, &reads[i].value);
+    return result;
 }
 
 enum iotify_result store_get(
     struct store *store, struct call *call, const char *key, struct iotify_bytes *out)
 {
     struct iotify_read read = {.key = key};
-    enum iotify_result result;
+    enum iotify_result result = get_many(store, call, &read, 1);
 
-    enter(store);
-    result = store->plugin->storage.get_many(store->instance, &call->base, &read, 1);
-    leave(store);
     if (result != IOTIFY_OK)
         return result;
     *out = read.value;
@@ -232,23 +324,56 @@ static void lead(struct store *store)
     pthread_cond_broadcast(&store->committed);
 }
 
-enum iotify_result store_apply(
-    struct store *store, struct call *call, struct iotify_write *writes, size_t count)
+/* The writes as the storage gets them. */
+static enum iotify_result seal_writes(struct store *store, struct call *call,
+    const struct iotify_write *writes, size_t count, struct iotify_write *sealed)
 {
-    struct request request = {.call = call, .writes = writes, .count = count};
+    enum iotify_result result = IOTIFY_OK;
 
-    if (count == 0)
-        return IOTIFY_OK;
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+        sealed[i] = writes[i];
+        if (!is_sealed(store, writes[i].key))
+            continue;
+        if (!iotify_write_removes(&writes[i]))
+            result =
+                seal_value(store->seal, call, writes[i].key, writes[i].value, &sealed[i].value);
+        if (result == IOTIFY_OK && (writes[i].kind == IOTIFY_COMPARE_AND_SET ||
+                                       writes[i].kind == IOTIFY_COMPARE_AND_DELETE))
+            result = seal_value(
+                store->seal, call, writes[i].key, writes[i].expected, &sealed[i].expected);
+    }
+    return result;
+}
+
+static void commit(struct store *store, struct request *request)
+{
     pthread_mutex_lock(&store->queue_lock);
-    *store->last = &request;
-    store->last = &request.next;
-    while (!request.done) {
+    *store->last = request;
+    store->last = &request->next;
+    while (!request->done) {
         if (store->committing)
             pthread_cond_wait(&store->committed, &store->queue_lock);
         else
             lead(store);
     }
     pthread_mutex_unlock(&store->queue_lock);
+}
+
+enum iotify_result store_apply(
+    struct store *store, struct call *call, struct iotify_write *writes, size_t count)
+{
+    struct request request = {.call = call, .count = count};
+    enum iotify_result result;
+
+    if (count == 0)
+        return IOTIFY_OK;
+    request.writes = arena_array(&call->arena, count, sizeof(*writes));
+    result = seal_writes(store, call, writes, count, request.writes);
+    if (result != IOTIFY_OK)
+        return result;
+    commit(store, &request);
+    for (size_t i = 0; i < count; i++)
+        writes[i].result = request.writes[i].result;
     return request.result;
 }
 
@@ -324,5 +449,37 @@ enum iotify_result store_list_records(struct store *store, struct call *call, co
         memcpy(*out, clients.items, clients.count * sizeof(int64_t));
     *count = clients.count;
     free(clients.items);
+    return result;
+}
+
+enum iotify_result store_each_record(struct store *store, struct call *call, const char *alias,
+    const char *realm,
+    enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
+{
+    int64_t *clients;
+    size_t count;
+    enum iotify_result result = store_list_records(store, call, alias, realm, &clients, &count);
+
+    for (size_t at = 0; at < count && result == IOTIFY_OK; at += READ_MAX) {
+        size_t some = count - at < READ_MAX ? count - at : READ_MAX;
+        struct iotify_read reads[READ_MAX];
+        struct call own;
+
+        /* A call of its own: its arena goes with each page. */
+        call_init(&own, call->where);
+        for (size_t i = 0; i < some; i++)
+            reads[i] =
+                (struct iotify_read){.key = store_record_key(&own, alias, realm, clients[at + i])};
+        result = get_many(store, &own, reads, some);
+        for (size_t i = 0; i < some && result == IOTIFY_OK; i++) {
+            const struct iotify_record record = {clients[at + i], reads[i].value};
+
+            if (reads[i].found)
+                result = found(argument, &record);
+        }
+        if (*own.message)
+            call_take_failure(call, &own);
+        call_clear(&own);
+    }
     return result;
 }

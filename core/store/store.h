@@ -1,14 +1,15 @@
 /*
  * The job's store: one storage plugin instance that holds the glob, the connectors' device
  * records and the job's own notes, each under a prefix of its own so that scripts and
- * `glob list` see the glob only. Writes of many threads are grouped into one commit.
- * All functions are safe on any thread and block for the storage.
+ * `glob list` see the glob only. Glob and records are sealed (seal.h). Writes of many threads are
+ * grouped into one commit. All functions are safe on any thread and block for the storage.
  */
 #ifndef CORE_STORE_STORE_H
 #define CORE_STORE_STORE_H
 
 #include "core/plugin/call.h"
 #include "core/plugin/registry.h"
+#include "core/store/seal.h"
 
 struct store;
 
@@ -17,6 +18,13 @@ enum iotify_result store_open(
     struct call *call, const struct plugin *plugin, const void *options, struct store **out);
 void store_close(struct store *store);
 
+/*
+ * Before anything but notes is read or written: take the seal that the store was made with, or
+ * give a new store one. A store that does not outlive the process needs none. `call` tells why not.
+ */
+enum iotify_result store_unseal(
+    struct store *store, struct call *call, const struct seal_settings *settings);
+
 /* Does a write survive a loss of power? */
 bool store_durable(const struct store *store);
 
@@ -24,6 +32,8 @@ bool store_durable(const struct store *store);
 const char *store_glob_key(struct call *call, const char *key);
 const char *store_record_key(
     struct call *call, const char *alias, const char *realm, int64_t client);
+/* Of the connector's own record, for the job as a whole. */
+const char *store_job_record_key(struct call *call, const char *alias, const char *realm);
 const char *store_note_key(struct call *call, const char *name);
 
 /* One value; IOTIFY_NOT_FOUND when absent. */
@@ -39,5 +49,10 @@ enum iotify_result store_list_glob(struct store *store, struct call *call,
 /* The clients that have a record of this connector, in the call's arena, ascending. */
 enum iotify_result store_list_records(struct store *store, struct call *call, const char *alias,
     const char *realm, int64_t **clients, size_t *count);
+/* Call `found` for each of these records; see iotify_host.records. */
+enum iotify_result store_each_record(struct store *store, struct call *call, const char *alias,
+    const char *realm,
+    enum iotify_result (*found)(void *argument, const struct iotify_record *record),
+    void *argument);
 
 #endif

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/device_plan.h"
 #include "plugins/aws/profile.h"
+#include "plugins/aws/stray.h"
 
 #define TEXT_MAX 2048
 #define MQTT_PORT 8883
@@ -18,7 +20,13 @@ static const struct iotify_setting items[] = {
     {"endpoint", IOTIFY_STRING, 0, offsetof(struct aws_options, endpoint), NULL, 0, 0, NULL,
         "URL of the control plane; default: AWS_ENDPOINT_URL_IOT, AWS_ENDPOINT_URL, else AWS"},
     {"quotas", IOTIFY_MAP, 0, offsetof(struct aws_options, quotas), NULL, 0, 0, NULL,
-        "calls a second by operation, \"*\" for all others; default: AWS's default quotas"},
+        "calls a second by operation, \"*\" for all others; default: the account's own quotas "
+        "where "
+        "they can be read, else AWS's defaults to begin with"},
+    {"accounts", IOTIFY_LIST, 0, offsetof(struct aws_options, accounts), NULL, 0, 0, NULL,
+        "accounts that the job may run in; default: any"},
+    {"regions", IOTIFY_LIST, 0, offsetof(struct aws_options, regions), NULL, 0, 0, NULL,
+        "regions that the job may run in; default: any"},
     {"signing_name", IOTIFY_STRING, 0, offsetof(struct aws_options, signing_name), "iot", 0, 0,
         NULL, "service name in signatures"},
     {"ca", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct aws_options, ca), NULL, 0, 0, NULL,
@@ -141,31 +149,37 @@ static void trim_slashes(struct iotify_buffer *url)
 }
 
 /*
- * STS is asked only where somebody said where it is, or where everything is AWS's own: an
- * endpoint of one's own for IoT must not send its credentials to AWS.
+ * Services beside IoT are asked only where somebody said where they are, or where everything is
+ * AWS's own: an endpoint of one's own for IoT must not send its credentials to AWS.
  */
+static void find_beside(const struct aws_instance *instance, const char *own, const char *variable,
+    const char *service, struct iotify_buffer *out)
+{
+    const char *endpoint = environment(variable);
+
+    if (endpoint)
+        iotify_buffer_string(out, endpoint);
+    else if (!own && environment("AWS_ENDPOINT_URL"))
+        iotify_buffer_string(out, environment("AWS_ENDPOINT_URL"));
+    else if (!own)
+        default_endpoint(instance, service, out);
+    trim_slashes(out);
+}
+
 static void find_endpoints(struct aws_instance *instance)
 {
-    const char *own = instance->options->endpoint;
-    const char *all = environment("AWS_ENDPOINT_URL");
-    const char *sts = environment("AWS_ENDPOINT_URL_STS");
+    const char *own = instance->options->endpoint, *all = environment("AWS_ENDPOINT_URL");
 
     if (!own)
         own = environment("AWS_ENDPOINT_URL_IOT");
-    if (!sts && !own)
-        sts = all;
-    if (!own)
-        own = all;
-    if (own)
-        iotify_buffer_string(&instance->endpoint, own);
+    find_beside(instance, own, "AWS_ENDPOINT_URL_STS", "sts", &instance->sts_endpoint);
+    find_beside(instance, own, "AWS_ENDPOINT_URL_SERVICE_QUOTAS", "servicequotas",
+        &instance->quotas_endpoint);
+    if (own || all)
+        iotify_buffer_string(&instance->endpoint, own ? own : all);
     else
         default_endpoint(instance, "iot", &instance->endpoint);
-    if (sts)
-        iotify_buffer_string(&instance->sts_endpoint, sts);
-    else if (!own)
-        default_endpoint(instance, "sts", &instance->sts_endpoint);
     trim_slashes(&instance->endpoint);
-    trim_slashes(&instance->sts_endpoint);
 }
 
 static enum iotify_result check_endpoint(struct iotify_call *call, const char *url)
@@ -187,6 +201,10 @@ static void instance_close(void *given)
     iotify_buffer_clear(&instance->region);
     iotify_buffer_clear(&instance->endpoint);
     iotify_buffer_clear(&instance->sts_endpoint);
+    iotify_buffer_clear(&instance->quotas_endpoint);
+    stray_free(instance->strays);
+    device_view_free(instance->view);
+    pthread_mutex_destroy(&instance->strays_mutex);
     pthread_mutex_destroy(&instance->mutex);
     free(instance);
 }
@@ -201,12 +219,42 @@ static enum iotify_result check_quotas(
         const char *name = quotas->entries[i].name;
 
         if (strcmp(name, "*") != 0 && strcmp(name, "GetCallerIdentity") != 0 &&
-            aws_default_rate(name) <= 0)
+            strcmp(name, "ListServiceQuotas") != 0 && aws_default_rate(name) <= 0)
             return call->host->fail_setting(call, "quotas",
                 "\"quotas\": iotifyd calls no operation \"%s\"; names are AWS's, such as "
                 "AttachPolicy, and \"*\" for all others",
                 name);
     }
+    return IOTIFY_OK;
+}
+
+static bool allows(const struct iotify_list *list, const char *item)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->items[i], item) == 0)
+            return true;
+    return list->count == 0;
+}
+
+/* What may be run where. Accounts are numbers that YAML would shorten: twelve digits each. */
+static enum iotify_result check_places(
+    const struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct iotify_list *accounts = &instance->options->accounts;
+
+    for (size_t i = 0; i < accounts->count; i++)
+        if (!is_account(accounts->items[i], strlen(accounts->items[i])))
+            return call->host->fail_setting(call, "accounts",
+                "\"accounts\" takes account numbers of 12 digits in quotes, not \"%s\"",
+                accounts->items[i]);
+    if (!allows(&instance->options->regions, iotify_buffer_text(&instance->region)))
+        return call->host->fail_setting(call, "regions",
+            "the region is %s, and \"regions\" does not allow it",
+            iotify_buffer_text(&instance->region));
+    if (accounts->count && !instance->sts_endpoint.size)
+        return call->host->fail_setting(call, "accounts",
+            "\"accounts\": the account can be told with STS only; set AWS_ENDPOINT_URL_STS, as the "
+            "endpoint of IoT is not AWS's own");
     return IOTIFY_OK;
 }
 
@@ -225,6 +273,8 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
     find_endpoints(instance);
     result = check_quotas(instance, call);
     if (result == IOTIFY_OK)
+        result = check_places(instance, call);
+    if (result == IOTIFY_OK)
         result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
     if (result != IOTIFY_OK)
         return result;
@@ -233,6 +283,8 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
         .endpoint = iotify_buffer_text(&instance->endpoint),
         .sts_endpoint =
             instance->sts_endpoint.size ? iotify_buffer_text(&instance->sts_endpoint) : NULL,
+        .quotas_endpoint =
+            instance->quotas_endpoint.size ? iotify_buffer_text(&instance->quotas_endpoint) : NULL,
         .signing_name = instance->options->signing_name,
     };
     instance->client = aws_client_new(
@@ -250,9 +302,11 @@ static enum iotify_result instance_open(struct iotify_call *call, const void *op
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
     instance->options = options;
     pthread_mutex_init(&instance->mutex, NULL);
+    pthread_mutex_init(&instance->strays_mutex, NULL);
     iotify_buffer_init(&instance->region, TEXT_MAX);
     iotify_buffer_init(&instance->endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
+    iotify_buffer_init(&instance->quotas_endpoint, TEXT_MAX);
     result = set_up(instance, call);
     if (result != IOTIFY_OK) {
         instance_close(instance);
@@ -263,6 +317,25 @@ static enum iotify_result instance_open(struct iotify_call *call, const void *op
 }
 
 /* ------------------------------------------------------------------ connect, endpoint */
+
+static void note_quota(void *argument, enum aws_operation operation, double rate)
+{
+    ((struct aws_instance *)argument)->account_rates[operation] = rate;
+}
+
+/* Without the account's quotas the job goes on carefully. */
+static enum iotify_result read_quotas(struct aws_instance *instance, struct iotify_call *call)
+{
+    enum iotify_result result = aws_quotas(instance->client, call, note_quota, instance);
+
+    if (result == IOTIFY_CANCELLED)
+        return result;
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        call->host->log(call, IOTIFY_WARNING,
+            "the account's quotas cannot be read, so calls begin at AWS's default rates and feel "
+            "their way; allow servicequotas:ListServiceQuotas, or set quotas:");
+    return IOTIFY_OK;
+}
 
 static enum iotify_result instance_connect(
     void *given, struct iotify_call *call, const char **realm)
@@ -277,10 +350,15 @@ static enum iotify_result instance_connect(
         return result;
     if (account)
         set_account(instance, account, strlen(account));
+    if (!allows(&instance->options->accounts, account ? account : "-"))
+        return call->host->fail(call, IOTIFY_DENIED, "WrongAccount",
+            "the credentials are of the account %s, and accounts: does not allow it; nothing was "
+            "done",
+            account ? account : "(unknown)");
     text = call->host->alloc(call, size);
     snprintf(text, size, "%s/%s", account ? account : "-", instance->target.region);
     *realm = text;
-    return IOTIFY_OK;
+    return read_quotas(instance, call);
 }
 
 /* "host" or "host:port", as DescribeEndpoint answers. */
@@ -310,40 +388,52 @@ static enum iotify_result instance_endpoint(
     return result;
 }
 
-static double instance_rate(void *given, const char *operation)
+static double instance_rate(void *given, const char *operation, bool *known)
 {
     const struct aws_instance *instance = given;
     const struct iotify_map *quotas = &instance->options->quotas;
+    enum aws_operation number = aws_operation_by_name(operation);
     double rate = -1;
 
+    *known = true;
     for (size_t i = 0; i < quotas->count; i++) {
         if (strcmp(quotas->entries[i].name, operation) == 0)
             return quotas->entries[i].value;
         if (strcmp(quotas->entries[i].name, "*") == 0)
             rate = quotas->entries[i].value;
     }
-    return rate >= 0 ? rate : aws_default_rate(operation);
+    if (rate >= 0)
+        return rate;
+    if (number < AWS_OPERATIONS && instance->account_rates[number] > 0)
+        return instance->account_rates[number];
+    *known = false;
+    return aws_default_rate(operation);
 }
 
+/* One statement for each resource; the permissions come sorted by it. */
 static enum iotify_result instance_grant(void *given, struct iotify_call *call,
-    const char *const *permissions, size_t count, const char **document)
+    const struct iotify_permission *permissions, size_t count, const char **document)
 {
-    json_t *actions = json_array(), *policy;
-    char *text, *copy;
+    json_t *statements = json_array(), *actions = NULL, *policy;
+    char *text;
 
     (void)given;
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(actions, json_string(permissions[i]));
-    policy = json_pack("{s:s, s:[{s:s, s:o, s:s}]}", "Version", "2012-10-17", "Statement", "Effect",
-        "Allow", "Action", actions, "Resource", "*");
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(permissions[i].resource, permissions[i - 1].resource) != 0) {
+            actions = json_array();
+            json_array_append_new(
+                statements, json_pack("{s:s, s:o, s:s}", "Effect", "Allow", "Action", actions,
+                                "Resource", permissions[i].resource));
+        }
+        json_array_append_new(actions, json_string(permissions[i].action));
+    }
+    policy = json_pack("{s:s, s:o}", "Version", "2012-10-17", "Statement", statements);
     text = json_dumps(policy, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(policy);
     if (!text)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    copy = call->host->alloc(call, strlen(text) + 1);
-    memcpy(copy, text, strlen(text) + 1);
+    *document = aws_keep(call, text);
     free(text);
-    *document = copy;
     return IOTIFY_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <iotify/buffer.h>
 #include <iotify/connector.h>
 
 #include "plugins/aws/client.h"
@@ -19,23 +20,46 @@
 struct aws_options {
     const char *region, *profile, *endpoint, *signing_name, *ca;
     struct iotify_map quotas;
+    struct iotify_list accounts, regions; /* empty: any */
+};
+
+/* Who makes key and certificate. */
+enum issuer { ISSUER_LOCAL, ISSUER_AWS, ISSUER_CSR };
+
+/* The settings of the device step, expanded for a client where they name things. */
+struct device_options {
+    const char *thing, *key, *cert, *type, *group, *policy;
+    int issuer; /* enum issuer */
+    int64_t valid_years;
+    bool adopt, register_thing;
 };
 
 /* What the job's steps say, noted by their prepare(); read-only once the run begins. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
+    bool group_has_policy;             /* the policy is attached to the group, not to devices */
     const char *thing, *key, *cert;    /* of the device step, before expansion */
 };
+
+struct stray_list; /* stray.c */
+struct aws_view;   /* device_plan.c */
 
 struct aws_instance {
     const struct aws_options *options;
     struct aws_target target;
-    struct iotify_buffer region, endpoint, sts_endpoint;
+    struct iotify_buffer region, endpoint, sts_endpoint, quotas_endpoint;
     struct aws_client *client;
     struct aws_names names;
-    pthread_mutex_t mutex; /* guards what follows */
-    char account[24];      /* "" until known */
-    atomic_bool looked;    /* a device that is ready was found to be there */
+    double account_rates[AWS_OPERATIONS]; /* the account's quotas; 0: not known */
+    pthread_mutex_t mutex;                /* guards the account */
+    char account[24];                     /* "" until known */
+    pthread_mutex_t strays_mutex;         /* guards the next */
+    struct stray_list *strays;            /* NULL until asked for */
+    struct aws_view *view;                /* of planning, which has one thread */
+    atomic_bool looked;                   /* a device that is ready was found to be there */
+    atomic_bool doubt;                    /* there are records with `doubt` */
+    atomic_bool uncertain; /* AWS may have made a certificate whose answer was lost */
+    bool window_fresh;     /* the window of strays was opened by this run */
 };
 
 /* Keep the account that an ARN names, for a job whose STS cannot be asked. */

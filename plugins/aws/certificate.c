@@ -46,15 +46,21 @@ static X509 *parse_certificate(const char *text)
 
 /* ------------------------------------------------------------------ keys */
 
-bool certificate_make_key(struct iotify_buffer *out)
+static bool write_key(EVP_PKEY *key, struct iotify_buffer *out)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     BIO *bio = BIO_new(BIO_s_mem());
-    bool good = key && bio &&
-                PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+    bool good = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
                 take_pem(bio, out);
 
     BIO_free(bio);
+    return good;
+}
+
+bool certificate_make_key(struct iotify_buffer *out)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    bool good = key && write_key(key, out);
+
     EVP_PKEY_free(key);
     return good;
 }
@@ -125,14 +131,39 @@ static bool fill_in(X509 *certificate, EVP_PKEY *key, const char *common_name, i
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-bool certificate_make(
-    const char *key_text, const char *common_name, int years, struct iotify_buffer *out)
+static void to_hex(const unsigned char *digest, char id[65])
 {
-    EVP_PKEY *key = parse_key(key_text);
+    static const char digits[] = "0123456789abcdef";
+
+    for (unsigned i = 0; i < 32; i++) {
+        id[2 * i] = digits[digest[i] >> 4];
+        id[2 * i + 1] = digits[digest[i] & 15];
+    }
+    id[64] = '\0';
+}
+
+static bool digest_certificate(const X509 *certificate, char id[65])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+
+    id[0] = '\0';
+    if (!certificate || X509_digest(certificate, EVP_sha256(), digest, &size) != 1 || size != 32)
+        return false;
+    to_hex(digest, id);
+    return true;
+}
+
+bool certificate_make(const char *common_name, int years, struct iotify_buffer *key_out,
+    struct iotify_buffer *certificate_out, char id[65])
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
-    bool good = key && certificate && bio && fill_in(certificate, key, common_name, years) &&
-                PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, out);
+    bool good = key && certificate && bio && write_key(key, key_out) &&
+                fill_in(certificate, key, common_name, years) &&
+                PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, certificate_out) &&
+                digest_certificate(certificate, id);
 
     BIO_free(bio);
     X509_free(certificate);
@@ -160,17 +191,42 @@ bool certificate_make_request(
 
 bool certificate_id(const char *text, char id[65])
 {
-    static const char digits[] = "0123456789abcdef";
     X509 *certificate = parse_certificate(text);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    bool good = certificate && X509_digest(certificate, EVP_sha256(), digest, &size) == 1;
+    bool good = digest_certificate(certificate, id);
 
-    for (unsigned i = 0; good && i < size && i < 32; i++) {
-        id[2 * i] = digits[digest[i] >> 4];
-        id[2 * i + 1] = digits[digest[i] & 15];
-    }
-    id[good ? 64 : 0] = '\0';
     X509_free(certificate);
+    return good;
+}
+
+static bool digest_key(EVP_PKEY *key, char id[65])
+{
+    unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+    int size = key ? i2d_PUBKEY(key, &der) : 0;
+    unsigned digest_size = 0;
+    bool good =
+        size > 0 && EVP_Digest(der, (size_t)size, digest, &digest_size, EVP_sha256(), NULL) == 1;
+
+    id[0] = '\0';
+    if (good)
+        to_hex(digest, id);
+    OPENSSL_free(der);
+    return good;
+}
+
+bool certificate_key_id(const char *text, char id[65])
+{
+    X509 *certificate = parse_certificate(text);
+    bool good = digest_key(certificate ? X509_get0_pubkey(certificate) : NULL, id);
+
+    X509_free(certificate);
+    return good;
+}
+
+bool certificate_public_id(const char *text, char id[65])
+{
+    EVP_PKEY *key = parse_key(text);
+    bool good = digest_key(key, id);
+
+    EVP_PKEY_free(key);
     return good;
 }

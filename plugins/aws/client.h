@@ -8,9 +8,6 @@
 
 #include <iotify/host.h>
 
-#include "plugins/aws/credentials.h"
-#include "plugins/aws/http.h"
-
 enum aws_operation {
     AWS_ADD_THING_TO_THING_GROUP,
     AWS_ATTACH_POLICY,
@@ -36,11 +33,19 @@ enum aws_operation {
     AWS_DETACH_POLICY,
     AWS_DETACH_THING_PRINCIPAL,
     AWS_GET_POLICY,
+    AWS_LIST_ATTACHED_POLICIES,
+    AWS_LIST_CERTIFICATES,
     AWS_LIST_POLICY_VERSIONS,
+    AWS_LIST_PRINCIPAL_THINGS,
+    AWS_LIST_TARGETS_FOR_POLICY,
     AWS_LIST_THINGS,
+    AWS_LIST_THINGS_IN_THING_GROUP,
     AWS_LIST_THING_PRINCIPALS,
     AWS_REGISTER_CERTIFICATE_WITHOUT_CA,
+    AWS_REGISTER_THING,
+    AWS_REMOVE_THING_FROM_THING_GROUP,
     AWS_UPDATE_CERTIFICATE,
+    AWS_UPDATE_THING,
     AWS_OPERATIONS
 };
 
@@ -48,8 +53,9 @@ enum aws_operation {
 struct aws_target {
     const char *region;
     const char *endpoint; /* https://iot.eu-central-1.amazonaws.com, without a slash at the end */
-    const char *sts_endpoint; /* NULL: there is none to ask */
-    const char *signing_name; /* "iot" */
+    const char *sts_endpoint;    /* NULL: there is none to ask */
+    const char *quotas_endpoint; /* of Service Quotas; NULL: there is none to ask */
+    const char *signing_name;    /* "iot" */
 };
 
 struct aws_client;
@@ -59,7 +65,7 @@ struct aws_client *aws_client_new(
     const struct aws_target *target, const char *profile, const char *ca);
 void aws_client_free(struct aws_client *client);
 
-#define AWS_QUERY_MAX 3
+#define AWS_QUERY_MAX 4
 
 /* One call. Names and values are as the user knows them: encoding happens here. */
 struct aws_request {
@@ -72,6 +78,7 @@ struct aws_request {
     const char *principal; /* header x-amzn-principal; NULL: none */
     json_t *body;          /* owned by the caller; NULL: no body */
     json_t *answer;        /* the caller's to free; NULL when the answer has no body */
+    bool uncertain;        /* set: a try has no answer, and nobody knows whether it was done */
 };
 
 /*
@@ -81,15 +88,40 @@ struct aws_request {
 enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request);
 
+/*
+ * Send a listing page after page; `page` gets each answer and says whether to go on. `next` names
+ * the member of the answer that is the parameter `parameter` of the next page; the request keeps
+ * the last query place free for it.
+ */
+enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
+    struct aws_request *request, const char *next, const char *parameter,
+    bool (*page)(void *argument, const json_t *answer), void *argument);
+
 /* The account of the credentials, in the call's arena; NULL text when STS cannot be asked. */
 enum iotify_result aws_account(
     struct aws_client *client, struct iotify_call *call, const char **account);
+/*
+ * Call `found` for each quota of AWS IoT's API that the account has, by the operation's name.
+ * IOTIFY_NOT_FOUND when there is no endpoint to ask.
+ */
+enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *call,
+    void (*found)(void *argument, enum aws_operation operation, double rate), void *argument);
 
+/* How an operation is called: {} in the path are its parameters there. */
+struct aws_form {
+    const char *name, *method, *path;
+    double rate; /* the default */
+};
+const struct aws_form *aws_operation_form(enum aws_operation operation);
 const char *aws_operation_name(enum aws_operation operation);
+/* AWS_OPERATIONS when there is none of this name. */
+enum aws_operation aws_operation_by_name(const char *name);
 /* Calls a second that AWS allows by default; 0 when the operation is not known. */
 double aws_default_rate(const char *operation);
 
 /* A string member of an answer, "" when absent. */
 const char *aws_text(const json_t *answer, const char *member);
+/* A copy in the call's arena. */
+const char *aws_keep(struct iotify_call *call, const char *text);
 
 #endif

@@ -126,8 +126,14 @@ static size_t on_header(char *line, size_t size, size_t count, void *argument)
 static bool is_permanent(CURLcode code)
 {
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
-           code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
-           code == CURLE_WRITE_ERROR;
+           code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+}
+
+/* Could the server have read the request? */
+static bool was_sent(CURLcode code)
+{
+    return code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY &&
+           code != CURLE_COULDNT_CONNECT && code != CURLE_SSL_CONNECT_ERROR && !is_permanent(code);
 }
 
 static struct curl_slist *make_headers(const struct http_request *request)
@@ -202,7 +208,8 @@ void http_send(
     if (code == CURLE_OK) {
         curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &response->status);
     } else {
-        response->permanent = is_permanent(code);
+        response->permanent = is_permanent(code) || code == CURLE_WRITE_ERROR;
+        response->sent = was_sent(code);
         snprintf(response->error, sizeof(response->error), "%s",
             code == CURLE_WRITE_ERROR ? "the answer is too large"
             : *error                  ? error

@@ -33,6 +33,7 @@ struct http_response {
     char error_type[128]; /* x-amzn-errortype */
     int64_t date;         /* the server's clock, seconds since 1970; 0 when it sent none */
     int64_t retry_after_ms;
+    bool sent;       /* status 0: the request may have reached the server */
     bool permanent;  /* status 0: repeating will not help */
     char error[256]; /* status 0: why */
 };

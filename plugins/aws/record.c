@@ -1,16 +1,18 @@
 #include "plugins/aws/record.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT 1
+#include "plugins/aws/client.h"
+
+#define FORMAT 2
 
 static const char *const states[] = {[RECORD_NONE] = "NONE",
     [RECORD_INTENT] = "INTENT",
     [RECORD_SEALED] = "SEALED",
     [RECORD_READY] = "READY",
-    [RECORD_DELETING] = "DELETING"};
+    [RECORD_DELETING] = "DELETING",
+    [RECORD_TOMBSTONE] = "TOMBSTONE"};
 
 static const struct {
     const char *name;
@@ -33,13 +35,17 @@ static const char **member(struct record *record, size_t index)
     return (const char **)(void *)((char *)record + members[index].offset);
 }
 
-static const char *copy(struct iotify_call *call, const char *text)
+enum record_state record_read(struct iotify_bytes stored, json_t **json)
 {
-    size_t size = strlen(text) + 1;
-    char *to = call->host->alloc(call, size);
+    const char *state;
 
-    memcpy(to, text, size);
-    return to;
+    *json = json_loadb(stored.data, stored.size, 0, NULL);
+    state = aws_text(*json, "state");
+    if (json_integer_value(json_object_get(*json, "format")) == FORMAT)
+        for (size_t i = RECORD_INTENT; i <= RECORD_TOMBSTONE; i++)
+            if (strcmp(states[i], state) == 0)
+                return (enum record_state)i;
+    return RECORD_NONE;
 }
 
 enum iotify_result record_load(struct iotify_call *call, struct record *record)
@@ -47,7 +53,6 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     struct iotify_bytes stored;
     enum iotify_result result = call->host->record_get(call, &stored);
     json_t *json;
-    const char *state;
 
     *record = (struct record){0};
     if (result == IOTIFY_NOT_FOUND)
@@ -55,24 +60,21 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     if (result != IOTIFY_OK)
         return result;
     record->stored = stored;
-    json = json_loadb(stored.data, stored.size, 0, NULL);
-    state = json_string_value(json_object_get(json, "state"));
-    for (size_t i = RECORD_INTENT; state && i <= RECORD_DELETING; i++)
-        if (strcmp(states[i], state) == 0)
-            record->state = (enum record_state)i;
-    if (record->state == RECORD_NONE ||
-        json_integer_value(json_object_get(json, "format")) != FORMAT) {
-        json_decref(json);
-        return call->host->fail(call, IOTIFY_FAILED, "RecordFormat",
-            "the device's record was written by another version of iotifyd; use that one");
-    }
+    record->state = record_read(stored, &json);
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const char *text = json_string_value(json_object_get(json, members[i].name));
 
-        *member(record, i) = text ? copy(call, text) : NULL;
+        *member(record, i) = text ? aws_keep(call, text) : NULL;
     }
+    record->created = json_integer_value(json_object_get(json, "created"));
+    record->doubt = json_is_true(json_object_get(json, "doubt"));
+    record->adopted = json_is_true(json_object_get(json, "adopted"));
     json_decref(json);
-    return IOTIFY_OK;
+    if (record->state != RECORD_NONE && record->thing && record->key_name &&
+        record->certificate_name)
+        return IOTIFY_OK;
+    return call->host->fail(call, IOTIFY_FAILED, "RecordFormat",
+        "the device's record was written by another version of iotifyd; use that one");
 }
 
 static struct iotify_write glob_write(const char *key, const char *value)
@@ -84,50 +86,72 @@ static struct iotify_write glob_write(const char *key, const char *value)
     };
 }
 
-enum iotify_result record_save(struct iotify_call *call, struct record *record, bool with_glob)
+/* The record as it is written; NULL when it cannot be. Wipe and free it. */
+static char *to_text(struct record *record)
 {
-    struct iotify_write globs[2] = {glob_write(record->key_name, record->key),
-        glob_write(record->certificate_name, record->certificate)};
-    json_t *json = json_pack("{s:i, s:s}", "format", FORMAT, "state", states[record->state]);
-    struct iotify_bytes value;
-    enum iotify_result result;
+    json_t *json = json_pack("{s:i, s:s, s:I}", "format", FORMAT, "state", states[record->state],
+        "created", (json_int_t)record->created);
     char *text;
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
         if (*member(record, i))
             json_object_set_new(json, members[i].name, json_string(*member(record, i)));
+    if (record->doubt)
+        json_object_set_new(json, "doubt", json_true());
+    if (record->adopted)
+        json_object_set_new(json, "adopted", json_true());
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(json);
+    return text;
+}
+
+static enum iotify_result save(
+    struct iotify_call *call, struct record *record, struct iotify_write *globs, size_t count)
+{
+    char *text = to_text(record);
+    struct iotify_bytes value;
+    enum iotify_result result;
+
     if (!text)
         return call->host->fail(
             call, IOTIFY_FAILED, "RecordFormat", "the device's record cannot be written as JSON");
-    value = (struct iotify_bytes){copy(call, text), strlen(text)};
+    value = (struct iotify_bytes){aws_keep(call, text), strlen(text)};
     explicit_bzero(text, strlen(text));
     free(text);
-    result = call->host->record_set(call, record->stored, value, globs, with_glob ? 2 : 0);
+    result = call->host->record_set(call, record->stored, value, globs, count);
     if (result == IOTIFY_OK)
         record->stored = value;
     return result;
 }
 
-enum iotify_result record_delete(struct iotify_call *call, struct record *record)
+enum iotify_result record_save(struct iotify_call *call, struct record *record, bool with_glob)
 {
-    struct iotify_write globs[2];
-    enum iotify_result result;
-    size_t count = 0;
+    struct iotify_write globs[2] = {glob_write(record->key_name, record->key),
+        glob_write(record->certificate_name, record->certificate)};
 
-    if (record->key_name)
-        globs[count++] = glob_write(record->key_name, NULL);
-    if (record->certificate_name)
-        globs[count++] = glob_write(record->certificate_name, NULL);
-    /*
-     * First the keys, then the record that tells where they are: nothing can be forgotten. The
-     * record is written as it is, so that the keys of one that is another's by now stay.
-     */
-    result = call->host->record_set(call, record->stored, record->stored, globs, count);
-    if (result == IOTIFY_OK)
-        result = call->host->record_set(call, record->stored, (struct iotify_bytes){0}, NULL, 0);
-    return result;
+    return save(call, record, globs, with_glob ? 2 : 0);
+}
+
+enum iotify_result record_bury(struct iotify_call *call, struct record *record)
+{
+    struct iotify_write globs[2] = {
+        glob_write(record->key_name, NULL), glob_write(record->certificate_name, NULL)};
+
+    record->state = RECORD_TOMBSTONE;
+    record->key = record->certificate = NULL;
+    return save(call, record, globs, 2);
+}
+
+enum iotify_result record_clear_glob(struct iotify_call *call, const struct record *record)
+{
+    struct iotify_write globs[2] = {
+        glob_write(record->key_name, NULL), glob_write(record->certificate_name, NULL)};
+    struct iotify_bytes present;
+
+    if (call->host->glob_get(call, record->key_name, &present) == IOTIFY_NOT_FOUND &&
+        call->host->glob_get(call, record->certificate_name, &present) == IOTIFY_NOT_FOUND)
+        return IOTIFY_UNCHANGED;
+    return call->host->glob_apply(call, globs, 2);
 }
 
 static bool has(struct iotify_call *call, const char *key, const char *value)

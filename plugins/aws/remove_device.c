@@ -1,12 +1,14 @@
 /*
  * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
- * its object gone goes on; the record goes last, together with the glob entries.
+ * its object gone goes on; the record becomes a tombstone last, together with the glob entries.
  */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "plugins/aws/removal.h"
+#include "plugins/aws/permit.h"
+#include "plugins/aws/provision.h"
+#include "plugins/aws/stray.h"
 
 /* A detach is asynchronous: how often to look, and how long. */
 #define POLL INT64_C(500000000)
@@ -108,13 +110,34 @@ static enum iotify_result remove_certificate(
     return result;
 }
 
+/* A thing that was there before stays; it loses the mark and the group. */
+static enum iotify_result release_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
+    enum iotify_result result;
+
+    request.body = json_pack(
+        "{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED, "", "merge", 1);
+    result = send(instance, call, request);
+    json_decref(request.body);
+    if (result != IOTIFY_OK || !record->group)
+        return result;
+    request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
+    request.body =
+        json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
+    result = send(instance, call, request);
+    json_decref(request.body);
+    return result;
+}
+
 /* Delete the thing, provided that it was made for this certificate. */
 static enum iotify_result remove_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
     enum iotify_result result = aws_send(instance->client, call, &request);
-    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_ATTRIBUTE);
+    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_CERTIFICATE);
 
     if (result == IOTIFY_OK && strcmp(mark, record->certificate_id) != 0)
         call->host->log(call, IOTIFY_WARNING,
@@ -155,15 +178,20 @@ static enum iotify_result complete_arn(
 enum iotify_result removal_of_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    enum iotify_result result;
+    enum iotify_result result = IOTIFY_OK;
 
-    if (!record->certificate_id)
-        return IOTIFY_OK;
+    if (record->doubt)
+        result = stray_settle(instance, call, record, NULL);
+    if (result != IOTIFY_OK || !record->certificate_id)
+        return result;
     result = complete_arn(instance, call, record);
     if (result == IOTIFY_OK)
         result = remove_certificate(instance, call, record);
     result = gone_is_good(result);
-    return result == IOTIFY_OK ? remove_thing(instance, call, record) : result;
+    if (result != IOTIFY_OK)
+        return result;
+    return record->adopted ? release_thing(instance, call, record)
+                           : remove_thing(instance, call, record);
 }
 
 enum iotify_result removal_of_record(
@@ -171,14 +199,32 @@ enum iotify_result removal_of_record(
 {
     enum iotify_result result = IOTIFY_OK;
 
+    if (record->state == RECORD_TOMBSTONE)
+        return record_clear_glob(call, record);
     if (record->state != RECORD_DELETING) {
+        /* Of an intent nobody knows what came of it. */
+        record->doubt = record->doubt || record->state == RECORD_INTENT;
         record->state = RECORD_DELETING;
         result = record_save(call, record, false);
     }
     if (result == IOTIFY_OK)
         result = removal_of_made(instance, call, record);
-    return result == IOTIFY_OK ? record_delete(call, record) : result;
+    return result == IOTIFY_OK ? record_bury(call, record) : result;
 }
+
+void removal_calls(struct iotify_call *call, const struct aws_instance *instance, int64_t count)
+{
+    static const enum aws_operation operations[] = {AWS_DETACH_THING_PRINCIPAL,
+        AWS_LIST_THING_PRINCIPALS, AWS_UPDATE_CERTIFICATE, AWS_DELETE_CERTIFICATE,
+        AWS_DESCRIBE_THING, AWS_DELETE_THING};
+
+    if (instance->names.policy && !instance->names.group_has_policy)
+        call->host->plan_calls(call, aws_operation_name(AWS_DETACH_POLICY), count);
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+        call->host->plan_calls(call, aws_operation_name(operations[i]), count);
+}
+
+/* ------------------------------------------------------------------ the action */
 
 static enum iotify_result apply(void *given, struct iotify_call *call)
 {
@@ -190,10 +236,43 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return removal_of_record(given, call, &record);
 }
 
-static const char *const permissions[] = {"iot:DetachPolicy", "iot:DetachThingPrincipal",
-    "iot:ListThingPrincipals", "iot:DescribeCertificate", "iot:UpdateCertificate",
-    "iot:DeleteCertificate", "iot:DescribeThing", "iot:DeleteThing", NULL};
+static enum iotify_result conclude(void *given, struct iotify_call *call)
+{
+    enum iotify_result result = stray_conclude(given, call);
 
-const struct iotify_action aws_remove_device_action = {"remove_device",
-    "delete what this job recorded for each client: certificate, thing, glob entries",
-    IOTIFY_FOR_RECORD, &settings, permissions, NULL, apply};
+    return result == IOTIFY_OK ? removal_prove(given, call) : result;
+}
+
+static enum iotify_result plan(void *given, struct iotify_call *call)
+{
+    struct record record;
+    enum iotify_result result = record_load(call, &record);
+
+    if (result != IOTIFY_OK || record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE)
+        return result;
+    call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
+    removal_calls(call, given, 1);
+    return IOTIFY_OK;
+}
+
+static void estimate(void *given, struct iotify_call *call)
+{
+    removal_calls(call, given, 1);
+}
+
+static void permit(void *given, struct iotify_call *call)
+{
+    permit_removal(call, given);
+}
+
+const struct iotify_action aws_remove_device_action = {
+    .name = "remove_device",
+    .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
+    .scope = IOTIFY_FOR_RECORD,
+    .settings = &settings,
+    .apply = apply,
+    .conclude = conclude,
+    .plan = plan,
+    .estimate = estimate,
+    .permit = permit,
+};

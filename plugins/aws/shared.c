@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/aws.h"
+#include "plugins/aws/job_record.h"
+#include "plugins/aws/permit.h"
 
 struct name_options {
     const char *name;
@@ -23,21 +24,55 @@ static enum iotify_result describe(struct aws_instance *instance, struct iotify_
     return result;
 }
 
-/*
- * Create what is known to be absent. IOTIFY_EXISTS means that somebody else was faster, which is
- * as good.
- */
-static enum iotify_result create(struct aws_instance *instance, struct iotify_call *call,
-    enum aws_operation operation, const char *name, const char *arn, json_t *body)
-{
-    struct aws_request request = {.operation = operation, .name = name, .body = body};
-    enum iotify_result result = aws_send(instance->client, call, &request);
+/* What is created, and how. */
+struct creation {
+    enum shared_kind kind;
+    enum aws_operation operation;
+    const char *name, *arn; /* `arn` names the member of the answer */
+    json_t *body;           /* taken over */
+};
 
-    if (result == IOTIFY_OK)
-        aws_note_arn(instance, aws_text(request.answer, arn));
+/*
+ * Create what is known to be absent. That this job makes it is noted first, so that no crash can
+ * make it somebody else's. IOTIFY_EXISTS without a lost answer means that somebody was faster.
+ */
+static enum iotify_result create(
+    struct aws_instance *instance, struct iotify_call *call, const struct creation *creation)
+{
+    struct aws_request request = {
+        .operation = creation->operation, .name = creation->name, .body = creation->body};
+    enum iotify_result result = job_record_mark(call, creation->kind, creation->name, true);
+
+    if (result == IOTIFY_OK) {
+        result = aws_send(instance->client, call, &request);
+        if (result == IOTIFY_OK)
+            aws_note_arn(instance, aws_text(request.answer, creation->arn));
+    }
     json_decref(request.answer);
-    json_decref(body);
-    return result == IOTIFY_EXISTS ? IOTIFY_UNCHANGED : result;
+    json_decref(creation->body);
+    if (result != IOTIFY_EXISTS)
+        return result;
+    result = request.uncertain ? IOTIFY_OK
+                               : job_record_mark(call, creation->kind, creation->name, false);
+    return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+}
+
+/* For plans: is it there? `operation` describes, `making` creates. */
+static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_call *call,
+    enum aws_operation operation, enum aws_operation making, const char *kind, const char *name)
+{
+    json_t *answer;
+    enum iotify_result result = describe(instance, call, operation, name, "", &answer);
+
+    json_decref(answer);
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    call->host->plan_change(
+        call, result == IOTIFY_OK ? IOTIFY_KEEP_IT : IOTIFY_CREATE_IT, kind, name, NULL);
+    call->host->plan_calls(call, aws_operation_name(operation), 1);
+    if (result == IOTIFY_NOT_FOUND)
+        call->host->plan_calls(call, aws_operation_name(making), 1);
+    return IOTIFY_OK;
 }
 
 /* ------------------------------------------------------------------ thing type */
@@ -58,6 +93,28 @@ static enum iotify_result prepare_type(void *given, struct iotify_call *call)
     return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
 }
 
+/* A type that this job deprecated, when it began to remove it, is taken into use again. */
+static enum iotify_result use_deprecated(
+    struct aws_instance *instance, struct iotify_call *call, const char *name)
+{
+    struct aws_request request = {.operation = AWS_DEPRECATE_THING_TYPE, .name = name};
+    bool made;
+    enum iotify_result result = job_record_made(call, SHARED_TYPE, name, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return call->host->fail(call, IOTIFY_CONFLICT, "Deprecated",
+            "the thing type %s is deprecated and takes no new things; name another one, or undo "
+            "it: aws iot deprecate-thing-type --undo-deprecate --thing-type-name %s",
+            name, name);
+    request.body = json_pack("{s:b}", "undoDeprecate", 1);
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.body);
+    json_decref(request.answer);
+    return result;
+}
+
 static enum iotify_result apply_type(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
@@ -65,30 +122,48 @@ static enum iotify_result apply_type(void *given, struct iotify_call *call)
     json_t *answer;
     enum iotify_result result =
         describe(instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
+    bool deprecated =
+        json_is_true(json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
 
-    if (result == IOTIFY_NOT_FOUND)
-        result = create(instance, call, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
-            json_pack("{s:{s:s}}", "thingTypeProperties", "thingTypeDescription",
-                "Virtual devices of iotifyd"));
-    else if (result == IOTIFY_OK &&
-             json_is_true(
-                 json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated")))
-        result = call->host->fail(call, IOTIFY_CONFLICT, "Deprecated",
-            "the thing type %s is deprecated and takes no new things; name another one, or undo "
-            "it: aws iot deprecate-thing-type --undo-deprecate --thing-type-name %s",
-            options->name, options->name);
-    else if (result == IOTIFY_OK)
-        result = IOTIFY_UNCHANGED;
     json_decref(answer);
-    return result;
+    if (result == IOTIFY_OK)
+        return deprecated ? use_deprecated(instance, call, options->name) : IOTIFY_UNCHANGED;
+    if (result != IOTIFY_NOT_FOUND)
+        return result;
+    return create(instance, call,
+        &(struct creation){SHARED_TYPE, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
+            json_pack("{s:{s:s}}", "thingTypeProperties", "thingTypeDescription",
+                "Virtual devices of iotifyd")});
 }
 
-static const char *const type_permissions[] = {
-    "iot:DescribeThingType", "iot:CreateThingType", NULL};
+static enum iotify_result plan_type(void *given, struct iotify_call *call)
+{
+    const struct name_options *options = call->arguments;
 
-const struct iotify_action aws_thing_type_action = {"thing_type",
-    "create the thing type unless it is there", IOTIFY_FOR_JOB, &type_settings, type_permissions,
-    prepare_type, apply_type};
+    return plan_of(
+        given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type", options->name);
+}
+
+static void permit_type(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {
+        "DescribeThingType", "CreateThingType", "DeprecateThingType", NULL};
+    const struct name_options *options = call->arguments;
+
+    permit_always(call);
+    permit_all(call, given, actions, "thingtype", options->name);
+}
+
+const struct iotify_action aws_thing_type_action = {
+    .name = "thing_type",
+    .summary = "create the thing type unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &type_settings,
+    .prepare = prepare_type,
+    .apply = apply_type,
+    .plan = plan_type,
+    .permit = permit_type,
+};
 
 /* ------------------------------------------------------------------ thing group */
 
@@ -115,36 +190,71 @@ static enum iotify_result apply_group(void *given, struct iotify_call *call)
     json_t *answer;
     enum iotify_result result =
         describe(instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
+    bool dynamic = *aws_text(answer, "queryString") != '\0';
 
     json_decref(answer);
     if (result == IOTIFY_NOT_FOUND)
-        return create(instance, call, AWS_CREATE_THING_GROUP, options->name, "thingGroupArn",
-            json_pack("{s:{s:s}}", "thingGroupProperties", "thingGroupDescription",
-                "Virtual devices of iotifyd"));
+        return create(instance, call,
+            &(struct creation){SHARED_GROUP, AWS_CREATE_THING_GROUP, options->name, "thingGroupArn",
+                json_pack("{s:{s:s}}", "thingGroupProperties", "thingGroupDescription",
+                    "Virtual devices of iotifyd")});
+    if (result == IOTIFY_OK && dynamic)
+        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+            "the group %s is there and is a dynamic one, which takes no things; name another one",
+            options->name);
     return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
 }
 
-static const char *const group_permissions[] = {
-    "iot:DescribeThingGroup", "iot:CreateThingGroup", NULL};
+static enum iotify_result plan_group(void *given, struct iotify_call *call)
+{
+    const struct name_options *options = call->arguments;
 
-const struct iotify_action aws_thing_group_action = {"thing_group",
-    "create the thing group unless it is there", IOTIFY_FOR_JOB, &group_settings, group_permissions,
-    prepare_group, apply_group};
+    return plan_of(given, call, AWS_DESCRIBE_THING_GROUP, AWS_CREATE_THING_GROUP, "thing group",
+        options->name);
+}
+
+static void permit_group(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {"DescribeThingGroup", "CreateThingGroup", NULL};
+    const struct name_options *options = call->arguments;
+
+    permit_always(call);
+    permit_all(call, given, actions, "thinggroup", options->name);
+}
+
+const struct iotify_action aws_thing_group_action = {
+    .name = "thing_group",
+    .summary = "create the thing group unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &group_settings,
+    .prepare = prepare_group,
+    .apply = apply_group,
+    .plan = plan_group,
+    .permit = permit_group,
+};
 
 /* ------------------------------------------------------------------ policy */
 
 /* AWS counts the document without white space. */
 #define DOCUMENT_MAX 2048
 
+enum attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
+
 struct policy_options {
     const char *name, *document;
+    int attach; /* enum attach */
 };
+
+static const char *const attach_choices[] = {"certificate", "group", NULL};
 
 static const struct iotify_setting policy_items[] = {
     {"name", IOTIFY_STRING, 0, offsetof(struct policy_options, name), AWS_DEFAULT_POLICY, 0, 0,
         NULL, "name of the policy that each certificate gets"},
     {"document", IOTIFY_DOCUMENT, 0, offsetof(struct policy_options, document), NULL, 0, 0, NULL,
         "the policy; default: connect as the own thing, and use topics below iotify/<own thing>"},
+    {"attach", IOTIFY_CHOICE, 0, offsetof(struct policy_options, attach), "certificate", 0, 0,
+        attach_choices,
+        "what the policy is attached to: each certificate, or the thing group once"},
 };
 static const struct iotify_settings policy_settings =
     IOTIFY_SETTINGS(policy_items, struct policy_options);
@@ -173,6 +283,11 @@ static enum iotify_result prepare_policy(void *given, struct iotify_call *call)
         return call->host->fail_setting(call, "document",
             "the policy has %zu characters without white space; AWS takes at most %d",
             compact_size(options->document), DOCUMENT_MAX);
+    instance->names.group_has_policy = options->attach == ATTACH_GROUP;
+    if (options->attach == ATTACH_GROUP && !instance->names.group)
+        return call->host->fail_setting(call, "attach",
+            "\"attach\": no step before this one makes a thing group; add thing_group to the "
+            "pipeline, above policy");
     return IOTIFY_OK;
 }
 
@@ -213,29 +328,109 @@ static enum iotify_result compare_policy(
         name);
 }
 
-static enum iotify_result apply_policy(void *given, struct iotify_call *call)
+static char *policy_text(struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
 {
-    struct aws_instance *instance = given;
     const struct policy_options *options = call->arguments;
-    json_t *wanted =
+
+    *wanted =
         options->document ? json_loads(options->document, 0, NULL) : default_policy(instance, call);
-    char *text = json_dumps(wanted, JSON_COMPACT);
-    json_t *answer;
+    return json_dumps(*wanted, JSON_COMPACT);
+}
+
+static enum iotify_result make_policy(struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    json_t *wanted, *answer;
+    char *text = policy_text(instance, call, &wanted);
     enum iotify_result result =
         describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
 
     if (result == IOTIFY_OK)
         result = compare_policy(call, answer, wanted, options->name);
     else if (result == IOTIFY_NOT_FOUND)
-        result = create(instance, call, AWS_CREATE_POLICY, options->name, "policyArn",
-            json_pack("{s:s}", "policyDocument", text ? text : "{}"));
+        result = create(instance, call,
+            &(struct creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
+                json_pack("{s:s}", "policyDocument", text ? text : "{}")});
     json_decref(answer);
     json_decref(wanted);
     free(text);
     return result;
 }
 
-static const char *const policy_permissions[] = {"iot:GetPolicy", "iot:CreatePolicy", NULL};
+/* The policy on the group: a group's ARN is known from its description only. */
+static enum iotify_result attach_to_group(struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = options->name};
+    json_t *group;
+    enum iotify_result result = describe(
+        instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
 
-const struct iotify_action aws_policy_action = {"policy", "create the policy unless it is there",
-    IOTIFY_FOR_JOB, &policy_settings, policy_permissions, prepare_policy, apply_policy};
+    if (result == IOTIFY_OK) {
+        request.body = json_pack("{s:s}", "target", aws_text(group, "thingGroupArn"));
+        result = aws_send(instance->client, call, &request);
+        json_decref(request.body);
+        json_decref(request.answer);
+    }
+    json_decref(group);
+    return result;
+}
+
+static enum iotify_result apply_policy(void *given, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    enum iotify_result result = make_policy(given, call), attached;
+
+    if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
+        return result;
+    attached = attach_to_group(given, call);
+    return attached == IOTIFY_OK ? result : attached;
+}
+
+static enum iotify_result plan_policy(void *given, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    json_t *wanted, *answer, *present;
+    char *text = policy_text(given, call, &wanted);
+    enum iotify_result result = describe(given, call, AWS_GET_POLICY, options->name, "", &answer);
+    bool same;
+
+    present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    same = present && json_equal(present, wanted);
+    json_decref(present);
+    json_decref(answer);
+    json_decref(wanted);
+    free(text);
+    if (result == IOTIFY_OK && !same) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,
+            "it is there with another document; set name: or document:");
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    return plan_of(given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name);
+}
+
+static void permit_policy(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {"GetPolicy", "CreatePolicy", NULL};
+    static const char *const attaching[] = {"AttachPolicy", "DescribeThingGroup", NULL};
+    const struct aws_instance *instance = given;
+    const struct policy_options *options = call->arguments;
+
+    permit_always(call);
+    permit_all(call, instance, actions, "policy", options->name);
+    if (options->attach == ATTACH_GROUP)
+        permit_all(call, instance, attaching, "thinggroup", instance->names.group);
+}
+
+const struct iotify_action aws_policy_action = {
+    .name = "policy",
+    .summary = "create the policy unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &policy_settings,
+    .prepare = prepare_policy,
+    .apply = apply_policy,
+    .plan = plan_policy,
+    .permit = permit_policy,
+};

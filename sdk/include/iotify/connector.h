@@ -18,6 +18,11 @@ struct iotify_endpoint {
     uint16_t port;
 };
 
+/* One thing that the caller must be allowed to do; what the words mean is the connector's. */
+struct iotify_permission {
+    const char *action, *resource;
+};
+
 struct iotify_connector {
     uint32_t struct_size;
     enum iotify_threads threads;
@@ -37,15 +42,19 @@ struct iotify_connector {
     enum iotify_result (*endpoint)(
         void *instance, struct iotify_call *call, struct iotify_endpoint *out);
 
-    /* How often an operation may be called, in calls a second; 0: as often as one likes. */
-    double (*rate)(void *instance, const char *operation);
+    /*
+     * How often an operation may be called, in calls a second; 0: as often as one likes. `known`
+     * says whether that is the limit of this account, or only a guess to begin with: the host
+     * feels its way beyond a guess, never beyond a limit. After connect(), once an operation.
+     */
+    double (*rate)(void *instance, const char *operation, bool *known);
 
     /*
-     * The document that grants `permissions` (count names from the actions' tables), as JSON text
-     * in the call's arena, for the user to paste. Offline.
+     * The document that grants `permissions`, `count` of them without repetition, as text in the
+     * call's arena for the user to paste. Offline.
      */
     enum iotify_result (*grant)(void *instance, struct iotify_call *call,
-        const char *const *permissions, size_t count, const char **document);
+        const struct iotify_permission *permissions, size_t count, const char **document);
 };
 
 #ifdef __cplusplus

@@ -27,10 +27,33 @@ struct iotify_call {
     const void *arguments; /* the action's option structure, expanded; NULL for other calls */
 };
 
+/* What a plan says about one thing. */
+enum iotify_change {
+    IOTIFY_CREATE_IT = 1,
+    IOTIFY_CHANGE_IT, /* begun before, and brought to its end */
+    IOTIFY_DELETE_IT,
+    IOTIFY_KEEP_IT, /* as it should be */
+    IOTIFY_BLOCKED  /* apply() would fail here: `why` says for what reason */
+};
+
+/* One of the connector's records, for host->records(). */
+struct iotify_record {
+    int64_t client;
+    struct iotify_bytes value; /* valid during the callback only */
+};
+
+/* A change of one, for host->records_write(). */
+struct iotify_record_write {
+    int64_t client;
+    struct iotify_bytes expected; /* written only while the record has this value */
+    struct iotify_bytes value;    /* empty: the record is deleted */
+};
+
 /*
  * All functions are safe on any thread that is inside a call, unless they say otherwise.
- * Calls that are offline (open, prepare, grant, and all of a transport) can log, fail, allocate and
- * use without_socketpair; perform, wait, glob_* and record_* answer IOTIFY_FAILED there.
+ * Calls that are offline (open, prepare, estimate, permit, grant, and all of a transport) can log,
+ * fail, allocate, plan, permit and use without_socketpair; perform, wait, glob_*, record_* and
+ * records answer IOTIFY_FAILED there.
  */
 struct iotify_host {
     uint32_t struct_size;
@@ -82,13 +105,26 @@ struct iotify_host {
 
     /*
      * The client's record: the connector's own note of what it made for this client, in a
-     * namespace that scripts never see. `expected` of set: what the caller read; NULL data: there
-     * was none. IOTIFY_CONFLICT: another worker changed it. An empty `value` deletes the record.
-     * `globs` go into the same batch, after the record.
+     * namespace that scripts never see. A call for the whole job (`client` is -1) has the record
+     * of the job itself, which records() does not list. `expected` of set: what the caller read;
+     * NULL data: there was none. IOTIFY_CONFLICT: another worker changed it. An empty `value`
+     * deletes the record. `globs` go into the same batch, after the record.
      */
     enum iotify_result (*record_get)(struct iotify_call *call, struct iotify_bytes *out);
     enum iotify_result (*record_set)(struct iotify_call *call, struct iotify_bytes expected,
         struct iotify_bytes value, struct iotify_write *globs, size_t count);
+
+    /* Call `found` for each client's record, ascending. A result other than IOTIFY_OK ends it. */
+    enum iotify_result (*records)(struct iotify_call *call,
+        enum iotify_result (*found)(void *argument, const struct iotify_record *record),
+        void *argument);
+
+    /* Change or delete many records in few commits; one that lost against another is left. */
+    enum iotify_result (*records_write)(
+        struct iotify_call *call, const struct iotify_record_write *writes, size_t count);
+
+    /* The job's name: at most 64 letters, digits and ._- */
+    const char *(*job_name)(struct iotify_call *call);
 
     /* The clients of the job: `first` … `first + count - 1`. */
     void (*clients)(struct iotify_call *call, int64_t *first, int64_t *count);
@@ -99,6 +135,15 @@ struct iotify_host {
      * Returns what the function returns. Needs no call; safe on any thread.
      */
     void *(*without_socketpair)(void *(*function)(void *argument), void *argument);
+
+    /*
+     * For plan(), recover(), estimate() and permit(); texts are copied. `kind` is a noun ("thing
+     * type"), `why` may be NULL. `count` calls of `operation`.
+     */
+    void (*plan_change)(struct iotify_call *call, enum iotify_change change, const char *kind,
+        const char *name, const char *why);
+    void (*plan_calls)(struct iotify_call *call, const char *operation, int64_t count);
+    void (*permit)(struct iotify_call *call, const char *action, const char *resource);
 };
 
 #ifdef __cplusplus

@@ -33,7 +33,7 @@ extern "C" {
 
 #define IOTIFY_MAGIC UINT32_C(0x59464954)
 #define IOTIFY_ABI_MAJOR 1
-#define IOTIFY_ABI_MINOR 0
+#define IOTIFY_ABI_MINOR 1
 
 /* Put before the definition of the descriptor; all else is built with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
@@ -86,26 +86,57 @@ enum iotify_scope {
 
 /*
  * One action of a connector: a step `alias.name` of a pipeline.
- * Settings flagged IOTIFY_EXPRESSION are expanded by the host before `apply`, never before
- * `prepare`.
+ * Settings flagged IOTIFY_EXPRESSION are expanded by the host for each client before `apply`,
+ * `plan` and `recover`; everywhere else they stand as they are written. A member that is NULL has
+ * nothing to do.
  */
 struct iotify_action {
     const char *name;
     const char *summary; /* one line, for help and docs */
     enum iotify_scope scope;
     const struct iotify_settings *settings;
-    const char *const *permissions; /* what the caller must be allowed to do; ends with NULL */
     /*
      * Check across settings and remember what later actions need. Offline, without side effects,
-     * once for each step in the order of the job file. May be NULL.
+     * once for each step in the order of the job file.
      * Errors: IOTIFY_INVALID after host->fail_setting().
      */
     enum iotify_result (*prepare)(void *instance, struct iotify_call *call);
     /*
      * Do it. Blocking, on a worker thread. IOTIFY_UNCHANGED when all was there already.
-     * Must be safe to repeat: the same step runs again after any failure.
+     * Must be safe to repeat: the same step runs again after any failure. Never NULL.
      */
     enum iotify_result (*apply)(void *instance, struct iotify_call *call);
+    /* Once before apply() for the whole step; `call->client` is -1. A failure ends the step. */
+    enum iotify_result (*begin)(void *instance, struct iotify_call *call);
+    /*
+     * Once behind apply() for the whole step, `call->client` is -1, also when some clients failed;
+     * not after a stop. For what is cheaper, or only possible, when all are done.
+     */
+    enum iotify_result (*conclude)(void *instance, struct iotify_call *call);
+    /*
+     * Tell by host->plan_change() and host->plan_calls() what apply() would do now, for one client
+     * or the job as apply() does it. May read from service and store, changes neither. One thread.
+     */
+    enum iotify_result (*plan)(void *instance, struct iotify_call *call);
+    /*
+     * Tell by host->plan_calls() what one apply() for something new takes. Offline, cheap.
+     * From it come the time that a step will take and the operation that sets its pace.
+     */
+    void (*estimate)(void *instance, struct iotify_call *call);
+    /* Tell by host->permit() what the caller must be allowed to do for this step. Offline. */
+    void (*permit)(void *instance, struct iotify_call *call);
+    /*
+     * IOTIFY_FOR_DEVICE only: take away what apply() once made for a client that the job has no
+     * more; like apply() otherwise. `call->arguments` is NULL.
+     */
+    enum iotify_result (*remove)(void *instance, struct iotify_call *call);
+    /*
+     * IOTIFY_FOR_DEVICE only: make up the client's record from what the service has, so that it
+     * can be removed without the store that it was made with, and tell so by host->plan_change().
+     * Writes to the store have no effect while the host only plans. IOTIFY_UNCHANGED when there is
+     * nothing of this job's, or a record is there. One thread.
+     */
+    enum iotify_result (*recover)(void *instance, struct iotify_call *call);
 };
 
 /* A step of the pipelines that a connector brings along. */

@@ -7,14 +7,14 @@
 #include "plugins/aws/certificate.h"
 
 static struct iotify_buffer key, certificate;
+static char made_id[65];
 
 static int set_up(void **state)
 {
     (void)state;
     iotify_buffer_init(&key, 100000);
     iotify_buffer_init(&certificate, 100000);
-    assert_true(certificate_make_key(&key));
-    assert_true(certificate_make(iotify_buffer_text(&key), "iotify_7", 20, &certificate));
+    assert_true(certificate_make("iotify_7", 20, &key, &certificate, made_id));
     return 0;
 }
 
@@ -65,6 +65,24 @@ static void knows_its_key(void **state)
     iotify_buffer_wipe(&other);
 }
 
+static void its_key_has_an_id(void **state)
+{
+    char of_certificate[65], of_key[65];
+    struct iotify_buffer other;
+
+    (void)state;
+    assert_true(certificate_key_id(iotify_buffer_text(&certificate), of_certificate));
+    assert_true(certificate_public_id(iotify_buffer_text(&key), of_key));
+    assert_string_equal(of_certificate, of_key);
+    iotify_buffer_init(&other, 100000);
+    assert_true(certificate_make_key(&other));
+    assert_true(certificate_public_id(iotify_buffer_text(&other), of_key));
+    assert_string_not_equal(of_certificate, of_key);
+    assert_false(certificate_public_id("nonsense", of_key));
+    assert_false(certificate_key_id("nonsense", of_key));
+    iotify_buffer_wipe(&other);
+}
+
 static void its_id_is_the_fingerprint(void **state)
 {
     X509 *parsed = parse();
@@ -78,6 +96,7 @@ static void its_id_is_the_fingerprint(void **state)
     for (unsigned i = 0; i < size; i++)
         snprintf(expected + 2 * (size_t)i, 3, "%02x", digest[i]);
     assert_string_equal(id, expected);
+    assert_string_equal(made_id, expected);
     assert_false(certificate_id("nonsense", id));
     assert_string_equal(id, "");
     X509_free(parsed);
@@ -106,7 +125,7 @@ static void requests_are_signed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(is_a_client_certificate), CASE(knows_its_key),
-        CASE(its_id_is_the_fingerprint), CASE(requests_are_signed)};
+        CASE(its_key_has_an_id), CASE(its_id_is_the_fingerprint), CASE(requests_are_signed)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

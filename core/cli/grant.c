@@ -1,0 +1,64 @@
+/* `iotifyd iam-policy JOB`: what the service must allow for the job, for an administrator to grant.
+ */
+#include <stdio.h>
+
+#include "core/cli/commands.h"
+#include "core/pipeline/planning.h"
+
+static bool print_of(const struct job *job, const struct job_plugin *connector)
+{
+    struct forecast plan = {0};
+    const char *document;
+    enum iotify_result result;
+    struct call call;
+
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        planning_permissions(job, &job->pipelines[i], connector, &plan);
+    call_init(&call, connector->alias);
+    result = connector->plugin->connector.grant(
+        connector->instance, &call.base, plan.permissions, plan.permission_count, &document);
+    if (result == IOTIFY_OK)
+        printf("%s\n", document);
+    else
+        fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
+    call_clear(&call);
+    forecast_clear(&plan);
+    return result == IOTIFY_OK;
+}
+
+bool grant_print(const struct job *job)
+{
+    bool good = true, any = false;
+
+    for (size_t i = 0; i < job->plugin_count && good; i++) {
+        const struct job_plugin *plugin = &job->plugins[i];
+
+        if (plugin->plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->plugin->connector.grant)
+            continue;
+        any = true;
+        good = print_of(job, plugin);
+    }
+    if (!any)
+        fprintf(stderr, "iotifyd: the job has no connector that needs permissions\n");
+    return good && any;
+}
+
+int command_iam_policy(const struct options *options)
+{
+    struct diagnostics diagnostics = {0};
+    struct registry registry;
+    struct job job;
+    int status;
+
+    if (options->word_count != 1) {
+        fprintf(stderr, "iotifyd: write it as: iotifyd iam-policy JOB.yaml\n");
+        return EXIT_USAGE;
+    }
+    status = load_job(options->words[0], options, &registry, &job, &diagnostics);
+    if (status == EXIT_DONE)
+        status = grant_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
+    job_clear(&job);
+    registry_clear(&registry);
+    diagnostics_clear(&diagnostics);
+    return status;
+}

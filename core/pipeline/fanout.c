@@ -1,0 +1,304 @@
+#include "core/pipeline/fanout.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/stop.h"
+#include "core/report/progress.h"
+#include "core/template/expansion.h"
+
+#define STACK_SIZE (512 * 1024)
+#define TICK (100 * MILLISECOND)
+
+/* One call that waits for a worker. */
+struct task {
+    int64_t client;
+    struct arena arena; /* of the expanded settings */
+    const void *options;
+    struct task *next;
+};
+
+/* One step under way. The lock guards everything below it. */
+struct fanout {
+    const struct fanout_request *request;
+    struct run *run;
+    const struct step *step;
+    pthread_mutex_t mutex;
+    pthread_cond_t work, progress;
+    struct task *first, **last;
+    size_t waiting;
+    bool closed; /* no further task comes */
+    struct step_summary *result;
+    int64_t done;
+};
+
+/* ------------------------------------------------------------------ workers */
+
+static void note(struct fanout *fanout, const struct call *call, enum iotify_result result)
+{
+    if (result != IOTIFY_CANCELLED)
+        fanout->done++;
+    if (result == IOTIFY_OK) {
+        fanout->result->ok++;
+    } else if (result == IOTIFY_UNCHANGED) {
+        fanout->result->skipped++;
+    } else if (result != IOTIFY_CANCELLED) {
+        fanout->result->failed++;
+        summary_add_failure(fanout->run->summary, &fanout->result->failures,
+            call_code(call, result), call_message(call, result), call->base.client);
+    }
+}
+
+static void work(struct fanout *fanout, struct task *task)
+{
+    const struct step *step = fanout->step;
+    struct run_context context;
+    enum iotify_result result;
+    struct call call;
+
+    run_call(fanout->run, &call, &context, step->owner, fanout->request->where,
+        fanout->request->counters);
+    call.base.client = task->client;
+    call.base.arguments = fanout->request->expand ? task->options : NULL;
+    call.node = step->node;
+    call.place = step->place;
+    result = fanout->request->function(step->owner->instance, &call.base);
+    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
+        call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
+    pthread_mutex_lock(&fanout->mutex);
+    note(fanout, &call, result);
+    pthread_cond_signal(&fanout->progress);
+    pthread_mutex_unlock(&fanout->mutex);
+    call_clear(&call);
+    arena_wipe(&task->arena);
+    free(task);
+}
+
+static struct task *take(struct fanout *fanout)
+{
+    struct task *task;
+
+    pthread_mutex_lock(&fanout->mutex);
+    while (!fanout->first && !fanout->closed)
+        pthread_cond_wait(&fanout->work, &fanout->mutex);
+    task = fanout->first;
+    if (task) {
+        fanout->first = task->next;
+        if (!fanout->first)
+            fanout->last = &fanout->first;
+        fanout->waiting--;
+        pthread_cond_signal(&fanout->progress);
+    }
+    pthread_mutex_unlock(&fanout->mutex);
+    return task;
+}
+
+static void *worker(void *argument)
+{
+    struct task *task;
+
+    while ((task = take(argument)))
+        work(argument, task);
+    return NULL;
+}
+
+static size_t start_workers(struct fanout *fanout, pthread_t *threads, size_t count)
+{
+    pthread_attr_t attributes;
+    size_t started = 0;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    while (started < count && pthread_create(&threads[started], &attributes, worker, fanout) == 0)
+        started++;
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+/* ------------------------------------------------------------------ dispatch, main thread */
+
+double pace_seconds(const struct pace *pace, int64_t clients)
+{
+    double rate = pace->operation ? pacer_rate(pace->pacer, pace->operation) : 0;
+
+    return rate > 0 ? (double)clients * pace->calls / rate : 0;
+}
+
+/* With the lock. */
+static void show(struct fanout *fanout)
+{
+    const struct pace *pace = &fanout->request->pace;
+    int64_t left = fanout->result->total - fanout->done;
+    struct progress progress = {.label = fanout->request->where,
+        .total = fanout->result->total,
+        .done = fanout->done,
+        .failed = fanout->result->failed,
+        .retried = atomic_load(&fanout->request->counters->retried),
+        .throttled = atomic_load(&fanout->request->counters->throttled)};
+
+    if (pace->operation) {
+        progress.seconds_left = pace_seconds(pace, left < pace->fresh ? left : pace->fresh);
+        snprintf(progress.detail, sizeof(progress.detail), "%s %.3g/s sets the pace",
+            pace->operation, pacer_rate(pace->pacer, pace->operation));
+    }
+    progress_show(&progress);
+}
+
+/* Wait for a change, at most a tick. With the lock. */
+static void wait_tick(struct fanout *fanout)
+{
+    clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
+    show(fanout);
+}
+
+/* A step whose settings are the same for all clients needs no script machine. */
+static bool compile(struct fanout *fanout, struct expansion *expansion)
+{
+    struct diagnostics diagnostics = {0};
+    bool good;
+
+    if (!fanout->step->expressions || !fanout->request->expand)
+        return true;
+    if (!run_script(fanout->run))
+        return false;
+    good =
+        expansion_compile(expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
+    for (size_t i = 0; i < diagnostics.count; i++) {
+        const struct diagnostic *item = &diagnostics.items[i];
+
+        summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
+            arena_format(&diagnostics.arena, "%s:%d:%d: %s", item->place.file, item->place.line,
+                item->place.column, item->text),
+            -1);
+    }
+    diagnostics_clear(&diagnostics);
+    return good;
+}
+
+static void push(struct fanout *fanout, struct task *task, size_t most)
+{
+    pthread_mutex_lock(&fanout->mutex);
+    while (fanout->waiting >= most && !stop_requested())
+        wait_tick(fanout);
+    task->next = NULL;
+    *fanout->last = task;
+    fanout->last = &task->next;
+    fanout->waiting++;
+    pthread_cond_signal(&fanout->work);
+    pthread_mutex_unlock(&fanout->mutex);
+}
+
+static void dispatch(struct fanout *fanout, const struct expansion *expansion,
+    const int64_t *clients, size_t count, size_t most)
+{
+    for (size_t i = 0; i < count && !stop_requested(); i++) {
+        struct task *task = memory_new(1, sizeof(*task));
+        const struct step *step = fanout->step;
+        const char *error = NULL;
+        struct call call;
+
+        call_init(&call, fanout->request->where);
+        call.base.client = task->client = clients[i];
+        task->options = expansion_apply(expansion, fanout->run->script,
+            (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
+            fanout->run->job->directory, &task->arena, &error);
+        if (task->options) {
+            push(fanout, task, most);
+        } else {
+            call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
+            pthread_mutex_lock(&fanout->mutex);
+            note(fanout, &call, IOTIFY_INVALID);
+            pthread_mutex_unlock(&fanout->mutex);
+            arena_wipe(&task->arena);
+            free(task);
+        }
+        call_clear(&call);
+    }
+}
+
+/* A stop takes back what no worker has begun. */
+static void drop_waiting(struct fanout *fanout)
+{
+    while (fanout->first) {
+        struct task *task = fanout->first;
+
+        fanout->first = task->next;
+        arena_wipe(&task->arena);
+        free(task);
+    }
+    fanout->last = &fanout->first;
+    fanout->waiting = 0;
+}
+
+static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
+{
+    pthread_mutex_lock(&fanout->mutex);
+    fanout->closed = true;
+    pthread_cond_broadcast(&fanout->work);
+    while (fanout->waiting > 0) {
+        if (stop_requested())
+            drop_waiting(fanout);
+        else
+            wait_tick(fanout);
+    }
+    pthread_mutex_unlock(&fanout->mutex);
+    for (size_t i = 0; i < count; i++) {
+        /* Keep the display alive while the last calls end. */
+        struct timespec until;
+
+        do {
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_nsec += TICK;
+            if (until.tv_nsec >= SECOND) {
+                until.tv_sec++;
+                until.tv_nsec -= SECOND;
+            }
+            pthread_mutex_lock(&fanout->mutex);
+            show(fanout);
+            pthread_mutex_unlock(&fanout->mutex);
+        } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
+    }
+}
+
+void fan_out(const struct fanout_request *request, const int64_t *clients, size_t count)
+{
+    struct fanout state = {
+        .request = request, .run = request->run, .step = request->step, .result = request->result};
+    struct fanout *fanout = &state;
+    size_t workers = (size_t)fanout->run->job->options->workers;
+    struct expansion expansion = {0};
+    pthread_t *threads;
+
+    fanout->result->total = (int64_t)count;
+    if (workers > count)
+        workers = count;
+    if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
+        workers = 1;
+    if (!compile(fanout, &expansion)) {
+        fanout->result->failed = fanout->result->total;
+        expansion_clear(&expansion);
+        return;
+    }
+    pthread_mutex_init(&fanout->mutex, NULL);
+    clock_condition_init(&fanout->work);
+    clock_condition_init(&fanout->progress);
+    fanout->last = &fanout->first;
+    threads = memory_new(workers, sizeof(*threads));
+    workers = start_workers(fanout, threads, workers);
+    if (workers > 0 || count == 0) {
+        dispatch(fanout, &expansion, clients, count, workers * 4);
+    } else {
+        fanout->result->failed = fanout->result->total;
+        summary_add_failure(fanout->run->summary, &fanout->result->failures, "NoThread",
+            "cannot start a thread; set workers: to a smaller number", -1);
+    }
+    finish(fanout, threads, workers);
+    free(threads);
+    expansion_clear(&expansion);
+    pthread_cond_destroy(&fanout->work);
+    pthread_cond_destroy(&fanout->progress);
+    pthread_mutex_destroy(&fanout->mutex);
+}

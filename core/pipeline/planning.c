@@ -1,0 +1,284 @@
+#include "core/pipeline/planning.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/stop.h"
+#include "core/template/expansion.h"
+
+/* ------------------------------------------------------------------ asking */
+
+static const char *place_of(
+    struct run *run, const struct pipeline *pipeline, const struct step *step)
+{
+    return arena_format(
+        &run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
+}
+
+static bool failed(const char *where, const struct call *call, enum iotify_result result)
+{
+    if (result != IOTIFY_CANCELLED)
+        log_write(IOTIFY_ERROR, where, "%s", call_message(call, result));
+    return false;
+}
+
+static bool ask(struct run *run, const struct step *step, const char *where, int64_t client,
+    const struct expansion *expansion,
+    enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
+{
+    const char *error = NULL;
+    struct run_context context;
+    struct counters counters = {0};
+    enum iotify_result result = IOTIFY_INVALID;
+    struct call call;
+    bool good;
+
+    run_call(run, &call, &context, step->owner, where, &counters);
+    call.base.client = client;
+    call.plan = plan;
+    call.base.arguments =
+        expansion_apply(expansion, run->script, (struct script_turn){.slot = -1, .client = client},
+            step->settings, step->options, run->job->directory, &call.arena, &error);
+    if (call.base.arguments)
+        result = function(step->owner->instance, &call.base);
+    else
+        call_fail(&call.base, result, "Expression", "%s", error);
+    good = result <= IOTIFY_UNCHANGED || failed(where, &call, result);
+    call_clear(&call);
+    return good;
+}
+
+bool planning_of_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
+    enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
+{
+    const char *where = place_of(run, pipeline, step);
+    struct diagnostics diagnostics = {0};
+    struct expansion expansion = {0};
+    struct run_context context;
+    const int64_t *clients;
+    enum iotify_result result;
+    struct call call;
+    size_t count;
+    bool good;
+
+    run_call(run, &call, &context, step->owner, where, NULL);
+    result = run_connect(run, step->owner, &call);
+    if (result == IOTIFY_OK)
+        result = run_list_clients(run, step, &call, &clients, &count);
+    good = result == IOTIFY_OK || failed(where, &call, result);
+    if (good && step->expressions)
+        good = run_script(run) &&
+               expansion_compile(&expansion, run->script, step->expressions, &diagnostics);
+    for (size_t i = 0; good && i < count; i++)
+        good = !stop_requested() && ask(run, step, where, clients[i], &expansion, function, plan);
+    expansion_clear(&expansion);
+    diagnostics_clear(&diagnostics);
+    call_clear(&call);
+    return good;
+}
+
+/* ------------------------------------------------------------------ printing */
+
+static const struct {
+    const char *sign, *verb, *name;
+} changes[] = {
+    [IOTIFY_CREATE_IT] = {"+", "create", "create"},
+    [IOTIFY_CHANGE_IT] = {"~", "finish", "change"},
+    [IOTIFY_DELETE_IT] = {"-", "delete", "delete"},
+    [IOTIFY_KEEP_IT] = {"=", "keep", "keep"},
+    [IOTIFY_BLOCKED] = {"!", "blocked", "blocked"},
+};
+
+static void print_change(const struct forecast_change *change)
+{
+    printf("  %s %s ", changes[change->change].sign, changes[change->change].verb);
+    if (change->count > 1)
+        printf("%lld × %s %s … %s", (long long)change->count, change->kind, change->first,
+            change->last);
+    else
+        printf("%s %s", change->kind, change->first);
+    printf(change->why ? ": %s\n" : "\n", change->why);
+}
+
+static double rate_of(struct run *run, const struct step *step, const char *operation)
+{
+    return pacer_rate(run->connections[step->owner - run->job->plugins].pacer, operation);
+}
+
+/* Calls by operation, told with `text`; returns what the slowest of them takes. */
+static double print_calls(struct run *run, const struct step *step, const struct forecast *plan,
+    bool text, const char **slowest)
+{
+    double most = 0;
+
+    for (const struct forecast_calls *calls = plan->calls; calls; calls = calls->next) {
+        double rate = rate_of(run, step, calls->operation);
+        double seconds = rate > 0 ? (double)calls->count / rate : 0;
+
+        if (text)
+            printf("    %8lld %s", (long long)calls->count, calls->operation);
+        if (text && rate > 0)
+            printf(" at %.3g/s: %.0f s", rate, seconds);
+        if (text)
+            putchar('\n');
+        if (seconds > most) {
+            most = seconds;
+            *slowest = calls->operation;
+        }
+    }
+    return most;
+}
+
+static json_t *to_json(struct run *run, const char *pipeline, const struct step *step,
+    const struct forecast *plan, double seconds)
+{
+    json_t *list = json_array(), *calls = json_object();
+
+    for (const struct forecast_change *change = plan->changes; change; change = change->next) {
+        json_t *item = json_pack("{s:s, s:s, s:I, s:s, s:s}", "change",
+            changes[change->change].name, "kind", change->kind, "count", (json_int_t)change->count,
+            "first", change->first, "last", change->last);
+
+        if (change->why)
+            json_object_set_new(item, "why", json_string(change->why));
+        json_array_append_new(list, item);
+    }
+    for (const struct forecast_calls *call = plan->calls; call; call = call->next) {
+        double rate = rate_of(run, step, call->operation);
+
+        json_object_set_new(calls, call->operation,
+            json_pack("{s:I, s:o}", "count", (json_int_t)call->count, "per_second",
+                rate > 0 ? json_real(rate) : json_null()));
+    }
+    return json_pack("{s:s, s:s, s:f, s:o, s:o}", "pipeline", pipeline, "step", step->name,
+        "seconds", seconds, "changes", list, "calls", calls);
+}
+
+static void print_text(const struct forecast *plan, const char *pipeline, const struct step *step)
+{
+    printf("%s/%s\n", pipeline, step->name);
+    for (const struct forecast_change *change = plan->changes; change; change = change->next)
+        print_change(change);
+    if (!plan->changes)
+        printf("  nothing to do\n");
+}
+
+/* False after a log line. Adds the seconds that the step takes. */
+static bool print_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
+    bool text, json_t *steps, double *total)
+{
+    const char *slowest = NULL;
+    struct forecast plan = {0};
+    double seconds = 0;
+    bool good = planning_of_step(run, pipeline, step, step->action->plan, &plan);
+
+    if (good) {
+        if (text)
+            print_text(&plan, pipeline->name, step);
+        seconds = print_calls(run, step, &plan, text, &slowest);
+        if (text && slowest)
+            printf("    about %.0f s; %s sets the pace\n", seconds, slowest);
+        json_array_append_new(steps, to_json(run, pipeline->name, step, &plan, seconds));
+    }
+    *total += seconds;
+    forecast_clear(&plan);
+    return good;
+}
+
+static bool write_json(const char *path, const json_t *root)
+{
+    bool good = strcmp(path, "-") == 0
+                    ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
+                          putchar('\n') == '\n'
+                    : json_dump_file(root, path, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
+
+    if (!good)
+        log_write(IOTIFY_ERROR, path, "cannot write the plan: %s", strerror(errno));
+    return good;
+}
+
+bool planning_print(
+    struct run *run, const struct pipeline *const *pipelines, size_t count, const char *json)
+{
+    bool good = true, text = !json || strcmp(json, "-") != 0;
+    json_t *steps = json_array(), *root;
+    double seconds = 0;
+
+    run->planning = true;
+    for (size_t i = 0; i < count && good; i++) {
+        for (size_t j = 0; j < pipelines[i]->count && good; j++) {
+            const struct step *step = &pipelines[i]->steps[j];
+
+            if (step->action && step->action->plan)
+                good = print_step(run, pipelines[i], step, text, steps, &seconds);
+        }
+    }
+    run->planning = false;
+    if (good && text)
+        printf("all together about %.0f s at the present limits; nothing was changed\n", seconds);
+    root = json_pack(
+        "{s:s, s:f, s:o}", "job", run->job->options->name, "seconds", seconds, "plan", steps);
+    good = good && (!json || write_json(json, root));
+    json_decref(root);
+    return good;
+}
+
+/* ------------------------------------------------------------------ recovery */
+
+/* Every device step of the job, asked for what the service has of it. */
+static bool recover_all(struct run *run, struct forecast *plan)
+{
+    const struct job *job = run->job;
+
+    for (size_t i = 0; i < job->pipeline_count; i++) {
+        for (size_t j = 0; j < job->pipelines[i].count; j++) {
+            const struct step *step = &job->pipelines[i].steps[j];
+
+            if (step->action && step->action->recover &&
+                !planning_of_step(run, &job->pipelines[i], step, step->action->recover, plan))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool planning_recover(struct run *run, bool for_real, int64_t *found)
+{
+    struct forecast plan = {0};
+    bool good;
+
+    run->planning = !for_real;
+    good = recover_all(run, &plan);
+    run->planning = false;
+    *found = forecast_count(&plan, IOTIFY_DELETE_IT);
+    if (good && !for_real) {
+        printf("found by the job's id, without the store:\n");
+        for (const struct forecast_change *change = plan.changes; change; change = change->next)
+            print_change(change);
+        if (!plan.changes)
+            printf("  nothing of this job\n");
+    }
+    forecast_clear(&plan);
+    return good;
+}
+
+/* ------------------------------------------------------------------ permissions */
+
+void planning_permissions(const struct job *job, const struct pipeline *pipeline,
+    const struct job_plugin *connector, struct forecast *plan)
+{
+    for (size_t i = 0; i < pipeline->count; i++) {
+        const struct step *step = &pipeline->steps[i];
+        struct call call;
+
+        if (!step->action || step->owner != connector || !step->action->permit)
+            continue;
+        call_init(&call, job->options->name);
+        call.base.arguments = step->options;
+        call.plan = plan;
+        step->action->permit(connector->instance, &call.base);
+        call_clear(&call);
+    }
+}

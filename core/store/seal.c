@@ -1,0 +1,437 @@
+#include "core/store/seal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <libgen.h>
+#include <limits.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FORMAT 2
+#define KEY_SIZE 32
+#define NONCE_SIZE 12
+#define TAG_SIZE 16
+#define SALT_SIZE 16
+/* Begins a sealed value; no text does. */
+#define MARK "\x89ISE\x01"
+#define MARK_SIZE (sizeof(MARK) - 1)
+#define OVERHEAD (MARK_SIZE + NONCE_SIZE + TAG_SIZE)
+/* scrypt: 16 MiB and some 50 ms for a guess. */
+#define SCRYPT_N 16384
+#define SCRYPT_R 8
+#define SCRYPT_MEMORY (64 << 20)
+/* What the wrapped key is bound to. */
+#define WRAP_LABEL "iotifyd data key"
+
+struct seal {
+    /* One key to encrypt with, one to derive nonces with. */
+    unsigned char keys[2 * KEY_SIZE];
+};
+
+static char *key_variable, *passphrase_variable;
+
+static const char *const words[] = {[SEAL_FILE] = "file",
+    [SEAL_ENVIRONMENT] = "environment",
+    [SEAL_PASSPHRASE] = "passphrase",
+    [SEAL_NONE] = "none"};
+
+static char *take_variable(const char *name)
+{
+    char *value = getenv(name), *copy = value ? strdup(value) : NULL;
+
+    if (value)
+        OPENSSL_cleanse(value, strlen(value));
+    unsetenv(name);
+    return copy;
+}
+
+void seal_prepare(void)
+{
+    key_variable = take_variable(SEAL_KEY_VARIABLE);
+    passphrase_variable = take_variable(SEAL_PASSPHRASE_VARIABLE);
+}
+
+/* ------------------------------------------------------------------ hexadecimal */
+
+static void to_hex(const unsigned char *bytes, size_t size, char *text)
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Exactly `size` bytes, with white space around them at the most. */
+static bool from_hex(const char *text, unsigned char *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+
+    text += strspn(text, " \t\r\n");
+    for (size_t i = 0; i < 2 * size; i++, text++) {
+        const char *digit = *text ? strchr(digits, *text) : NULL;
+        unsigned value = digit ? (unsigned)(digit - digits) % 16 : 0;
+
+        if (!digit)
+            return false;
+        bytes[i / 2] = (unsigned char)(i % 2 ? bytes[i / 2] | value : value << 4);
+    }
+    return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+/* ------------------------------------------------------------------ one box */
+
+/* nonce, tag and ciphertext of a text; `out` has room for NONCE + TAG + size. */
+static bool encrypt(const unsigned char *key, const unsigned char *nonce, const char *bound,
+    struct iotify_bytes plain, unsigned char *out)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    unsigned char *text = out + NONCE_SIZE + TAG_SIZE;
+    int size = 0;
+    bool good = context && plain.size < INT_MAX &&
+                EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+                EVP_EncryptUpdate(
+                    context, NULL, &size, (const unsigned char *)bound, (int)strlen(bound)) == 1 &&
+                EVP_EncryptUpdate(context, text, &size, plain.data, (int)plain.size) == 1 &&
+                EVP_EncryptFinal_ex(context, text + size, &size) == 1 &&
+                EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, out + NONCE_SIZE) == 1;
+
+    memcpy(out, nonce, NONCE_SIZE);
+    EVP_CIPHER_CTX_free(context);
+    return good;
+}
+
+static bool decrypt(const unsigned char *key, const char *bound, const unsigned char *box,
+    size_t box_size, unsigned char *out)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    unsigned char tag[TAG_SIZE];
+    int size = 0;
+    bool good;
+
+    memcpy(tag, box + NONCE_SIZE, TAG_SIZE);
+    good = context && box_size < INT_MAX &&
+           EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), NULL, key, box) == 1 &&
+           EVP_DecryptUpdate(
+               context, NULL, &size, (const unsigned char *)bound, (int)strlen(bound)) == 1 &&
+           EVP_DecryptUpdate(context, out, &size, box + NONCE_SIZE + TAG_SIZE,
+               (int)(box_size - NONCE_SIZE - TAG_SIZE)) == 1 &&
+           EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) == 1 &&
+           EVP_DecryptFinal_ex(context, out + size, &size) == 1;
+    EVP_CIPHER_CTX_free(context);
+    return good;
+}
+
+/* ------------------------------------------------------------------ the wrapping key */
+
+static enum iotify_result cannot(struct call *call, const char *verb, const char *path)
+{
+    int error = errno;
+
+    return call_fail(&call->base, error == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED, "KeyFile",
+        "cannot %s the key file %s: %s", verb, path, strerror(error));
+}
+
+static enum iotify_result read_key_file(
+    struct call *call, const char *path, unsigned char key[KEY_SIZE])
+{
+    char text[256];
+    struct stat status;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got;
+    bool good;
+
+    if (descriptor < 0)
+        return errno == ENOENT ? IOTIFY_NOT_FOUND : cannot(call, "read", path);
+    if (fstat(descriptor, &status) != 0 || (status.st_mode & 077)) {
+        close(descriptor);
+        return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
+            "others can read the key file %s; chmod 600 %s", path, path);
+    }
+    got = read(descriptor, text, sizeof(text) - 1);
+    close(descriptor);
+    if (got < 0)
+        return cannot(call, "read", path);
+    text[got] = '\0';
+    good = from_hex(text, key, KEY_SIZE);
+    OPENSSL_cleanse(text, sizeof(text));
+    return good ? IOTIFY_OK
+                : call_fail(&call->base, IOTIFY_INVALID, "KeyFile",
+                      "the key file %s does not hold 64 hexadecimal digits", path);
+}
+
+static bool write_all(int descriptor, const char *text)
+{
+    size_t size = strlen(text);
+
+    return write(descriptor, text, size) == (ssize_t)size && fsync(descriptor) == 0;
+}
+
+/* The folder's entry too must survive a loss of power. */
+static void sync_folder(const char *path)
+{
+    char copy[4096];
+    int descriptor;
+
+    snprintf(copy, sizeof(copy), "%s", path);
+    descriptor = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        fsync(descriptor);
+        close(descriptor);
+    }
+}
+
+/* Complete before it has its name; whoever else makes one at the same time may be faster. */
+static enum iotify_result make_key_file(struct call *call, const char *path)
+{
+    unsigned char key[KEY_SIZE];
+    char text[2 * KEY_SIZE + 2], temporary[4096];
+    int descriptor;
+    enum iotify_result result = IOTIFY_OK;
+
+    if (RAND_bytes(key, sizeof(key)) != 1)
+        return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
+    to_hex(key, sizeof(key), text);
+    strcpy(text + (sizeof(text) - 2), "\n");
+    snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (descriptor < 0 || !write_all(descriptor, text) ||
+        (link(temporary, path) != 0 && errno != EEXIST))
+        result = cannot(call, "make", path);
+    if (descriptor >= 0) {
+        close(descriptor);
+        unlink(temporary);
+        sync_folder(path);
+    }
+    OPENSSL_cleanse(key, sizeof(key));
+    OPENSSL_cleanse(text, sizeof(text));
+    return result;
+}
+
+static enum iotify_result key_of_file(
+    struct call *call, const struct seal_settings *settings, bool make, unsigned char key[KEY_SIZE])
+{
+    enum iotify_result result = read_key_file(call, settings->key_file, key);
+
+    if (result == IOTIFY_NOT_FOUND && make) {
+        result = make_key_file(call, settings->key_file);
+        if (result == IOTIFY_OK)
+            result = read_key_file(call, settings->key_file, key);
+    }
+    if (result == IOTIFY_NOT_FOUND)
+        return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
+            "the store is sealed and its key file %s is not there; put it back, or name it under "
+            "seal.key_file:",
+            settings->key_file);
+    return result;
+}
+
+static enum iotify_result key_of_passphrase(
+    struct call *call, const unsigned char *salt, unsigned char key[KEY_SIZE])
+{
+    if (!passphrase_variable || !*passphrase_variable)
+        return call_fail(&call->base, IOTIFY_DENIED, "Passphrase",
+            "the passphrase of the store is not known; set " SEAL_PASSPHRASE_VARIABLE);
+    if (EVP_PBE_scrypt(passphrase_variable, strlen(passphrase_variable), salt, SALT_SIZE, SCRYPT_N,
+            SCRYPT_R, 1, SCRYPT_MEMORY, key, KEY_SIZE) == 1)
+        return IOTIFY_OK;
+    return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot derive a key");
+}
+
+/* `make`: the store is new, and so may the key be. */
+static enum iotify_result wrapping_key(struct call *call, const struct seal_settings *settings,
+    bool make, const unsigned char *salt, unsigned char key[KEY_SIZE])
+{
+    if (settings->with == SEAL_FILE)
+        return key_of_file(call, settings, make, key);
+    if (settings->with == SEAL_PASSPHRASE)
+        return key_of_passphrase(call, salt, key);
+    if (!key_variable)
+        return call_fail(&call->base, IOTIFY_DENIED, "SealKey",
+            "the key of the store is not known; set " SEAL_KEY_VARIABLE
+            " to 64 hexadecimal digits, made by: openssl rand -hex 32");
+    if (!from_hex(key_variable, key, KEY_SIZE))
+        return call_fail(&call->base, IOTIFY_INVALID, "SealKey",
+            SEAL_KEY_VARIABLE " does not hold 64 hexadecimal digits");
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ the note */
+
+#define BOX_SIZE (NONCE_SIZE + TAG_SIZE + 2 * KEY_SIZE)
+
+static enum iotify_result write_note(struct call *call, int with, const unsigned char *salt,
+    const unsigned char *box, struct iotify_buffer *note)
+{
+    char salt_text[2 * SALT_SIZE + 1] = "", box_text[2 * BOX_SIZE + 1] = "";
+    json_t *json;
+    char *text;
+
+    if (box) {
+        to_hex(salt, SALT_SIZE, salt_text);
+        to_hex(box, BOX_SIZE, box_text);
+    }
+    json = json_pack("{s:i, s:s, s:s, s:s}", "format", FORMAT, "with", words[with], "salt",
+        salt_text, "key", box_text);
+    text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (text)
+        iotify_buffer_string(note, text);
+    free(text);
+    json_decref(json);
+    return text && !note->failed ? IOTIFY_OK
+                                 : call_fail(&call->base, IOTIFY_FAILED, "Seal", "out of memory");
+}
+
+enum iotify_result seal_new(struct call *call, const struct seal_settings *settings,
+    struct iotify_buffer *note, struct seal **out)
+{
+    unsigned char salt[SALT_SIZE], nonce[NONCE_SIZE], box[BOX_SIZE], key[KEY_SIZE];
+    enum iotify_result result;
+    struct seal *seal;
+
+    *out = NULL;
+    if (settings->with == SEAL_NONE)
+        return write_note(call, SEAL_NONE, NULL, NULL, note);
+    seal = memory_new(1, sizeof(*seal));
+    if (RAND_bytes(salt, sizeof(salt)) != 1 || RAND_bytes(nonce, sizeof(nonce)) != 1 ||
+        RAND_bytes(seal->keys, sizeof(seal->keys)) != 1)
+        result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
+    else
+        result = wrapping_key(call, settings, true, salt, key);
+    if (result == IOTIFY_OK && !encrypt(key, nonce, WRAP_LABEL,
+                                   (struct iotify_bytes){seal->keys, sizeof(seal->keys)}, box))
+        result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot wrap the data key");
+    OPENSSL_cleanse(key, sizeof(key));
+    if (result == IOTIFY_OK)
+        result = write_note(call, settings->with, salt, box, note);
+    if (result == IOTIFY_OK)
+        *out = seal;
+    else
+        seal_free(seal);
+    return result;
+}
+
+/* Is the note one that this program can read, and of the kind that the job asks for? */
+static enum iotify_result check_note(
+    struct call *call, const struct seal_settings *settings, const json_t *json)
+{
+    const char *with = json_string_value(json_object_get(json, "with"));
+    json_int_t format = json_integer_value(json_object_get(json, "format"));
+
+    if (!with || format < 1)
+        return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+            "the store's note about its seal is damaged");
+    if (format > FORMAT)
+        return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+            "the store was written by a newer iotifyd (format %lld, this one knows %d); use that "
+            "one",
+            (long long)format, FORMAT);
+    if (strcmp(with, words[settings->with]) != 0)
+        return call_fail(&call->base, IOTIFY_INVALID, "SealDiffers",
+            "the store was made with seal.with: %s, and the job says %s; a store keeps the one "
+            "that it was made with",
+            with, words[settings->with]);
+    return IOTIFY_OK;
+}
+
+enum iotify_result seal_from_note(struct call *call, const struct seal_settings *settings,
+    struct iotify_bytes note, struct seal **out)
+{
+    json_t *json = json_loadb(note.data, note.size, 0, NULL);
+    const char *salt_text = json_string_value(json_object_get(json, "salt"));
+    const char *box_text = json_string_value(json_object_get(json, "key"));
+    unsigned char salt[SALT_SIZE], box[BOX_SIZE], key[KEY_SIZE];
+    enum iotify_result result = check_note(call, settings, json);
+    struct seal *seal;
+
+    *out = NULL;
+    if (result != IOTIFY_OK || settings->with == SEAL_NONE) {
+        json_decref(json);
+        return result;
+    }
+    seal = memory_new(1, sizeof(*seal));
+    if (!salt_text || !box_text || !from_hex(salt_text, salt, SALT_SIZE) ||
+        !from_hex(box_text, box, BOX_SIZE))
+        result = call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+            "the store's note about its seal is damaged");
+    if (result == IOTIFY_OK)
+        result = wrapping_key(call, settings, false, salt, key);
+    if (result == IOTIFY_OK && !decrypt(key, WRAP_LABEL, box, BOX_SIZE, seal->keys))
+        result = call_fail(&call->base, IOTIFY_DENIED, "WrongKey",
+            "the store is sealed with another %s; use the one that it was made with",
+            settings->with == SEAL_PASSPHRASE ? "passphrase" : "key");
+    OPENSSL_cleanse(key, sizeof(key));
+    json_decref(json);
+    if (result == IOTIFY_OK)
+        *out = seal;
+    else
+        seal_free(seal);
+    return result;
+}
+
+void seal_free(struct seal *seal)
+{
+    if (!seal)
+        return;
+    OPENSSL_cleanse(seal, sizeof(*seal));
+    free(seal);
+}
+
+/* ------------------------------------------------------------------ values */
+
+/* The nonce follows from entry and value: never the same for two texts under one key. */
+static bool derive_nonce(const struct seal *seal, const char *key, struct iotify_bytes value,
+    unsigned char nonce[NONCE_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE], *joined;
+    size_t key_size = strlen(key) + 1, size = key_size + value.size;
+    unsigned digest_size = 0;
+    bool good;
+
+    joined = memory_new(size, 1);
+    memcpy(joined, key, key_size);
+    if (value.size)
+        memcpy(joined + key_size, value.data, value.size);
+    good = HMAC(EVP_sha256(), seal->keys + KEY_SIZE, KEY_SIZE, joined, size, digest,
+               &digest_size) != NULL;
+    memcpy(nonce, digest, NONCE_SIZE);
+    OPENSSL_cleanse(joined, size);
+    free(joined);
+    return good && digest_size >= NONCE_SIZE;
+}
+
+enum iotify_result seal_value(const struct seal *seal, struct call *call, const char *key,
+    struct iotify_bytes value, struct iotify_bytes *out)
+{
+    unsigned char nonce[NONCE_SIZE], *box = arena_alloc(&call->arena, OVERHEAD + value.size);
+
+    memcpy(box, MARK, MARK_SIZE);
+    if (!derive_nonce(seal, key, value, nonce) ||
+        !encrypt(seal->keys, nonce, key, value, box + MARK_SIZE))
+        return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot seal a value");
+    *out = (struct iotify_bytes){box, OVERHEAD + value.size};
+    return IOTIFY_OK;
+}
+
+enum iotify_result seal_open_value(const struct seal *seal, struct call *call, const char *key,
+    struct iotify_bytes stored, struct iotify_bytes *out)
+{
+    unsigned char *plain;
+
+    if (stored.size < OVERHEAD || memcmp(stored.data, MARK, MARK_SIZE) != 0) {
+        *out = stored;
+        return IOTIFY_OK;
+    }
+    plain = arena_alloc(&call->arena, stored.size - OVERHEAD + 1);
+    if (!decrypt(seal->keys, key, (const unsigned char *)stored.data + MARK_SIZE,
+            stored.size - MARK_SIZE, plain))
+        return call_fail(&call->base, IOTIFY_FAILED, "Damaged",
+            "an entry of the store was changed from outside, or moved from another key");
+    *out = (struct iotify_bytes){plain, stored.size - OVERHEAD};
+    return IOTIFY_OK;
+}

@@ -1,0 +1,18 @@
+/* Looking at devices without changing them: for plans, and for a cleanup without the store. */
+#ifndef PLUGINS_AWS_DEVICE_PLAN_H
+#define PLUGINS_AWS_DEVICE_PLAN_H
+
+#include "plugins/aws/aws.h"
+#include "plugins/aws/record.h"
+
+/* What the record of a new device would say of names. */
+void device_wanted(const struct aws_instance *instance, const struct device_options *options,
+    struct record *record);
+
+/* See iotify_action: plan and recover of the device step. One listing serves all clients. */
+enum iotify_result device_plan(void *instance, struct iotify_call *call);
+enum iotify_result device_recover(void *instance, struct iotify_call *call);
+
+void device_view_free(struct aws_view *view);
+
+#endif

@@ -1,0 +1,120 @@
+#include "plugins/aws/job_record.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/client.h"
+
+#define FORMAT 2
+
+static const char *const kinds[] = {
+    [SHARED_TYPE] = "types", [SHARED_GROUP] = "groups", [SHARED_POLICY] = "policies"};
+
+struct job_record {
+    json_t *json; /* the caller's */
+    struct iotify_bytes stored;
+};
+
+static enum iotify_result load(struct iotify_call *call, struct job_record *record)
+{
+    enum iotify_result result = call->host->record_get(call, &record->stored);
+
+    record->json = NULL;
+    if (result == IOTIFY_NOT_FOUND) {
+        record->stored = (struct iotify_bytes){0};
+        record->json = json_pack("{s:i}", "format", FORMAT);
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    record->json = json_loadb(record->stored.data, record->stored.size, 0, NULL);
+    if (json_integer_value(json_object_get(record->json, "format")) == FORMAT)
+        return IOTIFY_OK;
+    json_decref(record->json);
+    record->json = NULL;
+    return call->host->fail(call, IOTIFY_FAILED, "RecordFormat",
+        "the job's record was written by another version of iotifyd; use that one");
+}
+
+/* A record that says nothing more is deleted. */
+static enum iotify_result save(struct iotify_call *call, const struct job_record *record)
+{
+    char *text = json_dumps(record->json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    struct iotify_bytes value = {text, text ? strlen(text) : 0};
+    enum iotify_result result;
+
+    if (json_object_size(record->json) <= 1)
+        value = (struct iotify_bytes){0};
+    result = record->stored.data || value.size
+                 ? call->host->record_set(call, record->stored, value, NULL, 0)
+                 : IOTIFY_OK;
+    free(text);
+    return result;
+}
+
+enum iotify_result job_record_made(
+    struct iotify_call *call, enum shared_kind kind, const char *name, bool *made)
+{
+    struct job_record record;
+    enum iotify_result result = load(call, &record);
+
+    *made = json_object_get(json_object_get(record.json, kinds[kind]), name) != NULL;
+    json_decref(record.json);
+    return result;
+}
+
+enum iotify_result job_record_mark(
+    struct iotify_call *call, enum shared_kind kind, const char *name, bool made)
+{
+    struct job_record record;
+    enum iotify_result result = load(call, &record);
+    json_t *names;
+
+    if (result != IOTIFY_OK)
+        return result;
+    names = json_object_get(record.json, kinds[kind]);
+    if (made && !names) {
+        names = json_object();
+        json_object_set_new(record.json, kinds[kind], names);
+    }
+    if (made)
+        json_object_set_new(names, name, json_true());
+    else
+        json_object_del(names, name);
+    if (json_object_size(names) == 0)
+        json_object_del(record.json, kinds[kind]);
+    result = save(call, &record);
+    json_decref(record.json);
+    return result;
+}
+
+enum iotify_result job_record_window(struct iotify_call *call, int64_t *since)
+{
+    struct job_record record;
+    enum iotify_result result = load(call, &record);
+
+    *since = json_integer_value(json_object_get(record.json, "window"));
+    json_decref(record.json);
+    return result;
+}
+
+enum iotify_result job_record_set_window(struct iotify_call *call, int64_t since)
+{
+    struct job_record record;
+    enum iotify_result result = load(call, &record);
+    json_t *present;
+
+    if (result != IOTIFY_OK)
+        return result;
+    present = json_object_get(record.json, "window");
+    if (since && !present)
+        json_object_set_new(record.json, "window", json_integer(since));
+    else if (!since && present)
+        json_object_del(record.json, "window");
+    else
+        since = -1; /* as it should be */
+    result = since < 0 ? IOTIFY_OK : save(call, &record);
+    json_decref(record.json);
+    return result;
+}

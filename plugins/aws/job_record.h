@@ -1,0 +1,27 @@
+/*
+ * The connector's record of the job as a whole: which shared things this job made, and since when
+ * certificates may have been made that no device's record tells of. For calls of the whole job.
+ */
+#ifndef PLUGINS_AWS_JOB_RECORD_H
+#define PLUGINS_AWS_JOB_RECORD_H
+
+#include <iotify/host.h>
+
+/* What several devices share. */
+enum shared_kind { SHARED_TYPE, SHARED_GROUP, SHARED_POLICY };
+
+/* Did this job make the thing type, group or policy of this name? */
+enum iotify_result job_record_made(
+    struct iotify_call *call, enum shared_kind kind, const char *name, bool *made);
+/* Note it, before it is made, or forget it once it is gone. */
+enum iotify_result job_record_mark(
+    struct iotify_call *call, enum shared_kind kind, const char *name, bool made);
+
+/*
+ * Since when (seconds since 1970) AWS may have made certificates for this job whose answers were
+ * lost; 0: none. Setting keeps an earlier moment; 0 ends it.
+ */
+enum iotify_result job_record_window(struct iotify_call *call, int64_t *since);
+enum iotify_result job_record_set_window(struct iotify_call *call, int64_t since);
+
+#endif

@@ -1,0 +1,221 @@
+/* The end of a cleanup: listings show that nothing is left of what the tombstones name. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/listing.h"
+#include "plugins/aws/provision.h"
+
+/* What was deleted may be listed for a moment more: how often to look again, and when. */
+#define LOOKS_MAX 5
+#define PAUSE INT64_C(2000000000)
+#define ID_SIZE 64
+#define BATCH 128
+
+struct grave {
+    int64_t client;
+    char certificate[ID_SIZE]; /* not terminated */
+    bool found;
+};
+
+struct graveyard {
+    struct grave *graves; /* sorted by certificate */
+    size_t count, capacity;
+    int64_t since; /* when the oldest was made */
+    size_t left;   /* of all, how many were found */
+    char first[160];
+    bool failed; /* no memory */
+};
+
+/* ------------------------------------------------------------------ what must be gone */
+
+static void set_id(struct grave *grave, const char *id)
+{
+    size_t length = strnlen(id, ID_SIZE);
+
+    memset(grave->certificate, 0, ID_SIZE);
+    memcpy(grave->certificate, id, length);
+}
+
+static enum iotify_result add_grave(void *argument, const struct iotify_record *record)
+{
+    struct graveyard *yard = argument;
+    json_t *json;
+    enum record_state state = record_read(record->value, &json);
+    int64_t created = json_integer_value(json_object_get(json, "created"));
+
+    if (state == RECORD_TOMBSTONE && yard->count == yard->capacity) {
+        size_t capacity = yard->capacity ? 2 * yard->capacity : 256;
+        struct grave *graves = realloc(yard->graves, capacity * sizeof(*graves));
+
+        yard->failed = yard->failed || !graves;
+        yard->graves = graves ? graves : yard->graves;
+        yard->capacity = graves ? capacity : yard->capacity;
+    }
+    if (state == RECORD_TOMBSTONE && !yard->failed) {
+        yard->graves[yard->count] = (struct grave){.client = record->client};
+        set_id(&yard->graves[yard->count++], aws_text(json, "certificate_id"));
+        yard->since = created < yard->since ? created : yard->since;
+    }
+    json_decref(json);
+    return yard->failed ? IOTIFY_FULL : IOTIFY_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(
+        ((const struct grave *)a)->certificate, ((const struct grave *)b)->certificate, ID_SIZE);
+}
+
+static void look_up(struct graveyard *yard, const char *id, const char *kind, const char *name)
+{
+    struct grave wanted = {0}, *grave;
+
+    set_id(&wanted, id);
+    grave = *id ? bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare) : NULL;
+    if (!grave)
+        return;
+    if (yard->left++ == 0)
+        snprintf(yard->first, sizeof(yard->first), "the %s %s", kind, name);
+    grave->found = true;
+}
+
+static void on_certificate(void *argument, const struct listed_certificate *certificate)
+{
+    look_up(argument, certificate->id, "certificate", certificate->id);
+}
+
+static void on_thing(void *argument, const char *name, const json_t *attributes)
+{
+    look_up(argument, aws_text(attributes, THING_CERTIFICATE), "thing", name);
+}
+
+static enum iotify_result look(
+    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+{
+    enum iotify_result result;
+
+    yard->left = 0;
+    for (size_t i = 0; i < yard->count; i++)
+        yard->graves[i].found = false;
+    result = listing_certificates(instance, call, yard->since, on_certificate, yard);
+    if (result == IOTIFY_OK)
+        result = listing_things(instance, call, call->host->job_name(call), on_thing, yard);
+    return result;
+}
+
+/* ------------------------------------------------------------------ what becomes of the records */
+
+struct sweep {
+    struct iotify_call *call;
+    const struct graveyard *yard;
+    struct iotify_record_write writes[BATCH];
+    size_t count;
+    enum iotify_result result;
+};
+
+static void flush(struct sweep *sweep)
+{
+    if (sweep->count && sweep->result == IOTIFY_OK)
+        sweep->result = sweep->call->host->records_write(sweep->call, sweep->writes, sweep->count);
+    for (size_t i = 0; i < sweep->count; i++) {
+        free((void *)(uintptr_t)sweep->writes[i].expected.data);
+        free((void *)(uintptr_t)sweep->writes[i].value.data);
+    }
+    sweep->count = 0;
+}
+
+static bool was_found(const struct graveyard *yard, const char *id)
+{
+    struct grave wanted = {0};
+    const struct grave *grave;
+
+    set_id(&wanted, id);
+    grave = bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare);
+    return grave && grave->found;
+}
+
+static struct iotify_bytes copy(struct iotify_bytes from)
+{
+    void *data = malloc(from.size + 1);
+
+    if (data)
+        memcpy(data, from.data, from.size);
+    return (struct iotify_bytes){data, data ? from.size : 0};
+}
+
+/* A tombstone goes; one whose device is still listed is to be removed once more. */
+static enum iotify_result settle(void *argument, const struct iotify_record *record)
+{
+    struct sweep *sweep = argument;
+    json_t *json;
+
+    if (record_read(record->value, &json) == RECORD_TOMBSTONE) {
+        struct iotify_record_write *write = &sweep->writes[sweep->count++];
+
+        *write =
+            (struct iotify_record_write){.client = record->client, .expected = copy(record->value)};
+        if (was_found(sweep->yard, aws_text(json, "certificate_id"))) {
+            json_object_set_new(json, "state", json_string("DELETING"));
+            write->value.data = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+            write->value.size = write->value.data ? strlen(write->value.data) : 0;
+        }
+    }
+    json_decref(json);
+    if (sweep->count == BATCH)
+        flush(sweep);
+    return sweep->result;
+}
+
+static enum iotify_result settle_all(struct iotify_call *call, const struct graveyard *yard)
+{
+    struct sweep sweep = {.call = call, .yard = yard};
+    enum iotify_result result = call->host->records(call, settle, &sweep);
+
+    flush(&sweep);
+    return result == IOTIFY_OK ? sweep.result : result;
+}
+
+/* ------------------------------------------------------------------ the proof */
+
+static enum iotify_result prove(
+    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    qsort(yard->graves, yard->count, sizeof(*yard->graves), compare);
+    for (int i = 0; i < LOOKS_MAX; i++) {
+        result = look(instance, call, yard);
+        if (result != IOTIFY_OK || yard->left == 0 || i + 1 == LOOKS_MAX)
+            break;
+        result = call->host->wait(call, PAUSE);
+        if (result != IOTIFY_OK)
+            break;
+    }
+    if (result == IOTIFY_OK)
+        result = settle_all(call, yard);
+    if (result != IOTIFY_OK)
+        return result;
+    if (yard->left)
+        return call->host->fail(call, IOTIFY_FAILED, "StillThere",
+            "%zu of %zu devices that were removed are still listed, %s among them; run cleanup "
+            "again",
+            yard->left, yard->count, yard->first);
+    call->host->log(call, IOTIFY_INFO,
+        "proven by listing: nothing is left of the %zu devices that were removed", yard->count);
+    return IOTIFY_OK;
+}
+
+enum iotify_result removal_prove(struct aws_instance *instance, struct iotify_call *call)
+{
+    struct graveyard yard = {.since = INT64_MAX};
+    enum iotify_result result = call->host->records(call, add_grave, &yard);
+
+    if (yard.failed)
+        result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    if (result == IOTIFY_OK && yard.count)
+        result = prove(instance, call, &yard);
+    free(yard.graves);
+    return result;
+}
