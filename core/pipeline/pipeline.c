@@ -227,7 +227,9 @@ static bool run_action(struct action_run *action, const struct pipeline *pipelin
     size_t count;
 
     run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
-    result = run_connect(action->run, step->owner, &call);
+    result = run_take_lease(action->run, &call);
+    if (result == IOTIFY_OK)
+        result = run_connect(action->run, step->owner, &call);
     if (result == IOTIFY_OK)
         result = run_list_clients(action->run, step, &call, &clients, &count);
     if (result == IOTIFY_OK) {

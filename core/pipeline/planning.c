@@ -244,13 +244,27 @@ static bool recover_all(struct run *run, struct forecast *plan)
     return true;
 }
 
+/* What writes records has the lease. */
+static bool take_lease(struct run *run)
+{
+    enum iotify_result result;
+    struct call call;
+
+    call_init(&call, run->job->options->name);
+    result = run_take_lease(run, &call);
+    if (result != IOTIFY_OK)
+        failed(run->job->options->name, &call, result);
+    call_clear(&call);
+    return result == IOTIFY_OK;
+}
+
 bool planning_recover(struct run *run, bool for_real, int64_t *found)
 {
     struct forecast plan = {0};
     bool good;
 
     run->planning = !for_real;
-    good = recover_all(run, &plan);
+    good = (!for_real || take_lease(run)) && recover_all(run, &plan);
     run->planning = false;
     *found = forecast_count(&plan, IOTIFY_DELETE_IT);
     if (good && !for_real) {

@@ -60,6 +60,7 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, s
 void run_close(struct run *run)
 {
     script_free(run->script);
+    lease_drop(run->lease);
     store_close(run->store);
     for (size_t i = 0; run->connections && i < run->job->plugin_count; i++)
         pacer_free(run->connections[i].own_pacer);
@@ -125,6 +126,11 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
     connection->realm = arena_string(&run->arena, realm ? realm : "-");
     share_pace(run, connection);
     return IOTIFY_OK;
+}
+
+enum iotify_result run_take_lease(struct run *run, struct call *call)
+{
+    return run->lease ? IOTIFY_OK : lease_take(run->store, call, &run->lease);
 }
 
 struct script *run_script(struct run *run)

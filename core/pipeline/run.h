@@ -10,7 +10,7 @@
 #include "core/job/job.h"
 #include "core/pipeline/pacer.h"
 #include "core/report/summary.h"
-#include "core/store/store.h"
+#include "core/store/lease.h"
 #include "core/template/script.h"
 
 /* What a run knows of one connector. */
@@ -36,6 +36,7 @@ struct run_context {
 struct run {
     const struct job *job;
     struct store *store;
+    struct lease *lease;            /* NULL until a step may change what is recorded */
     struct connection *connections; /* one for each of the job's plugins; unused for others */
     struct summary *summary;
     struct script *script; /* expands step settings; made when first needed */
@@ -63,6 +64,8 @@ void run_call(struct run *run, struct call *call, struct run_context *context,
 
 /* Connect the connector unless it is already. */
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);
+/* Take the store's lease unless this run has it. */
+enum iotify_result run_take_lease(struct run *run, struct call *call);
 
 /* The machine that expands step settings. NULL after a log line. */
 struct script *run_script(struct run *run);

@@ -100,26 +100,75 @@ static enum iotify_result take_in(
     return send(instance, call, &request);
 }
 
-/* There is a thing of this name, and it is not as this job would make it. */
-static enum iotify_result use_other_thing(struct aws_instance *instance, struct iotify_call *call,
-    const struct device_options *options, struct record *record)
+static enum iotify_result send_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_CREATE_THING, .name = record->thing};
+
+    request.body =
+        json_pack("{s:{s:o}}", "attributePayload", "attributes", attributes_of(call, record));
+    if (record->type)
+        json_object_set_new(request.body, "thingTypeName", json_string(record->type));
+    return send(instance, call, &request);
+}
+
+/*
+ * A thing of this job whose certificate is gone belongs to a device that is gone: a run that was
+ * killed while another one took the device away leaves one. It makes room; AWS itself keeps one
+ * that has a certificate after all.
+ */
+static enum iotify_result replace_leftover(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_DELETE_THING, .name = record->thing};
+    enum iotify_result result = send(instance, call, &request);
+
+    return result == IOTIFY_OK ? send_thing(instance, call, record) : result;
+}
+
+/* Whose is the thing that is there? */
+struct found_thing {
+    char job[80], certificate[80]; /* "" where it bears none */
+    bool gone;                     /* there is no such certificate */
+};
+
+static enum iotify_result look_at_thing(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, struct found_thing *found)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
     enum iotify_result result = aws_send(instance->client, call, &request);
     const json_t *attributes = json_object_get(request.answer, "attributes");
-    char job[80] = "";
-    bool made;
 
-    snprintf(job, sizeof(job), "%s", aws_text(attributes, THING_JOB));
-    made = *aws_text(attributes, THING_CERTIFICATE) != '\0';
+    *found = (struct found_thing){0};
+    snprintf(found->job, sizeof(found->job), "%s", aws_text(attributes, THING_JOB));
+    snprintf(found->certificate, sizeof(found->certificate), "%s",
+        aws_text(attributes, THING_CERTIFICATE));
     json_decref(request.answer);
+    if (result != IOTIFY_OK || !*found->certificate)
+        return result;
+    request =
+        (struct aws_request){.operation = AWS_DESCRIBE_CERTIFICATE, .name = found->certificate};
+    result = send(instance, call, &request);
+    found->gone = result == IOTIFY_NOT_FOUND;
+    return found->gone ? IOTIFY_OK : result;
+}
+
+/* There is a thing of this name, and it is not as this job would make it. */
+static enum iotify_result use_other_thing(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record)
+{
+    struct found_thing found;
+    enum iotify_result result = look_at_thing(instance, call, record, &found);
+
     if (result != IOTIFY_OK)
         return result;
-    if (made)
+    if (found.gone && strcmp(found.job, call->host->job_name(call)) == 0)
+        return replace_leftover(instance, call, record);
+    if (*found.certificate)
         return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
             "the thing %s is there already and was made by the job %s with another store; clean "
             "that up (cleanup --from-aws), or set another name under thing:",
-            record->thing, *job ? job : "(unknown)");
+            record->thing, *found.job ? found.job : "(unknown)");
     if (options->adopt)
         return take_in(instance, call, record);
     return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
@@ -131,16 +180,11 @@ static enum iotify_result use_other_thing(struct aws_instance *instance, struct 
 static enum iotify_result create_thing(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record)
 {
-    struct aws_request request = {.operation = AWS_CREATE_THING, .name = record->thing};
     enum iotify_result result;
 
     if (record->adopted)
         return take_in(instance, call, record);
-    request.body =
-        json_pack("{s:{s:o}}", "attributePayload", "attributes", attributes_of(call, record));
-    if (record->type)
-        json_object_set_new(request.body, "thingTypeName", json_string(record->type));
-    result = send(instance, call, &request);
+    result = send_thing(instance, call, record);
     return result == IOTIFY_EXISTS ? use_other_thing(instance, call, options, record) : result;
 }
 
@@ -272,6 +316,16 @@ static enum iotify_result yield_to_other(
         record->thing);
 }
 
+/* Is the record as this run knows it? One that cannot be read may be. */
+static bool is_own(struct iotify_call *call, const struct record *record)
+{
+    struct record present;
+
+    return record_load(call, &present) != IOTIFY_OK ||
+           (present.stored.size == record->stored.size && present.stored.size &&
+               memcmp(present.stored.data, record->stored.data, present.stored.size) == 0);
+}
+
 enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record)
 {
@@ -281,8 +335,11 @@ enum iotify_result provision(struct aws_instance *instance, struct iotify_call *
         result = register_thing(instance, call, record);
     if (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS)
         result = make_one_by_one(instance, call, options, record);
+    /* Did another run take the device away, or make it anew? Then that is what failed here. */
     if (result != IOTIFY_OK)
-        return result;
+        return result == IOTIFY_CANCELLED || is_own(call, record)
+                   ? result
+                   : yield_to_other(instance, call, record);
     record->state = RECORD_READY;
     result = record_save(call, record, true);
     return result == IOTIFY_CONFLICT ? yield_to_other(instance, call, record) : result;

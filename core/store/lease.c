@@ -1,0 +1,236 @@
+#include "core/store/lease.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+
+#define VALID_SECONDS 60
+#define RENEW (15 * SECOND)
+#define TRIES_MAX 3
+
+struct lease {
+    struct store *store;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t ending;
+    bool ended; /* guarded by the mutex */
+    char *text; /* as it stands in the store; the thread's until it has ended */
+};
+
+/* ------------------------------------------------------------------ who is who */
+
+/* The first line of a file; "" when it cannot be read. */
+static void read_line(const char *path, char *text, size_t size)
+{
+    FILE *stream = fopen(path, "re");
+
+    text[0] = '\0';
+    if (stream && !fgets(text, (int)size, stream))
+        text[0] = '\0';
+    if (stream)
+        fclose(stream);
+    text[strcspn(text, "\n")] = '\0';
+}
+
+/* When a process began, in ticks since the machine did: a number that comes again is another one.
+ */
+static long long started_at(long pid)
+{
+    char path[64], line[1024];
+    const char *at;
+    long long ticks = 0;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    read_line(path, line, sizeof(line));
+    /* The name in parentheses may hold anything; 20 fields lie between it and the number. */
+    at = strrchr(line, ')');
+    for (int i = 0; at && i < 20; i++)
+        at = strchr(at + 1, ' ');
+    if (at)
+        ticks = strtoll(at, NULL, 10);
+    return ticks;
+}
+
+static void boot_id(char text[64])
+{
+    read_line("/proc/sys/kernel/random/boot_id", text, 64);
+}
+
+/* What this process writes. */
+static char *own_text(void)
+{
+    char boot[64], host[128] = "";
+    json_t *json;
+    char *text;
+
+    boot_id(boot);
+    gethostname(host, sizeof(host) - 1);
+    json = json_pack("{s:s?, s:s, s:I, s:I, s:I}", "host", host, "boot", boot, "pid",
+        (json_int_t)getpid(), "started", (json_int_t)started_at(getpid()), "expires",
+        (json_int_t)time(NULL) + VALID_SECONDS);
+    text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(json);
+    if (!text)
+        abort();
+    return text;
+}
+
+/* May the lease that this text describes be taken over? */
+static bool is_over(const json_t *json)
+{
+    const char *boot = json_string_value(json_object_get(json, "boot"));
+    long pid = (long)json_integer_value(json_object_get(json, "pid"));
+    char own_boot[64];
+
+    if (json_integer_value(json_object_get(json, "expires")) < (json_int_t)time(NULL))
+        return true;
+    boot_id(own_boot);
+    if (!boot || !*boot || strcmp(boot, own_boot) != 0)
+        return false;
+    return (kill((pid_t)pid, 0) != 0 && errno == ESRCH) ||
+           started_at(pid) != json_integer_value(json_object_get(json, "started"));
+}
+
+/* ------------------------------------------------------------------ renewing */
+
+static enum iotify_result write_lease(
+    struct lease *lease, struct call *call, struct iotify_bytes expected, char *text)
+{
+    struct iotify_write write = {.kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE,
+        .key = store_note_key(call, "lease"),
+        .value = {text, strlen(text)},
+        .expected = expected};
+    enum iotify_result result = store_apply(lease->store, call, &write, 1);
+
+    return result == IOTIFY_OK ? write.result : result;
+}
+
+static void renew(struct lease *lease)
+{
+    char *text = own_text();
+    struct call call;
+
+    call_init(&call, "lease");
+    if (write_lease(lease, &call, (struct iotify_bytes){lease->text, strlen(lease->text)}, text) ==
+        IOTIFY_OK) {
+        free(lease->text);
+        lease->text = text;
+    } else {
+        log_write(IOTIFY_WARNING, "store",
+            "the lease of the store could not be renewed; does "
+            "another iotifyd work with it?");
+        free(text);
+    }
+    call_clear(&call);
+}
+
+static void *keep(void *argument)
+{
+    struct lease *lease = argument;
+    int64_t next = clock_now() + RENEW;
+
+    pthread_mutex_lock(&lease->mutex);
+    while (!lease->ended) {
+        clock_condition_wait(&lease->ending, &lease->mutex, next);
+        if (lease->ended || clock_now() < next)
+            continue;
+        pthread_mutex_unlock(&lease->mutex);
+        renew(lease);
+        pthread_mutex_lock(&lease->mutex);
+        next = clock_now() + RENEW;
+    }
+    pthread_mutex_unlock(&lease->mutex);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ taking */
+
+static enum iotify_result refuse(struct call *call, const json_t *json)
+{
+    const char *host = json_string_value(json_object_get(json, "host"));
+
+    return call_fail(&call->base, IOTIFY_CONFLICT, "StoreInUse",
+        "another iotifyd (process %lld on %s) works with this store; wait for it to end, or stop "
+        "it",
+        (long long)json_integer_value(json_object_get(json, "pid")), host ? host : "?");
+}
+
+/* One try: IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
+static enum iotify_result try_to_take(struct lease *lease, struct call *call, bool *refused)
+{
+    struct iotify_bytes present = {0};
+    enum iotify_result result =
+        store_get(lease->store, call, store_note_key(call, "lease"), &present);
+    json_t *json;
+
+    if (result == IOTIFY_NOT_FOUND)
+        return write_lease(lease, call, (struct iotify_bytes){0}, lease->text);
+    if (result != IOTIFY_OK)
+        return result;
+    json = json_loadb(present.data, present.size, 0, NULL);
+    *refused = json && !is_over(json);
+    result = *refused ? refuse(call, json) : write_lease(lease, call, present, lease->text);
+    json_decref(json);
+    return result;
+}
+
+enum iotify_result lease_take(struct store *store, struct call *call, struct lease **out)
+{
+    struct lease *lease;
+    enum iotify_result result = IOTIFY_CONFLICT;
+    bool refused = false;
+
+    *out = NULL;
+    if (!store_durable(store))
+        return IOTIFY_OK;
+    lease = memory_new(1, sizeof(*lease));
+    lease->store = store;
+    lease->text = own_text();
+    for (int i = 0;
+         i < TRIES_MAX && !refused && (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS); i++)
+        result = try_to_take(lease, call, &refused);
+    if (result == IOTIFY_OK) {
+        pthread_mutex_init(&lease->mutex, NULL);
+        clock_condition_init(&lease->ending);
+        if (pthread_create(&lease->thread, NULL, keep, lease) == 0) {
+            *out = lease;
+            return IOTIFY_OK;
+        }
+        result = call_fail(&call->base, IOTIFY_FAILED, "NoThread", "cannot start a thread");
+    }
+    free(lease->text);
+    free(lease);
+    return result;
+}
+
+void lease_drop(struct lease *lease)
+{
+    struct iotify_write write = {.kind = IOTIFY_COMPARE_AND_DELETE};
+    struct call call;
+
+    if (!lease)
+        return;
+    pthread_mutex_lock(&lease->mutex);
+    lease->ended = true;
+    pthread_cond_signal(&lease->ending);
+    pthread_mutex_unlock(&lease->mutex);
+    pthread_join(lease->thread, NULL);
+    call_init(&call, "lease");
+    write.key = store_note_key(&call, "lease");
+    write.expected = (struct iotify_bytes){lease->text, strlen(lease->text)};
+    store_apply(lease->store, &call, &write, 1);
+    call_clear(&call);
+    pthread_cond_destroy(&lease->ending);
+    pthread_mutex_destroy(&lease->mutex);
+    free(lease->text);
+    free(lease);
+}

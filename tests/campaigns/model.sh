@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Every schedule of up to three faults (or as many as told) in the making and removal of a device,
+# for each way of issuing certificates, with one run and with two; some minutes.
+#
+#     tests/campaigns/model.sh [FAULTS]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+cmake --preset release >/dev/null
+cmake --build --preset release --target test-model >/dev/null
+exec build/release/tests/test-model "${1:-3}"
