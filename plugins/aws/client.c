@@ -135,6 +135,7 @@ enum iotify_result aws_send(
         .body = body,
         .body_size = body ? strlen(body) : 0,
         .principal = request->principal,
+        .once = form->once,
     };
     request->answer = NULL;
     result = call->host->perform(call, sending.exchange.operation, send_once, &sending);

@@ -111,6 +111,7 @@ enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *cal
 struct aws_form {
     const char *name, *method, *path;
     double rate; /* the default */
+    bool once;   /* what a second request makes, or answers, is another thing: see http.h */
 };
 const struct aws_form *aws_operation_form(enum aws_operation operation);
 const char *aws_operation_name(enum aws_operation operation);

@@ -96,7 +96,8 @@ static bool exchange_once(struct exchanger *exchanger, const struct exchange *ex
             .headers = headers,
             .header_count = count + 1,
             .body = exchange->body ? exchange->body : (*exchange->method == 'G' ? NULL : ""),
-            .body_size = exchange->body_size};
+            .body_size = exchange->body_size,
+            .once = exchange->once};
         http_send(exchanger->http, &request, response);
     }
     iotify_buffer_clear(&url);

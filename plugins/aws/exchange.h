@@ -30,6 +30,7 @@ struct exchange {
     size_t body_size;
     const char *principal; /* header x-amzn-principal; NULL: none */
     const char *target;    /* header x-amz-target; NULL: none */
+    bool once;             /* sent again it would make something more */
     bool uncertain;        /* set: nobody knows whether the service did it */
 };
 

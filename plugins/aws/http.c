@@ -180,6 +180,8 @@ static void set_options(const struct http *http, CURL *handle, const struct http
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, response);
     if (http->ca)
         curl_easy_setopt(handle, CURLOPT_CAINFO, http->ca);
+    if (request->once)
+        curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
     if (request->no_proxy)
         curl_easy_setopt(handle, CURLOPT_PROXY, "");
     if (request->body) {

@@ -24,7 +24,12 @@ struct http_request {
     const char *body; /* NULL: none */
     size_t body_size;
     int64_t timeout_ms; /* 0: a minute */
-    bool no_proxy;      /* for endpoints of the machine itself */
+    /*
+     * Never send it twice: on a connection that was used before, libcurl sends a request anew by
+     * itself when the connection ends without an answer.
+     */
+    bool once;
+    bool no_proxy; /* for endpoints of the machine itself */
 };
 
 struct http_response {

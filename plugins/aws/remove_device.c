@@ -10,9 +10,11 @@
 #include "plugins/aws/provision.h"
 #include "plugins/aws/stray.h"
 
-/* A detach is asynchronous: how often to look, and how long. */
-#define POLL INT64_C(500000000)
-#define POLLS_MAX 120
+/* A detach is asynchronous, a matter of seconds mostly: pauses between looks, and how long in all.
+ */
+#define PAUSE_MIN INT64_C(100000000)
+#define PAUSE_MAX INT64_C(2000000000)
+#define PATIENCE INT64_C(60000000000)
 
 struct remove_options {
     char unused;
@@ -76,19 +78,21 @@ static enum iotify_result detach_thing(
         (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
             .name = record->thing,
             .principal = record->certificate_arn});
+    int64_t pause = PAUSE_MIN;
     bool attached = true;
 
-    for (int i = 0; i < POLLS_MAX && result == IOTIFY_OK; i++) {
+    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_OK; waited += pause) {
         result = still_attached(instance, call, record, &attached);
         if (result != IOTIFY_OK || !attached)
             return result;
-        result = call->host->wait(call, POLL);
+        result = call->host->wait(call, pause);
+        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
     }
     if (result != IOTIFY_OK)
         return result;
     return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
         "AWS has not detached the certificate of %s in %d s; run the same command again",
-        record->thing, (int)(POLL * POLLS_MAX / 1000000000));
+        record->thing, (int)(PATIENCE / 1000000000));
 }
 
 static enum iotify_result remove_certificate(
