@@ -1,5 +1,6 @@
 #include "plugins/aws/certificate.h"
 
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -7,6 +8,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <string.h>
 
 #define DAY 86400L
@@ -46,21 +48,78 @@ static X509 *parse_certificate(const char *text)
 
 /* ------------------------------------------------------------------ keys */
 
-static bool write_key(EVP_PKEY *key, struct iotify_buffer *out)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    bool good = bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-                take_pem(bio, out);
+/*
+ * A P-256 key taken apart. OpenSSL's general encoders look for the way to write a key anew each
+ * time, which costs more than the key itself; the two forms that are needed here are short.
+ */
+#define SCALAR_SIZE 32
+#define POINT_SIZE 65
 
+struct parts {
+    unsigned char scalar[SCALAR_SIZE], point[POINT_SIZE];
+};
+
+static bool take_apart(const EVP_PKEY *key, struct parts *parts)
+{
+    BIGNUM *scalar = NULL;
+    size_t size = 0;
+    bool good = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_PRIV_KEY, &scalar) == 1 &&
+                BN_bn2binpad(scalar, parts->scalar, SCALAR_SIZE) == SCALAR_SIZE &&
+                EVP_PKEY_get_octet_string_param(
+                    key, OSSL_PKEY_PARAM_PUB_KEY, parts->point, POINT_SIZE, &size) == 1 &&
+                size == POINT_SIZE && parts->point[0] == POINT_CONVERSION_UNCOMPRESSED;
+
+    BN_clear_free(scalar);
+    return good;
+}
+
+/* ECPrivateKey of RFC 5915: version 1, the scalar, and the point as [1]. */
+static unsigned char *encode_scalar(const struct parts *parts, int *size)
+{
+    static const unsigned char head[] = {0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, SCALAR_SIZE};
+    static const unsigned char middle[] = {0xa1, 0x44, 0x03, POINT_SIZE + 1, 0x00};
+    unsigned char *der = OPENSSL_malloc(sizeof(head) + SCALAR_SIZE + sizeof(middle) + POINT_SIZE),
+                  *at = der;
+
+    if (!der)
+        return NULL;
+    memcpy(at, head, sizeof(head));
+    at += sizeof(head);
+    memcpy(at, parts->scalar, SCALAR_SIZE);
+    at += SCALAR_SIZE;
+    memcpy(at, middle, sizeof(middle));
+    at += sizeof(middle);
+    memcpy(at, parts->point, POINT_SIZE);
+    *size = (int)(at + POINT_SIZE - der);
+    return der;
+}
+
+static bool write_key(const struct parts *parts, struct iotify_buffer *out)
+{
+    PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    int size = 0;
+    unsigned char *der = encode_scalar(parts, &size);
+    bool owned = info && der &&
+                 PKCS8_pkey_set0(info, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), 0, V_ASN1_OBJECT,
+                     OBJ_nid2obj(NID_X9_62_prime256v1), der, size) == 1;
+    bool good =
+        owned && bio && PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, info) == 1 && take_pem(bio, out);
+
+    if (!owned)
+        OPENSSL_clear_free(der, (size_t)size);
     BIO_free(bio);
+    PKCS8_PRIV_KEY_INFO_free(info);
     return good;
 }
 
 bool certificate_make_key(struct iotify_buffer *out)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    bool good = key && write_key(key, out);
+    struct parts parts;
+    bool good = key && take_apart(key, &parts) && write_key(&parts, out);
 
+    OPENSSL_cleanse(&parts, sizeof(parts));
     EVP_PKEY_free(key);
     return good;
 }
@@ -88,17 +147,42 @@ static bool add_name(X509_NAME *name, const char *common_name)
                (int)length, -1, 0) == 1;
 }
 
-static bool add_extension(X509 *certificate, int nid, const char *value)
-{
-    X509V3_CTX context;
-    X509_EXTENSION *extension;
-    bool good;
+/* The extensions are the same for all: made once, copied into each. */
+static struct {
+    pthread_once_t once;
+    X509_EXTENSION *items[3];
+} extensions = {.once = PTHREAD_ONCE_INIT};
 
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, certificate, certificate, NULL, NULL, 0);
-    extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    good = extension && X509_add_ext(certificate, extension, -1) == 1;
-    X509_EXTENSION_free(extension);
+static void make_extensions(void)
+{
+    static const struct {
+        int nid;
+        const char *value;
+    } wanted[] = {{NID_basic_constraints, "critical,CA:FALSE"},
+        {NID_key_usage, "critical,digitalSignature"}, {NID_ext_key_usage, "clientAuth"}};
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+        extensions.items[i] = X509V3_EXT_conf_nid(NULL, NULL, wanted[i].nid, wanted[i].value);
+}
+
+static bool add_extensions(X509 *certificate)
+{
+    pthread_once(&extensions.once, make_extensions);
+    for (size_t i = 0; i < sizeof(extensions.items) / sizeof(extensions.items[0]); i++)
+        if (!extensions.items[i] || X509_add_ext(certificate, extensions.items[i], -1) != 1)
+            return false;
+    return true;
+}
+
+static bool set_point(X509 *certificate, const struct parts *parts)
+{
+    unsigned char *point = OPENSSL_memdup(parts->point, POINT_SIZE);
+    bool good = point && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
+                             OBJ_nid2obj(NID_X9_62_id_ecPublicKey), V_ASN1_OBJECT,
+                             OBJ_nid2obj(NID_X9_62_prime256v1), point, POINT_SIZE) == 1;
+
+    if (!good)
+        OPENSSL_free(point);
     return good;
 }
 
@@ -117,17 +201,15 @@ static bool set_serial(X509 *certificate)
     return good;
 }
 
-static bool fill_in(X509 *certificate, EVP_PKEY *key, const char *common_name, int years)
+static bool fill_in(
+    X509 *certificate, EVP_PKEY *key, const struct parts *parts, const char *common_name, int years)
 {
     return X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
            X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
            X509_gmtime_adj(X509_getm_notAfter(certificate), DAY * 365 * years) &&
            add_name(X509_get_subject_name(certificate), common_name) &&
            X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
-           X509_set_pubkey(certificate, key) == 1 &&
-           add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") &&
-           add_extension(certificate, NID_key_usage, "critical,digitalSignature") &&
-           add_extension(certificate, NID_ext_key_usage, "clientAuth") &&
+           set_point(certificate, parts) && add_extensions(certificate) &&
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
@@ -160,11 +242,14 @@ bool certificate_make(const char *common_name, int years, struct iotify_buffer *
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
-    bool good = key && certificate && bio && write_key(key, key_out) &&
-                fill_in(certificate, key, common_name, years) &&
+    struct parts parts;
+    bool good = key && certificate && bio && take_apart(key, &parts) &&
+                write_key(&parts, key_out) &&
+                fill_in(certificate, key, &parts, common_name, years) &&
                 PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, certificate_out) &&
                 digest_certificate(certificate, id);
 
+    OPENSSL_cleanse(&parts, sizeof(parts));
     BIO_free(bio);
     X509_free(certificate);
     EVP_PKEY_free(key);

@@ -1,7 +1,10 @@
 """Provisioning beyond the first deploy: ownership, plans, proofs, limits, and what may not happen."""
 import contextlib
+import http.client
+import http.server
 import json
 import sqlite3
+import threading
 import time
 import urllib.request
 
@@ -461,3 +464,118 @@ class Seal(Provisioning):
         self.assertIn('written by an older iotifyd', self.iotifyd(
             'job.yaml', 'cleanup', status=1).stderr)
         self.assertEqual(['iotify_0'], self.things())
+
+
+class Between(http.server.BaseHTTPRequestHandler):
+    """Passes everything on to the sandbox, but answers what the test wants to the calls it names."""
+    protocol_version = 'HTTP/1.1'
+
+    def do_any(self):
+        body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        connection = http.client.HTTPConnection('127.0.0.1', self.server.port)
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        status, kind, content = answer.status, answer.headers['Content-Type'], answer.read()
+        error = answer.headers['x-amzn-errortype']
+        connection.close()
+        length = len(content)
+        if self.server.matches(self.command, self.path, body):
+            status, kind, content, length = self.server.bad
+            error = None
+        self.send_response(status)
+        self.send_header('Content-Type', kind or '')
+        if error:
+            self.send_header('x-amzn-errortype', error)
+        self.send_header('Content-Length', str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+        if length is not None and length != len(content):
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_any
+
+    def log_message(self, *_):
+        pass
+
+
+class BadAnswers(Provisioning):
+    def setUp(self):
+        super().setUp()
+        self.server = server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
+        server.daemon_threads = True
+        # A client that hangs up in the middle is no error of the test.
+        server.handle_error = lambda *_: None
+        server.port, server.matches = self.api_port, lambda *_: False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.environment['AWS_ENDPOINT_URL_IOT'] = f'http://127.0.0.1:{server.server_port}'
+
+    def test_one_device_suffers(self):
+        json_type = 'application/json'
+        bad = {
+            'html': (200, 'text/html', b'<html>Please log in</html>', None),
+            'html error': (502, 'text/html', b'<html>Bad gateway</html>', None),
+            'truncated': (200, json_type, b'{"certificateArn":"arn:aws', None),
+            'cut off': (200, json_type, b'{"certifi', 100),
+            'array': (200, json_type, b'[]', None),
+            'number': (200, json_type, b'{"certificateArn":1,"certificateId":{},"certificatePem":[]}', None),
+            'empty object': (200, json_type, b'{}', None),
+            'huge': (200, json_type, b'{"x":"' + b'a' * (5 << 20) + b'"}', None),
+            'unknown error': (418, json_type, b'{"__type":"TeapotException","message":"short and stout"}', None),
+            'binary': (200, json_type, bytes(range(256)), None),
+            'deep': (200, json_type, b'[' * 100000, None),
+        }
+        for issuer, path in (('local', '/certificate/register-no-ca'), ('csr', '/certificates'),
+                             ('aws', '/keys-and-certificate')):
+            self.write('job.yaml', deploy_job(4, issuer=issuer))
+            for name, answer in bad.items():
+                if issuer != 'local' and name not in ('html', 'cut off', 'number', 'empty object'):
+                    continue
+                with self.subTest(f'{issuer}, {name}'):
+                    seen = []
+
+                    def matches(method, at, body):
+                        # The first device's, whatever its number, and each time it is repeated.
+                        if method != 'POST' or at.split('?')[0] != path:
+                            return False
+                        seen.append(body)
+                        return body == seen[0] and (issuer != 'aws' or len(seen) == 1)
+
+                    self.server.bad, self.server.matches = answer, matches
+                    summary = self.summary('job.yaml', 'deploy', status=None)
+                    device = step(summary, 'aws.device')
+                    if device['failed']:
+                        self.assertEqual((3, 1), (device['ok'], device['failed']), device)
+                        self.assertIn(device['errors'][0]['code'], (
+                            'BadAnswer', 'Unreachable', 'NotStored', 'Http502', 'TeapotException'))
+                    else:
+                        # AWS's own calls are repeated and succeed then.
+                        self.assertIn(name, ('html error', 'cut off'))
+                    self.server.matches = lambda *_: False
+                    self.iotifyd('job.yaml', 'deploy')
+                    self.assertEqual(4, sum(c['status'] == 'ACTIVE' for c in self.certificates()))
+                    self.iotifyd('job.yaml', 'cleanup')
+                    self.assertEqual([], self.things())
+                    left = self.certificates()
+                    self.assertEqual({'INACTIVE'} if left else set(), {c['status'] for c in left})
+                    self.assertTrue(issuer == 'aws' or not left, f'{issuer}: {left}')
+                    for certificate in left:
+                        self.iot.delete_certificate(certificateId=certificate['certificateId'])
+
+    def test_every_call(self):
+        """Whatever answers nonsense: an error, and nothing that cleanup does not take away."""
+        self.server.bad = (200, 'text/html', b'<html>proxy</html>', None)
+        self.write('job.yaml', job(2))
+        for path in ('/thing-types/', '/thing-groups/iotify', '/policies/', '/certificate/', '/things/iotify_0',
+                     '/target-policies/', '/principals', '/thing-groups/addThing'):
+            with self.subTest(path):
+                self.server.matches = lambda method, at, body, path=path: path in at
+                done = self.iotifyd('job.yaml', 'deploy', status=1)
+                self.assertIn('is there a proxy between here and AWS?', done.stderr)
+                self.server.matches = lambda *_: False
+                self.iotifyd('job.yaml', 'cleanup')
+                self.assertEqual([], self.things() + self.certificates())

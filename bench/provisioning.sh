@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# What provisioning costs, beside boto3, and how close to a quota it gets; some minutes.
+#
+#     bench/provisioning.sh [DEVICES]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/clients.sh >/dev/null
+cmake --preset release >/dev/null
+cmake --build --preset release >/dev/null
+exec build/venv/bin/python bench/provisioning.py build/release "$@"
