@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/job/schema.h"
+#include "core/store/lease.h"
 #include "core/store/store.h"
 
 static struct registry registry;
@@ -138,12 +139,145 @@ static void spaces_do_not_mix(void **state)
     assert_int_equal(clients[1], 10);
 }
 
+/* ------------------------------------------------------------------ the seal */
+
+static void unseal(void)
+{
+    const struct seal_settings settings = {SEAL_FILE, arena_format(&arena, "%s/job.key", folder)};
+
+    assert_int_equal(store_unseal(store, &call, &settings), IOTIFY_OK);
+}
+
+static void put(
+    enum iotify_write_kind kind, const char *expected, const char *value, enum iotify_result result)
+{
+    struct iotify_write write = {.kind = kind, .key = "glob/a", .value = {value, strlen(value)}};
+
+    if (expected)
+        write.expected = (struct iotify_bytes){expected, strlen(expected)};
+    assert_int_equal(store_apply(store, &call, &write, 1), IOTIFY_OK);
+    assert_int_equal(write.result, result);
+}
+
+/* What compares goes by the value, although only the sealed form is stored. */
+static void sealed_values_compare(void **state)
+{
+    struct iotify_bytes value;
+
+    (void)state;
+    unseal();
+    put(IOTIFY_CREATE, NULL, "one", IOTIFY_OK);
+    put(IOTIFY_CREATE, NULL, "two", IOTIFY_EXISTS);
+    put(IOTIFY_COMPARE_AND_SET, "two", "three", IOTIFY_CONFLICT);
+    put(IOTIFY_COMPARE_AND_SET, "one", "", IOTIFY_OK);
+    put(IOTIFY_COMPARE_AND_SET, "", "four", IOTIFY_OK);
+    assert_int_equal(store_get(store, &call, "glob/a", &value), IOTIFY_OK);
+    assert_int_equal(value.size, 4);
+    assert_string_equal(value.data, "four");
+    put(IOTIFY_COMPARE_AND_DELETE, "one", "", IOTIFY_CONFLICT);
+    put(IOTIFY_COMPARE_AND_DELETE, "four", "", IOTIFY_OK);
+    assert_int_equal(store_get(store, &call, "glob/a", &value), IOTIFY_NOT_FOUND);
+}
+
+static void seals_bind_key_and_value(void **state)
+{
+    const struct seal_settings settings = {SEAL_FILE, arena_format(&arena, "%s/job.key", folder)};
+    const struct iotify_bytes value = {"secret", 6};
+    struct iotify_bytes sealed, again, other, opened;
+    struct iotify_buffer note;
+    struct seal *seal, *second;
+    char *changed;
+
+    (void)state;
+    iotify_buffer_init(&note, 4096);
+    assert_int_equal(seal_new(&call, &settings, &note, &seal), IOTIFY_OK);
+    assert_int_equal(
+        seal_from_note(&call, &settings, (struct iotify_bytes){note.data, note.size}, &second),
+        IOTIFY_OK);
+    assert_int_equal(seal_value(seal, &call, "glob/a", value, &sealed), IOTIFY_OK);
+    assert_int_equal(seal_value(second, &call, "glob/a", value, &again), IOTIFY_OK);
+    assert_int_equal(seal_value(seal, &call, "glob/b", value, &other), IOTIFY_OK);
+    assert_int_equal(sealed.size, again.size);
+    assert_memory_equal(sealed.data, again.data, sealed.size);
+    assert_memory_not_equal(sealed.data, other.data, sealed.size);
+    assert_int_equal(seal_open_value(second, &call, "glob/a", sealed, &opened), IOTIFY_OK);
+    assert_string_equal(opened.data, "secret");
+    assert_int_equal(seal_open_value(seal, &call, "glob/b", sealed, &opened), IOTIFY_FAILED);
+    /* Every bit counts, but for those that make it no sealed value at all. */
+    for (size_t i = 5 * 8; i < sealed.size * 8; i++) {
+        changed = arena_copy(&arena, sealed.data, sealed.size);
+        changed[i / 8] ^= (char)(1 << i % 8);
+        assert_int_equal(seal_open_value(seal, &call, "glob/a",
+                             (struct iotify_bytes){changed, sealed.size}, &opened),
+            IOTIFY_FAILED);
+    }
+    /* What another program wrote is as it is. */
+    assert_int_equal(seal_open_value(seal, &call, "glob/a", value, &opened), IOTIFY_OK);
+    assert_ptr_equal(opened.data, value.data);
+    seal_free(seal);
+    seal_free(second);
+    iotify_buffer_clear(&note);
+}
+
+/* ------------------------------------------------------------------ the lease */
+
+static void put_lease(const char *text)
+{
+    struct iotify_write write = {
+        .kind = IOTIFY_PUT, .key = "note/lease", .value = {text, strlen(text)}};
+
+    assert_int_equal(store_apply(store, &call, &write, 1), IOTIFY_OK);
+}
+
+static void take_and_drop(enum iotify_result expected)
+{
+    struct lease *lease;
+
+    assert_int_equal(lease_take(store, &call, &lease), expected);
+    lease_drop(lease);
+}
+
+static void one_lease_at_a_time(void **state)
+{
+    struct iotify_bytes value;
+    struct lease *lease;
+    char boot[64] = "";
+    FILE *stream = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    (void)state;
+    assert_non_null(stream);
+    assert_non_null(fgets(boot, sizeof(boot), stream));
+    boot[strcspn(boot, "\n")] = '\0';
+    fclose(stream);
+    assert_int_equal(lease_take(store, &call, &lease), IOTIFY_OK);
+    take_and_drop(IOTIFY_CONFLICT);
+    assert_non_null(strstr(call.message, "another iotifyd (process "));
+    lease_drop(lease);
+    assert_int_equal(store_get(store, &call, "note/lease", &value), IOTIFY_NOT_FOUND);
+    /* A process that is no more, a number that is another process by now, one that ran out. */
+    put_lease(arena_format(
+        &arena, "{\"boot\":\"%s\",\"pid\":4194304,\"started\":1,\"expires\":9999999999}", boot));
+    take_and_drop(IOTIFY_OK);
+    put_lease(
+        arena_format(&arena, "{\"boot\":\"%s\",\"pid\":%ld,\"started\":1,\"expires\":9999999999}",
+            boot, (long)getpid()));
+    take_and_drop(IOTIFY_OK);
+    put_lease("{\"boot\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":1000}");
+    take_and_drop(IOTIFY_OK);
+    put_lease("nonsense");
+    take_and_drop(IOTIFY_OK);
+    /* On another machine nobody can look: the time decides. */
+    put_lease("{\"boot\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":9999999999}");
+    take_and_drop(IOTIFY_CONFLICT);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(groups_writes_of_threads),
-        CASE(one_bad_write_spoils_no_other), CASE(spaces_do_not_mix)};
+        CASE(one_bad_write_spoils_no_other), CASE(spaces_do_not_mix), CASE(sealed_values_compare),
+        CASE(seals_bind_key_and_value), CASE(one_lease_at_a_time)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
