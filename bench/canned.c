@@ -72,8 +72,8 @@ static size_t whole(const struct connection *connection)
 /* False when the connection is over. */
 static bool serve(struct connection *connection)
 {
-    ssize_t got = recv(connection->socket, connection->data + connection->size,
-        REQUEST_MAX - connection->size, 0);
+    ssize_t got = recv(
+        connection->socket, connection->data + connection->size, REQUEST_MAX - connection->size, 0);
     size_t size;
 
     if (got <= 0)

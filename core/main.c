@@ -222,6 +222,8 @@ static int recover(const struct options *options, struct run *run)
 
     if (!planning_recover(run, false, &found))
         return EXIT_STEP_FAILED;
+    if (found == 0)
+        return EXIT_DONE;
     if (!options->yes) {
         fflush(stdout);
         fprintf(stderr, "iotifyd: nothing was deleted; add --yes to delete it\n");

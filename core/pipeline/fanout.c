@@ -132,6 +132,7 @@ static void show(struct fanout *fanout)
 {
     const struct pace *pace = &fanout->request->pace;
     int64_t left = fanout->result->total - fanout->done;
+    char rate[PACER_RATE_SIZE];
     struct progress progress = {.label = fanout->request->where,
         .total = fanout->result->total,
         .done = fanout->done,
@@ -141,8 +142,9 @@ static void show(struct fanout *fanout)
 
     if (pace->operation) {
         progress.seconds_left = pace_seconds(pace, left < pace->fresh ? left : pace->fresh);
-        snprintf(progress.detail, sizeof(progress.detail), "%s %.3g/s sets the pace",
-            pace->operation, pacer_rate(pace->pacer, pace->operation));
+        pacer_format(pacer_rate(pace->pacer, pace->operation), rate);
+        snprintf(
+            progress.detail, sizeof(progress.detail), "%s %s sets the pace", pace->operation, rate);
     }
     progress_show(&progress);
 }

@@ -1,6 +1,7 @@
 #include "core/pipeline/pacer.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,14 @@ double pacer_rate(struct pacer *pacer, const char *operation)
     rate = find(pacer, operation)->rate;
     pthread_mutex_unlock(&pacer->mutex);
     return rate;
+}
+
+void pacer_format(double rate, char text[PACER_RATE_SIZE])
+{
+    if (rate < 100)
+        snprintf(text, PACER_RATE_SIZE, "%.3g/s", rate);
+    else
+        snprintf(text, PACER_RATE_SIZE, "%.0f/s", rate);
 }
 
 bool pacer_may_repeat(struct pacer *pacer)

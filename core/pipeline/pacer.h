@@ -29,6 +29,9 @@ void pacer_report(struct pacer *pacer, const char *operation, int64_t started, b
 void pacer_hold(struct pacer *pacer, const char *operation, int64_t until);
 /* Calls a second at present; 0: no limit. */
 double pacer_rate(struct pacer *pacer, const char *operation);
+/* A rate for people: "0.5/s", "15/s", "10000/s". */
+#define PACER_RATE_SIZE 24
+void pacer_format(double rate, char text[PACER_RATE_SIZE]);
 
 /*
  * The budget of repeats after failures other than throttling, shared by all operations: calls that

@@ -105,11 +105,13 @@ static struct pace find_pace(struct action_run *action, size_t count)
     call_clear(&call);
     forecast_clear(&plan);
     pace.fresh = count_fresh(action, count);
-    if (pace.operation && pace.fresh > 0)
-        log_write(IOTIFY_INFO, action->where,
-            "%lld devices, about %.0f s: %s at %.3g/s sets the pace", (long long)pace.fresh,
-            pace_seconds(&pace, pace.fresh), pace.operation,
-            pacer_rate(pace.pacer, pace.operation));
+    if (pace_seconds(&pace, pace.fresh) >= 1) {
+        char text[PACER_RATE_SIZE];
+
+        pacer_format(pacer_rate(pace.pacer, pace.operation), text);
+        log_write(IOTIFY_INFO, action->where, "%lld devices, about %.0f s: %s at %s sets the pace",
+            (long long)pace.fresh, pace_seconds(&pace, pace.fresh), pace.operation, text);
+    }
     return pace;
 }
 

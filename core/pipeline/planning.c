@@ -116,13 +116,14 @@ static double print_calls(struct run *run, const struct step *step, const struct
     for (const struct forecast_calls *calls = plan->calls; calls; calls = calls->next) {
         double rate = rate_of(run, step, calls->operation);
         double seconds = rate > 0 ? (double)calls->count / rate : 0;
+        char words[PACER_RATE_SIZE];
 
-        if (text)
-            printf("    %8lld %s", (long long)calls->count, calls->operation);
-        if (text && rate > 0)
-            printf(" at %.3g/s: %.0f s", rate, seconds);
-        if (text)
-            putchar('\n');
+        pacer_format(rate, words);
+        if (text && seconds >= 1)
+            printf("    %8lld %s at %s: %.0f s\n", (long long)calls->count, calls->operation, words,
+                seconds);
+        else if (text)
+            printf("    %8lld %s\n", (long long)calls->count, calls->operation);
         if (seconds > most) {
             most = seconds;
             *slowest = calls->operation;
@@ -178,7 +179,7 @@ static bool print_step(struct run *run, const struct pipeline *pipeline, const s
         if (text)
             print_text(&plan, pipeline->name, step);
         seconds = print_calls(run, step, &plan, text, &slowest);
-        if (text && slowest)
+        if (text && seconds >= 1)
             printf("    about %.0f s; %s sets the pace\n", seconds, slowest);
         json_array_append_new(steps, to_json(run, pipeline->name, step, &plan, seconds));
     }

@@ -197,7 +197,8 @@ static enum iotify_result make_key_file(struct call *call, const char *path)
     if (RAND_bytes(key, sizeof(key)) != 1)
         return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
     to_hex(key, sizeof(key), text);
-    strcpy(text + (sizeof(text) - 2), "\n");
+    text[sizeof(text) - 2] = '\n';
+    text[sizeof(text) - 1] = '\0';
     snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
     descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (descriptor < 0 || !write_all(descriptor, text) ||

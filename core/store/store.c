@@ -258,6 +258,7 @@ static enum iotify_result apply_now(
 static void commit_group(struct store *store, struct request *group, size_t total)
 {
     struct iotify_write *writes = memory_new(total, sizeof(*writes));
+    struct call *call = group->call;
     enum iotify_result result;
     size_t at = 0;
 
@@ -265,7 +266,7 @@ static void commit_group(struct store *store, struct request *group, size_t tota
         memcpy(writes + at, request->writes, request->count * sizeof(*writes));
         at += request->count;
     }
-    result = apply_now(store, group->call, writes, total);
+    result = apply_now(store, call, writes, total);
     at = 0;
     for (struct request *request = group; request; request = request->next) {
         if (result == IOTIFY_OK) {

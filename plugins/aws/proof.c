@@ -111,6 +111,7 @@ struct sweep {
     struct iotify_call *call;
     const struct graveyard *yard;
     struct iotify_record_write writes[BATCH];
+    char *owned[2 * BATCH]; /* what the writes point to */
     size_t count;
     enum iotify_result result;
 };
@@ -119,10 +120,8 @@ static void flush(struct sweep *sweep)
 {
     if (sweep->count && sweep->result == IOTIFY_OK)
         sweep->result = sweep->call->host->records_write(sweep->call, sweep->writes, sweep->count);
-    for (size_t i = 0; i < sweep->count; i++) {
-        free((void *)(uintptr_t)sweep->writes[i].expected.data);
-        free((void *)(uintptr_t)sweep->writes[i].value.data);
-    }
+    for (size_t i = 0; i < 2 * sweep->count; i++)
+        free(sweep->owned[i]);
     sweep->count = 0;
 }
 
@@ -136,13 +135,11 @@ static bool was_found(const struct graveyard *yard, const char *id)
     return grave && grave->found;
 }
 
-static struct iotify_bytes copy(struct iotify_bytes from)
+/* Keep a text for the next flush; takes it over. */
+static struct iotify_bytes own(struct sweep *sweep, size_t place, char *text, size_t size)
 {
-    void *data = malloc(from.size + 1);
-
-    if (data)
-        memcpy(data, from.data, from.size);
-    return (struct iotify_bytes){data, data ? from.size : 0};
+    sweep->owned[2 * sweep->count + place] = text;
+    return (struct iotify_bytes){text, text ? size : 0};
 }
 
 /* A tombstone goes; one whose device is still listed is to be removed once more. */
@@ -152,15 +149,18 @@ static enum iotify_result settle(void *argument, const struct iotify_record *rec
     json_t *json;
 
     if (record_read(record->value, &json) == RECORD_TOMBSTONE) {
-        struct iotify_record_write *write = &sweep->writes[sweep->count++];
+        struct iotify_record_write *write = &sweep->writes[sweep->count];
+        char *text = NULL;
 
-        *write =
-            (struct iotify_record_write){.client = record->client, .expected = copy(record->value)};
         if (was_found(sweep->yard, aws_text(json, "certificate_id"))) {
             json_object_set_new(json, "state", json_string("DELETING"));
-            write->value.data = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
-            write->value.size = write->value.data ? strlen(write->value.data) : 0;
+            text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
         }
+        write->client = record->client;
+        write->expected =
+            own(sweep, 0, strndup(record->value.data, record->value.size), record->value.size);
+        write->value = own(sweep, 1, text, text ? strlen(text) : 0);
+        sweep->count++;
     }
     json_decref(json);
     if (sweep->count == BATCH)

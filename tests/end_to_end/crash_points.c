@@ -25,7 +25,7 @@ static void point(void)
 
 /* A function behind this one, as a pointer of its own type. */
 #define NEXT(name)                                                                                 \
-    static __typeof__(&name) next;                                                                 \
+    static __typeof__(&(name)) next;                                                               \
     if (!next)                                                                                     \
     *(void **)&next = dlsym(RTLD_NEXT, #name)
 

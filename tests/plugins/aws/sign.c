@@ -1,7 +1,7 @@
 /*
- * Signs requests for test_signing.py: a JSON object a line on the standard input, with method, path,
- * query, headers (pairs), body, timestamp, region, service and secret; for each a line with the
- * canonical request, the signed headers and the signature.
+ * Signs requests for test_signing.py: a JSON object a line on the standard input, with method,
+ * path, query, headers (pairs), body, timestamp, region, service and secret; for each a line with
+ * the canonical request, the signed headers and the signature.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -30,9 +30,9 @@ static bool sign(const json_t *line)
     bool good;
 
     for (size_t i = 0; i < json_array_size(pairs) && i < HEADERS_MAX; i++)
-        headers[i] = (struct sigv4_header){
-            json_string_value(json_array_get(json_array_get(pairs, i), 0)),
-            json_string_value(json_array_get(json_array_get(pairs, i), 1))};
+        headers[i] =
+            (struct sigv4_header){json_string_value(json_array_get(json_array_get(pairs, i), 0)),
+                json_string_value(json_array_get(json_array_get(pairs, i), 1))};
     request = (struct sigv4_request){text(line, "method"), text(line, "path"), text(line, "query"),
         headers, json_array_size(pairs), text(line, "body"), strlen(text(line, "body")),
         text(line, "timestamp"), text(line, "region"), text(line, "service")};

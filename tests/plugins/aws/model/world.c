@@ -592,7 +592,7 @@ static enum iotify_result read_entry(
     if (!present)
         return IOTIFY_NOT_FOUND;
     copy = take(call, strlen(present) + 1);
-    memcpy(copy, present, strlen(present));
+    memcpy(copy, present, strlen(present) + 1);
     *out = (struct iotify_bytes){copy, strlen(present)};
     return IOTIFY_OK;
 }
