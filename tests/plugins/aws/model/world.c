@@ -692,6 +692,7 @@ static enum iotify_result records_write(
 /* ------------------------------------------------------------------ the rest of the host */
 
 /* Suspects must be named: the identifier stands in the warning. */
+IOTIFY_PRINTF(3, 4)
 static void model_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
 {
     char text[1024];
