@@ -23,30 +23,43 @@ static void point(void)
         kill(getpid(), SIGKILL);
 }
 
-/* A function behind this one, as a pointer of its own type. */
-#define NEXT(name)                                                                                 \
-    static __typeof__(&(name)) next;                                                               \
-    if (!next)                                                                                     \
-    *(void **)&next = dlsym(RTLD_NEXT, #name)
+/* The functions behind these ones. */
+static int (*next_fsync)(int descriptor);
+static int (*next_fdatasync)(int descriptor);
+static ssize_t (*next_send)(int socket, const void *data, size_t size, int flags);
+static ssize_t (*next_recv)(int socket, void *data, size_t size, int flags);
+
+static void find(const char *name, void *pointer)
+{
+    /* ISO C has no way to take a function from dlsym() but through its pointer's own memory. */
+    *(void **)pointer = dlsym(RTLD_NEXT, name);
+}
+
+static void begin(void) __attribute__((constructor));
+static void begin(void)
+{
+    find("fsync", &next_fsync);
+    find("fdatasync", &next_fdatasync);
+    find("send", &next_send);
+    find("recv", &next_recv);
+}
 
 EXPORT int fsync(int descriptor)
 {
-    NEXT(fsync);
     int result;
 
     point();
-    result = next(descriptor);
+    result = next_fsync(descriptor);
     point();
     return result;
 }
 
 EXPORT int fdatasync(int descriptor)
 {
-    NEXT(fdatasync);
     int result;
 
     point();
-    result = next(descriptor);
+    result = next_fdatasync(descriptor);
     point();
     return result;
 }
@@ -54,11 +67,10 @@ EXPORT int fdatasync(int descriptor)
 /* A request goes. */
 EXPORT ssize_t send(int socket, const void *data, size_t size, int flags)
 {
-    NEXT(send);
     ssize_t result;
 
     point();
-    result = next(socket, data, size, flags);
+    result = next_send(socket, data, size, flags);
     point();
     return result;
 }
@@ -66,15 +78,15 @@ EXPORT ssize_t send(int socket, const void *data, size_t size, int flags)
 /* An answer is there: what follows is as if it had been lost. */
 EXPORT ssize_t recv(int socket, void *data, size_t size, int flags)
 {
-    NEXT(recv);
-    ssize_t result = next(socket, data, size, flags);
+    ssize_t result = next_recv(socket, data, size, flags);
 
     if (result > 0)
         point();
     return result;
 }
 
-__attribute__((destructor)) static void tell(void)
+static void end(void) __attribute__((destructor));
+static void end(void)
 {
     const char *path = getenv("CRASH_COUNT");
     FILE *stream = path ? fopen(path, "we") : NULL;
