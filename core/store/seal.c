@@ -59,6 +59,20 @@ void seal_prepare(void)
     passphrase_variable = take_variable(SEAL_PASSPHRASE_VARIABLE);
 }
 
+static void forget(char **secret)
+{
+    if (*secret)
+        OPENSSL_cleanse(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+void seal_forget(void)
+{
+    forget(&key_variable);
+    forget(&passphrase_variable);
+}
+
 /* ------------------------------------------------------------------ hexadecimal */
 
 static void to_hex(const unsigned char *bytes, size_t size, char *text)

@@ -33,6 +33,8 @@ struct seal;
  * thread.
  */
 void seal_prepare(void);
+/* Wipe them, once the store is open or will not be. */
+void seal_forget(void);
 
 /*
  * A new data key, wrapped: `note` is what the store keeps. With SEAL_NONE `*out` is NULL and the

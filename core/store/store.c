@@ -109,16 +109,13 @@ static enum iotify_result make_seal(
     return result == IOTIFY_OK ? write.result : result;
 }
 
-enum iotify_result store_unseal(
+static enum iotify_result find_seal(
     struct store *store, struct call *call, const struct seal_settings *settings)
 {
     const char *key = store_note_key(call, "seal");
     struct iotify_bytes note;
-    enum iotify_result result;
+    enum iotify_result result = store_get(store, call, key, &note);
 
-    if (!store_durable(store))
-        return IOTIFY_OK;
-    result = store_get(store, call, key, &note);
     if (result == IOTIFY_NOT_FOUND) {
         result = make_seal(store, call, settings, key);
         if (result != IOTIFY_EXISTS)
@@ -126,6 +123,15 @@ enum iotify_result store_unseal(
         result = store_get(store, call, key, &note);
     }
     return result == IOTIFY_OK ? seal_from_note(call, settings, note, &store->seal) : result;
+}
+
+enum iotify_result store_unseal(
+    struct store *store, struct call *call, const struct seal_settings *settings)
+{
+    enum iotify_result result = store_durable(store) ? find_seal(store, call, settings) : IOTIFY_OK;
+
+    seal_forget();
+    return result;
 }
 
 /* The note about the seal, and who owns the store, are read without it. */

@@ -3,12 +3,15 @@ import contextlib
 import http.client
 import http.server
 import json
+import resource
+import signal
 import sqlite3
+import subprocess
 import threading
 import time
 import urllib.request
 
-from support import Case, job, step
+from support import Case, IOTIFYD, job, step
 
 DEVICE = ('pipelines:\n  deploy:\n    - aws.thing_type: {}\n    - aws.thing_group: {}\n'
           '    - aws.policy: {%s}\n    - aws.device: {%s}\n    - aws.template: {}\n')
@@ -375,6 +378,27 @@ class Issuers(Provisioning):
         done = self.iotifyd('job.yaml', 'cleanup')
         self.assertIn('proven by listing: nothing is left of the 3 devices that were removed', done.stderr)
         self.assertNotIn('proven', self.iotifyd('job.yaml', 'cleanup').stderr)
+
+
+class FullDisk(Provisioning):
+    def test_goes_on_when_there_is_room(self):
+        def no_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+        for issuer in ('local', 'csr', 'aws'):
+            self.write('job.yaml', deploy_job(60, issuer=issuer))
+            done = subprocess.run([IOTIFYD, 'job.yaml', 'deploy'], cwd=self.folder, env=self.environment,
+                                  capture_output=True, text=True, timeout=120, preexec_fn=no_room)
+            self.assertEqual(1, done.returncode)
+            self.assertRegex(done.stderr, r'(?i)disk|full|i/o|too large')
+            self.iotifyd('job.yaml', 'deploy')
+            self.assertEqual(['ACTIVE'] * 60, [c['status'] for c in self.certificates()])
+            self.iotifyd('job.yaml', 'cleanup')
+            self.assertEqual([], self.things() + self.certificates())
+            for path in self.folder.glob('job.*'):
+                if path.name != 'job.yaml':
+                    path.unlink()
 
 
 class Seal(Provisioning):
