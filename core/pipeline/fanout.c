@@ -143,8 +143,7 @@ static void show(struct fanout *fanout)
     if (pace->operation) {
         progress.seconds_left = pace_seconds(pace, left < pace->fresh ? left : pace->fresh);
         pacer_format(pacer_rate(pace->pacer, pace->operation), rate);
-        snprintf(
-            progress.detail, sizeof(progress.detail), "%s %s sets the pace", pace->operation, rate);
+        snprintf(progress.detail, sizeof(progress.detail), "%s %s", pace->operation, rate);
     }
     progress_show(&progress);
 }

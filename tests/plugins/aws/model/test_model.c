@@ -23,7 +23,7 @@ static const char *const faults[] = {[FAULT_NONE] = ".",
 struct scenario {
     const char *name;
     enum issuer issuer;
-    bool register_thing, crashes, others;
+    bool register_thing, adopt, crashes, others;
     bool finish; /* deploy is repeated until it is done; else cleanup follows at once */
     int faults_max;
 };
@@ -104,7 +104,8 @@ static long explore(const struct scenario *scenario)
     static struct schedule schedule;
     const struct device_options options = {.issuer = (int)scenario->issuer,
         .valid_years = 1,
-        .register_thing = scenario->register_thing};
+        .register_thing = scenario->register_thing,
+        .adopt = scenario->adopt};
     long count = 0;
 
     memset(&schedule, 0, sizeof(schedule));
@@ -132,17 +133,19 @@ int main(int count, char **arguments)
 {
     int most = count > 1 ? atoi(arguments[1]) : 3;
     const struct scenario scenarios[] = {
-        {"local", ISSUER_LOCAL, false, true, false, true, most},
-        {"local, broken off", ISSUER_LOCAL, false, true, false, false, most},
-        {"local, RegisterThing", ISSUER_LOCAL, true, true, false, true, most},
-        {"csr", ISSUER_CSR, false, true, false, true, most},
-        {"csr, broken off", ISSUER_CSR, false, true, false, false, most},
-        {"aws", ISSUER_AWS, false, true, false, true, most},
-        {"aws, broken off", ISSUER_AWS, false, true, false, false, most},
-        {"aws, RegisterThing", ISSUER_AWS, true, true, false, true, most},
-        {"local, two runs", ISSUER_LOCAL, false, false, true, true, most},
-        {"csr, two runs", ISSUER_CSR, false, false, true, true, most},
-        {"aws, two runs", ISSUER_AWS, false, false, true, true, most},
+        {"local", ISSUER_LOCAL, false, false, true, false, true, most},
+        {"local, broken off", ISSUER_LOCAL, false, false, true, false, false, most},
+        {"local, RegisterThing", ISSUER_LOCAL, true, false, true, false, true, most},
+        {"local, adopting", ISSUER_LOCAL, false, true, true, false, true, most},
+        {"csr, adopting, broken off", ISSUER_CSR, false, true, true, false, false, most},
+        {"csr", ISSUER_CSR, false, false, true, false, true, most},
+        {"csr, broken off", ISSUER_CSR, false, false, true, false, false, most},
+        {"aws", ISSUER_AWS, false, false, true, false, true, most},
+        {"aws, broken off", ISSUER_AWS, false, false, true, false, false, most},
+        {"aws, RegisterThing", ISSUER_AWS, true, false, true, false, true, most},
+        {"local, two runs", ISSUER_LOCAL, false, false, false, true, true, most},
+        {"csr, two runs", ISSUER_CSR, false, false, false, true, true, most},
+        {"aws, two runs", ISSUER_AWS, false, false, false, true, true, most},
     };
     long total = 0;
 

@@ -23,7 +23,8 @@ struct certificate {
 
 struct thing {
     bool there, in_group;
-    char certificate[65];
+    bool foreign;                      /* it was there before */
+    char certificate[65], adopted[65]; /* the marks */
 };
 
 struct entry {
@@ -308,6 +309,18 @@ static enum iotify_result create_thing(const struct aws_request *request)
     return IOTIFY_OK;
 }
 
+static enum iotify_result update_thing(const struct aws_request *request)
+{
+    struct thing *thing = find_thing(request->name);
+
+    if (!thing->there)
+        return IOTIFY_NOT_FOUND;
+    snprintf(thing->adopted, sizeof(thing->adopted), "%s",
+        text_in(json_object_get(json_object_get(request->body, "attributePayload"), "attributes"),
+            THING_ADOPTED));
+    return IOTIFY_OK;
+}
+
 static enum iotify_result delete_thing(const struct aws_request *request)
 {
     struct thing *thing = find_thing(request->name);
@@ -414,6 +427,14 @@ static enum iotify_result list_principals(struct aws_request *request)
     return IOTIFY_OK;
 }
 
+static json_t *thing_json(const struct thing *thing)
+{
+    if (thing->foreign)
+        return json_pack("{s:{s:s}}", "attributes", "owner", "somebody");
+    return json_pack(
+        "{s:{s:s, s:s}}", "attributes", THING_JOB, "job", THING_CERTIFICATE, thing->certificate);
+}
+
 static enum iotify_result describe(struct aws_request *request)
 {
     const struct certificate *certificate = find_certificate(request->name);
@@ -423,8 +444,7 @@ static enum iotify_result describe(struct aws_request *request)
         request->answer =
             json_pack("{s:o}", "certificateDescription", certificate_json(certificate));
     else if (request->operation == AWS_DESCRIBE_THING && thing && thing->there)
-        request->answer = json_pack("{s:{s:s, s:s}}", "attributes", THING_JOB, "job",
-            THING_CERTIFICATE, thing->certificate);
+        request->answer = thing_json(thing);
     return request->answer ? IOTIFY_OK : IOTIFY_NOT_FOUND;
 }
 
@@ -450,6 +470,8 @@ static enum iotify_result do_it(struct aws_request *request)
         return register_certificate(request);
     case AWS_CREATE_THING:
         return create_thing(request);
+    case AWS_UPDATE_THING:
+        return update_thing(request);
     case AWS_DELETE_THING:
         return delete_thing(request);
     case AWS_ATTACH_POLICY:
@@ -465,6 +487,9 @@ static enum iotify_result do_it(struct aws_request *request)
         return register_thing(request);
     case AWS_ADD_THING_TO_THING_GROUP:
         find_thing(text_in(request->body, "thingName"))->in_group = true;
+        return IOTIFY_OK;
+    case AWS_REMOVE_THING_FROM_THING_GROUP:
+        find_thing(text_in(request->body, "thingName"))->in_group = false;
         return IOTIFY_OK;
     case AWS_LIST_CERTIFICATES:
         return list_certificates(request);
@@ -751,6 +776,8 @@ void world_reset(struct schedule *schedule, const struct device_options *options
     world_clear();
     world.schedule = schedule;
     world.options = *options;
+    for (int i = 0; i < DEVICES; i++)
+        world.things[i].there = world.things[i].foreign = options->adopt;
     schedule->met = 0;
     schedule->faults = 0;
 }
@@ -877,7 +904,9 @@ const char *world_deployed_flaw(void)
     if (world_certificates(true) != DEVICES)
         return "not exactly one active certificate a device";
     for (int i = 0; i < DEVICES; i++) {
-        const struct certificate *certificate = find_certificate(world.things[i].certificate);
+        const struct thing *thing = &world.things[i];
+        const struct certificate *certificate =
+            find_certificate(thing->foreign ? thing->adopted : thing->certificate);
         const char *flaw;
 
         if (!world.things[i].there || !world.things[i].in_group)
@@ -897,8 +926,12 @@ const char *world_clean_flaw(void)
     if (world_certificates(true))
         return "an active certificate is left";
     for (int i = 0; i < DEVICES; i++) {
-        if (world.things[i].there)
+        if (world.things[i].there && !world.things[i].foreign)
             return "a thing is left";
+        if (world.options.adopt && !world.things[i].foreign)
+            return "a thing of somebody else is gone";
+        if (*world.things[i].adopted || world.things[i].in_group)
+            return "a thing of somebody else is marked or in the group still";
         if (world.store[i].value || world.store[KEYS + i].value || world.store[CERTS + i].value)
             return "a record or a glob entry is left";
     }
