@@ -30,6 +30,10 @@ struct connection {
     "{\"certificateArn\":\"arn:aws:iot:eu-central-1:123456789012:cert/" ID                         \
     "\",\"certificateId\":\"" ID "\"}"
 
+/* The names of all things that are made. */
+#define MADE                                                                                       \
+    "{\"thingArn\":\"a\",\"thingTypeArn\":\"a\",\"thingGroupArn\":\"a\",\"policyArn\":\"a\"}"
+
 /* What is looked for is not there, so that it is made; all that is made is made. */
 static const char *answer_of(const char *request, int *status)
 {
@@ -38,7 +42,7 @@ static const char *answer_of(const char *request, int *status)
         *status = 404;
         return "{\"__type\":\"ResourceNotFoundException\",\"message\":\"not there\"}";
     }
-    return strncmp(request, "POST /certificate/", 18) == 0 ? CERTIFICATE : "{}";
+    return strncmp(request, "POST /certificate/", 18) == 0 ? CERTIFICATE : MADE;
 }
 
 static bool reply(const struct connection *connection)

@@ -222,7 +222,7 @@ static int recover(const struct options *options, struct run *run)
 
     if (!planning_recover(run, false, &found))
         return EXIT_STEP_FAILED;
-    if (found == 0)
+    if (found == 0 || options->plan)
         return EXIT_DONE;
     if (!options->yes) {
         fflush(stdout);
@@ -238,15 +238,13 @@ static int look_ahead(
 {
     int status = EXIT_DONE;
 
-    *over = true;
-    if (options->plan) {
-        if (!planning_print(run, selection->pipelines, selection->count, options->json))
-            status = EXIT_STEP_FAILED;
-        return stop_requested() ? 128 + stop_requested() : status;
-    }
+    *over = options->plan;
     if (options->from_aws)
         status = recover(options, run);
-    *over = status != EXIT_DONE;
+    else if (options->plan &&
+             !planning_print(run, selection->pipelines, selection->count, options->json))
+        status = EXIT_STEP_FAILED;
+    *over = *over || status != EXIT_DONE;
     return *over && stop_requested() ? 128 + stop_requested() : status;
 }
 
@@ -262,7 +260,8 @@ static int run_job(
     progress_setup(options->quiet, !options->no_color);
     summary_init(&summary, job->options->name);
     call_init(&call, job->options->name);
-    good = run_open(&run, job, &summary, &call);
+    good =
+        run_open(&run, job, &summary, options->plan || (options->from_aws && !options->yes), &call);
     if (good) {
         run.core_step = run_core_step;
         run.prune = options->prune;
@@ -341,6 +340,10 @@ static int command_run(const struct options *options)
             "iotifyd: --from-aws goes with cleanup alone: iotifyd %s cleanup "
             "--from-aws\n",
             options->words[0]);
+        return EXIT_USAGE;
+    }
+    if (options->yes && !options->from_aws) {
+        fprintf(stderr, "iotifyd: --yes goes with --from-aws\n");
         return EXIT_USAGE;
     }
     read_job(options->words[0], options, &registry, &job, &diagnostics);

@@ -87,7 +87,7 @@ static int act(const struct options *options, const struct job *job, const char 
     call_init(&call, "glob");
     result = store_open(&call, job->storage->plugin, job->storage->options, &store);
     if (result == IOTIFY_OK)
-        result = store_unseal(store, &call, &job->options->seal);
+        result = store_unseal(store, &call, &job->options->seal, strcmp(verb, "set") == 0);
     if (result == IOTIFY_OK && strcmp(verb, "list") == 0)
         result = store_list_glob(store, &call, print_key, NULL);
     else if (result == IOTIFY_OK && strcmp(verb, "get") == 0)

@@ -12,6 +12,12 @@ static bool print_of(const struct job *job, const struct job_plugin *connector)
     enum iotify_result result;
     struct call call;
 
+    if (connector->plugin->connector.permit) {
+        call_init(&call, connector->alias);
+        call.plan = &plan;
+        connector->plugin->connector.permit(connector->instance, &call.base);
+        call_clear(&call);
+    }
     for (size_t i = 0; i < job->pipeline_count; i++)
         planning_permissions(job, &job->pipelines[i], connector, &plan);
     call_init(&call, connector->alias);

@@ -31,6 +31,7 @@ struct fanout {
     struct task *first, **last;
     size_t waiting;
     bool closed; /* no further task comes */
+    bool ended;  /* what has not begun is left */
     struct step_summary *result;
     int64_t done;
 };
@@ -47,6 +48,8 @@ static void note(struct fanout *fanout, const struct call *call, enum iotify_res
         fanout->result->skipped++;
     } else if (result != IOTIFY_CANCELLED) {
         fanout->result->failed++;
+        /* A full disk or a limit is the same for those that follow. */
+        fanout->ended = fanout->ended || result == IOTIFY_FULL;
         summary_add_failure(fanout->run->summary, &fanout->result->failures,
             call_code(call, result), call_message(call, result), call->base.client);
     }
@@ -182,7 +185,7 @@ static bool compile(struct fanout *fanout, struct expansion *expansion)
 static void push(struct fanout *fanout, struct task *task, size_t most)
 {
     pthread_mutex_lock(&fanout->mutex);
-    while (fanout->waiting >= most && !stop_requested())
+    while (fanout->waiting >= most && !stop_requested() && !fanout->ended)
         wait_tick(fanout);
     task->next = NULL;
     *fanout->last = task;
@@ -192,10 +195,20 @@ static void push(struct fanout *fanout, struct task *task, size_t most)
     pthread_mutex_unlock(&fanout->mutex);
 }
 
+static bool has_ended(struct fanout *fanout)
+{
+    bool ended;
+
+    pthread_mutex_lock(&fanout->mutex);
+    ended = fanout->ended;
+    pthread_mutex_unlock(&fanout->mutex);
+    return ended;
+}
+
 static void dispatch(struct fanout *fanout, const struct expansion *expansion,
     const int64_t *clients, size_t count, size_t most)
 {
-    for (size_t i = 0; i < count && !stop_requested(); i++) {
+    for (size_t i = 0; i < count && !stop_requested() && !has_ended(fanout); i++) {
         struct task *task = memory_new(1, sizeof(*task));
         const struct step *step = fanout->step;
         const char *error = NULL;
@@ -240,7 +253,7 @@ static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
     fanout->closed = true;
     pthread_cond_broadcast(&fanout->work);
     while (fanout->waiting > 0) {
-        if (stop_requested())
+        if (stop_requested() || fanout->ended)
             drop_waiting(fanout);
         else
             wait_tick(fanout);

@@ -288,14 +288,6 @@ static const char *host_job_name(struct iotify_call *call)
     return context_of(call)->run->job->options->name;
 }
 
-static void host_clients(struct iotify_call *call, int64_t *first, int64_t *count)
-{
-    const struct job_options *options = context_of(call)->run->job->options;
-
-    *first = options->first;
-    *count = options->count;
-}
-
 static const struct iotify_host online = {
     .struct_size = sizeof(struct iotify_host),
     .log = call_log,
@@ -312,7 +304,6 @@ static const struct iotify_host online = {
     .records = host_records,
     .records_write = host_records_write,
     .job_name = host_job_name,
-    .clients = host_clients,
     .without_socketpair = socketpair_without,
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,

@@ -35,6 +35,22 @@ enum iotify_result run_list_clients(struct run *run, const struct step *step, st
     return IOTIFY_OK;
 }
 
+size_t run_list_surplus(
+    struct run *run, const struct step *step, struct call *call, int64_t **clients)
+{
+    const struct job_options *options = run->job->options;
+    const struct connection *connection = &run->connections[step->owner - run->job->plugins];
+    size_t count = 0, kept = 0;
+
+    if (store_list_records(
+            run->store, call, step->owner->alias, connection->realm, clients, &count) != IOTIFY_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if ((*clients)[i] < options->first || (*clients)[i] >= options->first + options->count)
+            (*clients)[kept++] = (*clients)[i];
+    return kept;
+}
+
 /* One action under way: what its parts share. */
 struct action_run {
     struct run *run;
@@ -133,23 +149,6 @@ static void apply_to_all(struct action_run *action, const int64_t *clients, size
     progress_end();
 }
 
-/* The clients that have a record and are not among the job's any more, ascending. */
-static size_t list_surplus(struct action_run *action, struct call *call, int64_t **clients)
-{
-    const struct job_options *options = action->run->job->options;
-    const struct connection *connection =
-        &action->run->connections[action->step->owner - action->run->job->plugins];
-    size_t count = 0, kept = 0;
-
-    if (store_list_records(action->run->store, call, action->step->owner->alias, connection->realm,
-            clients, &count) != IOTIFY_OK)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        if ((*clients)[i] < options->first || (*clients)[i] >= options->first + options->count)
-            (*clients)[kept++] = (*clients)[i];
-    return kept;
-}
-
 /* Devices that an earlier run made and this job has no more: told of, or taken away. */
 static bool prune(struct action_run *action, const struct pipeline *pipeline)
 {
@@ -164,7 +163,7 @@ static bool prune(struct action_run *action, const struct pipeline *pipeline)
     bool good = true;
 
     call_init(&call, action->where);
-    count = list_surplus(action, &call, &clients);
+    count = run_list_surplus(action->run, action->step, &call, &clients);
     if (count && !action->run->prune) {
         log_write(IOTIFY_WARNING, action->where,
             "%zu devices that this job deployed, clients %lld to %lld, are not among its devices "

@@ -38,10 +38,12 @@ static bool ask(struct run *run, const struct step *step, const char *where, int
     run_call(run, &call, &context, step->owner, where, &counters);
     call.base.client = client;
     call.plan = plan;
-    call.base.arguments =
-        expansion_apply(expansion, run->script, (struct script_turn){.slot = -1, .client = client},
-            step->settings, step->options, run->job->directory, &call.arena, &error);
-    if (call.base.arguments)
+    /* Without expressions it is about a client that the job has no more. */
+    if (expansion)
+        call.base.arguments = expansion_apply(expansion, run->script,
+            (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
+            run->job->directory, &call.arena, &error);
+    if (!expansion || call.base.arguments)
         result = function(step->owner->instance, &call.base);
     else
         call_fail(&call.base, result, "Expression", "%s", error);
@@ -75,6 +77,36 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
         good = !stop_requested() && ask(run, step, where, clients[i], &expansion, function, plan);
     expansion_clear(&expansion);
     diagnostics_clear(&diagnostics);
+    call_clear(&call);
+    return good;
+}
+
+/* Devices that the job has no more: what --prune would take away, or what stays. */
+static bool plan_surplus(struct run *run, const struct pipeline *pipeline, const struct step *step,
+    struct forecast *plan)
+{
+    const char *where = place_of(run, pipeline, step);
+    struct forecast removal = {0};
+    struct call call;
+    int64_t *clients;
+    size_t count;
+    bool good = true;
+
+    if (!step->action->remove)
+        return true;
+    call_init(&call, where);
+    count = run_list_surplus(run, step, &call, &clients);
+    for (size_t i = 0; i < count && good; i++)
+        good = ask(
+            run, step, where, clients[i], NULL, step->action->plan, run->prune ? plan : &removal);
+    for (const struct forecast_change *change = removal.changes; change; change = change->next) {
+        forecast_add_change(plan, IOTIFY_KEEP_IT, "device that the job has no more (see --prune),",
+            change->first, NULL);
+        for (int64_t i = 1; i < change->count; i++)
+            forecast_add_change(plan, IOTIFY_KEEP_IT,
+                "device that the job has no more (see --prune),", change->last, NULL);
+    }
+    forecast_clear(&removal);
     call_clear(&call);
     return good;
 }
@@ -168,12 +200,13 @@ static void print_text(const struct forecast *plan, const char *pipeline, const 
 
 /* False after a log line. Adds the seconds that the step takes. */
 static bool print_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
-    bool text, json_t *steps, double *total)
+    bool text, json_t *steps, double *total, int64_t *blocked)
 {
     const char *slowest = NULL;
     struct forecast plan = {0};
     double seconds = 0;
-    bool good = planning_of_step(run, pipeline, step, step->action->plan, &plan);
+    bool good = planning_of_step(run, pipeline, step, step->action->plan, &plan) &&
+                plan_surplus(run, pipeline, step, &plan);
 
     if (good) {
         if (text)
@@ -184,6 +217,7 @@ static bool print_step(struct run *run, const struct pipeline *pipeline, const s
         json_array_append_new(steps, to_json(run, pipeline->name, step, &plan, seconds));
     }
     *total += seconds;
+    *blocked += forecast_count(&plan, IOTIFY_BLOCKED);
     forecast_clear(&plan);
     return good;
 }
@@ -206,6 +240,7 @@ bool planning_print(
     bool good = true, text = !json || strcmp(json, "-") != 0;
     json_t *steps = json_array(), *root;
     double seconds = 0;
+    int64_t blocked = 0;
 
     run->planning = true;
     for (size_t i = 0; i < count && good; i++) {
@@ -213,23 +248,25 @@ bool planning_print(
             const struct step *step = &pipelines[i]->steps[j];
 
             if (step->action && step->action->plan)
-                good = print_step(run, pipelines[i], step, text, steps, &seconds);
+                good = print_step(run, pipelines[i], step, text, steps, &seconds, &blocked);
         }
     }
     run->planning = false;
     if (good && text)
         printf("all together about %.0f s at the present limits; nothing was changed\n", seconds);
+    if (good && text && blocked)
+        printf("%lld would fail, see above\n", (long long)blocked);
     root = json_pack(
         "{s:s, s:f, s:o}", "job", run->job->options->name, "seconds", seconds, "plan", steps);
     good = good && (!json || write_json(json, root));
     json_decref(root);
-    return good;
+    return good && blocked == 0;
 }
 
 /* ------------------------------------------------------------------ recovery */
 
 /* Every device step of the job, asked for what the service has of it. */
-static bool recover_all(struct run *run, struct forecast *plan)
+static bool recover_all(struct run *run, struct forecast *plan, const struct step **last)
 {
     const struct job *job = run->job;
 
@@ -237,8 +274,10 @@ static bool recover_all(struct run *run, struct forecast *plan)
         for (size_t j = 0; j < job->pipelines[i].count; j++) {
             const struct step *step = &job->pipelines[i].steps[j];
 
-            if (step->action && step->action->recover &&
-                !planning_of_step(run, &job->pipelines[i], step, step->action->recover, plan))
+            if (!step->action || !step->action->recover)
+                continue;
+            *last = step;
+            if (!planning_of_step(run, &job->pipelines[i], step, step->action->recover, plan))
                 return false;
         }
     }
@@ -262,10 +301,12 @@ static bool take_lease(struct run *run)
 bool planning_recover(struct run *run, bool for_real, int64_t *found)
 {
     struct forecast plan = {0};
+    const struct step *step = NULL;
+    const char *slowest = NULL;
     bool good;
 
     run->planning = !for_real;
-    good = (!for_real || take_lease(run)) && recover_all(run, &plan);
+    good = (!for_real || take_lease(run)) && recover_all(run, &plan, &step);
     run->planning = false;
     *found = forecast_count(&plan, IOTIFY_DELETE_IT);
     if (good && !for_real) {
@@ -274,6 +315,8 @@ bool planning_recover(struct run *run, bool for_real, int64_t *found)
             print_change(change);
         if (!plan.changes)
             printf("  nothing of this job\n");
+        if (step)
+            print_calls(run, step, &plan, true, &slowest);
     }
     forecast_clear(&plan);
     return good;

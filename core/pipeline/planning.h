@@ -18,7 +18,7 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
 /*
  * Print what the steps of the pipelines would do: changes, calls by operation, and the time that
  * these take at the present limits. `json` (may be NULL) names a file that gets the same, "-" the
- * standard output. False after a log line.
+ * standard output. False after a log line, or when a step would fail.
  */
 bool planning_print(
     struct run *run, const struct pipeline *const *pipelines, size_t count, const char *json);

@@ -22,6 +22,8 @@ static bool check_owner(struct run *run, struct call *call)
     struct iotify_write write = {
         .kind = IOTIFY_CREATE, .key = store_note_key(call, "job"), .value = {name, strlen(name)}};
 
+    if (result == IOTIFY_NOT_FOUND && run->planning)
+        return true;
     if (result == IOTIFY_NOT_FOUND) {
         result = store_apply(run->store, call, &write, 1);
         if (result == IOTIFY_OK && write.result == IOTIFY_OK)
@@ -41,9 +43,36 @@ static bool check_owner(struct run *run, struct call *call)
     return false;
 }
 
-bool run_open(struct run *run, const struct job *job, struct summary *summary, struct call *call)
+/* Devices under a name that the job does not have would be passed over without a word. */
+static bool check_aliases(struct run *run, struct call *call)
 {
-    *run = (struct run){.job = job, .summary = summary};
+    const struct job *job = run->job;
+    const char **aliases = arena_array(&call->arena, job->plugin_count, sizeof(*aliases));
+    bool connects = false;
+    const char *other;
+
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        aliases[i] = job->plugins[i].alias;
+        connects = connects || job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR;
+    }
+    /* A job without connectors has no business with devices. */
+    if (!connects)
+        return true;
+    if (store_find_alias(run->store, call, aliases, job->plugin_count, &other) != IOTIFY_OK)
+        return false;
+    if (!other)
+        return true;
+    call_fail(&call->base, IOTIFY_CONFLICT, "OtherAlias",
+        "the store holds devices of the plugin alias \"%s\", which the job does not have; name the "
+        "connector so again, or run cleanup with a job that does",
+        other);
+    return false;
+}
+
+bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
+    struct call *call)
+{
+    *run = (struct run){.job = job, .summary = summary, .planning = looking};
     run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
@@ -54,7 +83,8 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, s
     if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
         return false;
     return check_owner(run, call) &&
-           store_unseal(run->store, call, &job->options->seal) == IOTIFY_OK;
+           store_unseal(run->store, call, &job->options->seal, !looking) == IOTIFY_OK &&
+           check_aliases(run, call);
 }
 
 void run_close(struct run *run)
@@ -86,8 +116,6 @@ static enum iotify_result check_realm(
         return IOTIFY_OK;
     if (result == IOTIFY_OK)
         result = store_list_records(run->store, call, plugin->alias, before.data, &clients, &count);
-    if (run->planning && !count)
-        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         return result;
     if (count)
@@ -95,6 +123,8 @@ static enum iotify_result check_realm(
             "the store holds %zu devices of account and region %s, and this run would use %s; "
             "run cleanup with the credentials, region and endpoints that deployed them",
             count, (const char *)before.data, realm);
+    if (run->planning)
+        return IOTIFY_OK;
     return store_apply(run->store, call, &write, 1);
 }
 

@@ -49,10 +49,11 @@ struct run {
 };
 
 /*
- * Open the store, and check that it belongs to this job. False after a message in `call`.
- * run_close() in either case.
+ * Open the store, and check that it belongs to this job; with `looking` nothing is written to it.
+ * False after a message in `call`. run_close() in either case.
  */
-bool run_open(struct run *run, const struct job *job, struct summary *summary, struct call *call);
+bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
+    struct call *call);
 void run_close(struct run *run);
 
 /*
@@ -77,6 +78,11 @@ const char *run_scope_name(const struct step *step);
 /* For whom a step's action is; a list in the call's arena. */
 enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
     const int64_t **clients, size_t *count);
+
+/* Clients that have a record and are not among the job's any more, ascending; in the call's arena.
+ */
+size_t run_list_surplus(
+    struct run *run, const struct step *step, struct call *call, int64_t **clients);
 
 /* Run one pipeline; false when a step failed or a stop was requested. */
 bool run_pipeline(struct run *run, const struct pipeline *pipeline);

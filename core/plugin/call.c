@@ -171,13 +171,6 @@ static const char *no_name(struct iotify_call *call)
     return "";
 }
 
-static void no_clients(struct iotify_call *call, int64_t *first, int64_t *count)
-{
-    (void)call;
-    *first = 0;
-    *count = 0;
-}
-
 static const struct iotify_host offline = {
     .struct_size = sizeof(struct iotify_host),
     .log = call_log,
@@ -194,7 +187,6 @@ static const struct iotify_host offline = {
     .records = no_records,
     .records_write = no_write,
     .job_name = no_name,
-    .clients = no_clients,
     .without_socketpair = socketpair_without,
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,

@@ -16,6 +16,7 @@
 #define VALID_SECONDS 60
 #define RENEW (15 * SECOND)
 #define TRIES_MAX 3
+#define HOME_SIZE 160
 
 struct lease {
     struct store *store;
@@ -41,7 +42,9 @@ static void read_line(const char *path, char *text, size_t size)
     text[strcspn(text, "\n")] = '\0';
 }
 
-/* When a process began, in ticks since the machine did: a number that comes again is another one.
+/*
+ * When a process began, in ticks since the machine did: a number that comes again is another one.
+ * 0: it cannot be told; -1: it has ended, and nobody has asked for its status yet.
  */
 static long long started_at(long pid)
 {
@@ -53,6 +56,8 @@ static long long started_at(long pid)
     read_line(path, line, sizeof(line));
     /* The name in parentheses may hold anything; 20 fields lie between it and the number. */
     at = strrchr(line, ')');
+    if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
+        return -1;
     for (int i = 0; at && i < 20; i++)
         at = strchr(at + 1, ' ');
     if (at)
@@ -60,21 +65,28 @@ static long long started_at(long pid)
     return ticks;
 }
 
-static void boot_id(char text[64])
+/* Where process numbers mean the same: this boot of the machine, and this namespace of processes.
+ */
+static void home(char text[HOME_SIZE])
 {
-    read_line("/proc/sys/kernel/random/boot_id", text, 64);
+    char boot[64], space[64] = "";
+
+    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+    if (readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
+        space[0] = '\0';
+    snprintf(text, HOME_SIZE, "%s %s", boot, space);
 }
 
 /* What this process writes. */
 static char *own_text(void)
 {
-    char boot[64], host[128] = "";
+    char boot[HOME_SIZE], host[128] = "";
     json_t *json;
     char *text;
 
-    boot_id(boot);
+    home(boot);
     gethostname(host, sizeof(host) - 1);
-    json = json_pack("{s:s?, s:s, s:I, s:I, s:I}", "host", host, "boot", boot, "pid",
+    json = json_pack("{s:s?, s:s, s:I, s:I, s:I}", "host", host, "home", boot, "pid",
         (json_int_t)getpid(), "started", (json_int_t)started_at(getpid()), "expires",
         (json_int_t)time(NULL) + VALID_SECONDS);
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
@@ -87,17 +99,20 @@ static char *own_text(void)
 /* May the lease that this text describes be taken over? */
 static bool is_over(const json_t *json)
 {
-    const char *boot = json_string_value(json_object_get(json, "boot"));
+    const char *where = json_string_value(json_object_get(json, "home"));
     long pid = (long)json_integer_value(json_object_get(json, "pid"));
-    char own_boot[64];
+    char own_home[HOME_SIZE];
+    long long started;
 
     if (json_integer_value(json_object_get(json, "expires")) < (json_int_t)time(NULL))
         return true;
-    boot_id(own_boot);
-    if (!boot || !*boot || strcmp(boot, own_boot) != 0)
+    home(own_home);
+    if (!where || strcmp(where, own_home) != 0)
         return false;
-    return (kill((pid_t)pid, 0) != 0 && errno == ESRCH) ||
-           started_at(pid) != json_integer_value(json_object_get(json, "started"));
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
+        return true;
+    started = started_at(pid);
+    return started != 0 && started != json_integer_value(json_object_get(json, "started"));
 }
 
 /* ------------------------------------------------------------------ renewing */

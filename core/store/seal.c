@@ -24,6 +24,7 @@
 #define MARK "\x89ISE\x01"
 #define MARK_SIZE (sizeof(MARK) - 1)
 #define OVERHEAD (MARK_SIZE + NONCE_SIZE + TAG_SIZE)
+_Static_assert(OVERHEAD == SEAL_OVERHEAD, "the header says how much longer a sealed value is");
 /* scrypt: 16 MiB and some 50 ms for a guess. */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
@@ -183,6 +184,7 @@ static bool write_all(int descriptor, const char *text)
 {
     size_t size = strlen(text);
 
+    errno = ENOSPC; /* of a write that is cut short */
     return write(descriptor, text, size) == (ssize_t)size && fsync(descriptor) == 0;
 }
 
@@ -214,9 +216,11 @@ static enum iotify_result make_key_file(struct call *call, const char *path)
     text[sizeof(text) - 2] = '\n';
     text[sizeof(text) - 1] = '\0';
     snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
-    descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(temporary);
+    descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0 || !write_all(descriptor, text) ||
-        (link(temporary, path) != 0 && errno != EEXIST))
+        (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) != 0 &&
+            link(temporary, path) != 0 && errno != EEXIST))
         result = cannot(call, "make", path);
     if (descriptor >= 0) {
         close(descriptor);
@@ -349,7 +353,7 @@ static enum iotify_result check_note(
     if (strcmp(with, words[settings->with]) != 0)
         return call_fail(&call->base, IOTIFY_INVALID, "SealDiffers",
             "the store was made with seal.with: %s, and the job says %s; a store keeps the one "
-            "that it was made with",
+            "that it was made with. To change it, run cleanup, then delete the store",
             with, words[settings->with]);
     return IOTIFY_OK;
 }
@@ -423,8 +427,13 @@ static bool derive_nonce(const struct seal *seal, const char *key, struct iotify
 enum iotify_result seal_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes value, struct iotify_bytes *out)
 {
-    unsigned char nonce[NONCE_SIZE], *box = arena_alloc(&call->arena, OVERHEAD + value.size);
+    unsigned char nonce[NONCE_SIZE], *box;
 
+    if (value.size > IOTIFY_VALUE_MAX - OVERHEAD)
+        return call_fail(&call->base, IOTIFY_INVALID, "TooLarge",
+            "a value of %zu bytes is too large for the store; at most %zu fit", value.size,
+            IOTIFY_VALUE_MAX - OVERHEAD);
+    box = arena_alloc(&call->arena, OVERHEAD + value.size);
     memcpy(box, MARK, MARK_SIZE);
     if (!derive_nonce(seal, key, value, nonce) ||
         !encrypt(seal->keys, nonce, key, value, box + MARK_SIZE))

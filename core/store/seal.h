@@ -26,6 +26,9 @@ struct seal_settings {
 #define SEAL_KEY_VARIABLE "IOTIFY_SEAL_KEY"
 #define SEAL_PASSPHRASE_VARIABLE "IOTIFY_SEAL_PASSPHRASE"
 
+/* Bytes that a sealed value has more. */
+#define SEAL_OVERHEAD 33
+
 struct seal;
 
 /*
@@ -49,7 +52,10 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
 /* Wipes the keys; NULL is fine. */
 void seal_free(struct seal *seal);
 
-/* The sealed form of a value, in the call's arena. */
+/*
+ * The sealed form of a value, in the call's arena. IOTIFY_INVALID when it is longer than
+ * IOTIFY_VALUE_MAX less SEAL_OVERHEAD.
+ */
 enum iotify_result seal_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes value, struct iotify_bytes *out);
 /*

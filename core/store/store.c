@@ -110,12 +110,14 @@ static enum iotify_result make_seal(
 }
 
 static enum iotify_result find_seal(
-    struct store *store, struct call *call, const struct seal_settings *settings)
+    struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
     const char *key = store_note_key(call, "seal");
     struct iotify_bytes note;
     enum iotify_result result = store_get(store, call, key, &note);
 
+    if (result == IOTIFY_NOT_FOUND && !make)
+        return check_new(store, call);
     if (result == IOTIFY_NOT_FOUND) {
         result = make_seal(store, call, settings, key);
         if (result != IOTIFY_EXISTS)
@@ -126,9 +128,10 @@ static enum iotify_result find_seal(
 }
 
 enum iotify_result store_unseal(
-    struct store *store, struct call *call, const struct seal_settings *settings)
+    struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
-    enum iotify_result result = store_durable(store) ? find_seal(store, call, settings) : IOTIFY_OK;
+    enum iotify_result result =
+        store_durable(store) ? find_seal(store, call, settings, make) : IOTIFY_OK;
 
     seal_forget();
     return result;
@@ -423,6 +426,49 @@ enum iotify_result store_list_glob(struct store *store, struct call *call,
     void (*found)(void *argument, const char *key), void *argument)
 {
     return scan_all(store, call, GLOB, found, argument);
+}
+
+/* The next alias after `key`, a record's without the prefix: '0' is the byte behind '/'. */
+struct first {
+    struct arena *arena;
+    const char *key;
+};
+
+static void keep_first(void *argument, const char *key)
+{
+    struct first *first = argument;
+
+    first->key = arena_string(first->arena, key + strlen(RECORD));
+}
+
+enum iotify_result store_find_alias(struct store *store, struct call *call,
+    const char *const *aliases, size_t count, const char **other)
+{
+    struct first first = {&call->arena, NULL};
+    const char *after = NULL;
+    enum iotify_result result;
+
+    *other = NULL;
+    for (;;) {
+        bool known = false;
+        char *alias;
+
+        first.key = NULL;
+        enter(store);
+        result = store->plugin->storage.scan(
+            store->instance, &call->base, RECORD, after, 1, keep_first, &first);
+        leave(store);
+        if (result != IOTIFY_OK || !first.key)
+            return result;
+        alias = arena_copy(&call->arena, first.key, strcspn(first.key, "/"));
+        for (size_t i = 0; i < count; i++)
+            known = known || strcmp(aliases[i], alias) == 0;
+        if (!known) {
+            *other = alias;
+            return IOTIFY_OK;
+        }
+        after = arena_format(&call->arena, RECORD "%s0", alias);
+    }
 }
 
 struct clients {

@@ -20,10 +20,11 @@ void store_close(struct store *store);
 
 /*
  * Before anything but notes is read or written: take the seal that the store was made with, or
- * give a new store one. A store that does not outlive the process needs none. `call` tells why not.
+ * with `make` give a new store one; nothing can be written without. A store that does not outlive
+ * the process needs none. `call` tells why not.
  */
 enum iotify_result store_unseal(
-    struct store *store, struct call *call, const struct seal_settings *settings);
+    struct store *store, struct call *call, const struct seal_settings *settings, bool make);
 
 /* Does a write survive a loss of power? */
 bool store_durable(const struct store *store);
@@ -46,6 +47,9 @@ enum iotify_result store_apply(
 /* Call `found` for each glob key, sorted. */
 enum iotify_result store_list_glob(struct store *store, struct call *call,
     void (*found)(void *argument, const char *key), void *argument);
+/* The alias of a connector that has records here and is not among these; NULL: there is none. */
+enum iotify_result store_find_alias(struct store *store, struct call *call,
+    const char *const *aliases, size_t count, const char **other);
 /* The clients that have a record of this connector, in the call's arena, ascending. */
 enum iotify_result store_list_records(struct store *store, struct call *call, const char *alias,
     const char *realm, int64_t **clients, size_t *count);

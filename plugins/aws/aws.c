@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugins/aws/device_plan.h"
+#include "plugins/aws/permit.h"
 #include "plugins/aws/profile.h"
 #include "plugins/aws/stray.h"
 
@@ -202,8 +203,9 @@ static void instance_close(void *given)
     iotify_buffer_clear(&instance->endpoint);
     iotify_buffer_clear(&instance->sts_endpoint);
     iotify_buffer_clear(&instance->quotas_endpoint);
-    stray_free(instance->strays);
+    stray_reset(instance);
     device_view_free(instance->view);
+    claims_clear(&instance->claims);
     pthread_mutex_destroy(&instance->strays_mutex);
     pthread_mutex_destroy(&instance->mutex);
     free(instance);
@@ -303,6 +305,7 @@ static enum iotify_result instance_open(struct iotify_call *call, const void *op
     instance->options = options;
     pthread_mutex_init(&instance->mutex, NULL);
     pthread_mutex_init(&instance->strays_mutex, NULL);
+    claims_init(&instance->claims);
     iotify_buffer_init(&instance->region, TEXT_MAX);
     iotify_buffer_init(&instance->endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
@@ -410,6 +413,12 @@ static double instance_rate(void *given, const char *operation, bool *known)
     return aws_default_rate(operation);
 }
 
+static void instance_permit(void *given, struct iotify_call *call)
+{
+    (void)given;
+    permit_connector(call);
+}
+
 /* One statement for each resource; the permissions come sorted by it. */
 static enum iotify_result instance_grant(void *given, struct iotify_call *call,
     const struct iotify_permission *permissions, size_t count, const char **document)
@@ -447,6 +456,7 @@ static const struct iotify_connector operations = {
     .connect = instance_connect,
     .endpoint = instance_endpoint,
     .rate = instance_rate,
+    .permit = instance_permit,
     .grant = instance_grant,
 };
 

@@ -8,6 +8,7 @@
 #include <iotify/buffer.h>
 #include <iotify/connector.h>
 
+#include "plugins/aws/claim.h"
 #include "plugins/aws/client.h"
 
 #define AWS_DEFAULT_TYPE "iotify_type"
@@ -39,6 +40,7 @@ struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
     bool group_has_policy;             /* the policy is attached to the group, not to devices */
     const char *thing, *key, *cert;    /* of the device step, before expansion */
+    bool adopt;                        /* things of others may be used */
 };
 
 struct stray_list; /* stray.c */
@@ -53,6 +55,7 @@ struct aws_instance {
     double account_rates[AWS_OPERATIONS]; /* the account's quotas; 0: not known */
     pthread_mutex_t mutex;                /* guards the account */
     char account[24];                     /* "" until known */
+    struct claims claims;                 /* names of the step under way */
     pthread_mutex_t strays_mutex;         /* guards the next */
     struct stray_list *strays;            /* NULL until asked for */
     struct aws_view *view;                /* of planning, which has one thread */

@@ -274,15 +274,6 @@ bool certificate_make_request(
     return good;
 }
 
-bool certificate_id(const char *text, char id[65])
-{
-    X509 *certificate = parse_certificate(text);
-    bool good = digest_certificate(certificate, id);
-
-    X509_free(certificate);
-    return good;
-}
-
 static bool digest_key(EVP_PKEY *key, char id[65])
 {
     unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];

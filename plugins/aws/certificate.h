@@ -10,15 +10,14 @@
 bool certificate_make_key(struct iotify_buffer *key);
 /*
  * A new P-256 key and a certificate for it, signed by itself, both PEM: subject CN, valid from
- * yesterday for years; and the certificate's identifier.
+ * yesterday for years; and AWS's
+ * identifier of the certificate, the SHA-256 of its DER form.
  */
 bool certificate_make(const char *common_name, int years, struct iotify_buffer *key,
     struct iotify_buffer *certificate, char id[65]);
 /* A signing request for the key, PEM. */
 bool certificate_make_request(
     const char *key, const char *common_name, struct iotify_buffer *request);
-/* SHA-256 of the DER form: AWS's certificateId. */
-bool certificate_id(const char *certificate, char id[65]);
 /* SHA-256 of the public key's DER form, of a certificate and of a private key. */
 bool certificate_key_id(const char *certificate, char id[65]);
 bool certificate_public_id(const char *key, char id[65]);

@@ -83,6 +83,21 @@ static void build_query(const struct aws_request *request, struct iotify_buffer 
     }
 }
 
+/* What is not there must not be taken for nothing: an empty list is a list. */
+static enum iotify_result check_answer(struct iotify_call *call, struct sending *sending)
+{
+    const struct aws_form *form = aws_operation_form(sending->request->operation);
+    const json_t *member =
+        form->member ? json_object_get(sending->request->answer, form->member) : NULL;
+
+    if (!form->member || (member && json_typeof(member) == form->type))
+        return IOTIFY_OK;
+    sending->exchange.uncertain = true;
+    return call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+        "%s: the answer has no \"%s\"; is there a proxy between here and AWS?", form->name,
+        form->member);
+}
+
 static enum iotify_result send_once(struct iotify_call *call, void *argument)
 {
     struct sending *sending = argument;
@@ -106,6 +121,8 @@ static enum iotify_result send_once(struct iotify_call *call, void *argument)
                 sending->request->answer ? "another type" : error.text);
         }
     }
+    if (result == IOTIFY_OK)
+        result = check_answer(call, sending);
     sending->request->uncertain = sending->request->uncertain || sending->exchange.uncertain;
     http_response_clear(&response);
     return result;
@@ -145,6 +162,11 @@ enum iotify_result aws_send(
         explicit_bzero(body, strlen(body));
     free(body);
     return result;
+}
+
+int64_t aws_now(struct aws_client *client)
+{
+    return exchange_now(&client->exchanger);
 }
 
 /* ------------------------------------------------------------------ STS */

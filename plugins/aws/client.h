@@ -40,6 +40,7 @@ enum aws_operation {
     AWS_LIST_TARGETS_FOR_POLICY,
     AWS_LIST_THINGS,
     AWS_LIST_THINGS_IN_THING_GROUP,
+    AWS_LIST_THING_GROUPS_FOR_THING,
     AWS_LIST_THING_PRINCIPALS,
     AWS_REGISTER_CERTIFICATE_WITHOUT_CA,
     AWS_REGISTER_THING,
@@ -111,9 +112,15 @@ enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *cal
 struct aws_form {
     const char *name, *method, *path;
     double rate; /* the default */
-    bool once;   /* what a second request makes, or answers, is another thing: see http.h */
+    /* What a success answers at least, and of which type; NULL: nothing. */
+    const char *member;
+    json_type type;
+    bool once; /* what a second request makes, or answers, is another thing: see http.h */
 };
 const struct aws_form *aws_operation_form(enum aws_operation operation);
+/* AWS's time, seconds since 1970, as its last answer told it. */
+int64_t aws_now(struct aws_client *client);
+
 const char *aws_operation_name(enum aws_operation operation);
 /* AWS_OPERATIONS when there is none of this name. */
 enum aws_operation aws_operation_by_name(const char *name);

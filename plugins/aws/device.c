@@ -8,7 +8,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "plugins/aws/device_plan.h"
 #include "plugins/aws/issue.h"
@@ -45,11 +44,23 @@ static const struct iotify_setting items[] = {
 #undef AT
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct device_options);
 
+static bool differs(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
 static enum iotify_result prepare(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
 
+    if (instance->names.thing && (differs(instance->names.thing, options->thing) ||
+                                     differs(instance->names.key, options->key) ||
+                                     differs(instance->names.cert, options->cert)))
+        return call->host->fail_setting(call, "thing",
+            "another device step of this connector names its things or keys differently; use a "
+            "second alias with use: aws-iot for them");
+    instance->names.adopt = instance->names.adopt || options->adopt;
     instance->names.thing = options->thing;
     instance->names.key = options->key;
     instance->names.cert = options->cert;
@@ -88,37 +99,47 @@ void device_wanted(const struct aws_instance *instance, const struct device_opti
         record->policy = NULL;
 }
 
-static bool differs(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") != 0;
-}
-
 static const char *or_none(const char *text)
 {
     return text ? text : "(none)";
+}
+
+enum device_difference device_compare(const struct record *record, const struct record *wanted)
+{
+    if (differs(record->key_name, wanted->key_name) ||
+        differs(record->certificate_name, wanted->certificate_name))
+        return DIFFERS_IN_KEYS;
+    if (differs(record->thing, wanted->thing))
+        return DIFFERS_IN_THING;
+    if (differs(record->type, wanted->type) || differs(record->group, wanted->group) ||
+        differs(record->policy, wanted->policy))
+        return DIFFERS_IN_SHARED;
+    return DIFFERS_NOT;
 }
 
 /* A record that was begun belongs to what it names: the job must still say the same. */
 static enum iotify_result check_record(
     struct iotify_call *call, const struct record *record, const struct record *wanted)
 {
-    if (differs(record->key_name, wanted->key_name) ||
-        differs(record->certificate_name, wanted->certificate_name))
+    switch (device_compare(record, wanted)) {
+    case DIFFERS_NOT:
+        break;
+    case DIFFERS_IN_KEYS:
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherKeys",
             "the keys of %s are stored as %s and %s, not as %s and %s; run cleanup first",
             record->thing, record->key_name, record->certificate_name, wanted->key_name,
             wanted->certificate_name);
-    if (differs(record->thing, wanted->thing))
+    case DIFFERS_IN_THING:
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherThing",
             "this client was deployed as %s, not as %s; run cleanup first", record->thing,
             wanted->thing);
-    if (differs(record->type, wanted->type) || differs(record->group, wanted->group) ||
-        differs(record->policy, wanted->policy))
+    case DIFFERS_IN_SHARED:
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherShared",
             "%s was deployed with the type %s, group %s and policy %s, not with %s, %s and %s; run "
             "cleanup first",
             record->thing, or_none(record->type), or_none(record->group), or_none(record->policy),
             or_none(wanted->type), or_none(wanted->group), or_none(wanted->policy));
+    }
     return IOTIFY_OK;
 }
 
@@ -149,14 +170,38 @@ static enum iotify_result check_there(
 
 /* ------------------------------------------------------------------ the action */
 
+/* The record of a removal is used again for a new device: this is its proof. */
+static enum iotify_result confirm_gone(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+
+    if (!record->certificate_id)
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.answer);
+    if (result == IOTIFY_NOT_FOUND)
+        return IOTIFY_OK;
+    return result == IOTIFY_OK ? call->host->fail(call, IOTIFY_CONFLICT, "StillThere",
+                                     "the certificate that %s had before is still there; run the "
+                                     "same command again",
+                                     record->thing)
+                               : result;
+}
+
 /* What is there of the device already; a removal that was interrupted is finished first. */
 static enum iotify_result find_record(struct aws_instance *instance, struct iotify_call *call,
     const struct record *wanted, struct record *record)
 {
     enum iotify_result result = record_load(call, record);
 
-    if (result == IOTIFY_OK && record->state == RECORD_DELETING)
+    if (result == IOTIFY_OK && record->state == RECORD_DELETING) {
         result = removal_of_record(instance, call, record);
+        if (result == IOTIFY_OK)
+            result = confirm_gone(instance, call, record);
+    }
     if (result != IOTIFY_OK)
         return result;
     if (record->doubt)
@@ -166,17 +211,45 @@ static enum iotify_result find_record(struct aws_instance *instance, struct ioti
 
         *record = *wanted;
         record->stored = stored;
-        record->created = (int64_t)time(NULL);
+        record->created = aws_now(instance->client);
         return IOTIFY_OK;
     }
     return check_record(call, record, wanted);
 }
 
-static enum iotify_result begin(void *given, struct iotify_call *call)
+/* The expressions of two clients may come to the same name. */
+static enum iotify_result claim_names(struct aws_instance *instance, struct iotify_call *call)
 {
     const struct device_options *options = call->arguments;
+    const struct {
+        const char *setting, *kind, *name;
+    } names[] = {{"thing", "thing", options->thing}, {"key", "glob", options->key},
+        {"cert", "glob", options->cert}};
 
-    return options->issuer == ISSUER_AWS ? stray_open_window(given, call) : IOTIFY_OK;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!claims_take(&instance->claims, names[i].kind, names[i].name))
+            return call->host->fail(call, IOTIFY_INVALID, "SameName",
+                "\"%s\" comes to \"%s\" for another client or setting too; each needs a name of "
+                "its "
+                "own",
+                names[i].setting, names[i].name);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result begin(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+    size_t left;
+    enum iotify_result result;
+
+    stray_reset(instance);
+    claims_reset(&instance->claims);
+    /* What a cleanup took away is proven gone before its records are used again. */
+    result = removal_prove(given, call, &left);
+    if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
+        return result;
+    return stray_open_window(given, call);
 }
 
 static enum iotify_result apply(void *given, struct iotify_call *call)
@@ -189,7 +262,9 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
     device_wanted(instance, options, &wanted);
-    result = find_record(instance, call, &wanted, &record);
+    result = claim_names(instance, call);
+    if (result == IOTIFY_OK)
+        result = find_record(instance, call, &wanted, &record);
     if (result == IOTIFY_OK && record.state == RECORD_READY) {
         result = check_there(instance, call, &record);
         return result == IOTIFY_OK ? record_restore_glob(call, &record) : result;
@@ -213,7 +288,7 @@ static enum iotify_result conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = stray_conclude(given, call);
 
-    return result == IOTIFY_OK ? removal_prove(given, call) : result;
+    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
 }
 
 static void estimate(void *given, struct iotify_call *call)
@@ -223,7 +298,6 @@ static void estimate(void *given, struct iotify_call *call)
 
 static void permit(void *given, struct iotify_call *call)
 {
-    permit_always(call);
     permit_device(call, given, call->arguments);
     /* What was taken away half, by this run or another, is taken away whole; --prune too. */
     permit_removal(call, given);

@@ -92,8 +92,14 @@ static enum iotify_result view_account(struct aws_instance *instance, struct iot
 static const char *obstacle_of_record(
     const struct aws_view *view, const struct record *record, const struct record *wanted)
 {
-    if (strcmp(record->thing, wanted->thing) != 0)
-        return "deployed under another name; run cleanup first";
+    static const char *const words[] = {
+        [DIFFERS_IN_KEYS] = "its keys are stored under other names; run cleanup first",
+        [DIFFERS_IN_THING] = "deployed under another name; run cleanup first",
+        [DIFFERS_IN_SHARED] = "deployed with another type, group or policy; run cleanup first"};
+    enum device_difference difference = device_compare(record, wanted);
+
+    if (difference != DIFFERS_NOT)
+        return words[difference];
     if (record->state == RECORD_READY &&
         !json_object_get(view->certificates, record->certificate_id))
         return "its certificate is not there any more; run cleanup first";
@@ -135,10 +141,13 @@ enum iotify_result device_plan(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
-    enum iotify_result result = view_account(instance, call);
+    enum iotify_result result;
     struct record record, wanted;
     const char *why;
 
+    if (!options)
+        return removal_plan(instance, call);
+    result = view_account(instance, call);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)
@@ -197,12 +206,14 @@ enum iotify_result device_recover(void *given, struct iotify_call *call)
         return result;
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
         call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
+        removal_calls(call, instance, 1);
         return IOTIFY_UNCHANGED;
     }
     attributes = json_object_get(instance->view->things, options->thing);
     if (!attributes || !*aws_text(attributes, THING_CERTIFICATE))
         return IOTIFY_UNCHANGED;
     call->host->plan_change(call, IOTIFY_DELETE_IT, "device", options->thing, NULL);
+    removal_calls(call, instance, 1);
     wanted.stored = record.stored;
     wanted.state = RECORD_DELETING;
     wanted.certificate_id = aws_keep(call, aws_text(attributes, THING_CERTIFICATE));

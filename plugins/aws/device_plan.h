@@ -9,6 +9,10 @@
 void device_wanted(const struct aws_instance *instance, const struct device_options *options,
     struct record *record);
 
+/* In what a device that was begun differs from what the job says now. */
+enum device_difference { DIFFERS_NOT, DIFFERS_IN_KEYS, DIFFERS_IN_THING, DIFFERS_IN_SHARED };
+enum device_difference device_compare(const struct record *record, const struct record *wanted);
+
 /* See iotify_action: plan and recover of the device step. One listing serves all clients. */
 enum iotify_result device_plan(void *instance, struct iotify_call *call);
 enum iotify_result device_recover(void *instance, struct iotify_call *call);

@@ -48,6 +48,26 @@ static size_t add_header(
     return count + 1;
 }
 
+/* Every answer tells the service's time. */
+static void note_clock(struct exchanger *exchanger, const struct http_response *response)
+{
+    if (response->date == 0)
+        return;
+    pthread_mutex_lock(&exchanger->mutex);
+    exchanger->ahead = response->date - (int64_t)time(NULL);
+    pthread_mutex_unlock(&exchanger->mutex);
+}
+
+int64_t exchange_now(struct exchanger *exchanger)
+{
+    int64_t ahead;
+
+    pthread_mutex_lock(&exchanger->mutex);
+    ahead = exchanger->ahead;
+    pthread_mutex_unlock(&exchanger->mutex);
+    return (int64_t)time(NULL) + ahead;
+}
+
 /* Sign and send once. False when signing failed. */
 static bool exchange_once(struct exchanger *exchanger, const struct exchange *exchange,
     const struct credentials *credentials, int64_t skew, struct http_response *response)
@@ -99,6 +119,7 @@ static bool exchange_once(struct exchanger *exchanger, const struct exchange *ex
             .body_size = exchange->body_size,
             .once = exchange->once};
         http_send(exchanger->http, &request, response);
+        note_clock(exchanger, response);
     }
     iotify_buffer_clear(&url);
     iotify_buffer_clear(&names);
@@ -163,8 +184,7 @@ static enum iotify_result classify(
     }
     if (status >= 500)
         return IOTIFY_TRANSIENT;
-    if (status == 404)
-        return IOTIFY_NOT_FOUND;
+    /* A 404 without AWS's code is a proxy's, and says nothing about what AWS has. */
     return status == 401 || status == 403 ? IOTIFY_DENIED : IOTIFY_INVALID;
 }
 

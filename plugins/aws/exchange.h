@@ -17,7 +17,8 @@ struct exchanger {
     struct http *http;
     struct credential_chain *credentials;
     pthread_mutex_t mutex;
-    int64_t skew; /* seconds that the service's clock is ahead of ours */
+    int64_t skew;  /* seconds that signatures are dated ahead of our clock */
+    int64_t ahead; /* seconds that the service's clock was ahead of ours last */
 };
 
 /* What goes over the wire, whatever the service. */
@@ -33,6 +34,9 @@ struct exchange {
     bool once;             /* sent again it would make something more */
     bool uncertain;        /* set: nobody knows whether the service did it */
 };
+
+/* The service's time, seconds since 1970: ours until anything was answered. */
+int64_t exchange_now(struct exchanger *exchanger);
 
 /*
  * Sign, send and wait; once more each for a clock that was off and for credentials that expired.

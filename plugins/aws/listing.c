@@ -19,7 +19,13 @@ enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
 
         result = aws_send(client, call, request);
         if (result == IOTIFY_OK) {
+            const char *last = request->query[AWS_QUERY_MAX - 1].value;
+
             token = aws_text(request->answer, next);
+            if (*token && ((last && strcmp(last, token) == 0) || i + 1 == PAGES_MAX))
+                result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+                    "%s: the listing does not come to an end",
+                    aws_operation_name(request->operation));
             more = page(argument, request->answer) && *token;
             request->query[AWS_QUERY_MAX - 1].name = parameter;
             request->query[AWS_QUERY_MAX - 1].value = more ? aws_keep(call, token) : NULL;
@@ -48,7 +54,6 @@ static bool on_certificates(void *argument, const json_t *answer)
         const json_t *item = json_array_get(list, i);
         const struct listed_certificate certificate = {.id = aws_text(item, "certificateId"),
             .arn = aws_text(item, "certificateArn"),
-            .active = strcmp(aws_text(item, "status"), "ACTIVE") == 0,
             .status = aws_text(item, "status")};
         const json_t *created = json_object_get(item, "creationDate");
 

@@ -8,9 +8,7 @@
 #define LISTING_MARGIN 600
 
 struct listed_certificate {
-    const char *id, *arn;
-    bool active;
-    const char *status;
+    const char *id, *arn, *status;
 };
 
 /*

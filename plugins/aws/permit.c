@@ -43,8 +43,9 @@ void permit_all(struct iotify_call *call, const struct aws_instance *instance,
     iotify_buffer_clear(&arn);
 }
 
-void permit_always(struct iotify_call *call)
+void permit_connector(struct iotify_call *call)
 {
+    call->host->permit(call, "iot:DescribeEndpoint", "*");
     call->host->permit(call, "sts:GetCallerIdentity", "*");
     call->host->permit(call, "servicequotas:ListServiceQuotas", "*");
 }
@@ -78,7 +79,8 @@ void permit_device(struct iotify_call *call, const struct aws_instance *instance
     if (type)
         permit_all(call, instance, ACTIONS("CreateThing"), "thingtype", type);
     if (options->adopt)
-        permit_all(call, instance, ACTIONS("UpdateThing"), "thing", options->thing);
+        permit_all(call, instance, ACTIONS("UpdateThing", "ListThingGroupsForThing"), "thing",
+            options->thing);
     if (options->register_thing)
         permit_all(call, instance, ACTIONS("RegisterThing"), NULL, NULL);
     if (policy)
@@ -92,6 +94,7 @@ void permit_device(struct iotify_call *call, const struct aws_instance *instance
 void permit_removal(struct iotify_call *call, const struct aws_instance *instance)
 {
     const char *thing = instance->names.thing ? instance->names.thing : "*";
+    const char *group = instance->names.group;
 
     permit_all(call, instance, ACTIONS("ListCertificates", "ListThings", "DetachThingPrincipal"),
         NULL, NULL);
@@ -100,4 +103,14 @@ void permit_removal(struct iotify_call *call, const struct aws_instance *instanc
         "cert", "*");
     permit_all(call, instance, ACTIONS("ListThingPrincipals", "DescribeThing", "DeleteThing"),
         "thing", thing);
+    /* A cleanup without the store lists the group. */
+    if (group)
+        permit_all(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);
+    if (!instance->names.adopt)
+        return;
+    permit_all(call, instance, ACTIONS("UpdateThing"), "thing", thing);
+    if (group) {
+        permit_all(call, instance, ACTIONS("RemoveThingFromThingGroup"), "thing", thing);
+        permit_all(call, instance, ACTIONS("RemoveThingFromThingGroup"), "thinggroup", group);
+    }
 }

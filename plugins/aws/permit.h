@@ -4,8 +4,8 @@
 
 #include "plugins/aws/aws.h"
 
-/* Each run of a step: who am I, and what are my quotas. */
-void permit_always(struct iotify_call *call);
+/* Each run: who am I, what are my quotas, and where do devices connect. */
+void permit_connector(struct iotify_call *call);
 /* `actions` without the prefix "iot:", ends with NULL; NULL `resource`: any. */
 void permit_all(struct iotify_call *call, const struct aws_instance *instance,
     const char *const *actions, const char *kind, const char *resource);

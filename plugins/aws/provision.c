@@ -82,17 +82,48 @@ static json_t *attributes_of(struct iotify_call *call, const struct record *reco
         record->certificate_id);
 }
 
-/* A thing that was there is used as it is, but for a mark; that it was is stored first. */
+struct membership {
+    const char *group;
+    bool member;
+};
+
+static bool look_for_group(void *argument, const json_t *answer)
+{
+    struct membership *membership = argument;
+    const json_t *groups = json_object_get(answer, "thingGroups");
+
+    for (size_t i = 0; i < json_array_size(groups) && !membership->member; i++)
+        membership->member =
+            strcmp(aws_text(json_array_get(groups, i), "groupName"), membership->group) == 0;
+    return !membership->member;
+}
+
+/* That the thing was there, and perhaps in the group, is stored before it is touched. */
+static enum iotify_result note_adoption(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_LIST_THING_GROUPS_FOR_THING, .name = record->thing};
+    struct membership membership = {record->group, false};
+    enum iotify_result result = IOTIFY_OK;
+
+    if (record->group)
+        result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
+            look_for_group, &membership);
+    if (result != IOTIFY_OK)
+        return result;
+    record->adopted = true;
+    record->member = membership.member;
+    return record_save(call, record, false);
+}
+
+/* A thing that was there is used as it is, but for a mark. */
 static enum iotify_result take_in(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = record->adopted ? IOTIFY_OK : note_adoption(instance, call, record);
 
-    if (!record->adopted) {
-        record->adopted = true;
-        result = record_save(call, record, false);
-    }
     if (result != IOTIFY_OK)
         return result;
     request.body = json_pack("{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED,
@@ -128,8 +159,8 @@ static enum iotify_result replace_leftover(
 
 /* Whose is the thing that is there? */
 struct found_thing {
-    char job[80], certificate[80]; /* "" where it bears none */
-    bool gone;                     /* there is no such certificate */
+    char job[80], certificate[80], adopted[80]; /* "" where it bears none */
+    bool gone;                                  /* there is no such certificate */
 };
 
 static enum iotify_result look_at_thing(struct aws_instance *instance, struct iotify_call *call,
@@ -143,6 +174,7 @@ static enum iotify_result look_at_thing(struct aws_instance *instance, struct io
     snprintf(found->job, sizeof(found->job), "%s", aws_text(attributes, THING_JOB));
     snprintf(found->certificate, sizeof(found->certificate), "%s",
         aws_text(attributes, THING_CERTIFICATE));
+    snprintf(found->adopted, sizeof(found->adopted), "%s", aws_text(attributes, THING_ADOPTED));
     json_decref(request.answer);
     if (result != IOTIFY_OK || !*found->certificate)
         return result;
@@ -169,6 +201,10 @@ static enum iotify_result use_other_thing(struct aws_instance *instance, struct 
             "the thing %s is there already and was made by the job %s with another store; clean "
             "that up (cleanup --from-aws), or set another name under thing:",
             record->thing, *found.job ? found.job : "(unknown)");
+    if (options->adopt && *found.adopted && strcmp(found.adopted, record->certificate_id) != 0)
+        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+            "the thing %s is in use by another job already; set another name under thing:",
+            record->thing);
     if (options->adopt)
         return take_in(instance, call, record);
     return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",

@@ -29,10 +29,15 @@ enum iotify_result removal_of_record(
     struct aws_instance *instance, struct iotify_call *call, struct record *record);
 
 /*
- * Show by listings that nothing is left of what tombstones name, then delete them. Call of the job.
- * IOTIFY_FAILED when something is: its records say DELETING again.
+ * Show by listings that nothing is left of what tombstones name, then delete them. Of what is left
+ * the records say DELETING again; `left` is how many these are. Call of the job.
  */
-enum iotify_result removal_prove(struct aws_instance *instance, struct iotify_call *call);
+enum iotify_result removal_prove(
+    struct aws_instance *instance, struct iotify_call *call, size_t *left);
+/* The same at the end of a removal, where anything left is a failure. */
+enum iotify_result removal_conclude(struct aws_instance *instance, struct iotify_call *call);
+/* What a removal of the client's device would do, for plans. */
+enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_call *call);
 
 /* The calls of each, for estimates and plans; `count` devices. */
 void provision_calls(struct iotify_call *call, const struct aws_instance *instance,

@@ -69,6 +69,7 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     record->created = json_integer_value(json_object_get(json, "created"));
     record->doubt = json_is_true(json_object_get(json, "doubt"));
     record->adopted = json_is_true(json_object_get(json, "adopted"));
+    record->member = json_is_true(json_object_get(json, "member"));
     json_decref(json);
     if (record->state != RECORD_NONE && record->thing && record->key_name &&
         record->certificate_name)
@@ -100,6 +101,8 @@ static char *to_text(struct record *record)
         json_object_set_new(json, "doubt", json_true());
     if (record->adopted)
         json_object_set_new(json, "adopted", json_true());
+    if (record->member)
+        json_object_set_new(json, "member", json_true());
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(json);
     return text;

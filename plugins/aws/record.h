@@ -37,6 +37,7 @@ struct record {
     int64_t created;                         /* seconds since 1970, before the first call */
     bool doubt;                 /* more than one certificate may have been made of the key */
     bool adopted;               /* the thing was there before, and stays */
+    bool member;                /* and was in the group before */
     struct iotify_bytes stored; /* as read or written last; for compare-and-set */
 };
 

@@ -53,21 +53,34 @@ static enum iotify_result detach_policy(
     return result;
 }
 
+struct attachment {
+    const char *arn;
+    bool attached;
+};
+
+static bool look_for_certificate(void *argument, const json_t *answer)
+{
+    struct attachment *attachment = argument;
+    const json_t *principals = json_object_get(answer, "principals");
+
+    for (size_t i = 0; i < json_array_size(principals) && !attachment->attached; i++) {
+        const char *arn = json_string_value(json_array_get(principals, i));
+
+        attachment->attached = arn && strcmp(arn, attachment->arn) == 0;
+    }
+    return !attachment->attached;
+}
+
 /* Is the certificate still among the thing's principals? */
 static enum iotify_result still_attached(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, bool *attached)
 {
     struct aws_request request = {.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
-    enum iotify_result result = aws_send(instance->client, call, &request);
-    const json_t *principals = json_object_get(request.answer, "principals");
+    struct attachment attachment = {record->certificate_arn, false};
+    enum iotify_result result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
+        look_for_certificate, &attachment);
 
-    *attached = false;
-    for (size_t i = 0; i < json_array_size(principals); i++) {
-        const char *arn = json_string_value(json_array_get(principals, i));
-
-        *attached = *attached || (arn && strcmp(arn, record->certificate_arn) == 0);
-    }
-    json_decref(request.answer);
+    *attached = attachment.attached;
     return gone_is_good(result);
 }
 
@@ -95,6 +108,24 @@ static enum iotify_result detach_thing(
         record->thing, (int)(PATIENCE / 1000000000));
 }
 
+/* A detach that was answered may have to arrive yet. */
+static enum iotify_result delete_certificate(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    const struct aws_request request = {
+        .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result = send(instance, call, request);
+    int64_t pause = PAUSE_MIN;
+
+    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_CONFLICT; waited += pause) {
+        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
+        result = call->host->wait(call, pause);
+        if (result == IOTIFY_OK)
+            result = send(instance, call, request);
+    }
+    return result;
+}
+
 static enum iotify_result remove_certificate(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -107,29 +138,34 @@ static enum iotify_result remove_certificate(
             (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
                 .name = record->certificate_id,
                 .query = {{"newStatus", "INACTIVE"}}});
-    if (result == IOTIFY_OK)
-        result = send(instance, call,
-            (struct aws_request){
-                .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id});
-    return result;
+    return result == IOTIFY_OK ? delete_certificate(instance, call, record) : result;
 }
 
-/* A thing that was there before stays; it loses the mark and the group. */
+/* A thing that was there before stays; it loses this job's mark, and a group it was not in. */
 static enum iotify_result release_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
-    struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
-    enum iotify_result result;
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_ADOPTED);
+    bool own = strcmp(mark, record->certificate_id) == 0;
 
+    json_decref(request.answer);
+    if (result != IOTIFY_OK || !own)
+        return gone_is_good(result);
+    if (record->group && !record->member) {
+        request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
+        request.body =
+            json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
+        result = send(instance, call, request);
+        json_decref(request.body);
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    /* The mark goes last: as long as it is there, all of this is done again. */
+    request = (struct aws_request){.operation = AWS_UPDATE_THING, .name = record->thing};
     request.body = json_pack(
         "{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED, "", "merge", 1);
-    result = send(instance, call, request);
-    json_decref(request.body);
-    if (result != IOTIFY_OK || !record->group)
-        return result;
-    request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
-    request.body =
-        json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
     result = send(instance, call, request);
     json_decref(request.body);
     return result;
@@ -240,14 +276,21 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return removal_of_record(given, call, &record);
 }
 
+static enum iotify_result begin(void *given, struct iotify_call *call)
+{
+    (void)call;
+    stray_reset(given);
+    return IOTIFY_OK;
+}
+
 static enum iotify_result conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = stray_conclude(given, call);
 
-    return result == IOTIFY_OK ? removal_prove(given, call) : result;
+    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
 }
 
-static enum iotify_result plan(void *given, struct iotify_call *call)
+enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_call *call)
 {
     struct record record;
     enum iotify_result result = record_load(call, &record);
@@ -255,8 +298,13 @@ static enum iotify_result plan(void *given, struct iotify_call *call)
     if (result != IOTIFY_OK || record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE)
         return result;
     call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
-    removal_calls(call, given, 1);
+    removal_calls(call, instance, 1);
     return IOTIFY_OK;
+}
+
+static enum iotify_result plan(void *given, struct iotify_call *call)
+{
+    return removal_plan(given, call);
 }
 
 static void estimate(void *given, struct iotify_call *call)
@@ -274,6 +322,7 @@ const struct iotify_action aws_remove_device_action = {
     .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
     .scope = IOTIFY_FOR_RECORD,
     .settings = &settings,
+    .begin = begin,
     .apply = apply,
     .conclude = conclude,
     .plan = plan,

@@ -41,7 +41,8 @@ static enum iotify_result create(
 {
     struct aws_request request = {
         .operation = creation->operation, .name = creation->name, .body = creation->body};
-    enum iotify_result result = job_record_mark(call, creation->kind, creation->name, true);
+    enum iotify_result unmarked,
+        result = job_record_mark(call, creation->kind, creation->name, true);
 
     if (result == IOTIFY_OK) {
         result = aws_send(instance->client, call, &request);
@@ -50,25 +51,35 @@ static enum iotify_result create(
     }
     json_decref(request.answer);
     json_decref(creation->body);
-    if (result != IOTIFY_EXISTS)
-        return result;
-    result = request.uncertain ? IOTIFY_OK
-                               : job_record_mark(call, creation->kind, creation->name, false);
-    return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    if (result == IOTIFY_OK || request.uncertain)
+        return result == IOTIFY_EXISTS ? IOTIFY_UNCHANGED : result;
+    /* It was not this job that made it, or nobody did. */
+    unmarked = job_record_mark(call, creation->kind, creation->name, false);
+    if (result == IOTIFY_EXISTS)
+        return unmarked == IOTIFY_OK ? IOTIFY_UNCHANGED : unmarked;
+    return result;
 }
 
-/* For plans: is it there? `operation` describes, `making` creates. */
+/*
+ * For plans: is it there? `operation` describes, `making` creates. `unfit` says why what is there
+ * will not do; NULL: it will.
+ */
 static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_call *call,
-    enum aws_operation operation, enum aws_operation making, const char *kind, const char *name)
+    enum aws_operation operation, enum aws_operation making, const char *kind, const char *name,
+    const char *arn, const char *(*unfit)(const json_t *answer))
 {
     json_t *answer;
-    enum iotify_result result = describe(instance, call, operation, name, "", &answer);
+    enum iotify_result result = describe(instance, call, operation, name, arn, &answer);
+    const char *why = result == IOTIFY_OK && unfit ? unfit(answer) : NULL;
 
     json_decref(answer);
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         return result;
-    call->host->plan_change(
-        call, result == IOTIFY_OK ? IOTIFY_KEEP_IT : IOTIFY_CREATE_IT, kind, name, NULL);
+    call->host->plan_change(call,
+        why                   ? IOTIFY_BLOCKED
+        : result == IOTIFY_OK ? IOTIFY_KEEP_IT
+                              : IOTIFY_CREATE_IT,
+        kind, name, why);
     call->host->plan_calls(call, aws_operation_name(operation), 1);
     if (result == IOTIFY_NOT_FOUND)
         call->host->plan_calls(call, aws_operation_name(making), 1);
@@ -91,6 +102,12 @@ static enum iotify_result prepare_type(void *given, struct iotify_call *call)
 
     instance->names.type = options->name;
     return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
+}
+
+static bool is_deprecated(const json_t *answer)
+{
+    return json_is_true(
+        json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
 }
 
 /* A type that this job deprecated, when it began to remove it, is taken into use again. */
@@ -122,8 +139,7 @@ static enum iotify_result apply_type(void *given, struct iotify_call *call)
     json_t *answer;
     enum iotify_result result =
         describe(instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
-    bool deprecated =
-        json_is_true(json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
+    bool deprecated = is_deprecated(answer);
 
     json_decref(answer);
     if (result == IOTIFY_OK)
@@ -136,12 +152,22 @@ static enum iotify_result apply_type(void *given, struct iotify_call *call)
                 "Virtual devices of iotifyd")});
 }
 
+static const char *unfit_type(const json_t *answer)
+{
+    return is_deprecated(answer) ? "it is deprecated" : NULL;
+}
+
 static enum iotify_result plan_type(void *given, struct iotify_call *call)
 {
     const struct name_options *options = call->arguments;
+    bool made = false;
+    enum iotify_result result = job_record_made(call, SHARED_TYPE, options->name, &made);
 
-    return plan_of(
-        given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type", options->name);
+    if (result != IOTIFY_OK)
+        return result;
+    /* One that this job deprecated is taken into use again. */
+    return plan_of(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
+        options->name, "thingTypeArn", made ? NULL : unfit_type);
 }
 
 static void permit_type(void *given, struct iotify_call *call)
@@ -150,7 +176,6 @@ static void permit_type(void *given, struct iotify_call *call)
         "DescribeThingType", "CreateThingType", "DeprecateThingType", NULL};
     const struct name_options *options = call->arguments;
 
-    permit_always(call);
     permit_all(call, given, actions, "thingtype", options->name);
 }
 
@@ -205,12 +230,17 @@ static enum iotify_result apply_group(void *given, struct iotify_call *call)
     return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
 }
 
+static const char *unfit_group(const json_t *answer)
+{
+    return *aws_text(answer, "queryString") ? "it is a dynamic group, which takes no things" : NULL;
+}
+
 static enum iotify_result plan_group(void *given, struct iotify_call *call)
 {
     const struct name_options *options = call->arguments;
 
     return plan_of(given, call, AWS_DESCRIBE_THING_GROUP, AWS_CREATE_THING_GROUP, "thing group",
-        options->name);
+        options->name, "thingGroupArn", unfit_group);
 }
 
 static void permit_group(void *given, struct iotify_call *call)
@@ -218,7 +248,6 @@ static void permit_group(void *given, struct iotify_call *call)
     static const char *const actions[] = {"DescribeThingGroup", "CreateThingGroup", NULL};
     const struct name_options *options = call->arguments;
 
-    permit_always(call);
     permit_all(call, given, actions, "thinggroup", options->name);
 }
 
@@ -341,9 +370,10 @@ static enum iotify_result make_policy(struct aws_instance *instance, struct ioti
 {
     const struct policy_options *options = call->arguments;
     json_t *wanted, *answer;
-    char *text = policy_text(instance, call, &wanted);
     enum iotify_result result =
         describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
+    char *text = policy_text(instance, call, &wanted);
 
     if (result == IOTIFY_OK)
         result = compare_policy(call, answer, wanted, options->name);
@@ -357,13 +387,27 @@ static enum iotify_result make_policy(struct aws_instance *instance, struct ioti
     return result;
 }
 
-/* The policy on the group: a group's ARN is known from its description only. */
+/*
+ * The policy on the group, provided that the job made it: another one has things of others, and
+ * would give them rights. A group's ARN is known from its description only.
+ */
 static enum iotify_result attach_to_group(struct aws_instance *instance, struct iotify_call *call)
 {
     const struct policy_options *options = call->arguments;
     struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = options->name};
     json_t *group;
-    enum iotify_result result = describe(
+    bool made;
+    enum iotify_result result = job_record_made(call, SHARED_GROUP, instance->names.group, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+            "the group %s was there before this job, and a policy on it would give rights to all "
+            "of "
+            "its things; set attach: certificate, or another name for the group",
+            instance->names.group);
+    result = describe(
         instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
 
     if (result == IOTIFY_OK) {
@@ -391,8 +435,10 @@ static enum iotify_result plan_policy(void *given, struct iotify_call *call)
 {
     const struct policy_options *options = call->arguments;
     json_t *wanted, *answer, *present;
+    enum iotify_result result =
+        describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
     char *text = policy_text(given, call, &wanted);
-    enum iotify_result result = describe(given, call, AWS_GET_POLICY, options->name, "", &answer);
     bool same;
 
     present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
@@ -408,7 +454,8 @@ static enum iotify_result plan_policy(void *given, struct iotify_call *call)
     }
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         return result;
-    return plan_of(given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name);
+    return plan_of(
+        given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name, "policyArn", NULL);
 }
 
 static void permit_policy(void *given, struct iotify_call *call)
@@ -418,7 +465,6 @@ static void permit_policy(void *given, struct iotify_call *call)
     const struct aws_instance *instance = given;
     const struct policy_options *options = call->arguments;
 
-    permit_always(call);
     permit_all(call, instance, actions, "policy", options->name);
     if (options->attach == ATTACH_GROUP)
         permit_all(call, instance, attaching, "thinggroup", instance->names.group);

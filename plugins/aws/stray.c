@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plugins/aws/certificate.h"
 #include "plugins/aws/job_record.h"
@@ -18,13 +17,19 @@ struct stray_list {
     json_t *arns, *keys;
 };
 
-void stray_free(struct stray_list *list)
+static void stray_free(struct stray_list *list)
 {
     if (!list)
         return;
     json_decref(list->arns);
     json_decref(list->keys);
     free(list);
+}
+
+void stray_reset(struct aws_instance *instance)
+{
+    stray_free(instance->strays);
+    instance->strays = NULL;
 }
 
 /* ------------------------------------------------------------------ the listing */
@@ -123,7 +128,6 @@ static enum iotify_result load(struct aws_instance *instance, struct iotify_call
         stray_free(list);
         return result;
     }
-    stray_free(instance->strays);
     instance->strays = list;
     return IOTIFY_OK;
 }
@@ -232,6 +236,7 @@ static enum iotify_result settle_all(struct aws_instance *instance, struct iotif
     if (!atomic_load(&instance->doubt))
         return IOTIFY_OK;
     pthread_mutex_lock(&instance->strays_mutex);
+    stray_reset(instance);
     result = load(instance, call);
     pthread_mutex_unlock(&instance->strays_mutex);
     return result == IOTIFY_OK ? call->host->records(call, settle_doubt, &doubtful) : result;
@@ -245,7 +250,7 @@ enum iotify_result stray_open_window(struct aws_instance *instance, struct iotif
     enum iotify_result result = job_record_window(call, &since);
 
     instance->window_fresh = instance->window_fresh || since == 0;
-    return result == IOTIFY_OK ? job_record_set_window(call, (int64_t)time(NULL)) : result;
+    return result == IOTIFY_OK ? job_record_set_window(call, aws_now(instance->client)) : result;
 }
 
 static bool is_empty(const json_t *answer, const char *member)
@@ -282,18 +287,20 @@ static enum iotify_result report(struct aws_instance *instance, struct iotify_ca
     {
         bool unattached = false;
 
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_OK && *count < NAMED_MAX)
             result = is_unattached(instance, call, json_string_value(arn), &unattached);
-        if (!unattached || ++*count > NAMED_MAX)
+        if (!unattached)
             continue;
+        ++*count;
         call->host->log(call, IOTIFY_WARNING,
             "the inactive certificate %s was made while this job was deployed and may be its own; "
             "to remove it: aws iot delete-certificate --certificate-id %s",
             id, id);
     }
-    if (*count > NAMED_MAX)
+    if (*count == NAMED_MAX)
         call->host->log(call, IOTIFY_WARNING,
-            "and %zu more of this kind: aws iot list-certificates", *count - NAMED_MAX);
+            "there may be more of this kind: aws iot list-certificates; the next deploy looks "
+            "again");
     return result;
 }
 
@@ -316,7 +323,8 @@ static enum iotify_result report_suspects(struct aws_instance *instance, struct 
             result = report(instance, call, list, &count);
     }
     stray_free(list);
-    return result == IOTIFY_OK && count == 0 ? job_record_set_window(call, 0) : result;
+    /* What was reported is told once; only one that could not be told in full stays open. */
+    return result == IOTIFY_OK && count < NAMED_MAX ? job_record_set_window(call, 0) : result;
 }
 
 enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call)

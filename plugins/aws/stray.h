@@ -19,12 +19,12 @@ enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_cal
 
 /* Before devices are made by AWS itself: from now on there may be strays. Call of the job. */
 enum iotify_result stray_open_window(struct aws_instance *instance, struct iotify_call *call);
+/* Forget the listing: what a new step needs it lists anew. */
+void stray_reset(struct aws_instance *instance);
 /*
  * Behind all devices: delete what doubtful records turn out to have made twice, and report what may
  * be a stray of this job and cannot be proven to be. Call of the job.
  */
 enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call);
-
-void stray_free(struct stray_list *list);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include <iotify/buffer.h>
 
-#include "plugins/aws/permit.h"
+#include "plugins/aws/aws.h"
 #include "plugins/aws/sigv4.h"
 
 #define FILE_MAX (1024 * 1024)
@@ -231,19 +231,10 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return result;
 }
 
-static void permit(void *given, struct iotify_call *call)
-{
-    static const char *const actions[] = {"DescribeEndpoint", NULL};
-
-    /* Simulations ask for it when they start. */
-    permit_all(call, given, actions, NULL, NULL);
-}
-
 const struct iotify_action aws_template_action = {
     .name = "template",
     .summary = "write a template that simulates the devices",
     .scope = IOTIFY_FOR_JOB,
     .settings = &settings,
     .apply = apply,
-    .permit = permit,
 };

@@ -92,6 +92,57 @@ class Ownership(Provisioning):
         error = step(self.summary('job.yaml', 'deploy', status=1), 'aws.thing_type')['errors'][0]
         self.assertEqual('Deprecated', error['code'])
 
+    def test_adopted_things_keep_what_they_had(self):
+        self.iot.create_thing_group(thingGroupName='iotify')
+        for i, attributes in enumerate(({'a': 'b'}, {'iotify_adopted': 'f' * 64})):
+            self.iot.create_thing(thingName=f'iotify_{i}', attributePayload={'attributes': attributes})
+            self.iot.add_thing_to_thing_group(thingGroupName='iotify', thingName=f'iotify_{i}')
+        self.write('job.yaml', deploy_job(2, adopt='true'))
+        error = step(self.summary('job.yaml', 'deploy', status=1), 'aws.device')['errors'][0]
+        self.assertIn('iotify_1 is in use by another job already', error['message'])
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(['iotify_0', 'iotify_1'], sorted(self.iot.list_things_in_thing_group(
+            thingGroupName='iotify')['things']))
+        self.assertEqual({'iotify_adopted': 'f' * 64},
+                         self.iot.describe_thing(thingName='iotify_1')['attributes'])
+
+    def test_policy_on_a_group_of_others(self):
+        self.iot.create_thing_group(thingGroupName='iotify')
+        self.write('job.yaml', deploy_job(1, 'attach: group'))
+        error = step(self.summary('job.yaml', 'deploy', status=1), 'aws.policy')['errors'][0]
+        self.assertEqual('GroupDiffers', error['code'])
+        self.assertEqual([], self.iot.list_targets_for_policy(
+            policyName='IOTIFY_AUTOMATED_POLICY')['targets'])
+
+    def test_refused_creation_makes_nothing_ours(self):
+        self.sandbox('PUT', '/faults', 'CreateThingGroup:throttle=100%')
+        self.write('job.yaml', job(1))
+        process = self.spawn('job.yaml', 'deploy')
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        self.sandbox('PUT', '/faults', 'none')
+        self.iot.create_thing_group(thingGroupName='iotify')
+        self.iotifyd('job.yaml', 'deploy')
+        self.iotifyd('job.yaml', 'cleanup', '--set',
+                     'pipelines.cleanup.1.aws.remove_shared.enabled=true')
+        self.assertEqual(1, len(self.iot.list_thing_groups()['thingGroups']))
+
+    def test_names_are_of_one_client(self):
+        for settings in ({'thing': '"t_{{client() % 2}}"'}, {'key': '"k_{{client() % 2}}"'}):
+            self.write('job.yaml', deploy_job(2, **settings).replace('devices: 2', 'devices: 4'))
+            device = step(self.summary('job.yaml', 'deploy', status=1), 'aws.device')
+            self.assertEqual('SameName', device['errors'][0]['code'])
+            self.iotifyd('job.yaml', 'cleanup')
+            self.assertEqual([], self.things() + self.certificates())
+
+    def test_another_alias(self):
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        self.write('job.yaml', job(2).replace('  aws: {', '  cloud: {'))
+        self.assertIn('the store holds devices of the plugin alias "aws"',
+                      self.iotifyd('job.yaml', 'cleanup', status=1).stderr)
+
     def test_policy_of_the_group(self):
         self.write('job.yaml', deploy_job(2, 'attach: group'))
         self.iotifyd('job.yaml', 'deploy')
@@ -184,7 +235,10 @@ class Calls(Provisioning):
     def test_iam_policy_is_what_is_called(self):
         """Every call is permitted, and for a plain job every permission is used."""
         for settings, extra in (({}, ''), ({'issuer': 'csr'}, ''), ({'issuer': 'aws'}, ''),
-                                ({'register_thing': 'true'}, ''), ({}, 'attach: group')):
+                                ({'register_thing': 'true'}, ''), ({}, 'attach: group'),
+                                ({'adopt': 'true'}, '')):
+            if 'adopt' in settings:
+                self.iot.create_thing(thingName='iotify_1')
             self.write('job.yaml', deploy_job(3, extra, **settings))
             policy = json.loads(self.iotifyd(
                 'iam-policy', 'job.yaml', '--set', 'pipelines.cleanup.1.aws.remove_shared.enabled=true').stdout)
@@ -194,6 +248,7 @@ class Calls(Provisioning):
             self.iotifyd('job.yaml', 'deploy')
             self.iotifyd('job.yaml', 'deploy')
             self.iotifyd('job.yaml', 'simulate', '--set', 'pipelines.simulate.0.simulate.iterations=1')
+            self.iotifyd('job.yaml', 'cleanup', '--from-aws', status=2)
             self.iotifyd('job.yaml', 'cleanup', '--set',
                          'pipelines.cleanup.1.aws.remove_shared.enabled=true')
             called = set(self.calls())
@@ -203,6 +258,8 @@ class Calls(Provisioning):
                 'DeletePolicyVersion', 'DescribeCertificate', 'DeprecateThingType', 'ListCertificates',
                 'ListPrincipalThings', 'ListAttachedPolicies', 'DescribeThing', 'DetachPolicy',
                 'AttachPolicy', 'CreateThing', 'AttachThingPrincipal', 'AddThingToThingGroup'})
+            for thing in self.things():
+                self.iot.delete_thing(thingName=thing)
 
     def test_iam_policy_names_resources(self):
         self.write('job.yaml', job(2, accounts='["123456789012"]'))
@@ -230,17 +287,19 @@ class Calls(Provisioning):
 
 
 class Plan(Provisioning):
-    def plan(self, *arguments):
-        self.iotifyd('--plan', 'job.yaml', *arguments, '--json', 'plan.json')
+    def plan(self, *arguments, status=0):
+        self.iotifyd('--plan', 'job.yaml', *arguments, '--json', 'plan.json', status=status)
         return {entry['step']: entry for entry in json.loads(
             (self.folder / 'plan.json').read_text())['plan']}
 
     def test_plan(self):
         self.write('job.yaml', job(20, quotas='{"*": 1000, AttachPolicy: 10}'))
         self.iot.create_thing(thingName='iotify_7')
-        plan = self.plan('deploy')
+        plan = self.plan('deploy', status=1)
         changes = {(c['change'], c['count']) for c in plan['aws.device']['changes']}
         self.assertEqual({('create', 19), ('blocked', 1)}, changes)
+        # Looking leaves nothing behind.
+        self.assertFalse((self.folder / 'job.key').exists())
         self.assertEqual({'count': 19, 'per_second': 10.0}, plan['aws.device']['calls']['AttachPolicy'])
         self.assertAlmostEqual(1.9, plan['aws.device']['seconds'])
         self.assertEqual('create', plan['aws.policy']['changes'][0]['change'])
@@ -268,13 +327,34 @@ class Plan(Provisioning):
             thingName='iotify_1')['principals'][0])
         time.sleep(0.7)
         self.iot.delete_thing(thingName='iotify_1')
-        changes = self.plan('deploy')['aws.device']['changes']
+        changes = self.plan('deploy', status=1)['aws.device']['changes']
         self.assertEqual({'keep', 'blocked'}, {change['change'] for change in changes})
         self.assertIn('its thing is not there any more', [c for c in changes if 'why' in c][0]['why'])
+
+    def test_plan_of_other_names(self):
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        self.write('job.yaml', deploy_job(2, key='"other_{{client()}}"'))
+        changes = self.plan('deploy', status=1)['aws.device']['changes']
+        self.assertEqual([('blocked', 2)], [(c['change'], c['count']) for c in changes])
+        self.iot.deprecate_thing_type(thingTypeName='iotify_type')
+        self.write('job.yaml', job(2))
+        self.assertEqual('keep', self.plan('deploy')['aws.thing_type']['changes'][0]['change'])
+
+    def test_plan_without_sts(self):
+        del self.environment['AWS_ENDPOINT_URL_STS']
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        self.assertEqual('keep', self.plan('deploy')['aws.policy']['changes'][0]['change'])
 
     def test_prune(self):
         self.write('job.yaml', job(10))
         self.iotifyd('job.yaml', 'deploy')
+        plan = self.plan('deploy', '--set', 'devices=6')['aws.device']
+        self.assertEqual([('keep', 6), ('keep', 4)], [(c['change'], c['count']) for c in plan['changes']])
+        plan = self.plan('deploy', '--prune', '--set', 'devices=6')['aws.device']
+        self.assertEqual([('keep', 6), ('delete', 4)], [(c['change'], c['count']) for c in plan['changes']])
+        self.assertEqual(4, plan['calls']['DeleteCertificate']['count'])
         done = self.iotifyd('job.yaml', 'deploy', '--set', 'devices=6')
         self.assertIn('4 devices that this job deployed, clients 6 to 9, are not among its devices any '
                       'more; they stay until cleanup, or add --prune', done.stderr)
@@ -355,14 +435,16 @@ class Issuers(Provisioning):
         self.write('job.yaml', deploy_job(4, issuer='aws'))
         foreign = self.iot.create_keys_and_certificate(setAsActive=True)['certificateId']
         self.sandbox('PUT', '/faults', 'CreateKeysAndCertificate:drop_reply=50%')
-        self.iotifyd('job.yaml', 'deploy', status=None)
+        told = self.iotifyd('job.yaml', 'deploy', status=None).stderr
         self.sandbox('PUT', '/faults', 'none')
-        done = self.iotifyd('job.yaml', 'deploy')
+        told += self.iotifyd('job.yaml', 'deploy').stderr
         inactive = [c['certificateId'] for c in self.certificates() if c['status'] == 'INACTIVE']
         self.assertGreater(len(inactive), 0)
         for identifier in inactive:
-            self.assertIn(f'aws iot delete-certificate --certificate-id {identifier}', done.stderr)
-        self.assertNotIn(foreign, done.stderr)
+            self.assertIn(f'aws iot delete-certificate --certificate-id {identifier}', told)
+        self.assertNotIn(foreign, told)
+        # Once is enough.
+        self.assertNotIn('delete-certificate', self.iotifyd('job.yaml', 'deploy').stderr)
         self.assertEqual(5, sum(c['status'] == 'ACTIVE' for c in self.certificates()))
         self.iotifyd('job.yaml', 'cleanup')
         left = {c['certificateId'] for c in self.certificates()}
@@ -378,6 +460,78 @@ class Issuers(Provisioning):
         done = self.iotifyd('job.yaml', 'cleanup')
         self.assertIn('proven by listing: nothing is left of the 3 devices that were removed', done.stderr)
         self.assertNotIn('proven', self.iotifyd('job.yaml', 'cleanup').stderr)
+
+
+class Between(http.server.BaseHTTPRequestHandler):
+    """Passes everything on to the sandbox, but answers what the test wants to the calls it names."""
+    protocol_version = 'HTTP/1.1'
+
+    def do_any(self):
+        body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        connection = http.client.HTTPConnection('127.0.0.1', self.server.port)
+        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        status, kind, content = answer.status, answer.headers['Content-Type'], answer.read()
+        error = answer.headers['x-amzn-errortype']
+        connection.close()
+        length = len(content)
+        if self.server.matches(self.command, self.path, body):
+            status, kind, content, length = self.server.bad
+            error = None
+        self.send_response(status)
+        self.send_header('Content-Type', kind or '')
+        if error:
+            self.send_header('x-amzn-errortype', error)
+        self.send_header('Content-Length', str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+        if length is not None and length != len(content):
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_any
+
+    def log_message(self, *_):
+        pass
+
+
+class BadAnswersBase(Provisioning):
+    def setUp(self):
+        super().setUp()
+        self.server = server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
+        server.daemon_threads = True
+        # A client that hangs up in the middle is no error of the test.
+        server.handle_error = lambda *_: None
+        server.port, server.matches = self.api_port, lambda *_: False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.environment['AWS_ENDPOINT_URL_IOT'] = f'http://127.0.0.1:{server.server_port}'
+
+
+class WrongService(BadAnswersBase):
+    """Something else answers for AWS: nothing may be taken for gone, and nothing is forgotten."""
+
+    def test_cleanup(self):
+        json_type = 'application/json'
+        for bad in ((404, 'text/html', b'<html>Not found</html>', None), (200, json_type, b'', None),
+                    (200, json_type, b'{}', None), (404, json_type, b'{}', None)):
+            with self.subTest(bad):
+                self.write('job.yaml', job(3))
+                self.server.matches = lambda *_: False
+                self.iotifyd('job.yaml', 'deploy')
+                self.server.bad, self.server.matches = bad, lambda *_: True
+                done = self.iotifyd('job.yaml', 'cleanup', status=1)
+                self.assertNotIn('proven', done.stderr)
+                self.iotifyd('job.yaml', 'deploy', status=1)
+                self.server.matches = lambda *_: False
+                self.assertEqual(3, len(self.certificates()))
+                self.iotifyd('job.yaml', 'deploy')
+                self.assertEqual(['ACTIVE'] * 3, [c['status'] for c in self.certificates()])
+                self.iotifyd('job.yaml', 'cleanup')
+                self.assertEqual([], self.things() + self.certificates())
 
 
 class FullDisk(Provisioning):
@@ -490,54 +644,7 @@ class Seal(Provisioning):
         self.assertEqual(['iotify_0'], self.things())
 
 
-class Between(http.server.BaseHTTPRequestHandler):
-    """Passes everything on to the sandbox, but answers what the test wants to the calls it names."""
-    protocol_version = 'HTTP/1.1'
-
-    def do_any(self):
-        body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
-        connection = http.client.HTTPConnection('127.0.0.1', self.server.port)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        status, kind, content = answer.status, answer.headers['Content-Type'], answer.read()
-        error = answer.headers['x-amzn-errortype']
-        connection.close()
-        length = len(content)
-        if self.server.matches(self.command, self.path, body):
-            status, kind, content, length = self.server.bad
-            error = None
-        self.send_response(status)
-        self.send_header('Content-Type', kind or '')
-        if error:
-            self.send_header('x-amzn-errortype', error)
-        self.send_header('Content-Length', str(len(content) if length is None else length))
-        self.end_headers()
-        self.wfile.write(content)
-        if length is not None and length != len(content):
-            self.close_connection = True
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_any
-
-    def log_message(self, *_):
-        pass
-
-
-class BadAnswers(Provisioning):
-    def setUp(self):
-        super().setUp()
-        self.server = server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
-        server.daemon_threads = True
-        # A client that hangs up in the middle is no error of the test.
-        server.handle_error = lambda *_: None
-        server.port, server.matches = self.api_port, lambda *_: False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        self.environment['AWS_ENDPOINT_URL_IOT'] = f'http://127.0.0.1:{server.server_port}'
-
+class BadAnswers(BadAnswersBase):
     def test_one_device_suffers(self):
         json_type = 'application/json'
         bad = {

@@ -49,6 +49,9 @@ struct iotify_connector {
      */
     double (*rate)(void *instance, const char *operation, bool *known);
 
+    /* Tell by host->permit() what every run needs, whatever its steps. Offline; may be NULL. */
+    void (*permit)(void *instance, struct iotify_call *call);
+
     /*
      * The document that grants `permissions`, `count` of them without repetition, as text in the
      * call's arena for the user to paste. Offline.

@@ -126,9 +126,6 @@ struct iotify_host {
     /* The job's name: at most 64 letters, digits and ._- */
     const char *(*job_name)(struct iotify_call *call);
 
-    /* The clients of the job: `first` … `first + count - 1`. */
-    void (*clients)(struct iotify_call *call, int64_t *first, int64_t *count);
-
     /*
      * Run `function` while socketpair() fails on this thread. libmosquitto makes a pair for every
      * session that nobody reads when the loop is the host's; it tolerates the failure.

@@ -116,6 +116,7 @@ struct iotify_action {
     /*
      * Tell by host->plan_change() and host->plan_calls() what apply() would do now, for one client
      * or the job as apply() does it. May read from service and store, changes neither. One thread.
+     * With `call->arguments` NULL: what remove() would do for the client.
      */
     enum iotify_result (*plan)(void *instance, struct iotify_call *call);
     /*

@@ -145,7 +145,7 @@ static void unseal(void)
 {
     const struct seal_settings settings = {SEAL_FILE, arena_format(&arena, "%s/job.key", folder)};
 
-    assert_int_equal(store_unseal(store, &call, &settings), IOTIFY_OK);
+    assert_int_equal(store_unseal(store, &call, &settings, true), IOTIFY_OK);
 }
 
 static void put(
@@ -241,7 +241,7 @@ static void one_lease_at_a_time(void **state)
 {
     struct iotify_bytes value;
     struct lease *lease;
-    char boot[64] = "";
+    char boot[64] = "", space[64] = "";
     FILE *stream = fopen("/proc/sys/kernel/random/boot_id", "re");
 
     (void)state;
@@ -249,25 +249,26 @@ static void one_lease_at_a_time(void **state)
     assert_non_null(fgets(boot, sizeof(boot), stream));
     boot[strcspn(boot, "\n")] = '\0';
     fclose(stream);
+    assert_true(readlink("/proc/self/ns/pid", space, sizeof(space) - 1) > 0);
     assert_int_equal(lease_take(store, &call, &lease), IOTIFY_OK);
     take_and_drop(IOTIFY_CONFLICT);
     assert_non_null(strstr(call.message, "another iotifyd (process "));
     lease_drop(lease);
     assert_int_equal(store_get(store, &call, "note/lease", &value), IOTIFY_NOT_FOUND);
     /* A process that is no more, a number that is another process by now, one that ran out. */
-    put_lease(arena_format(
-        &arena, "{\"boot\":\"%s\",\"pid\":4194304,\"started\":1,\"expires\":9999999999}", boot));
+    put_lease(arena_format(&arena,
+        "{\"home\":\"%s %s\",\"pid\":4194304,\"started\":1,\"expires\":9999999999}", boot, space));
     take_and_drop(IOTIFY_OK);
-    put_lease(
-        arena_format(&arena, "{\"boot\":\"%s\",\"pid\":%ld,\"started\":1,\"expires\":9999999999}",
-            boot, (long)getpid()));
+    put_lease(arena_format(&arena,
+        "{\"home\":\"%s %s\",\"pid\":%ld,\"started\":1,\"expires\":9999999999}", boot, space,
+        (long)getpid()));
     take_and_drop(IOTIFY_OK);
-    put_lease("{\"boot\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":1000}");
+    put_lease("{\"home\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":1000}");
     take_and_drop(IOTIFY_OK);
     put_lease("nonsense");
     take_and_drop(IOTIFY_OK);
     /* On another machine nobody can look: the time decides. */
-    put_lease("{\"boot\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":9999999999}");
+    put_lease("{\"home\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":9999999999}");
     take_and_drop(IOTIFY_CONFLICT);
 }
 

@@ -191,12 +191,6 @@ bool certificate_make_request(
     return put(request, "CSR-OF-KEY", key_of(key));
 }
 
-bool certificate_id(const char *certificate, char id[65])
-{
-    make_id(1000 + key_of(certificate), id);
-    return true;
-}
-
 bool certificate_key_id(const char *certificate, char id[65])
 {
     make_id(key_of(certificate), id);
@@ -430,7 +424,8 @@ static enum iotify_result list_principals(struct aws_request *request)
 static json_t *thing_json(const struct thing *thing)
 {
     if (thing->foreign)
-        return json_pack("{s:{s:s}}", "attributes", "owner", "somebody");
+        return json_pack(
+            "{s:{s:s, s:s}}", "attributes", "owner", "somebody", THING_ADOPTED, thing->adopted);
     return json_pack(
         "{s:{s:s, s:s}}", "attributes", THING_JOB, "job", THING_CERTIFICATE, thing->certificate);
 }
@@ -495,6 +490,11 @@ static enum iotify_result do_it(struct aws_request *request)
         return list_certificates(request);
     case AWS_LIST_THINGS:
         return list_things(request);
+    case AWS_LIST_THING_GROUPS_FOR_THING:
+        request->answer = find_thing(request->name)->in_group
+                              ? json_pack("{s:[{s:s}]}", "thingGroups", "groupName", "group")
+                              : json_pack("{s:[]}", "thingGroups");
+        return IOTIFY_OK;
     case AWS_LIST_THING_PRINCIPALS:
         return list_principals(request);
     case AWS_LIST_PRINCIPAL_THINGS:
@@ -537,6 +537,12 @@ enum iotify_result aws_send(
         }
     }
     return IOTIFY_TRANSIENT;
+}
+
+int64_t aws_now(struct aws_client *client)
+{
+    (void)client;
+    return 1000000000;
 }
 
 void aws_note_arn(struct aws_instance *instance, const char *arn)
@@ -824,6 +830,7 @@ static bool run(const struct iotify_action *action, bool all)
     world.crashed = world.nested && world.crashed;
     pthread_mutex_init(&instance.mutex, NULL);
     pthread_mutex_init(&instance.strays_mutex, NULL);
+    claims_init(&instance.claims);
     if (action->begin)
         good = step(&instance, action->begin, -1);
     for (int i = 0; i < DEVICES && good; i++)
@@ -831,7 +838,8 @@ static bool run(const struct iotify_action *action, bool all)
             good = step(&instance, action->apply, i) && good;
     if (!world.crashed && action->conclude)
         good = step(&instance, action->conclude, -1) && good;
-    stray_free(instance.strays);
+    stray_reset(&instance);
+    claims_clear(&instance.claims);
     pthread_mutex_destroy(&instance.strays_mutex);
     pthread_mutex_destroy(&instance.mutex);
     return good && !world.crashed;
