@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/report/progress.h"
 #include "core/template/expansion.h"
@@ -38,7 +39,8 @@ struct fanout {
 
 /* ------------------------------------------------------------------ workers */
 
-static void note(struct fanout *fanout, const struct call *call, enum iotify_result result)
+static void note(
+    struct fanout *fanout, const struct call *call, enum iotify_result result, bool store_failed)
 {
     if (result != IOTIFY_CANCELLED)
         fanout->done++;
@@ -48,8 +50,8 @@ static void note(struct fanout *fanout, const struct call *call, enum iotify_res
         fanout->result->skipped++;
     } else if (result != IOTIFY_CANCELLED) {
         fanout->result->failed++;
-        /* A full disk or a limit is the same for those that follow. */
-        fanout->ended = fanout->ended || result == IOTIFY_FULL;
+        /* A disk that is full or broken is so for those that follow too. */
+        fanout->ended = fanout->ended || store_failed;
         summary_add_failure(fanout->run->summary, &fanout->result->failures,
             call_code(call, result), call_message(call, result), call->base.client);
     }
@@ -72,7 +74,7 @@ static void work(struct fanout *fanout, struct task *task)
     if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
         call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
     pthread_mutex_lock(&fanout->mutex);
-    note(fanout, &call, result);
+    note(fanout, &call, result, context.store_failed);
     pthread_cond_signal(&fanout->progress);
     pthread_mutex_unlock(&fanout->mutex);
     call_clear(&call);
@@ -224,7 +226,7 @@ static void dispatch(struct fanout *fanout, const struct expansion *expansion,
         } else {
             call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
             pthread_mutex_lock(&fanout->mutex);
-            note(fanout, &call, IOTIFY_INVALID);
+            note(fanout, &call, IOTIFY_INVALID, false);
             pthread_mutex_unlock(&fanout->mutex);
             arena_wipe(&task->arena);
             free(task);
@@ -310,6 +312,11 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
             "cannot start a thread; set workers: to a smaller number", -1);
     }
     finish(fanout, threads, workers);
+    if (fanout->ended)
+        log_write(IOTIFY_ERROR, request->where,
+            "the store cannot be written, and what had not begun is left; when it can, run the "
+            "same "
+            "command");
     free(threads);
     expansion_clear(&expansion);
     pthread_cond_destroy(&fanout->work);

@@ -181,6 +181,14 @@ static enum iotify_result glob_apply(
     return result;
 }
 
+/* What a write to the store came to; a step ends when the store takes no more. */
+static enum iotify_result written(struct iotify_call *call, enum iotify_result result)
+{
+    if (result == IOTIFY_FULL || result == IOTIFY_FAILED || result == IOTIFY_DENIED)
+        context_of(call)->store_failed = true;
+    return result;
+}
+
 static enum iotify_result host_glob_get(
     struct iotify_call *call, const char *key, struct iotify_bytes *out)
 {
@@ -190,7 +198,7 @@ static enum iotify_result host_glob_get(
 static enum iotify_result host_glob_apply(
     struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    return glob_apply(context_of(call)->run, own(call), writes, count);
+    return written(call, glob_apply(context_of(call)->run, own(call), writes, count));
 }
 
 static const char *record_key(struct iotify_call *call)
@@ -232,7 +240,7 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
         writes[0].kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE;
     for (size_t i = 1; i <= count; i++)
         writes[i].with_previous = true;
-    result = store_apply(context_of(call)->run->store, own(call), writes, count + 1);
+    result = written(call, store_apply(context_of(call)->run->store, own(call), writes, count + 1));
     if (result == IOTIFY_OK && writes[0].result != IOTIFY_OK)
         return call_fail(call, IOTIFY_CONFLICT, "RecordChanged",
             "another iotifyd works on this client with the same store; wait for it to end");

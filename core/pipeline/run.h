@@ -31,6 +31,7 @@ struct run_context {
     struct run *run;
     struct connection *connection; /* NULL for calls of no connector */
     struct counters *counters;
+    bool store_failed; /* the store did not take what the call wrote */
 };
 
 struct run {
