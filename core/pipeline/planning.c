@@ -99,13 +99,8 @@ static bool plan_surplus(struct run *run, const struct pipeline *pipeline, const
     for (size_t i = 0; i < count && good; i++)
         good = ask(
             run, step, where, clients[i], NULL, step->action->plan, run->prune ? plan : &removal);
-    for (const struct forecast_change *change = removal.changes; change; change = change->next) {
-        forecast_add_change(plan, IOTIFY_KEEP_IT, "device that the job has no more (see --prune),",
-            change->first, NULL);
-        for (int64_t i = 1; i < change->count; i++)
-            forecast_add_change(plan, IOTIFY_KEEP_IT,
-                "device that the job has no more (see --prune),", change->last, NULL);
-    }
+    for (const struct forecast_change *change = removal.changes; change; change = change->next)
+        forecast_take_change(plan, change, IOTIFY_KEEP_IT, "surplus device");
     forecast_clear(&removal);
     call_clear(&call);
     return good;

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-void forecast_clear(struct forecast *plan)
+void forecast_clear(struct forecast *forecast)
 {
-    arena_clear(&plan->arena);
-    free(plan->permissions);
-    *plan = (struct forecast){0};
+    arena_clear(&forecast->arena);
+    free(forecast->permissions);
+    *forecast = (struct forecast){0};
 }
 
 static bool same(const char *a, const char *b)
@@ -16,34 +16,41 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-void forecast_add_change(struct forecast *plan, enum iotify_change change, const char *kind,
+void forecast_add_change(struct forecast *forecast, enum iotify_change change, const char *kind,
     const char *name, const char *why)
 {
-    struct forecast_change **link = &plan->changes;
+    struct forecast_change **link = &forecast->changes;
 
     while (*link &&
            !((*link)->change == change && same((*link)->kind, kind) && same((*link)->why, why)))
         link = &(*link)->next;
     if (!*link) {
-        *link = arena_alloc(&plan->arena, sizeof(**link));
+        *link = arena_alloc(&forecast->arena, sizeof(**link));
         (*link)->change = change;
-        (*link)->kind = arena_string(&plan->arena, kind);
-        (*link)->why = why ? arena_string(&plan->arena, why) : NULL;
-        (*link)->first = arena_string(&plan->arena, name);
+        (*link)->kind = arena_string(&forecast->arena, kind);
+        (*link)->why = why ? arena_string(&forecast->arena, why) : NULL;
+        (*link)->first = arena_string(&forecast->arena, name);
     }
     snprintf((*link)->last, sizeof((*link)->last), "%s", name);
     (*link)->count++;
 }
 
-void forecast_add_calls(struct forecast *plan, const char *operation, int64_t count)
+void forecast_take_change(struct forecast *forecast, const struct forecast_change *from,
+    enum iotify_change change, const char *kind)
 {
-    struct forecast_calls **link = &plan->calls;
+    for (int64_t i = 0; i < from->count; i++)
+        forecast_add_change(forecast, change, kind, i ? from->last : from->first, NULL);
+}
+
+void forecast_add_calls(struct forecast *forecast, const char *operation, int64_t count)
+{
+    struct forecast_calls **link = &forecast->calls;
 
     while (*link && strcmp((*link)->operation, operation) != 0)
         link = &(*link)->next;
     if (!*link) {
-        *link = arena_alloc(&plan->arena, sizeof(**link));
-        (*link)->operation = arena_string(&plan->arena, operation);
+        *link = arena_alloc(&forecast->arena, sizeof(**link));
+        (*link)->operation = arena_string(&forecast->arena, operation);
     }
     (*link)->count += count;
 }
@@ -55,32 +62,33 @@ static int compare(const struct iotify_permission *a, const struct iotify_permis
     return by_resource ? by_resource : strcmp(a->action, b->action);
 }
 
-void forecast_add_permission(struct forecast *plan, const char *action, const char *resource)
+void forecast_add_permission(struct forecast *forecast, const char *action, const char *resource)
 {
     const struct iotify_permission wanted = {action, resource};
     size_t at = 0;
 
-    while (at < plan->permission_count && compare(&plan->permissions[at], &wanted) < 0)
+    while (at < forecast->permission_count && compare(&forecast->permissions[at], &wanted) < 0)
         at++;
-    if (at < plan->permission_count && compare(&plan->permissions[at], &wanted) == 0)
+    if (at < forecast->permission_count && compare(&forecast->permissions[at], &wanted) == 0)
         return;
-    if (plan->permission_count == plan->permission_capacity) {
-        plan->permission_capacity = plan->permission_capacity ? 2 * plan->permission_capacity : 32;
-        plan->permissions =
-            memory_grow(plan->permissions, plan->permission_capacity, sizeof(*plan->permissions));
+    if (forecast->permission_count == forecast->permission_capacity) {
+        forecast->permission_capacity =
+            forecast->permission_capacity ? 2 * forecast->permission_capacity : 32;
+        forecast->permissions = memory_grow(
+            forecast->permissions, forecast->permission_capacity, sizeof(*forecast->permissions));
     }
-    memmove(plan->permissions + at + 1, plan->permissions + at,
-        (plan->permission_count - at) * sizeof(*plan->permissions));
-    plan->permissions[at] = (struct iotify_permission){
-        arena_string(&plan->arena, action), arena_string(&plan->arena, resource)};
-    plan->permission_count++;
+    memmove(forecast->permissions + at + 1, forecast->permissions + at,
+        (forecast->permission_count - at) * sizeof(*forecast->permissions));
+    forecast->permissions[at] = (struct iotify_permission){
+        arena_string(&forecast->arena, action), arena_string(&forecast->arena, resource)};
+    forecast->permission_count++;
 }
 
-int64_t forecast_count(const struct forecast *plan, enum iotify_change change)
+int64_t forecast_count(const struct forecast *forecast, enum iotify_change change)
 {
     int64_t count = 0;
 
-    for (const struct forecast_change *item = plan->changes; item; item = item->next)
+    for (const struct forecast_change *item = forecast->changes; item; item = item->next)
         if (item->change == change)
             count += item->count;
     return count;

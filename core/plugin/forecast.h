@@ -34,13 +34,16 @@ struct forecast {
     size_t permission_count, permission_capacity;
 };
 
-void forecast_clear(struct forecast *plan);
-void forecast_add_change(struct forecast *plan, enum iotify_change change, const char *kind,
+void forecast_clear(struct forecast *forecast);
+void forecast_add_change(struct forecast *forecast, enum iotify_change change, const char *kind,
     const char *name, const char *why);
-void forecast_add_calls(struct forecast *plan, const char *operation, int64_t count);
+/* As many things as another forecast has, with another fate and kind. */
+void forecast_take_change(struct forecast *forecast, const struct forecast_change *from,
+    enum iotify_change change, const char *kind);
+void forecast_add_calls(struct forecast *forecast, const char *operation, int64_t count);
 /* Once each, sorted. */
-void forecast_add_permission(struct forecast *plan, const char *action, const char *resource);
+void forecast_add_permission(struct forecast *forecast, const char *action, const char *resource);
 /* How many things meet this fate. */
-int64_t forecast_count(const struct forecast *plan, enum iotify_change change);
+int64_t forecast_count(const struct forecast *forecast, enum iotify_change change);
 
 #endif
