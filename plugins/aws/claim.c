@@ -49,7 +49,7 @@ static bool insert(uint64_t *slots, size_t capacity, uint64_t hash)
     return true;
 }
 
-/* Twice as large; without memory it stays, and fills up to the last slot but one. */
+/* Twice as large, when three quarters are taken; without memory it stays, and fills up. */
 static void grow(struct claims *claims)
 {
     size_t capacity = claims->capacity ? 2 * claims->capacity : 1024;
@@ -70,7 +70,7 @@ bool claims_take(struct claims *claims, const char *kind, const char *name)
     bool taken = true;
 
     pthread_mutex_lock(&claims->mutex);
-    if (2 * claims->count >= claims->capacity)
+    if (4 * claims->count >= 3 * claims->capacity)
         grow(claims);
     if (claims->count + 1 < claims->capacity) {
         taken = insert(claims->slots, claims->capacity, digest(kind, name));
