@@ -10,6 +10,7 @@
 
 #include "plugins/aws/claim.h"
 #include "plugins/aws/client.h"
+#include "plugins/aws/job_record.h"
 
 #define AWS_DEFAULT_TYPE "iotify_type"
 #define AWS_DEFAULT_GROUP "iotify"
@@ -62,7 +63,9 @@ struct aws_instance {
     atomic_bool looked;                   /* a device that is ready was found to be there */
     atomic_bool doubt;                    /* there are records with `doubt` */
     atomic_bool uncertain; /* AWS may have made a certificate whose answer was lost */
-    bool window_fresh;     /* the window of strays was opened by this run */
+    /* Of the window of strays: did this run open it, and how was it before? Main thread. */
+    bool window_opened;
+    struct job_window window_before;
 };
 
 /* Keep the account that an ARN names, for a job whose STS cannot be asked. */

@@ -89,32 +89,31 @@ enum iotify_result job_record_mark(
     return result;
 }
 
-enum iotify_result job_record_window(struct iotify_call *call, int64_t *since)
+enum iotify_result job_record_window(struct iotify_call *call, struct job_window *window)
 {
     struct job_record record;
     enum iotify_result result = load(call, &record);
+    const json_t *present = json_object_get(record.json, "window");
 
-    *since = json_integer_value(json_object_get(record.json, "window"));
+    window->since = json_integer_value(json_array_get(present, 0));
+    window->last = json_integer_value(json_array_get(present, 1));
     json_decref(record.json);
     return result;
 }
 
-enum iotify_result job_record_set_window(struct iotify_call *call, int64_t since)
+enum iotify_result job_record_set_window(struct iotify_call *call, struct job_window window)
 {
     struct job_record record;
     enum iotify_result result = load(call, &record);
-    json_t *present;
 
     if (result != IOTIFY_OK)
         return result;
-    present = json_object_get(record.json, "window");
-    if (since && !present)
-        json_object_set_new(record.json, "window", json_integer(since));
-    else if (!since && present)
-        json_object_del(record.json, "window");
+    if (window.since)
+        json_object_set_new(record.json, "window",
+            json_pack("[I, I]", (json_int_t)window.since, (json_int_t)window.last));
     else
-        since = -1; /* as it should be */
-    result = since < 0 ? IOTIFY_OK : save(call, &record);
+        json_object_del(record.json, "window");
+    result = save(call, &record);
     json_decref(record.json);
     return result;
 }

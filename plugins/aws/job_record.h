@@ -18,10 +18,14 @@ enum iotify_result job_record_mark(
     struct iotify_call *call, enum shared_kind kind, const char *name, bool made);
 
 /*
- * Since when (seconds since 1970) AWS may have made certificates for this job whose answers were
- * lost; 0: none. Setting keeps an earlier moment; 0 ends it.
+ * The window in which AWS may have made certificates for this job whose answers were lost: since
+ * when, and when the last run began whose requests may be under way still. Seconds since 1970;
+ * `since` 0: there is none.
  */
-enum iotify_result job_record_window(struct iotify_call *call, int64_t *since);
-enum iotify_result job_record_set_window(struct iotify_call *call, int64_t since);
+struct job_window {
+    int64_t since, last;
+};
+enum iotify_result job_record_window(struct iotify_call *call, struct job_window *window);
+enum iotify_result job_record_set_window(struct iotify_call *call, struct job_window window);
 
 #endif

@@ -10,7 +10,9 @@
 #include "plugins/aws/listing.h"
 
 /* Suspects that are named one by one. */
-#define NAMED_MAX 20
+#define NAMED_MAX 300
+/* Seconds after which no request of a run that was killed is carried out any more. */
+#define LATEST 300
 
 /* Inactive certificates that no record names: identifier to ARN, and to the digest of its key. */
 struct stray_list {
@@ -246,11 +248,17 @@ static enum iotify_result settle_all(struct aws_instance *instance, struct iotif
 
 enum iotify_result stray_open_window(struct aws_instance *instance, struct iotify_call *call)
 {
-    int64_t since;
-    enum iotify_result result = job_record_window(call, &since);
+    struct job_window window;
+    enum iotify_result result = job_record_window(call, &window);
 
-    instance->window_fresh = instance->window_fresh || since == 0;
-    return result == IOTIFY_OK ? job_record_set_window(call, aws_now(instance->client)) : result;
+    if (result != IOTIFY_OK)
+        return result;
+    if (!instance->window_opened)
+        instance->window_before = window;
+    instance->window_opened = true;
+    window.last = aws_now(instance->client);
+    window.since = window.since ? window.since : window.last;
+    return job_record_set_window(call, window);
 }
 
 static bool is_empty(const json_t *answer, const char *member)
@@ -304,27 +312,41 @@ static enum iotify_result report(struct aws_instance *instance, struct iotify_ca
     return result;
 }
 
-static enum iotify_result report_suspects(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result tell_suspects(
+    struct aws_instance *instance, struct iotify_call *call, int64_t since, size_t *count)
 {
-    struct stray_list *list;
+    struct stray_list *list = new_list();
     enum iotify_result result;
-    int64_t since;
-    size_t count = 0;
 
-    result = job_record_window(call, &since);
-    if (result != IOTIFY_OK || since == 0)
-        return result;
-    list = new_list();
     if (!list)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    if (!instance->window_fresh || atomic_load(&instance->uncertain)) {
-        result = list_unrecorded(instance, call, since, list);
-        if (result == IOTIFY_OK)
-            result = report(instance, call, list, &count);
-    }
+    result = list_unrecorded(instance, call, since, list);
+    if (result == IOTIFY_OK)
+        result = report(instance, call, list, count);
     stray_free(list);
-    /* What was reported is told once; only one that could not be told in full stays open. */
-    return result == IOTIFY_OK && count < NAMED_MAX ? job_record_set_window(call, 0) : result;
+    return result;
+}
+
+static enum iotify_result report_suspects(struct aws_instance *instance, struct iotify_call *call)
+{
+    bool uncertain = atomic_load(&instance->uncertain);
+    struct job_window window;
+    enum iotify_result result = job_record_window(call, &window);
+    size_t count = 0;
+
+    if (result != IOTIFY_OK || window.since == 0)
+        return result;
+    /* The requests of this run have ended, those of one that was killed may end yet. */
+    if (instance->window_opened && !uncertain)
+        window.last = instance->window_before.last;
+    if (!instance->window_opened || uncertain || instance->window_before.since)
+        result = tell_suspects(instance, call, window.since, &count);
+    if (result != IOTIFY_OK)
+        return result;
+    /* All is told when no request can be under way, and none was left out. */
+    if (count < NAMED_MAX && aws_now(instance->client) - window.last >= LATEST)
+        window = (struct job_window){0};
+    return job_record_set_window(call, window);
 }
 
 enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call)

@@ -52,8 +52,11 @@ class Crash(Case):
         pages = self.iot.get_paginator('list_certificates').paginate(PaginationConfig={'PageSize': 250})
         return [certificate for page in pages for certificate in page['certificates']]
 
-    def check_strays(self, certificates):
+    def check_strays(self, certificates, pipeline):
         """Only AWS's own certificates can be left, inactive, and then a command says so."""
+        if any(certificate['certificateId'] not in self.reported for certificate in certificates):
+            # A request of the run that was killed may have been carried out after the run behind it.
+            self.run_job(pipeline)
         for certificate in certificates:
             self.assertEqual(('aws', 'INACTIVE'), (self.issuer, certificate['status']))
             self.assertIn(f'delete-certificate --certificate-id {certificate["certificateId"]}',
@@ -78,7 +81,7 @@ class Crash(Case):
             client = int(thing['thingName'].split('_')[1])
             if client < keys:
                 self.check_key(client, principals[0])
-        self.check_strays(certificates.values())
+        self.check_strays(certificates.values(), 'deploy')
 
     def check_key(self, client, arn):
         certificate = x509.load_pem_x509_certificate(self.read_glob(f'aws_iotify_{client}_cert'))
@@ -87,7 +90,7 @@ class Crash(Case):
         self.assertTrue(arn.endswith(certificate.fingerprint(hashes.SHA256()).hex()))
 
     def check_clean(self):
-        self.check_strays(self.certificates())
+        self.check_strays(self.certificates(), 'cleanup')
         self.assertEqual([], self.iot.list_things()['things'])
         done = subprocess.run([IOTIFYD, 'glob', 'list', 'job.yaml'], cwd=self.folder, text=True,
                               env=self.environment, capture_output=True, timeout=60, check=True)
