@@ -315,8 +315,7 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
     if (fanout->ended)
         log_write(IOTIFY_ERROR, request->where,
             "the store cannot be written, and what had not begun is left; when it can, run the "
-            "same "
-            "command");
+            "same command");
     free(threads);
     expansion_clear(&expansion);
     pthread_cond_destroy(&fanout->work);

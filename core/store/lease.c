@@ -141,8 +141,7 @@ static void renew(struct lease *lease)
         lease->text = text;
     } else {
         log_write(IOTIFY_WARNING, "store",
-            "the lease of the store could not be renewed; does "
-            "another iotifyd work with it?");
+            "the lease of the store could not be renewed; does another iotifyd work with it?");
         free(text);
     }
     call_clear(&call);

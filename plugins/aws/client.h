@@ -90,6 +90,13 @@ enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request);
 
 /*
+ * Send a request that takes something away, and forget its answer: what is gone already is as good
+ * as removed. The body stays the caller's.
+ */
+enum iotify_result aws_remove(
+    struct aws_client *client, struct iotify_call *call, struct aws_request request);
+
+/*
  * Send a listing page after page; `page` gets each answer and says whether to go on. `next` names
  * the member of the answer that is the parameter `parameter` of the next page; the request keeps
  * the last query place free for it.

@@ -60,11 +60,9 @@ static enum iotify_result take_certificate(struct iotify_call *call, struct reco
 /* Take back a certificate that AWS made and that cannot be kept: inactive, attached to nothing. */
 static bool take_back(struct aws_instance *instance, struct iotify_call *call, const char *id)
 {
-    struct aws_request request = {.operation = AWS_DELETE_CERTIFICATE, .name = id};
-    enum iotify_result result = *id ? aws_send(instance->client, call, &request) : IOTIFY_OK;
-
-    json_decref(request.answer);
-    return result == IOTIFY_OK || result == IOTIFY_NOT_FOUND;
+    return !*id ||
+           aws_remove(instance->client, call,
+               (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = id}) == IOTIFY_OK;
 }
 
 /* Does the store's record name this certificate, whoever wrote it? An unreadable one may. */

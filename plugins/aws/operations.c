@@ -118,3 +118,12 @@ const char *aws_text(const json_t *answer, const char *member)
 
     return text ? text : "";
 }
+
+enum iotify_result aws_remove(
+    struct aws_client *client, struct iotify_call *call, struct aws_request request)
+{
+    enum iotify_result result = aws_send(client, call, &request);
+
+    json_decref(request.answer);
+    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+}

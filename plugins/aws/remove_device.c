@@ -29,15 +29,6 @@ static enum iotify_result gone_is_good(enum iotify_result result)
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static enum iotify_result send(
-    struct aws_instance *instance, struct iotify_call *call, struct aws_request request)
-{
-    enum iotify_result result = aws_send(instance->client, call, &request);
-
-    json_decref(request.answer);
-    return gone_is_good(result);
-}
-
 static enum iotify_result detach_policy(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -47,7 +38,7 @@ static enum iotify_result detach_policy(
     if (!record->policy)
         return IOTIFY_OK;
     body = json_pack("{s:s}", "target", record->certificate_arn);
-    result = send(instance, call,
+    result = aws_remove(instance->client, call,
         (struct aws_request){.operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
     json_decref(body);
     return result;
@@ -87,7 +78,7 @@ static enum iotify_result still_attached(struct aws_instance *instance, struct i
 static enum iotify_result detach_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
-    enum iotify_result result = send(instance, call,
+    enum iotify_result result = aws_remove(instance->client, call,
         (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
             .name = record->thing,
             .principal = record->certificate_arn});
@@ -114,14 +105,14 @@ static enum iotify_result delete_certificate(
 {
     const struct aws_request request = {
         .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id};
-    enum iotify_result result = send(instance, call, request);
+    enum iotify_result result = aws_remove(instance->client, call, request);
     int64_t pause = PAUSE_MIN;
 
     for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_CONFLICT; waited += pause) {
         pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
         result = call->host->wait(call, pause);
         if (result == IOTIFY_OK)
-            result = send(instance, call, request);
+            result = aws_remove(instance->client, call, request);
     }
     return result;
 }
@@ -134,7 +125,7 @@ static enum iotify_result remove_certificate(
     if (result == IOTIFY_OK)
         result = detach_thing(instance, call, record);
     if (result == IOTIFY_OK)
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
                 .name = record->certificate_id,
                 .query = {{"newStatus", "INACTIVE"}}});
@@ -157,7 +148,7 @@ static enum iotify_result release_thing(
         request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
         request.body =
             json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
-        result = send(instance, call, request);
+        result = aws_remove(instance->client, call, request);
         json_decref(request.body);
     }
     if (result != IOTIFY_OK)
@@ -166,7 +157,7 @@ static enum iotify_result release_thing(
     request = (struct aws_request){.operation = AWS_UPDATE_THING, .name = record->thing};
     request.body = json_pack(
         "{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED, "", "merge", 1);
-    result = send(instance, call, request);
+    result = aws_remove(instance->client, call, request);
     json_decref(request.body);
     return result;
 }
@@ -183,7 +174,7 @@ static enum iotify_result remove_thing(
         call->host->log(call, IOTIFY_WARNING,
             "the thing %s was not made by this job and is left as it is", record->thing);
     else if (result == IOTIFY_OK)
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
     json_decref(request.answer);
     return gone_is_good(result);

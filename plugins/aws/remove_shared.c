@@ -31,16 +31,6 @@ struct shared {
     const char *word, *name;
 };
 
-/* Gone already is as good as removed. */
-static enum iotify_result send(
-    struct aws_instance *instance, struct iotify_call *call, struct aws_request request)
-{
-    enum iotify_result result = aws_send(instance->client, call, &request);
-
-    json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
-}
-
 static enum iotify_result leave(
     struct iotify_call *call, const struct shared *shared, const char *why)
 {
@@ -90,7 +80,7 @@ static enum iotify_result detach_policy(
     result = aws_send(instance->client, call, &request);
     if (result == IOTIFY_OK) {
         body = json_pack("{s:s}", "target", aws_text(request.answer, "thingGroupArn"));
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){
                 .operation = AWS_DETACH_POLICY, .name = instance->names.policy, .body = body});
         json_decref(body);
@@ -132,7 +122,7 @@ static enum iotify_result remove_group(
     if (result == IOTIFY_OK)
         result = detach_policy(instance, call, group);
     if (result == IOTIFY_OK)
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_GROUP, .name = group->name});
     return result == IOTIFY_INVALID ? leave(call, group, "has groups below it") : result;
 }
@@ -151,7 +141,7 @@ static enum iotify_result remove_versions(
         const json_t *version = json_array_get(versions, i);
 
         if (!json_is_true(json_object_get(version, "isDefaultVersion")))
-            result = send(instance, call,
+            result = aws_remove(instance->client, call,
                 (struct aws_request){.operation = AWS_DELETE_POLICY_VERSION,
                     .name = policy->name,
                     .version = aws_text(version, "versionId")});
@@ -175,7 +165,7 @@ static enum iotify_result remove_policy(
         result = remove_versions(instance, call, policy);
     /* A detach takes a while to arrive. */
     for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_POLICY, .name = policy->name});
         if (result != IOTIFY_CONFLICT)
             return result;
@@ -229,7 +219,7 @@ static enum iotify_result remove_type(
     if (result == IOTIFY_OK)
         result = deprecate(instance, call, type->name);
     for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
-        result = send(instance, call,
+        result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = type->name});
         if (result != IOTIFY_INVALID)
             return result;

@@ -136,16 +136,6 @@ static enum iotify_result load(struct aws_instance *instance, struct iotify_call
 
 /* ------------------------------------------------------------------ those of one key */
 
-static enum iotify_result delete_stray(
-    struct aws_instance *instance, struct iotify_call *call, const char *id)
-{
-    struct aws_request request = {.operation = AWS_DELETE_CERTIFICATE, .name = id};
-    enum iotify_result result = aws_send(instance->client, call, &request);
-
-    json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
-}
-
 /* Identifiers in the list whose key has this digest; an array of the caller's. With the lock. */
 static json_t *matching(const struct stray_list *list, const char *digest)
 {
@@ -181,7 +171,9 @@ enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_cal
     if (id && json_array_size(found))
         *id = aws_keep(call, json_string_value(json_array_get(found, 0)));
     for (size_t i = first; i < json_array_size(found) && result == IOTIFY_OK; i++)
-        result = delete_stray(instance, call, json_string_value(json_array_get(found, i)));
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_CERTIFICATE,
+                .name = json_string_value(json_array_get(found, i))});
     json_decref(found);
     return result;
 }
