@@ -17,7 +17,7 @@
 /* The sizes of ABI 1.0: what every plugin has, however many members come behind. */
 #define ACTION_MIN (offsetof(struct iotify_action, apply) + sizeof(void *))
 #define STEP_MIN (offsetof(struct iotify_default_step, settings) + sizeof(void *))
-#define TRANSPORT_MIN (offsetof(struct iotify_transport, session_free) + sizeof(void *))
+#define TRANSPORT_MIN (offsetof(struct iotify_transport, session_unwritten) + sizeof(void *))
 
 const char *plugin_kind_name(enum iotify_kind kind)
 {

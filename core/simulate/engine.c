@@ -691,7 +691,7 @@ static void *engine_main(void *argument)
 
     engine->broken = !compile(engine) || !open_transport(engine);
     for (size_t i = 0; i < engine->count && !engine->broken && !engine->stopped; i++) {
-        engine->devices[i].slot = script_add_state(engine->script);
+        engine->devices[i].slot = script_add_state(engine->script, engine->devices[i].client);
         run_init(&engine->devices[i]);
     }
     pthread_barrier_wait(engine->plan->ready);
@@ -752,7 +752,7 @@ struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares
     engine->devices = memory_new(engine->count, sizeof(*engine->devices));
     engine->publish_options = publish_options(engine);
     iotify_buffer_init(&engine->payload, PAYLOAD_MAX);
-    if (!loop_init(&engine->loop, on_woken, engine)) {
+    if (!loop_init(&engine->loop, on_woken, NULL, engine)) {
         engine_free(engine);
         return NULL;
     }

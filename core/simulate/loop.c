@@ -2,18 +2,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/clock.h"
 
 struct iotify_watch {
     uv_poll_t poll;
+    int events; /* that are watched for now */
     void (*ready)(void *argument, int events);
     void *argument;
 };
 
 struct iotify_timer {
-    uv_timer_t timer;
+    struct wheel_timer timer; /* first */
+    struct loop *loop;
     void (*fire)(void *argument);
     void *argument;
 };
@@ -36,7 +40,7 @@ struct resolution {
     size_t count, next_address; /* sessions take turns, so that they spread over all of them */
     char error[120];
     uv_getaddrinfo_t request;
-    uv_timer_t later; /* answers that are known already come from the loop all the same */
+    struct iotify_timer *later; /* answers that are known already come from the loop all the same */
     struct waiter *waiters, **last;
     struct resolution *next;
 };
@@ -44,6 +48,12 @@ struct resolution {
 static struct loop *own(const struct iotify_loop *base)
 {
     return (struct loop *)base;
+}
+
+/* Its being there is what keeps the loop from sleeping. */
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
 }
 
 static void free_handle(uv_handle_t *handle)
@@ -86,6 +96,7 @@ static struct iotify_watch *watch_new(const struct iotify_loop *base, int descri
 
     watch->ready = ready;
     watch->argument = argument;
+    watch->events = events;
     if (uv_poll_init(&own(base)->uv, &watch->poll, descriptor) != 0) {
         free(watch);
         return NULL;
@@ -96,6 +107,10 @@ static struct iotify_watch *watch_new(const struct iotify_loop *base, int descri
 
 static void watch_change(struct iotify_watch *watch, int events)
 {
+    /* libuv takes the descriptor out and puts it in again, whatever has changed. */
+    if (events == watch->events)
+        return;
+    watch->events = events;
     uv_poll_start(&watch->poll, to_uv(events), on_poll);
 }
 
@@ -107,46 +122,92 @@ static void watch_free(struct iotify_watch *watch)
 
 /* ------------------------------------------------------------------ timers */
 
-static void on_timer(uv_timer_t *handle)
-{
-    struct iotify_timer *timer = (struct iotify_timer *)handle;
-
-    timer->fire(timer->argument);
-}
-
 static struct iotify_timer *timer_new(
     const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
 {
     struct iotify_timer *timer = memory_new(1, sizeof(*timer));
 
+    timer->loop = own(base);
     timer->fire = fire;
     timer->argument = argument;
-    uv_timer_init(&own(base)->uv, &timer->timer);
     return timer;
 }
 
+/* What is due at once waits for the next turn, so that it leaves room for input and output. */
 static void timer_start(struct iotify_timer *timer, int64_t delay)
 {
-    /*
-     * libuv counts milliseconds from the time of its turn, which stands still during callbacks.
-     * Round up, so that nothing is early; and never due within the same turn, so that timers that
-     * start themselves again leave room for input and output.
-     */
-    int64_t due = (int64_t)(uv_hrtime() + (delay > 0 ? (uint64_t)delay : 0)) + MILLISECOND - 1;
-    int64_t milliseconds = due / MILLISECOND - (int64_t)uv_now(timer->timer.loop);
+    struct loop *loop = timer->loop;
 
-    uv_timer_start(&timer->timer, on_timer, milliseconds > 1 ? (uint64_t)milliseconds : 1, 0);
+    if (delay > 0) {
+        wheel_start(&loop->wheel, &timer->timer, clock_now() + delay);
+        return;
+    }
+    wheel_stop(&loop->wheel, &timer->timer);
+    if (loop->soon.next == &loop->soon)
+        uv_idle_start(&loop->idle, on_idle);
+    wheel_ring_append(&loop->soon, &timer->timer);
 }
 
 static void timer_stop(struct iotify_timer *timer)
 {
-    uv_timer_stop(&timer->timer);
+    wheel_stop(&timer->loop->wheel, &timer->timer);
 }
 
 static void timer_free(struct iotify_timer *timer)
 {
-    uv_timer_stop(&timer->timer);
-    uv_close((uv_handle_t *)&timer->timer, free_handle);
+    timer_stop(timer);
+    free(timer);
+}
+
+/* Before the loop sleeps: be woken when the next timer is due. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    int64_t next = wheel_next(&loop->wheel);
+    struct itimerspec alarm = {.it_value = {0}};
+
+    if (next == loop->alarm_at)
+        return;
+    loop->alarm_at = next;
+    if (next != INT64_MAX)
+        alarm.it_value = (struct timespec){next / SECOND, next % SECOND};
+    timerfd_settime(loop->alarm, TFD_TIMER_ABSTIME, &alarm, NULL);
+}
+
+/* Setting it anew is what makes it unreadable. */
+static void on_alarm(uv_poll_t *poll, int status, int events)
+{
+    struct loop *loop = poll->data;
+
+    (void)status, (void)events;
+    loop->alarm_at = 0;
+}
+
+static void fire_all(struct wheel_link *ring)
+{
+    struct wheel_timer *next;
+
+    while ((next = wheel_ring_pop(ring))) {
+        struct iotify_timer *timer = (struct iotify_timer *)next;
+
+        timer->fire(timer->argument);
+    }
+}
+
+/* After the descriptors: what was due at once, then what is due by now, then the owner. */
+static void on_turn(uv_check_t *check)
+{
+    struct loop *loop = check->data;
+
+    wheel_ring_init(&loop->due);
+    if (loop->soon.next != &loop->soon) {
+        wheel_ring_take(&loop->soon, &loop->due);
+        uv_idle_stop(&loop->idle);
+    }
+    wheel_advance(&loop->wheel, clock_now(), &loop->due);
+    fire_all(&loop->due);
+    if (loop->settle)
+        loop->settle(loop->argument);
 }
 
 /* ------------------------------------------------------------------ names */
@@ -170,9 +231,9 @@ static void tell_waiters(struct resolution *resolution)
     }
 }
 
-static void on_later(uv_timer_t *timer)
+static void on_later(void *argument)
 {
-    tell_waiters(timer->data);
+    tell_waiters(argument);
 }
 
 /* Those of one family: a host that has both most often reaches only one of them. */
@@ -218,8 +279,7 @@ static struct resolution *find_resolution(struct loop *loop, const char *host)
     resolution->host = strdup(host);
     resolution->last = &resolution->waiters;
     resolution->request.data = resolution;
-    uv_timer_init(&loop->uv, &resolution->later);
-    resolution->later.data = resolution;
+    resolution->later = timer_new(&loop->base, on_later, resolution);
     resolution->next = loop->resolutions;
     loop->resolutions = resolution;
     return resolution;
@@ -241,7 +301,7 @@ static void resolve(const struct iotify_loop *base, const char *host,
     if (asked || resolution->under_way)
         return;
     if (resolution->expires > clock_now()) {
-        uv_timer_start(&resolution->later, on_later, 0, 0);
+        timer_start(resolution->later, 0);
         return;
     }
     code = uv_getaddrinfo(&loop->uv, &resolution->request, on_resolved, host, NULL, &hints);
@@ -249,7 +309,7 @@ static void resolve(const struct iotify_loop *base, const char *host,
     if (code != 0) {
         resolution->count = 0;
         snprintf(resolution->error, sizeof(resolution->error), "%s", uv_strerror(code));
-        uv_timer_start(&resolution->later, on_later, 0, 0);
+        timer_start(resolution->later, 0);
     }
 }
 
@@ -262,7 +322,8 @@ static void on_wake(uv_async_t *async)
     loop->woken(loop->argument);
 }
 
-bool loop_init(struct loop *loop, void (*woken)(void *argument), void *argument)
+bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
+    void *argument)
 {
     *loop = (struct loop){
         .base = {.struct_size = sizeof(struct iotify_loop),
@@ -276,11 +337,24 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void *argument)
             .timer_free = timer_free,
             .resolve = resolve},
         .woken = woken,
+        .settle = settle,
         .argument = argument,
+        .alarm_at = INT64_MAX,
+        .alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
     };
-    if (uv_loop_init(&loop->uv) != 0)
+    if (loop->alarm < 0 || uv_loop_init(&loop->uv) != 0)
         return false;
-    loop->wake.data = loop;
+    wheel_init(&loop->wheel, clock_now());
+    wheel_ring_init(&loop->soon);
+    wheel_ring_init(&loop->due);
+    loop->wake.data = loop->alarm_watch.data = loop->prepare.data = loop->check.data = loop;
+    uv_idle_init(&loop->uv, &loop->idle);
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    uv_prepare_start(&loop->prepare, on_prepare);
+    uv_check_init(&loop->uv, &loop->check);
+    uv_check_start(&loop->check, on_turn);
+    uv_poll_init(&loop->uv, &loop->alarm_watch, loop->alarm);
+    uv_poll_start(&loop->alarm_watch, UV_READABLE, on_alarm);
     return uv_async_init(&loop->uv, &loop->wake, on_wake) == 0;
 }
 
@@ -308,8 +382,12 @@ void loop_wake(struct loop *loop)
 void loop_clear(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->check, NULL);
+    uv_close((uv_handle_t *)&loop->alarm_watch, NULL);
     for (struct resolution *each = loop->resolutions; each; each = each->next) {
-        uv_close((uv_handle_t *)&each->later, NULL);
+        timer_free(each->later);
         if (each->under_way)
             uv_cancel((uv_req_t *)&each->request);
         else
@@ -318,6 +396,7 @@ void loop_clear(struct loop *loop)
     /* Let the closes and a name that is still looked up finish. */
     while (uv_loop_close(&loop->uv) == UV_EBUSY)
         uv_run(&loop->uv, UV_RUN_ONCE);
+    close(loop->alarm);
     while (loop->resolutions) {
         struct resolution *resolution = loop->resolutions;
 

@@ -173,26 +173,103 @@
     };
 
     const { job, clients, repeat, interval, seed } = native.facts;
-    const walks = new Map();
 
-    // A small generator of its own, so that a seed makes every run the same.
-    let random = (seed >>> 0) || 1;
-    const nextRandom = () => {
-        random = random + 0x6d2b79f5 | 0;
-        let t = Math.imul(random ^ random >>> 15, 1 | random);
+    // Whose turn it is: struct turns of script_machine.h.
+    const turns = native.turns;
+    const SLOT = 0, CLIENT = 1, ITERATION = 2, AT = 3, BATCH = 4, ENTRY = 3;
+    const NOTHING = 0, A_STRING = 1, SOMETHING_ELSE = 2, THROWN = 3;
+    const client = () => turns[CLIENT];
+    const iteration = () => turns[ITERATION];
+
+    // A generator for each client, so that a seed makes every run the same, however the clients
+    // are spread over machines. Place 0 serves whoever has no state.
+    const mix = (number) => {
+        let t = Math.imul(number ^ number >>> 16, 0x21f0aaad);
+        t = Math.imul(t ^ t >>> 15, 0x735a2d97);
+        return t ^ t >>> 15;
+    };
+    let generators = new Uint32Array(64);
+    generators[0] = mix(seed);
+    const random = () => {
+        const place = turns[SLOT] + 1;
+        const next = generators[place] = generators[place] + 0x6d2b79f5;
+        let t = Math.imul(next ^ next >>> 15, 1 | next);
         t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
         return ((t ^ t >>> 14) >>> 0) / 4294967296;
     };
+    Object.defineProperty(Math, 'random', { value: random, writable: true, configurable: true });
+
+    const states = [];
+    const addState = (number) => {
+        states.push({});
+        if (states.length >= generators.length) {
+            const more = new Uint32Array(generators.length * 2);
+            more.set(generators);
+            generators = more;
+        }
+        generators[states.length] = mix(mix(seed) + number);
+    };
 
     // A bounded random walk for each client and key.
+    const walks = [];
     const volatile = ({ key = '', min, max, delta }) => {
-        const name = native.client() + '/' + key;
+        const place = turns[SLOT] + 1;
+        const walk = walks[place] || (walks[place] = new Map());
         const step = delta === undefined ? (max - min) / 10 : delta;
-        const before = walks.get(name);
-        const value = before === undefined ? min + nextRandom() * (max - min)
-            : Math.min(max, Math.max(min, before + (nextRandom() * 2 - 1) * step));
-        walks.set(name, value);
+        const before = walk.get(key);
+        const value = before === undefined ? min + random() * (max - min)
+            : Math.min(max, Math.max(min, before + (random() * 2 - 1) * step));
+        walk.set(key, value);
         return value;
+    };
+
+    // What users measure: by name the count, sum, least and greatest value since they were taken.
+    let metrics = new Map();
+    const metric = {
+        add: (name, value = 1) => {
+            const number = Number(value);
+            if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(name))
+                throw new TypeError('metric.add: a name is at most 64 letters, digits and _.-, ' +
+                    'and begins with a letter');
+            if (!Number.isFinite(number))
+                throw new TypeError(`metric.add: the value of ${name} is no number`);
+            const known = metrics.get(name);
+            if (known === undefined) {
+                if (metrics.size >= 1000) throw new RangeError('metric.add: too many names');
+                metrics.set(name, [1, number, number, number]);
+                return;
+            }
+            known[0]++;
+            known[1] += number;
+            if (number < known[2]) known[2] = number;
+            if (number > known[3]) known[3] = number;
+        },
+    };
+    const takeMetrics = () => {
+        if (metrics.size === 0) return undefined;
+        const text = stringify(Object.fromEntries(metrics));
+        metrics = new Map();
+        return text;
+    };
+
+    // message() for many clients in one call from C.
+    const results = [];
+    const runMessages = (message, count) => {
+        for (let at = turns[AT]; at < count; turns[AT] = ++at) {
+            const entry = BATCH + ENTRY * at;
+            const slot = turns[SLOT] = turns[entry];
+            turns[CLIENT] = turns[entry + 1];
+            turns[ITERATION] = turns[entry + 2];
+            try {
+                const value = message(states[slot]);
+                results[at] = value;
+                turns[entry] = typeof value === 'string' ? A_STRING
+                    : value === undefined || value === null ? NOTHING : SOMETHING_ELSE;
+            } catch (error) {
+                results[at] = error;
+                turns[entry] = THROWN;
+            }
+        }
     };
 
     const define = (name, value) => Object.defineProperty(globalThis, name,
@@ -200,14 +277,19 @@
     define('Buffer', Buffer);
     define('console', console);
     define('glob', Object.freeze(glob));
-    define('client', native.client);
-    define('index', native.iteration);
-    define('iteration', native.iteration);
+    define('client', client);
+    define('index', iteration);
+    define('iteration', iteration);
     define('jobId', () => job);
     define('jobClients', () => clients);
     define('jobRepeat', () => repeat);
     define('jobInterval', () => interval);
     define('volatile', volatile);
+    define('metric', Object.freeze(metric));
 
-    return { makeBuffer: (bytes) => Buffer.from(bytes) };
+    return {
+        states, results, addState, runMessages, takeMetrics,
+        makeBuffer: (bytes) => Buffer.from(bytes),
+        showState: (slot) => JSON.stringify(states[slot]),
+    };
 })

@@ -81,8 +81,8 @@ bool script_compile(struct script *script, enum script_function function,
     const struct script_code *code, struct diagnostics *diagnostics);
 bool script_has(const struct script *script, enum script_function function);
 
-/* Make an empty state; its slot is the number of those made before. */
-int64_t script_add_state(struct script *script);
+/* Make an empty state for a client; its slot is the number of those made before. */
+int64_t script_add_state(struct script *script, int64_t client);
 
 /*
  * Call a function. message: `out` gets the bytes and `has_output` says whether there are any.
@@ -98,6 +98,34 @@ struct script_invocation {
     struct script_error error;
 };
 bool script_invoke(struct script *script, struct script_invocation *invocation);
+
+/*
+ * message() for many clients, in the order of `turns` and at most SCRIPT_BATCH of them: entering
+ * the engine costs more than a short function. `done` is called once for each, after all have run;
+ * what `output` holds is valid during that call, its bytes are in `out`. Inside it macros may be
+ * expanded, and no function called.
+ */
+#define SCRIPT_BATCH 256
+struct script_output {
+    size_t index;
+    bool has_output;
+    const struct script_error *error; /* NULL: it went well */
+};
+struct script_batch {
+    struct iotify_buffer *out;
+    void (*done)(void *argument, const struct script_output *output);
+    void *argument;
+};
+void script_messages(struct script *script, const struct script_turn *turns, size_t count,
+    struct script_batch *batch);
+
+/* Append a state as JSON, without hidden keys. False when it has no JSON form. */
+bool script_show_state(struct script *script, int64_t slot, struct iotify_buffer *out);
+/*
+ * Append what metric.add() collected since the last call, as a JSON object of
+ * [count, sum, min, max] by name. False: nothing was.
+ */
+bool script_take_metrics(struct script *script, struct iotify_buffer *out);
 
 /*
  * Compile a text with {{expressions}}; NULL after a diagnostic at `place`, which names the setting

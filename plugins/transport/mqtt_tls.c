@@ -9,9 +9,17 @@
 #include <string.h>
 #include <time.h>
 
+/* How long a server's certificate that was found good needs no second look. */
+#define VERIFIED_FOR (600 * INT64_C(1000000000))
+
 struct mqtt_tls {
     SSL_CTX *context;
     struct mqtt_identity *beginning;
+    /* The server certificate that was verified last: a fleet meets the same one again and again. */
+    unsigned char *verified;
+    int verified_size;
+    const char *verified_name;
+    int64_t verified_until;
 };
 
 /* Index of the identity in an SSL object, and of the mqtt_tls in its context. */
@@ -24,12 +32,6 @@ static const char *openssl_words(void)
     const char *words = error ? ERR_reason_error_string(error) : NULL;
 
     return words ? words : "unknown";
-}
-
-static void remember(struct mqtt_identity *identity, const char *text, const char *detail)
-{
-    if (identity && !*identity->failure)
-        snprintf(identity->failure, sizeof(identity->failure), "%s%s", text, detail);
 }
 
 /* ------------------------------------------------------------------ callbacks of the context */
@@ -50,6 +52,8 @@ static void on_start(SSL *ssl)
     if (!identity || SSL_get_ex_data(ssl, identity_index))
         return;
     SSL_set_ex_data(ssl, identity_index, identity);
+    if (identity->session)
+        SSL_set_session(ssl, identity->session);
     if (is_address(identity->server_name)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), identity->server_name);
     } else {
@@ -88,20 +92,21 @@ static void on_info(const SSL *ssl, int where, int value)
         identity->started = moment();
     if ((where & SSL_CB_HANDSHAKE_DONE) && !identity->handshaken) {
         identity->handshaken = true;
+        identity->resumed = SSL_session_reused(ssl) == 1;
         identity->ended = moment();
     }
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value >> 8) == SSL3_AL_FATAL)
-        remember(identity, "the server ended the TLS handshake: ", alert_words(value));
+        mqtt_identity_blame(identity, "the server ended the TLS handshake: ", alert_words(value));
 }
 
 static int on_certificate(SSL *ssl, void *argument)
 {
-    const struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
+    struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
 
     (void)argument;
-    if (!identity || !identity->certificate)
+    if (!identity || !mqtt_identity_has_certificate(identity))
         return 1;
-    if (SSL_use_certificate(ssl, identity->certificate) != 1 ||
+    if (!mqtt_identity_decode(identity) || SSL_use_certificate(ssl, identity->certificate) != 1 ||
         SSL_use_PrivateKey(ssl, identity->key) != 1)
         return 0;
     if (identity->chain && SSL_set1_chain(ssl, identity->chain) != 1)
@@ -115,9 +120,55 @@ static int on_verify(int good, X509_STORE_CTX *store)
     int error = X509_STORE_CTX_get_error(store);
 
     if (!good)
-        remember(SSL_get_ex_data(ssl, identity_index),
+        mqtt_identity_blame(SSL_get_ex_data(ssl, identity_index),
             "the server's certificate is not trusted: ", X509_verify_cert_error_string(error));
     return good;
+}
+
+static bool is_verified(
+    const struct mqtt_tls *tls, const char *name, const unsigned char *der, int size)
+{
+    return tls->verified && moment() < tls->verified_until && tls->verified_name == name &&
+           tls->verified_size == size && memcmp(tls->verified, der, (size_t)size) == 0;
+}
+
+/* In place of the library's own: the same verification, but not once more for each session. */
+static int on_chain(X509_STORE_CTX *store, void *argument)
+{
+    struct mqtt_tls *tls = argument;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
+    unsigned char *der = NULL;
+    int size = i2d_X509(X509_STORE_CTX_get0_cert(store), &der), good;
+
+    if (size > 0 && identity && is_verified(tls, identity->server_name, der, size)) {
+        OPENSSL_free(der);
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+        return 1;
+    }
+    good = X509_verify_cert(store);
+    if (good == 1 && size > 0 && identity) {
+        OPENSSL_free(tls->verified);
+        tls->verified = der;
+        tls->verified_size = size;
+        tls->verified_name = identity->server_name;
+        tls->verified_until = moment() + VERIFIED_FOR;
+    } else {
+        OPENSSL_free(der);
+    }
+    return good;
+}
+
+/* A ticket to resume with; the newest is kept. */
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
+
+    if (!identity)
+        return 0;
+    mqtt_identity_forget_session(identity);
+    identity->session = session;
+    return 1;
 }
 
 /* ------------------------------------------------------------------ contexts */
@@ -199,6 +250,11 @@ struct mqtt_tls *mqtt_tls_new(
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(
         context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? on_verify : NULL);
+    if (verify)
+        SSL_CTX_set_cert_verify_callback(context, on_chain, tls);
+    SSL_CTX_set_session_cache_mode(
+        context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, on_session);
     SSL_CTX_set_info_callback(context, on_info);
     SSL_CTX_set_cert_cb(context, on_certificate, NULL);
     if (add_roots(call, context, ca) != IOTIFY_OK) {
@@ -218,6 +274,7 @@ void mqtt_tls_free(struct mqtt_tls *tls)
     if (!tls)
         return;
     SSL_CTX_free(tls->context);
+    OPENSSL_free(tls->verified);
     free(tls);
 }
 
@@ -231,71 +288,8 @@ void mqtt_tls_begin(struct mqtt_tls *tls, struct mqtt_identity *identity)
     tls->beginning = identity;
 }
 
-/* ------------------------------------------------------------------ identities */
-
-static enum iotify_result load_certificates(
-    struct mqtt_identity *identity, struct iotify_call *call, const char *text)
+void mqtt_tls_settle(SSL *ssl, struct mqtt_identity *identity)
 {
-    BIO *bio = BIO_new_mem_buf(text, -1);
-    X509 *next;
-
-    if (!bio)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    identity->certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-    while (identity->certificate && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-        if (!identity->chain)
-            identity->chain = sk_X509_new_null();
-        if (!identity->chain || sk_X509_push(identity->chain, next) == 0) {
-            X509_free(next);
-            break;
-        }
-    }
-    BIO_free(bio);
-    ERR_clear_error();
-    if (!identity->certificate)
-        return call->host->fail(
-            call, IOTIFY_INVALID, "BadCertificate", "cert: is no PEM certificate");
-    return IOTIFY_OK;
-}
-
-enum iotify_result mqtt_identity_load(struct mqtt_identity *identity, struct iotify_call *call,
-    const char *certificate, const char *key, const char *server_name)
-{
-    enum iotify_result result = IOTIFY_OK;
-    BIO *bio;
-
-    identity->server_name = strdup(server_name);
-    if (!identity->server_name)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    if (!certificate && !key)
-        return IOTIFY_OK;
-    if (!certificate || !key)
-        return call->host->fail(call, IOTIFY_INVALID, "BadCertificate",
-            "%s is set and %s is not; a client certificate needs both", key ? "key" : "cert",
-            key ? "cert" : "key");
-    result = load_certificates(identity, call, certificate);
-    if (result != IOTIFY_OK)
-        return result;
-    bio = BIO_new_mem_buf(key, -1);
-    identity->key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "") : NULL;
-    BIO_free(bio);
-    ERR_clear_error();
-    if (!identity->key)
-        return call->host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: is no PEM private key without a passphrase");
-    if (X509_check_private_key(identity->certificate, identity->key) != 1) {
-        ERR_clear_error();
-        return call->host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: does not belong to the certificate in cert");
-    }
-    return IOTIFY_OK;
-}
-
-void mqtt_identity_clear(struct mqtt_identity *identity)
-{
-    X509_free(identity->certificate);
-    sk_X509_pop_free(identity->chain, X509_free);
-    EVP_PKEY_free(identity->key);
-    free(identity->server_name);
-    *identity = (struct mqtt_identity){0};
+    SSL_certs_clear(ssl);
+    mqtt_identity_rest(identity);
 }

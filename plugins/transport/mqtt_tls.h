@@ -8,16 +8,7 @@
 
 #include <iotify/host.h>
 
-/* What one session brings to a handshake, and what it learned from it. */
-struct mqtt_identity {
-    X509 *certificate; /* NULL: the client shows none */
-    STACK_OF(X509) * chain;
-    EVP_PKEY *key;
-    char *server_name; /* sent as SNI and compared with the server's certificate */
-    bool handshaken;
-    int64_t started, ended; /* of the handshake, CLOCK_MONOTONIC in nanoseconds; 0: not yet */
-    char failure[200];      /* why the handshake failed; "" when unknown */
-};
+#include "mqtt_identity.h"
 
 struct mqtt_tls;
 
@@ -39,9 +30,7 @@ SSL_CTX *mqtt_tls_context(struct mqtt_tls *tls);
  */
 void mqtt_tls_begin(struct mqtt_tls *tls, struct mqtt_identity *identity);
 
-/* Parse PEM texts into the identity. IOTIFY_INVALID after a failure in `call`. */
-enum iotify_result mqtt_identity_load(struct mqtt_identity *identity, struct iotify_call *call,
-    const char *certificate, const char *key, const char *server_name);
-void mqtt_identity_clear(struct mqtt_identity *identity);
+/* After the handshake: give back what only it needed. */
+void mqtt_tls_settle(SSL *ssl, struct mqtt_identity *identity);
 
 #endif

@@ -64,14 +64,18 @@ enum iotify_close {
     IOTIFY_CLOSED_TLS,         /* handshake or certificate */
     IOTIFY_CLOSED_REFUSED,     /* the server said no */
     IOTIFY_CLOSED_TIMEOUT,
-    IOTIFY_CLOSED_PROTOCOL
+    IOTIFY_CLOSED_PROTOCOL,
+    IOTIFY_CLOSED_SUBSCRIPTION, /* refused, or never confirmed */
+    IOTIFY_CLOSED_LOCAL         /* this machine has no descriptor, port or memory left */
 };
 
-/* Parts of one connect, each a duration in nanoseconds. */
+/* Parts of one connect, each a duration in nanoseconds, and what came along with it. */
 struct iotify_connect_times {
     int64_t tcp;
-    int64_t tls;
+    int64_t tls;     /* 0 without TLS */
     int64_t session; /* until the server accepted the session and its subscriptions */
+    bool resumed;    /* by an abbreviated TLS handshake */
+    uint32_t resent; /* messages of earlier connections that are sent once more */
 };
 
 /* `user` is what session_new was given. */
@@ -125,7 +129,8 @@ struct iotify_transport {
      * the quality of service has no answer, when it is written). IOTIFY_INVALID: it can never be
      * sent; IOTIFY_TRANSIENT: not connected. The payload is copied. What the server has not
      * acknowledged when a session closes is sent again after the next session_connect, unless
-     * its quality of service has no acknowledgement: then `lost` tells.
+     * its quality of service has no acknowledgement: then `lost` tells. Tokens of a session
+     * ascend.
      */
     enum iotify_result (*session_publish)(void *session, struct iotify_call *call,
         const void *publish, struct iotify_bytes payload, uint64_t token);
@@ -135,6 +140,15 @@ struct iotify_transport {
 
     /* Any time but inside an event of the session; no event follows. */
     void (*session_free)(void *session);
+
+    /*
+     * End the connection without a goodbye, as a failing network would; `closed` follows with
+     * IOTIFY_CLOSED_BY_US.
+     */
+    void (*session_drop)(void *session);
+
+    /* How many of the messages handed over have not left this machine yet, at least in part. */
+    size_t (*session_unwritten)(const void *session);
 };
 
 #ifdef __cplusplus

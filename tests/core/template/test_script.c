@@ -65,8 +65,8 @@ static int set_up(void **state)
     memset(&world, 0, sizeof(world));
     script = script_new(&services, &facts);
     iotify_buffer_init(&out, 1 << 20);
-    script_add_state(script);
-    script_add_state(script);
+    script_add_state(script, 0);
+    script_add_state(script, 1);
     return script ? 0 : -1;
 }
 

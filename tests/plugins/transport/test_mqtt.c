@@ -259,7 +259,7 @@ static void open_transport(const char *options)
     struct call call;
 
     memset(&world, 0, sizeof(world));
-    assert_true(loop_init(&world.loop, ignore, NULL));
+    assert_true(loop_init(&world.loop, ignore, NULL, NULL));
     world.limit = world.loop.base.timer_new(&world.loop.base, on_limit, NULL);
     world.publish = bind_settings(plugin->transport.publish, "{topic: t/1, qos: 1}");
     call_init(&call, "test");
