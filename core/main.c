@@ -19,6 +19,7 @@
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
+#include "core/simulate/monitor.h"
 #include "core/simulate/simulate.h"
 
 const struct core_step core_steps[] = {
@@ -248,15 +249,55 @@ static int look_ahead(
     return *over && stop_requested() ? 128 + stop_requested() : status;
 }
 
+/* The series file and the metrics port; EXIT_DONE, or another status after a message. */
+static int open_outputs(const struct options *options, struct monitor_outputs *outputs)
+{
+    const char *error;
+    int status = EXIT_DONE;
+
+    *outputs = (struct monitor_outputs){.series_path = options->series};
+    if (options->series) {
+        outputs->series = fopen(options->series, "we");
+        if (!outputs->series) {
+            fprintf(stderr, "iotifyd: cannot write %s: %s\n", options->series, strerror(errno));
+            status = EXIT_STEP_FAILED;
+        }
+    }
+    if (options->metrics_port) {
+        errno = 0;
+        outputs->exporter = exporter_open(options->metrics_port, &error);
+        if (!outputs->exporter) {
+            status = errno ? EXIT_STEP_FAILED : EXIT_USAGE;
+            fprintf(stderr, "iotifyd: --metrics-port %s: %s\n", options->metrics_port, error);
+        }
+    }
+    return status;
+}
+
+static bool close_outputs(struct monitor_outputs *outputs)
+{
+    bool good = !outputs->broken;
+
+    exporter_close(outputs->exporter);
+    if (outputs->series && fclose(outputs->series) != 0)
+        good = false;
+    return good;
+}
+
 static int run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
+    struct monitor_outputs outputs;
     struct summary summary;
     struct call call;
     struct run run;
     bool good, over = false;
-    int status = EXIT_DONE;
+    int status = open_outputs(options, &outputs);
 
+    if (status != EXIT_DONE) {
+        close_outputs(&outputs);
+        return status;
+    }
     progress_setup(options->quiet, !options->no_color);
     summary_init(&summary, job->options->name);
     call_init(&call, job->options->name);
@@ -264,6 +305,7 @@ static int run_job(
         run_open(&run, job, &summary, options->plan || (options->from_aws && !options->yes), &call);
     if (good) {
         run.core_step = run_core_step;
+        run.outputs = &outputs;
         run.prune = options->prune;
         status = look_ahead(options, &run, selection, &over);
         if (!over)
@@ -279,6 +321,7 @@ static int run_job(
     }
     run_close(&run);
     call_clear(&call);
+    good = close_outputs(&outputs) && good;
     if (!over)
         status = finish(options, &summary, good);
     summary_clear(&summary);

@@ -120,6 +120,21 @@ void arena_clear(struct arena *arena)
     }
 }
 
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *kept = arena->blocks;
+
+    if (!kept)
+        return;
+    arena->blocks = kept->next;
+    arena_clear(arena);
+    /* What arena_alloc() hands out is zeroed. */
+    memset(kept->bytes, 0, kept->used);
+    kept->used = 0;
+    kept->next = NULL;
+    arena->blocks = kept;
+}
+
 void arena_wipe(struct arena *arena)
 {
     for (struct arena_block *block = arena->blocks; block; block = block->next)

@@ -17,7 +17,9 @@ struct arena {
 
 /* An arena of zeros is empty and ready. */
 void arena_clear(struct arena *arena);
-/* The same, after overwriting everything: for arenas that held secrets. */
+/* The same, but the last block is kept for what comes next. */
+void arena_reset(struct arena *arena);
+/* The same as arena_clear(), after overwriting everything: for arenas that held secrets. */
 void arena_wipe(struct arena *arena);
 
 /* Zeroed, aligned for any type. */

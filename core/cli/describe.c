@@ -33,6 +33,8 @@ static const char *short_type(const struct iotify_setting *setting)
         [IOTIFY_CHOICE] = "choice",
         [IOTIFY_LIST] = "list",
         [IOTIFY_MAP] = "map",
+        [IOTIFY_SHARE] = "share",
+        [IOTIFY_TABLE] = "table",
         [IOTIFY_DOCUMENT] = "document"};
 
     return names[setting->type];
@@ -44,8 +46,8 @@ static void print_settings(const struct iotify_settings *settings, int indent)
         struct iotify_setting setting = schema_setting(settings, i);
 
         printf("%*s%-20s %-9s %s", indent, "", setting.name, short_type(&setting), setting.help);
-        for (int j = 0; setting.type == IOTIFY_CHOICE && setting.choices[j]; j++)
-            printf("%s%s", j ? ", " : " (", setting.choices[j]);
+        for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
+            printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);
         if (setting.type == IOTIFY_CHOICE)
             printf(")");
         if (setting.flags & IOTIFY_REQUIRED)
@@ -53,6 +55,8 @@ static void print_settings(const struct iotify_settings *settings, int indent)
         else if (setting.value)
             printf(" [default: %s]", setting.value);
         printf("\n");
+        if (setting.type == IOTIFY_TABLE)
+            print_settings(schema_columns(&setting), indent + 4);
     }
 }
 
@@ -116,10 +120,10 @@ static json_t *choice_schema(const struct iotify_setting *setting)
 {
     json_t *choices = json_array();
 
-    for (int i = 0; setting->choices[i]; i++) {
-        json_t *number = json_loads(setting->choices[i], JSON_DECODE_ANY, NULL);
+    for (int i = 0; schema_choices(setting)[i]; i++) {
+        json_t *number = json_loads(schema_choices(setting)[i], JSON_DECODE_ANY, NULL);
 
-        json_array_append_new(choices, json_string(setting->choices[i]));
+        json_array_append_new(choices, json_string(schema_choices(setting)[i]));
         /* `qos: 1` is a number to YAML. */
         if (json_is_integer(number))
             json_array_append(choices, number);
@@ -127,6 +131,8 @@ static json_t *choice_schema(const struct iotify_setting *setting)
     }
     return json_pack("{s:o}", "enum", choices);
 }
+
+static json_t *settings_schema(const struct iotify_settings *settings);
 
 /* What a value of the type looks like, when it is spelled out. */
 static json_t *plain_schema(const struct iotify_setting *setting)
@@ -153,6 +159,11 @@ static json_t *plain_schema(const struct iotify_setting *setting)
             "string", "number");
     case IOTIFY_DOCUMENT:
         return json_pack("{s:[s,s]}", "type", "string", "object");
+    case IOTIFY_SHARE:
+        return json_pack("{s:[s,s]}", "type", "string", "number");
+    case IOTIFY_TABLE:
+        return json_pack("{s:s, s:{s:[{s:s}, o]}}", "type", "array", "items", "anyOf", "type",
+            "string", settings_schema(schema_columns(setting)));
     default:
         return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
     }

@@ -27,6 +27,9 @@ const char options_help[] =
     "  --from-aws         cleanup: go by what AWS has of the job, not by the store; needs --yes\n"
     "  --yes              do what --from-aws found\n"
     "  --json FILE        write the summary as JSON; - is the standard output\n"
+    "  --series FILE      simulate: write a row of numbers each second, as CSV\n"
+    "  --metrics-port [ADDRESS:]PORT\n"
+    "                     simulate: serve the numbers to Prometheus, at /metrics\n"
     "  -q, --quiet        errors and the summary only\n"
     "  -v, --verbose      say more\n"
     "  --no-color         no colors on a terminal\n"
@@ -74,6 +77,8 @@ static const struct option known[] = {
     {"--force", NULL, OFFSET(force), FLAG, INIT},
     {"--set", NULL, OFFSET(overrides), LIST, JOB},
     {"--json", NULL, OFFSET(json), VALUE, RUN},
+    {"--series", NULL, OFFSET(series), VALUE, RUN},
+    {"--metrics-port", NULL, OFFSET(metrics_port), VALUE, RUN},
     {"--log-format", NULL, OFFSET(log_format), VALUE, ANY},
     {"--region", NULL, OFFSET(region), VALUE, INIT},
     {"--profile", NULL, OFFSET(profile), VALUE, INIT},

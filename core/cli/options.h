@@ -22,7 +22,7 @@ struct options {
     size_t word_count;
     const char **overrides; /* --set */
     size_t override_count;
-    const char *json;
+    const char *json, *series, *metrics_port;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
     bool plan, prune, from_aws, yes;

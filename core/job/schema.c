@@ -123,7 +123,9 @@ const char *schema_type_words(enum iotify_type type)
         [IOTIFY_CHOICE] = "one of its choices",
         [IOTIFY_LIST] = "a list of texts",
         [IOTIFY_MAP] = "a mapping of names to rates",
-        [IOTIFY_DOCUMENT] = "the name of a JSON file, or a mapping"};
+        [IOTIFY_DOCUMENT] = "the name of a JSON file, or a mapping",
+        [IOTIFY_SHARE] = "a share such as 30% or 0.3",
+        [IOTIFY_TABLE] = "a list of mappings"};
 
     return words[type];
 }
@@ -190,16 +192,16 @@ static bool bind_choice(const struct target *target, const char *text)
     struct suggest suggest;
 
     suggest_init(&suggest, text);
-    for (int i = 0; target->setting->choices[i]; i++) {
-        if (strcmp(target->setting->choices[i], text) == 0) {
+    for (int i = 0; schema_choices(target->setting)[i]; i++) {
+        if (strcmp(schema_choices(target->setting)[i], text) == 0) {
             *(int *)target->value = i;
             return true;
         }
-        suggest_offer(&suggest, target->setting->choices[i]);
+        suggest_offer(&suggest, schema_choices(target->setting)[i]);
     }
     iotify_buffer_init(&names, 4096);
-    for (int i = 0; target->setting->choices[i]; i++)
-        iotify_buffer_format(&names, "%s%s", i ? ", " : "", target->setting->choices[i]);
+    for (int i = 0; schema_choices(target->setting)[i]; i++)
+        iotify_buffer_format(&names, "%s%s", i ? ", " : "", schema_choices(target->setting)[i]);
     diagnostics_add(target->binder->diagnostics, target->node->place,
         "\"%s\" takes one of %s, not \"%s\"%s%s%s", target->setting->name,
         iotify_buffer_text(&names), text, suggest.best ? "; did you mean \"" : "",
@@ -290,7 +292,10 @@ static bool bind_text(const struct target *target, const char *text)
     case IOTIFY_LIST:
     case IOTIFY_MAP:
     case IOTIFY_DOCUMENT:
+    case IOTIFY_TABLE:
         return false;
+    case IOTIFY_SHARE:
+        return value_parse_share(text, target->value);
     default:
         return bind_number(target, text);
     }
@@ -338,6 +343,36 @@ static bool bind_map(const struct target *target)
                 "\"%s.%s\" takes a rate such as 200/s", target->setting->name, entries[i].name);
     }
     *map = (struct iotify_map){entries, node->count};
+    return true;
+}
+
+/* A row may be written as the text of its first column. */
+static const struct node *row_of(const struct target *target, struct node *item)
+{
+    struct node *map;
+
+    if (item->kind != NODE_SCALAR)
+        return item;
+    map = node_new(target->binder->arena, NODE_MAP, item);
+    node_set(
+        target->binder->arena, map, schema_setting(schema_columns(target->setting), 0).name, item);
+    return map;
+}
+
+static bool bind_table(const struct target *target)
+{
+    const struct node *node = target->node;
+    struct arena *arena = target->binder->arena;
+    const char *owner = arena_format(arena, "an item of \"%s\"", target->setting->name);
+    const void **rows = arena_array(arena, node->count, sizeof(*rows));
+    struct iotify_table *table = target->value;
+
+    if (node->kind != NODE_LIST)
+        return false;
+    for (size_t i = 0; i < node->count; i++)
+        rows[i] = schema_bind(target->binder, schema_columns(target->setting),
+            row_of(target, node->items[i]), owner, node->items[i]->place, NULL, NULL);
+    *table = (struct iotify_table){rows, node->count};
     return true;
 }
 
@@ -425,6 +460,8 @@ static void bind_value(const struct target *target)
         good = bind_list(target);
     } else if (target->setting->type == IOTIFY_MAP) {
         good = bind_map(target);
+    } else if (target->setting->type == IOTIFY_TABLE) {
+        good = bind_table(target);
     } else if (target->setting->type == IOTIFY_DOCUMENT) {
         good = bind_document(target);
     } else if (target->node->kind == NODE_SCALAR) {

@@ -47,6 +47,15 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
     const struct node *map, const char *owner, struct place where, const char *const *ignored,
     struct schema_expression **expressions);
 
+/* The domain of an IOTIFY_CHOICE, and of an IOTIFY_TABLE. */
+static inline const char *const *schema_choices(const struct iotify_setting *setting)
+{
+    return setting->domain;
+}
+static inline const struct iotify_settings *schema_columns(const struct iotify_setting *setting)
+{
+    return setting->domain;
+}
 /* One entry of the table, as large as the host knows it. */
 struct iotify_setting schema_setting(const struct iotify_settings *settings, size_t index);
 /* The node of the setting in the map; NULL when it was left to its default. */

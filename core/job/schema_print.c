@@ -79,6 +79,58 @@ static void print_map(const struct iotify_map *map, struct iotify_buffer *out)
     iotify_buffer_char(out, '}');
 }
 
+/* Settings that were never set have nothing to show. */
+static bool is_set(const struct iotify_setting *setting, const char *value)
+{
+    switch (setting->type) {
+    case IOTIFY_STRING:
+    case IOTIFY_SECRET:
+    case IOTIFY_DOCUMENT:
+        return *(const char *const *)(const void *)value != NULL;
+    case IOTIFY_CHOICE:
+        return *(const int *)(const void *)value >= 0;
+    case IOTIFY_LIST:
+        return ((const struct iotify_list *)(const void *)value)->count > 0;
+    case IOTIFY_MAP:
+        return ((const struct iotify_map *)(const void *)value)->count > 0;
+    case IOTIFY_TABLE:
+        return ((const struct iotify_table *)(const void *)value)->count > 0;
+    case IOTIFY_SHARE:
+    case IOTIFY_RATE:
+        return setting->value || *(const double *)(const void *)value > 0;
+    case IOTIFY_BOOLEAN:
+        return true;
+    default:
+        return setting->value || *(const int64_t *)(const void *)value != 0;
+    }
+}
+
+static void print_value(
+    const struct iotify_setting *setting, const char *value, struct iotify_buffer *out);
+
+static void print_table(const struct iotify_settings *columns, const struct iotify_table *table,
+    struct iotify_buffer *out)
+{
+    iotify_buffer_char(out, '[');
+    for (size_t i = 0; i < table->count; i++) {
+        const char *separator = "";
+
+        iotify_buffer_string(out, i ? ", {" : "{");
+        for (size_t j = 0; j < columns->count; j++) {
+            struct iotify_setting setting = schema_setting(columns, j);
+            const char *value = (const char *)table->rows[i] + setting.offset;
+
+            if (!is_set(&setting, value))
+                continue;
+            iotify_buffer_format(out, "%s%s: ", separator, setting.name);
+            print_value(&setting, value, out);
+            separator = ", ";
+        }
+        iotify_buffer_char(out, '}');
+    }
+    iotify_buffer_char(out, ']');
+}
+
 static void print_value(
     const struct iotify_setting *setting, const char *value, struct iotify_buffer *out)
 {
@@ -106,7 +158,7 @@ static void print_value(
         break;
     case IOTIFY_CHOICE:
         choice = *(const int *)(const void *)value;
-        iotify_buffer_string(out, setting->choices[choice]);
+        iotify_buffer_string(out, schema_choices(setting)[choice]);
         break;
     case IOTIFY_LIST:
         print_list((const void *)value, out);
@@ -114,33 +166,16 @@ static void print_value(
     case IOTIFY_MAP:
         print_map((const void *)value, out);
         break;
+    case IOTIFY_SHARE:
+        value_format_share(*(const double *)(const void *)value, out);
+        break;
+    case IOTIFY_TABLE:
+        print_table(schema_columns(setting), (const void *)value, out);
+        break;
     case IOTIFY_DOCUMENT:
         /* JSON is YAML's flow form, and documents are exempt from ${…}. */
         schema_print_text(*(const char *const *)(const void *)value, out);
         break;
-    }
-}
-
-/* Settings that were never set have nothing to show. */
-static bool is_set(const struct iotify_setting *setting, const char *value)
-{
-    switch (setting->type) {
-    case IOTIFY_STRING:
-    case IOTIFY_SECRET:
-    case IOTIFY_DOCUMENT:
-        return *(const char *const *)(const void *)value != NULL;
-    case IOTIFY_CHOICE:
-        return *(const int *)(const void *)value >= 0;
-    case IOTIFY_LIST:
-        return ((const struct iotify_list *)(const void *)value)->count > 0;
-    case IOTIFY_MAP:
-        return ((const struct iotify_map *)(const void *)value)->count > 0;
-    case IOTIFY_RATE:
-        return setting->value || *(const double *)(const void *)value > 0;
-    case IOTIFY_BOOLEAN:
-        return true;
-    default:
-        return setting->value || *(const int64_t *)(const void *)value != 0;
     }
 }
 

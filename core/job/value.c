@@ -93,6 +93,18 @@ bool value_parse_rate(const char *text, double *out)
     return true;
 }
 
+bool value_parse_share(const char *text, double *out)
+{
+    static const struct unit units[] = {{"", 1}, {"%", 100}, {NULL, 0}};
+    const struct unit *unit;
+    double number;
+
+    if (!parse_number(text, units, &number, &unit))
+        return false;
+    *out = number / (double)unit->factor;
+    return *out <= 1;
+}
+
 bool value_parse_boolean(const char *text, bool *out)
 {
     *out = strcmp(text, "true") == 0;
@@ -116,4 +128,9 @@ void value_format_duration(int64_t nanoseconds, struct iotify_buffer *out)
 void value_format_rate(double rate, struct iotify_buffer *out)
 {
     iotify_buffer_format(out, "%.15g/s", rate);
+}
+
+void value_format_share(double share, struct iotify_buffer *out)
+{
+    iotify_buffer_format(out, "%.15g%%", share * 100);
 }

@@ -15,11 +15,14 @@ bool value_parse_duration(const char *text, int64_t *out);
 bool value_parse_rate(const char *text, double *out);
 /* 128KB, 4KiB, 1MiB, 1GB or a bare number of bytes; not negative. */
 bool value_parse_size(const char *text, int64_t *out);
+/* 30% or 0.3; from 0 to 1. */
+bool value_parse_share(const char *text, double *out);
 /* `true` and `false` only. */
 bool value_parse_boolean(const char *text, bool *out);
 
 /* Back to the shortest form that reads as the same value. */
 void value_format_duration(int64_t nanoseconds, struct iotify_buffer *out);
 void value_format_rate(double rate, struct iotify_buffer *out);
+void value_format_share(double share, struct iotify_buffer *out);
 
 #endif

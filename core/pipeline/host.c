@@ -356,5 +356,8 @@ static void script_console(
 
 struct script_services run_services(struct run *run)
 {
-    return (struct script_services){run, script_glob_get, script_glob_apply, script_console};
+    return (struct script_services){.context = run,
+        .glob_get = script_glob_get,
+        .glob_apply = script_glob_apply,
+        .console = script_console};
 }

@@ -34,6 +34,8 @@ struct run_context {
     bool store_failed; /* the store did not take what the call wrote */
 };
 
+struct monitor_outputs;
+
 struct run {
     const struct job *job;
     struct store *store;
@@ -41,6 +43,8 @@ struct run {
     struct connection *connections; /* one for each of the job's plugins; unused for others */
     struct summary *summary;
     struct script *script; /* expands step settings; made when first needed */
+    /* Where the numbers of simulations go while they run; the program's, for its core steps. */
+    struct monitor_outputs *outputs;
     /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
     bool prune;     /* deploy takes away the devices that the job has no more */

@@ -174,6 +174,7 @@ static size_t value_size(enum iotify_type type)
         return sizeof(int);
     case IOTIFY_LIST:
     case IOTIFY_MAP:
+    case IOTIFY_TABLE:
         return sizeof(struct iotify_list);
     default:
         return sizeof(int64_t);
@@ -192,17 +193,28 @@ static bool fits_options(
         return false;
     if (setting->type != IOTIFY_CHOICE)
         return true;
-    if (settings->item_size < sizeof(*setting) || !setting->choices)
+    if (settings->item_size < sizeof(*setting) || !setting->domain)
         return false;
     if (!setting->value)
         return true;
-    for (const char *const *choice = setting->choices; *choice; choice++)
+    for (const char *const *choice = setting->domain; *choice; choice++)
         if (strcmp(*choice, setting->value) == 0)
             return true;
     return false;
 }
 
-static bool settings_usable(const struct iotify_settings *settings)
+static bool table_usable(const struct iotify_settings *settings, bool in_table);
+
+static bool columns_usable(
+    const struct iotify_settings *settings, const struct iotify_setting *setting)
+{
+    const struct iotify_settings *columns =
+        settings->item_size < sizeof(*setting) ? NULL : setting->domain;
+
+    return columns && columns->count > 0 && table_usable(columns, true);
+}
+
+static bool table_usable(const struct iotify_settings *settings, bool in_table)
 {
     if (!settings || settings->count == 0)
         return true;
@@ -213,11 +225,18 @@ static bool settings_usable(const struct iotify_settings *settings)
         const struct iotify_setting *setting =
             (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
 
-        if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_DOCUMENT ||
+        if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_TABLE ||
             !fits_options(settings, setting))
+            return false;
+        if (setting->type == IOTIFY_TABLE && (in_table || !columns_usable(settings, setting)))
             return false;
     }
     return true;
+}
+
+static bool settings_usable(const struct iotify_settings *settings)
+{
+    return table_usable(settings, false);
 }
 
 static bool all_set(const void *table, size_t first, size_t end)

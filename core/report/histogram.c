@@ -34,31 +34,58 @@ void histogram_clear(struct histogram *histogram)
     *histogram = (struct histogram){0};
 }
 
-void histogram_add(struct histogram *histogram, int64_t value)
+/* The buckets [low, high) are about to be used. */
+static void reach(struct histogram *histogram, size_t low, size_t high)
 {
-    if (value < 0)
-        value = 0;
     if (!histogram->counts)
         histogram->counts = memory_new(BUCKETS, sizeof(*histogram->counts));
-    histogram->counts[bucket_of(value)]++;
-    histogram->count++;
-    histogram->sum += (double)value;
+    if (histogram->count == 0 || low < histogram->low)
+        histogram->low = low;
+    if (histogram->count == 0 || high > histogram->high)
+        histogram->high = high;
+}
+
+void histogram_add_many(struct histogram *histogram, int64_t value, int64_t times)
+{
+    size_t bucket = bucket_of(value > 0 ? value : 0);
+
+    if (times <= 0)
+        return;
+    if (value < 0)
+        value = 0;
+    reach(histogram, bucket, bucket + 1);
+    histogram->counts[bucket] += times;
+    histogram->count += times;
+    histogram->sum += (double)value * (double)times;
     if (value > histogram->max)
         histogram->max = value;
+}
+
+void histogram_add(struct histogram *histogram, int64_t value)
+{
+    histogram_add_many(histogram, value, 1);
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     if (from->count == 0)
         return;
-    if (!into->counts)
-        into->counts = memory_new(BUCKETS, sizeof(*into->counts));
-    for (size_t i = 0; i < BUCKETS; i++)
+    reach(into, from->low, from->high);
+    for (size_t i = from->low; i < from->high; i++)
         into->counts[i] += from->counts[i];
     into->count += from->count;
     into->sum += from->sum;
     if (from->max > into->max)
         into->max = from->max;
+}
+
+void histogram_reset(struct histogram *histogram)
+{
+    int64_t *counts = histogram->counts;
+
+    for (size_t i = histogram->low; counts && i < histogram->high; i++)
+        counts[i] = 0;
+    *histogram = (struct histogram){.counts = counts};
 }
 
 int64_t histogram_quantile(const struct histogram *histogram, double share)
@@ -69,7 +96,7 @@ int64_t histogram_quantile(const struct histogram *histogram, double share)
         return 0;
     if (wanted < 1)
         wanted = 1;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    for (size_t i = histogram->low; i < histogram->high; i++) {
         seen += histogram->counts[i];
         if (seen >= wanted) {
             int64_t end = bucket_end(i);

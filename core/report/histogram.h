@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 struct histogram {
-    int64_t *counts; /* NULL until the first value */
+    int64_t *counts;  /* NULL until the first value */
+    size_t low, high; /* the buckets in use lie in [low, high) */
     int64_t count, max;
     double sum;
 };
@@ -19,6 +20,10 @@ struct histogram {
 void histogram_clear(struct histogram *histogram);
 /* Negative values count as 0. */
 void histogram_add(struct histogram *histogram, int64_t value);
+/* The same value `times` times. */
+void histogram_add_many(struct histogram *histogram, int64_t value, int64_t times);
+/* Empty it, and keep its memory. */
+void histogram_reset(struct histogram *histogram);
 void histogram_merge(struct histogram *into, const struct histogram *from);
 /*
  * The value that `share` (0 to 1) of all values do not exceed, as the upper end of its bucket but

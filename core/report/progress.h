@@ -13,7 +13,7 @@ struct progress {
     int64_t total;     /* 0: unknown */
     int64_t done, failed, retried, throttled;
     double seconds_left; /* 0: to be told from the rate so far */
-    char detail[160];    /* more about the step; "" for none */
+    char detail[320];    /* more about the step; "" for none */
 };
 
 /* Once: `quiet` shows nothing. */

@@ -10,27 +10,16 @@
 #include <stdio.h>
 
 #include "core/base/arena.h"
-#include "core/report/histogram.h"
-
-/* One way to fail, with how often. */
-struct failure {
-    const char *code;
-    const char *message; /* of the first */
-    int64_t count;
-    int64_t first_client; /* -1: none */
-    struct failure *next;
-};
+#include "core/report/tally.h"
 
 struct simulate_summary {
     bool present;
-    int64_t clients, connected, published, acknowledged, received, failed, abandoned, lost;
-    int64_t duplicates, reconnects;
+    struct tally tally;
     double seconds;
-    struct histogram connect, publish, end_to_end; /* nanoseconds */
-    bool saturated;
-    double cpu; /* cores */
-    struct histogram lag;
-    struct failure *failures;
+    double cpu;     /* cores, over the whole step */
+    double busy;    /* of the busiest event loop: the share of the time that it was at work */
+    bool saturated; /* this machine was the bottleneck: latencies are its own as well */
+    bool verified;  /* messages were followed from end to end */
 };
 
 struct step_summary {
@@ -46,6 +35,7 @@ struct threshold_summary {
     const char *expression;
     double value;
     bool ok;
+    const char *why;
     struct threshold_summary *next;
 };
 
@@ -69,13 +59,12 @@ struct step_summary *summary_add_step(
 /* Count a failure under its code. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client);
-/* The same for all that another list counted under a code. */
-void summary_add_failures(
-    struct summary *summary, struct failure **list, const struct failure *from);
 /* Make room for the results of a simulate step, and add them to the total when it is over. */
 struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step);
 void summary_end_simulate(struct summary *summary, const struct simulate_summary *results);
-void summary_add_threshold(struct summary *summary, const char *expression, double value, bool ok);
+/* `why` says more about one that does not hold; "" for nothing. */
+void summary_add_threshold(
+    struct summary *summary, const char *expression, double value, bool ok, const char *why);
 
 /* For people: a few lines. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);

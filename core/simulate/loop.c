@@ -15,13 +15,6 @@ struct iotify_watch {
     void *argument;
 };
 
-struct iotify_timer {
-    struct wheel_timer timer; /* first */
-    struct loop *loop;
-    void (*fire)(void *argument);
-    void *argument;
-};
-
 struct waiter {
     void (*done)(void *argument, const char *address, const char *error);
     void *argument;
@@ -122,14 +115,18 @@ static void watch_free(struct iotify_watch *watch)
 
 /* ------------------------------------------------------------------ timers */
 
+void loop_timer_init(
+    struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument)
+{
+    *timer = (struct iotify_timer){.loop = loop, .fire = fire, .argument = argument};
+}
+
 static struct iotify_timer *timer_new(
     const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
 {
     struct iotify_timer *timer = memory_new(1, sizeof(*timer));
 
-    timer->loop = own(base);
-    timer->fire = fire;
-    timer->argument = argument;
+    loop_timer_init(timer, own(base), fire, argument);
     return timer;
 }
 
@@ -344,6 +341,7 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
     };
     if (loop->alarm < 0 || uv_loop_init(&loop->uv) != 0)
         return false;
+    uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
     wheel_init(&loop->wheel, clock_now());
     wheel_ring_init(&loop->soon);
     wheel_ring_init(&loop->due);

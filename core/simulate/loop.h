@@ -11,6 +11,15 @@
 #include "core/simulate/wheel.h"
 
 struct resolution;
+struct loop;
+
+/* What stands behind iotify/transport.h's timers; the core's own lie inside their owners. */
+struct iotify_timer {
+    struct wheel_timer timer; /* first */
+    struct loop *loop;
+    void (*fire)(void *argument);
+    void *argument;
+};
 
 struct loop {
     struct iotify_loop base; /* first: what transports see */
@@ -42,6 +51,9 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 void loop_clear(struct loop *loop);
+/* Make a timer that the caller has the memory of; timer_start and timer_stop are for it too. */
+void loop_timer_init(
+    struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument);
 /* Any thread. */
 void loop_wake(struct loop *loop);
 

@@ -6,23 +6,44 @@
 
 enum pacing { PACING_OPEN, PACING_CLOSED };
 enum backoff { BACKOFF_NONE, BACKOFF_FIXED, BACKOFF_EXPONENTIAL, BACKOFF_FULL_JITTER };
+enum verify { VERIFY_NONE, VERIFY_END_TO_END };
+
+struct stage {
+    const char *name;
+    int64_t duration;
+    int64_t clients; /* -1: as before */
+    double rate;     /* 0: as before */
+    double storm;
+};
+
+struct threshold_options {
+    const char *expression;
+    bool abort;
+    int64_t grace;
+};
 
 struct simulate_options {
     const char *template;
     const char *transport;
     int64_t clients, first;
     int64_t iterations;
-    int64_t duration, interval, jitter;
+    int64_t duration, interval, jitter, hold;
     int pacing; /* enum pacing */
     double connect_rate;
-    int qos;     /* -1: as the template says */
+    struct iotify_table stages; /* of struct stage */
+    int qos;                    /* -1: as the template says */
+    int verify;                 /* enum verify */
+    int64_t verify_within;
     int backoff; /* enum backoff */
     int64_t backoff_cap;
     int64_t attempts;
     int64_t seed;
-    int64_t loops;
+    int64_t loops; /* 0: one a core */
     int64_t time_limit;
-    struct iotify_list thresholds;
+    struct iotify_table thresholds; /* of struct threshold_options */
+    const char *capture_file;
+    bool capture_state, capture_payload, capture_logs;
+    double capture_sample;
 };
 
 extern const struct iotify_settings simulate_settings;

@@ -1,5 +1,6 @@
 #include "core/simulate/simulate.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,11 +12,11 @@
 #include "core/base/stop.h"
 #include "core/report/progress.h"
 #include "core/simulate/engine.h"
+#include "core/simulate/limits.h"
+#include "core/simulate/monitor.h"
 #include "core/simulate/threshold.h"
 
 #define DEFAULT_ITERATIONS 10
-/* Beyond its time limit a script gets this long before it is taken for stuck. */
-#define STUCK_AFTER (5 * SECOND)
 
 /* ------------------------------------------------------------------ check */
 
@@ -75,14 +76,17 @@ static bool is_written(
     return false;
 }
 
-static void check_thresholds(const struct step *step, struct diagnostics *diagnostics)
+static void check_thresholds(
+    const struct step *step, const struct metric_names *names, struct diagnostics *diagnostics)
 {
     const struct simulate_options *options = step->options;
     const struct node *list = schema_given(step->node, "thresholds");
 
     for (size_t i = 0; i < options->thresholds.count; i++) {
+        const struct threshold_options *threshold = options->thresholds.rows[i];
         struct arena arena = {0};
-        const char *wrong = threshold_check(&arena, options->thresholds.items[i]);
+        const char *wrong =
+            threshold->expression ? threshold_check(&arena, threshold->expression, names) : NULL;
 
         if (wrong)
             diagnostics_add(diagnostics,
@@ -90,6 +94,40 @@ static void check_thresholds(const struct step *step, struct diagnostics *diagno
                                                                    : step->place,
                 "%s", wrong);
         arena_clear(&arena);
+    }
+}
+
+/* How many clients take part. */
+static int64_t client_count(const struct job *job, const struct step *step)
+{
+    const struct simulate_options *options = step->options;
+    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+
+    return options->clients ? options->clients : job->options->first + job->options->count - first;
+}
+
+static void check_stages(
+    const struct job *job, const struct step *step, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *list = schema_given(step->node, "stages");
+    const struct node *duration = schema_given(step->node, "duration");
+
+    if (options->stages.count && options->duration)
+        diagnostics_add(diagnostics, duration ? duration->place : step->place,
+            "\"duration\" and \"stages\" exclude each other: the stages have durations");
+    for (size_t i = 0; i < options->stages.count; i++) {
+        const struct stage *stage = options->stages.rows[i];
+        struct place place = list && list->kind == NODE_LIST && i < list->count
+                                 ? list->items[i]->place
+                                 : step->place;
+
+        if (stage->clients >= 0 && stage->rate > 0)
+            diagnostics_add(
+                diagnostics, place, "a stage changes \"clients\" or \"rate\", not both at once");
+        if (job->valid && stage->clients > client_count(job, step))
+            diagnostics_add(diagnostics, place, "the stage wants %lld clients, and %lld take part",
+                (long long)stage->clients, (long long)client_count(job, step));
     }
 }
 
@@ -109,6 +147,20 @@ static void check_clients(
             (long long)job->options->first, (long long)end - 1);
 }
 
+static void check_verify(
+    const struct step *step, const struct template_file *template, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *given = schema_given(step->node, "verify");
+
+    if (options->verify == VERIFY_END_TO_END && template->transport &&
+        template->subscription_count == 0)
+        diagnostics_add(diagnostics, given ? given->place : step->place,
+            "\"verify: end_to_end\" needs subscriptions by which messages come back to their "
+            "client; the template %s has none",
+            template->file);
+}
+
 void simulate_check(const struct job *job, const struct step *step,
     const struct pipeline *const *run, size_t run_count, struct diagnostics *diagnostics)
 {
@@ -117,18 +169,30 @@ void simulate_check(const struct job *job, const struct step *step,
     const struct node *given_transport = schema_given(step->node, "transport");
     const char *name;
     struct template_file template = {0};
+    /* A template that a step writes measures nothing by itself. */
+    struct metric_names names = {0};
 
-    check_thresholds(step, diagnostics);
-    if (job->valid)
+    if (job->valid) {
         check_clients(job, step, diagnostics);
-    if (!options->template)
+        limits_check(step->name, client_count(job, step));
+    }
+    check_stages(job, step, diagnostics);
+    if (!options->template) {
+        check_thresholds(step, &names, diagnostics);
         return;
+    }
     name = arena_string(&diagnostics->arena, shown(job, options->template));
     if (access(options->template, F_OK) == 0) {
-        template_load(&template, job, options->template, name, options->transport, diagnostics);
+        if (template_load(
+                &template, job, options->template, name, options->transport, diagnostics)) {
+            metric_names_read(&names, &template.arena, &template);
+            check_thresholds(step, &names, diagnostics);
+            check_verify(step, &template, diagnostics);
+        }
         template_clear(&template);
         return;
     }
+    check_thresholds(step, &names, diagnostics);
     if (options->transport)
         template_check_transport(job, options->transport,
             given_transport ? given_transport->place : step->place, diagnostics);
@@ -152,7 +216,7 @@ static bool fill_in_endpoint(
     const struct job_plugin *connector = run->job->connector;
     const struct iotify_settings *settings =
         plan->template->transport->plugin->transport.connection;
-    struct iotify_endpoint endpoint;
+    struct iotify_endpoint endpoint = {0};
     char *options = arena_copy(arena, plan->template->connection, settings->options_size);
     enum iotify_result result;
 
@@ -165,6 +229,7 @@ static bool fill_in_endpoint(
         result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
     if (result != IOTIFY_OK)
         return false;
+    plan->publish_rate = endpoint.publish_rate;
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
 
@@ -177,79 +242,38 @@ static bool fill_in_endpoint(
     return true;
 }
 
-static void show(struct engine *const *engines, size_t count, const struct plan *plan)
+static size_t loop_count(const struct plan *plan)
 {
-    struct progress progress = {.label = plan->where, .total = plan->clients};
-    int64_t connected = 0, published = 0, acknowledged = 0;
+    int64_t loops = plan->options->loops ? plan->options->loops : sysconf(_SC_NPROCESSORS_ONLN);
 
-    for (size_t i = 0; i < count; i++) {
-        const struct live *live = engine_live(engines[i]);
-
-        connected += atomic_load(&live->connected);
-        published += atomic_load(&live->published);
-        acknowledged += atomic_load(&live->acknowledged);
-        progress.failed += atomic_load(&live->failed);
-        progress.done += atomic_load(&live->finished);
-    }
-    snprintf(progress.detail, sizeof(progress.detail),
-        "%lld connected, %lld published, %lld acknowledged", (long long)connected,
-        (long long)published, (long long)acknowledged);
-    if (plan->iterations) {
-        /* Messages tell more than clients, which all finish at the end. */
-        progress.total = plan->clients * plan->iterations;
-        progress.done = published;
-    }
-    progress_show(&progress);
+    if (loops < 1)
+        loops = 1;
+    return (size_t)(loops < plan->clients ? loops : plan->clients);
 }
 
-/*
- * Does a script run for so long that no limit will end it? Nothing can be done about it in this
- * process: the run goes on without that engine, and ends without waiting for it.
- */
-static bool is_stuck(struct engine *const *engines, size_t count, const struct plan *plan)
+static bool watch(struct run *run, const struct plan *plan, struct engine *const *engines,
+    size_t count, struct simulate_summary *results)
 {
-    for (size_t i = 0; i < count; i++) {
-        int64_t since = engine_busy_since(engines[i]);
+    struct monitor monitor;
+    bool good;
 
-        if (since && clock_now() - since > plan->options->time_limit + STUCK_AFTER)
-            return true;
+    monitor_init(&monitor, plan, engines, count, run->outputs, results);
+    if (!monitor_watch(&monitor)) {
+        run->abandoned = true;
+        return false;
     }
-    return false;
-}
-
-/* Until all engines are done; false when one is stuck. */
-static bool watch(struct engine *const *engines, size_t count, const struct plan *plan)
-{
-    bool running = true, told = false;
-
-    while (running) {
-        const struct timespec tick = {.tv_nsec = 50 * MILLISECOND};
-
-        nanosleep(&tick, NULL);
-        show(engines, count, plan);
-        if (stop_requested() && !told) {
-            told = true;
-            for (size_t i = 0; i < count; i++)
-                engine_stop(engines[i]);
-        }
-        running = false;
-        for (size_t i = 0; i < count; i++)
-            running = running || !engine_finished(engines[i]);
-        if (running && is_stuck(engines, count, plan))
-            return false;
-    }
-    return true;
+    good = monitor_finish(&monitor);
+    return good;
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */
-static bool run_engines(
-    struct run *run, struct plan *plan, size_t count, struct simulate_summary *results)
+static bool run_engines(struct run *run, struct plan *plan, struct simulate_summary *results)
 {
+    size_t count = loop_count(plan);
     struct engine **engines = memory_new(count, sizeof(*engines));
     pthread_barrier_t ready;
     size_t made = 0, started = 0;
-    int64_t began = clock_now(), cpu = clock_cpu();
-    bool good = true;
+    bool good = false;
 
     pthread_barrier_init(&ready, NULL, (unsigned)count);
     plan->ready = &ready;
@@ -259,14 +283,10 @@ static bool run_engines(
     while (made == count && started < count && engine_start(engines[started]))
         started++;
     if (started == count) {
-        run->abandoned = !watch(engines, count, plan);
+        good = watch(run, plan, engines, count, results);
         /* Everything that a stuck engine may still touch has to stay. */
         if (run->abandoned)
             return false;
-        for (size_t i = 0; i < count; i++)
-            good = engine_join(engines[i], run->summary, results) && good;
-        results->seconds = (double)(clock_now() - began) / (double)SECOND;
-        results->cpu = (double)(clock_cpu() - cpu) / (double)(clock_now() - began);
     }
     /* Engines that wait at the barrier for one that never came cannot be taken back. */
     if (started > 0 && started < count) {
@@ -278,7 +298,7 @@ static bool run_engines(
     plan->ready = NULL;
     pthread_barrier_destroy(&ready);
     free(engines);
-    return good && started == count;
+    return good;
 }
 
 static bool load(struct run *run, const struct step *step, struct plan *plan,
@@ -313,11 +333,62 @@ static void make_plan(struct run *run, const struct step *step, struct plan *pla
     plan->run = run;
     plan->options = options;
     plan->first = schema_given(step->node, "first") ? options->first : job->first;
-    plan->clients = options->clients ? options->clients : job->first + job->count - plan->first;
+    plan->clients = client_count(run->job, step);
     plan->iterations = options->iterations;
-    if (!plan->iterations && !options->duration)
+    if (!plan->iterations && !options->duration && !options->stages.count)
         plan->iterations = DEFAULT_ITERATIONS;
+    shape_init(&plan->shape, options, plan->clients);
     plan->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
+}
+
+/* A template that a step of this run wrote could not be looked at before. */
+static bool check_names(
+    const struct step *step, const struct template_file *template, struct call *call)
+{
+    const struct simulate_options *options = step->options;
+    struct metric_names names = {0};
+    struct arena arena = {0};
+    const char *wrong = NULL;
+
+    metric_names_read(&names, &arena, template);
+    for (size_t i = 0; i < options->thresholds.count && !wrong; i++) {
+        const struct threshold_options *threshold = options->thresholds.rows[i];
+
+        wrong = threshold_check(&arena, threshold->expression, &names);
+    }
+    if (wrong)
+        call_fail(&call->base, IOTIFY_INVALID, "BadThreshold", "%s", wrong);
+    arena_clear(&arena);
+    return wrong == NULL;
+}
+
+static bool open_capture(struct plan *plan, struct call *call)
+{
+    const char *file = plan->options->capture_file;
+
+    if (!file)
+        return true;
+    plan->capture = capture_open(plan->options);
+    if (!plan->capture)
+        call_fail(&call->base, IOTIFY_INVALID, "BadCapture", "cannot write %s: %s", file,
+            strerror(errno));
+    return plan->capture != NULL;
+}
+
+static bool close_capture(struct plan *plan)
+{
+    int64_t dropped = 0;
+
+    if (!plan->capture || capture_close(plan->capture, &dropped))
+        return true;
+    if (dropped)
+        log_write(IOTIFY_WARNING, plan->where,
+            "%lld lines are not in %s: the disk did not keep up; set capture.sample lower",
+            (long long)dropped, plan->options->capture_file);
+    else
+        log_write(IOTIFY_ERROR, plan->where, "%s could not be written to its end",
+            plan->options->capture_file);
+    return dropped > 0;
 }
 
 /* How the step went, from what its clients did. False when it failed. */
@@ -334,14 +405,13 @@ static bool judge_step(struct run *run, const struct plan *plan, bool ran, const
             call_message(call, IOTIFY_FAILED), -1);
         return false;
     }
-    result->ok = connects ? results->connected : plan->clients;
+    result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : plan->clients;
     result->failed = stop_requested() ? 0 : result->total - result->ok;
-    return !connects || results->connected > 0 || stop_requested();
+    return !connects || results->tally.counts[TALLY_CONNECTED] > 0 || stop_requested();
 }
 
 bool simulate_run(struct run *run, const struct step *step, struct step_summary *result)
 {
-    const struct simulate_options *options = step->options;
     struct simulate_summary *results = summary_begin_simulate(run->summary, result);
     struct template_file *template = memory_new(1, sizeof(*template));
     struct plan *plan = memory_new(1, sizeof(*plan));
@@ -352,11 +422,12 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
 
     make_plan(run, step, plan);
     run_call(run, &call, &context, run->job->connector, plan->where, NULL);
-    good = load(run, step, plan, template, &arena, &call);
+    good = load(run, step, plan, template, &arena, &call) && check_names(step, template, &call) &&
+           open_capture(plan, &call);
+    limits_raise();
     if (good) {
         progress_begin(plan->where, plan->clients);
-        good = run_engines(run, plan,
-            (size_t)(options->loops < plan->clients ? options->loops : plan->clients), results);
+        good = run_engines(run, plan, results);
         progress_end();
         results->present = good;
     }
@@ -369,7 +440,9 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     good = judge_step(run, plan, good, &call, result);
     if (run->abandoned)
         return false;
+    good = close_capture(plan) && good;
     summary_end_simulate(run->summary, results);
+    shape_clear(&plan->shape);
     if (plan->transport)
         template->transport->plugin->transport.close(plan->transport);
     template_clear(template);
@@ -382,15 +455,22 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
 
 bool simulate_judge(struct run *run, const struct step *step, const struct step_summary *result)
 {
+    static const char *const reasons[] = {[THRESHOLD_HOLDS] = "",
+        [THRESHOLD_CROSSED] = "",
+        [THRESHOLD_UNMEASURED] = "nothing was measured",
+        [THRESHOLD_SATURATED] = "generator saturated"};
     const struct simulate_options *options = step->options;
     bool good = true;
 
     for (size_t i = 0; i < options->thresholds.count; i++) {
+        const struct threshold_options *threshold = options->thresholds.rows[i];
         double value;
-        bool holds = threshold_holds(options->thresholds.items[i], result->simulate, &value);
+        enum threshold_state state =
+            threshold_evaluate(threshold->expression, result->simulate, &value);
 
-        summary_add_threshold(run->summary, options->thresholds.items[i], value, holds);
-        good = good && holds;
+        summary_add_threshold(
+            run->summary, threshold->expression, value, state == THRESHOLD_HOLDS, reasons[state]);
+        good = good && state == THRESHOLD_HOLDS;
     }
     return good;
 }

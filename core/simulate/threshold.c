@@ -16,74 +16,126 @@ static const struct {
 } comparisons[] = {{"<=", LESS_EQUAL}, {">=", GREATER_EQUAL}, {"==", EQUAL}, {"!=", NOT_EQUAL},
     {"<", LESS}, {">", GREATER}};
 
-#define COUNTER(member) offsetof(struct simulate_summary, member)
+/* What the summary says of the generator. */
+#define GENERATOR(member) offsetof(struct simulate_summary, member)
 static const struct {
     const char *name;
     size_t offset;
-} counters[] = {{"clients", COUNTER(clients)}, {"connected", COUNTER(connected)},
-    {"published", COUNTER(published)}, {"acknowledged", COUNTER(acknowledged)},
-    {"received", COUNTER(received)}, {"failed", COUNTER(failed)}, {"abandoned", COUNTER(abandoned)},
-    {"lost", COUNTER(lost)}, {"duplicates", COUNTER(duplicates)},
-    {"reconnects", COUNTER(reconnects)}};
+    bool is_flag;
+} generator[] = {{"generator.cpu", GENERATOR(cpu), false},
+    {"generator.busy", GENERATOR(busy), false},
+    {"generator.saturated", GENERATOR(saturated), true}};
 
-static const struct {
-    const char *name;
-    size_t offset;
-} histograms[] = {{"connect", COUNTER(connect)}, {"publish", COUNTER(publish)},
-    {"end_to_end", COUNTER(end_to_end)}};
+enum statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS };
+static const char *const statistics[STATISTICS] = {
+    [SUM] = "sum", [COUNT] = "count", [MEAN] = "mean", [MIN] = "min", [MAX] = "max"};
 
-static const struct {
-    const char *name;
-    double share;
-} quantiles[] = {
-    {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1.0}};
+enum metric_source { A_COUNTER, A_TIME, THE_GENERATOR, A_METRIC };
 
 struct threshold {
-    bool is_time;
-    size_t offset;
-    double share;
+    enum metric_source source;
+    size_t index; /* in the table of its source */
+    double share; /* of a time */
+    const char *metric;
+    size_t metric_length;
+    enum statistic statistic;
     enum comparison comparison;
     double limit;
 };
 
-/* "publish.p99" or "failed"; false when there is no such metric. */
-static bool find_metric(const char *name, struct threshold *threshold)
+static bool find_counter(const char *name, struct threshold *threshold)
 {
-    const char *dot = strchr(name, '.');
-
-    for (size_t i = 0; !dot && i < sizeof(counters) / sizeof(counters[0]); i++) {
-        if (strcmp(counters[i].name, name) == 0) {
-            threshold->offset = counters[i].offset;
+    for (size_t i = 0; i < TALLY_FINISHED; i++) {
+        if (strcmp(tally_counts[i].name, name) == 0) {
+            threshold->source = A_COUNTER;
+            threshold->index = i;
             return true;
         }
     }
-    for (size_t i = 0; dot && i < sizeof(histograms) / sizeof(histograms[0]); i++) {
-        if (strlen(histograms[i].name) != (size_t)(dot - name) ||
-            strncmp(histograms[i].name, name, (size_t)(dot - name)) != 0)
-            continue;
-        for (size_t j = 0; j < sizeof(quantiles) / sizeof(quantiles[0]); j++) {
-            if (strcmp(quantiles[j].name, dot + 1) == 0) {
-                threshold->is_time = true;
-                threshold->offset = histograms[i].offset;
-                threshold->share = quantiles[j].share;
-                return true;
-            }
+    for (size_t i = 0; i < sizeof(generator) / sizeof(generator[0]); i++) {
+        if (strcmp(generator[i].name, name) == 0) {
+            threshold->source = THE_GENERATOR;
+            threshold->index = i;
+            return true;
         }
     }
     return false;
 }
 
-static const char *unknown_metric(struct arena *arena, const char *name)
+/* "publish.p99" */
+static bool find_time(const char *name, struct threshold *threshold)
+{
+    const char *dot = strchr(name, '.');
+
+    threshold->source = A_TIME;
+    for (size_t i = 0; dot && i < TALLY_TIMES; i++) {
+        size_t length = strlen(tally_times[i].name);
+
+        if (length != (size_t)(dot - name) || strncmp(tally_times[i].name, name, length) != 0)
+            continue;
+        threshold->index = i;
+        threshold->share = 1;
+        if (strcmp(dot + 1, "max") == 0)
+            return true;
+        for (size_t j = 0; j < tally_quantile_count; j++) {
+            threshold->share = tally_quantiles[j].share;
+            if (strcmp(tally_quantiles[j].name, dot + 1) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* "temperature" or "temperature.mean" */
+static bool find_script_metric(
+    const char *name, const struct metric_names *names, struct threshold *threshold)
+{
+    const char *dot = strrchr(name, '.');
+
+    threshold->source = A_METRIC;
+    threshold->metric = name;
+    threshold->metric_length = strlen(name);
+    threshold->statistic = SUM;
+    for (size_t i = 0; names && i < names->count; i++)
+        if (strcmp(names->names[i], name) == 0)
+            return true;
+    for (size_t i = 0; dot && i < STATISTICS; i++) {
+        if (strcmp(statistics[i], dot + 1) == 0) {
+            threshold->statistic = (enum statistic)i;
+            threshold->metric_length = (size_t)(dot - name);
+        }
+    }
+    for (size_t i = 0; names && i < names->count; i++)
+        if (strlen(names->names[i]) == threshold->metric_length &&
+            strncmp(names->names[i], name, threshold->metric_length) == 0)
+            return true;
+    return !names || names->any;
+}
+
+/* False when there is no such metric. Without `names` every other one is the scripts'. */
+static bool find_metric(
+    const char *name, const struct metric_names *names, struct threshold *threshold)
+{
+    return find_counter(name, threshold) || find_time(name, threshold) ||
+           find_script_metric(name, names, threshold);
+}
+
+static const char *unknown_metric(
+    struct arena *arena, const char *name, const struct metric_names *names)
 {
     struct suggest suggest;
 
     suggest_init(&suggest, name);
-    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-        suggest_offer(&suggest, counters[i].name);
-    for (size_t i = 0; i < sizeof(histograms) / sizeof(histograms[0]); i++)
-        for (size_t j = 0; j < sizeof(quantiles) / sizeof(quantiles[0]); j++)
-            suggest_offer(
-                &suggest, arena_format(arena, "%s.%s", histograms[i].name, quantiles[j].name));
+    for (size_t i = 0; i < TALLY_FINISHED; i++)
+        suggest_offer(&suggest, tally_counts[i].name);
+    for (size_t i = 0; i < TALLY_TIMES; i++)
+        for (size_t j = 0; j < tally_quantile_count; j++)
+            suggest_offer(&suggest,
+                arena_format(arena, "%s.%s", tally_times[i].name, tally_quantiles[j].name));
+    for (size_t i = 0; i < sizeof(generator) / sizeof(generator[0]); i++)
+        suggest_offer(&suggest, generator[i].name);
+    for (size_t i = 0; i < names->count; i++)
+        suggest_offer(&suggest, names->names[i]);
     return arena_format(arena, "unknown metric \"%s\"%s%s%s", name,
         suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
         suggest.best ? "\"?" : "");
@@ -94,7 +146,7 @@ static bool parse_limit(const char *text, struct threshold *threshold)
     int64_t duration;
     char *end;
 
-    if (threshold->is_time) {
+    if (threshold->source == A_TIME) {
         if (!value_parse_duration(text, &duration))
             return false;
         threshold->limit = (double)duration / (double)SECOND;
@@ -115,7 +167,9 @@ static const char *trim(struct arena *arena, const char *text, size_t length)
     return arena_copy(arena, text, length);
 }
 
-static const char *parse(struct arena *arena, const char *expression, struct threshold *threshold)
+/* NULL when it is good. Without `names` every metric that is not built in is the scripts'. */
+static const char *parse(struct arena *arena, const char *expression,
+    const struct metric_names *names, struct threshold *threshold)
 {
     size_t length = strcspn(expression, "<>=!");
     const char *name = trim(arena, expression, length), *rest = expression + length, *limit;
@@ -129,22 +183,23 @@ static const char *parse(struct arena *arena, const char *expression, struct thr
         return arena_format(arena,
             "\"%s\" is no threshold; write METRIC < VALUE, for example publish.p99 < 500ms",
             expression);
-    if (!find_metric(name, threshold))
-        return unknown_metric(arena, name);
+    if (!find_metric(name, names, threshold))
+        return unknown_metric(arena, name, names);
     threshold->comparison = comparisons[found].comparison;
     rest += strlen(comparisons[found].text);
     limit = trim(arena, rest, strlen(rest));
     if (!parse_limit(limit, threshold))
         return arena_format(arena, "\"%s\" compares with %s, not \"%s\"", name,
-            threshold->is_time ? "a duration such as 500ms" : "a number", limit);
+            threshold->source == A_TIME ? "a duration such as 500ms" : "a number", limit);
     return NULL;
 }
 
-const char *threshold_check(struct arena *arena, const char *expression)
+const char *threshold_check(
+    struct arena *arena, const char *expression, const struct metric_names *names)
 {
     struct threshold threshold;
 
-    return parse(arena, expression, &threshold);
+    return parse(arena, expression, names, &threshold);
 }
 
 static bool compare(double value, enum comparison comparison, double limit)
@@ -166,24 +221,70 @@ static bool compare(double value, enum comparison comparison, double limit)
     return false;
 }
 
-bool threshold_holds(const char *expression, const struct simulate_summary *results, double *value)
+/* False when nobody measured under that name. */
+static bool metric_value(
+    const struct threshold *threshold, const struct tally_metric *metric, double *value)
+{
+    while (metric && (strlen(metric->name) != threshold->metric_length ||
+                         strncmp(metric->name, threshold->metric, threshold->metric_length) != 0))
+        metric = metric->next;
+    if (!metric)
+        return false;
+    *value = threshold->statistic == COUNT  ? metric->count
+             : threshold->statistic == MEAN ? metric->sum / metric->count
+             : threshold->statistic == MIN  ? metric->min
+             : threshold->statistic == MAX  ? metric->max
+                                            : metric->sum;
+    return true;
+}
+
+/* False when there is no value. */
+static bool value_of(
+    const struct threshold *threshold, const struct simulate_summary *results, double *value)
+{
+    const char *member = (const char *)results;
+    struct threshold whole = *threshold;
+    const struct histogram *times;
+
+    switch (threshold->source) {
+    case A_COUNTER:
+        *value = (double)results->tally.counts[threshold->index];
+        return true;
+    case A_TIME:
+        times = &results->tally.times[threshold->index];
+        *value = (double)histogram_quantile(times, threshold->share) / (double)SECOND;
+        return times->count > 0;
+    case THE_GENERATOR:
+        member += generator[threshold->index].offset;
+        *value = generator[threshold->index].is_flag ? (double)*(const bool *)member
+                                                     : *(const double *)(const void *)member;
+        return true;
+    case A_METRIC:
+        break;
+    }
+    /* A metric's own name may look like one with a statistic behind it. */
+    whole.metric_length = strlen(whole.metric);
+    whole.statistic = SUM;
+    return metric_value(&whole, results->tally.metrics, value) ||
+           metric_value(threshold, results->tally.metrics, value);
+}
+
+enum threshold_state threshold_evaluate(
+    const char *expression, const struct simulate_summary *results, double *value)
 {
     struct arena arena = {0};
     struct threshold threshold;
-    const char *member;
-    bool good = parse(&arena, expression, &threshold) == NULL;
+    bool good = parse(&arena, expression, NULL, &threshold) == NULL, measured;
 
-    arena_clear(&arena);
     *value = 0;
-    if (!good)
-        return false;
-    member = (const char *)results + threshold.offset;
-    /* What was never measured meets no demand. */
-    if (threshold.is_time && ((const struct histogram *)(const void *)member)->count == 0)
-        return false;
-    if (threshold.is_time)
-        *value = (double)histogram_quantile((const void *)member, threshold.share) / (double)SECOND;
-    else
-        *value = (double)*(const int64_t *)(const void *)member;
-    return compare(*value, threshold.comparison, threshold.limit);
+    measured = good && value_of(&threshold, results, value);
+    /* The parsed form holds on to the arena: what is needed of it is copied by now. */
+    arena_clear(&arena);
+    if (!measured)
+        return THRESHOLD_UNMEASURED;
+    if (threshold.source == A_TIME && results->saturated && threshold.index != TALLY_LAG &&
+        threshold.index != TALLY_SCRIPT)
+        return THRESHOLD_SATURATED;
+    return compare(*value, threshold.comparison, threshold.limit) ? THRESHOLD_HOLDS
+                                                                  : THRESHOLD_CROSSED;
 }

@@ -16,6 +16,8 @@ bool expansion_compile(struct expansion *expansion, struct script *script,
     *expansion = (struct expansion){0};
     expansion->items = memory_new(count, sizeof(*expansion->items));
     expansion->macros = memory_new(count, sizeof(*expansion->macros));
+    expansion->text = memory_new(1, sizeof(*expansion->text));
+    iotify_buffer_init(expansion->text, TEXT_MAX);
     for (item = list; item; item = item->next) {
         struct macro *macro =
             script_macro(script, item->setting.name, item->text, item->place, diagnostics);
@@ -31,6 +33,9 @@ void expansion_clear(struct expansion *expansion)
 {
     free(expansion->items);
     free(expansion->macros);
+    if (expansion->text)
+        iotify_buffer_wipe(expansion->text);
+    free(expansion->text);
     *expansion = (struct expansion){0};
 }
 
@@ -40,32 +45,32 @@ const void *expansion_apply(const struct expansion *expansion, struct script *sc
 {
     struct diagnostics diagnostics = {0};
     struct binder binder = {.arena = arena, .diagnostics = &diagnostics, .directory = directory};
-    struct iotify_buffer text;
+    struct iotify_buffer *text = expansion->text;
     bool good = true;
     void *copy;
 
     if (expansion->count == 0)
         return options;
     copy = arena_copy(arena, options, settings->options_size);
-    iotify_buffer_init(&text, TEXT_MAX);
     for (size_t i = 0; i < expansion->count && good; i++) {
         struct script_error failure = {0};
 
-        iotify_buffer_reset(&text);
-        if (!script_expand(script, expansion->macros[i], turn, &text, &failure)) {
+        iotify_buffer_reset(text);
+        if (!script_expand(script, expansion->macros[i], turn, text, &failure)) {
             *error = arena_format(arena, "%s:%d:%d: %s", failure.place.file, failure.place.line,
                 failure.place.column, failure.text);
             good = false;
         } else if (!schema_bind_expanded(
-                       &binder, expansion->items[i], iotify_buffer_text(&text), copy)) {
+                       &binder, expansion->items[i], iotify_buffer_text(text), copy)) {
             const struct diagnostic *first = &diagnostics.items[0];
 
             *error = arena_format(arena, "%s:%d:%d: %s", first->place.file, first->place.line,
                 first->place.column, first->text);
             good = false;
         }
+        if (expansion->items[i]->setting.type == IOTIFY_SECRET)
+            iotify_buffer_wipe(text);
     }
-    iotify_buffer_wipe(&text);
     diagnostics_clear(&diagnostics);
     return good ? copy : NULL;
 }

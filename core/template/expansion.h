@@ -9,6 +9,7 @@ struct expansion {
     const struct schema_expression **items;
     struct macro **macros;
     size_t count;
+    struct iotify_buffer *text; /* one value at a time */
 };
 
 /* False after diagnostics; expansion_clear() in either case. */

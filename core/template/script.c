@@ -220,6 +220,14 @@ void script_enter(struct script *script, struct script_turn turn)
 
 void script_leave(struct script *script)
 {
+    JSValueRef exception = NULL;
+
+    /*
+     * What ended a promise's function is still pending, and a call that finds it there may end the
+     * process. Any conversion takes it away.
+     */
+    if (script->timed_out)
+        JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
     if (script->facts.busy_since)
         atomic_store(script->facts.busy_since, 0);
 }
@@ -269,10 +277,11 @@ static size_t run_entries(struct script *script, size_t from, size_t count, JSVa
     return (size_t)script->turns->at;
 }
 
-static void tell_entry(struct script *script, size_t index, struct script_batch *batch)
+static void tell_entry(
+    struct script *script, size_t index, int64_t nanoseconds, struct script_batch *batch)
 {
     enum outcome outcome = (enum outcome)script->turns->batch[index].slot_or_outcome;
-    struct script_output output = {.index = index};
+    struct script_output output = {.index = index, .nanoseconds = nanoseconds};
     struct place place = script->bodies[SCRIPT_MESSAGE].place;
     struct script_code code = {.text = "", .place = place};
     struct script_error error;
@@ -322,13 +331,15 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
     }
     while (at < count) {
         JSValueRef exception;
+        int64_t began = clock_now();
         size_t end = run_entries(script, at, count, &exception);
+        int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
         bool cut = script->timed_out || exception;
         /* The limit may also have ended a promise's function, behind the last call. */
         size_t good = cut && end == count ? count - 1 : end;
 
         for (; at < good; at++)
-            tell_entry(script, at, batch);
+            tell_entry(script, at, each, batch);
         if (cut)
             tell_cut(script, at++, exception, batch);
     }
@@ -340,8 +351,8 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
 static bool take_text(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, struct iotify_buffer *out)
 {
-    JSValueRef value =
-        JSObjectCallAsFunction(script->context, function, NULL, count, arguments, NULL);
+    JSValueRef exception = NULL, value = JSObjectCallAsFunction(
+                                     script->context, function, NULL, count, arguments, &exception);
     JSStringRef string;
 
     if (!value || !JSValueIsString(script->context, value))

@@ -38,6 +38,7 @@ struct script_services {
         void *context, struct call *call, struct iotify_write *writes, size_t count);
     void (*console)(void *context, enum iotify_level level, int64_t client, int64_t iteration,
         const char *text);
+    void *console_context; /* NULL: `context` */
 };
 
 /* Facts of the run that scripts can ask for. Strings must outlive the script. */
@@ -110,6 +111,7 @@ struct script_output {
     size_t index;
     bool has_output;
     const struct script_error *error; /* NULL: it went well */
+    int64_t nanoseconds;              /* that the function took, as the mean of those run with it */
 };
 struct script_batch {
     struct iotify_buffer *out;

@@ -92,7 +92,8 @@ static JSValueRef native_console(JSContextRef context, JSObjectRef function, JSO
 
     (void)function, (void)self, (void)exception;
     if (count == 2 && script->services.console)
-        script->services.console(script->services.context,
+        script->services.console(script->services.console_context ? script->services.console_context
+                                                                  : script->services.context,
             (enum iotify_level)JSValueToNumber(context, arguments[0], NULL),
             (int64_t)script->turns->client, (int64_t)script->turns->iteration,
             script_text(context, &arena, arguments[1]));

@@ -10,6 +10,8 @@
 #include "plugins/aws/profile.h"
 #include "plugins/aws/stray.h"
 
+/* AWS IoT takes so many on one connection, and drops the rest without a word. */
+#define PUBLISHES_A_SECOND 100
 #define TEXT_MAX 2048
 #define MQTT_PORT 8883
 
@@ -385,7 +387,7 @@ static enum iotify_result instance_endpoint(
 
         memcpy(host, address, length);
         host[length] = '\0';
-        *out = (struct iotify_endpoint){host, (uint16_t)port};
+        *out = (struct iotify_endpoint){host, (uint16_t)port, PUBLISHES_A_SECOND};
     }
     json_decref(request.answer);
     return result;

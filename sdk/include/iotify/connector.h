@@ -16,6 +16,8 @@ extern "C" {
 struct iotify_endpoint {
     const char *host; /* in the call's arena */
     uint16_t port;
+    /* Messages a second that it takes on one connection, and drops beyond; 0: as many as come. */
+    double publish_rate;
 };
 
 /* One thing that the caller must be allowed to do; what the words mean is the connector's. */

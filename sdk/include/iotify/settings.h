@@ -30,7 +30,9 @@ enum iotify_type {
     IOTIFY_CHOICE,     /* int, the index into `choices`; -1 when not set */
     IOTIFY_LIST,       /* struct iotify_list of strings */
     IOTIFY_MAP,        /* struct iotify_map, name to rate */
-    IOTIFY_DOCUMENT    /* const char *, JSON text: from a file, or written inline as a mapping */
+    IOTIFY_DOCUMENT,   /* const char *, JSON text: from a file, or written inline as a mapping */
+    IOTIFY_SHARE,      /* double from 0 to 1; written 30% or 0.3 */
+    IOTIFY_TABLE       /* struct iotify_table: a list of mappings with settings of their own */
 };
 
 /* Flags of a setting. */
@@ -55,6 +57,12 @@ struct iotify_map {
     size_t count;
 };
 
+/* Each row is an option structure of the setting's `columns`. */
+struct iotify_table {
+    const void *const *rows;
+    size_t count;
+};
+
 struct iotify_setting {
     const char *name; /* "will.topic" is `topic` inside the mapping `will` */
     enum iotify_type type;
@@ -63,8 +71,13 @@ struct iotify_setting {
     /* Default, as one would write it; NULL: not set (zero). In paths `{job}` is the job's name. */
     const char *value;
     int64_t min, max; /* in the unit of the C type, whole numbers for rates; both 0: no range */
-    const char *const *choices; /* for IOTIFY_CHOICE; ends with NULL */
-    const char *help;           /* one line, a phrase without a full stop */
+    /*
+     * What the value may be. IOTIFY_CHOICE: a `const char *const` array that ends with NULL.
+     * IOTIFY_TABLE: the `struct iotify_settings` of a row, its columns, without a table among them;
+     * a text in the place of a row stands for the first column. Others: NULL.
+     */
+    const void *domain;
+    const char *help; /* one line, a phrase without a full stop */
 };
 
 struct iotify_settings {

@@ -6,40 +6,61 @@ static void evaluates(void **state)
 {
     static const struct {
         const char *expression;
-        bool holds;
-    } cases[] = {{"failed == 0", true}, {"failed==1", false}, {"published >= 100", true},
-        {"published > 100", false}, {"lost != 0", true}, {"publish.p99 < 500ms", true},
-        {"publish.p99 < 1ms", false}, {"publish.max <= 1s", true},
-        {"connect.p50 == 0s", false}, /* never measured */
-        {"connect.p50 < 1s", false}};
-    struct simulate_summary results = {.published = 100, .lost = 3};
+        enum threshold_state expected;
+    } cases[] = {{"failed == 0", THRESHOLD_HOLDS}, {"failed==1", THRESHOLD_CROSSED},
+        {"published >= 100", THRESHOLD_HOLDS}, {"published > 100", THRESHOLD_CROSSED},
+        {"lost != 0", THRESHOLD_HOLDS}, {"publish.p99 < 500ms", THRESHOLD_HOLDS},
+        {"publish.p99 < 1ms", THRESHOLD_CROSSED}, {"publish.max <= 1s", THRESHOLD_HOLDS},
+        {"connect.p50 == 0s", THRESHOLD_UNMEASURED}, {"connect.p50 < 1s", THRESHOLD_UNMEASURED},
+        {"temperature == 60", THRESHOLD_HOLDS}, {"temperature.mean == 20", THRESHOLD_HOLDS},
+        {"temperature.max > 30", THRESHOLD_CROSSED}, {"temperature.count == 3", THRESHOLD_HOLDS},
+        {"odd.count == 5", THRESHOLD_HOLDS}, {"humidity < 1", THRESHOLD_UNMEASURED},
+        {"generator.cpu < 0.6", THRESHOLD_HOLDS}, {"generator.saturated == 0", THRESHOLD_HOLDS}};
+    struct simulate_summary results = {.cpu = 0.5};
     double value;
 
     (void)state;
+    results.tally.counts[TALLY_PUBLISHED] = 100;
+    results.tally.counts[TALLY_LOST] = 3;
+    tally_add_metric(&results.tally, &(struct tally_metric){"temperature", 3, 60, 10, 30, NULL});
+    tally_add_metric(&results.tally, &(struct tally_metric){"odd.count", 1, 5, 5, 5, NULL});
     for (int64_t i = 1; i <= 100; i++)
-        histogram_add(&results.publish, i * 1000000);
+        histogram_add(&results.tally.times[TALLY_PUBLISH], i * 1000000);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-        assert_int_equal(threshold_holds(cases[i].expression, &results, &value), cases[i].holds);
-    threshold_holds("published > 0", &results, &value);
+        assert_int_equal(
+            threshold_evaluate(cases[i].expression, &results, &value), cases[i].expected);
+    threshold_evaluate("published > 0", &results, &value);
     assert_float_equal(value, 100, 0);
-    histogram_clear(&results.publish);
+    /* What the generator could not keep up with says nothing of the broker. */
+    results.saturated = true;
+    assert_int_equal(
+        threshold_evaluate("publish.p99 < 500ms", &results, &value), THRESHOLD_SATURATED);
+    assert_int_equal(threshold_evaluate("failed == 0", &results, &value), THRESHOLD_HOLDS);
+    tally_clear(&results.tally);
 }
 
 static void says_what_is_wrong(void **state)
 {
+    const char *own[] = {"temperature", "odd.count"};
+    const struct metric_names names = {own, 2, false}, any = {.any = true};
     struct arena arena = {0};
 
     (void)state;
-    assert_null(threshold_check(&arena, "publish.p99 < 500ms"));
-    assert_string_equal(threshold_check(&arena, "publsh.p99 < 500ms"),
+    assert_null(threshold_check(&arena, "publish.p99 < 500ms", &names));
+    assert_null(threshold_check(&arena, "temperature.mean < 5", &names));
+    assert_null(threshold_check(&arena, "odd.count < 5", &names));
+    assert_null(threshold_check(&arena, "whatever < 5", &any));
+    assert_string_equal(threshold_check(&arena, "publsh.p99 < 500ms", &names),
         "unknown metric \"publsh.p99\"; did you mean \"publish.p99\"?");
-    assert_string_equal(threshold_check(&arena, "failed = 0"),
+    assert_string_equal(
+        threshold_check(&arena, "temprature.p99 < 5", &names), "unknown metric \"temprature.p99\"");
+    assert_string_equal(threshold_check(&arena, "failed = 0", &names),
         "\"failed = 0\" is no threshold; write METRIC < VALUE, for example publish.p99 < 500ms");
-    assert_string_equal(threshold_check(&arena, "failed < many"),
+    assert_string_equal(threshold_check(&arena, "failed < many", &names),
         "\"failed\" compares with a number, not \"many\"");
-    assert_non_null(threshold_check(&arena, ""));
-    assert_non_null(threshold_check(&arena, "<"));
-    assert_non_null(threshold_check(&arena, "failed <"));
+    assert_non_null(threshold_check(&arena, "", &names));
+    assert_non_null(threshold_check(&arena, "<", &names));
+    assert_non_null(threshold_check(&arena, "failed <", &names));
     arena_clear(&arena);
 }
 

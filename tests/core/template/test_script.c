@@ -53,7 +53,8 @@ static void console(
 
 static int set_up(void **state)
 {
-    const struct script_services services = {NULL, glob_get, glob_apply, console};
+    const struct script_services services = {
+        .glob_get = glob_get, .glob_apply = glob_apply, .console = console};
     const struct script_facts facts = {.job = "test",
         .clients = 3,
         .iterations = 10,

@@ -1,0 +1,35 @@
+#include "core/report/failure.h"
+
+#include <string.h>
+
+#include "core/base/utf8.h"
+
+bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *message,
+    int64_t client, int64_t count)
+{
+    struct failure *failure;
+    bool is_new;
+
+    while (*list && strcmp((*list)->code, code) != 0)
+        list = &(*list)->next;
+    is_new = *list == NULL;
+    if (is_new) {
+        failure = arena_alloc(arena, sizeof(*failure));
+        failure->code = arena_string(arena, code);
+        failure->message = utf8_clean(arena_string(arena, message));
+        failure->first_client = client;
+        *list = failure;
+    }
+    (*list)->count += count;
+    if (client >= 0 && client < (*list)->first_client) {
+        (*list)->first_client = client;
+        (*list)->message = utf8_clean(arena_string(arena, message));
+    }
+    return is_new;
+}
+
+void failure_merge(struct arena *arena, struct failure **list, const struct failure *from)
+{
+    for (; from; from = from->next)
+        failure_add(arena, list, from->code, from->message, from->first_client, from->count);
+}

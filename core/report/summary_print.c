@@ -1,0 +1,146 @@
+/* The summary for people: a few lines. */
+#include "core/base/clock.h"
+#include "core/report/summary.h"
+
+static void print_failures(
+    const struct failure *failures, FILE *stream, const char *red, const char *plain)
+{
+    for (; failures; failures = failures->next) {
+        fprintf(
+            stream, "      %s%s%s ×%lld", red, failures->code, plain, (long long)failures->count);
+        if (failures->first_client >= 0)
+            fprintf(stream, ", first client %lld", (long long)failures->first_client);
+        fprintf(stream, ": %s\n", failures->message);
+    }
+}
+
+static void print_step(
+    const struct step_summary *step, FILE *stream, const char *red, const char *plain)
+{
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s/%s", step->pipeline, step->step);
+    fprintf(stream, "  %-28s %6lld of %lld", name, (long long)(step->ok + step->skipped),
+        (long long)step->total);
+    if (step->skipped && step->skipped == step->total)
+        fprintf(stream, ", nothing to do");
+    else if (step->skipped)
+        fprintf(stream, ", %lld of them as they were", (long long)step->skipped);
+    if (step->failed)
+        fprintf(stream, ", %s%lld failed%s", red, (long long)step->failed, plain);
+    if (step->retried)
+        fprintf(stream, ", %lld retries", (long long)step->retried);
+    if (step->throttled)
+        fprintf(stream, ", %lld throttled", (long long)step->throttled);
+    fprintf(stream, "  (%.1f s)\n", step->seconds);
+    print_failures(step->failures, stream, red, plain);
+}
+
+static void print_latency(const char *name, const struct histogram *histogram, FILE *stream)
+{
+    if (histogram->count == 0)
+        return;
+    fprintf(stream, "      %-12s", name);
+    for (size_t i = 0; i < tally_quantile_count; i++)
+        if (tally_quantiles[i].share < 0.94 || tally_quantiles[i].share > 0.96)
+            fprintf(stream, " %s %.1f ms ", tally_quantiles[i].name,
+                (double)histogram_quantile(histogram, tally_quantiles[i].share) / 1e6);
+    fprintf(stream, " max %.1f ms\n", (double)histogram->max / 1e6);
+}
+
+/* Counters that most runs have nothing of: shown where they are not zero. */
+static void print_counts(const struct tally *tally, const enum tally_count *which, size_t count,
+    const char *color, const char *plain, FILE *stream)
+{
+    const char *separator = "      ";
+
+    for (size_t i = 0; i < count; i++) {
+        if (tally->counts[which[i]] == 0)
+            continue;
+        fprintf(stream, "%s%s%lld %s%s", separator, color, (long long)tally->counts[which[i]],
+            tally_counts[which[i]].name, plain);
+        separator = ", ";
+    }
+    if (*separator == ',')
+        fprintf(stream, "\n");
+}
+
+static void print_devices(const struct tally *tally, FILE *stream)
+{
+    size_t shown = 0;
+
+    for (const struct tally_device *device = tally->devices; device; device = device->next) {
+        if (++shown > 5) {
+            fprintf(stream, "      and further clients; --json has more of them\n");
+            return;
+        }
+        fprintf(stream, "      client %lld: %u lost, %u duplicates, %u reordered, %u late\n",
+            (long long)device->client, device->lost, device->duplicates, device->reordered,
+            device->late);
+    }
+}
+
+static void print_metrics(const struct tally *tally, FILE *stream)
+{
+    for (const struct tally_metric *metric = tally->metrics; metric; metric = metric->next)
+        fprintf(stream, "      %-12s count %.0f  sum %g  mean %g  min %g  max %g\n", metric->name,
+            metric->count, metric->sum, metric->sum / metric->count, metric->min, metric->max);
+}
+
+static void print_simulate(
+    const struct simulate_summary *simulate, FILE *stream, const char *red, const char *plain)
+{
+    static const enum tally_count bad[] = {
+        TALLY_FAILED, TALLY_ABANDONED, TALLY_LOST, TALLY_DUPLICATES, TALLY_REORDERED, TALLY_LATE};
+    static const enum tally_count notable[] = {
+        TALLY_RECONNECTS, TALLY_RESENT, TALLY_RESUMED, TALLY_VERIFIED};
+    static const struct {
+        const char *name;
+        enum tally_time time;
+    } shown[] = {{"connect", TALLY_CONNECT}, {"  tcp", TALLY_CONNECT_TCP},
+        {"  tls", TALLY_CONNECT_TLS}, {"  session", TALLY_CONNECT_SESSION},
+        {"publish", TALLY_PUBLISH}, {"end to end", TALLY_END_TO_END}};
+    const struct tally *tally = &simulate->tally;
+
+    fprintf(stream,
+        "      %lld clients, %lld connected, %lld published, %lld acknowledged, "
+        "%lld received\n",
+        (long long)tally->counts[TALLY_CLIENTS], (long long)tally->counts[TALLY_CONNECTED],
+        (long long)tally->counts[TALLY_PUBLISHED], (long long)tally->counts[TALLY_ACKNOWLEDGED],
+        (long long)tally->counts[TALLY_RECEIVED]);
+    print_counts(tally, bad, sizeof(bad) / sizeof(bad[0]), red, plain, stream);
+    print_counts(tally, notable, sizeof(notable) / sizeof(notable[0]), "", "", stream);
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+        print_latency(shown[i].name, &tally->times[shown[i].time], stream);
+    print_metrics(tally, stream);
+    if (simulate->saturated)
+        fprintf(stream,
+            "      %sgenerator saturated%s: this machine was the bottleneck (own delay p99 "
+            "%.1f ms, busiest loop %.0f%%); do not trust the latencies\n",
+            red, plain, (double)histogram_quantile(&tally->times[TALLY_LAG], 0.99) / 1e6,
+            simulate->busy * 100);
+    print_devices(tally, stream);
+    print_failures(tally->failures, stream, red, plain);
+}
+
+void summary_print(const struct summary *summary, FILE *stream, bool color)
+{
+    const char *red = color ? "\033[31m" : "", *green = color ? "\033[32m" : "";
+    const char *plain = color ? "\033[0m" : "";
+
+    fprintf(stream, "%s: %s%s%s in %.1f s\n", summary->job, summary->exit_code ? red : green,
+        summary->exit_code == 0    ? "done"
+        : summary->exit_code == 99 ? "a threshold was crossed"
+        : summary->exit_code > 128 ? "interrupted"
+                                   : "failed",
+        plain, (double)(clock_now() - summary->began) / (double)SECOND);
+    for (const struct step_summary *step = summary->steps; step; step = step->next) {
+        print_step(step, stream, red, plain);
+        if (step->simulate && step->simulate->present)
+            print_simulate(step->simulate, stream, red, plain);
+    }
+    for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
+        fprintf(stream, "  threshold %s: %s%s%s (%g)%s%s\n", entry->expression,
+            entry->ok ? green : red, entry->ok ? "ok" : "crossed", plain, entry->value,
+            *entry->why ? ": " : "", entry->why);
+}

@@ -1,0 +1,122 @@
+#include "core/report/tally.h"
+
+#include <string.h>
+
+const struct tally_name tally_counts[TALLY_COUNTS] = {
+    [TALLY_CLIENTS] = {"clients", "clients that take part"},
+    [TALLY_CONNECTED] = {"connected", "clients that connected at least once"},
+    [TALLY_PUBLISHED] = {"published", "messages handed to the transport"},
+    [TALLY_ACKNOWLEDGED] = {"acknowledged", "messages acknowledged, or written with QoS 0"},
+    [TALLY_RECEIVED] = {"received", "messages received"},
+    [TALLY_FAILED] = {"failed", "iterations that failed, and clients that gave up"},
+    [TALLY_ABANDONED] = {"abandoned", "iterations that were never begun"},
+    [TALLY_LOST] = {"lost", "messages of which nothing more was heard"},
+    [TALLY_DUPLICATES] = {"duplicates", "messages received more than once"},
+    [TALLY_RECONNECTS] = {"reconnects", "connections after the first of a client"},
+    [TALLY_VERIFIED] = {"verified", "messages that came back from end to end"},
+    [TALLY_REORDERED] = {"reordered", "messages received behind one that was sent later"},
+    [TALLY_LATE] = {"late", "messages received after verify_within"},
+    [TALLY_RESENT] = {"resent", "messages sent again after a reconnect"},
+    [TALLY_RESUMED] = {"resumed", "connections with an abbreviated TLS handshake"},
+    [TALLY_CLOSED] = {"closed", "connections that ended unasked"},
+    [TALLY_FINISHED] = {"finished", "clients that are done"},
+};
+
+const struct tally_name tally_times[TALLY_TIMES] = {
+    [TALLY_CONNECT] = {"connect", "connecting, until the subscriptions are confirmed"},
+    [TALLY_CONNECT_TCP] = {"connect_tcp", "the TCP part of connecting"},
+    [TALLY_CONNECT_TLS] = {"connect_tls", "the TLS part of connecting"},
+    [TALLY_CONNECT_SESSION] = {"connect_session", "from there to CONNACK and SUBACK"},
+    [TALLY_PUBLISH] = {"publish", "from the intended moment to the acknowledgement"},
+    [TALLY_END_TO_END] = {"end_to_end", "from the intended moment until it came back"},
+    [TALLY_SCRIPT] = {"script", "the script's time for a message"},
+    [TALLY_LAG] = {"lag", "how much later than intended this machine sent"},
+};
+
+const struct tally_quantile tally_quantiles[] = {
+    {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
+const size_t tally_quantile_count = sizeof(tally_quantiles) / sizeof(tally_quantiles[0]);
+
+void tally_clear(struct tally *tally)
+{
+    for (size_t i = 0; i < TALLY_TIMES; i++)
+        histogram_clear(&tally->times[i]);
+    arena_clear(&tally->arena);
+    *tally = (struct tally){0};
+}
+
+void tally_reset(struct tally *tally)
+{
+    memset(tally->counts, 0, sizeof(tally->counts));
+    for (size_t i = 0; i < TALLY_TIMES; i++)
+        histogram_reset(&tally->times[i]);
+    arena_clear(&tally->arena);
+    tally->failures = NULL;
+    tally->metrics = NULL;
+    tally->devices = NULL;
+    tally->device_count = 0;
+}
+
+void tally_merge(struct tally *into, const struct tally *from)
+{
+    for (size_t i = 0; i < TALLY_COUNTS; i++)
+        into->counts[i] += from->counts[i];
+    for (size_t i = 0; i < TALLY_TIMES; i++)
+        histogram_merge(&into->times[i], &from->times[i]);
+    failure_merge(&into->arena, &into->failures, from->failures);
+    for (const struct tally_metric *metric = from->metrics; metric; metric = metric->next)
+        tally_add_metric(into, metric);
+    for (const struct tally_device *device = from->devices; device; device = device->next)
+        tally_add_device(into, device);
+}
+
+void tally_add_metric(struct tally *tally, const struct tally_metric *metric)
+{
+    struct tally_metric **end = &tally->metrics, *known;
+
+    while (*end && strcmp((*end)->name, metric->name) != 0)
+        end = &(*end)->next;
+    known = *end;
+    if (!known) {
+        known = *end = arena_alloc(&tally->arena, sizeof(*known));
+        *known = *metric;
+        known->name = arena_string(&tally->arena, metric->name);
+        known->next = NULL;
+        return;
+    }
+    known->count += metric->count;
+    known->sum += metric->sum;
+    known->min = metric->min < known->min ? metric->min : known->min;
+    known->max = metric->max > known->max ? metric->max : known->max;
+}
+
+void tally_add_device(struct tally *tally, const struct tally_device *device)
+{
+    struct tally_device **at = &tally->devices, *added;
+
+    while (*at && (*at)->client < device->client)
+        at = &(*at)->next;
+    if (*at && (*at)->client == device->client) {
+        (*at)->lost += device->lost;
+        (*at)->duplicates += device->duplicates;
+        (*at)->reordered += device->reordered;
+        (*at)->late += device->late;
+        return;
+    }
+    if (tally->device_count >= TALLY_DEVICES_MAX) {
+        struct tally_device **last = at;
+
+        if (!*at)
+            return;
+        while ((*last)->next)
+            last = &(*last)->next;
+        *last = NULL;
+        tally->device_count--;
+        /* `at` may have been the last itself: then there is nothing behind it now. */
+    }
+    added = arena_alloc(&tally->arena, sizeof(*added));
+    *added = *device;
+    added->next = *at;
+    *at = added;
+    tally->device_count++;
+}

@@ -1,0 +1,473 @@
+/* The life of one simulated device: connecting, coming back, leaving. */
+#include "core/simulate/device.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/random.h"
+
+/* How long what is in flight may take once nothing new begins. */
+#define DRAIN (30 * SECOND)
+#define DRAIN_STOPPED (5 * SECOND)
+/* A connection that lasted this long was a good one: failed attempts count anew behind it. */
+#define UPTIME_GOOD (10 * SECOND)
+
+static const char *const close_codes[] = {
+    [IOTIFY_CLOSED_BY_US] = "Closed",
+    [IOTIFY_CLOSED_BY_PEER] = "ClosedByServer",
+    [IOTIFY_CLOSED_UNREACHABLE] = "Unreachable",
+    [IOTIFY_CLOSED_TLS] = "TlsFailed",
+    [IOTIFY_CLOSED_REFUSED] = "Refused",
+    [IOTIFY_CLOSED_TIMEOUT] = "Timeout",
+    [IOTIFY_CLOSED_PROTOCOL] = "ProtocolError",
+    [IOTIFY_CLOSED_SUBSCRIPTION] = "SubscriptionFailed",
+    [IOTIFY_CLOSED_LOCAL] = "LocalLimit",
+};
+
+int64_t engine_now(const struct engine *engine)
+{
+    return engine->loop.base.now(&engine->loop.base);
+}
+
+struct script_turn device_turn(const struct device *device)
+{
+    return (struct script_turn){
+        device - device->engine->devices, device->client, device->iteration};
+}
+
+void device_wake_at(struct device *device, int64_t moment)
+{
+    device->engine->loop.base.timer_start(&device->timer, moment - engine_now(device->engine));
+}
+
+static void stop_timer(struct device *device)
+{
+    device->engine->loop.base.timer_stop(&device->timer);
+}
+
+/* ------------------------------------------------------------------ failures */
+
+void device_fail(struct device *device, const char *code, const char *text)
+{
+    struct engine *engine = device->engine;
+    const struct failure *known = engine->failures;
+    struct tally *tally = engine->tally;
+    char where[160];
+
+    failure_add(&tally->arena, &tally->failures, code, text, device->client, 1);
+    while (known && strcmp(known->code, code) != 0)
+        known = known->next;
+    if (known)
+        return;
+    failure_add(&engine->arena, &engine->failures, code, "", device->client, 1);
+    snprintf(where, sizeof(where), "%s[%lld]", engine->plan->where, (long long)device->client);
+    log_write(IOTIFY_WARNING, where, "%s (further ones of this kind are counted)", text);
+}
+
+void device_fail_script(struct device *device, const struct script_error *error)
+{
+    struct arena arena = {0};
+
+    device_fail(device, "ScriptError",
+        arena_format(&arena, "%s:%d:%d: %s (client %lld, iteration %lld)", error->place.file,
+            error->place.line, error->place.column, error->text, (long long)device->client,
+            (long long)device->iteration));
+    if (error->stack && *error->stack)
+        log_write(IOTIFY_DEBUG, device->engine->plan->where, "stack: %s", error->stack);
+    arena_clear(&arena);
+}
+
+void device_fail_expression(struct device *device, const char *text)
+{
+    struct arena arena = {0};
+
+    device_fail(device, "ScriptError",
+        arena_format(&arena, "%s (client %lld, iteration %lld)", text, (long long)device->client,
+            (long long)device->iteration));
+    arena_clear(&arena);
+}
+
+struct tally_device *device_trouble(struct device *device)
+{
+    if (!device->trouble) {
+        device->trouble = arena_alloc(&device->engine->arena, sizeof(*device->trouble));
+        device->trouble->client = device->client;
+    }
+    return device->trouble;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static void be_done(struct device *device)
+{
+    struct engine *engine = device->engine;
+    int64_t limit = engine->plan->iterations;
+
+    if (device->phase == DONE)
+        return;
+    device->phase = DONE;
+    stop_timer(device);
+    if (limit > device->iteration)
+        engine->tally->counts[TALLY_ABANDONED] += limit - device->iteration;
+    message_account(device);
+    engine->tally->counts[TALLY_FINISHED]++;
+    if (++engine->done == engine->count)
+        loop_stop(&engine->loop);
+}
+
+static void run_finish(struct device *device)
+{
+    struct script_invocation invocation = {.function = SCRIPT_FINISH, .turn = device_turn(device)};
+
+    if (device->init_done && !script_invoke(device->engine->script, &invocation))
+        device_fail_script(device, &invocation.error);
+    device->init_done = false;
+}
+
+static bool has_connection(const struct device *device)
+{
+    return device->session && (device->phase == CONNECTING || device->phase == RUNNING ||
+                                  device->phase == DRAINING || device->phase == HOLDING);
+}
+
+/* Disconnect; what follows says whether for good. */
+static void leave(struct device *device)
+{
+    bool connected = has_connection(device);
+
+    if (device->phase == LEAVING || device->phase == DONE)
+        return;
+    if (!device->parking)
+        run_finish(device);
+    stop_timer(device);
+    device->phase = LEAVING;
+    if (connected)
+        device->engine->operations->session_disconnect(device->session);
+    else if (device->parking)
+        device->phase = PARKED;
+    else
+        be_done(device);
+}
+
+bool device_has_sent_all(const struct device *device)
+{
+    const struct engine *engine = device->engine;
+
+    return engine->ending ||
+           (engine->plan->iterations && device->iteration >= engine->plan->iterations);
+}
+
+/* All is answered: stay for a while, or go. */
+static void settle(struct device *device)
+{
+    const struct engine *engine = device->engine;
+
+    if (engine->plan->options->hold > 0 && !engine->stopped && !device->parking &&
+        device->session) {
+        device->phase = HOLDING;
+        device_wake_at(device, engine_now(engine) + engine->plan->options->hold);
+    } else {
+        leave(device);
+    }
+}
+
+void device_drained(struct device *device)
+{
+    const struct engine *engine = device->engine;
+    int64_t wait = engine->stopped ? DRAIN_STOPPED : DRAIN;
+
+    if (device->ledger.open == 0 && device->ledger.unreceived == 0) {
+        settle(device);
+        return;
+    }
+    /* Everything is acknowledged, and only has to come back. */
+    if (device->ledger.open == 0 && engine->plan->options->verify_within < wait)
+        wait = engine->plan->options->verify_within;
+    /* Connecting again in between does not make it longer. */
+    device_wake_at(device, device->draining_at + wait);
+}
+
+void device_drain(struct device *device)
+{
+    device->phase = DRAINING;
+    if (!device->draining_at)
+        device->draining_at = engine_now(device->engine);
+    device_drained(device);
+}
+
+/* ------------------------------------------------------------------ connections */
+
+/* Unless it ends anyway: what it has left to send fails with it, and is counted as one failure. */
+static void give_up(struct device *device, const char *code, const char *text)
+{
+    struct engine *engine = device->engine;
+
+    device_fail(device, code, text);
+    if (!engine->stopped)
+        engine->tally->counts[TALLY_FAILED]++;
+    run_finish(device);
+    be_done(device);
+}
+
+/* The topics to subscribe to, expanded; NULL after a failure. */
+static const char *const *expand_subscriptions(
+    struct device *device, struct arena *arena, const char **error)
+{
+    const struct template_file *template = device->engine->plan->template;
+    const char **topics = arena_array(arena, template->subscription_count + 1, sizeof(*topics));
+    struct iotify_settings one = {.options_size = sizeof(char *)};
+
+    for (size_t i = 0; i < template->subscription_count; i++) {
+        const char *text = template->subscriptions[i].text;
+        const char *const *bound = expansion_apply(&device->engine->subscriptions[i],
+            device->engine->script, device_turn(device), &one, &text, "", arena, error);
+
+        if (!bound)
+            return NULL;
+        topics[i] = *bound;
+    }
+    return topics;
+}
+
+static bool make_session(struct device *device)
+{
+    struct engine *engine = device->engine;
+    const struct plan *plan = engine->plan;
+    const char *error = NULL, *const *topics = NULL;
+    enum iotify_result result = IOTIFY_INVALID;
+    const void *options;
+    struct call call;
+
+    call_init(&call, plan->where);
+    call.base.client = device->client;
+    options = expansion_apply(&engine->connection, engine->script, device_turn(device),
+        engine->operations->connection, plan->connection, plan->run->job->directory, &call.arena,
+        &error);
+    if (options)
+        topics = expand_subscriptions(device, &call.arena, &error);
+    if (!options || !topics)
+        give_up(device, "ScriptError",
+            arena_format(&call.arena, "%s (client %lld)", error, (long long)device->client));
+    else
+        result = engine->operations->session_new(engine->transport, &call.base, options, topics,
+            plan->template->subscription_count, device, &device->session);
+    if (options && topics && result != IOTIFY_OK)
+        give_up(device, call_code(&call, result), call_message(&call, result));
+    call_clear(&call);
+    return result == IOTIFY_OK;
+}
+
+static void begin_messages(struct device *device)
+{
+    device->connected_at = engine_now(device->engine);
+    device->phase = RUNNING;
+    message_begin(device);
+    device->was_connected = true;
+}
+
+static void connect_device(struct device *device)
+{
+    struct engine *engine = device->engine;
+
+    if (!engine->transport) {
+        begin_messages(device);
+        return;
+    }
+    device->phase = CONNECTING;
+    if (device->session || make_session(device))
+        engine->operations->session_connect(device->session);
+}
+
+static void count_connect(struct device *device, const struct iotify_connect_times *times)
+{
+    struct tally *tally = device->engine->tally;
+
+    histogram_add(&tally->times[TALLY_CONNECT], times->tcp + times->tls + times->session);
+    histogram_add(&tally->times[TALLY_CONNECT_TCP], times->tcp);
+    if (times->tls > 0)
+        histogram_add(&tally->times[TALLY_CONNECT_TLS], times->tls);
+    histogram_add(&tally->times[TALLY_CONNECT_SESSION], times->session);
+    tally->counts[device->was_connected ? TALLY_RECONNECTS : TALLY_CONNECTED]++;
+    tally->counts[TALLY_RESENT] += times->resent;
+    tally->counts[TALLY_RESUMED] += times->resumed;
+    atomic_fetch_add(&device->engine->connected_now, 1);
+}
+
+void device_on_connected(void *user, const struct iotify_connect_times *times)
+{
+    struct device *device = user;
+
+    if (device->phase != CONNECTING)
+        return;
+    count_connect(device, times);
+    device->dropped = false;
+    begin_messages(device);
+}
+
+static int64_t pause_before(struct device *device)
+{
+    const struct simulate_options *options = device->engine->plan->options;
+    int64_t ceiling = SECOND;
+
+    for (int i = 1; i < device->attempts && ceiling < options->backoff_cap; i++)
+        ceiling *= 2;
+    if (ceiling > options->backoff_cap)
+        ceiling = options->backoff_cap;
+    switch (options->backoff) {
+    case BACKOFF_NONE:
+        return 0;
+    case BACKOFF_FIXED:
+        return options->backoff_cap;
+    case BACKOFF_EXPONENTIAL:
+        return ceiling;
+    default:
+        return (int64_t)(random_next(&device->random) * (double)ceiling);
+    }
+}
+
+/* It meant to leave, and has. */
+static void has_left(struct device *device)
+{
+    if (!device->parking) {
+        be_done(device);
+        return;
+    }
+    device->phase = PARKED;
+    device->parking = false;
+    device->draining_at = 0;
+    /* A stage may have asked for it again meanwhile. */
+    if ((size_t)(device - device->engine->devices) < device->engine->joined)
+        device_join(device);
+}
+
+void device_on_closed(void *user, enum iotify_close reason, const char *text)
+{
+    struct device *device = user;
+    struct engine *engine = device->engine;
+    bool needed =
+        !device_has_sent_all(device) || device->ledger.open > 0 || device->phase == HOLDING;
+
+    if (device->phase == DONE || device->phase == PARKED)
+        return;
+    if (device->connected_at) {
+        atomic_fetch_sub(&engine->connected_now, 1);
+        if (device->phase != LEAVING)
+            engine->tally->counts[TALLY_CLOSED]++;
+        if (engine_now(engine) - device->connected_at > UPTIME_GOOD)
+            device->attempts = 0;
+    }
+    device->connected_at = 0;
+    if (device->phase == LEAVING) {
+        has_left(device);
+        return;
+    }
+    device->attempts++;
+    if (engine->stopped || !needed || device->attempts >= engine->plan->options->attempts) {
+        give_up(device, close_codes[reason], text);
+        return;
+    }
+    if (!device->dropped)
+        device_fail(device, close_codes[reason], text);
+    device->phase = PAUSING;
+    device_wake_at(device, engine_now(engine) + pause_before(device));
+}
+
+/* ------------------------------------------------------------------ what the engine asks for */
+
+void device_init(struct device *device)
+{
+    struct script_invocation invocation = {.function = SCRIPT_INIT, .turn = device_turn(device)};
+
+    if (script_invoke(device->engine->script, &invocation)) {
+        device->init_done = true;
+        return;
+    }
+    device_fail_script(device, &invocation.error);
+    device->engine->tally->counts[TALLY_FAILED]++;
+    be_done(device);
+}
+
+void device_join(struct device *device)
+{
+    if (device->phase == WAITING || device->phase == PARKED) {
+        connect_device(device);
+    } else if (device->parking && device->phase == DRAINING) {
+        device->parking = false;
+        device->draining_at = 0;
+        device->phase = RUNNING;
+        message_begin(device);
+    }
+}
+
+void device_park(struct device *device)
+{
+    if (device->phase == WAITING || device->phase == PARKED || device->phase == DONE ||
+        device->phase == LEAVING || device_has_sent_all(device))
+        return;
+    device->parking = true;
+    if (device->phase == RUNNING)
+        device_drain(device);
+    else
+        leave(device);
+}
+
+void device_drop(struct device *device)
+{
+    if (!device->connected_at || device->phase == LEAVING)
+        return;
+    device->dropped = true;
+    device->engine->operations->session_drop(device->session);
+}
+
+void device_end(struct device *device)
+{
+    device->parking = false;
+    switch (device->phase) {
+    case WAITING:
+    case PAUSING:
+    case PARKED:
+    case CONNECTING:
+        leave(device);
+        break;
+    case HOLDING:
+        if (device->engine->stopped)
+            leave(device);
+        break;
+    case RUNNING:
+    case DRAINING:
+        /* In haste the wait is counted from now on. */
+        if (device->engine->stopped)
+            device->draining_at = 0;
+        device_drain(device);
+        break;
+    case LEAVING:
+    case DONE:
+        break;
+    }
+}
+
+void device_timer(void *argument)
+{
+    struct device *device = argument;
+
+    switch (device->phase) {
+    case RUNNING:
+        message_due(device);
+        break;
+    case PAUSING:
+        connect_device(device);
+        break;
+    case DRAINING:
+    case HOLDING:
+        leave(device);
+        break;
+    case WAITING:
+    case CONNECTING:
+    case LEAVING:
+    case PARKED:
+    case DONE:
+        break;
+    }
+}

@@ -1,0 +1,157 @@
+/*
+ * One simulated device, and the engine that it lives in: the parts that core/simulate's device.c,
+ * message.c and engine.c share. All of it belongs to the engine's thread unless said otherwise.
+ */
+#ifndef CORE_SIMULATE_DEVICE_H
+#define CORE_SIMULATE_DEVICE_H
+
+#include <stdatomic.h>
+
+#include "core/simulate/engine.h"
+#include "core/simulate/ledger.h"
+#include "core/simulate/loop.h"
+#include "core/template/expansion.h"
+
+enum phase {
+    WAITING, /* for its turn to connect */
+    CONNECTING,
+    RUNNING,
+    PAUSING,  /* before it connects again */
+    DRAINING, /* sends no more, waits for answers */
+    HOLDING,  /* stays connected for a while */
+    LEAVING,
+    PARKED, /* has left for now; a stage may want it back */
+    DONE
+};
+
+struct device {
+    struct iotify_timer timer; /* first */
+    struct engine *engine;
+    void *session;
+    struct ledger ledger;
+    int64_t client;
+    int64_t iteration;    /* the next */
+    int64_t due;          /* when the next message is meant to go, without jitter */
+    int64_t intended;     /* the same, with jitter */
+    int64_t connected_at; /* when the present connection was ready; 0: there is none */
+    int64_t draining_at;  /* when waiting for answers began; 0: it has not */
+    uint64_t random;
+    struct tally_device *trouble; /* messages that went astray; NULL: none did */
+    int32_t attempts;             /* failed in a row */
+    uint32_t second, in_second;   /* messages in one second of the run, for the endpoint's limit */
+    uint8_t phase;                /* enum phase */
+    bool was_connected, init_done;
+    bool in_batch; /* waits for its script */
+    bool parking;  /* leaves for now, not for good */
+    bool dropped;  /* its connection was broken on purpose */
+};
+
+/* What a script printed, until its iteration is captured. */
+struct script_line {
+    int64_t client, iteration;
+    enum iotify_level level;
+    const char *text;
+    struct script_line *next;
+};
+
+struct engine {
+    const struct plan *plan;
+    int64_t share, shares;
+    pthread_t thread;
+    struct loop loop;
+    struct script *script;
+    void *transport; /* the plugin's engine; NULL for `none` */
+    const struct iotify_transport *operations;
+    struct expansion connection, publish;
+    struct expansion *subscriptions;
+    const void *publish_options;
+    struct call call; /* of messages, used again and again */
+    struct device *devices;
+    size_t count;
+    size_t joined; /* so many of the devices, from the first on, are meant to take part */
+    size_t done;
+    double join_tokens;
+    int64_t join_at; /* when tokens were last counted */
+    struct iotify_timer *join_timer, *stage_timer, *end_timer, *report_timer;
+    size_t stage; /* the next to begin */
+    int64_t began;
+    bool ending;
+    struct device *batch[SCRIPT_BATCH];
+    size_t batch_count;
+    struct iotify_buffer payload;
+    struct script_line *lines;
+    struct arena lines_arena;
+    struct script_services services; /* the run's */
+    struct arena arena;
+    struct failure *failures; /* kinds that were told of in the log */
+    /* Results: one tally is filled while another may be taken away. */
+    struct tally *tally;
+    struct tally tallies[2];
+    pthread_mutex_t lock;
+    struct tally *handed; /* under the lock: NULL when it was taken */
+    int64_t worked;       /* nanoseconds in which the loop did not sleep */
+    int64_t reported_at, reported_worked;
+    bool broken; /* could not be set up */
+    bool deaf;   /* under the lock: the loop is being closed and must not be woken */
+    /* Read by other threads. */
+    atomic_llong connected_now;
+    _Atomic double busy;
+    atomic_bool finished, end_asked, stopped;
+    atomic_llong busy_since; /* a script runs since then; 0: none does */
+};
+
+/* ------------------------------------------------------------------ device.c */
+
+int64_t engine_now(const struct engine *engine);
+struct script_turn device_turn(const struct device *device);
+/* Its timer fires at this moment. */
+void device_wake_at(struct device *device, int64_t moment);
+
+/* The first of each kind goes to the log with everything it says; the rest are counted. */
+void device_fail(struct device *device, const char *code, const char *text);
+void device_fail_script(struct device *device, const struct script_error *error);
+/* An expression of a setting: `text` says where it stands. */
+void device_fail_expression(struct device *device, const char *text);
+/* Its note of messages that went astray. */
+struct tally_device *device_trouble(struct device *device);
+
+/* init(), before all. */
+void device_init(struct device *device);
+/* Take part, again where it was parked. */
+void device_join(struct device *device);
+/* Leave for now. */
+void device_park(struct device *device);
+/* Break the connection, when there is one. */
+void device_drop(struct device *device);
+/* Begin nothing more. */
+void device_end(struct device *device);
+/* The timer of the device. */
+void device_timer(void *device);
+/* Everything was sent: wait for answers, then leave. */
+void device_drain(struct device *device);
+/* Something was answered: is the wait over? */
+void device_drained(struct device *device);
+bool device_has_sent_all(const struct device *device);
+
+void device_on_connected(void *user, const struct iotify_connect_times *times);
+void device_on_closed(void *user, enum iotify_close reason, const char *text);
+
+/* ------------------------------------------------------------------ message.c */
+
+/* Its message is due. */
+void message_due(struct device *device);
+/* Run the scripts of all that are due, and send what they made. */
+void message_flush(struct engine *engine);
+/* The first message of a connection, or the next that was due while there was none. */
+void message_begin(struct device *device);
+/* When the run is over for the device: tell what was never heard of again. */
+void message_account(struct device *device);
+
+void message_on_acknowledged(void *user, uint64_t token);
+void message_on_lost(void *user, uint64_t token);
+void message_on_received(void *user, const char *topic, struct iotify_bytes payload);
+/* What a script prints. */
+void message_on_console(
+    void *engine, enum iotify_level level, int64_t client, int64_t iteration, const char *text);
+
+#endif

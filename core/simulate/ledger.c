@@ -1,0 +1,161 @@
+#include "core/simulate/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/arena.h"
+#include "core/base/random.h"
+
+#define CAPACITY_FIRST 2
+/* With verifying so many settled messages are remembered, to know those that come again. */
+#define REMEMBERED 64
+
+static struct ledger_entry *at(const struct ledger *ledger, uint32_t index)
+{
+    return &ledger->ring[(ledger->first + index) & (ledger->capacity - 1)];
+}
+
+void ledger_clear(struct ledger *ledger)
+{
+    free(ledger->ring);
+    *ledger = (struct ledger){0};
+}
+
+static void grow(struct ledger *ledger)
+{
+    uint32_t capacity = ledger->capacity ? ledger->capacity * 2 : CAPACITY_FIRST;
+    struct ledger_entry *ring = memory_new(capacity, sizeof(*ring));
+
+    for (uint32_t i = 0; i < ledger->count; i++)
+        ring[i] = *at(ledger, i);
+    free(ledger->ring);
+    ledger->ring = ring;
+    ledger->first = 0;
+    ledger->capacity = capacity;
+}
+
+static bool is_settled(const struct ledger *ledger, const struct ledger_entry *entry)
+{
+    return entry->lost || (entry->acknowledged && (!ledger->verifies || entry->received));
+}
+
+/* Give the places of settled messages back, oldest first. */
+static void settle(struct ledger *ledger)
+{
+    uint32_t remembered = ledger->verifies ? REMEMBERED : 0;
+
+    while (ledger->count > remembered && is_settled(ledger, at(ledger, 0))) {
+        ledger->first = (ledger->first + 1) & (ledger->capacity - 1);
+        ledger->count--;
+        ledger->base++;
+        if (ledger->newest > 0)
+            ledger->newest--;
+    }
+}
+
+uint64_t ledger_add(struct ledger *ledger, int64_t intended, uint64_t print, bool over_rate)
+{
+    settle(ledger);
+    if (ledger->count == ledger->capacity)
+        grow(ledger);
+    *at(ledger, ledger->count) =
+        (struct ledger_entry){.intended = intended, .print = print, .over_rate = over_rate};
+    ledger->open++;
+    ledger->unreceived += ledger->verifies;
+    return ledger->base + ledger->count++;
+}
+
+void ledger_take_back(struct ledger *ledger)
+{
+    ledger->count--;
+    ledger->open--;
+    ledger->unreceived -= ledger->verifies;
+}
+
+static struct ledger_entry *find(const struct ledger *ledger, uint64_t token)
+{
+    return token >= ledger->base && token - ledger->base < ledger->count
+               ? at(ledger, (uint32_t)(token - ledger->base))
+               : NULL;
+}
+
+bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended)
+{
+    struct ledger_entry *entry = find(ledger, token);
+
+    if (!entry || entry->acknowledged || entry->lost)
+        return false;
+    entry->acknowledged = true;
+    ledger->open--;
+    *intended = entry->intended;
+    settle(ledger);
+    return true;
+}
+
+bool ledger_lose(struct ledger *ledger, uint64_t token)
+{
+    struct ledger_entry *entry = find(ledger, token);
+
+    if (!entry || entry->acknowledged || entry->lost)
+        return false;
+    entry->lost = true;
+    ledger->open--;
+    if (ledger->verifies && !entry->received)
+        ledger->unreceived--;
+    settle(ledger);
+    return true;
+}
+
+enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_t *intended)
+{
+    bool again = false;
+
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        struct ledger_entry *entry = at(ledger, i);
+        bool reordered = i < ledger->newest;
+
+        if (entry->print != print)
+            continue;
+        if (entry->received) {
+            again = true;
+            continue;
+        }
+        entry->received = true;
+        *intended = entry->intended;
+        if (!entry->lost)
+            ledger->unreceived--;
+        if (!reordered)
+            ledger->newest = i + 1;
+        settle(ledger);
+        return reordered ? ARRIVED_REORDERED : ARRIVED;
+    }
+    return again ? ARRIVED_AGAIN : ARRIVED_FOREIGN;
+}
+
+const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *index)
+{
+    while (*index < ledger->count) {
+        const struct ledger_entry *entry = at(ledger, (*index)++);
+
+        if (!is_settled(ledger, entry))
+            return entry;
+    }
+    return NULL;
+}
+
+uint64_t ledger_print(const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+    uint64_t print = random_mix(size), word;
+
+    for (; size >= sizeof(word); size -= sizeof(word), bytes += sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        print = random_mix(print ^ word);
+    }
+    if (size > 0) {
+        word = 0;
+        memcpy(&word, bytes, size);
+        print = random_mix(print ^ word);
+    }
+    return print;
+}

@@ -1,0 +1,406 @@
+/* Messages of devices: from their schedule through the script to the transport, and back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/random.h"
+#include "core/simulate/device.h"
+
+/* Unacknowledged messages of one client, beyond which a further one fails. */
+#define IN_FLIGHT_MAX 20000
+/* Clients with neighbouring numbers begin far apart, and all of them evenly. */
+#define GOLDEN 0.6180339887498949
+
+/* ------------------------------------------------------------------ the schedule */
+
+static void schedule(struct device *device, int64_t due)
+{
+    const struct simulate_options *options = device->engine->plan->options;
+
+    device->due = due;
+    device->intended = due;
+    /* No stage has a further message for it. */
+    if (due == INT64_MAX)
+        return;
+    if (options->jitter > 0)
+        device->intended += (int64_t)(random_next(&device->random) * (double)options->jitter);
+    device_wake_at(device, device->intended);
+}
+
+static void schedule_after(struct device *device, int64_t moment, double messages)
+{
+    const struct engine *engine = device->engine;
+    int64_t after = shape_after(&engine->plan->shape, moment - engine->began, messages);
+
+    schedule(device, after == INT64_MAX ? INT64_MAX : engine->began + after);
+}
+
+static double first_part(const struct device *device)
+{
+    double position = (double)(device->client - device->engine->plan->first) * GOLDEN;
+
+    return position - (double)(int64_t)position;
+}
+
+void message_begin(struct device *device)
+{
+    const struct engine *engine = device->engine;
+    const struct plan *plan = engine->plan;
+    int64_t now = engine_now(engine);
+
+    if (device_has_sent_all(device))
+        device_drain(device);
+    else if (!device->was_connected && shape_shares(&plan->shape, now - engine->began))
+        schedule_after(device, now, first_part(device));
+    else if (!device->was_connected)
+        schedule(device, now);
+    else if (plan->options->pacing == PACING_CLOSED && device->ledger.open == 0)
+        schedule_after(device, now, 1);
+    else if (plan->options->pacing == PACING_OPEN && device->due != INT64_MAX)
+        device_wake_at(device, device->intended);
+}
+
+/* ------------------------------------------------------------------ sending */
+
+/* More on this connection in this second than the endpoint takes? */
+static bool over_rate(struct device *device, int64_t now)
+{
+    const struct engine *engine = device->engine;
+    uint32_t second = (uint32_t)((now - engine->began) / SECOND);
+
+    if (engine->plan->publish_rate <= 0)
+        return false;
+    if (second != device->second) {
+        device->second = second;
+        device->in_second = 0;
+    }
+    return ++device->in_second > (uint32_t)engine->plan->publish_rate;
+}
+
+static void fail_message(struct device *device, const char *code, const char *text)
+{
+    device_fail(device, code, text);
+    device->engine->tally->counts[TALLY_FAILED]++;
+}
+
+static void hand_over(struct device *device, const void *options, int64_t intended, int64_t now)
+{
+    struct engine *engine = device->engine;
+    struct iotify_bytes payload = {engine->payload.data, engine->payload.size};
+    uint64_t token = ledger_add(&device->ledger, intended,
+        device->ledger.verifies ? ledger_print(payload.data, payload.size) : 0,
+        over_rate(device, now));
+    enum iotify_result result = engine->operations->session_publish(
+        device->session, &engine->call.base, options, payload, token);
+
+    if (result == IOTIFY_OK) {
+        engine->tally->counts[TALLY_PUBLISHED]++;
+        return;
+    }
+    ledger_take_back(&device->ledger);
+    fail_message(device, call_code(&engine->call, result), call_message(&engine->call, result));
+}
+
+/* Hand the payload to the transport. */
+static void publish(struct device *device, int64_t intended, int64_t now)
+{
+    struct engine *engine = device->engine;
+    const char *error = NULL;
+    const void *options;
+
+    engine->call.base.client = device->client;
+    engine->call.code[0] = engine->call.message[0] = '\0';
+    options = expansion_apply(&engine->publish, engine->script, device_turn(device),
+        engine->operations->publish, engine->publish_options, engine->plan->run->job->directory,
+        &engine->call.arena, &error);
+    if (!options) {
+        device_fail_expression(device, error);
+        engine->tally->counts[TALLY_FAILED]++;
+    } else if (device->ledger.open >= IN_FLIGHT_MAX) {
+        fail_message(device, "TooManyInFlight",
+            "the server leaves too many messages unacknowledged; this one is not sent");
+    } else {
+        hand_over(device, options, intended, now);
+    }
+    arena_reset(&engine->call.arena);
+}
+
+/* ------------------------------------------------------------------ what is captured */
+
+static json_t *lines_json(const struct engine *engine, const struct device *device)
+{
+    json_t *list = json_array();
+
+    for (const struct script_line *line = engine->lines; line; line = line->next)
+        if (line->client == device->client && line->iteration == device->iteration)
+            json_array_append_new(list, json_string(line->text));
+    return list;
+}
+
+static void capture(struct device *device, const struct script_output *output, int64_t now)
+{
+    struct engine *engine = device->engine;
+    const struct simulate_options *options = engine->plan->options;
+    struct iotify_buffer text;
+    json_t *object;
+
+    if (!capture_wants(engine->plan->capture, device->client, device->iteration))
+        return;
+    object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "event", "message", "client",
+        (json_int_t)device->client, "iteration", (json_int_t)device->iteration, "seconds",
+        (double)(now - engine->began) / SECOND, "late_seconds",
+        (double)(now - device->intended) / SECOND, "script_seconds",
+        (double)output->nanoseconds / SECOND);
+    json_object_set_new(object, "ok", json_boolean(!output->error));
+    if (output->error)
+        json_object_set_new(object, "error", json_string(output->error->text));
+    if (options->capture_payload && output->has_output)
+        json_object_set_new(
+            object, "payload", capture_bytes(engine->payload.data, engine->payload.size));
+    if (options->capture_state) {
+        iotify_buffer_init(&text, 1 << 20);
+        if (script_show_state(engine->script, device - engine->devices, &text))
+            json_object_set_new(object, "state", json_loads(iotify_buffer_text(&text), 0, NULL));
+        iotify_buffer_wipe(&text);
+    }
+    if (options->capture_logs)
+        json_object_set_new(object, "logs", lines_json(engine, device));
+    capture_add(engine->plan->capture, object);
+}
+
+void message_on_console(
+    void *given, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
+{
+    struct engine *engine = given;
+    struct script_line *line;
+
+    engine->services.console(engine->services.context, level, client, iteration, text);
+    if (!engine->plan->capture || !engine->plan->options->capture_logs)
+        return;
+    line = arena_alloc(&engine->lines_arena, sizeof(*line));
+    *line = (struct script_line){
+        client, iteration, level, arena_string(&engine->lines_arena, text), engine->lines};
+    engine->lines = line;
+}
+
+/* ------------------------------------------------------------------ an iteration */
+
+void message_due(struct device *device)
+{
+    struct engine *engine = device->engine;
+
+    if (device->in_batch)
+        return;
+    device->in_batch = true;
+    engine->batch[engine->batch_count++] = device;
+    if (engine->batch_count == SCRIPT_BATCH)
+        message_flush(engine);
+}
+
+/* What was due while the device had no connection is late by no fault of this machine. */
+static void count_lag(struct device *device, int64_t now)
+{
+    struct engine *engine = device->engine;
+
+    if (!engine->transport || device->intended >= device->connected_at)
+        histogram_add(&engine->tally->times[TALLY_LAG], now - device->intended);
+}
+
+static void go_on(struct device *device, bool waits_for_answer)
+{
+    const struct engine *engine = device->engine;
+
+    device->iteration++;
+    /* The transport may have lost the connection meanwhile; the event comes. */
+    if (device_has_sent_all(device))
+        device_drain(device);
+    else if (engine->plan->options->pacing == PACING_OPEN)
+        schedule_after(device, device->due, 1);
+    else if (!waits_for_answer)
+        schedule_after(device, engine_now(engine), 1);
+}
+
+static void on_output(void *argument, const struct script_output *output)
+{
+    struct engine *engine = argument;
+    struct device *device = engine->batch[output->index];
+    int64_t now = engine_now(engine);
+    uint32_t before = device->ledger.open;
+    bool open = engine->plan->options->pacing == PACING_OPEN;
+
+    device->in_batch = false;
+    count_lag(device, now);
+    histogram_add(&engine->tally->times[TALLY_SCRIPT], output->nanoseconds);
+    capture(device, output, now);
+    if (output->error) {
+        device_fail_script(device, output->error);
+        engine->tally->counts[TALLY_FAILED]++;
+    } else if (output->has_output && engine->transport) {
+        publish(device, open ? device->intended : now, now);
+    }
+    go_on(device, device->ledger.open > before);
+}
+
+void message_flush(struct engine *engine)
+{
+    struct script_turn turns[SCRIPT_BATCH];
+    struct script_batch batch = {&engine->payload, on_output, engine};
+    size_t count = 0;
+
+    for (size_t i = 0; i < engine->batch_count; i++) {
+        struct device *device = engine->batch[i];
+
+        /* Its connection went, or it is to end: the message waits, or falls away. */
+        if (device->phase != RUNNING || device_has_sent_all(device)) {
+            device->in_batch = false;
+            continue;
+        }
+        turns[count] = device_turn(device);
+        engine->batch[count++] = device;
+    }
+    engine->batch_count = 0;
+    if (count == 0)
+        return;
+    script_messages(engine->script, turns, count, &batch);
+    if (engine->lines) {
+        engine->lines = NULL;
+        arena_clear(&engine->lines_arena);
+    }
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static void after_answer(struct device *device)
+{
+    struct engine *engine = device->engine;
+
+    if (device->phase == DRAINING && device->ledger.open == 0)
+        device_drained(device);
+    else if (device->phase == RUNNING && !device->in_batch && device->ledger.open == 0 &&
+             engine->plan->options->pacing == PACING_CLOSED)
+        schedule_after(device, engine_now(engine), 1);
+}
+
+void message_on_acknowledged(void *user, uint64_t token)
+{
+    struct device *device = user;
+    struct tally *tally = device->engine->tally;
+    int64_t intended;
+
+    if (device->phase == DONE || !ledger_acknowledge(&device->ledger, token, &intended))
+        return;
+    device->attempts = 0;
+    tally->counts[TALLY_ACKNOWLEDGED]++;
+    histogram_add(&tally->times[TALLY_PUBLISH], engine_now(device->engine) - intended);
+    after_answer(device);
+}
+
+/* Not written before the connection went: with QoS 0 nobody sends it again. */
+void message_on_lost(void *user, uint64_t token)
+{
+    struct device *device = user;
+
+    if (device->phase == DONE || !ledger_lose(&device->ledger, token))
+        return;
+    device->engine->tally->counts[TALLY_LOST]++;
+    device_trouble(device)->lost++;
+}
+
+static void verify(struct device *device, struct iotify_bytes payload)
+{
+    const struct plan *plan = device->engine->plan;
+    struct tally *tally = device->engine->tally;
+    int64_t intended = 0, took;
+    enum ledger_arrival arrival =
+        ledger_receive(&device->ledger, ledger_print(payload.data, payload.size), &intended);
+
+    if (arrival == ARRIVED_FOREIGN)
+        return;
+    if (arrival == ARRIVED_AGAIN) {
+        tally->counts[TALLY_DUPLICATES]++;
+        device_trouble(device)->duplicates++;
+        return;
+    }
+    took = engine_now(device->engine) - intended;
+    tally->counts[TALLY_VERIFIED]++;
+    histogram_add(&tally->times[TALLY_END_TO_END], took);
+    if (arrival == ARRIVED_REORDERED) {
+        tally->counts[TALLY_REORDERED]++;
+        device_trouble(device)->reordered++;
+    }
+    if (took > plan->options->verify_within) {
+        tally->counts[TALLY_LATE]++;
+        device_trouble(device)->late++;
+    }
+    if (device->phase == DRAINING && device->ledger.open == 0)
+        device_drained(device);
+}
+
+static void capture_response(
+    const struct device *device, const char *topic, struct iotify_bytes payload)
+{
+    const struct engine *engine = device->engine;
+    struct capture *into = engine->plan->capture;
+
+    if (!capture_wants(into, device->client, device->iteration))
+        return;
+    capture_add(into, json_pack("{s:s, s:I, s:I, s:f, s:s, s:o}", "event", "response", "client",
+                          (json_int_t)device->client, "iteration", (json_int_t)device->iteration,
+                          "seconds", (double)(engine_now(engine) - engine->began) / SECOND, "topic",
+                          topic, "payload", capture_bytes(payload.data, payload.size)));
+}
+
+void message_on_received(void *user, const char *topic, struct iotify_bytes payload)
+{
+    struct device *device = user;
+    struct engine *engine = device->engine;
+    struct script_invocation invocation = {.function = SCRIPT_RESPONSE,
+        .turn = device_turn(device),
+        .topic = topic,
+        .payload = payload};
+
+    engine->tally->counts[TALLY_RECEIVED]++;
+    if (engine->plan->capture)
+        capture_response(device, topic, payload);
+    /* After finish() the script is done with. */
+    if (device->init_done && !script_invoke(engine->script, &invocation))
+        device_fail_script(device, &invocation.error);
+    if (device->ledger.verifies)
+        verify(device, payload);
+}
+
+/* ------------------------------------------------------------------ the account */
+
+static void tell_lost(struct device *device, const struct ledger_entry *entry)
+{
+    char text[200];
+
+    if (!entry->over_rate) {
+        device_fail(device, entry->acknowledged ? "NotReceived" : "NotAcknowledged",
+            entry->acknowledged ? "messages were acknowledged and never came back"
+                                : "messages were not acknowledged before the end");
+        return;
+    }
+    snprintf(text, sizeof(text),
+        "messages were %s; they were sent in a second with more than the %.0f messages that the "
+        "endpoint takes on one connection",
+        entry->acknowledged ? "acknowledged and never came back" : "not acknowledged",
+        device->engine->plan->publish_rate);
+    device_fail(device, "OverRate", text);
+}
+
+void message_account(struct device *device)
+{
+    struct tally *tally = device->engine->tally;
+    const struct ledger_entry *entry;
+    uint32_t at = 0;
+
+    while ((entry = ledger_unsettled(&device->ledger, &at))) {
+        tell_lost(device, entry);
+        tally->counts[TALLY_LOST]++;
+        device_trouble(device)->lost++;
+    }
+    if (device->trouble)
+        tally_add_device(tally, device->trouble);
+}

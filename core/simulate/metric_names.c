@@ -1,0 +1,68 @@
+#include "core/simulate/metric_names.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define CALL "metric.add("
+
+static void add(struct metric_names *names, struct arena *arena, const char *name, size_t length)
+{
+    const char **grown;
+
+    if ((names->count & (names->count - 1)) == 0) {
+        grown = arena_array(arena, names->count ? names->count * 2 : 1, sizeof(*grown));
+        if (names->count)
+            memcpy(grown, names->names, names->count * sizeof(*grown));
+        names->names = grown;
+    }
+    names->names[names->count++] = arena_copy(arena, name, length);
+}
+
+/* Is `at` the beginning of a word, and not the middle of one or the name of a member? */
+static bool begins_word(const char *text, const char *at)
+{
+    return at == text ||
+           (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != '$' && at[-1] != '.');
+}
+
+static bool ends_word(char c)
+{
+    return !isalnum((unsigned char)c) && c != '_' && c != '$';
+}
+
+/* A name in quotes at `at`, without anything put into it. */
+static bool read_name(struct metric_names *names, struct arena *arena, const char *at)
+{
+    const char *end;
+
+    at += strspn(at, " \t\r\n");
+    if (*at != '"' && *at != '\'' && *at != '`')
+        return false;
+    end = strchr(at + 1, *at);
+    if (!end || memchr(at, '$', (size_t)(end - at)) || memchr(at, '\\', (size_t)(end - at)))
+        return false;
+    add(names, arena, at + 1, (size_t)(end - at) - 1);
+    end++;
+    end += strspn(end, " \t\r\n");
+    /* "a" + b is no name that is known here. */
+    return *end == ',' || *end == ')';
+}
+
+void metric_names_read(
+    struct metric_names *names, struct arena *arena, const struct template_file *template)
+{
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        const char *text = template->code[i].text, *at = text;
+
+        while (at && (at = strstr(at, "metric"))) {
+            size_t length = strlen("metric");
+
+            if (begins_word(text, at) && ends_word(at[length])) {
+                if (strncmp(at, CALL, strlen(CALL)) != 0 ||
+                    !read_name(names, arena, at + strlen(CALL)))
+                    names->any = true;
+            }
+            at += length;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+#include "core/simulate/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/stop.h"
+#include "core/report/live.h"
+#include "core/report/progress.h"
+#include "core/simulate/threshold.h"
+
+#define TICK (50 * MILLISECOND)
+/* Beyond its time limit a script gets this long before it is taken for stuck. */
+#define STUCK_AFTER (5 * SECOND)
+#define TEXT_MAX (1u << 20)
+
+/*
+ * The generator is the bottleneck when its own delay is a good part of what is measured, or when a
+ * loop had no time to sleep: then answers wait for it.
+ */
+#define LAG_SATURATED (20 * MILLISECOND)
+#define LAG_SHARE 4
+#define BUSY_SATURATED 0.95
+
+static void measure_generator(struct simulate_summary *results)
+{
+    const struct tally *tally = &results->tally;
+    int64_t lag = histogram_quantile(&tally->times[TALLY_LAG], 0.99);
+    int64_t publish = histogram_quantile(&tally->times[TALLY_PUBLISH], 0.99);
+    bool behind = lag > LAG_SATURATED && lag > publish / LAG_SHARE;
+
+    /* Without a connection nothing is measured that could be wrong. */
+    results->saturated =
+        tally->counts[TALLY_CONNECTED] > 0 && (behind || results->busy > BUSY_SATURATED);
+}
+
+void monitor_init(struct monitor *monitor, const struct plan *plan, struct engine *const *engines,
+    size_t count, struct monitor_outputs *outputs, struct simulate_summary *results)
+{
+    *monitor = (struct monitor){.plan = plan,
+        .engines = engines,
+        .count = count,
+        .outputs = outputs,
+        .results = results,
+        .began = clock_now(),
+        .cpu_began = clock_cpu()};
+    monitor->second_at = monitor->began;
+    monitor->cpu_at = monitor->cpu_began;
+    results->verified = plan->options->verify == VERIFY_END_TO_END;
+}
+
+/* ------------------------------------------------------------------ a second */
+
+static void collect(struct monitor *monitor)
+{
+    for (size_t i = 0; i < monitor->count; i++)
+        engine_collect(monitor->engines[i], &monitor->second);
+}
+
+static struct live look(const struct monitor *monitor, int64_t now)
+{
+    struct live live = {.job = monitor->plan->run->job->options->name,
+        .step = strchr(monitor->plan->where, '/') + 1,
+        .seconds = (double)(now - monitor->began) / SECOND,
+        .period = (double)(now - monitor->second_at) / SECOND,
+        .last = &monitor->second,
+        .total = &monitor->results->tally};
+
+    for (size_t i = 0; i < monitor->count; i++) {
+        double busy = engine_busy(monitor->engines[i]);
+
+        live.connected += engine_connected(monitor->engines[i]);
+        live.busy = busy > live.busy ? busy : live.busy;
+    }
+    if (now > monitor->second_at)
+        live.cpu = (double)(clock_cpu() - monitor->cpu_at) / (double)(now - monitor->second_at);
+    return live;
+}
+
+static void write_series(struct monitor_outputs *outputs, const struct live *live)
+{
+    if (!outputs->series || outputs->broken)
+        return;
+    if ((outputs->headed || live_series_header(outputs->series)) &&
+        live_series_row(live, outputs->series)) {
+        outputs->headed = true;
+        return;
+    }
+    outputs->broken = true;
+    log_write(IOTIFY_ERROR, live->step, "cannot write %s: %m", outputs->series_path);
+}
+
+static void publish_metrics(const struct monitor_outputs *outputs, const struct live *live)
+{
+    struct iotify_buffer text;
+
+    if (!outputs->exporter)
+        return;
+    iotify_buffer_init(&text, TEXT_MAX);
+    live_metrics(live, &text);
+    exporter_set(outputs->exporter, &text);
+    iotify_buffer_clear(&text);
+}
+
+static void show(const struct monitor *monitor, const struct live *live)
+{
+    const struct plan *plan = monitor->plan;
+    const int64_t *counts = monitor->results->tally.counts;
+    struct progress progress = {.label = plan->where,
+        .total = plan->clients,
+        .done = counts[TALLY_FINISHED],
+        .failed = counts[TALLY_FAILED]};
+    struct iotify_buffer line;
+
+    iotify_buffer_init(&line, sizeof(progress.detail) - 1);
+    live_line(live, &line);
+    snprintf(progress.detail, sizeof(progress.detail), "%s", iotify_buffer_text(&line));
+    iotify_buffer_clear(&line);
+    if (plan->iterations && plan->template->transport) {
+        /* Messages tell more than clients, which all finish at the end. */
+        progress.total = plan->clients * plan->iterations;
+        progress.done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
+    } else if (plan->shape.ends > 0) {
+        progress.seconds_left = (double)plan->shape.ends / SECOND - live->seconds;
+    }
+    progress_show(&progress);
+}
+
+static void end_engines(struct monitor *monitor, bool stopped)
+{
+    for (size_t i = 0; i < monitor->count; i++)
+        engine_end(monitor->engines[i], stopped);
+}
+
+/* Thresholds that may end the run are looked at while it goes on. */
+static void watch_thresholds(struct monitor *monitor, int64_t now)
+{
+    const struct iotify_table *table = &monitor->plan->options->thresholds;
+    double value;
+
+    for (size_t i = 0; i < table->count && !monitor->aborted; i++) {
+        const struct threshold_options *threshold = table->rows[i];
+
+        if (!threshold->abort || now - monitor->began < threshold->grace)
+            continue;
+        if (threshold_evaluate(threshold->expression, monitor->results, &value) !=
+            THRESHOLD_CROSSED)
+            continue;
+        monitor->aborted = threshold->expression;
+        log_write(IOTIFY_WARNING, monitor->plan->where,
+            "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
+        end_engines(monitor, false);
+    }
+}
+
+/* What the last second brought. */
+static void turn_second(struct monitor *monitor, int64_t now)
+{
+    struct live live;
+
+    tally_merge(&monitor->results->tally, &monitor->second);
+    live = look(monitor, now);
+    write_series(monitor->outputs, &live);
+    publish_metrics(monitor->outputs, &live);
+    show(monitor, &live);
+    tally_reset(&monitor->second);
+    monitor->second_at = now;
+    monitor->cpu_at = clock_cpu();
+    watch_thresholds(monitor, now);
+}
+
+/* ------------------------------------------------------------------ the whole run */
+
+/*
+ * Does a script run for so long that no limit will end it? Nothing can be done about it in this
+ * process: the run goes on without that engine, and ends without waiting for it.
+ */
+static bool is_stuck(const struct monitor *monitor)
+{
+    for (size_t i = 0; i < monitor->count; i++) {
+        int64_t since = engine_busy_since(monitor->engines[i]);
+
+        if (since && clock_now() - since > monitor->plan->options->time_limit + STUCK_AFTER)
+            return true;
+    }
+    return false;
+}
+
+static bool all_finished(const struct monitor *monitor)
+{
+    for (size_t i = 0; i < monitor->count; i++)
+        if (!engine_finished(monitor->engines[i]))
+            return false;
+    return true;
+}
+
+bool monitor_watch(struct monitor *monitor)
+{
+    const struct timespec tick = {.tv_nsec = TICK};
+    int64_t now;
+
+    while (!all_finished(monitor)) {
+        if (is_stuck(monitor))
+            return false;
+        nanosleep(&tick, NULL);
+        if (stop_requested() && !monitor->stopping) {
+            monitor->stopping = true;
+            end_engines(monitor, true);
+        }
+        collect(monitor);
+        capture_write(monitor->plan->capture);
+        now = clock_now();
+        if (now - monitor->second_at >= SECOND)
+            turn_second(monitor, now);
+    }
+    return true;
+}
+
+bool monitor_finish(struct monitor *monitor)
+{
+    struct simulate_summary *results = monitor->results;
+    int64_t now;
+    bool good = true;
+    double busy;
+
+    for (size_t i = 0; i < monitor->count; i++) {
+        good = engine_join(monitor->engines[i], &monitor->second, &busy) && good;
+        results->busy = busy > results->busy ? busy : results->busy;
+    }
+    now = clock_now();
+    monitor->aborted = monitor->aborted ? monitor->aborted : "";
+    turn_second(monitor, now);
+    results->seconds = (double)(now - monitor->began) / SECOND;
+    results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (double)(now - monitor->began);
+    measure_generator(results);
+    tally_clear(&monitor->second);
+    return good;
+}

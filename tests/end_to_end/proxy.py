@@ -1,0 +1,187 @@
+"""A bad network: a TCP proxy that tests put between MQTT clients and a broker.
+
+    python proxy.py PORT TARGET_PORT [options]
+
+It listens on loopback, prints `listening` when it is ready, and at SIGTERM what it did, as one line
+of JSON: {"connections": n, "resets": n, "stalls": n}. A stall or a reset counts when it happens; a
+connection that ended before its moment had none.
+"""
+import argparse
+import asyncio
+import json
+import os
+import random
+import resource
+import signal
+import socket
+import struct
+
+LIFETIME_S = 600        # a test that was killed leaves no proxy behind for longer than this
+STALL_WITHIN_S = 2
+CHUNK = 16384
+WAITING_CHUNKS = 1024   # on their way in one direction of a connection, when there is a delay
+RESET = struct.pack('ii', 1, 0)     # the SO_LINGER that makes close() send RST instead of FIN
+counts = {'connections': 0, 'resets': 0, 'stalls': 0}
+
+
+class Connection:
+    """One client and its connection to the target."""
+
+    def __init__(self, options, number, reader, writer):
+        self.options, self.reader, self.writer = options, reader, writer
+        self.loop = asyncio.get_running_loop()
+        self.resume = 0     # nothing is delivered before this time
+        # The fate hangs on the number alone. All of it is drawn, whatever the options are: one more
+        # option does not change what the others do to a connection.
+        fate = random.Random(f'{options.seed}/{number}')
+        stalls, stall_at, resets, reset_at = (fate.random() for _ in range(4))
+        # The directions draw for themselves: how their chunks interleave is not ours to decide.
+        self.random = {way: random.Random(f'{options.seed}/{number}/{way}')
+                       for way in ('up', 'down') if options.delay}
+        self.timers = []
+        if stalls < options.stall:
+            self.timers.append(self.loop.call_later(stall_at * STALL_WITHIN_S, self.stall))
+        if resets < options.reset:
+            self.timers.append(
+                self.loop.call_later(reset_at * options.reset_after / 1000, self.reset))
+        self.task = self.loop.create_task(self.run())
+
+    def stall(self):
+        counts['stalls'] += 1
+        self.resume = self.loop.time() + self.options.stall_seconds
+
+    def reset(self):
+        # The client may be gone while what it said is still being delivered: it sees no reset.
+        if self.writer.is_closing() or self.reader.at_eof():
+            return
+        counts['resets'] += 1
+        self.writer.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        # At once; the task would get there only after the timers that are due before it.
+        self.writer.transport.abort()
+        self.task.cancel()
+
+    async def run(self):
+        writers = [self.writer]
+        try:
+            reader, writer = await asyncio.open_connection(
+                '127.0.0.1', self.options.target_port, limit=CHUNK)
+            writers.append(writer)
+            await asyncio.gather(self.forward('up', self.reader, writer, self.options.throttle),
+                                 self.forward('down', reader, self.writer, None))
+            for writer in writers:
+                writer.close()
+        except OSError:     # no target
+            pass
+        finally:
+            for timer in self.timers:
+                timer.cancel()
+            for writer in writers:
+                if not writer.is_closing():
+                    writer.transport.abort()
+
+    async def forward(self, way, reader, writer, rate):
+        """One direction: a task reads, so that a delay holds up nobody, and another writes."""
+        # Without a delay nothing waits here: what a stall or the throttle holds up stays in the
+        # system's buffers, where the sender feels it.
+        queue = asyncio.Queue(WAITING_CHUNKS if self.options.delay else 1)
+        receiving = self.loop.create_task(self.receive(way, reader, queue))
+        try:
+            await self.deliver(queue, writer, rate)
+        except OSError:     # nobody reads this any more; what they said before is still delivered
+            pass
+        finally:
+            receiving.cancel()
+
+    async def receive(self, way, reader, queue):
+        due, chunk = 0, b'-'
+        while chunk:
+            try:
+                chunk = await reader.read(CHUNK)
+            except OSError:
+                chunk = b''
+            if self.options.delay:
+                delay = self.options.delay / 1000 * self.random[way].uniform(0, 2)
+                due = max(due, self.loop.time() + delay)
+            await queue.put((due, chunk))   # the end of the stream, b'', takes its time as well
+
+    async def deliver(self, queue, writer, rate):
+        free = 0    # the time from which the throttle lets the next byte through
+        while True:
+            due, chunk = await queue.get()
+            await self.sleep_until(due)
+            # Tenths of a second: one large chunk is a trickle as well.
+            size = max(1, rate // 10) if rate else CHUNK
+            for at in range(0, len(chunk), size):
+                piece = chunk[at:at + size]
+                if rate:
+                    free = max(free, self.loop.time()) + len(piece) / rate
+                    await self.sleep_until(free)
+                await self.sleep_until(self.resume)
+                writer.write(piece)
+                await writer.drain()
+            if not chunk:
+                await self.sleep_until(self.resume)
+                if not writer.is_closing():
+                    writer.write_eof()
+                return
+
+    async def sleep_until(self, time):
+        if time > (now := self.loop.time()):
+            await asyncio.sleep(time - now)
+
+
+async def serve(options):
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    connections = set()     # the loop itself does not keep tasks alive
+
+    def accept(reader, writer):
+        # A connection that is held off gets no number: how often a client tries meanwhile is a
+        # matter of time, and must not decide about the fates of those that come after it.
+        if options.hold and os.path.exists(options.hold):
+            writer.close()
+            return
+        task = Connection(options, counts['connections'], reader, writer).task
+        counts['connections'] += 1
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if options.throttle:    # connections inherit it; a large one takes megabytes past the throttle
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.bind(('127.0.0.1', options.port))
+    server = await asyncio.start_server(accept, sock=listener, backlog=4096, limit=CHUNK)
+    print('listening', flush=True)
+    try:
+        await asyncio.wait_for(stop.wait(), LIFETIME_S)
+    except TimeoutError:
+        pass
+    server.close()
+    print(json.dumps(counts), flush=True)   # connections that are still open end with the loop
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('port', type=int)
+    parser.add_argument('target_port', type=int)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--delay', type=float, default=0, metavar='MS',
+                        help='each chunk is late by this much times 0 to 2')
+    parser.add_argument('--throttle', type=int, metavar='BYTES_PER_SECOND',
+                        help='of each client, towards the target')
+    parser.add_argument('--stall', type=float, default=0, metavar='SHARE')
+    parser.add_argument('--stall-seconds', type=float, default=3, metavar='S')
+    parser.add_argument('--reset', type=float, default=0, metavar='SHARE')
+    parser.add_argument('--reset-after', type=float, default=3000, metavar='MS')
+    parser.add_argument('--hold', metavar='FILE',
+                        help='while it exists, new connections are closed at once')
+    options = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    asyncio.run(serve(options))
+
+
+if __name__ == '__main__':
+    main()
