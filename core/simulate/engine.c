@@ -92,7 +92,7 @@ static void on_stage_timer(void *argument)
 
 static int64_t worked_until(const struct engine *engine, int64_t now)
 {
-    return now - engine->began - (int64_t)uv_metrics_idle_time((uv_loop_t *)&engine->loop.uv);
+    return now - engine->began - engine->loop.slept;
 }
 
 static void take_metrics(struct engine *engine)

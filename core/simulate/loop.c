@@ -1,18 +1,20 @@
 #include "core/simulate/loop.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/clock.h"
 
 struct iotify_watch {
-    uv_poll_t poll;
-    int events; /* that are watched for now */
-    void (*ready)(void *argument, int events);
+    void (*ready)(void *argument, int events); /* NULL: given back */
     void *argument;
+    struct loop *loop;
+    struct iotify_watch *next; /* of those given back */
+    int descriptor, events;
 };
 
 struct waiter {
@@ -20,6 +22,8 @@ struct waiter {
     void *argument;
     struct waiter *next;
 };
+
+#define EVENTS 512
 
 /* A name's addresses are asked for again after a minute. */
 #define ADDRESSES_MAX 16
@@ -43,17 +47,6 @@ static struct loop *own(const struct iotify_loop *base)
     return (struct loop *)base;
 }
 
-/* Its being there is what keeps the loop from sleeping. */
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-    free(handle);
-}
-
 static int64_t now(const struct iotify_loop *base)
 {
     (void)base;
@@ -62,55 +55,62 @@ static int64_t now(const struct iotify_loop *base)
 
 /* ------------------------------------------------------------------ watches */
 
-static int to_uv(int events)
+static uint32_t to_epoll(int events)
 {
-    return (events & IOTIFY_READABLE ? UV_READABLE : 0) |
-           (events & IOTIFY_WRITABLE ? UV_WRITABLE : 0) | UV_DISCONNECT;
+    return (events & IOTIFY_READABLE ? EPOLLIN : 0u) | (events & IOTIFY_WRITABLE ? EPOLLOUT : 0u) |
+           EPOLLRDHUP;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static int from_epoll(uint32_t events)
 {
-    struct iotify_watch *watch = (struct iotify_watch *)poll;
-    int seen =
-        (events & UV_READABLE ? IOTIFY_READABLE : 0) | (events & UV_WRITABLE ? IOTIFY_WRITABLE : 0);
-
-    if (status < 0)
-        seen |= IOTIFY_ERRORED;
     /* A half-closed peer still has bytes for us: reading finds the end by itself. */
-    if (events & UV_DISCONNECT)
-        seen |= IOTIFY_READABLE;
-    watch->ready(watch->argument, seen);
+    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_READABLE : 0) |
+           (events & EPOLLOUT ? IOTIFY_WRITABLE : 0) |
+           (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_ERRORED : 0);
 }
 
 static struct iotify_watch *watch_new(const struct iotify_loop *base, int descriptor, int events,
     void (*ready)(void *argument, int events), void *argument)
 {
     struct iotify_watch *watch = memory_new(1, sizeof(*watch));
+    struct epoll_event event = {.events = to_epoll(events), .data = {.ptr = watch}};
 
-    watch->ready = ready;
-    watch->argument = argument;
-    watch->events = events;
-    if (uv_poll_init(&own(base)->uv, &watch->poll, descriptor) != 0) {
+    *watch = (struct iotify_watch){ready, argument, own(base), NULL, descriptor, events};
+    if (epoll_ctl(own(base)->epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) {
         free(watch);
         return NULL;
     }
-    uv_poll_start(&watch->poll, to_uv(events), on_poll);
     return watch;
 }
 
 static void watch_change(struct iotify_watch *watch, int events)
 {
-    /* libuv takes the descriptor out and puts it in again, whatever has changed. */
+    struct epoll_event event = {.events = to_epoll(events), .data = {.ptr = watch}};
+
     if (events == watch->events)
         return;
     watch->events = events;
-    uv_poll_start(&watch->poll, to_uv(events), on_poll);
+    epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->descriptor, &event);
 }
 
 static void watch_free(struct iotify_watch *watch)
 {
-    uv_poll_stop(&watch->poll);
-    uv_close((uv_handle_t *)&watch->poll, free_handle);
+    struct loop *loop = watch->loop;
+
+    epoll_ctl(loop->epoll, EPOLL_CTL_DEL, watch->descriptor, NULL);
+    watch->ready = NULL;
+    watch->next = loop->gone;
+    loop->gone = watch;
+}
+
+static void free_gone(struct loop *loop)
+{
+    while (loop->gone) {
+        struct iotify_watch *watch = loop->gone;
+
+        loop->gone = watch->next;
+        free(watch);
+    }
 }
 
 /* ------------------------------------------------------------------ timers */
@@ -140,8 +140,6 @@ static void timer_start(struct iotify_timer *timer, int64_t delay)
         return;
     }
     wheel_stop(&loop->wheel, &timer->timer);
-    if (loop->soon.next == &loop->soon)
-        uv_idle_start(&loop->idle, on_idle);
     wheel_ring_append(&loop->soon, &timer->timer);
 }
 
@@ -156,30 +154,6 @@ static void timer_free(struct iotify_timer *timer)
     free(timer);
 }
 
-/* Before the loop sleeps: be woken when the next timer is due. */
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct loop *loop = prepare->data;
-    int64_t next = wheel_next(&loop->wheel);
-    struct itimerspec alarm = {.it_value = {0}};
-
-    if (next == loop->alarm_at)
-        return;
-    loop->alarm_at = next;
-    if (next != INT64_MAX)
-        alarm.it_value = (struct timespec){next / SECOND, next % SECOND};
-    timerfd_settime(loop->alarm, TFD_TIMER_ABSTIME, &alarm, NULL);
-}
-
-/* Setting it anew is what makes it unreadable. */
-static void on_alarm(uv_poll_t *poll, int status, int events)
-{
-    struct loop *loop = poll->data;
-
-    (void)status, (void)events;
-    loop->alarm_at = 0;
-}
-
 static void fire_all(struct wheel_link *ring)
 {
     struct wheel_timer *next;
@@ -191,16 +165,10 @@ static void fire_all(struct wheel_link *ring)
     }
 }
 
-/* After the descriptors: what was due at once, then what is due by now, then the owner. */
-static void on_turn(uv_check_t *check)
+/* What was due at once, then what is due by now, then the owner. */
+static void fire_timers(struct loop *loop)
 {
-    struct loop *loop = check->data;
-
-    wheel_ring_init(&loop->due);
-    if (loop->soon.next != &loop->soon) {
-        wheel_ring_take(&loop->soon, &loop->due);
-        uv_idle_stop(&loop->idle);
-    }
+    wheel_ring_take(&loop->soon, &loop->due);
     wheel_advance(&loop->wheel, clock_now(), &loop->due);
     fire_all(&loop->due);
     if (loop->settle)
@@ -319,6 +287,13 @@ static void on_wake(uv_async_t *async)
     loop->woken(loop->argument);
 }
 
+static void add_descriptor(struct loop *loop, int descriptor, void *mark)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = mark}};
+
+    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, descriptor, &event);
+}
+
 bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
     void *argument)
 {
@@ -333,43 +308,86 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
             .timer_stop = timer_stop,
             .timer_free = timer_free,
             .resolve = resolve},
+        .epoll = epoll_create1(EPOLL_CLOEXEC),
         .woken = woken,
         .settle = settle,
         .argument = argument,
-        .alarm_at = INT64_MAX,
-        .alarm = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
     };
-    if (loop->alarm < 0 || uv_loop_init(&loop->uv) != 0)
+    if (loop->epoll < 0 || uv_loop_init(&loop->uv) != 0) {
+        if (loop->epoll >= 0)
+            close(loop->epoll);
         return false;
-    uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME);
+    }
     wheel_init(&loop->wheel, clock_now());
     wheel_ring_init(&loop->soon);
     wheel_ring_init(&loop->due);
-    loop->wake.data = loop->alarm_watch.data = loop->prepare.data = loop->check.data = loop;
-    uv_idle_init(&loop->uv, &loop->idle);
-    uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_prepare_start(&loop->prepare, on_prepare);
-    uv_check_init(&loop->uv, &loop->check);
-    uv_check_start(&loop->check, on_turn);
-    uv_poll_init(&loop->uv, &loop->alarm_watch, loop->alarm);
-    uv_poll_start(&loop->alarm_watch, UV_READABLE, on_alarm);
-    return uv_async_init(&loop->uv, &loop->wake, on_wake) == 0;
+    loop->wake.data = loop;
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
+        uv_loop_close(&loop->uv);
+        close(loop->epoll);
+        return false;
+    }
+    /* libuv tells its own set of descriptors only when it runs. */
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    add_descriptor(loop, uv_backend_fd(&loop->uv), &loop->uv);
+    return true;
+}
+
+/* Wait until something happens or the next timer is due; how many events there are. */
+static int wait_for_events(struct loop *loop, struct epoll_event *events, int count)
+{
+    int64_t next = wheel_next(&loop->wheel), before = clock_now(), wait = next - before;
+    struct timespec time;
+    int found = -1;
+
+    if (loop->soon.next != &loop->soon || wait < 0)
+        wait = 0;
+    if (next == INT64_MAX && wait > 0)
+        wait = SECOND;
+    time = (struct timespec){wait / SECOND, wait % SECOND};
+    if (!loop->coarse) {
+        found = epoll_pwait2(loop->epoll, events, count, &time, NULL);
+        loop->coarse = found < 0 && errno == ENOSYS;
+    }
+    if (loop->coarse) {
+        if (wait > 60 * SECOND)
+            wait = 60 * SECOND;
+        found =
+            epoll_wait(loop->epoll, events, count, (int)((wait + MILLISECOND - 1) / MILLISECOND));
+    }
+    if (wait > 0)
+        loop->slept += clock_now() - before;
+    return found;
+}
+
+static void handle(struct loop *loop, const struct epoll_event *event)
+{
+    struct iotify_watch *watch = event->data.ptr;
+
+    if (event->data.ptr == &loop->uv)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    else if (watch->ready)
+        watch->ready(watch->argument, from_epoll(event->events));
 }
 
 void loop_run(struct loop *loop)
 {
-    loop->running = true;
-    if (!loop->stopped)
-        uv_run(&loop->uv, UV_RUN_DEFAULT);
-    loop->running = loop->stopped = false;
+    struct epoll_event events[EVENTS];
+
+    while (!loop->stopped) {
+        int count = wait_for_events(loop, events, EVENTS);
+
+        for (int i = 0; i < count; i++)
+            handle(loop, &events[i]);
+        fire_timers(loop);
+        free_gone(loop);
+    }
+    loop->stopped = false;
 }
 
-/* libuv would keep a stop that comes too early, for the turn that closes the handles. */
 void loop_stop(struct loop *loop)
 {
     loop->stopped = true;
-    if (loop->running)
-        uv_stop(&loop->uv);
 }
 
 void loop_wake(struct loop *loop)
@@ -380,10 +398,6 @@ void loop_wake(struct loop *loop)
 void loop_clear(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_close((uv_handle_t *)&loop->idle, NULL);
-    uv_close((uv_handle_t *)&loop->prepare, NULL);
-    uv_close((uv_handle_t *)&loop->check, NULL);
-    uv_close((uv_handle_t *)&loop->alarm_watch, NULL);
     for (struct resolution *each = loop->resolutions; each; each = each->next) {
         timer_free(each->later);
         if (each->under_way)
@@ -391,10 +405,11 @@ void loop_clear(struct loop *loop)
         else
             tell_waiters(each);
     }
-    /* Let the closes and a name that is still looked up finish. */
+    /* Let a name that is still looked up finish. */
     while (uv_loop_close(&loop->uv) == UV_EBUSY)
         uv_run(&loop->uv, UV_RUN_ONCE);
-    close(loop->alarm);
+    free_gone(loop);
+    close(loop->epoll);
     while (loop->resolutions) {
         struct resolution *resolution = loop->resolutions;
 

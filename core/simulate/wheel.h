@@ -1,7 +1,7 @@
 /*
  * Timers by the ten thousand: a hierarchical timing wheel. Starting, moving and stopping one costs
  * the same however many there are, and a timer is six words inside its owner. Times are rounded
- * up to ticks of about half a millisecond: never early, and late by a tick at the most.
+ * up to ticks of about a millisecond: never early, and late by a tick at the most.
  * One thread at a time.
  */
 #ifndef CORE_SIMULATE_WHEEL_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WHEEL_TICK_BITS 19 /* nanoseconds of a tick, as a power of two */
+#define WHEEL_TICK_BITS 20 /* nanoseconds of a tick, as a power of two */
 #define WHEEL_LEVELS 7     /* 64 slots each: 70 years */
 
 /* A place in a ring; a ring's head is a link as well. */
