@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/pipeline/run.h"
+#include "core/plugin/readahead.h"
 #include "core/plugin/socketpair.h"
 
 /* A transient fault is tried this often; a service that throttles gets more patience. */
@@ -313,6 +314,7 @@ static const struct iotify_host online = {
     .records_write = host_records_write,
     .job_name = host_job_name,
     .without_socketpair = socketpair_without,
+    .with_read_ahead = readahead_with,
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,
     .permit = call_permit,

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/utf8.h"
 #include "core/job/schema.h"
+#include "core/plugin/readahead.h"
 #include "core/plugin/socketpair.h"
 
 /* The code stands in summaries, the words in messages where a plugin gave none. */
@@ -188,6 +189,7 @@ static const struct iotify_host offline = {
     .records_write = no_write,
     .job_name = no_name,
     .without_socketpair = socketpair_without,
+    .with_read_ahead = readahead_with,
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,
     .permit = call_permit,

@@ -79,6 +79,7 @@ struct engine {
     struct device *batch[SCRIPT_BATCH];
     size_t batch_count;
     struct iotify_buffer payload;
+    int64_t script_time, script_count; /* of the present batch */
     struct script_line *lines;
     struct arena lines_arena;
     struct script_services services; /* the run's */

@@ -84,10 +84,10 @@ static void fail_message(struct device *device, const char *code, const char *te
     device->engine->tally->counts[TALLY_FAILED]++;
 }
 
-static void hand_over(struct device *device, const void *options, int64_t intended, int64_t now)
+static void hand_over(struct device *device, const void *options, struct iotify_bytes payload,
+    int64_t intended, int64_t now)
 {
     struct engine *engine = device->engine;
-    struct iotify_bytes payload = {engine->payload.data, engine->payload.size};
     uint64_t token = ledger_add(&device->ledger, intended,
         device->ledger.verifies ? ledger_print(payload.data, payload.size) : 0,
         over_rate(device, now));
@@ -103,7 +103,8 @@ static void hand_over(struct device *device, const void *options, int64_t intend
 }
 
 /* Hand the payload to the transport. */
-static void publish(struct device *device, int64_t intended, int64_t now)
+static void publish(
+    struct device *device, struct iotify_bytes payload, int64_t intended, int64_t now)
 {
     struct engine *engine = device->engine;
     const char *error = NULL;
@@ -121,7 +122,7 @@ static void publish(struct device *device, int64_t intended, int64_t now)
         fail_message(device, "TooManyInFlight",
             "the server leaves too many messages unacknowledged; this one is not sent");
     } else {
-        hand_over(device, options, intended, now);
+        hand_over(device, options, payload, intended, now);
     }
     arena_reset(&engine->call.arena);
 }
@@ -157,7 +158,7 @@ static void capture(struct device *device, const struct script_output *output, i
         json_object_set_new(object, "error", json_string(output->error->text));
     if (options->capture_payload && output->has_output)
         json_object_set_new(
-            object, "payload", capture_bytes(engine->payload.data, engine->payload.size));
+            object, "payload", capture_bytes(output->bytes.data, output->bytes.size));
     if (options->capture_state) {
         iotify_buffer_init(&text, 1 << 20);
         if (script_show_state(engine->script, device - engine->devices, &text))
@@ -207,6 +208,18 @@ static void count_lag(struct device *device, int64_t now)
         histogram_add(&engine->tally->times[TALLY_LAG], now - device->intended);
 }
 
+/* Those of one batch have the same time: they are counted together. */
+static void count_script(struct engine *engine, int64_t nanoseconds)
+{
+    if (nanoseconds != engine->script_time) {
+        histogram_add_many(
+            &engine->tally->times[TALLY_SCRIPT], engine->script_time, engine->script_count);
+        engine->script_time = nanoseconds;
+        engine->script_count = 0;
+    }
+    engine->script_count++;
+}
+
 static void go_on(struct device *device, bool waits_for_answer)
 {
     const struct engine *engine = device->engine;
@@ -231,13 +244,13 @@ static void on_output(void *argument, const struct script_output *output)
 
     device->in_batch = false;
     count_lag(device, now);
-    histogram_add(&engine->tally->times[TALLY_SCRIPT], output->nanoseconds);
+    count_script(engine, output->nanoseconds);
     capture(device, output, now);
     if (output->error) {
         device_fail_script(device, output->error);
         engine->tally->counts[TALLY_FAILED]++;
     } else if (output->has_output && engine->transport) {
-        publish(device, open ? device->intended : now, now);
+        publish(device, output->bytes, open ? device->intended : now, now);
     }
     go_on(device, device->ledger.open > before);
 }
@@ -263,6 +276,8 @@ void message_flush(struct engine *engine)
     if (count == 0)
         return;
     script_messages(engine->script, turns, count, &batch);
+    count_script(engine, -1);
+    engine->script_count = 0;
     if (engine->lines) {
         engine->lines = NULL;
         arena_clear(&engine->lines_arena);

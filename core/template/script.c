@@ -77,6 +77,9 @@ void script_free(struct script *script)
     JSClassRelease(script->global_class);
     arena_clear(&script->arena);
     arena_wipe(&script->error_arena);
+    if (script->joined.text)
+        explicit_bzero(script->joined.text, script->joined.capacity);
+    free(script->joined.text);
     free(script->turns);
     free(script);
 }
@@ -263,18 +266,85 @@ bool script_invoke(struct script *script, struct script_invocation *call)
 
 /* ------------------------------------------------------------------ batches */
 
+/* Longer ones are converted one by one. */
+#define JOINED_MAX (1u << 20)
+
+/* The texts of all entries that ran, where they can be told apart afterwards. */
+static void take_joined(struct script *script, JSValueRef value)
+{
+    JSStringRef string;
+    size_t length, needed;
+
+    script->joined.plain = false;
+    script->joined.at = script->joined.size = 0;
+    string = value ? JSValueToStringCopy(script->context, value, NULL) : NULL;
+    if (!string)
+        return;
+    length = JSStringGetLength(string);
+    needed = JSStringGetMaximumUTF8CStringSize(string);
+    if (length <= JOINED_MAX) {
+        if (needed > script->joined.capacity) {
+            /* Not realloc(): what it leaves behind would still hold what was sent. */
+            if (script->joined.text)
+                explicit_bzero(script->joined.text, script->joined.capacity);
+            free(script->joined.text);
+            script->joined.text = memory_new(1, needed);
+            script->joined.capacity = needed;
+        }
+        script->joined.size =
+            JSStringGetUTF8CString(string, script->joined.text, script->joined.capacity);
+        script->joined.plain = script->joined.size == length + 1;
+    }
+    JSStringRelease(string);
+}
+
 /* Run entries from `from` on; returns how many are done. One that is cut short counts as done. */
 static size_t run_entries(struct script *script, size_t from, size_t count, JSValueRef *exception)
 {
     JSValueRef arguments[2] = {
         script->bodies[SCRIPT_MESSAGE].function, JSValueMakeNumber(script->context, (double)count)};
+    JSValueRef value;
 
     script->turns->at = (double)from;
     script_enter(script, (struct script_turn){-1, -1, -1});
     *exception = NULL;
-    JSObjectCallAsFunction(script->context, script->run_messages, NULL, 2, arguments, exception);
+    value = JSObjectCallAsFunction(
+        script->context, script->run_messages, NULL, 2, arguments, exception);
     script_leave(script);
+    take_joined(script, value);
     return (size_t)script->turns->at;
+}
+
+/* The output of an entry that was a text; false: it has to be converted by itself. */
+static bool from_joined(struct script *script, size_t index, struct script_output *output)
+{
+    size_t length = (size_t)script->turns->batch[index].iteration_or_length;
+
+    if (!script->joined.plain)
+        return false;
+    output->bytes = (struct iotify_bytes){script->joined.text + script->joined.at, length};
+    output->has_output = true;
+    script->joined.at += length;
+    return true;
+}
+
+static void convert(struct script *script, size_t index, struct script_output *output,
+    struct script_error *error, struct iotify_buffer *out)
+{
+    struct place place = script->bodies[SCRIPT_MESSAGE].place;
+    struct script_code code = {.text = "", .place = place};
+    JSValueRef value =
+        JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
+
+    iotify_buffer_reset(out);
+    if ((enum outcome)script->turns->batch[index].slot_or_outcome == THROWN) {
+        arena_wipe(&script->error_arena);
+        script_describe(script, value, place, &code, error);
+        output->error = error;
+    } else if (!take_output(script, value, out, &output->has_output, error)) {
+        output->error = error;
+    }
+    output->bytes = (struct iotify_bytes){out->data, out->size};
 }
 
 static void tell_entry(
@@ -282,22 +352,10 @@ static void tell_entry(
 {
     enum outcome outcome = (enum outcome)script->turns->batch[index].slot_or_outcome;
     struct script_output output = {.index = index, .nanoseconds = nanoseconds};
-    struct place place = script->bodies[SCRIPT_MESSAGE].place;
-    struct script_code code = {.text = "", .place = place};
     struct script_error error;
-    JSValueRef value;
 
-    iotify_buffer_reset(batch->out);
-    if (outcome != NOTHING) {
-        value = JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
-        if (outcome == THROWN) {
-            arena_wipe(&script->error_arena);
-            script_describe(script, value, place, &code, &error);
-            output.error = &error;
-        } else if (!take_output(script, value, batch->out, &output.has_output, &error)) {
-            output.error = &error;
-        }
-    }
+    if (outcome != NOTHING && (outcome != A_STRING || !from_joined(script, index, &output)))
+        convert(script, index, &output, &error, batch->out);
     batch->done(batch->argument, &output);
 }
 
@@ -327,7 +385,7 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
     for (size_t i = 0; i < count; i++) {
         script->turns->batch[i].slot_or_outcome = (double)turns[i].slot;
         script->turns->batch[i].client = (double)turns[i].client;
-        script->turns->batch[i].iteration = (double)turns[i].iteration;
+        script->turns->batch[i].iteration_or_length = (double)turns[i].iteration;
     }
     while (at < count) {
         JSValueRef exception;

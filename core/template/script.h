@@ -103,13 +103,14 @@ bool script_invoke(struct script *script, struct script_invocation *invocation);
 /*
  * message() for many clients, in the order of `turns` and at most SCRIPT_BATCH of them: entering
  * the engine costs more than a short function. `done` is called once for each, after all have run;
- * what `output` holds is valid during that call, its bytes are in `out`. Inside it macros may be
- * expanded, and no function called.
+ * what `output` holds is valid during that call. `out` is room for what has to be converted. Inside
+ * the call macros may be expanded, and no function called.
  */
 #define SCRIPT_BATCH 256
 struct script_output {
     size_t index;
     bool has_output;
+    struct iotify_bytes bytes;
     const struct script_error *error; /* NULL: it went well */
     int64_t nanoseconds;              /* that the function took, as the mean of those run with it */
 };

@@ -16,13 +16,14 @@ struct body {
 /*
  * Numbers that C and the prelude read and write without a call: whose turn it is, and a batch of
  * turns. Each entry of the batch begins as a turn; what became of it then stands in place of its
- * slot. The order of the members is known to prelude.js.
+ * slot, and the length of a text in place of the iteration. The order of the members is known to
+ * prelude.js.
  */
 struct turns {
     double slot, client, iteration; /* of the present call */
     double at;                      /* of a batch: the entry at work */
     struct {
-        double slot_or_outcome, client, iteration;
+        double slot_or_outcome, client, iteration_or_length;
     } batch[SCRIPT_BATCH];
 };
 
@@ -40,6 +41,12 @@ struct script {
     JSObjectRef states;  /* one JS array holds all states, so that the collector sees them */
     JSObjectRef make_buffer, add_state, run_messages, show_state, take_metrics;
     JSObjectRef results; /* of a batch */
+    /* The texts of a batch, one behind the other. */
+    struct {
+        char *text;
+        size_t capacity, size, at;
+        bool plain; /* a byte for each character, so that the lengths tell where each begins */
+    } joined;
     unsigned state_count;
     struct body bodies[SCRIPT_FUNCTIONS];
     /* The time limit is looked at in pieces, so that a batch has it for each of its calls. */

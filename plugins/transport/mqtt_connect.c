@@ -208,20 +208,38 @@ static void on_tcp(struct mqtt_session *session)
     }
 }
 
-/* Bytes that TLS has decrypted already are not seen by the loop. */
-static int read_all(struct mqtt_session *session)
+struct reading {
+    struct mqtt_session *session;
+    int code;
+};
+
+/* One turn of reading; 0 when another may follow. */
+static int read_once(void *argument)
 {
-    int code, rounds = 0;
+    struct reading *reading = argument;
+    struct mqtt_session *session = reading->session;
+    int rounds = 0;
     SSL *ssl;
 
     do {
         errno = 0;
-        code = mosquitto_loop_read(session->mosquitto, 1);
+        reading->code = mosquitto_loop_read(session->mosquitto, 1);
+        if (reading->code != MOSQ_ERR_SUCCESS || session->state == IDLE ||
+            mosquitto_socket(session->mosquitto) < 0)
+            return -1;
+        /* Bytes that TLS has decrypted already are not seen by the loop. */
         ssl = session->identity ? mosquitto_ssl_get(session->mosquitto) : NULL;
-    } while (code == MOSQ_ERR_SUCCESS && session->state != IDLE &&
-             mosquitto_socket(session->mosquitto) >= 0 && ssl && SSL_pending(ssl) > 0 &&
-             ++rounds < 1000);
-    return code;
+    } while (ssl && SSL_pending(ssl) > 0 && ++rounds < 1000);
+    return 0;
+}
+
+static int read_all(struct mqtt_session *session)
+{
+    struct reading reading = {session, MOSQ_ERR_SUCCESS};
+
+    session->engine->host->with_read_ahead(
+        mosquitto_socket(session->mosquitto), read_once, &reading);
+    return reading.code;
 }
 
 static void on_ready(void *argument, int events)

@@ -229,8 +229,8 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
         code = MOSQ_ERR_SUCCESS;
     if (code != MOSQ_ERR_SUCCESS)
         mqtt_pending_drop(&session->pending);
-    else if (mosquitto_want_write(session->mosquitto) && session->pending.count > 0)
-        session->pending.unwritten++;
+    else if (session->pending.count > 0)
+        session->pending.unwritten++; /* mqtt_rearm() sees whether it has left already */
     mqtt_alive(session, code);
     session->in_call = false;
     mqtt_rearm(session);

@@ -141,6 +141,14 @@ struct iotify_host {
         const char *name, const char *why);
     void (*plan_calls)(struct iotify_call *call, const char *operation, int64_t count);
     void (*permit)(struct iotify_call *call, const char *action, const char *resource);
+
+    /*
+     * Run `function` while read() from `descriptor` on this thread takes what there is and hands it
+     * out in pieces, and again as long as it returns 0 and something is left. For a library that
+     * reads byte by byte. Returns what the function returned last; what is left when it failed is
+     * lost. Needs no call; not within itself.
+     */
+    int (*with_read_ahead)(int descriptor, int (*function)(void *argument), void *argument);
 };
 
 #ifdef __cplusplus
