@@ -23,7 +23,7 @@ SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
 PARTS = sys.argv[3:] or ['memory', 'handshake', 'publish', 'scale', 'schedule', 'peers']
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix='iotify-bench-'))
 IOTIFYD = str(BUILD / 'bin/iotifyd')
-REPEATS = 3
+REPEATS = int(os.environ.get("REPEATS", "3"))
 
 MESSAGE = '''message: |
   state.temperature = volatile({key: "temperature", min: 18, max: 30, delta: 0.5});

@@ -10,7 +10,9 @@
 #include "core/simulate/device.h"
 
 #define JOIN_TICK (5 * MILLISECOND)
-#define REPORT_TICK (200 * MILLISECOND)
+/* As often as the main thread looks, so that its seconds are even. */
+#define REPORT_TICK (50 * MILLISECOND)
+#define BUSY_PERIOD SECOND
 #define PAYLOAD_MAX (16 * 1024 * 1024)
 
 /* ------------------------------------------------------------------ who takes part */
@@ -136,11 +138,12 @@ static void on_report_timer(void *argument)
     struct engine *engine = argument;
     int64_t now = engine_now(engine), worked = worked_until(engine, now);
 
-    if (now > engine->reported_at)
+    if (now - engine->reported_at >= BUSY_PERIOD) {
         atomic_store(&engine->busy,
             (double)(worked - engine->reported_worked) / (double)(now - engine->reported_at));
-    engine->reported_at = now;
-    engine->reported_worked = worked;
+        engine->reported_at = now;
+        engine->reported_worked = worked;
+    }
     take_metrics(engine);
     hand_over(engine);
     engine->loop.base.timer_start(engine->report_timer, REPORT_TICK);

@@ -162,7 +162,9 @@ static void turn_second(struct monitor *monitor, int64_t now)
 
     tally_merge(&monitor->results->tally, &monitor->second);
     live = look(monitor, now);
-    write_series(monitor->outputs, &live);
+    /* The end of a run may come right behind a full second. */
+    if (live.period > 0.01)
+        write_series(monitor->outputs, &live);
     publish_metrics(monitor->outputs, &live);
     show(monitor, &live);
     tally_reset(&monitor->second);

@@ -296,6 +296,8 @@ static void become_ready(struct mqtt_session *session)
     session->state = READY;
     session->times.session = lap(session, now(session));
     session->times.resent = mqtt_pending_count(&session->pending);
+    if (session->identity)
+        mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
     session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
     session->engine->events->connected(session->user, &session->times);
 }

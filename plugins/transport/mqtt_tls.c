@@ -291,5 +291,7 @@ void mqtt_tls_begin(struct mqtt_tls *tls, struct mqtt_identity *identity)
 void mqtt_tls_settle(SSL *ssl, struct mqtt_identity *identity)
 {
     SSL_certs_clear(ssl);
+    /* Tickets leave a buffer behind that the mode for releasing them overlooks. */
+    SSL_free_buffers(ssl);
     mqtt_identity_rest(identity);
 }

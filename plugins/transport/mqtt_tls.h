@@ -30,7 +30,7 @@ SSL_CTX *mqtt_tls_context(struct mqtt_tls *tls);
  */
 void mqtt_tls_begin(struct mqtt_tls *tls, struct mqtt_identity *identity);
 
-/* After the handshake: give back what only it needed. */
+/* After the handshake, and again when the session is ready: give back what only it needed. */
 void mqtt_tls_settle(SSL *ssl, struct mqtt_identity *identity);
 
 #endif
