@@ -1,0 +1,142 @@
+#include "check.h"
+
+#include "core/simulate/ledger.h"
+
+static struct ledger ledger;
+
+static int set_up(void **state)
+{
+    (void)state;
+    ledger = (struct ledger){0};
+    return 0;
+}
+
+static int set_up_verifying(void **state)
+{
+    set_up(state);
+    ledger.verifies = true;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ledger_clear(&ledger);
+    return 0;
+}
+
+static void acknowledges_in_any_order(void **state)
+{
+    int64_t intended;
+
+    (void)state;
+    for (int64_t i = 0; i < 1000; i++)
+        assert_int_equal(ledger_add(&ledger, 100 + i, 0, false), i);
+    assert_int_equal(ledger.open, 1000);
+    for (uint64_t i = 0; i < 1000; i += 2)
+        assert_true(ledger_acknowledge(&ledger, i, &intended));
+    assert_int_equal(intended, 1098);
+    assert_false(ledger_acknowledge(&ledger, 4, &intended));
+    assert_false(ledger_acknowledge(&ledger, 1000, &intended));
+    for (uint64_t i = 999; i < 1000; i -= 2)
+        assert_true(ledger_acknowledge(&ledger, i, &intended));
+    assert_int_equal(ledger.open, 0);
+    assert_int_equal(ledger.count, 0);
+    assert_int_equal(ledger_add(&ledger, 1, 0, false), 1000);
+}
+
+static void tells_what_is_left(void **state)
+{
+    const struct ledger_entry *entry;
+    uint32_t at = 0;
+    int64_t intended;
+
+    (void)state;
+    for (int64_t i = 0; i < 5; i++)
+        ledger_add(&ledger, i, 0, i == 3);
+    assert_true(ledger_acknowledge(&ledger, 1, &intended));
+    assert_true(ledger_lose(&ledger, 2));
+    assert_false(ledger_lose(&ledger, 2));
+    ledger_take_back(&ledger);
+    entry = ledger_unsettled(&ledger, &at);
+    assert_int_equal(entry->intended, 0);
+    entry = ledger_unsettled(&ledger, &at);
+    assert_int_equal(entry->intended, 3);
+    assert_true(entry->over_rate);
+    assert_null(ledger_unsettled(&ledger, &at));
+    assert_int_equal(ledger.open, 2);
+}
+
+static void follows_messages_home(void **state)
+{
+    int64_t intended = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < 5; i++)
+        ledger_add(&ledger, (int64_t)i, 1000 + i, false);
+    assert_int_equal(ledger.unreceived, 5);
+    /* It may be back before its acknowledgement. */
+    assert_int_equal(ledger_receive(&ledger, 1000, &intended), ARRIVED);
+    assert_true(ledger_acknowledge(&ledger, 0, &intended));
+    assert_int_equal(ledger_receive(&ledger, 1002, &intended), ARRIVED);
+    assert_int_equal(intended, 2);
+    assert_int_equal(ledger_receive(&ledger, 1001, &intended), ARRIVED_REORDERED);
+    assert_int_equal(ledger_receive(&ledger, 1001, &intended), ARRIVED_AGAIN);
+    assert_int_equal(ledger_receive(&ledger, 77, &intended), ARRIVED_FOREIGN);
+    assert_int_equal(ledger_receive(&ledger, 1003, &intended), ARRIVED);
+    assert_int_equal(ledger.unreceived, 1);
+    assert_true(ledger_lose(&ledger, 4));
+    assert_int_equal(ledger.unreceived, 0);
+}
+
+/* Payloads that are the same are taken oldest first; one more than were sent came twice. */
+static void counts_equal_payloads(void **state)
+{
+    int64_t intended;
+
+    (void)state;
+    for (int64_t i = 0; i < 3; i++)
+        ledger_add(&ledger, i, 5, false);
+    for (int64_t i = 0; i < 3; i++) {
+        assert_int_equal(ledger_receive(&ledger, 5, &intended), ARRIVED);
+        assert_int_equal(intended, i);
+    }
+    assert_int_equal(ledger_receive(&ledger, 5, &intended), ARRIVED_AGAIN);
+}
+
+static void forgets_what_is_long_settled(void **state)
+{
+    int64_t intended;
+
+    (void)state;
+    for (uint64_t i = 0; i < 100000; i++) {
+        assert_int_equal(ledger_add(&ledger, 1, i, false), i);
+        assert_true(ledger_acknowledge(&ledger, i, &intended));
+        assert_int_equal(ledger_receive(&ledger, i, &intended), ARRIVED);
+    }
+    assert_true(ledger.capacity <= 128);
+    /* What came again shortly after is still known. */
+    assert_int_equal(ledger_receive(&ledger, 99990, &intended), ARRIVED_AGAIN);
+}
+
+static void prints_differ(void **state)
+{
+    (void)state;
+    assert_true(ledger_print("abc", 3) != ledger_print("abd", 3));
+    assert_true(ledger_print("abc", 3) != ledger_print("abc\0", 4));
+    assert_true(ledger_print("", 0) != ledger_print("\0", 1));
+    assert_true(ledger_print("12345678abc", 11) != ledger_print("abc12345678", 11));
+    assert_true(ledger_print("12345678", 8) == ledger_print("12345678", 8));
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define VERIFYING(function) cmocka_unit_test_setup_teardown(function, set_up_verifying, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(tells_what_is_left),
+        VERIFYING(follows_messages_home), VERIFYING(counts_equal_payloads),
+        VERIFYING(forgets_what_is_long_settled), cmocka_unit_test(prints_differ)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
