@@ -162,9 +162,7 @@ static void turn_second(struct monitor *monitor, int64_t now)
 
     tally_merge(&monitor->results->tally, &monitor->second);
     live = look(monitor, now);
-    /* The end of a run may come right behind a full second. */
-    if (live.period > 0.01)
-        write_series(monitor->outputs, &live);
+    write_series(monitor->outputs, &live);
     publish_metrics(monitor->outputs, &live);
     show(monitor, &live);
     tally_reset(&monitor->second);
@@ -214,7 +212,8 @@ bool monitor_watch(struct monitor *monitor)
         collect(monitor);
         capture_write(monitor->plan->capture);
         now = clock_now();
-        if (now - monitor->second_at >= SECOND)
+        /* The last row is the one that monitor_finish() writes, with all that is left. */
+        if (now - monitor->second_at >= SECOND && !all_finished(monitor))
             turn_second(monitor, now);
     }
     return true;

@@ -1,0 +1,599 @@
+"""Fleets under load: shapes, the ledger against an independent subscriber, bad networks, live
+numbers. All against a plain mosquitto."""
+import collections
+import csv
+import json
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import paho.mqtt.client as paho
+
+from support import Case, free_port, local_job, wait_for_port
+
+MESSAGE = 'message: |\n  return JSON.stringify({c: client(), n: index()});\n'
+OWN = 'publish: {topic: "t/{{client()}}", qos: 1}\n'
+ECHO = OWN + 'subscribe: ["t/{{client()}}"]\n'
+PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
+
+
+class Subscriber:
+    """Counts every payload below t/, however often the broker goes away."""
+
+    def __init__(self, port):
+        self.seen = collections.Counter()
+        self.order = []
+        self.subscribed = threading.Event()
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id='subscriber')
+        self.client.reconnect_delay_set(0.05, 0.1)
+        self.client.on_connect = lambda client, *_: client.subscribe('t/#', 0)
+        self.client.on_disconnect = lambda *_: self.subscribed.clear()
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.on_message = self.on_message
+        self.client.connect_async('127.0.0.1', port)
+        self.client.loop_start()
+
+    def on_message(self, client, data, message):
+        self.seen[message.payload] += 1
+        self.order.append(message.payload)
+
+    def settle(self):
+        """Until nothing more has come for a while."""
+        count = -1
+        while count != len(self.order):
+            count = len(self.order)
+            time.sleep(0.3)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Fleet(Case):
+    def setUp(self):
+        super().setUp()
+        self.port = self.start_broker()
+
+    def template(self, more, port=None, connection=''):
+        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {port or self.port}, tls: false, '
+                             f'client_id: "c{{{{client()}}}}", timeout: 3s{connection}}}\n' + more)
+
+    def subscriber(self):
+        subscriber = Subscriber(self.port)
+        self.addCleanup(subscriber.close)
+        self.assertTrue(subscriber.subscribed.wait(10))
+        return subscriber
+
+    def run_job(self, *arguments, status=0, **settings):
+        self.write('job.yaml', local_job(**settings))
+        return self.summary('job.yaml', *arguments, status=status)['simulate']
+
+    def series(self):
+        with open(self.folder / 's.csv') as file:
+            return list(csv.DictReader(file))
+
+
+class Counts(Fleet):
+    """The summary against an independent subscriber."""
+
+    def test_qos_0_without_faults(self):
+        self.template(OWN + MESSAGE)
+        subscriber = self.subscriber()
+        results = self.run_job(devices=50, iterations=40, interval='20ms', qos=0, loops=2,
+                               connect_rate='2000/s')
+        subscriber.settle()
+        self.assertEqual({f'{{"c":{c},"n":{n}}}'.encode(): 1 for c in range(50) for n in range(40)},
+                         dict(subscriber.seen))
+        self.assertEqual((2000, 2000, 0, 0), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'failed')))
+
+    def test_broker_killed_and_restarted(self):
+        """Twenty times. Nothing acknowledged may be missing."""
+        held, proxy = self.folder / 'held', free_port()
+        self.start(sys.executable, PROXY, str(proxy), str(self.port), '--hold', str(held))
+        wait_for_port(proxy)
+        self.template(OWN + MESSAGE, port=proxy)
+        self.write('job.yaml', local_job(
+            devices=20, iterations=150, interval='100ms', jitter='50ms',
+            reconnect='{backoff: fixed, cap: 100ms, attempts: 1000}', connect_rate='2000/s'))
+        subscriber = self.subscriber()
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
+        while len(subscriber.order) < 40:
+            time.sleep(0.01)
+        for _ in range(20):
+            before = len(subscriber.order)
+            # New connections wait until the subscriber is back: mosquitto forgets by being killed.
+            held.touch()
+            self.broker.kill()
+            self.broker.wait()
+            subscriber.subscribed.clear()
+            self.restart_broker()
+            self.assertTrue(subscriber.subscribed.wait(20))
+            held.unlink()
+            end = time.monotonic() + 20
+            while len(subscriber.order) < before + 20 and process.poll() is None:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.01)
+        self.assertEqual(0, process.wait(120))
+        subscriber.settle()
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertEqual((3000, 3000, 0, 0), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'failed')))
+        self.assertGreaterEqual(results['reconnects'], 20)
+        missing = [(c, n) for c in range(20) for n in range(150)
+                   if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]]
+        self.assertEqual([], missing)
+        # What came twice was sent again.
+        again = sum(count - 1 for count in subscriber.seen.values())
+        self.assertLessEqual(again, results['resent'])
+        self.assertGreater(results['resent'], 0)
+
+    def bad_network(self, seed, *options):
+        proxy = free_port()
+        process = subprocess.Popen(
+            [sys.executable, PROXY, str(proxy), str(self.port), '--seed', str(seed), *options],
+            stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        self.template(ECHO + MESSAGE, port=proxy)
+        subscriber = self.subscriber()
+        results = self.run_job(devices=60, iterations=60, interval='50ms', verify='end_to_end',
+                               verify_within='8s', connect_rate='500/s',
+                               reconnect='{backoff: fixed, cap: 50ms, attempts: 100}')
+        process.send_signal(signal.SIGTERM)
+        done = json.loads(process.stdout.readline())
+        process.wait(20)
+        subscriber.settle()
+        self.assertEqual((3600, 3600), (results['published'], results['acknowledged']))
+        self.assertEqual([], [(c, n) for c in range(60) for n in range(60)
+                              if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]])
+        # What the broker had while a client was away did not come back to it.
+        self.assertEqual(3600, results['verified'] + results['lost'])
+        return done, results
+
+    def test_delays_and_stalls(self):
+        done, results = self.bad_network(1, '--delay', '20', '--stall', '.3', '--stall-seconds', '1')
+        self.assertGreater(done['stalls'], 5)
+        self.assertEqual((0, 0, 0), tuple(results[name] for name in (
+            'lost', 'duplicates', 'reordered')))
+        # A stall cannot hide behind a schedule that waits for it.
+        self.assertGreater(results['publish_seconds']['p99'], 0.5)
+
+    def test_throttled(self):
+        done, results = self.bad_network(2, '--throttle', '4000')
+        self.assertEqual((0, 0), (results['lost'], results['reconnects']))
+
+    def test_resets(self):
+        done, results = self.bad_network(3, '--reset', '.5', '--reset-after', '2000', '--delay', '5')
+        self.assertGreater(done['resets'], 10)
+        self.assertGreaterEqual(results['reconnects'], done['resets'] // 2)
+        self.assertGreater(results['resent'], 0)
+
+
+class Ledger(Fleet):
+    def test_end_to_end(self):
+        self.template(ECHO + MESSAGE)
+        for qos in (0, 1):
+            results = self.run_job(devices=10, iterations=20, interval='10ms', qos=qos,
+                                   verify='end_to_end', loops=2)
+            self.assertEqual((200, 200, 200, 0, 0, 0), tuple(results[name] for name in (
+                'acknowledged', 'received', 'verified', 'lost', 'duplicates', 'reordered')))
+            self.assertGreater(results['end_to_end_seconds']['p50'], 0)
+
+    def test_equal_payloads(self):
+        self.template(ECHO + 'message: |\n  return "x";\n')
+        results = self.run_job(devices=3, iterations=20, interval='0s', verify='end_to_end')
+        self.assertEqual((60, 0, 0), tuple(results[name] for name in (
+            'verified', 'lost', 'duplicates')))
+
+    def test_what_does_not_come_back(self):
+        """The subscription is another one: all of it is lost, and the clients are named."""
+        self.template(OWN + 'subscribe: ["u/{{client()}}"]\n' + MESSAGE)
+        results = self.run_job(devices=3, iterations=5, interval='10ms', verify='end_to_end',
+                               verify_within='500ms')
+        self.assertEqual((15, 0, 15), tuple(results[name] for name in (
+            'acknowledged', 'verified', 'lost')))
+        self.assertEqual(('NotReceived', 15), (results['errors'][0]['code'],
+                                               results['errors'][0]['count']))
+        self.assertEqual([(0, 5), (1, 5), (2, 5)],
+                         [(device['client'], device['lost']) for device in results['devices']])
+
+    def test_duplicates(self):
+        """Somebody else sends every message once more."""
+        self.template(ECHO + MESSAGE)
+        self.write('job.yaml', local_job(devices=1, iterations=20, interval='50ms', hold='1s',
+                                         verify='end_to_end'))
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        seen = set()
+
+        def repeat(client, data, message):
+            if message.payload not in seen:
+                seen.add(message.payload)
+                client.publish(message.topic, message.payload)
+        client.on_message = repeat
+        client.connect('127.0.0.1', self.port)
+        client.subscribe('t/#')
+        client.loop_start()
+        results = self.summary('job.yaml')['simulate']
+        client.disconnect()
+        client.loop_stop()
+        self.assertEqual((20, 20, 0), tuple(results[name] for name in (
+            'verified', 'duplicates', 'lost')))
+        self.assertEqual(20, results['devices'][0]['duplicates'])
+
+
+class Shapes(Fleet):
+    def test_clients_ramp(self):
+        self.template(OWN + MESSAGE)
+        self.run_job('--series', 's.csv', devices=40, interval='100ms', connect_rate='1000/s',
+                     stages='[{name: up, duration: 2s, clients: 40}, {duration: 1500ms}, '
+                            '{duration: 2s, clients: 10}, {duration: 1500ms}]')
+        rows = self.series()
+        connected = [(float(row['seconds']), int(row['connected'])) for row in rows]
+        for second, count in connected:
+            if second < 1.5:
+                self.assertTrue(10 <= count <= 30, connected)
+            elif 2.5 < second < 3.4:
+                self.assertEqual(40, count, connected)
+            elif 5.7 < second < 6.8:
+                self.assertEqual(10, count, connected)
+
+    def test_who_left_comes_back(self):
+        self.template(OWN + 'init: |\n  state.runs = 0;\nmessage: |\n  state.runs++;\n'
+                            '  return JSON.stringify({c: client(), n: index(), r: state.runs});\n'
+                            'finish: |\n  metric.add("finished");\n')
+        subscriber = self.subscriber()
+        results = self.run_job(devices=5, interval='50ms', connect_rate='1000/s',
+                               stages='[{duration: 300ms, clients: 5}, {duration: 300ms, clients: 1},'
+                                      ' {duration: 300ms, clients: 5}, {duration: 500ms}]')
+        subscriber.settle()
+        self.assertEqual(0, results['lost'])
+        # Those that left have come again, their state with them, and finish() ran once for each.
+        self.assertGreaterEqual(results['reconnects'], 3)
+        self.assertEqual(5, results['metrics']['finished']['sum'])
+        for payload in subscriber.seen:
+            message = json.loads(payload)
+            self.assertEqual(message['n'] + 1, message['r'])
+
+    def test_rate(self):
+        self.template(OWN + MESSAGE)
+        results = self.run_job(devices=20, connect_rate='1000/s', loops=2,
+                               stages='[{duration: 2s, rate: 200/s}, {duration: 2s}]')
+        # A half of the plateau on the way up, and the plateau: 200 and 400.
+        self.assertTrue(560 <= results['published'] <= 620, results['published'])
+
+    def test_storm(self):
+        self.template(OWN + MESSAGE)
+        results = self.run_job(devices=100, interval='100ms', connect_rate='2000/s',
+                               reconnect='{backoff: fixed, cap: 200ms}',
+                               stages='[{duration: 100ms, clients: 100}, {duration: 1s}, '
+                                      '{name: outage, duration: 2s, storm: 30%}]')
+        self.assertEqual((100, 0, 0), tuple(results[name] for name in (
+            'connected', 'lost', 'failed')))
+        self.assertTrue(15 <= results['reconnects'] <= 45, results['reconnects'])
+        again = self.summary('job.yaml')['simulate']
+        self.assertEqual(results['reconnects'], again['reconnects'])
+
+    def test_a_seed_makes_all_the_same(self):
+        self.template(OWN + 'message: |\n'
+                            '  return [client(), index(), Math.random(), volatile({key: "a", min: 0, '
+                            'max: 9, delta: 1}), volatile({key: "b", min: 0, max: 1})].join();\n')
+        sent = []
+        for loops, seed in ((1, 7), (2, 7), (1, 8)):
+            subscriber = self.subscriber()
+            self.run_job(devices=7, iterations=10, interval='5ms', jitter='20ms', loops=loops,
+                         seed=seed)
+            subscriber.settle()
+            subscriber.close()
+            sent.append(sorted(subscriber.seen.elements()))
+        self.assertEqual(70, len(sent[0]))
+        self.assertEqual(sent[0], sent[1])
+        self.assertNotEqual(sent[0], sent[2])
+
+    def test_closed_pacing_and_no_interval(self):
+        self.template(OWN + MESSAGE)
+        results = self.run_job(devices=5, pacing='closed', interval='0s', iterations=200)
+        self.assertEqual((1000, 1000), (results['published'], results['acknowledged']))
+
+    def test_hold(self):
+        self.template(OWN + MESSAGE)
+        began = time.monotonic()
+        results = self.run_job(devices=2, iterations=1, hold='1500ms')
+        self.assertGreater(time.monotonic() - began, 1.5)
+        self.assertEqual(2, results['acknowledged'])
+
+
+class Live(Fleet):
+    def test_thresholds_abort(self):
+        self.template(OWN + 'message: |\n  throw new Error("no");\n')
+        began = time.monotonic()
+        self.run_job(devices=3, interval='20ms', duration='60s', status=99, thresholds=(
+            '["published == 0", {expression: "failed < 10", abort: true, grace: 1s}]'))
+        self.assertTrue(1 < time.monotonic() - began < 20)
+        summary = json.loads((self.folder / 'summary.json').read_text())
+        self.assertEqual([True, False], [entry['ok'] for entry in summary['thresholds']])
+        self.assertEqual(99, summary['exit'])
+
+    def test_metrics_of_scripts(self):
+        self.template(OWN + 'message: |\n  metric.add("battery", 100 - index());\n'
+                            '  metric.add("sent");\n  return "x";\n')
+        results = self.run_job(devices=4, iterations=5, interval='10ms', loops=2, status=99,
+                               thresholds='["battery.min == 96", "battery.mean == 98", "sent == 20", '
+                                          '"sent.count < 20"]')
+        self.assertEqual({'count': 20, 'sum': 1960, 'mean': 98, 'min': 96, 'max': 100},
+                         results['metrics']['battery'])
+        summary = json.loads((self.folder / 'summary.json').read_text())
+        self.assertEqual([True, True, True, False],
+                         [entry['ok'] for entry in summary['thresholds']])
+
+    def test_metric_add_takes_numbers(self):
+        self.template(OWN + 'message: |\n  metric.add("x", "much");\n')
+        results = self.run_job(devices=1, iterations=1)
+        self.assertIn('metric.add: the value of x is no number', results['errors'][0]['message'])
+
+    def test_series(self):
+        self.template(OWN + MESSAGE)
+        results = self.run_job('--series', 's.csv', devices=5, interval='50ms', duration='3s')
+        rows = self.series()
+        self.assertGreaterEqual(len(rows), 3)
+        self.assertEqual(results['published'], sum(int(row['published']) for row in rows))
+        self.assertEqual(results['acknowledged'], sum(int(row['acknowledged']) for row in rows))
+        self.assertEqual('5', rows[1]['connected'])
+        self.assertGreater(float(rows[1]['publish_p99_seconds']), 0)
+        self.assertEqual('', rows[1]['end_to_end_p50_seconds'])
+
+    def test_series_that_cannot_be_written(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(iterations=1))
+        done = self.iotifyd('job.yaml', '--series', 'missing/s.csv', status=1)
+        self.assertIn('cannot write missing/s.csv: No such file', done.stderr)
+
+    def test_metrics_port(self):
+        self.template(OWN + 'message: |\n  metric.add("n");\n  throw new Error("no");\n')
+        self.write('job.yaml', local_job(devices=3, interval='50ms', duration='20s'))
+        port = free_port()
+        process = self.spawn('job.yaml', '--metrics-port', str(port))
+        wait_for_port(port)
+        text = ''
+        end = time.monotonic() + 15
+        while 'iotifyd_connected_total{' not in text:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+            with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics') as answer:
+                text = answer.read().decode()
+        label = '{job_name="job",step="simulate"}'
+        self.assertIn(f'iotifyd_connections{label} 3\n', text)
+        self.assertIn(f'iotifyd_clients_total{label} 3\n', text)
+        self.assertIn('reason="ScriptError"', text)
+        self.assertIn('iotifyd_metric_sum{job_name="job",step="simulate",name="n"} ', text)
+        for line in text.splitlines():
+            self.assertRegex(line, r'^(# (HELP|TYPE) iotifyd_|iotifyd_[a-z0-9_]+\{.*\} [-0-9.e+]+$)')
+        with self.assertRaises(urllib.error.HTTPError):
+            urllib.request.urlopen(f'http://127.0.0.1:{port}/other')
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(30))
+
+    def test_bad_metrics_port(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(iterations=1))
+        self.assertIn('takes a port', self.iotifyd(
+            'job.yaml', '--metrics-port', 'http', status=2).stderr)
+        self.assertIn('Address already in use', self.iotifyd(
+            'job.yaml', '--metrics-port', str(self.port), status=1).stderr)
+
+    def test_capture(self):
+        self.template(ECHO + 'message: |\n  state.__$key = "HIDDEN";\n  state.n = index();\n'
+                             '  console.log("at", index());\n  if (index() === 2) throw new Error("no");\n'
+                             '  return index() === 1 ? Buffer.from([255, 0]) : "m" + index();\n')
+        self.run_job(devices=2, iterations=3, interval='50ms', hold='200ms',
+                     capture='{file: c.jsonl}')
+        text = (self.folder / 'c.jsonl').read_text()
+        self.assertNotIn('HIDDEN', text)
+        lines = [json.loads(line) for line in text.splitlines()]
+        messages = [line for line in lines if line['event'] == 'message' and line['client'] == 1]
+        self.assertEqual(['m0', {'base64': '/wA='}, None], [m.get('payload') for m in messages])
+        self.assertEqual([{'n': 0}, {'n': 1}, {'n': 2}], [m['state'] for m in messages])
+        self.assertEqual([['at 0'], ['at 1'], ['at 2']], [m['logs'] for m in messages])
+        self.assertEqual([True, True, False], [m['ok'] for m in messages])
+        self.assertEqual('Error: no', messages[2]['error'])
+        responses = [line for line in lines if line['event'] == 'response' and line['client'] == 1]
+        self.assertEqual(['m0', {'base64': '/wA='}], [r['payload'] for r in responses])
+
+    def test_capture_of_a_sample(self):
+        self.template(OWN + MESSAGE)
+        chosen = []
+        for loops in (1, 2):
+            self.run_job(devices=10, iterations=20, interval='5ms', loops=loops,
+                         capture='{file: c.jsonl, sample: 20%, state: false, logs: false}')
+            lines = [json.loads(line) for line in
+                     (self.folder / 'c.jsonl').read_text().splitlines()]
+            self.assertNotIn('state', lines[0])
+            chosen.append(sorted((line['client'], line['iteration']) for line in lines))
+        self.assertTrue(15 <= len(chosen[0]) <= 70, len(chosen[0]))
+        self.assertEqual(chosen[0], chosen[1])
+
+    def test_a_line_a_second(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=5, interval='20ms', duration='3s'))
+        lines = [line for line in self.iotifyd('job.yaml').stderr.splitlines() if 'connected' in line]
+        self.assertGreaterEqual(len(lines), 2)
+        self.assertRegex(lines[1], r'5 connected  out \d+/s  in 0/s  publish p50 [\d.]+ p99 [\d.]+ ms  '
+                                    r'lag p99 [\d.]+ ms  cpu \d+%')
+
+
+class Server:
+    """A server of few words: `handle` gets each connection, in a thread of its own."""
+
+    def __init__(self, case, handle):
+        self.port = free_port()
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(('127.0.0.1', self.port))
+        self.listener.listen(100)
+        self.handle, self.connections = handle, []
+        threading.Thread(target=self.serve, daemon=True).start()
+        case.addCleanup(self.close)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.run, args=(connection,), daemon=True).start()
+
+    def run(self, connection):
+        try:
+            self.handle(connection)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
+
+
+class BadServers(Fleet):
+    """Each is counted by its reason, with the first client; the run ends in time."""
+
+    def against(self, handle, more=OWN, **settings):
+        server = Server(self, handle)
+        self.template(more + MESSAGE, port=server.port, connection=', keepalive: 5s')
+        self.write('job.yaml', local_job(devices=3, iterations=2, interval='50ms',
+                                         reconnect='{backoff: none, attempts: 2}', **settings))
+        began = time.monotonic()
+        summary = self.summary('job.yaml', status=None)
+        self.assertLess(time.monotonic() - began, 45)
+        # Nobody spins while he waits.
+        self.assertLess(summary['simulate']['generator']['cpu'], 0.5)
+        return summary['simulate']
+
+    def first(self, results):
+        error = results['errors'][0]
+        self.assertEqual(0, error['first_client'])
+        return error
+
+    def test_never_answers(self):
+        error = self.first(self.against(lambda connection: connection.recv(1000) and time.sleep(30)))
+        self.assertEqual(('Timeout', 6), (error['code'], error['count']))
+        self.assertEqual('no answer in 3 s while waiting for CONNACK', error['message'])
+
+    def test_garbage(self):
+        error = self.first(self.against(lambda connection: connection.sendall(b'\xff' * 300)
+                                        or time.sleep(5)))
+        self.assertEqual(('ProtocolError', 6), (error['code'], error['count']))
+
+    def test_garbage_behind_connack(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0' + bytes(range(1, 200)))
+            time.sleep(5)
+        results = self.against(handle)
+        self.assertEqual(3, results['connected'])
+        self.assertIn(self.first(results)['code'], ('ProtocolError', 'ClosedByServer'))
+
+    def test_closes_at_once(self):
+        error = self.first(self.against(lambda connection: connection.close()))
+        self.assertIn(error['code'], ('Refused', 'ClosedByServer', 'Unreachable'))
+        self.assertEqual(6, error['count'])
+
+    def test_no_suback(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            time.sleep(10)
+        error = self.first(self.against(handle, ECHO))
+        self.assertEqual('SubscriptionFailed', error['code'])
+        self.assertIn('waiting for SUBACK; the server ignores the subscription', error['message'])
+
+    def test_refused_subscription(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            packet = connection.recv(1000)
+            connection.sendall(b'\x90\x03' + packet[2:4] + b'\x80')
+            time.sleep(5)
+        error = self.first(self.against(handle, ECHO))
+        self.assertEqual(('SubscriptionFailed', 'the server refused the subscription to t/0'),
+                         (error['code'], error['message']))
+
+    def test_no_acknowledgement(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            while packet := connection.recv(1000):
+                if packet[0] == 0xc0:
+                    connection.sendall(b'\xd0\0')
+        server = Server(self, handle)
+        self.template(OWN + MESSAGE, port=server.port)
+        self.write('job.yaml', local_job(devices=3, duration='1s', interval='100ms'))
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(20))
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertEqual((0, results['published']), (results['acknowledged'], results['lost']))
+        self.assertEqual('NotAcknowledged', self.first(results)['code'])
+
+
+class Machine(Fleet):
+    def test_what_the_system_does_not_allow(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=3000, iterations=1))
+        done = self.run_program('bash', '-c', 'ulimit -n 500; exec "$0" --check job.yaml',
+                                str(pathlib.Path(self.program())))
+        self.assertIn('3000 connections need 3200 descriptors, and the system allows 500; raise the '
+                      'limit with ulimit -Hn', done.stderr)
+
+    def test_sessions_beyond_the_limit(self):
+        """They are counted as this machine's fault; the others do their work."""
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=200, iterations=2, interval='200ms', hold='2s',
+                                         connect_rate='1000/s',
+                                         reconnect='{backoff: none, attempts: 1}'))
+        self.run_program('bash', '-c', 'ulimit -n 120; exec "$0" -q job.yaml --json summary.json',
+                         str(pathlib.Path(self.program())))
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertEqual('LocalLimit', results['errors'][0]['code'])
+        self.assertGreater(results['connected'], 50)
+        self.assertEqual(200, results['connected'] + results['errors'][0]['count'])
+        self.assertEqual(2 * results['connected'], results['acknowledged'])
+
+    @staticmethod
+    def program():
+        from support import IOTIFYD
+        return IOTIFYD
+
+    def test_no_will_after_a_stop(self):
+        """Ctrl-C finishes what is in flight and says goodbye, so that no will fires."""
+        self.template(OWN + MESSAGE, connection=', will: {topic: "t/will", payload: gone}')
+        self.write('job.yaml', local_job(devices=20, duration='60s', interval='20ms', loops=2))
+        subscriber = self.subscriber()
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
+        while len(subscriber.order) < 200:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(30))
+        subscriber.settle()
+        results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertNotIn(b'gone', subscriber.seen)
+        self.assertEqual((results['published'], results['published'], 0),
+                         (sum(subscriber.seen.values()), results['acknowledged'], results['lost']))
+
+    def test_saturated(self):
+        """A script that takes all the time there is: its own delay is what is measured."""
+        self.template(OWN + 'message: |\n  const end = Date.now() + 20;\n'
+                            '  while (Date.now() < end);\n  return "x";\n')
+        results = self.run_job(devices=10, duration='3s', interval='100ms', loops=1, status=99,
+                               thresholds='["publish.p99 < 1h", "lost == 0"]')
+        self.assertTrue(results['generator']['saturated'])
+        summary = json.loads((self.folder / 'summary.json').read_text())
+        self.assertEqual([False, True], [entry['ok'] for entry in summary['thresholds']])
