@@ -1,5 +1,7 @@
 /* From nothing to a session that is ready, and back: what libmosquitto leaves to find out. */
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,6 +170,16 @@ static void on_handshake(struct mqtt_session *session, int events)
     }
 }
 
+/* Was there a connection, over which something was sent, before it failed? */
+static bool was_connected(int descriptor)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_data_segs_out > 0;
+}
+
 static void on_tcp(struct mqtt_session *session)
 {
     int error = 0;
@@ -182,8 +194,8 @@ static void on_tcp(struct mqtt_session *session)
     /* The library's early handshake may have taken the error off the socket. */
     if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
         error = ECONNREFUSED;
-    if (error && session->identity && error == ECONNRESET) {
-        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_ended);
+    if (error && session->identity && (error == ECONNRESET || was_connected(descriptor))) {
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
         return;
     }
     if (error) {

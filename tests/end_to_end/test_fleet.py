@@ -501,9 +501,11 @@ class BadServers(Fleet):
         self.assertIn(self.first(results)['code'], ('ProtocolError', 'ClosedByServer'))
 
     def test_closes_at_once(self):
-        error = self.first(self.against(lambda connection: connection.close()))
-        self.assertIn(error['code'], ('Refused', 'ClosedByServer', 'Unreachable'))
-        self.assertEqual(6, error['count'])
+        results = self.against(lambda connection: connection.close())
+        # How far each came depends on who is faster.
+        self.assertLessEqual({error['code'] for error in results['errors']},
+                             {'Refused', 'ClosedByServer', 'Unreachable'})
+        self.assertEqual(6, sum(error['count'] for error in results['errors']))
 
     def test_no_suback(self):
         def handle(connection):
