@@ -264,8 +264,8 @@ void message_flush(struct engine *engine)
     for (size_t i = 0; i < engine->batch_count; i++) {
         struct device *device = engine->batch[i];
 
-        /* Its connection went, or it is to end: the message waits, or falls away. */
-        if (device->phase != RUNNING || device_has_sent_all(device)) {
+        /* Its connection goes, or it is to end: the message waits, or falls away. */
+        if (device->phase != RUNNING || device->dropped || device_has_sent_all(device)) {
             device->in_batch = false;
             continue;
         }
