@@ -287,7 +287,7 @@ def most():
     """As many sessions over mutual TLS as the system's descriptors allow, nothing lost."""
     clients = SESSIONS
     with Sink(True) as sink:
-        process = simulate(sink, True, clients, connect_rate=400, iterations=3, interval='60s',
+        process = simulate(sink, True, clients, connect_rate=400, iterations=3, interval='30s',
                            loops=2)
         peak, memory_peak = 0, 0
         while process.poll() is None:
