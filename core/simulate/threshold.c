@@ -134,8 +134,11 @@ static const char *unknown_metric(
                 arena_format(arena, "%s.%s", tally_times[i].name, tally_quantiles[j].name));
     for (size_t i = 0; i < sizeof(generator) / sizeof(generator[0]); i++)
         suggest_offer(&suggest, generator[i].name);
-    for (size_t i = 0; i < names->count; i++)
+    for (size_t i = 0; i < names->count; i++) {
         suggest_offer(&suggest, names->names[i]);
+        for (size_t j = 0; j < STATISTICS; j++)
+            suggest_offer(&suggest, arena_format(arena, "%s.%s", names->names[i], statistics[j]));
+    }
     return arena_format(arena, "unknown metric \"%s\"%s%s%s", name,
         suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
         suggest.best ? "\"?" : "");
