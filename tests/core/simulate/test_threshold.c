@@ -52,8 +52,8 @@ static void says_what_is_wrong(void **state)
     assert_null(threshold_check(&arena, "whatever < 5", &any));
     assert_string_equal(threshold_check(&arena, "publsh.p99 < 500ms", &names),
         "unknown metric \"publsh.p99\"; did you mean \"publish.p99\"?");
-    assert_string_equal(
-        threshold_check(&arena, "temprature.p99 < 5", &names), "unknown metric \"temprature.p99\"");
+    assert_string_equal(threshold_check(&arena, "temprature.mean < 5", &names),
+        "unknown metric \"temprature.mean\"; did you mean \"temperature.mean\"?");
     assert_string_equal(threshold_check(&arena, "failed = 0", &names),
         "\"failed = 0\" is no threshold; write METRIC < VALUE, for example publish.p99 < 500ms");
     assert_string_equal(threshold_check(&arena, "failed < many", &names),
