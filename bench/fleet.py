@@ -254,13 +254,15 @@ def schedule():
         most = sorted(int(row['published']) for row in rows)[-2]
         half = most // 2
         rows, summary, _ = finish(simulate(sink, False, 1000, interval=f'{1000 * 1000000 // half}us',
-                                           jitter=f'{1000 * 1000000 // half}us', duration='10s'))
-    print_row(f'schedule error p99 at {half}/s, half of the saturation', summary['lag_seconds']['p99'] * 1e3,
-              None, 'ms', '≤ 2 ms')
+                                           jitter=f'{1000 * 1000000 // half}us', duration='20s'))
+    # Without the seconds in which everybody connects.
+    errors = [float(row['lag_p99_seconds']) * 1e3 for row in rows[2:-1] if row['lag_p99_seconds']]
+    print_row(f'schedule error p99 at {half}/s, half of the saturation', statistics.median(errors),
+              None, 'ms', f'≤ 2 ms (the worst second: {max(errors):.2f})')
 
 
 def peers():
-    tools = (('MQTT.js', ['build/javascript/node_modules/.bin/node', 'bench/peers/mqttjs.mjs']),
+    tools = (('MQTT.js', ['build/peers/node_modules/.bin/node', 'bench/peers/mqttjs.mjs']),
              ('paho-python', ['build/venv/bin/python', 'bench/peers/paho.py']),
              ('Locust', ['build/locust/bin/python', 'bench/peers/locust.py']),
              ('mosquitto_pub, one session', ['bench/peers/mosquitto_pub.sh']))

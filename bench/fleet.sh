@@ -4,11 +4,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ulimit -n "$(ulimit -Hn)"
-# Locust brings much along, so it has a place of its own.
+# Clients of other languages have places of their own: they bring much along.
 if [ $# -lt 2 ] || [[ " ${*:2} " == *" peers "* ]]; then
     [ -x build/locust/bin/python ] || {
         python3 -m venv build/locust
-        build/locust/bin/pip install -q --disable-pip-version-check locust==2.47.0 paho-mqtt==2.2.0 || rm -rf build/locust
+        build/locust/bin/pip install -q --disable-pip-version-check locust==2.47.0 paho-mqtt==2.2.0 ||
+            rm -rf build/locust
+    }
+    [ -d build/peers/node_modules/mqtt ] || {
+        mkdir -p build/peers
+        npm --prefix build/peers install --silent --no-fund --no-audit mqtt@5.16.0 node@22 || true
     }
 fi
 exec python3 bench/fleet.py build/release "$@"

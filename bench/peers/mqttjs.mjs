@@ -1,12 +1,12 @@
 // MQTT.js doing the work of a load test: sessions that publish at QoS 1, in one process.
 //
-//     build/javascript/node_modules/.bin/node bench/peers/mqttjs.mjs PORT SESSIONS RATE SECONDS
+//     build/peers/node_modules/.bin/node bench/peers/mqttjs.mjs PORT SESSIONS RATE SECONDS
 //
 // CPU counts from the first message to the last acknowledgement, all sessions connected; memory
 // is what the process grew by from before the first session until then.
 import { createRequire } from 'node:module';
 
-const mqtt = createRequire(new URL('../../build/javascript/', import.meta.url))('mqtt');
+const mqtt = createRequire(new URL('../../build/peers/', import.meta.url))('mqtt');
 const [port, sessions, rate, seconds] = process.argv.slice(2).map(Number);
 const payload = Buffer.alloc(100, 'x');
 const total = Math.round(rate * seconds);

@@ -39,7 +39,7 @@ struct script_turn device_turn(const struct device *device)
 
 void device_wake_at(struct device *device, int64_t moment)
 {
-    device->engine->loop.base.timer_start(&device->timer, moment - engine_now(device->engine));
+    loop_timer_at(&device->timer, moment);
 }
 
 static void stop_timer(struct device *device)

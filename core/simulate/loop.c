@@ -131,16 +131,26 @@ static struct iotify_timer *timer_new(
 }
 
 /* What is due at once waits for the next turn, so that it leaves room for input and output. */
+static void start_soon(struct iotify_timer *timer)
+{
+    wheel_stop(&timer->loop->wheel, &timer->timer);
+    wheel_ring_append(&timer->loop->soon, &timer->timer);
+}
+
 static void timer_start(struct iotify_timer *timer, int64_t delay)
 {
-    struct loop *loop = timer->loop;
+    if (delay > 0)
+        wheel_start(&timer->loop->wheel, &timer->timer, clock_now() + delay);
+    else
+        start_soon(timer);
+}
 
-    if (delay > 0) {
-        wheel_start(&loop->wheel, &timer->timer, clock_now() + delay);
-        return;
-    }
-    wheel_stop(&loop->wheel, &timer->timer);
-    wheel_ring_append(&loop->soon, &timer->timer);
+void loop_timer_at(struct iotify_timer *timer, int64_t moment)
+{
+    if (moment > timer->loop->turned_at)
+        wheel_start(&timer->loop->wheel, &timer->timer, moment);
+    else
+        start_soon(timer);
 }
 
 static void timer_stop(struct iotify_timer *timer)
@@ -169,7 +179,8 @@ static void fire_all(struct wheel_link *ring)
 static void fire_timers(struct loop *loop)
 {
     wheel_ring_take(&loop->soon, &loop->due);
-    wheel_advance(&loop->wheel, clock_now(), &loop->due);
+    loop->turned_at = clock_now();
+    wheel_advance(&loop->wheel, loop->turned_at, &loop->due);
     fire_all(&loop->due);
     if (loop->settle)
         loop->settle(loop->argument);

@@ -32,6 +32,7 @@ struct loop {
     struct wheel_link due;     /* timers that fire just now */
     struct iotify_watch *gone; /* given back in this turn, when an event may still name them */
     int64_t slept;             /* nanoseconds */
+    int64_t turned_at;         /* when the timers of this turn were looked at */
     bool coarse;               /* the system cannot wait for less than a millisecond */
     bool stopped;
     void (*woken)(void *argument);
@@ -53,6 +54,8 @@ void loop_clear(struct loop *loop);
 /* Make a timer that the caller has the memory of; timer_start and timer_stop are for it too. */
 void loop_timer_init(
     struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument);
+/* timer_start for a moment of the loop's clock; one that has passed comes in the next turn. */
+void loop_timer_at(struct iotify_timer *timer, int64_t moment);
 /* Any thread. */
 void loop_wake(struct loop *loop);
 
