@@ -23,12 +23,19 @@ struct exporter {
 static enum MHD_Result answer(
     struct MHD_Connection *connection, unsigned status, const char *type, const char *text)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    size_t size = strlen(text);
+    char *copy = malloc(size + 1);
+    struct MHD_Response *response;
     enum MHD_Result result;
 
-    if (!response)
+    if (!copy)
         return MHD_NO;
+    memcpy(copy, text, size + 1);
+    response = MHD_create_response_from_buffer(size, copy, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(copy);
+        return MHD_NO;
+    }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     result = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
