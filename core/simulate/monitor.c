@@ -113,8 +113,10 @@ static void show(const struct monitor *monitor, const struct live *live)
         .done = counts[TALLY_FINISHED],
         .failed = counts[TALLY_FAILED]};
     struct iotify_buffer line;
-
     iotify_buffer_init(&line, sizeof(progress.detail) - 1);
+    if (plan->shape.ends > 0)
+        iotify_buffer_format(
+            &line, "%.0f of %.0f s  ", live->seconds, (double)plan->shape.ends / SECOND);
     live_line(live, &line);
     snprintf(progress.detail, sizeof(progress.detail), "%s", iotify_buffer_text(&line));
     iotify_buffer_clear(&line);
@@ -123,7 +125,8 @@ static void show(const struct monitor *monitor, const struct live *live)
         progress.total = plan->clients * plan->iterations;
         progress.done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
     } else if (plan->shape.ends > 0) {
-        progress.seconds_left = (double)plan->shape.ends / SECOND - live->seconds;
+        /* The time tells how far it is. */
+        progress.total = 0;
     }
     progress_show(&progress);
 }
