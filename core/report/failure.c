@@ -4,6 +4,17 @@
 
 #include "core/base/utf8.h"
 
+/* One line, whatever a script or a server put into it. */
+static const char *one_line(struct arena *arena, const char *text)
+{
+    char *copy = arena_string(arena, text);
+
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    return utf8_clean(copy);
+}
+
 bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *message,
     int64_t client, int64_t count)
 {
@@ -16,14 +27,14 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
     if (is_new) {
         failure = arena_alloc(arena, sizeof(*failure));
         failure->code = arena_string(arena, code);
-        failure->message = utf8_clean(arena_string(arena, message));
+        failure->message = one_line(arena, message);
         failure->first_client = client;
         *list = failure;
     }
     (*list)->count += count;
     if (client >= 0 && client < (*list)->first_client) {
         (*list)->first_client = client;
-        (*list)->message = utf8_clean(arena_string(arena, message));
+        (*list)->message = one_line(arena, message);
     }
     return is_new;
 }

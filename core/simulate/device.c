@@ -10,7 +10,6 @@
 
 /* How long what is in flight may take once nothing new begins. */
 #define DRAIN (30 * SECOND)
-#define DRAIN_STOPPED (5 * SECOND)
 /* A connection that lasted this long was a good one: failed attempts count anew behind it. */
 #define UPTIME_GOOD (10 * SECOND)
 
@@ -133,6 +132,13 @@ static bool has_connection(const struct device *device)
 }
 
 /* Disconnect; what follows says whether for good. */
+static void be_parked(struct device *device)
+{
+    device->phase = PARKED;
+    device->parking = false;
+    device->draining_at = 0;
+}
+
 static void leave(struct device *device)
 {
     bool connected = has_connection(device);
@@ -146,7 +152,7 @@ static void leave(struct device *device)
     if (connected)
         device->engine->operations->session_disconnect(device->session);
     else if (device->parking)
-        device->phase = PARKED;
+        be_parked(device);
     else
         be_done(device);
 }
@@ -163,8 +169,7 @@ bool device_has_sent_all(const struct device *device)
 static void settle(struct device *device)
 {
     const struct engine *engine = device->engine;
-
-    if (engine->plan->options->hold > 0 && !engine->stopped && !device->parking &&
+    if (engine->plan->options->hold > 0 && !engine->end_asked && !device->parking &&
         device->session) {
         device->phase = HOLDING;
         device_wake_at(device, engine_now(engine) + engine->plan->options->hold);
@@ -173,20 +178,29 @@ static void settle(struct device *device)
     }
 }
 
-void device_drained(struct device *device)
+/* Until when answers are waited for, connecting again in between or not. */
+static int64_t drain_end(const struct device *device)
 {
     const struct engine *engine = device->engine;
-    int64_t wait = engine->stopped ? DRAIN_STOPPED : DRAIN;
+    int64_t wait = engine->stopped ? DEVICE_HASTE : DRAIN;
 
-    if (device->ledger.open == 0 && device->ledger.unreceived == 0) {
-        settle(device);
-        return;
-    }
     /* Everything is acknowledged, and only has to come back. */
     if (device->ledger.open == 0 && engine->plan->options->verify_within < wait)
         wait = engine->plan->options->verify_within;
-    /* Connecting again in between does not make it longer. */
-    device_wake_at(device, device->draining_at + wait);
+    return device->draining_at + wait;
+}
+
+static bool waits_for_answers(const struct device *device)
+{
+    return device->ledger.open > 0 || device->ledger.unreceived > 0;
+}
+
+void device_drained(struct device *device)
+{
+    if (waits_for_answers(device))
+        device_wake_at(device, drain_end(device));
+    else
+        settle(device);
 }
 
 void device_drain(struct device *device)
@@ -331,15 +345,20 @@ static int64_t pause_before(struct device *device)
 static void has_left(struct device *device)
 {
     if (!device->parking) {
+        /* It may have meant to come back when it left. */
+        run_finish(device);
         be_done(device);
         return;
     }
-    device->phase = PARKED;
-    device->parking = false;
-    device->draining_at = 0;
+    be_parked(device);
     /* A stage may have asked for it again meanwhile. */
     if ((size_t)(device - device->engine->devices) < device->engine->joined)
         device_join(device);
+}
+
+static bool out_of_time(const struct device *device)
+{
+    return device->draining_at && engine_now(device->engine) >= drain_end(device);
 }
 
 void device_on_closed(void *user, enum iotify_close reason, const char *text)
@@ -347,8 +366,8 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     struct device *device = user;
     struct engine *engine = device->engine;
     bool needed =
-        !device_has_sent_all(device) || device->ledger.open > 0 || device->phase == HOLDING;
-
+        !device_has_sent_all(device) || waits_for_answers(device) || device->phase == HOLDING;
+    int64_t pause;
     if (device->phase == DONE || device->phase == PARKED)
         return;
     if (device->connected_at) {
@@ -362,16 +381,20 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     if (device->phase == LEAVING) {
         has_left(device);
         return;
-    }
-    device->attempts++;
-    if (engine->stopped || !needed || device->attempts >= engine->plan->options->attempts) {
+    } /* What was broken on purpose is no attempt that failed. */
+    if (!device->dropped)
+        device->attempts++;
+    if (!needed || device->attempts >= engine->plan->options->attempts || out_of_time(device)) {
         give_up(device, close_codes[reason], text);
         return;
     }
     if (!device->dropped)
         device_fail(device, close_codes[reason], text);
     device->phase = PAUSING;
-    device_wake_at(device, engine_now(engine) + pause_before(device));
+    pause = engine_now(engine) + pause_before(device);
+    if (device->draining_at && drain_end(device) < pause)
+        pause = drain_end(device);
+    device_wake_at(device, pause);
 }
 
 /* ------------------------------------------------------------------ what the engine asks for */
@@ -392,10 +415,15 @@ void device_init(struct device *device)
 void device_join(struct device *device)
 {
     if (device->phase == WAITING || device->phase == PARKED) {
+        device->rejoined = device->phase == PARKED;
         connect_device(device);
-    } else if (device->parking && device->phase == DRAINING) {
+    } else if (device->parking && device->phase != LEAVING) {
         device->parking = false;
         device->draining_at = 0;
+        device->rejoined = true;
+        if (device->phase != DRAINING)
+            return;
+        stop_timer(device);
         device->phase = RUNNING;
         message_begin(device);
     }
@@ -409,6 +437,8 @@ void device_park(struct device *device)
     device->parking = true;
     if (device->phase == RUNNING)
         device_drain(device);
+    else if (waits_for_answers(device))
+        device->draining_at = engine_now(device->engine);
     else
         leave(device);
 }
@@ -425,14 +455,24 @@ void device_end(struct device *device)
 {
     device->parking = false;
     switch (device->phase) {
-    case WAITING:
     case PAUSING:
-    case PARKED:
     case CONNECTING:
+        if (!waits_for_answers(device)) {
+            leave(device);
+            break;
+        }
+        /* It connects once more, to send again what was not acknowledged. */
+        if (!device->draining_at || device->engine->stopped)
+            device->draining_at = engine_now(device->engine);
+        if (device->phase == PAUSING)
+            device_wake_at(device, device->draining_at);
+        break;
+    case WAITING:
+    case PARKED:
         leave(device);
         break;
     case HOLDING:
-        if (device->engine->stopped)
+        if (device->engine->end_asked)
             leave(device);
         break;
     case RUNNING:
@@ -448,6 +488,13 @@ void device_end(struct device *device)
     }
 }
 
+void device_hurry(struct device *device)
+{
+    device->parking = false;
+    if (device->phase != LEAVING)
+        leave(device);
+}
+
 void device_timer(void *argument)
 {
     struct device *device = argument;
@@ -457,7 +504,10 @@ void device_timer(void *argument)
         message_due(device);
         break;
     case PAUSING:
-        connect_device(device);
+        if (out_of_time(device))
+            leave(device);
+        else
+            connect_device(device);
         break;
     case DRAINING:
     case HOLDING:

@@ -7,10 +7,14 @@
 
 #include <stdatomic.h>
 
+#include "core/base/clock.h"
 #include "core/simulate/engine.h"
 #include "core/simulate/ledger.h"
 #include "core/simulate/loop.h"
 #include "core/template/expansion.h"
+
+/* How long what is in flight may take after the user asked to stop. */
+#define DEVICE_HASTE (5 * SECOND)
 
 enum phase {
     WAITING, /* for its turn to connect */
@@ -43,7 +47,9 @@ struct device {
     bool was_connected, init_done;
     bool in_batch; /* waits for its script */
     bool parking;  /* leaves for now, not for good */
+    bool rejoined; /* was parked: its schedule begins anew */
     bool dropped;  /* its connection was broken on purpose */
+    bool flooding; /* has no interval, and as much in flight as it may */
 };
 
 /* What a script printed, until its iteration is captured. */
@@ -72,7 +78,7 @@ struct engine {
     size_t done;
     double join_tokens;
     int64_t join_at; /* when tokens were last counted */
-    struct iotify_timer *join_timer, *stage_timer, *end_timer, *report_timer;
+    struct iotify_timer *join_timer, *stage_timer, *end_timer, *report_timer, *haste_timer;
     size_t stage; /* the next to begin */
     int64_t began;
     bool ending;
@@ -126,6 +132,8 @@ void device_park(struct device *device);
 void device_drop(struct device *device);
 /* Begin nothing more. */
 void device_end(struct device *device);
+/* There is no more time: leave, whatever is in flight. */
+void device_hurry(struct device *device);
 /* The timer of the device. */
 void device_timer(void *device);
 /* Everything was sent: wait for answers, then leave. */

@@ -12,7 +12,7 @@
 #define JOIN_TICK (5 * MILLISECOND)
 /* As often as the main thread looks, so that its seconds are even. */
 #define REPORT_TICK (50 * MILLISECOND)
-#define BUSY_PERIOD SECOND
+#define BUSY_PERIOD (SECOND / 2)
 #define PAYLOAD_MAX (16 * 1024 * 1024)
 
 /* ------------------------------------------------------------------ who takes part */
@@ -161,12 +161,23 @@ static void end_all(void *argument)
         device_end(&engine->devices[i]);
 }
 
+static void on_haste(void *argument)
+{
+    struct engine *engine = argument;
+
+    for (size_t i = 0; i < engine->count; i++)
+        device_hurry(&engine->devices[i]);
+}
+
 static void on_woken(void *argument)
 {
     struct engine *engine = argument;
 
-    if (engine->end_asked)
-        end_all(engine);
+    if (!engine->end_asked)
+        return;
+    end_all(engine);
+    if (engine->stopped)
+        engine->loop.base.timer_start(engine->haste_timer, DEVICE_HASTE);
 }
 
 static void on_settle(void *argument)
@@ -255,6 +266,7 @@ static void make_timers(struct engine *engine)
     engine->stage_timer = loop->timer_new(loop, on_stage_timer, engine);
     engine->end_timer = loop->timer_new(loop, end_all, engine);
     engine->report_timer = loop->timer_new(loop, on_report_timer, engine);
+    engine->haste_timer = loop->timer_new(loop, on_haste, engine);
 }
 
 static void free_timers(struct engine *engine)
@@ -265,6 +277,7 @@ static void free_timers(struct engine *engine)
     loop->timer_free(engine->stage_timer);
     loop->timer_free(engine->end_timer);
     loop->timer_free(engine->report_timer);
+    loop->timer_free(engine->haste_timer);
 }
 
 static void run_loop(struct engine *engine)
@@ -283,7 +296,7 @@ static void run_loop(struct engine *engine)
     if (shape->ends > 0)
         loop->timer_start(engine->end_timer, shape->ends);
     if (engine->end_asked)
-        end_all(engine);
+        on_woken(engine);
     if (engine->done < engine->count)
         loop_run(&engine->loop);
     engine->worked = worked_until(engine, engine_now(engine));

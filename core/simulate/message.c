@@ -9,6 +9,8 @@
 
 /* Unacknowledged messages of one client, beyond which a further one fails. */
 #define IN_FLIGHT_MAX 20000
+/* Where there is no interval a client waits for answers beyond this. */
+#define FLOOD_MAX 100
 /* Clients with neighbouring numbers begin far apart, and all of them evenly. */
 #define GOLDEN 0.6180339887498949
 
@@ -17,14 +19,18 @@
 static void schedule(struct device *device, int64_t due)
 {
     const struct simulate_options *options = device->engine->plan->options;
+    int64_t moment = due;
 
     device->due = due;
-    device->intended = due;
     /* No stage has a further message for it. */
     if (due == INT64_MAX)
         return;
     if (options->jitter > 0)
-        device->intended += (int64_t)(random_next(&device->random) * (double)options->jitter);
+        moment += (int64_t)(random_next(&device->random) * (double)options->jitter);
+    /* However late the one before was meant to be, this one is not meant to be before it. */
+    if (moment < device->intended)
+        moment = device->intended;
+    device->intended = moment;
     device_wake_at(device, device->intended);
 }
 
@@ -33,7 +39,14 @@ static void schedule_after(struct device *device, int64_t moment, double message
     const struct engine *engine = device->engine;
     int64_t after = shape_after(&engine->plan->shape, moment - engine->began, messages);
 
-    schedule(device, after == INT64_MAX ? INT64_MAX : engine->began + after);
+    if (after == INT64_MAX)
+        schedule(device, INT64_MAX);
+    else if (after > moment - engine->began)
+        schedule(device, engine->began + after);
+    else if (device->ledger.open < FLOOD_MAX)
+        schedule(device, engine_now(engine));
+    else
+        device->flooding = true; /* until there is an answer */
 }
 
 static double first_part(const struct device *device)
@@ -48,12 +61,14 @@ void message_begin(struct device *device)
     const struct engine *engine = device->engine;
     const struct plan *plan = engine->plan;
     int64_t now = engine_now(engine);
+    bool first = !device->was_connected || device->rejoined;
 
-    if (device_has_sent_all(device))
+    device->rejoined = device->flooding = false;
+    if (device->parking || device_has_sent_all(device))
         device_drain(device);
-    else if (!device->was_connected && shape_shares(&plan->shape, now - engine->began))
+    else if (first && shape_shares(&plan->shape, now - engine->began))
         schedule_after(device, now, first_part(device));
-    else if (!device->was_connected)
+    else if (first)
         schedule(device, now);
     else if (plan->options->pacing == PACING_CLOSED && device->ledger.open == 0)
         schedule_after(device, now, 1);
@@ -129,6 +144,14 @@ static void publish(
 
 /* ------------------------------------------------------------------ what is captured */
 
+static void forget_lines(struct engine *engine)
+{
+    if (!engine->lines)
+        return;
+    engine->lines = NULL;
+    arena_clear(&engine->lines_arena);
+}
+
 static json_t *lines_json(const struct engine *engine, const struct device *device)
 {
     json_t *list = json_array();
@@ -177,7 +200,8 @@ void message_on_console(
     struct script_line *line;
 
     engine->services.console(engine->services.context, level, client, iteration, text);
-    if (!engine->plan->capture || !engine->plan->options->capture_logs)
+    if (!engine->plan->options->capture_logs ||
+        !capture_wants(engine->plan->capture, client, iteration))
         return;
     line = arena_alloc(&engine->lines_arena, sizeof(*line));
     *line = (struct script_line){
@@ -278,10 +302,7 @@ void message_flush(struct engine *engine)
     script_messages(engine->script, turns, count, &batch);
     count_script(engine, -1);
     engine->script_count = 0;
-    if (engine->lines) {
-        engine->lines = NULL;
-        arena_clear(&engine->lines_arena);
-    }
+    forget_lines(engine);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -289,11 +310,13 @@ void message_flush(struct engine *engine)
 static void after_answer(struct device *device)
 {
     struct engine *engine = device->engine;
-
     if (device->phase == DRAINING && device->ledger.open == 0)
         device_drained(device);
-    else if (device->phase == RUNNING && !device->in_batch && device->ledger.open == 0 &&
-             engine->plan->options->pacing == PACING_CLOSED)
+    else if (device->phase == RUNNING && device->flooding) {
+        device->flooding = false;
+        schedule(device, engine_now(engine));
+    } else if (device->phase == RUNNING && !device->in_batch && device->ledger.open == 0 &&
+               engine->plan->options->pacing == PACING_CLOSED)
         schedule_after(device, engine_now(engine), 1);
 }
 
@@ -355,15 +378,21 @@ static void verify(struct device *device, struct iotify_bytes payload)
 static void capture_response(
     const struct device *device, const char *topic, struct iotify_bytes payload)
 {
-    const struct engine *engine = device->engine;
+    struct engine *engine = device->engine;
     struct capture *into = engine->plan->capture;
+    json_t *object;
 
     if (!capture_wants(into, device->client, device->iteration))
         return;
-    capture_add(into, json_pack("{s:s, s:I, s:I, s:f, s:s, s:o}", "event", "response", "client",
-                          (json_int_t)device->client, "iteration", (json_int_t)device->iteration,
-                          "seconds", (double)(engine_now(engine) - engine->began) / SECOND, "topic",
-                          topic, "payload", capture_bytes(payload.data, payload.size)));
+    object = json_pack("{s:s, s:I, s:I, s:f, s:s}", "event", "response", "client",
+        (json_int_t)device->client, "iteration", (json_int_t)device->iteration, "seconds",
+        (double)(engine_now(engine) - engine->began) / SECOND, "topic", topic);
+    if (engine->plan->options->capture_payload)
+        json_object_set_new(object, "payload", capture_bytes(payload.data, payload.size));
+    if (engine->plan->options->capture_logs)
+        json_object_set_new(object, "logs", lines_json(engine, device));
+    capture_add(into, object);
+    forget_lines(engine);
 }
 
 void message_on_received(void *user, const char *topic, struct iotify_bytes payload)
@@ -375,12 +404,11 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
         .topic = topic,
         .payload = payload};
 
-    engine->tally->counts[TALLY_RECEIVED]++;
-    if (engine->plan->capture)
-        capture_response(device, topic, payload);
-    /* After finish() the script is done with. */
+    engine->tally->counts[TALLY_RECEIVED]++; /* After finish() the script is done with. */
     if (device->init_done && !script_invoke(engine->script, &invocation))
         device_fail_script(device, &invocation.error);
+    if (engine->plan->capture)
+        capture_response(device, topic, payload);
     if (device->ledger.verifies)
         verify(device, payload);
 }

@@ -100,12 +100,34 @@ struct slope {
     double interval; /* seconds; when there is no rate */
 };
 
+/* One client sends by the whole rate, and so does less than one: a part of the piece by itself. */
+static void clip(struct slope *slope)
+{
+    double until = fabs(slope->clients_slope) < 1e-9 ? slope->seconds
+                                                     : (1 - slope->clients) / slope->clients_slope;
+
+    if (slope->clients < 1 + 1e-6 && slope->clients_slope <= 1e-9) {
+        slope->clients = 1;
+        slope->clients_slope = 0;
+        return;
+    }
+    if (slope->clients < 1 - 1e-6) {
+        slope->clients = 1;
+        slope->clients_slope = 0;
+    } else if (slope->clients_slope > 0) {
+        return;
+    }
+    if (until > 0 && until < slope->seconds)
+        slope->seconds = until;
+}
+
 static struct slope slope_at(
     const struct shape *shape, const struct shape_piece *piece, int64_t moment)
 {
+    struct slope slope;
     double part = part_of(piece, moment), whole = (double)(piece->ends - piece->begins) / SECOND;
 
-    return (struct slope){
+    slope = (struct slope){
         .seconds = (double)(piece->ends - moment) / SECOND,
         .clients = between(piece->clients, piece->clients_end, part),
         .clients_slope = (piece->clients_end - piece->clients) / whole,
@@ -113,25 +135,26 @@ static struct slope slope_at(
         .rate_slope = (piece->rate_end - piece->rate) / whole,
         .interval = piece->rate_end > 0 ? 0 : (double)shape->interval / SECOND,
     };
+    clip(&slope);
+    return slope;
 }
 
 /* Each client's own messages within `seconds`. At least one client is there to send them. */
 static double messages_in(const struct slope *slope, double seconds)
 {
-    double clients = slope->clients < 1 ? 1 : slope->clients;
+    double clients = slope->clients;
 
     if (slope->interval > 0)
         return seconds / slope->interval;
     if (fabs(slope->clients_slope) < 1e-9)
         return (slope->rate * seconds + slope->rate_slope * seconds * seconds / 2) / clients;
-    return slope->rate / slope->clients_slope *
-           log(fmax(1 + slope->clients_slope * seconds / clients, 1e-12));
+    return slope->rate / slope->clients_slope * log1p(slope->clients_slope * seconds / clients);
 }
 
 /* The other way round: after how many seconds a client has had so many; within the piece. */
 static double seconds_for(const struct slope *slope, double messages)
 {
-    double clients = slope->clients < 1 ? 1 : slope->clients;
+    double clients = slope->clients;
 
     if (slope->interval > 0)
         return messages * slope->interval;
@@ -150,20 +173,20 @@ int64_t shape_after(const struct shape *shape, int64_t moment, double messages)
         return moment + (int64_t)((double)shape->interval * messages);
     for (size_t i = 0; i < shape->count; i++) {
         const struct shape_piece *piece = &shape->pieces[i];
-        struct slope slope;
-        double inside;
 
-        if (moment >= piece->ends)
-            continue;
-        slope = slope_at(shape, piece, moment);
-        /* Without an interval and a rate a client sends as fast as it can. */
-        if (slope.interval <= 0 && piece->rate_end <= 0)
-            return moment;
-        inside = messages_in(&slope, slope.seconds);
-        if (inside >= messages)
-            return moment + (int64_t)ceil(seconds_for(&slope, messages) * SECOND);
-        messages -= inside;
-        moment = piece->ends;
+        while (moment < piece->ends) {
+            struct slope slope = slope_at(shape, piece, moment);
+            double inside;
+
+            /* Without an interval and a rate a client sends as fast as it can. */
+            if (slope.interval <= 0 && piece->rate_end <= 0)
+                return moment;
+            inside = messages_in(&slope, slope.seconds);
+            if (inside >= messages)
+                return moment + (int64_t)ceil(seconds_for(&slope, messages) * SECOND);
+            messages -= inside;
+            moment += (int64_t)ceil(slope.seconds * SECOND) + (slope.seconds <= 0);
+        }
     }
     return INT64_MAX;
 }

@@ -116,6 +116,8 @@ static void check_stages(
     if (options->stages.count && options->duration)
         diagnostics_add(diagnostics, duration ? duration->place : step->place,
             "\"duration\" and \"stages\" exclude each other: the stages have durations");
+    if (list && list->kind == NODE_LIST && options->stages.count == 0)
+        diagnostics_add(diagnostics, list->place, "\"stages\" has no stage in it");
     for (size_t i = 0; i < options->stages.count; i++) {
         const struct stage *stage = options->stages.rows[i];
         struct place place = list && list->kind == NODE_LIST && i < list->count
@@ -177,6 +179,9 @@ void simulate_check(const struct job *job, const struct step *step,
         limits_check(step->name, client_count(job, step));
     }
     check_stages(job, step, diagnostics);
+    if (schema_given(step->node, "capture") && !options->capture_file)
+        diagnostics_add(diagnostics, schema_given(step->node, "capture")->place,
+            "\"capture\" needs the setting \"file\"");
     if (!options->template) {
         check_thresholds(step, &names, diagnostics);
         return;

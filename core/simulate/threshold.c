@@ -1,5 +1,6 @@
 #include "core/simulate/threshold.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,7 @@ static bool parse_limit(const char *text, struct threshold *threshold)
         return true;
     }
     threshold->limit = strtod(text, &end);
-    return *text && !*end;
+    return *text && !*end && isfinite(threshold->limit);
 }
 
 static const char *trim(struct arena *arena, const char *text, size_t length)

@@ -35,6 +35,9 @@ static bool on_time_limit(JSContextRef context, void *argument)
     if (script->turns->at > script->limit_at || script->turns->at < script->limit_at) {
         script->limit_at = script->turns->at;
         script->limit_count = 0;
+        /* Another call of the batch is at work: it is this one that may be stuck. */
+        if (script->facts.busy_since)
+            atomic_store(script->facts.busy_since, clock_now());
     }
     if (++script->limit_count < LIMIT_PIECES) {
         /* The engine does not begin the next piece by itself. */

@@ -121,8 +121,8 @@ static int64_t lap(struct mqtt_session *session, int64_t moment)
 
 /* After a call into the library: is the connection still there? */
 bool mqtt_alive(struct mqtt_session *session, int code)
-{
-    if (session->state == IDLE)
+{ /* The host may have begun a new attempt from inside the event that ended the last one. */
+    if (session->state == IDLE || session->state == RESOLVING)
         return false;
     if (mosquitto_socket(session->mosquitto) < 0) {
         closed_by_library(session, code);
@@ -306,8 +306,12 @@ void mqtt_connect_timer(void *argument)
 static void become_ready(struct mqtt_session *session)
 {
     session->state = READY;
-    session->times.session = lap(session, now(session));
+    session->times.session =
+        lap(session, now(session)); /* Beyond the limit the library had kept them back: they go for
+                                       the first time. */
     session->times.resent = mqtt_pending_count(&session->pending);
+    if (session->times.resent > MQTT_IN_FLIGHT_MAX)
+        session->times.resent = MQTT_IN_FLIGHT_MAX;
     if (session->identity)
         mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
     session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);

@@ -5,9 +5,6 @@
 
 #include "mqtt_operations.h"
 
-/* Unacknowledged messages under way to one server, as AWS IoT allows. */
-#define INFLIGHT_MAX 100
-
 /* ------------------------------------------------------------------ birth */
 
 static struct mqtt_tls *find_tls(
@@ -123,7 +120,7 @@ static enum iotify_result set_up(struct mqtt_session *session, struct iotify_cal
 
     mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V311);
     mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1);
-    mosquitto_max_inflight_messages_set(mosquitto, INFLIGHT_MAX);
+    mosquitto_max_inflight_messages_set(mosquitto, MQTT_IN_FLIGHT_MAX);
     mqtt_connect_callbacks(mosquitto);
     if (connection->username &&
         mosquitto_username_pw_set(mosquitto, connection->username, connection->password) != 0)

@@ -14,7 +14,8 @@
 #include "mqtt_tls.h"
 
 #define SECOND INT64_C(1000000000)
-
+/* Unacknowledged messages under way to one server, as AWS IoT allows. */
+#define MQTT_IN_FLIGHT_MAX 100
 struct mqtt_instance {
     char *alpn;
 };

@@ -1,7 +1,5 @@
-"""Fleets under load: shapes, the ledger against an independent subscriber, bad networks, live
+"""Fleets under load: the ledger against an independent subscriber, bad networks, bad servers, live
 numbers. All against a plain mosquitto."""
-import collections
-import csv
 import json
 import pathlib
 import signal
@@ -14,68 +12,10 @@ import urllib.request
 
 import paho.mqtt.client as paho
 
-from support import Case, free_port, local_job, wait_for_port
+from fleet import ECHO, Fleet, MESSAGE, OWN
+from support import free_port, local_job, wait_for_port
 
-MESSAGE = 'message: |\n  return JSON.stringify({c: client(), n: index()});\n'
-OWN = 'publish: {topic: "t/{{client()}}", qos: 1}\n'
-ECHO = OWN + 'subscribe: ["t/{{client()}}"]\n'
 PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
-
-
-class Subscriber:
-    """Counts every payload below t/, however often the broker goes away."""
-
-    def __init__(self, port):
-        self.seen = collections.Counter()
-        self.order = []
-        self.subscribed = threading.Event()
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id='subscriber')
-        self.client.reconnect_delay_set(0.05, 0.1)
-        self.client.on_connect = lambda client, *_: client.subscribe('t/#', 0)
-        self.client.on_disconnect = lambda *_: self.subscribed.clear()
-        self.client.on_subscribe = lambda *_: self.subscribed.set()
-        self.client.on_message = self.on_message
-        self.client.connect_async('127.0.0.1', port)
-        self.client.loop_start()
-
-    def on_message(self, client, data, message):
-        self.seen[message.payload] += 1
-        self.order.append(message.payload)
-
-    def settle(self):
-        """Until nothing more has come for a while."""
-        count = -1
-        while count != len(self.order):
-            count = len(self.order)
-            time.sleep(0.3)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-class Fleet(Case):
-    def setUp(self):
-        super().setUp()
-        self.port = self.start_broker()
-
-    def template(self, more, port=None, connection=''):
-        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {port or self.port}, tls: false, '
-                             f'client_id: "c{{{{client()}}}}", timeout: 3s{connection}}}\n' + more)
-
-    def subscriber(self):
-        subscriber = Subscriber(self.port)
-        self.addCleanup(subscriber.close)
-        self.assertTrue(subscriber.subscribed.wait(10))
-        return subscriber
-
-    def run_job(self, *arguments, status=0, **settings):
-        self.write('job.yaml', local_job(**settings))
-        return self.summary('job.yaml', *arguments, status=status)['simulate']
-
-    def series(self):
-        with open(self.folder / 's.csv') as file:
-            return list(csv.DictReader(file))
 
 
 class Counts(Fleet):
@@ -226,87 +166,6 @@ class Ledger(Fleet):
         self.assertEqual((20, 20, 0), tuple(results[name] for name in (
             'verified', 'duplicates', 'lost')))
         self.assertEqual(20, results['devices'][0]['duplicates'])
-
-
-class Shapes(Fleet):
-    def test_clients_ramp(self):
-        self.template(OWN + MESSAGE)
-        self.run_job('--series', 's.csv', devices=40, interval='100ms', connect_rate='1000/s',
-                     stages='[{name: up, duration: 2s, clients: 40}, {duration: 1500ms}, '
-                            '{duration: 2s, clients: 10}, {duration: 1500ms}]')
-        rows = self.series()
-        connected = [(float(row['seconds']), int(row['connected'])) for row in rows]
-        for second, count in connected:
-            if second < 1.5:
-                self.assertTrue(10 <= count <= 30, connected)
-            elif 2.5 < second < 3.4:
-                self.assertEqual(40, count, connected)
-            elif 5.7 < second < 6.8:
-                self.assertEqual(10, count, connected)
-
-    def test_who_left_comes_back(self):
-        self.template(OWN + 'init: |\n  state.runs = 0;\nmessage: |\n  state.runs++;\n'
-                            '  return JSON.stringify({c: client(), n: index(), r: state.runs});\n'
-                            'finish: |\n  metric.add("finished");\n')
-        subscriber = self.subscriber()
-        results = self.run_job(devices=5, interval='50ms', connect_rate='1000/s',
-                               stages='[{duration: 300ms, clients: 5}, {duration: 300ms, clients: 1},'
-                                      ' {duration: 300ms, clients: 5}, {duration: 500ms}]')
-        subscriber.settle()
-        self.assertEqual(0, results['lost'])
-        # Those that left have come again, their state with them, and finish() ran once for each.
-        self.assertGreaterEqual(results['reconnects'], 3)
-        self.assertEqual(5, results['metrics']['finished']['sum'])
-        for payload in subscriber.seen:
-            message = json.loads(payload)
-            self.assertEqual(message['n'] + 1, message['r'])
-
-    def test_rate(self):
-        self.template(OWN + MESSAGE)
-        results = self.run_job(devices=20, connect_rate='1000/s', loops=2,
-                               stages='[{duration: 2s, rate: 200/s}, {duration: 2s}]')
-        # A half of the plateau on the way up, and the plateau: 200 and 400.
-        self.assertTrue(560 <= results['published'] <= 620, results['published'])
-
-    def test_storm(self):
-        self.template(OWN + MESSAGE)
-        results = self.run_job(devices=100, interval='100ms', connect_rate='2000/s',
-                               reconnect='{backoff: fixed, cap: 200ms}',
-                               stages='[{duration: 100ms, clients: 100}, {duration: 1s}, '
-                                      '{name: outage, duration: 2s, storm: 30%}]')
-        self.assertEqual((100, 0, 0), tuple(results[name] for name in (
-            'connected', 'lost', 'failed')))
-        self.assertTrue(15 <= results['reconnects'] <= 45, results['reconnects'])
-        again = self.summary('job.yaml')['simulate']
-        self.assertEqual(results['reconnects'], again['reconnects'])
-
-    def test_a_seed_makes_all_the_same(self):
-        self.template(OWN + 'message: |\n'
-                            '  return [client(), index(), Math.random(), volatile({key: "a", min: 0, '
-                            'max: 9, delta: 1}), volatile({key: "b", min: 0, max: 1})].join();\n')
-        sent = []
-        for loops, seed in ((1, 7), (2, 7), (1, 8)):
-            subscriber = self.subscriber()
-            self.run_job(devices=7, iterations=10, interval='5ms', jitter='20ms', loops=loops,
-                         seed=seed)
-            subscriber.settle()
-            subscriber.close()
-            sent.append(sorted(subscriber.seen.elements()))
-        self.assertEqual(70, len(sent[0]))
-        self.assertEqual(sent[0], sent[1])
-        self.assertNotEqual(sent[0], sent[2])
-
-    def test_closed_pacing_and_no_interval(self):
-        self.template(OWN + MESSAGE)
-        results = self.run_job(devices=5, pacing='closed', interval='0s', iterations=200)
-        self.assertEqual((1000, 1000), (results['published'], results['acknowledged']))
-
-    def test_hold(self):
-        self.template(OWN + MESSAGE)
-        began = time.monotonic()
-        results = self.run_job(devices=2, iterations=1, hold='1500ms')
-        self.assertGreater(time.monotonic() - began, 1.5)
-        self.assertEqual(2, results['acknowledged'])
 
 
 class Live(Fleet):

@@ -99,6 +99,22 @@ static void a_rate_stays_when_clients_come(void **state)
     assert_true(llabs(at - begins - (int64_t)(SECOND * (exp(0.1) - 1))) < 2 * MILLISECOND);
 }
 
+/* The last one does not owe what everybody together would have sent. */
+static void a_rate_among_fewer_and_fewer(void **state)
+{
+    static const struct stage stages[] = {{"up", 2 * SECOND, -1, 200, 0},
+        {"away", 2 * SECOND, 0, 0, 0}, {"nobody", SECOND, -1, 0, 0},
+        {"back", 2 * SECOND, 50, 0, 0}};
+    /* From 50 to 1 over 1.96 s: 200/25 ln 50; then alone, by the whole rate. */
+    double expected = 200 / 25.0 * log(50) + 200 * 0.04;
+
+    (void)state;
+    make(stages, 4, SECOND, 50);
+    assert_in_range(count_messages(2 * SECOND, 4 * SECOND), (int)expected - 2, (int)expected + 2);
+    assert_in_range(count_messages(4 * SECOND, 5 * SECOND), 198, 201);
+    assert_in_range(count_messages(5 * SECOND, 7 * SECOND), (int)expected - 2, (int)expected + 2);
+}
+
 static void as_fast_as_it_goes(void **state)
 {
     (void)state;
@@ -111,7 +127,8 @@ static void as_fast_as_it_goes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(without_stages), CASE(clients_ramp_and_hold),
-        CASE(a_rate_is_shared), CASE(a_rate_stays_when_clients_come), CASE(as_fast_as_it_goes)};
+        CASE(a_rate_is_shared), CASE(a_rate_stays_when_clients_come),
+        CASE(a_rate_among_fewer_and_fewer), CASE(as_fast_as_it_goes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,69 @@
+"""What the tests of fleets share: a plain broker, and a subscriber that counts for itself."""
+import collections
+import csv
+import threading
+import time
+
+import paho.mqtt.client as paho
+
+from support import Case, local_job
+
+MESSAGE = 'message: |\n  return JSON.stringify({c: client(), n: index()});\n'
+OWN = 'publish: {topic: "t/{{client()}}", qos: 1}\n'
+ECHO = OWN + 'subscribe: ["t/{{client()}}"]\n'
+
+
+class Subscriber:
+    """Counts every payload below t/, however often the broker goes away."""
+
+    def __init__(self, port):
+        self.seen = collections.Counter()
+        self.order = []
+        self.subscribed = threading.Event()
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id='subscriber')
+        self.client.reconnect_delay_set(0.05, 0.1)
+        self.client.on_connect = lambda client, *_: client.subscribe('t/#', 0)
+        self.client.on_disconnect = lambda *_: self.subscribed.clear()
+        self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.on_message = self.on_message
+        self.client.connect_async('127.0.0.1', port)
+        self.client.loop_start()
+
+    def on_message(self, client, data, message):
+        self.seen[message.payload] += 1
+        self.order.append(message.payload)
+
+    def settle(self):
+        """Until nothing more has come for a while."""
+        count = -1
+        while count != len(self.order):
+            count = len(self.order)
+            time.sleep(0.3)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Fleet(Case):
+    def setUp(self):
+        super().setUp()
+        self.port = self.start_broker()
+
+    def template(self, more, port=None, connection=''):
+        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {port or self.port}, tls: false, '
+                             f'client_id: "c{{{{client()}}}}", timeout: 3s{connection}}}\n' + more)
+
+    def subscriber(self):
+        subscriber = Subscriber(self.port)
+        self.addCleanup(subscriber.close)
+        self.assertTrue(subscriber.subscribed.wait(10))
+        return subscriber
+
+    def run_job(self, *arguments, status=0, **settings):
+        self.write('job.yaml', local_job(**settings))
+        return self.summary('job.yaml', *arguments, status=status)['simulate']
+
+    def series(self):
+        with open(self.folder / 's.csv') as file:
+            return list(csv.DictReader(file))
