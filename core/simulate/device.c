@@ -51,16 +51,19 @@ static void stop_timer(struct device *device)
 void device_fail(struct device *device, const char *code, const char *text)
 {
     struct engine *engine = device->engine;
-    const struct failure *known = engine->failures;
     struct tally *tally = engine->tally;
+    struct told *told = engine->plan->told;
     char where[160];
+    bool first;
 
-    failure_add(&tally->arena, &tally->failures, code, text, device->client, 1);
-    while (known && strcmp(known->code, code) != 0)
-        known = known->next;
-    if (known)
+    /* Only what is new since the last tally can be new to the log. */
+    if (!failure_add(&tally->arena, &tally->failures, code, text, device->client, 1))
         return;
-    failure_add(&engine->arena, &engine->failures, code, "", device->client, 1);
+    pthread_mutex_lock(&told->lock);
+    first = failure_add(&told->arena, &told->failures, code, "", device->client, 1);
+    pthread_mutex_unlock(&told->lock);
+    if (!first)
+        return;
     snprintf(where, sizeof(where), "%s[%lld]", engine->plan->where, (long long)device->client);
     log_write(IOTIFY_WARNING, where, "%s (further ones of this kind are counted)", text);
 }

@@ -89,9 +89,7 @@ struct engine {
     struct script_line *lines;
     struct arena lines_arena;
     struct script_services services; /* the run's */
-    struct arena arena;
-    struct failure *failures; /* kinds that were told of in the log */
-    /* Results: one tally is filled while another may be taken away. */
+    struct arena arena; /* Results: one tally is filled while another may be taken away. */
     struct tally *tally;
     struct tally tallies[2];
     pthread_mutex_t lock;

@@ -10,6 +10,13 @@
 #include "core/simulate/shape.h"
 #include "core/template/template.h"
 
+/* The kinds of failures that the log told of; shared by the loops. */
+struct told {
+    pthread_mutex_t lock;
+    struct arena arena;
+    struct failure *failures;
+};
+
 struct plan {
     struct run *run;
     const struct template_file *template;
@@ -19,8 +26,9 @@ struct plan {
     int64_t first, clients;
     int64_t iterations; /* 0: no limit */
     struct shape shape;
-    double publish_rate;      /* that the endpoint takes on one connection; 0: not known */
-    struct capture *capture;  /* NULL: nothing is captured */
+    double publish_rate;     /* that the endpoint takes on one connection; 0: not known */
+    struct capture *capture; /* NULL: nothing is captured */
+    struct told *told;
     const char *where;        /* for the log */
     pthread_barrier_t *ready; /* passed when every client's init is done */
 };

@@ -420,12 +420,15 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     struct simulate_summary *results = summary_begin_simulate(run->summary, result);
     struct template_file *template = memory_new(1, sizeof(*template));
     struct plan *plan = memory_new(1, sizeof(*plan));
+    struct told *told = memory_new(1, sizeof(*told));
     struct run_context context;
     struct arena arena = {0};
     struct call call;
     bool good;
 
     make_plan(run, step, plan);
+    pthread_mutex_init(&told->lock, NULL);
+    plan->told = told;
     run_call(run, &call, &context, run->job->connector, plan->where, NULL);
     good = load(run, step, plan, template, &arena, &call) && check_names(step, template, &call) &&
            open_capture(plan, &call);
@@ -452,6 +455,9 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         template->transport->plugin->transport.close(plan->transport);
     template_clear(template);
     free(template);
+    pthread_mutex_destroy(&told->lock);
+    arena_clear(&told->arena);
+    free(told);
     free(plan);
     arena_clear(&arena);
     call_clear(&call);

@@ -29,8 +29,9 @@ static int identity_index = -1, owner_index = -1;
 static const char *openssl_words(void)
 {
     unsigned long error = ERR_peek_last_error();
-    const char *words = error ? ERR_reason_error_string(error) : NULL;
-
+    const char *words = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+                        : error                 ? ERR_reason_error_string(error)
+                                                : NULL;
     return words ? words : "unknown";
 }
 
