@@ -134,7 +134,6 @@ static bool has_connection(const struct device *device)
                                   device->phase == DRAINING || device->phase == HOLDING);
 }
 
-/* Disconnect; what follows says whether for good. */
 static void be_parked(struct device *device)
 {
     device->phase = PARKED;
@@ -142,6 +141,7 @@ static void be_parked(struct device *device)
     device->draining_at = 0;
 }
 
+/* Disconnect; what follows says whether for good. */
 static void leave(struct device *device)
 {
     bool connected = has_connection(device);
@@ -172,6 +172,7 @@ bool device_has_sent_all(const struct device *device)
 static void settle(struct device *device)
 {
     const struct engine *engine = device->engine;
+
     if (engine->plan->options->hold > 0 && !engine->end_asked && !device->parking &&
         device->session) {
         device->phase = HOLDING;

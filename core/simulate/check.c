@@ -1,0 +1,203 @@
+/* What can be known of a simulate step without running it. */
+#include "core/simulate/check.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/simulate/limits.h"
+#include "core/simulate/simulate.h"
+#include "core/simulate/threshold.h"
+
+/* A path as the user would write it: without the job file's folder. */
+const char *check_shown(const struct job *job, const char *path)
+{
+    size_t length = strlen(job->directory);
+
+    return strncmp(path, job->directory, length) == 0 && path[length] == '/' ? path + length + 1
+                                                                             : path;
+}
+
+/* The same file, however it is written? Folders that are there count by what they are. */
+static bool same_file(const char *a, const char *b)
+{
+    char folders[2][PATH_MAX], copies[2][PATH_MAX];
+    const char *paths[] = {a, b}, *names[2];
+
+    if (strcmp(a, b) == 0)
+        return true;
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+
+        names[i] = slash ? slash + 1 : paths[i];
+        snprintf(copies[i], sizeof(copies[i]), "%.*s", slash ? (int)(slash - paths[i]) + 1 : 1,
+            slash ? paths[i] : ".");
+        if (!realpath(copies[i], folders[i]))
+            return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && strcmp(folders[0], folders[1]) == 0;
+}
+
+/* Does a step that runs before `until` write the file? */
+static bool is_written(
+    const struct pipeline *const *run, size_t count, const struct step *until, const char *path)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < run[i]->count; j++) {
+            const struct step *step = &run[i]->steps[j];
+
+            if (step == until)
+                return false;
+
+            for (size_t k = 0; k < step->settings->count; k++) {
+                struct iotify_setting setting = schema_setting(step->settings, k);
+                const char *value;
+
+                if (!(setting.flags & IOTIFY_WRITES))
+                    continue;
+                value = *(const char *const *)(const void *)((const char *)step->options +
+                                                             setting.offset);
+                if (value && same_file(value, path))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_thresholds(
+    const struct step *step, const struct metric_names *names, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *list = schema_given(step->node, "thresholds");
+
+    for (size_t i = 0; i < options->thresholds.count; i++) {
+        const struct threshold_options *threshold = options->thresholds.rows[i];
+        struct arena arena = {0};
+        const char *wrong =
+            threshold->expression ? threshold_check(&arena, threshold->expression, names) : NULL;
+
+        if (wrong)
+            diagnostics_add(diagnostics,
+                list && list->kind == NODE_LIST && i < list->count ? list->items[i]->place
+                                                                   : step->place,
+                "%s", wrong);
+        arena_clear(&arena);
+    }
+}
+
+/* How many clients take part. */
+int64_t check_clients_of(const struct job *job, const struct step *step)
+{
+    const struct simulate_options *options = step->options;
+    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+
+    return options->clients ? options->clients : job->options->first + job->options->count - first;
+}
+
+static void check_stages(
+    const struct job *job, const struct step *step, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *list = schema_given(step->node, "stages");
+    const struct node *duration = schema_given(step->node, "duration");
+
+    if (options->stages.count && options->duration)
+        diagnostics_add(diagnostics, duration ? duration->place : step->place,
+            "\"duration\" and \"stages\" exclude each other: the stages have durations");
+    if (list && list->kind == NODE_LIST && options->stages.count == 0)
+        diagnostics_add(diagnostics, list->place, "\"stages\" has no stage in it");
+    for (size_t i = 0; i < options->stages.count; i++) {
+        const struct stage *stage = options->stages.rows[i];
+        struct place place = list && list->kind == NODE_LIST && i < list->count
+                                 ? list->items[i]->place
+                                 : step->place;
+
+        if (stage->clients >= 0 && stage->rate > 0)
+            diagnostics_add(
+                diagnostics, place, "a stage changes \"clients\" or \"rate\", not both at once");
+        if (job->valid && stage->clients > check_clients_of(job, step))
+            diagnostics_add(diagnostics, place, "the stage wants %lld clients, and %lld take part",
+                (long long)stage->clients, (long long)check_clients_of(job, step));
+    }
+}
+
+static void check_clients(
+    const struct job *job, const struct step *step, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *given = schema_given(step->node, "clients");
+    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+    int64_t end = job->options->first + job->options->count;
+
+    if (!given)
+        given = schema_given(step->node, "first");
+    if (first < job->options->first || first >= end || first + options->clients > end)
+        diagnostics_add(diagnostics, given ? given->place : step->place,
+            "the job has the clients %lld to %lld; \"first\" and \"clients\" go beyond them",
+            (long long)job->options->first, (long long)end - 1);
+}
+
+static void check_verify(
+    const struct step *step, const struct template_file *template, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *given = schema_given(step->node, "verify");
+
+    if (options->verify == VERIFY_END_TO_END && template->transport &&
+        template->subscription_count == 0)
+        diagnostics_add(diagnostics, given ? given->place : step->place,
+            "\"verify: end_to_end\" needs subscriptions by which messages come back to their "
+            "client; the template %s has none",
+            template->file);
+}
+
+void simulate_check(const struct job *job, const struct step *step,
+    const struct pipeline *const *run, size_t run_count, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    const struct node *given = schema_given(step->node, "template");
+    const struct node *given_transport = schema_given(step->node, "transport");
+    const char *name;
+    struct template_file template = {0};
+    /* A template that a step writes measures nothing by itself. */
+    struct metric_names names = {0};
+
+    if (job->valid) {
+        check_clients(job, step, diagnostics);
+        limits_check(step->name, check_clients_of(job, step));
+    }
+    check_stages(job, step, diagnostics);
+    if (schema_given(step->node, "capture") && !options->capture_file)
+        diagnostics_add(diagnostics, schema_given(step->node, "capture")->place,
+            "\"capture\" needs the setting \"file\"");
+    if (!options->template) {
+        check_thresholds(step, &names, diagnostics);
+        return;
+    }
+    name = arena_string(&diagnostics->arena, check_shown(job, options->template));
+    if (access(options->template, F_OK) == 0) {
+        if (template_load(
+                &template, job, options->template, name, options->transport, diagnostics)) {
+            metric_names_read(&names, &template.arena, &template);
+            check_thresholds(step, &names, diagnostics);
+            check_verify(step, &template, diagnostics);
+        }
+        template_clear(&template);
+        return;
+    }
+    check_thresholds(step, &names, diagnostics);
+    if (options->transport)
+        template_check_transport(job, options->transport,
+            given_transport ? given_transport->place : step->place, diagnostics);
+    /* Where a step could not be made out, it may have been the one. */
+    for (size_t i = 0; i < run_count; i++)
+        if (!run[i]->valid)
+            return;
+    if (!is_written(run, run_count, step, options->template))
+        diagnostics_add(diagnostics, given && given->place.line ? given->place : step->place,
+            "the template %s does not exist, and no step before this one writes it; run deploy "
+            "first",
+            name);
+}
