@@ -310,6 +310,7 @@ void message_flush(struct engine *engine)
 static void after_answer(struct device *device)
 {
     struct engine *engine = device->engine;
+
     if (device->phase == DRAINING && device->ledger.open == 0)
         device_drained(device);
     else if (device->phase == RUNNING && device->flooding) {
