@@ -50,7 +50,7 @@ static void each_refusal_has_its_own_words(void **state)
 {
     static const struct {
         const char *name, *words;
-    } cases[] = {{"magic", "wrong magic number"}, {"abi", "it was built for plugin ABI 2.2"},
+    } cases[] = {{"magic", "wrong magic number"}, {"abi", "it was built for plugin ABI 2."},
         {"short", "its descriptor is too short"}, {"kind", "it is of a kind (9)"},
         {"name", "it calls itself \"another\""}, {"operation", "it lacks an operation"},
         {"settings", "its table of settings is damaged"},
