@@ -96,6 +96,24 @@ int64_t check_clients_of(const struct job *job, const struct step *step)
     return options->clients ? options->clients : job->options->first + job->options->count - first;
 }
 
+/* The most clients that are connected at a time. */
+static int64_t most_at_once(const struct job *job, const struct step *step)
+{
+    const struct simulate_options *options = step->options;
+    int64_t all = check_clients_of(job, step), most = 0;
+
+    for (size_t i = 0; i < options->stages.count; i++) {
+        const struct stage *stage = options->stages.rows[i];
+
+        /* A first stage that says nothing of clients has all. */
+        if (stage->clients < 0 && i == 0)
+            return all;
+        if (stage->clients > most)
+            most = stage->clients;
+    }
+    return options->stages.count ? most : all;
+}
+
 static void check_stages(
     const struct job *job, const struct step *step, struct diagnostics *diagnostics)
 {
@@ -164,10 +182,8 @@ void simulate_check(const struct job *job, const struct step *step,
     /* A template that a step writes measures nothing by itself. */
     struct metric_names names = {0};
 
-    if (job->valid) {
+    if (job->valid)
         check_clients(job, step, diagnostics);
-        limits_check(step->name, check_clients_of(job, step));
-    }
     check_stages(job, step, diagnostics);
     if (schema_given(step->node, "capture") && !options->capture_file)
         diagnostics_add(diagnostics, schema_given(step->node, "capture")->place,
@@ -183,10 +199,14 @@ void simulate_check(const struct job *job, const struct step *step,
             metric_names_read(&names, &template.arena, &template);
             check_thresholds(step, &names, diagnostics);
             check_verify(step, &template, diagnostics);
+            if (job->valid && template.transport)
+                limits_check(step->name, most_at_once(job, step));
         }
         template_clear(&template);
         return;
     }
+    if (job->valid)
+        limits_check(step->name, most_at_once(job, step));
     check_thresholds(step, &names, diagnostics);
     if (options->transport)
         template_check_transport(job, options->transport,
