@@ -372,6 +372,7 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     bool needed =
         !device_has_sent_all(device) || waits_for_answers(device) || device->phase == HOLDING;
     int64_t pause;
+
     if (device->phase == DONE || device->phase == PARKED)
         return;
     if (device->connected_at) {
@@ -385,7 +386,8 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     if (device->phase == LEAVING) {
         has_left(device);
         return;
-    } /* What was broken on purpose is no attempt that failed. */
+    }
+    /* What was broken on purpose is no attempt that failed. */
     if (!device->dropped)
         device->attempts++;
     if (!needed || device->attempts >= engine->plan->options->attempts || out_of_time(device)) {

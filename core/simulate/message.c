@@ -405,7 +405,8 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
         .topic = topic,
         .payload = payload};
 
-    engine->tally->counts[TALLY_RECEIVED]++; /* After finish() the script is done with. */
+    engine->tally->counts[TALLY_RECEIVED]++;
+    /* After finish() the script is done with. */
     if (device->init_done && !script_invoke(engine->script, &invocation))
         device_fail_script(device, &invocation.error);
     if (engine->plan->capture)

@@ -64,15 +64,13 @@ static bool watch(struct run *run, const struct plan *plan, struct engine *const
     size_t count, struct simulate_summary *results)
 {
     struct monitor monitor;
-    bool good;
 
     monitor_init(&monitor, plan, engines, count, run->outputs, results);
     if (!monitor_watch(&monitor)) {
         run->abandoned = true;
         return false;
     }
-    good = monitor_finish(&monitor);
-    return good;
+    return monitor_finish(&monitor);
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */

@@ -37,7 +37,7 @@ static void closed(struct mqtt_session *session, enum iotify_close reason, const
 
     if (session->state == IDLE)
         return;
-    /* The texts of the handshake go with the next one. */
+    /* What it resumed may be why. */
     if (reason == IOTIFY_CLOSED_TLS && session->identity)
         mqtt_identity_forget_session(session->identity);
     session->state = IDLE;
@@ -97,10 +97,10 @@ void mqtt_rearm(struct mqtt_session *session)
 
     if (!session->watch)
         return;
+    /* During the handshake libmosquitto always wants to write and has nothing to. */
     if (!mosquitto_want_write(session->mosquitto))
         session->pending.unwritten = 0;
-    /* During the handshake libmosquitto always wants to write and has nothing to. */
-    if (session->state > TLS && mosquitto_want_write(session->mosquitto))
+    else if (session->state > TLS)
         events |= IOTIFY_WRITABLE;
     session->engine->loop->rewatch(session->watch, events);
 }
@@ -121,7 +121,8 @@ static int64_t lap(struct mqtt_session *session, int64_t moment)
 
 /* After a call into the library: is the connection still there? */
 bool mqtt_alive(struct mqtt_session *session, int code)
-{ /* The host may have begun a new attempt from inside the event that ended the last one. */
+{
+    /* The host may have begun a new attempt from inside the event that ended the last one. */
     if (session->state == IDLE || session->state == RESOLVING)
         return false;
     if (mosquitto_socket(session->mosquitto) < 0) {
@@ -306,9 +307,8 @@ void mqtt_connect_timer(void *argument)
 static void become_ready(struct mqtt_session *session)
 {
     session->state = READY;
-    session->times.session =
-        lap(session, now(session)); /* Beyond the limit the library had kept them back: they go for
-                                       the first time. */
+    session->times.session = lap(session, now(session));
+    /* Beyond the limit the library had kept them back: they go for the first time. */
     session->times.resent = mqtt_pending_count(&session->pending);
     if (session->times.resent > MQTT_IN_FLIGHT_MAX)
         session->times.resent = MQTT_IN_FLIGHT_MAX;
