@@ -16,10 +16,12 @@
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/cli/commands.h"
+#include "core/job/value.h"
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
 #include "core/simulate/monitor.h"
+#include "core/simulate/preview.h"
 #include "core/simulate/simulate.h"
 
 const struct core_step core_steps[] = {
@@ -66,27 +68,32 @@ int load_job(const char *file, const struct options *options, struct registry *r
 struct selection {
     const struct pipeline **pipelines;
     size_t count;
+    int64_t solo; /* a client; -1: all of them */
 };
 
 static bool select_pipelines(
     const struct job *job, const struct options *options, struct selection *selection)
 {
-    bool named = options->word_count > 1;
-    size_t count = named ? options->word_count - 1 : job->run_count;
+    /* Whoever looks at one client, or at messages, has no need of the other pipelines. */
+    static const char *const simulate[] = {"", "simulate"};
+    bool looks = options->word_count == 1 && (options->solo || options->preview);
+    const char *const *words = looks ? simulate : options->words;
+    bool named = looks || options->word_count > 1;
+    size_t count = looks ? 1 : named ? options->word_count - 1 : job->run_count;
 
     selection->pipelines = memory_new(count, sizeof(struct pipeline *));
     selection->count = 0;
     for (size_t i = 0; i < count; i++) {
         const struct pipeline *pipeline =
-            named ? job_pipeline(job, options->words[i + 1]) : job->run[i];
+            named ? job_pipeline(job, words[i + 1]) : job->run[i];
         struct suggest suggest;
 
         if (!pipeline) {
-            suggest_init(&suggest, options->words[i + 1]);
+            suggest_init(&suggest, words[i + 1]);
             for (size_t j = 0; j < job->pipeline_count; j++)
                 suggest_offer(&suggest, job->pipelines[j].name);
             fprintf(stderr, "iotifyd: the job has no pipeline \"%s\"%s%s%s\n",
-                options->words[i + 1], suggest.best ? "; did you mean \"" : "",
+                words[i + 1], suggest.best ? "; did you mean \"" : "",
                 suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
             return false;
         }
@@ -95,6 +102,23 @@ static bool select_pipelines(
         selection->pipelines[selection->count++] = pipeline;
     }
     return true;
+}
+
+/* The client of --solo, by which --preview goes too. False after a message. */
+static bool take_solo(
+    const struct job *job, const struct options *options, struct selection *selection)
+{
+    int64_t first = job->options->first, end = first + job->options->count;
+
+    selection->solo = -1;
+    if (!options->solo)
+        return true;
+    if (value_parse_integer(options->solo, &selection->solo) && selection->solo >= first &&
+        selection->solo < end)
+        return true;
+    fprintf(stderr, "iotifyd: --solo takes a client of the job, %lld to %lld, not %s\n",
+        (long long)first, (long long)end - 1, options->solo);
+    return false;
 }
 
 /* The {{expressions}} of steps, compiled once so that a mistake shows before anything starts. */
@@ -298,7 +322,7 @@ static int run_job(
         close_outputs(&outputs);
         return status;
     }
-    progress_setup(options->quiet, !options->no_color);
+    progress_setup(options->quiet || options->solo, !options->no_color);
     summary_init(&summary, job->options->name);
     call_init(&call, job->options->name);
     good =
@@ -307,6 +331,7 @@ static int run_job(
         run.core_step = run_core_step;
         run.outputs = &outputs;
         run.prune = options->prune;
+        run.solo = selection->solo;
         status = look_ahead(options, &run, selection, &over);
         if (!over)
             good = run_pipelines(&run, selection);
@@ -328,8 +353,29 @@ static int run_job(
     return status;
 }
 
-static int use_job(
-    const struct options *options, const struct job *job, const struct selection *selection)
+/* Messages of each template that the selected pipelines simulate. */
+static int preview(
+    const struct job *job, struct registry *registry, const struct selection *selection)
+{
+    int64_t client = selection->solo >= 0 ? selection->solo : job->options->first;
+    bool good = true, any = false;
+
+    for (size_t i = 0; i < selection->count; i++)
+        for (size_t j = 0; j < selection->pipelines[i]->count; j++) {
+            const struct step *step = &selection->pipelines[i]->steps[j];
+
+            if (!step->core)
+                continue;
+            any = true;
+            good = preview_run(job, registry, step, client) && good;
+        }
+    if (!any)
+        fprintf(stderr, "iotifyd: --preview: no step of these pipelines runs a template\n");
+    return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+static int use_job(const struct options *options, const struct job *job,
+    struct registry *registry, const struct selection *selection)
 {
     struct iotify_buffer text;
 
@@ -344,17 +390,19 @@ static int use_job(
         printf("%s: good\n", job->file);
         return EXIT_DONE;
     }
+    if (options->preview)
+        return preview(job, registry, selection);
     return run_job(options, job, selection);
 }
 
 /* All problems at once, whatever finds them; then what was asked for. */
 static int check_and_use(const struct options *options, const struct job *job,
-    struct selection *selection, struct diagnostics *diagnostics)
+    struct registry *registry, struct selection *selection, struct diagnostics *diagnostics)
 {
     int status;
 
     if (job->options && job->pipeline_count) {
-        if (!select_pipelines(job, options, selection))
+        if (!select_pipelines(job, options, selection) || !take_solo(job, options, selection))
             return tell_problems(job, diagnostics) == EXIT_STEP_FAILED ? EXIT_STEP_FAILED
                                                                        : EXIT_USAGE;
         /* A job may be looked at before the template is there. */
@@ -362,7 +410,7 @@ static int check_and_use(const struct options *options, const struct job *job,
             check_steps(job, selection, diagnostics);
     }
     status = tell_problems(job, diagnostics);
-    return status == EXIT_DONE ? use_job(options, job, selection) : status;
+    return status == EXIT_DONE ? use_job(options, job, registry, selection) : status;
 }
 
 static int command_run(const struct options *options)
@@ -390,7 +438,7 @@ static int command_run(const struct options *options)
         return EXIT_USAGE;
     }
     read_job(options->words[0], options, &registry, &job, &diagnostics);
-    status = check_and_use(options, &job, &selection, &diagnostics);
+    status = check_and_use(options, &job, &registry, &selection, &diagnostics);
     free(selection.pipelines);
     job_clear(&job);
     registry_clear(&registry);

@@ -64,11 +64,14 @@ static void flatten(char *text)
         utf8_clean(text);
 }
 
-static void write_json(const char *time, const char *level, const char *where, const char *text)
+static void write_json(const char *time, const char *level, const char *where, const char *text,
+    const char *more)
 {
     json_t *line = json_pack(
         "{s:s, s:s, s:s, s:s+}", "time", time, "level", level, "where", where, "text", text, "");
 
+    if (line && *more)
+        json_object_set_new(line, "details", json_string(more));
     if (line) {
         json_dumpf(line, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
         fputc('\n', stderr);
@@ -76,11 +79,36 @@ static void write_json(const char *time, const char *level, const char *where, c
     }
 }
 
-void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
+/* Lines below an event, each further in than any event begins. */
+static void write_more(const char *more)
+{
+    while (*more) {
+        size_t length = strcspn(more, "\n");
+
+        fprintf(stderr, "    %.*s\n", (int)length, more);
+        more += length + (more[length] == '\n');
+    }
+}
+
+/* What is no line break and no tab of a text of several lines is not printed as it is either. */
+static char *flatten_lines(const char *text)
+{
+    char *copy = strdup(text);
+
+    for (char *at = copy; at && *at; at++)
+        if ((unsigned char)*at < ' ' && *at != '\t' && *at != '\n')
+            *at = ' ';
+    if (copy)
+        utf8_clean(copy);
+    return copy;
+}
+
+static void write_event(enum iotify_level level, const char *where, const char *more,
+    const char *format, va_list arguments)
 {
     struct iotify_buffer text;
     va_list again;
-    char time[32];
+    char time[32], *lines;
 
     if (!log_enabled(level))
         return;
@@ -98,19 +126,38 @@ void log_vwrite(enum iotify_level level, const char *where, const char *format, 
     }
     va_end(again);
     flatten(text.data);
+    lines = flatten_lines(more);
     clock_wall(time, sizeof(time));
     log_lock();
     if (log_state.hide)
         log_state.hide(log_state.argument);
     if (log_state.format == LOG_JSON)
-        write_json(time, level_names[level], where, iotify_buffer_text(&text));
+        write_json(time, level_names[level], where, iotify_buffer_text(&text), lines ? lines : "");
     else
         fprintf(stderr, "%s %s %s%s%s\n", time, level_names[level], where, *where ? ": " : "",
             iotify_buffer_text(&text));
+    if (log_state.format != LOG_JSON && lines)
+        write_more(lines);
     if (log_state.show)
         log_state.show(log_state.argument);
     log_unlock();
     iotify_buffer_wipe(&text);
+    free(lines);
+}
+
+void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
+{
+    write_event(level, where, "", format, arguments);
+}
+
+void log_write_more(
+    enum iotify_level level, const char *where, const char *more, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    write_event(level, where, more, format, arguments);
+    va_end(arguments);
 }
 
 void log_write(enum iotify_level level, const char *where, const char *format, ...)

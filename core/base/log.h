@@ -23,6 +23,10 @@ void log_write(enum iotify_level level, const char *where, const char *format, .
 void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 
+/* The same, with lines that belong to the event below it: "more", joined by "\n". */
+void log_write_more(enum iotify_level level, const char *where, const char *more,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /*
  * Whoever redraws a block on the terminal registers how to take it off and put it back, so that
  * log lines do not land in its middle. Called with the log's lock held. NULL: nobody.

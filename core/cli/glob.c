@@ -89,7 +89,7 @@ static int act(const struct options *options, const struct job *job, const char 
     if (result == IOTIFY_OK)
         result = store_unseal(store, &call, &job->options->seal, strcmp(verb, "set") == 0);
     if (result == IOTIFY_OK && strcmp(verb, "list") == 0)
-        result = store_list_glob(store, &call, print_key, NULL);
+        result = store_list_glob(store, &call, "", SIZE_MAX, print_key, NULL);
     else if (result == IOTIFY_OK && strcmp(verb, "get") == 0)
         result = get(store, &call, key, options->reveal);
     else if (result == IOTIFY_OK && strcmp(verb, "set") == 0)

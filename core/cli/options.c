@@ -21,6 +21,8 @@ const char options_help[] =
     "  --check            validate everything that can be known without the network\n"
     "  --print            print the effective job: defaults filled in, secrets redacted\n"
     "  --plan             print what would be created, changed and deleted, and change nothing\n"
+    "  --preview          run a template's init() and ten messages of one client, without network\n"
+    "  --solo CLIENT      simulate this client alone, and print all about it\n"
     "  --set PATH=VALUE   override a setting, for example --set devices=500; repeatable\n"
     "  --keep             do not clean up at the end\n"
     "  --prune            deploy: remove devices that the job has no more\n"
@@ -63,6 +65,8 @@ struct option {
 static const struct option known[] = {
     {"--check", NULL, OFFSET(check), FLAG, RUN},
     {"--print", NULL, OFFSET(print), FLAG, RUN},
+    {"--preview", NULL, OFFSET(preview), FLAG, RUN},
+    {"--solo", NULL, OFFSET(solo), VALUE, RUN},
     {"--keep", NULL, OFFSET(keep), FLAG, RUN},
     {"--plan", NULL, OFFSET(plan), FLAG, RUN},
     {"--prune", NULL, OFFSET(prune), FLAG, RUN},

@@ -333,33 +333,16 @@ void run_call(struct run *run, struct call *call, struct run_context *context,
 
 /* ------------------------------------------------------------------ for scripts */
 
-static enum iotify_result script_glob_get(
-    void *context, struct call *call, const char *key, struct iotify_bytes *out)
-{
-    return glob_get(context, call, key, out);
-}
-
-static enum iotify_result script_glob_apply(
-    void *context, struct call *call, struct iotify_write *writes, size_t count)
-{
-    return glob_apply(context, call, writes, count);
-}
-
-static void script_console(
-    void *context, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
+void run_console(
+    void *context, enum iotify_level level, const struct script_turn *turn, const char *text)
 {
     char where[64];
 
     (void)context;
-    snprintf(where, sizeof(where), "client %lld, iteration %lld", (long long)client,
-        (long long)iteration);
+    if (turn->client < 0)
+        snprintf(where, sizeof(where), "template");
+    else
+        snprintf(where, sizeof(where), "client %lld, iteration %lld", (long long)turn->client,
+            (long long)turn->iteration);
     log_write(level > IOTIFY_DEBUG ? IOTIFY_INFO : level, where, "%s", text);
-}
-
-struct script_services run_services(struct run *run)
-{
-    return (struct script_services){.context = run,
-        .glob_get = script_glob_get,
-        .glob_apply = script_glob_apply,
-        .console = script_console};
 }

@@ -72,7 +72,7 @@ static bool check_aliases(struct run *run, struct call *call)
 bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
     struct call *call)
 {
-    *run = (struct run){.job = job, .summary = summary, .planning = looking};
+    *run = (struct run){.job = job, .summary = summary, .planning = looking, .solo = -1};
     run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
@@ -90,6 +90,8 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, b
 void run_close(struct run *run)
 {
     script_free(run->script);
+    glob_port_free(run->glob_port);
+    glob_free(run->glob);
     lease_drop(run->lease);
     store_close(run->store);
     for (size_t i = 0; run->connections && i < run->job->plugin_count; i++)
@@ -163,15 +165,27 @@ enum iotify_result run_take_lease(struct run *run, struct call *call)
     return run->lease ? IOTIFY_OK : lease_take(run->store, call, &run->lease);
 }
 
+struct glob *run_glob(struct run *run)
+{
+    if (!run->glob)
+        run->glob = glob_new(run->store, run->job->options->name, run->planning);
+    if (!run->glob)
+        log_write(IOTIFY_ERROR, run->job->options->name, "there is no thread for the glob");
+    return run->glob;
+}
+
 struct script *run_script(struct run *run)
 {
-    struct script_services services = run_services(run);
+    struct script_services services = {.context = run, .console = run_console};
     struct script_facts facts = {.job = run->job->options->name,
         .clients = run->job->options->count,
         .time_limit = INT64_C(1000000000)};
 
-    if (!run->script)
-        run->script = script_new(&services, &facts);
+    if (run->script || !run_glob(run))
+        return run->script;
+    run->glob_port = glob_port_new(run->glob, NULL, NULL);
+    services.glob = run->glob_port;
+    run->script = script_new(&services, &facts);
     if (!run->script)
         log_write(IOTIFY_ERROR, run->job->options->name, "the script engine cannot start");
     return run->script;

@@ -43,10 +43,13 @@ struct run {
     struct connection *connections; /* one for each of the job's plugins; unused for others */
     struct summary *summary;
     struct script *script; /* expands step settings; made when first needed */
+    struct glob *glob;     /* what scripts see of the store; made when first needed */
+    struct glob_port *glob_port; /* of `script` */
     /* Where the numbers of simulations go while they run; the program's, for its core steps. */
     struct monitor_outputs *outputs;
     /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
+    int64_t solo;   /* simulate this client only, and say all about it; -1: all clients */
     bool prune;     /* deploy takes away the devices that the job has no more */
     bool planning;  /* nothing is written to the store by connectors */
     bool abandoned; /* a thread of the run cannot be ended; nothing of it may be freed */
@@ -75,8 +78,11 @@ enum iotify_result run_take_lease(struct run *run, struct call *call);
 
 /* The machine that expands step settings. NULL after a log line. */
 struct script *run_script(struct run *run);
-/* What scripts of this run may reach; for other machines too. */
-struct script_services run_services(struct run *run);
+/* What scripts see of the store. NULL after a log line. Main thread. */
+struct glob *run_glob(struct run *run);
+/* What scripts print goes to the log; a service of theirs. Any thread. */
+void run_console(
+    void *context, enum iotify_level level, const struct script_turn *turn, const char *text);
 
 /* "device" or "job", for the summary. */
 const char *run_scope_name(const struct step *step);

@@ -15,18 +15,19 @@ static const char *one_line(struct arena *arena, const char *text)
     return utf8_clean(copy);
 }
 
-bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *message,
-    int64_t client, int64_t count)
+bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *place,
+    const char *message, int64_t client, int64_t count)
 {
     struct failure *failure;
     bool is_new;
 
-    while (*list && strcmp((*list)->code, code) != 0)
+    while (*list && (strcmp((*list)->code, code) != 0 || strcmp((*list)->place, place) != 0))
         list = &(*list)->next;
     is_new = *list == NULL;
     if (is_new) {
         failure = arena_alloc(arena, sizeof(*failure));
         failure->code = arena_string(arena, code);
+        failure->place = arena_string(arena, place);
         failure->message = one_line(arena, message);
         failure->first_client = client;
         *list = failure;
@@ -42,5 +43,6 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
 void failure_merge(struct arena *arena, struct failure **list, const struct failure *from)
 {
     for (; from; from = from->next)
-        failure_add(arena, list, from->code, from->message, from->first_client, from->count);
+        failure_add(arena, list, from->code, from->place, from->message, from->first_client,
+            from->count);
 }

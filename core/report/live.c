@@ -1,5 +1,7 @@
 #include "core/report/live.h"
 
+#include <string.h>
+
 #include "core/base/clock.h"
 
 static double rate(const struct live *live, enum tally_count count)
@@ -137,6 +139,23 @@ static void times(const struct live *live, enum tally_time time, struct iotify_b
     iotify_buffer_format(out, " %lld\n", (long long)histogram->count);
 }
 
+/* A reason is one number, in however many places of a script it came up. */
+static void failures_of(
+    const struct live *live, const struct failure *failure, struct iotify_buffer *out)
+{
+    int64_t count = 0;
+
+    for (const struct failure *each = live->total->failures; each != failure; each = each->next)
+        if (strcmp(each->code, failure->code) == 0)
+            return;
+    for (const struct failure *each = failure; each; each = each->next)
+        if (strcmp(each->code, failure->code) == 0)
+            count += each->count;
+    iotify_buffer_string(out, "iotifyd_failures_total");
+    labels(live, "reason", failure->code, out);
+    iotify_buffer_format(out, " %lld\n", (long long)count);
+}
+
 void live_metrics(const struct live *live, struct iotify_buffer *out)
 {
     gauge(live, "connections", "connections that are open", (double)live->connected, out);
@@ -152,11 +171,8 @@ void live_metrics(const struct live *live, struct iotify_buffer *out)
     for (size_t i = 0; i < TALLY_TIMES; i++)
         times(live, (enum tally_time)i, out);
     head("failures", "_total", "counter", "failures by reason", out);
-    for (const struct failure *each = live->total->failures; each; each = each->next) {
-        iotify_buffer_string(out, "iotifyd_failures_total");
-        labels(live, "reason", each->code, out);
-        iotify_buffer_format(out, " %lld\n", (long long)each->count);
-    }
+    for (const struct failure *each = live->total->failures; each; each = each->next)
+        failures_of(live, each, out);
     head("metric", "_sum", "gauge", "sums of the scripts' own metrics", out);
     for (const struct tally_metric *each = live->total->metrics; each; each = each->next) {
         iotify_buffer_string(out, "iotifyd_metric_sum");

@@ -38,7 +38,7 @@ struct step_summary *summary_add_step(
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client)
 {
-    failure_add(&summary->arena, list, code, message, client, 1);
+    failure_add(&summary->arena, list, code, "", message, client, 1);
 }
 
 struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step)
@@ -61,6 +61,11 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
     total->busy = results->busy > total->busy ? results->busy : total->busy;
     total->saturated = total->saturated || results->saturated;
     total->verified = total->verified || results->verified;
+    if (total->glob.failed == 0)
+        memcpy(total->glob.error, results->glob.error, sizeof(total->glob.error));
+    total->glob.failed += results->glob.failed;
+    total->glob.blocking += results->glob.blocking;
+    total->glob.blocking_time += results->glob.blocking_time;
 }
 
 void summary_add_threshold(

@@ -11,6 +11,7 @@
 
 #include "core/base/arena.h"
 #include "core/report/tally.h"
+#include "core/store/glob.h"
 
 struct simulate_summary {
     bool present;
@@ -20,6 +21,7 @@ struct simulate_summary {
     double busy;    /* of the busiest event loop: the share of the time that it was at work */
     bool saturated; /* this machine was the bottleneck: latencies are its own as well */
     bool verified;  /* messages were followed from end to end */
+    struct glob_account glob;
 };
 
 struct step_summary {

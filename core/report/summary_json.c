@@ -88,6 +88,10 @@ static json_t *simulate_json(const struct simulate_summary *simulate)
     json_object_set_new(object, "metrics", metrics_json(tally->metrics));
     json_object_set_new(object, "errors", failures_json(tally->failures));
     json_object_set_new(object, "devices", devices_json(tally->devices));
+    json_object_set_new(object, "glob",
+        json_pack("{s:I, s:f, s:I}", "blocking", (json_int_t)simulate->glob.blocking,
+            "blocking_seconds", (double)simulate->glob.blocking_time / 1e9, "failed_writes",
+            (json_int_t)simulate->glob.failed));
     json_object_set_new(object, "generator",
         json_pack("{s:b, s:f, s:f, s:f}", "saturated", simulate->saturated, "cpu", simulate->cpu,
             "busy", simulate->busy, "lag_p99_seconds",

@@ -113,6 +113,12 @@ static void print_simulate(
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
         print_latency(shown[i].name, &tally->times[shown[i].time], stream);
     print_metrics(tally, stream);
+    if (simulate->glob.blocking)
+        fprintf(stream, "      glob: scripts waited %lld times for the store, %.3f s in all\n",
+            (long long)simulate->glob.blocking, (double)simulate->glob.blocking_time / 1e9);
+    if (simulate->glob.failed)
+        fprintf(stream, "      %sglob: %lld writes are not in the store%s: %s\n", red,
+            (long long)simulate->glob.failed, plain, simulate->glob.error);
     if (simulate->saturated)
         fprintf(stream,
             "      %sgenerator saturated%s: this machine was the bottleneck (own delay p99 "

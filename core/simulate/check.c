@@ -171,6 +171,19 @@ static void check_verify(
             template->file);
 }
 
+static void check_rows(const struct job *job, const struct step *step,
+    const struct template_file *template, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+    int64_t last = first + check_clients_of(job, step) - 1;
+
+    if (job->valid && template->data && template->rows <= last)
+        diagnostics_add(diagnostics, template->data_place,
+            "%s has %lld rows, and client %lld takes part: each client has a row, from 0 on",
+            check_shown(job, template->data), (long long)template->rows, (long long)last);
+}
+
 void simulate_check(const struct job *job, const struct step *step,
     const struct pipeline *const *run, size_t run_count, struct diagnostics *diagnostics)
 {
@@ -199,6 +212,7 @@ void simulate_check(const struct job *job, const struct step *step,
             metric_names_read(&names, &template.arena, &template);
             check_thresholds(step, &names, diagnostics);
             check_verify(step, &template, diagnostics);
+            check_rows(job, step, &template, diagnostics);
             if (job->valid && template.transport)
                 limits_check(step->name, most_at_once(job, step));
         }

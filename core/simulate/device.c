@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/random.h"
+#include "core/simulate/solo.h"
 
 /* How long what is in flight may take once nothing new begins. */
 #define DRAIN (30 * SECOND)
@@ -48,36 +49,58 @@ static void stop_timer(struct device *device)
 
 /* ------------------------------------------------------------------ failures */
 
-void device_fail(struct device *device, const char *code, const char *text)
+/* Count it; true when nobody has told the log of this kind in this place yet. */
+static bool count_failure(
+    struct device *device, const char *code, const char *place, const char *text)
 {
-    struct engine *engine = device->engine;
-    struct tally *tally = engine->tally;
-    struct told *told = engine->plan->told;
-    char where[160];
+    struct tally *tally = device->engine->tally;
+    struct told *told = device->engine->plan->told;
     bool first;
 
     /* Only what is new since the last tally can be new to the log. */
-    if (!failure_add(&tally->arena, &tally->failures, code, text, device->client, 1))
-        return;
+    if (!failure_add(&tally->arena, &tally->failures, code, place, text, device->client, 1))
+        return false;
     pthread_mutex_lock(&told->lock);
-    first = failure_add(&told->arena, &told->failures, code, "", device->client, 1);
+    first = failure_add(&told->arena, &told->failures, code, place, "", device->client, 1);
     pthread_mutex_unlock(&told->lock);
-    if (!first)
-        return;
-    snprintf(where, sizeof(where), "%s[%lld]", engine->plan->where, (long long)device->client);
-    log_write(IOTIFY_WARNING, where, "%s (further ones of this kind are counted)", text);
+    return first;
+}
+
+/* `more`: lines for people, below the event's own; "" for none. */
+static void tell_failure(struct device *device, const char *text, const char *more)
+{
+    char where[160];
+
+    snprintf(where, sizeof(where), "%s[%lld]", device->engine->plan->where,
+        (long long)device->client);
+    log_write_more(
+        IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
+}
+
+void device_fail_at(
+    struct device *device, const char *code, const char *place, const char *text)
+{
+    if (count_failure(device, code, place, text))
+        tell_failure(device, text, "");
+}
+
+void device_fail(struct device *device, const char *code, const char *text)
+{
+    device_fail_at(device, code, "", text);
 }
 
 void device_fail_script(struct device *device, const struct script_error *error)
 {
     struct arena arena = {0};
+    const char *place = arena_format(
+        &arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
+    const char *text = arena_format(&arena, "%s: %s (client %lld, iteration %lld)", place,
+        error->text, (long long)device->client, (long long)device->iteration);
 
-    device_fail(device, "ScriptError",
-        arena_format(&arena, "%s:%d:%d: %s (client %lld, iteration %lld)", error->place.file,
-            error->place.line, error->place.column, error->text, (long long)device->client,
-            (long long)device->iteration));
-    if (error->stack && *error->stack)
-        log_write(IOTIFY_DEBUG, device->engine->plan->where, "stack: %s", error->stack);
+    if (count_failure(device, "ScriptError", place, text))
+        tell_failure(device, text,
+            arena_format(&arena, "%s%s%s", error->excerpt,
+                *error->excerpt && *error->stack ? "\n" : "", error->stack));
     arena_clear(&arena);
 }
 
@@ -110,8 +133,9 @@ static void be_done(struct device *device)
     if (device->phase == DONE)
         return;
     device->phase = DONE;
+    device->awaiting = false;
     stop_timer(device);
-    if (limit > device->iteration)
+    if (limit > device->iteration && !device->complete)
         engine->tally->counts[TALLY_ABANDONED] += limit - device->iteration;
     message_account(device);
     engine->tally->counts[TALLY_FINISHED]++;
@@ -123,22 +147,44 @@ static void run_finish(struct device *device)
 {
     struct script_invocation invocation = {.function = SCRIPT_FINISH, .turn = device_turn(device)};
 
-    if (device->init_done && !script_invoke(device->engine->script, &invocation))
-        device_fail_script(device, &invocation.error);
+    if (!device->init_done)
+        return;
     device->init_done = false;
+    if (!script_invoke(device->engine->script, &invocation))
+        device_fail_script(device, &invocation.error);
+    device->awaiting = invocation.pending;
+    acts_do(device->engine);
+    if (device->engine->plan->solo)
+        solo_finished(device);
 }
 
 static bool has_connection(const struct device *device)
 {
     return device->session && (device->phase == CONNECTING || device->phase == RUNNING ||
-                                  device->phase == DRAINING || device->phase == HOLDING);
+                                  device->phase == DRAINING || device->phase == HOLDING ||
+                                  device->phase == FINISHING);
 }
 
 static void be_parked(struct device *device)
 {
     device->phase = PARKED;
-    device->parking = false;
+    device->parking = device->offline = false;
     device->draining_at = 0;
+}
+
+/* finish() may send, and wait for the glob: that is given a little time. */
+static bool finishes(struct device *device, bool connected)
+{
+    uint32_t before = device->ledger.open;
+
+    run_finish(device);
+    if (!device->awaiting && (!connected || device->ledger.open <= before))
+        return false;
+    if (connected) {
+        device->phase = FINISHING;
+        device_wake_at(device, engine_now(device->engine) + DEVICE_HASTE);
+    }
+    return connected;
 }
 
 /* Disconnect; what follows says whether for good. */
@@ -148,8 +194,8 @@ static void leave(struct device *device)
 
     if (device->phase == LEAVING || device->phase == DONE)
         return;
-    if (!device->parking)
-        run_finish(device);
+    if (!device->parking && device->phase != FINISHING && finishes(device, connected))
+        return;
     stop_timer(device);
     device->phase = LEAVING;
     if (connected)
@@ -164,7 +210,7 @@ bool device_has_sent_all(const struct device *device)
 {
     const struct engine *engine = device->engine;
 
-    return engine->ending ||
+    return engine->ending || device->complete ||
            (engine->plan->iterations && device->iteration >= engine->plan->iterations);
 }
 
@@ -196,12 +242,15 @@ static int64_t drain_end(const struct device *device)
 
 static bool waits_for_answers(const struct device *device)
 {
-    return device->ledger.open > 0 || device->ledger.unreceived > 0;
+    return device->ledger.open > 0 || device->ledger.unreceived > 0 || device->awaiting;
 }
 
 void device_drained(struct device *device)
 {
-    if (waits_for_answers(device))
+    if (device->phase == FINISHING) {
+        if (device->ledger.open == 0 && !device->awaiting)
+            leave(device);
+    } else if (waits_for_answers(device))
         device_wake_at(device, drain_end(device));
     else
         settle(device);
@@ -209,6 +258,12 @@ void device_drained(struct device *device)
 
 void device_drain(struct device *device)
 {
+    /* Without a connection nothing is answered; one that is just closed has it seen to then. */
+    if (device->offline) {
+        if (device->phase == OFFLINE)
+            leave(device);
+        return;
+    }
     device->phase = DRAINING;
     if (!device->draining_at)
         device->draining_at = engine_now(device->engine);
@@ -319,6 +374,8 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
 
     if (device->phase != CONNECTING)
         return;
+    if (device->engine->plan->solo)
+        solo_connected(device, times);
     count_connect(device, times);
     device->dropped = false;
     begin_messages(device);
@@ -345,9 +402,76 @@ static int64_t pause_before(struct device *device)
     }
 }
 
+/* ------------------------------------------------------------------ the script's wishes */
+
+void device_go_offline(struct device *device, bool clean)
+{
+    const struct iotify_transport *operations = device->engine->operations;
+
+    if (device->phase != RUNNING || !device->connected_at)
+        return;
+    device->offline = true;
+    device->phase = LEAVING;
+    if (clean)
+        operations->session_disconnect(device->session);
+    else
+        operations->session_drop(device->session);
+}
+
+void device_come_back(struct device *device)
+{
+    if (device->phase == OFFLINE) {
+        device->offline = false;
+        connect_device(device);
+    } else if (device->phase == LEAVING && device->offline) {
+        device->rejoining = true;
+    } else if (device->phase == RUNNING && device->connected_at) {
+        device_go_offline(device, false);
+        device->rejoining = true;
+    }
+}
+
+/* It has no connection, as its script wants it; its messages go on. */
+static void be_offline(struct device *device)
+{
+    device->phase = OFFLINE;
+    if (device_has_sent_all(device)) {
+        leave(device);
+    } else if (device->rejoining) {
+        device->rejoining = device->offline = false;
+        connect_device(device);
+    } else if (device->due != INT64_MAX && !device->awaiting) {
+        device_wake_at(device, device->intended);
+    }
+}
+
+void device_settled(
+    struct device *device, enum script_function function, const struct script_output *output)
+{
+    if (output->error)
+        device_fail_script(device, output->error);
+    if (function == SCRIPT_INIT && device->phase == WAITING) {
+        device->awaiting = false;
+        device->init_done = output->error == NULL;
+        if (output->error) {
+            device->engine->tally->counts[TALLY_FAILED]++;
+            be_done(device);
+        }
+    } else if (function == SCRIPT_FINISH) {
+        device->awaiting = false;
+        device_drained(device);
+    }
+}
+
+/* ------------------------------------------------------------------ what has been closed */
+
 /* It meant to leave, and has. */
 static void has_left(struct device *device)
 {
+    if (device->offline) {
+        be_offline(device);
+        return;
+    }
     if (!device->parking) {
         /* It may have meant to come back when it left. */
         run_finish(device);
@@ -383,6 +507,12 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
             device->attempts = 0;
     }
     device->connected_at = 0;
+    if (device->engine->plan->solo)
+        solo_closed(device, text);
+    if (device->phase == FINISHING) {
+        device->phase = LEAVING;
+        device->parking = false;
+    }
     if (device->phase == LEAVING) {
         has_left(device);
         return;
@@ -410,9 +540,12 @@ void device_init(struct device *device)
     struct script_invocation invocation = {.function = SCRIPT_INIT, .turn = device_turn(device)};
 
     if (script_invoke(device->engine->script, &invocation)) {
-        device->init_done = true;
+        device->awaiting = invocation.pending;
+        device->init_done = !invocation.pending;
+        acts_do(device->engine);
         return;
     }
+    acts_do(device->engine);
     device_fail_script(device, &invocation.error);
     device->engine->tally->counts[TALLY_FAILED]++;
     be_done(device);
@@ -441,7 +574,9 @@ void device_park(struct device *device)
         device->phase == LEAVING || device_has_sent_all(device))
         return;
     device->parking = true;
-    if (device->phase == RUNNING)
+    if (device->phase == OFFLINE)
+        leave(device);
+    else if (device->phase == RUNNING)
         device_drain(device);
     else if (waits_for_answers(device))
         device->draining_at = engine_now(device->engine);
@@ -475,6 +610,7 @@ void device_end(struct device *device)
         break;
     case WAITING:
     case PARKED:
+    case OFFLINE:
         leave(device);
         break;
     case HOLDING:
@@ -488,6 +624,7 @@ void device_end(struct device *device)
             device->draining_at = 0;
         device_drain(device);
         break;
+    case FINISHING:
     case LEAVING:
     case DONE:
         break;
@@ -507,6 +644,7 @@ void device_timer(void *argument)
 
     switch (device->phase) {
     case RUNNING:
+    case OFFLINE:
         message_due(device);
         break;
     case PAUSING:
@@ -517,6 +655,7 @@ void device_timer(void *argument)
         break;
     case DRAINING:
     case HOLDING:
+    case FINISHING:
         leave(device);
         break;
     case WAITING:

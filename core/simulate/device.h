@@ -23,6 +23,8 @@ enum phase {
     PAUSING,  /* before it connects again */
     DRAINING, /* sends no more, waits for answers */
     HOLDING,  /* stays connected for a while */
+    OFFLINE,  /* the script has disconnected it, and may connect it again */
+    FINISHING, /* finish() was called; what it sent and waits for is not answered yet */
     LEAVING,
     PARKED, /* has left for now; a stage may want it back */
     DONE
@@ -50,6 +52,23 @@ struct device {
     bool rejoined; /* was parked: its schedule begins anew */
     bool dropped;  /* its connection was broken on purpose */
     bool flooding; /* has no interval, and as much in flight as it may */
+    bool awaiting; /* its message(), or init() or finish(), waits for a promise */
+    bool offline;  /* the script wants no connection */
+    bool rejoining;   /* connects again as soon as the present connection is closed */
+    bool complete;    /* the script says that it has done all */
+    bool spoiled;     /* a condition of the present iteration did not hold */
+};
+
+/* What a script asked of a device, until the script has returned. */
+struct act {
+    struct act *next;
+    struct device *device;
+    struct script_act asked; /* its texts are in the engine's acts_arena */
+};
+
+/* Where the settings of a message are in the transport's options; SIZE_MAX: it has none such. */
+struct publish_places {
+    size_t topic, qos, retain;
 };
 
 /* What a script printed, until its iteration is captured. */
@@ -88,7 +107,10 @@ struct engine {
     int64_t script_time, script_count; /* of the present batch */
     struct script_line *lines;
     struct arena lines_arena;
-    struct script_services services; /* the run's */
+    struct glob_port *glob;
+    struct act *acts, **last_act;
+    struct arena acts_arena;
+    struct publish_places places;
     struct arena arena; /* Results: one tally is filled while another may be taken away. */
     struct tally *tally;
     struct tally tallies[2];
@@ -96,7 +118,10 @@ struct engine {
     struct tally *handed; /* under the lock: NULL when it was taken */
     int64_t worked;       /* nanoseconds in which the loop did not sleep */
     int64_t reported_at, reported_worked;
-    bool broken; /* could not be set up */
+    struct prefetch *prefetch; /* while init() runs */
+    bool broken;      /* could not be set up */
+    bool overgrown;   /* its scripts took too much memory */
+    int end_seen;     /* the end that is under way: 1, or 2 where the user stopped it */
     bool deaf;   /* under the lock: the loop is being closed and must not be woken */
     /* Read by other threads. */
     atomic_llong connected_now;
@@ -117,6 +142,9 @@ void device_fail(struct device *device, const char *code, const char *text);
 void device_fail_script(struct device *device, const struct script_error *error);
 /* An expression of a setting: `text` says where it stands. */
 void device_fail_expression(struct device *device, const char *text);
+/* `place` tells apart what has the same code; "" where there is none. */
+void device_fail_at(
+    struct device *device, const char *code, const char *place, const char *text);
 /* Its note of messages that went astray. */
 struct tally_device *device_trouble(struct device *device);
 
@@ -139,6 +167,12 @@ void device_drain(struct device *device);
 /* Something was answered: is the wait over? */
 void device_drained(struct device *device);
 bool device_has_sent_all(const struct device *device);
+/* The script's wishes: be without a connection, and be connected anew. */
+void device_go_offline(struct device *device, bool clean);
+void device_come_back(struct device *device);
+/* A promise of init() or finish() has come to its end. */
+void device_settled(
+    struct device *device, enum script_function function, const struct script_output *output);
 
 void device_on_connected(void *user, const struct iotify_connect_times *times);
 void device_on_closed(void *user, enum iotify_close reason, const char *text);
@@ -154,11 +188,27 @@ void message_begin(struct device *device);
 /* When the run is over for the device: tell what was never heard of again. */
 void message_account(struct device *device);
 
+/* message() has come to its end after a promise. */
+void message_settled(struct device *device, const struct script_output *output);
+/*
+ * Send one message beside the schedule: `asked` says what; its topic, quality and retention take
+ * the place of the template's.
+ */
+void message_publish(struct device *device, const struct script_act *asked);
+
 void message_on_acknowledged(void *user, uint64_t token);
 void message_on_lost(void *user, uint64_t token);
 void message_on_received(void *user, const char *topic, struct iotify_bytes payload);
 /* What a script prints. */
-void message_on_console(
-    void *engine, enum iotify_level level, int64_t client, int64_t iteration, const char *text);
+void message_on_console(void *engine, enum iotify_level level, const struct script_turn *turn,
+    const char *text);
+
+/* ------------------------------------------------------------------ acts.c */
+
+/* What a script asks of its device: kept until the script has returned. */
+const char *acts_on_asked(
+    void *engine, const struct script_turn *turn, const struct script_act *act);
+/* Do what was asked; after each call into the script. */
+void acts_do(struct engine *engine);
 
 #endif

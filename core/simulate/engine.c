@@ -8,6 +8,8 @@
 #include "core/base/log.h"
 #include "core/base/random.h"
 #include "core/simulate/device.h"
+#include "core/simulate/prefetch.h"
+#include "core/simulate/solo.h"
 
 #define JOIN_TICK (5 * MILLISECOND)
 /* As often as the main thread looks, so that its seconds are even. */
@@ -90,6 +92,16 @@ static void on_stage_timer(void *argument)
             engine->began + shape->pieces[engine->stage].begins - engine_now(engine));
 }
 
+static void end_all(void *argument)
+{
+    struct engine *engine = argument;
+
+    message_flush(engine);
+    engine->ending = true;
+    for (size_t i = 0; i < engine->count; i++)
+        device_end(&engine->devices[i]);
+}
+
 /* ------------------------------------------------------------------ reports */
 
 static int64_t worked_until(const struct engine *engine, int64_t now)
@@ -133,6 +145,22 @@ static void hand_over(struct engine *engine)
     pthread_mutex_unlock(&engine->lock);
 }
 
+/* Scripts that hold more than they may end the run: they would take the machine along. */
+static void check_memory(struct engine *engine)
+{
+    int64_t bytes;
+    char text[200];
+
+    if (engine->ending || !script_too_large(engine->script, &bytes))
+        return;
+    snprintf(text, sizeof(text),
+        "the scripts of one loop hold %lld MiB, more than memory_limit (%lld MiB); the run ends",
+        (long long)(bytes >> 20), (long long)(engine->plan->options->memory_limit >> 20));
+    device_fail(&engine->devices[0], "ScriptMemory", text);
+    engine->overgrown = true;
+    end_all(engine);
+}
+
 static void on_report_timer(void *argument)
 {
     struct engine *engine = argument;
@@ -144,22 +172,15 @@ static void on_report_timer(void *argument)
         engine->reported_at = now;
         engine->reported_worked = worked;
     }
+    script_expire(engine->script);
+    acts_do(engine);
+    check_memory(engine);
     take_metrics(engine);
     hand_over(engine);
     engine->loop.base.timer_start(engine->report_timer, REPORT_TICK);
 }
 
 /* ------------------------------------------------------------------ ending */
-
-static void end_all(void *argument)
-{
-    struct engine *engine = argument;
-
-    message_flush(engine);
-    engine->ending = true;
-    for (size_t i = 0; i < engine->count; i++)
-        device_end(&engine->devices[i]);
-}
 
 static void on_haste(void *argument)
 {
@@ -172,9 +193,15 @@ static void on_haste(void *argument)
 static void on_woken(void *argument)
 {
     struct engine *engine = argument;
+    int wanted;
 
-    if (!engine->end_asked)
+    script_answer(engine->script);
+    acts_do(engine);
+    wanted = engine->stopped ? 2 : engine->end_asked ? 1 : 0;
+    /* Being woken has many reasons. */
+    if (wanted <= engine->end_seen)
         return;
+    engine->end_seen = wanted;
     end_all(engine);
     if (engine->stopped)
         engine->loop.base.timer_start(engine->haste_timer, DEVICE_HASTE);
@@ -190,27 +217,52 @@ static void on_settle(void *argument)
 
 /* ------------------------------------------------------------------ the thread */
 
+/* A call that waited for a promise. */
+static void on_settled(void *argument, enum script_function function,
+    const struct script_turn *turn, const struct script_output *output)
+{
+    struct engine *engine = argument;
+    struct device *device =
+        turn->slot >= 0 && turn->slot < (int64_t)engine->count ? &engine->devices[turn->slot] : NULL;
+
+    if (!device)
+        return;
+    if (function == SCRIPT_MESSAGE)
+        message_settled(device, output);
+    else
+        device_settled(device, function, output);
+}
+
+static void on_read(void *argument, const char *key)
+{
+    struct engine *engine = argument;
+
+    if (engine->prefetch)
+        prefetch_note(engine->prefetch, key);
+}
+
 static bool compile(struct engine *engine)
 {
     const struct template_file *template = engine->plan->template;
-    struct script_services services;
+    const struct script_services services = {.context = engine,
+        .glob = engine->glob,
+        .reads = on_read,
+        .console = message_on_console,
+        .act = acts_on_asked,
+        .settled = on_settled};
     struct script_facts facts = {.job = engine->plan->run->job->options->name,
         .clients = engine->plan->clients,
         .iterations = engine->plan->iterations,
         .interval = engine->plan->options->interval,
         .seed = (uint64_t)engine->plan->options->seed,
         .time_limit = engine->plan->options->time_limit,
+        .memory_limit = engine->plan->options->memory_limit,
+        .settings = engine->plan->settings,
         .busy_since = &engine->busy_since};
     struct diagnostics diagnostics = {0};
     bool good;
 
-    engine->services = services = run_services(engine->plan->run);
-    if (engine->plan->capture)
-        services = (struct script_services){.context = engine->services.context,
-            .glob_get = engine->services.glob_get,
-            .glob_apply = engine->services.glob_apply,
-            .console = message_on_console,
-            .console_context = engine};
+    template_facts(template, &facts);
     engine->script = script_new(&services, &facts);
     if (!engine->script)
         return false;
@@ -305,18 +357,86 @@ static void run_loop(struct engine *engine)
     free_timers(engine);
 }
 
+/* ------------------------------------------------------------------ init */
+
+/* Clients whose init() runs before it is waited for what they asked of the glob. */
+#define INIT_CHUNK 256
+
+static bool awaits(const struct engine *engine, size_t from, size_t end)
+{
+    for (size_t i = from; i < end; i++)
+        if (engine->devices[i].awaiting)
+            return true;
+    return false;
+}
+
+static void run_chunk(struct engine *engine, size_t from, size_t end)
+{
+    for (size_t i = from; i < end && !engine->end_asked; i++) {
+        device_init(&engine->devices[i]);
+        if (engine->prefetch)
+            prefetch_learn(engine->prefetch, engine->script, engine->devices[i].client);
+        if (engine->plan->solo)
+            solo_started(&engine->devices[i]);
+    }
+    while (awaits(engine, from, end) && !engine->end_asked) {
+        glob_await(engine->glob, SECOND / 10);
+        script_answer(engine->script);
+        script_expire(engine->script);
+        acts_do(engine);
+    }
+}
+
+/*
+ * init() of all devices, some at a time: what the first two read of the glob tells what the others
+ * will, and that is read for many of them at once.
+ */
+static void run_inits(struct engine *engine)
+{
+    for (size_t i = 0; i < engine->count; i++)
+        script_add_state(engine->script, engine->devices[i].client);
+    engine->prefetch = prefetch_new();
+    for (size_t at = 0, end; at < engine->count && !engine->end_asked; at = end) {
+        /* The first two by themselves. */
+        end = at < PREFETCH_MODELS ? at + 1 : at + INIT_CHUNK;
+        end = end < engine->count ? end : engine->count;
+        if (at >= PREFETCH_MODELS)
+            for (size_t i = at; i < end; i++)
+                prefetch_add(engine->prefetch, engine->script, engine->devices[i].client);
+        prefetch_read(engine->prefetch, engine->glob);
+        run_chunk(engine, at, end);
+    }
+    prefetch_free(engine->prefetch);
+    engine->prefetch = NULL;
+    script_states_made(engine->script);
+    acts_do(engine);
+}
+
+/* What scripts still wait for when all devices are done: the glob's answers come soon. */
+static void await_answers(struct engine *engine)
+{
+    int64_t until = clock_now() + DEVICE_HASTE;
+
+    while (engine->script && script_waits(engine->script) && clock_now() < until) {
+        glob_await(engine->glob, SECOND / 10);
+        script_answer(engine->script);
+        script_expire(engine->script);
+    }
+}
+
+/* ------------------------------------------------------------------ the thread, from its start */
+
 static void *engine_main(void *argument)
 {
     struct engine *engine = argument;
 
     engine->broken = !compile(engine) || !open_transport(engine);
-    for (size_t i = 0; i < engine->count && !engine->broken && !engine->end_asked; i++) {
-        script_add_state(engine->script, engine->devices[i].client);
-        device_init(&engine->devices[i]);
-    }
+    if (!engine->broken)
+        run_inits(engine);
     pthread_barrier_wait(engine->plan->ready);
     if (!engine->broken)
         run_loop(engine);
+    await_answers(engine);
     for (size_t i = 0; i < engine->count; i++) {
         if (engine->devices[i].session)
             engine->operations->session_free(engine->devices[i].session);
@@ -329,6 +449,7 @@ static void *engine_main(void *argument)
     pthread_mutex_lock(&engine->lock);
     engine->deaf = true;
     pthread_mutex_unlock(&engine->lock);
+    glob_port_free(engine->glob);
     loop_clear(&engine->loop);
     script_free(engine->script);
     atomic_store(&engine->finished, true);
@@ -355,6 +476,38 @@ static const void *publish_options(struct engine *engine)
             *(int64_t *)(void *)(copy + setting.offset) = engine->plan->options->qos;
     }
     return copy;
+}
+
+/* Where a script's own topic, quality and retention go. */
+static void find_places(struct engine *engine)
+{
+    const struct iotify_settings *settings;
+
+    engine->places = (struct publish_places){SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    if (!engine->operations)
+        return;
+    settings = engine->operations->publish;
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+
+        if (strcmp(setting.name, "topic") == 0 && setting.type == IOTIFY_STRING)
+            engine->places.topic = setting.offset;
+        if (strcmp(setting.name, "qos") == 0 && setting.type == IOTIFY_INTEGER)
+            engine->places.qos = setting.offset;
+        if (strcmp(setting.name, "retain") == 0 && setting.type == IOTIFY_BOOLEAN)
+            engine->places.retain = setting.offset;
+    }
+}
+
+/* Another thread has answers of the glob for the loop. */
+static void on_answers(void *argument)
+{
+    struct engine *engine = argument;
+
+    pthread_mutex_lock(&engine->lock);
+    if (!engine->deaf)
+        loop_wake(&engine->loop);
+    pthread_mutex_unlock(&engine->lock);
 }
 
 static void make_devices(struct engine *engine)
@@ -388,12 +541,15 @@ struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares
     engine->count = (size_t)((plan->clients - share + shares - 1) / shares);
     engine->tally->counts[TALLY_CLIENTS] = (int64_t)engine->count;
     engine->publish_options = publish_options(engine);
+    engine->last_act = &engine->acts;
+    find_places(engine);
     iotify_buffer_init(&engine->payload, PAYLOAD_MAX);
     call_init(&engine->call, plan->where);
     if (!loop_init(&engine->loop, on_woken, on_settle, engine)) {
         engine_free(engine);
         return NULL;
     }
+    engine->glob = glob_port_new(plan->glob, on_answers, engine);
     make_devices(engine);
     return engine;
 }
@@ -454,7 +610,7 @@ bool engine_join(struct engine *engine, struct tally *tally, double *busy)
     tally_merge(tally, engine->tally);
     elapsed = engine->reported_at - engine->began;
     *busy = elapsed > 0 ? (double)engine->worked / (double)elapsed : 0;
-    return !engine->broken;
+    return !engine->broken && !engine->overgrown;
 }
 
 void engine_free(struct engine *engine)
@@ -474,5 +630,6 @@ void engine_free(struct engine *engine)
     tally_clear(&engine->tallies[1]);
     arena_clear(&engine->arena);
     arena_clear(&engine->lines_arena);
+    arena_wipe(&engine->acts_arena);
     free(engine);
 }

@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/random.h"
 #include "core/simulate/device.h"
+#include "core/simulate/solo.h"
 
 /* Unacknowledged messages of one client, beyond which a further one fails. */
 #define IN_FLIGHT_MAX 20000
@@ -117,9 +118,28 @@ static void hand_over(struct device *device, const void *options, struct iotify_
     fail_message(device, call_code(&engine->call, result), call_message(&engine->call, result));
 }
 
-/* Hand the payload to the transport. */
-static void publish(
-    struct device *device, struct iotify_bytes payload, int64_t intended, int64_t now)
+/* The options with what a script gave in place of the template's. */
+static const void *override(
+    struct engine *engine, const void *options, const struct script_act *asked)
+{
+    char *copy;
+
+    if (!asked || (!asked->topic && asked->qos < 0 && asked->retain < 0))
+        return options;
+    copy = arena_copy(
+        &engine->call.arena, options, engine->operations->publish->options_size);
+    if (asked->topic && engine->places.topic != SIZE_MAX)
+        *(const char **)(void *)(copy + engine->places.topic) = asked->topic;
+    if (asked->qos >= 0 && engine->places.qos != SIZE_MAX)
+        *(int64_t *)(void *)(copy + engine->places.qos) = asked->qos;
+    if (asked->retain >= 0 && engine->places.retain != SIZE_MAX)
+        *(bool *)(void *)(copy + engine->places.retain) = asked->retain != 0;
+    return copy;
+}
+
+/* Hand the payload to the transport; `asked`: NULL, or what a script wants otherwise. */
+static void publish(struct device *device, struct iotify_bytes payload, int64_t intended,
+    int64_t now, const struct script_act *asked)
 {
     struct engine *engine = device->engine;
     const char *error = NULL;
@@ -130,6 +150,8 @@ static void publish(
     options = expansion_apply(&engine->publish, engine->script, device_turn(device),
         engine->operations->publish, engine->publish_options, engine->plan->run->job->directory,
         &engine->call.arena, &error);
+    if (options)
+        options = override(engine, options, asked);
     if (!options) {
         device_fail_expression(device, error);
         engine->tally->counts[TALLY_FAILED]++;
@@ -137,9 +159,18 @@ static void publish(
         fail_message(device, "TooManyInFlight",
             "the server leaves too many messages unacknowledged; this one is not sent");
     } else {
+        if (engine->plan->solo)
+            solo_message(device, options, payload);
         hand_over(device, options, payload, intended, now);
     }
     arena_reset(&engine->call.arena);
+}
+
+void message_publish(struct device *device, const struct script_act *asked)
+{
+    int64_t now = engine_now(device->engine);
+
+    publish(device, asked->payload, now, now, asked);
 }
 
 /* ------------------------------------------------------------------ what is captured */
@@ -193,19 +224,22 @@ static void capture(struct device *device, const struct script_output *output, i
     capture_add(engine->plan->capture, object);
 }
 
-void message_on_console(
-    void *given, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
+void message_on_console(void *given, enum iotify_level level, const struct script_turn *turn,
+    const char *text)
 {
     struct engine *engine = given;
     struct script_line *line;
 
-    engine->services.console(engine->services.context, level, client, iteration, text);
+    if (engine->plan->solo)
+        solo_console(engine, level, text);
+    else
+        run_console(engine->plan->run, level, turn, text);
     if (!engine->plan->options->capture_logs ||
-        !capture_wants(engine->plan->capture, client, iteration))
+        !capture_wants(engine->plan->capture, turn->client, turn->iteration))
         return;
     line = arena_alloc(&engine->lines_arena, sizeof(*line));
-    *line = (struct script_line){
-        client, iteration, level, arena_string(&engine->lines_arena, text), engine->lines};
+    *line = (struct script_line){turn->client, turn->iteration, level,
+        arena_string(&engine->lines_arena, text), engine->lines};
     engine->lines = line;
 }
 
@@ -215,7 +249,7 @@ void message_due(struct device *device)
 {
     struct engine *engine = device->engine;
 
-    if (device->in_batch)
+    if (device->in_batch || device->awaiting)
         return;
     device->in_batch = true;
     engine->batch[engine->batch_count++] = device;
@@ -258,25 +292,69 @@ static void go_on(struct device *device, bool waits_for_answer)
         schedule_after(device, engine_now(engine), 1);
 }
 
+/* The connection may have gone while message() waited; a script may have wanted that. */
+static void send_output(struct device *device, struct iotify_bytes payload, int64_t now)
+{
+    const struct engine *engine = device->engine;
+
+    if (device->connected_at && !device->offline)
+        publish(device, payload,
+            engine->plan->options->pacing == PACING_OPEN ? device->intended : now, now, NULL);
+    else if (!device->offline)
+        fail_message(device, "NotConnected",
+            "the connection went while message() waited; what it returned is not sent");
+}
+
+/* The iteration is over: what message() asked for, and what it returned. */
+static void end_iteration(struct device *device, const struct script_output *output, int64_t now)
+{
+    struct engine *engine = device->engine;
+
+    acts_do(engine);
+    capture(device, output, now);
+    if (output->error)
+        device_fail_script(device, output->error);
+    if (output->error || device->spoiled)
+        engine->tally->counts[TALLY_FAILED]++;
+    device->spoiled = false;
+    if (output->has_output && engine->transport)
+        send_output(device, output->bytes, now);
+    if (engine->plan->solo)
+        solo_state(device, output);
+}
+
 static void on_output(void *argument, const struct script_output *output)
 {
     struct engine *engine = argument;
     struct device *device = engine->batch[output->index];
     int64_t now = engine_now(engine);
     uint32_t before = device->ledger.open;
-    bool open = engine->plan->options->pacing == PACING_OPEN;
 
     device->in_batch = false;
     count_lag(device, now);
     count_script(engine, output->nanoseconds);
-    capture(device, output, now);
-    if (output->error) {
-        device_fail_script(device, output->error);
-        engine->tally->counts[TALLY_FAILED]++;
-    } else if (output->has_output && engine->transport) {
-        publish(device, output->bytes, open ? device->intended : now, now);
-    }
+    device->awaiting = output->pending;
+    if (output->pending)
+        return;
+    end_iteration(device, output, now);
     go_on(device, device->ledger.open > before);
+}
+
+void message_settled(struct device *device, const struct script_output *output)
+{
+    uint32_t before = device->ledger.open;
+
+    if (!device->awaiting || device->phase == DONE)
+        return;
+    device->awaiting = false;
+    end_iteration(device, output, engine_now(device->engine));
+    if (device->phase == RUNNING || device->phase == OFFLINE) {
+        go_on(device, device->ledger.open > before);
+        return;
+    }
+    device->iteration++;
+    if (device->phase == DRAINING)
+        device_drained(device);
 }
 
 void message_flush(struct engine *engine)
@@ -289,7 +367,8 @@ void message_flush(struct engine *engine)
         struct device *device = engine->batch[i];
 
         /* Its connection goes, or it is to end: the message waits, or falls away. */
-        if (device->phase != RUNNING || device->dropped || device_has_sent_all(device)) {
+        if ((device->phase != RUNNING && device->phase != OFFLINE) || device->dropped ||
+            device_has_sent_all(device)) {
             device->in_batch = false;
             continue;
         }
@@ -300,6 +379,7 @@ void message_flush(struct engine *engine)
     if (count == 0)
         return;
     script_messages(engine->script, turns, count, &batch);
+    acts_do(engine);
     count_script(engine, -1);
     engine->script_count = 0;
     forget_lines(engine);
@@ -311,12 +391,13 @@ static void after_answer(struct device *device)
 {
     struct engine *engine = device->engine;
 
-    if (device->phase == DRAINING && device->ledger.open == 0)
+    if ((device->phase == DRAINING || device->phase == FINISHING) && device->ledger.open == 0)
         device_drained(device);
     else if (device->phase == RUNNING && device->flooding) {
         device->flooding = false;
         schedule(device, engine_now(engine));
-    } else if (device->phase == RUNNING && !device->in_batch && device->ledger.open == 0 &&
+    } else if (device->phase == RUNNING && !device->in_batch && !device->awaiting &&
+               device->ledger.open == 0 &&
                engine->plan->options->pacing == PACING_CLOSED)
         schedule_after(device, engine_now(engine), 1);
 }
@@ -329,6 +410,8 @@ void message_on_acknowledged(void *user, uint64_t token)
 
     if (device->phase == DONE || !ledger_acknowledge(&device->ledger, token, &intended))
         return;
+    if (device->engine->plan->solo)
+        solo_acknowledged(device, intended);
     device->attempts = 0;
     tally->counts[TALLY_ACKNOWLEDGED]++;
     histogram_add(&tally->times[TALLY_PUBLISH], engine_now(device->engine) - intended);
@@ -406,9 +489,12 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
         .payload = payload};
 
     engine->tally->counts[TALLY_RECEIVED]++;
+    if (engine->plan->solo)
+        solo_received(device, topic, payload);
     /* After finish() the script is done with. */
     if (device->init_done && !script_invoke(engine->script, &invocation))
         device_fail_script(device, &invocation.error);
+    acts_do(engine);
     if (engine->plan->capture)
         capture_response(device, topic, payload);
     if (device->ledger.verifies)

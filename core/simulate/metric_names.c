@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define CALL "metric.add("
+#define MEASURE "measure("
 
 static void add(struct metric_names *names, struct arena *arena, const char *name, size_t length)
 {
@@ -48,21 +49,56 @@ static bool read_name(struct metric_names *names, struct arena *arena, const cha
     return *end == ',' || *end == ')';
 }
 
+static void read_text(struct metric_names *names, struct arena *arena, const char *text)
+{
+    const char *at = text;
+
+    while (at && (at = strstr(at, "metric"))) {
+        size_t length = strlen("metric");
+
+        if (begins_word(text, at) && ends_word(at[length])) {
+            if (strncmp(at, CALL, strlen(CALL)) != 0 ||
+                !read_name(names, arena, at + strlen(CALL)))
+                names->any = true;
+        }
+        at += length;
+    }
+}
+
+/* What the helpers of connectors measure: measure('name', …). */
+static void read_helpers(struct metric_names *names, struct arena *arena, const struct job *job)
+{
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        const struct plugin *plugin = job->plugins[i].plugin;
+        const char *at =
+            plugin->descriptor.kind == IOTIFY_CONNECTOR ? plugin->connector.helpers : NULL;
+
+        while (at && (at = strstr(at, MEASURE))) {
+            at += strlen(MEASURE);
+            read_name(names, arena, at);
+        }
+    }
+}
+
+static bool calls_require(const struct template_file *template)
+{
+    if (template->library.text && strstr(template->library.text, "require"))
+        return true;
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
+        if (template->code[i].text && strstr(template->code[i].text, "require"))
+            return true;
+    return false;
+}
+
 void metric_names_read(
     struct metric_names *names, struct arena *arena, const struct template_file *template)
 {
-    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
-        const char *text = template->code[i].text, *at = text;
-
-        while (at && (at = strstr(at, "metric"))) {
-            size_t length = strlen("metric");
-
-            if (begins_word(text, at) && ends_word(at[length])) {
-                if (strncmp(at, CALL, strlen(CALL)) != 0 ||
-                    !read_name(names, arena, at + strlen(CALL)))
-                    names->any = true;
-            }
-            at += length;
-        }
-    }
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
+        read_text(names, arena, template->code[i].text);
+    for (size_t i = 0; i < template->stage_count; i++)
+        read_text(names, arena, template->stages[i].code.text);
+    read_text(names, arena, template->library.text);
+    read_helpers(names, arena, template->job);
+    /* Other files are not looked into. */
+    names->any = names->any || template->script || calls_require(template);
 }

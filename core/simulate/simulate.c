@@ -1,6 +1,7 @@
 #include "core/simulate/simulate.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -132,6 +133,26 @@ static bool load(struct run *run, const struct step *step, struct plan *plan,
                &call->base, template->transport->options, &plan->transport) == IOTIFY_OK;
 }
 
+/* What getRunSettings() tells. Times in seconds, as jobInterval() has them. */
+static const char *settings_json(const struct run *run, const struct plan *plan, struct arena *arena)
+{
+    static const char *const pacings[] = {"open", "closed"};
+    const struct simulate_options *options = plan->options;
+    json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I}", "job",
+        run->job->options->name, "template", check_shown(run->job, options->template), "clients",
+        (json_int_t)plan->clients, "first", (json_int_t)plan->first, "iterations",
+        (json_int_t)plan->iterations, "interval", (double)options->interval / SECOND, "duration",
+        (double)options->duration / SECOND, "jitter", (double)options->jitter / SECOND, "pacing",
+        pacings[options->pacing], "connectRate", options->connect_rate, "seed",
+        (json_int_t)options->seed);
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    const char *copy = arena_string(arena, text ? text : "{}");
+
+    json_decref(object);
+    free(text);
+    return copy;
+}
+
 static void make_plan(struct run *run, const struct step *step, struct plan *plan)
 {
     const struct simulate_options *options = step->options;
@@ -141,11 +162,39 @@ static void make_plan(struct run *run, const struct step *step, struct plan *pla
     plan->options = options;
     plan->first = schema_given(step->node, "first") ? options->first : job->first;
     plan->clients = check_clients_of(run->job, step);
+    if (run->solo >= 0) {
+        plan->solo = true;
+        plan->first = run->solo;
+        plan->clients = 1;
+    }
     plan->iterations = options->iterations;
     if (!plan->iterations && !options->duration && !options->stages.count)
         plan->iterations = DEFAULT_ITERATIONS;
     shape_init(&plan->shape, options, plan->clients);
     plan->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
+    plan->settings = settings_json(run, plan, &run->arena);
+}
+
+/* The glob of the run, as new for this step. */
+static bool prepare_glob(struct run *run, struct plan *plan)
+{
+    plan->glob = run_glob(run);
+    if (plan->glob)
+        glob_begin(plan->glob, plan->where);
+    return plan->glob != NULL;
+}
+
+/* Everything that scripts wrote is in the store by now, or this says that it is not. */
+static bool settle_glob(const struct plan *plan, struct simulate_summary *results)
+{
+    glob_flush(plan->glob);
+    glob_account(plan->glob, &results->glob);
+    if (results->glob.blocking)
+        log_write(IOTIFY_WARNING, plan->where,
+            "scripts waited %lld times for the store, %.3f s in all, and all clients of the loop "
+            "with them; read in init(), or give a callback",
+            (long long)results->glob.blocking, (double)results->glob.blocking_time / SECOND);
+    return results->glob.failed == 0;
 }
 
 /* A template that a step of this run wrote could not be looked at before. */
@@ -167,6 +216,20 @@ static bool check_names(
         call_fail(&call->base, IOTIFY_INVALID, "BadThreshold", "%s", wrong);
     arena_clear(&arena);
     return wrong == NULL;
+}
+
+/* Each client needs a row of its own. */
+static bool check_data(const struct plan *plan, struct call *call)
+{
+    const struct template_file *template = plan->template;
+
+    if (!template->data || template->rows >= plan->first + plan->clients)
+        return true;
+    call_fail(&call->base, IOTIFY_INVALID, "TooFewRows",
+        "%s has %lld rows, the last for client %lld, and client %lld takes part", template->data,
+        (long long)template->rows, (long long)template->rows - 1,
+        (long long)(plan->first + plan->clients - 1));
+    return false;
 }
 
 static bool open_capture(struct plan *plan, struct call *call)
@@ -206,6 +269,9 @@ static bool judge_step(struct run *run, const struct plan *plan, bool ran, const
     bool connects = plan->template->transport != NULL;
 
     result->total = plan->clients;
+    if (results->glob.failed)
+        summary_add_failure(run->summary, &result->failures, "GlobWriteFailed",
+            results->glob.error, -1);
     if (!ran) {
         result->failed = stop_requested() ? 0 : result->total;
         summary_add_failure(run->summary, &result->failures, call_code(call, IOTIFY_FAILED),
@@ -226,18 +292,19 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     struct run_context context;
     struct arena arena = {0};
     struct call call;
-    bool good;
+    bool good, stored = true;
 
     make_plan(run, step, plan);
     pthread_mutex_init(&told->lock, NULL);
     plan->told = told;
     run_call(run, &call, &context, run->job->connector, plan->where, NULL);
     good = load(run, step, plan, template, &arena, &call) && check_names(step, template, &call) &&
-           open_capture(plan, &call);
+           check_data(plan, &call) && prepare_glob(run, plan) && open_capture(plan, &call);
     limits_raise();
     if (good) {
         progress_begin(plan->where, plan->clients);
         good = run_engines(run, plan, results);
+        stored = settle_glob(plan, results);
         progress_end();
         results->present = good;
     }
@@ -247,7 +314,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
             "another "
             "one, most likely; the run goes on without this step",
             template->file);
-    good = judge_step(run, plan, good, &call, result);
+    good = judge_step(run, plan, good, &call, result) && stored;
     if (run->abandoned)
         return false;
     good = close_capture(plan) && good;

@@ -236,6 +236,16 @@ static enum iotify_result get_many(
     return result;
 }
 
+enum iotify_result store_get_many(
+    struct store *store, struct call *call, struct iotify_read *reads, size_t count)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t at = 0; at < count && result == IOTIFY_OK; at += READ_MAX)
+        result = get_many(store, call, reads + at, count - at < READ_MAX ? count - at : READ_MAX);
+    return result;
+}
+
 enum iotify_result store_get(
     struct store *store, struct call *call, const char *key, struct iotify_bytes *out)
 {
@@ -393,7 +403,7 @@ struct page {
     struct arena *arena;
     void (*found)(void *argument, const char *key);
     void *argument;
-    size_t prefix, count;
+    size_t prefix, count, left;
     const char *last;
 };
 
@@ -406,26 +416,39 @@ static void on_key(void *argument, const char *key)
     page->found(page->argument, page->last + page->prefix);
 }
 
-static enum iotify_result scan_all(struct store *store, struct call *call, const char *prefix,
-    void (*found)(void *argument, const char *key), void *argument)
+/* The keys that begin with `prefix`, at most `limit`; `found` gets them without `cut` characters. */
+static enum iotify_result scan_some(struct store *store, struct call *call, const char *prefix,
+    size_t cut, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    struct page page = {&call->arena, found, argument, strlen(prefix), 0, NULL};
+    struct page page = {&call->arena, found, argument, cut, 0, limit, NULL};
+    size_t wanted;
     enum iotify_result result;
 
     do {
         page.count = 0;
+        wanted = page.left < PAGE ? page.left : PAGE;
         enter(store);
         result = store->plugin->storage.scan(
-            store->instance, &call->base, prefix, page.last, PAGE, on_key, &page);
+            store->instance, &call->base, prefix, page.last, wanted, on_key, &page);
         leave(store);
-    } while (result == IOTIFY_OK && page.count == PAGE);
+        page.left -= page.count;
+    } while (result == IOTIFY_OK && page.count == wanted && page.left > 0);
     return result;
 }
 
-enum iotify_result store_list_glob(struct store *store, struct call *call,
+static enum iotify_result scan_all(struct store *store, struct call *call, const char *prefix,
     void (*found)(void *argument, const char *key), void *argument)
 {
-    return scan_all(store, call, GLOB, found, argument);
+    return scan_some(store, call, prefix, strlen(prefix), SIZE_MAX, found, argument);
+}
+
+enum iotify_result store_list_glob(struct store *store, struct call *call, const char *prefix,
+    size_t limit, void (*found)(void *argument, const char *key), void *argument)
+{
+    const char *mapped = store_glob_key(call, prefix);
+
+    return mapped ? scan_some(store, call, mapped, strlen(GLOB), limit, found, argument)
+                  : IOTIFY_INVALID;
 }
 
 /* The next alias after `key`, a record's without the prefix: '0' is the byte behind '/'. */

@@ -40,13 +40,16 @@ const char *store_note_key(struct call *call, const char *name);
 /* One value; IOTIFY_NOT_FOUND when absent. */
 enum iotify_result store_get(
     struct store *store, struct call *call, const char *key, struct iotify_bytes *out);
+/* Many, in as few reads as the backend takes; keys are the store's. A missing one is no error. */
+enum iotify_result store_get_many(
+    struct store *store, struct call *call, struct iotify_read *reads, size_t count);
 /* See iotify_storage.apply; keys are the store's. */
 enum iotify_result store_apply(
     struct store *store, struct call *call, struct iotify_write *writes, size_t count);
 
-/* Call `found` for each glob key, sorted. */
-enum iotify_result store_list_glob(struct store *store, struct call *call,
-    void (*found)(void *argument, const char *key), void *argument);
+/* Call `found` for the glob keys that begin with `prefix`, sorted, `limit` of them at most. */
+enum iotify_result store_list_glob(struct store *store, struct call *call, const char *prefix,
+    size_t limit, void (*found)(void *argument, const char *key), void *argument);
 /* The alias of a connector that has records here and is not among these; NULL: there is none. */
 enum iotify_result store_find_alias(struct store *store, struct call *call,
     const char *const *aliases, size_t count, const char **other);

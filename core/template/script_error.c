@@ -1,9 +1,14 @@
-/* Exceptions in the user's words: file, line and column of the template. */
+/* Exceptions in the user's words: file, line and column of what he wrote. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/template/script_machine.h"
+
+/* Lines of a stack that are shown. */
+#define FRAMES_MAX 10
+/* A line that is longer is shown around its place. */
+#define LINE_SHOWN 100
 
 static int integer_of(JSContextRef context, JSObjectRef object, const char *name)
 {
@@ -13,116 +18,244 @@ static int integer_of(JSContextRef context, JSObjectRef object, const char *name
                                                     : 0;
 }
 
-/* The engine gives syntax errors a line and no column: find the token that the text quotes. */
-static int token_column(const struct script_code *code, int line, const char *message)
-{
-    const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
-    const char *at = code->text, *end, *hit;
-    char token[64];
+/* ------------------------------------------------------------------ regions */
 
-    for (int i = code->place.line; i < line && at; i++) {
+/* The code that a line of a file belongs to; NULL: it is none that was run here. */
+static const struct region *find_region(
+    const struct script *script, const char *file, size_t length, int line)
+{
+    for (const struct region *region = script->regions; region; region = region->next)
+        if (strlen(region->file) == length && memcmp(region->file, file, length) == 0 &&
+            line >= region->first && line <= region->last)
+            return region;
+    return NULL;
+}
+
+/* A line of a region, and how long it is. */
+static const char *region_line(const struct region *region, int line, size_t *length)
+{
+    const char *at = region->text;
+
+    for (int i = region->first; i < line && at; i++) {
         at = strchr(at, '\n');
         at = at ? at + 1 : NULL;
     }
-    if (!at)
-        return 1;
-    end = strchr(at, '\n');
-    end = end ? end : at + strlen(at);
-    if (close && close - open - 1 < (long)sizeof(token)) {
+    at = at ? at : "";
+    *length = strcspn(at, "\r\n");
+    return at;
+}
+
+static int to_column(const struct region *region, int line, int column)
+{
+    column += region->shift + (line == region->first ? region->first_shift : 0);
+    return column > 1 ? column : 1;
+}
+
+/* The engine gives syntax errors a line and no column: find the token that the text quotes. */
+static int token_column(const struct region *region, int line, const char *message)
+{
+    const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
+    const char *hit;
+    char token[64];
+    size_t length;
+    const char *text = region_line(region, line, &length);
+
+    if (close && close - open - 1 < (long)sizeof(token) && close > open + 1) {
         memcpy(token, open + 1, (size_t)(close - open - 1));
         token[close - open - 1] = '\0';
-        hit = strstr(at, token);
-        if (hit && hit < end)
-            return (int)(hit - at) + 1;
+        hit = strstr(text, token);
+        if (hit && hit < text + length)
+            return (int)(hit - text) + 1;
     }
-    return (int)strspn(at, " \t") + 1;
+    return (int)strspn(text, " \t") + 1;
 }
 
-/*
- * The engine counts two lines of its own before a body and begins at line 1 at the least: what to
- * tell it, and how many lines its answers are too far.
- */
-int script_engine_line(int line)
+/* ------------------------------------------------------------------ stacks */
+
+/* One line of the engine's stack: "name@file:line:column". */
+struct frame {
+    const char *name, *file;
+    size_t name_length, file_length;
+    int line, column;
+};
+
+static bool read_frame(const char *text, size_t length, struct frame *frame)
 {
-    return line > 3 ? line - 2 : 1;
+    const char *at = memchr(text, '@', length), *end = text + length, *colon = end;
+    int colons = 0;
+
+    *frame = (struct frame){0};
+    frame->name = text;
+    frame->name_length = at ? (size_t)(at - text) : 0;
+    frame->file = at ? at + 1 : text;
+    while (colon > frame->file && colons < 2)
+        if (*--colon == ':')
+            colons++;
+    if (colons < 2 || sscanf(colon, ":%d:%d", &frame->line, &frame->column) != 2)
+        return false;
+    frame->file_length = (size_t)(colon - frame->file);
+    return true;
 }
 
-static int line_surplus(int line)
+/* The runtime's own frames are of no use to anybody but its authors. */
+static bool is_own(const struct frame *frame)
 {
-    return script_engine_line(line) + 2 - line;
+    return frame->file_length > 7 && strncmp(frame->file, "iotify:", 7) == 0;
 }
 
-static int line_count(const char *text)
+bool script_find_place(struct script *script, const char *stack, struct place *place)
 {
+    for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        const struct region *region;
+        struct frame frame;
+
+        if (!read_frame(at, strcspn(at, "\n"), &frame))
+            continue;
+        region = find_region(script, frame.file, frame.file_length, frame.line);
+        if (!region || region->foreign)
+            continue;
+        *place = (struct place){
+            region->file, frame.line, to_column(region, frame.line, frame.column)};
+        return true;
+    }
+    return false;
+}
+
+static void show_frame(
+    const struct script *script, const struct frame *frame, struct iotify_buffer *out)
+{
+    const struct region *region =
+        find_region(script, frame->file, frame->file_length, frame->line);
+    bool named = frame->name_length > 0 && frame->name_length < 100 &&
+                 strncmp(frame->name, "global code", 11) != 0;
+
+    iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
+    if (named)
+        iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
+    iotify_buffer_format(out, "%.*s:%d:%d%s", (int)frame->file_length, frame->file, frame->line,
+        region ? to_column(region, frame->line, frame->column) : frame->column,
+        named ? ")" : "");
+}
+
+static const char *show_stack(struct script *script, const char *stack)
+{
+    struct iotify_buffer out;
+    const char *text;
     int count = 0;
 
-    for (; *text; text++)
-        count += *text == '\n' || !text[1];
-    return count;
-}
+    iotify_buffer_init(&out, 16 * 1024);
+    for (const char *at = stack; *at && count < FRAMES_MAX;
+         at += strcspn(at, "\n"), at += *at == '\n') {
+        struct frame frame;
 
-/* The innermost frame of a stack ("name@file:line:column") that lies in the user's file. */
-static void find_frame(const char *stack, const char *file, int *line, int *column)
-{
-    size_t length = strlen(file);
-    const char *at = stack;
-
-    while ((at = strstr(at, file))) {
-        if (at > stack && at[-1] == '@' && at[length] == ':' &&
-            sscanf(at + length, ":%d:%d", line, column) == 2)
-            return;
-        at += length;
+        if (!read_frame(at, strcspn(at, "\n"), &frame) || is_own(&frame))
+            continue;
+        show_frame(script, &frame, &out);
+        count++;
     }
+    text = arena_string(&script->error_arena, iotify_buffer_text(&out));
+    iotify_buffer_clear(&out);
+    return text;
 }
 
-/* Turn an exception into the user's file, line and column. `code` may be NULL. */
+/* ------------------------------------------------------------------ the line shown */
+
+static const char *show_line(struct script *script, struct place place)
+{
+    const struct region *region =
+        find_region(script, place.file, strlen(place.file), place.line);
+    struct iotify_buffer out;
+    const char *line, *text;
+    size_t length, column, from = 0;
+
+    if (!region || !region->text)
+        return "";
+    line = region_line(region, place.line, &length);
+    column = (size_t)(place.column > region->shift ? place.column - region->shift - 1 : 0);
+    column = column < length ? column : length;
+    if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
+        from = column - LINE_SHOWN / 2;
+    length = length - from < LINE_SHOWN ? length - from : LINE_SHOWN;
+    iotify_buffer_init(&out, 4096);
+    iotify_buffer_format(&out, "%5d | %.*s\n      | ", place.line, (int)length, line + from);
+    for (size_t i = from; i < column; i++)
+        /* A character is one column, however many bytes it has. */
+        if (((unsigned char)line[i] & 0xc0) != 0x80)
+            iotify_buffer_char(&out, line[i] == '\t' ? '\t' : ' ');
+    iotify_buffer_char(&out, '^');
+    text = arena_string(&script->error_arena, iotify_buffer_text(&out));
+    iotify_buffer_clear(&out);
+    return text;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+/* Errors that tell a line and have no frame in the user's code: those of the syntax. */
+static void place_by_line(struct script *script, JSObjectRef object, struct script_error *error)
+{
+    JSContextRef context = script->context;
+    int line = integer_of(context, object, "line");
+    int column = integer_of(context, object, "column");
+    JSValueRef url = script_property(context, object, "sourceURL");
+    const char *file = url && JSValueIsString(context, url)
+                           ? script_text(context, &script->error_arena, url)
+                           : "";
+    const struct region *region = find_region(script, file, strlen(file), line);
+
+    /* A body that ends too early is blamed behind its end, where the engine has put more. */
+    for (int beyond = 0; !region && beyond < 3; beyond++) {
+        region = find_region(script, file, strlen(file), --line);
+        column = 0;
+    }
+    if (!region || region->foreign)
+        return;
+    if (column > 0)
+        column = to_column(region, line, column);
+    else
+        column = token_column(region, line, error->text) + region->shift;
+    error->place = (struct place){region->file, line, column};
+}
+
+static const char *limit_text(struct script *script)
+{
+    if (script->overgrown)
+        return arena_format(&script->error_arena,
+            "stopped: it took more than %lld MiB of memory; memory_limit allows no more",
+            (long long)(script->facts.memory_limit >> 20));
+    return arena_format(&script->error_arena,
+        "stopped after %.3g s; a call may not take longer",
+        (double)script->facts.time_limit / (double)SECOND);
+}
+
 void script_describe(struct script *script, JSValueRef exception, struct place place,
-    const struct script_code *code, struct script_error *error)
+    struct script_error *error)
 {
     JSContextRef context = script->context;
     struct arena *arena = &script->error_arena;
+    const char *stack = "";
 
-    *error = (struct script_error){.place = place, .text = "failed", .stack = ""};
+    *error = (struct script_error){place, "failed", "", ""};
     if (script->timed_out) {
         script->timed_out = false;
-        error->text = arena_format(arena, "stopped after %.3g s; a call may not take longer",
-            (double)script->facts.time_limit / (double)SECOND);
+        error->text = limit_text(script);
         return;
     }
     if (!exception)
         return;
     error->text = script_text(context, arena, exception);
-    if (!JSValueIsObject(context, exception)) {
-        error->text = arena_format(arena, "threw %s", error->text);
-        return;
-    }
-    {
+    if (JSValueIsObject(context, exception)) {
         JSObjectRef object = JSValueToObject(context, exception, NULL);
-        int line = integer_of(context, object, "line");
-        int column = integer_of(context, object, "column");
-        JSValueRef stack = script_property(context, object, "stack");
+        JSValueRef value = script_property(context, object, "stack");
 
-        if (stack && JSValueIsString(context, stack))
-            error->stack = script_text(context, arena, stack);
-        /* An error that the runtime raised is blamed on the line that called it. */
-        if (code)
-            find_frame(error->stack, place.file, &line, &column);
-
-        if (line > 0 && code)
-            line -= line_surplus(code->place.line);
-        if (line > 0 && code) {
-            int last = code->place.line + line_count(code->text) - 1;
-
-            /* A body that ends too early is blamed behind its end. */
-            if (code->text[0] && line > last) {
-                line = last;
-                column = 0;
-            }
-            error->place.line = line;
-            error->place.column = (column > 0 ? column : token_column(code, line, error->text)) +
-                                  (code->place.column - 1);
-        }
+        if (value && JSValueIsString(context, value))
+            stack = script_text(context, arena, value);
+        if (!script_find_place(script, stack, &error->place))
+            place_by_line(script, object, error);
+    } else {
+        error->text = arena_format(arena, "threw %s", error->text);
     }
+    error->stack = show_stack(script, stack);
+    error->excerpt = show_line(script, error->place);
 }
 
 /* The output buffer has a ceiling; say so when a value goes beyond it. */
@@ -132,6 +265,6 @@ bool script_fits(const struct iotify_buffer *out, struct place place, const char
     if (!out->failed)
         return true;
     *error = (struct script_error){
-        place, arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), ""};
+        place, arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
     return false;
 }

@@ -9,25 +9,43 @@
 #define OUTPUT_MAX (16 * 1024 * 1024)
 
 struct body {
-    JSObjectRef function;
+    JSObjectRef function; /* NULL: there is none */
     struct place place;
 };
 
 /*
- * Numbers that C and the prelude read and write without a call: whose turn it is, and a batch of
- * turns. Each entry of the batch begins as a turn; what became of it then stands in place of its
- * slot, and the length of a text in place of the iteration. The order of the members is known to
- * prelude.js.
+ * Code that came from a file: how lines and columns of the engine relate to the user's. Regions of
+ * packages have no text, and are not blamed.
+ */
+struct region {
+    const char *file;
+    int first, last;
+    int shift;       /* of the columns of each line */
+    int first_shift; /* of those of the first line, besides */
+    const char *text;
+    bool foreign;
+    struct region *next;
+};
+
+/*
+ * Numbers that C and the runtime read and write without a call: whose turn it is, how much is under
+ * way, and a batch of turns. Each entry of the batch begins as a turn; what became of it then
+ * stands in place of its slot, and the length of a text or the number of a call in place of the
+ * iteration. The order of the members is known to runtime/turns.js.
  */
 struct turns {
     double slot, client, iteration; /* of the present call */
     double at;                      /* of a batch: the entry at work */
+    double waiting;                 /* answers that are to come */
+    double tracked;                 /* calls whose promise is open */
+    double settled;                 /* calls whose promise has come to its end, not told yet */
+    double listeners;               /* who look at messages before response() */
     struct {
         double slot_or_outcome, client, iteration_or_length;
     } batch[SCRIPT_BATCH];
 };
 
-enum outcome { NOTHING, A_STRING, SOMETHING_ELSE, THROWN };
+enum outcome { NOTHING, A_STRING, SOMETHING_ELSE, THROWN, PENDING };
 
 struct script {
     struct arena arena;
@@ -37,10 +55,13 @@ struct script {
     JSContextGroupRef group;
     JSGlobalContextRef context;
     JSClassRef global_class;
-    JSObjectRef runtime; /* what the prelude returned */
+    JSObjectRef runtime; /* what runtime/ shares */
     JSObjectRef states;  /* one JS array holds all states, so that the collector sees them */
-    JSObjectRef make_buffer, add_state, run_messages, show_state, take_metrics;
     JSObjectRef results; /* of a batch */
+    JSObjectRef add_state, drop_rows, run_messages, receive, track, take_settled, drop_call, give_up,
+        answer,
+        expire, show_state, take_metrics, read_rows, make_stages, load_script, set_client_id,
+        add_helpers, show_row, deliver;
     /* The texts of a batch, one behind the other. */
     struct {
         char *text;
@@ -48,11 +69,17 @@ struct script {
         bool plain; /* a byte for each character, so that the lengths tell where each begins */
     } joined;
     unsigned state_count;
+    int64_t rows; /* of the data */
     struct body bodies[SCRIPT_FUNCTIONS];
+    struct region *regions;
+    const char *own_modules; /* where the packages of the program are */
+    const char *folder, *job_modules;
     /* The time limit is looked at in pieces, so that a batch has it for each of its calls. */
     double limit_at;
     int limit_count;
-    bool timed_out;
+    bool timed_out, overgrown;
+    int64_t resident; /* bytes of the process when that was last looked at */
+    int64_t measured; /* the same when the machine was last measured */
     struct arena error_arena; /* the last error's texts */
 };
 
@@ -60,19 +87,60 @@ struct script {
 
 JSStringRef script_string(const char *text);
 void script_append_string(JSStringRef string, struct iotify_buffer *out);
+JSValueRef script_text_value(JSContextRef context, const char *text);
 /* String(value) in the arena; "" when even that throws. */
 const char *script_text(JSContextRef context, struct arena *arena, JSValueRef value);
+/* The same; NULL when it throws, or is longer than OUTPUT_MAX. */
+const char *script_try_text(JSContextRef context, struct arena *arena, JSValueRef value);
 JSValueRef script_property(JSContextRef context, JSObjectRef object, const char *name);
-/* Run the prelude; false when it fails. */
-bool script_run_prelude(struct script *script);
+void script_set(JSContextRef context, JSObjectRef object, const char *name, JSValueRef value);
+void script_add_function(struct script *script, JSObjectRef object, const char *name,
+    JSObjectCallAsFunctionCallback call);
+struct script *script_of(JSContextRef context);
+/* Throw Error(text). */
+JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char *text);
+/* The bytes of a Uint8Array; {NULL, 0} for anything else. */
+struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value);
+JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size);
+/* Run the files of runtime/; false when one fails. */
+bool script_run_runtime(struct script *script);
+
+/* ------------------------------------------------------------------ the other natives */
+
+/* script_glob.c: glob and mailbox. */
+void script_add_glob(struct script *script, JSObjectRef native);
+JSValueRef script_answer_value(struct script *script, const struct glob_answer *answer);
+/* script_crypto.c: hashes and signatures. */
+void script_add_crypto(struct script *script, JSObjectRef native);
+/* script_module.c: the files of require(). */
+void script_add_modules(struct script *script, JSObjectRef native);
+void script_find_folders(struct script *script);
+/* A file as the user knows it: relative to the folders. In the script's arena. */
+const char *script_shown_path(struct script *script, const char *path);
+/* A whole file, NUL behind it; NULL: errno. Ends with free(). */
+char *script_read_file(const char *path, size_t ceiling, size_t *size);
+
+/* ------------------------------------------------------------------ script_memory.c */
+
+/* Has the process grown beyond the limit since it was last looked at? For the watchdog. */
+bool script_grows(struct script *script);
+
+/* ------------------------------------------------------------------ script_code.c */
+
+/*
+ * Run `before` + text + `behind` as a program, `before` on the line of the text's first; the
+ * region is noted. NULL: `exception`.
+ */
+JSValueRef script_evaluate(struct script *script, const struct script_code *code,
+    const char *before, const char *behind, bool foreign, JSValueRef *exception);
 
 /* ------------------------------------------------------------------ script_error.c */
 
-/* Turn an exception into the user's file, line and column. `code` may be NULL. */
+/* Turn an exception into the user's file, line and column; `place` where it tells none. */
 void script_describe(struct script *script, JSValueRef exception, struct place place,
-    const struct script_code *code, struct script_error *error);
-/* What to tell the engine so that a body's first line has this number. */
-int script_engine_line(int line);
+    struct script_error *error);
+/* Where a stack's innermost frame of the user's code is; false: it has none. */
+bool script_find_place(struct script *script, const char *stack, struct place *place);
 /* The output buffer has a ceiling; say so when a value goes beyond it. */
 bool script_fits(const struct iotify_buffer *out, struct place place, const char *what,
     struct arena *arena, struct script_error *error);
@@ -82,5 +150,6 @@ bool script_fits(const struct iotify_buffer *out, struct place place, const char
 void script_enter(struct script *script, struct script_turn turn);
 void script_leave(struct script *script);
 JSValueRef script_state(struct script *script, int64_t slot);
+bool script_is_promise(struct script *script, JSValueRef value);
 
 #endif

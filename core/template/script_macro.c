@@ -151,12 +151,20 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
         *error = (struct script_error){macro->place,
             arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", macro->setting, part->text,
                 JSValueIsNull(context, value) ? "null" : "undefined"),
-            ""};
+            "", ""};
+        return false;
+    }
+    if (value && script_is_promise(script, value)) {
+        *error = (struct script_error){macro->place,
+            arena_format(&script->error_arena,
+                "\"%s\": {{%s}} is a promise; wait for it in init() and keep the value in state",
+                macro->setting, part->text),
+            "", ""};
         return false;
     }
     string = value && !script->timed_out ? JSValueToStringCopy(context, value, &exception) : NULL;
     if (!string) {
-        script_describe(script, exception, macro->place, NULL, error);
+        script_describe(script, exception, macro->place, error);
         error->text = arena_format(
             &script->error_arena, "\"%s\": {{%s}}: %s", macro->setting, part->text, error->text);
         return false;
@@ -204,4 +212,21 @@ bool script_expand(struct script *script, const struct macro *macro, struct scri
         }
     }
     return script_fits(out, macro->place, macro->setting, &script->error_arena, error);
+}
+
+void script_client_id(struct script *script, const struct macro *macro)
+{
+    JSContextRef context = script->context;
+    JSObjectRef parts = JSObjectMakeArray(context, 0, NULL, NULL);
+    JSValueRef argument = parts;
+
+    for (size_t i = 0; macro && i < macro->count; i++) {
+        const struct part *part = &macro->parts[i];
+
+        JSObjectSetPropertyAtIndex(context, parts, (unsigned)i,
+            part->kind == LITERAL ? script_text_value(context, part->text)
+                                  : (JSValueRef)part->expression,
+            NULL);
+    }
+    JSObjectCallAsFunction(context, script->set_client_id, NULL, 1, &argument, NULL);
 }

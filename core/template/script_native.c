@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/template/prelude.h"
+#include "core/base/log.h"
+#include "core/template/runtime.h"
 #include "core/template/script_machine.h"
 
 /* ------------------------------------------------------------------ strings */
@@ -24,8 +25,16 @@ void script_append_string(JSStringRef string, struct iotify_buffer *out)
     free(text);
 }
 
-/* String(value) in the arena; NULL when even that throws, or when it is too long. */
-static const char *try_text(JSContextRef context, struct arena *arena, JSValueRef value)
+JSValueRef script_text_value(JSContextRef context, const char *text)
+{
+    JSStringRef string = script_string(text);
+    JSValueRef value = JSValueMakeString(context, string);
+
+    JSStringRelease(string);
+    return value;
+}
+
+const char *script_try_text(JSContextRef context, struct arena *arena, JSValueRef value)
 {
     JSStringRef string = JSValueToStringCopy(context, value, NULL);
     struct iotify_buffer out;
@@ -41,13 +50,14 @@ static const char *try_text(JSContextRef context, struct arena *arena, JSValueRe
     return text;
 }
 
-/* The same for messages: "" in place of NULL. */
 const char *script_text(JSContextRef context, struct arena *arena, JSValueRef value)
 {
-    const char *text = try_text(context, arena, value);
+    const char *text = script_try_text(context, arena, value);
 
     return text ? text : "";
 }
+
+/* ------------------------------------------------------------------ objects */
 
 JSValueRef script_property(JSContextRef context, JSObjectRef object, const char *name)
 {
@@ -58,8 +68,7 @@ JSValueRef script_property(JSContextRef context, JSObjectRef object, const char 
     return value;
 }
 
-static void set_property(
-    JSContextRef context, JSObjectRef object, const char *name, JSValueRef value)
+void script_set(JSContextRef context, JSObjectRef object, const char *name, JSValueRef value)
 {
     JSStringRef string = script_string(name);
 
@@ -67,140 +76,185 @@ static void set_property(
     JSStringRelease(string);
 }
 
-/* ------------------------------------------------------------------ what C provides */
-
-static struct script *script_of(JSContextRef context)
+struct script *script_of(JSContextRef context)
 {
     return JSObjectGetPrivate(JSContextGetGlobalObject(context));
 }
 
-static JSValueRef throw_text(JSContextRef context, JSValueRef *exception, const char *text)
+JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char *text)
 {
-    JSStringRef string = script_string(text);
-    JSValueRef argument = JSValueMakeString(context, string);
+    JSValueRef argument = script_text_value(context, text);
 
-    JSStringRelease(string);
     *exception = JSObjectMakeError(context, 1, &argument, NULL);
     return JSValueMakeUndefined(context);
+}
+
+struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value)
+{
+    JSObjectRef array;
+    const char *bytes;
+
+    if (JSValueGetTypedArrayType(context, value, NULL) != kJSTypedArrayTypeUint8Array)
+        return (struct iotify_bytes){NULL, 0};
+    array = JSValueToObject(context, value, NULL);
+    bytes = JSObjectGetTypedArrayBytesPtr(context, array, NULL);
+    /* A part of another array begins inside that one's bytes. */
+    return (struct iotify_bytes){
+        bytes ? bytes + JSObjectGetTypedArrayByteOffset(context, array, NULL) : "",
+        JSObjectGetTypedArrayByteLength(context, array, NULL)};
+}
+
+JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size)
+{
+    JSObjectRef bytes = JSObjectMakeTypedArray(context, kJSTypedArrayTypeUint8Array, size, NULL);
+
+    if (size)
+        memcpy(JSObjectGetTypedArrayBytesPtr(context, bytes, NULL), data, size);
+    return bytes;
+}
+
+void script_add_function(struct script *script, JSObjectRef object, const char *name,
+    JSObjectCallAsFunctionCallback call)
+{
+    JSStringRef string = script_string(name);
+
+    script_set(script->context, object, name,
+        JSObjectMakeFunctionWithCallback(script->context, string, call));
+    JSStringRelease(string);
+}
+
+/* ------------------------------------------------------------------ what C provides */
+
+static struct script_turn present_turn(const struct script *script)
+{
+    return (struct script_turn){(int64_t)script->turns->slot, (int64_t)script->turns->client,
+        (int64_t)script->turns->iteration};
+}
+
+/* A private key is no business of a log, whoever wrote it there. */
+static void redact(char *text)
+{
+    static const char word[] = "[redacted]";
+    char *at = text;
+
+    while ((at = strstr(at, "-----BEGIN "))) {
+        char *label = strstr(at, "PRIVATE KEY-----"), *line = strpbrk(at, "\r\n");
+        char *end = label && (!line || label < line) ? strstr(label, "-----END ") : NULL;
+
+        if (!end) {
+            if (label && (!line || label < line))
+                strcpy(at, word);
+            at += 1;
+            continue;
+        }
+        end = strstr(end + strlen("-----END "), "-----");
+        end = end ? end + strlen("-----") : at + strlen(at);
+        memmove(at + strlen(word), end, strlen(end) + 1);
+        memcpy(at, word, strlen(word));
+        at += strlen(word);
+    }
 }
 
 static JSValueRef native_console(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(context);
+    struct script_turn turn = present_turn(script);
     struct arena arena = {0};
 
     (void)function, (void)self, (void)exception;
-    if (count == 2 && script->services.console)
-        script->services.console(script->services.console_context ? script->services.console_context
-                                                                  : script->services.context,
-            (enum iotify_level)JSValueToNumber(context, arguments[0], NULL),
-            (int64_t)script->turns->client, (int64_t)script->turns->iteration,
-            script_text(context, &arena, arguments[1]));
+    if (count == 2 && script->services.console) {
+        char *text = arena_string(&arena, script_text(context, &arena, arguments[1]));
+
+        redact(text);
+        script->services.console(script->services.context,
+            (enum iotify_level)JSValueToNumber(context, arguments[0], NULL), &turn, text);
+    }
     arena_wipe(&arena);
     return JSValueMakeUndefined(context);
 }
 
-static JSValueRef native_glob_get(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef native_now(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    (void)function, (void)self, (void)count, (void)arguments, (void)exception;
+    return JSValueMakeNumber(context, (double)clock_now() / (double)SECOND);
+}
+
+/* (kind, topic, payload, qos, retain) or (kind, text, stack); gives why not. */
+static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(context);
-    struct iotify_bytes bytes = {0};
-    enum iotify_result result;
-    JSValueRef value = JSValueMakeUndefined(context);
-    struct call call;
+    struct script_turn turn = present_turn(script);
+    struct script_act act = {.qos = -1, .retain = -1};
+    const char *refused = "there is no device here to do that";
+    struct arena arena = {0};
+    JSValueRef answer = JSValueMakeUndefined(context);
 
-    (void)function, (void)self;
-    if (count != 1 || !script->services.glob_get)
-        return throw_text(context, exception, "glob is not available here");
-    call_init(&call, "glob.get");
-    result = script->services.glob_get(
-        script->services.context, &call, script_text(context, &call.arena, arguments[0]), &bytes);
-    if (result == IOTIFY_OK) {
-        JSStringRef string = script_string(bytes.data);
-
-        value = JSValueMakeString(context, string);
-        JSStringRelease(string);
-    } else if (result != IOTIFY_NOT_FOUND) {
-        throw_text(context, exception,
-            arena_format(&call.arena, "glob.get: %s", call_message(&call, result)));
+    (void)function, (void)self, (void)exception;
+    act.kind = (enum script_act_kind)JSValueToNumber(context, arguments[0], NULL);
+    if (act.kind == ACT_PUBLISH && count == 5) {
+        if (JSValueIsString(context, arguments[1]))
+            act.topic = script_text(context, &arena, arguments[1]);
+        act.payload = script_bytes(context, arguments[2]);
+        if (!act.payload.data) {
+            act.payload.data = script_text(context, &arena, arguments[2]);
+            act.payload.size = strlen(act.payload.data);
+        }
+        act.qos = (int)JSValueToNumber(context, arguments[3], NULL);
+        act.retain = (int)JSValueToNumber(context, arguments[4], NULL);
     }
-    call_clear(&call);
-    return value;
-}
-
-static JSValueRef glob_write(JSContextRef context, size_t count, const JSValueRef arguments[],
-    JSValueRef *exception, enum iotify_write_kind kind)
-{
-    struct script *script = script_of(context);
-    struct iotify_write write = {.kind = kind};
-    enum iotify_result result = IOTIFY_OK;
-    const char *value = "";
-    struct call call;
-
-    if (count < 1 || !script->services.glob_apply)
-        return throw_text(context, exception, "glob is not available here");
-    call_init(&call, "glob.set");
-    write.key = script_text(context, &call.arena, arguments[0]);
-    if (kind == IOTIFY_PUT && count > 1)
-        value = try_text(context, &call.arena, arguments[1]);
-    if (value) {
-        write.value = (struct iotify_bytes){value, strlen(value)};
-        result = script->services.glob_apply(script->services.context, &call, &write, 1);
+    if (act.kind == ACT_ASSERT && count == 3) {
+        act.text = script_text(context, &arena, arguments[1]);
+        act.place = script->bodies[SCRIPT_MESSAGE].place;
+        script_find_place(script, script_text(context, &arena, arguments[2]), &act.place);
     }
-    if (!value)
-        throw_text(context, exception,
-            arena_format(
-                &call.arena, "glob.set: the value is larger than %d MiB", OUTPUT_MAX >> 20));
-    else if (result != IOTIFY_OK)
-        throw_text(
-            context, exception, arena_format(&call.arena, "glob: %s", call_message(&call, result)));
-    call_clear(&call);
-    return JSValueMakeUndefined(context);
+    if (script->services.act)
+        refused = script->services.act(script->services.context, &turn, &act);
+    if (refused)
+        answer = script_text_value(context, refused);
+    arena_wipe(&arena);
+    return answer;
 }
 
-static JSValueRef native_glob_set(JSContextRef context, JSObjectRef function, JSObjectRef self,
-    size_t count, const JSValueRef arguments[], JSValueRef *exception)
-{
-    (void)function, (void)self;
-    return glob_write(context, count, arguments, exception, IOTIFY_PUT);
-}
+/* ------------------------------------------------------------------ facts */
 
-static JSValueRef native_glob_delete(JSContextRef context, JSObjectRef function, JSObjectRef self,
-    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+static void set_number(JSContextRef context, JSObjectRef object, const char *name, double value)
 {
-    (void)function, (void)self;
-    return glob_write(context, count, arguments, exception, IOTIFY_DELETE);
-}
-
-static void add_function(struct script *script, JSObjectRef object, const char *name,
-    JSObjectCallAsFunctionCallback call)
-{
-    JSStringRef string = script_string(name);
-
-    set_property(script->context, object, name,
-        JSObjectMakeFunctionWithCallback(script->context, string, call));
-    JSStringRelease(string);
+    script_set(context, object, name, JSValueMakeNumber(context, value));
 }
 
 static JSObjectRef make_facts(struct script *script)
 {
     JSContextRef context = script->context;
+    const struct script_facts *given = &script->facts;
     JSObjectRef facts = JSObjectMake(context, NULL, NULL);
-    JSStringRef job = script_string(script->facts.job);
 
-    set_property(context, facts, "job", JSValueMakeString(context, job));
-    JSStringRelease(job);
-    set_property(
-        context, facts, "clients", JSValueMakeNumber(context, (double)script->facts.clients));
-    set_property(
-        context, facts, "repeat", JSValueMakeNumber(context, (double)script->facts.iterations));
-    set_property(context, facts, "interval",
-        JSValueMakeNumber(context, (double)script->facts.interval / (double)SECOND));
-    set_property(context, facts, "seed",
-        JSValueMakeNumber(
-            context, (double)(uint32_t)(script->facts.seed ^ script->facts.seed >> 32)));
+    script_set(context, facts, "job", script_text_value(context, given->job));
+    script_set(context, facts, "settings",
+        script_text_value(context, given->settings ? given->settings : "{}"));
+    script_set(context, facts, "folder", script_text_value(context, script->folder));
+    script_set(context, facts, "ownModules", script_text_value(context, script->own_modules));
+    set_number(context, facts, "clients", (double)given->clients);
+    set_number(context, facts, "repeat", (double)given->iterations);
+    set_number(context, facts, "interval", (double)given->interval / (double)SECOND);
+    set_number(context, facts, "seed", (double)(uint32_t)(given->seed ^ given->seed >> 32));
     return facts;
+}
+
+static JSObjectRef make_acts(struct script *script)
+{
+    static const struct {
+        const char *name;
+        enum script_act_kind kind;
+    } acts[] = {{"PUBLISH", ACT_PUBLISH}, {"DISCONNECT", ACT_DISCONNECT}, {"DROP", ACT_DROP},
+        {"RECONNECT", ACT_RECONNECT}, {"ASSERT", ACT_ASSERT}, {"FINISH", ACT_FINISH}};
+    JSObjectRef object = JSObjectMake(script->context, NULL, NULL);
+
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+        set_number(script->context, object, acts[i].name, acts[i].kind);
+    return object;
 }
 
 /* The memory belongs to the machine, which outlives the array. */
@@ -209,47 +263,74 @@ static void keep_turns(void *bytes, void *context)
     (void)bytes, (void)context;
 }
 
-static JSObjectRef function_of(struct script *script, const char *name)
-{
-    JSValueRef value = script_property(script->context, script->runtime, name);
+/* ------------------------------------------------------------------ the runtime */
 
-    return value && JSValueIsObject(script->context, value)
-               ? JSValueToObject(script->context, value, NULL)
-               : NULL;
-}
-
-bool script_run_prelude(struct script *script)
+static JSObjectRef make_native(struct script *script)
 {
     JSContextRef context = script->context;
     JSObjectRef native = JSObjectMake(context, NULL, NULL);
-    JSStringRef source = script_string(prelude_source), name = script_string("prelude.js");
-    JSValueRef function, runtime = NULL, argument = native;
 
-    add_function(script, native, "console", native_console);
-    add_function(script, native, "globGet", native_glob_get);
-    add_function(script, native, "globSet", native_glob_set);
-    add_function(script, native, "globDelete", native_glob_delete);
-    set_property(context, native, "facts", make_facts(script));
-    set_property(context, native, "turns",
+    script_add_function(script, native, "console", native_console);
+    script_add_function(script, native, "now", native_now);
+    script_add_function(script, native, "act", native_act);
+    script_add_glob(script, native);
+    script_add_crypto(script, native);
+    script_add_modules(script, native);
+    script_set(context, native, "facts", make_facts(script));
+    script_set(context, native, "acts", make_acts(script));
+    script_set(context, native, "turns",
         JSObjectMakeTypedArrayWithBytesNoCopy(context, kJSTypedArrayTypeFloat64Array, script->turns,
             sizeof(*script->turns), keep_turns, NULL, NULL));
-    function = JSEvaluateScript(context, source, NULL, name, 1, NULL);
-    if (function && JSValueIsObject(context, function))
-        runtime = JSObjectCallAsFunction(
-            context, JSValueToObject(context, function, NULL), NULL, 1, &argument, NULL);
+    return native;
+}
+
+static bool run_file(struct script *script, const struct runtime_file *file, JSObjectRef native)
+{
+    JSContextRef context = script->context;
+    JSStringRef source = script_string(file->source), name = script_string(file->name);
+    JSValueRef arguments[2] = {native, script->runtime}, exception = NULL;
+    JSValueRef function = JSEvaluateScript(context, source, NULL, name, 1, &exception);
+
     JSStringRelease(source);
     JSStringRelease(name);
-    if (!runtime || !JSValueIsObject(context, runtime))
-        return false;
-    script->runtime = JSValueToObject(context, runtime, NULL);
+    if (function && JSValueIsObject(context, function))
+        function = JSObjectCallAsFunction(
+            context, JSValueToObject(context, function, NULL), NULL, 2, arguments, &exception);
+    if (exception)
+        log_write(IOTIFY_ERROR, file->name, "%s", script_text(context, &script->arena, exception));
+    return function && !exception;
+}
+
+bool script_run_runtime(struct script *script)
+{
+    const struct {
+        const char *name;
+        JSObjectRef *function;
+    } shared[] = {{"states", &script->states}, {"results", &script->results},
+        {"addState", &script->add_state}, {"dropRows", &script->drop_rows},
+        {"runMessages", &script->run_messages}, {"receive", &script->receive},
+        {"track", &script->track}, {"takeSettled", &script->take_settled},
+        {"dropCall", &script->drop_call}, {"giveUp", &script->give_up},
+        {"answer", &script->answer}, {"expire", &script->expire},
+        {"showState", &script->show_state}, {"takeMetrics", &script->take_metrics},
+        {"readRows", &script->read_rows}, {"makeStages", &script->make_stages},
+        {"loadScript", &script->load_script}, {"setClientId", &script->set_client_id},
+        {"addHelpers", &script->add_helpers}, {"showRow", &script->show_row},
+        {"deliver", &script->deliver}};
+    JSContextRef context = script->context;
+    JSObjectRef native = make_native(script);
+
+    script->runtime = JSObjectMake(context, NULL, NULL);
     JSValueProtect(context, script->runtime);
-    script->states = function_of(script, "states");
-    script->results = function_of(script, "results");
-    script->make_buffer = function_of(script, "makeBuffer");
-    script->add_state = function_of(script, "addState");
-    script->run_messages = function_of(script, "runMessages");
-    script->show_state = function_of(script, "showState");
-    script->take_metrics = function_of(script, "takeMetrics");
-    return script->states && script->results && script->make_buffer && script->add_state &&
-           script->run_messages && script->show_state && script->take_metrics;
+    for (const struct runtime_file *file = runtime_files; file->name; file++)
+        if (!run_file(script, file, native))
+            return false;
+    for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
+        JSValueRef value = script_property(context, script->runtime, shared[i].name);
+
+        if (!value || !JSValueIsObject(context, value))
+            return false;
+        *shared[i].function = JSValueToObject(context, value, NULL);
+    }
+    return true;
 }

@@ -4,11 +4,9 @@
 
 #include "core/base/suggest.h"
 
-static const char *const keys[] = {"transport", "connection", "publish", "subscribe", "init",
-    "message", "response", "finish", NULL};
-
-/* Indexes of the functions in `keys`, in the order of enum script_function. */
-enum { FIRST_FUNCTION = 4 };
+static const char *const keys[] = {"init", "message", "response", "finish", "transport",
+    "connection", "publish", "subscribe", "library", "script", "stages", "data", NULL};
+/* The functions come first, in the order of enum script_function. */
 
 struct loader {
     struct template_file *template;
@@ -164,38 +162,212 @@ static struct place block_place(const struct node *node)
     return place;
 }
 
+static bool names_file(const struct node *node, const char *end)
+{
+    size_t length = strlen(node->text), size = strlen(end);
+
+    return !node->block && length > size && strcmp(node->text + length - size, end) == 0 &&
+           strcspn(node->text, " \t\n(){};") == length;
+}
+
+/* Code that stands in the template itself, where `node` has some. */
+static void take_code(
+    struct loader *loader, const char *key, const struct node *node, struct script_code *code)
+{
+    struct place place;
+
+    if (node_is_empty(node))
+        return;
+    if (node->kind != NODE_SCALAR) {
+        diagnostics_add(loader->diagnostics, node->place,
+            "\"%s\" takes the body of a function as text, not %s; write it as a block after |", key,
+            node_kind_name(node));
+        return;
+    }
+    if (names_file(node, ".js")) {
+        diagnostics_add(loader->diagnostics, node->place,
+            "\"%s\" takes the body of a function; a file with functions goes under \"script\": "
+            "script: %s",
+            key, node->text);
+        return;
+    }
+    place = node->block ? block_place(node) : node->place;
+    if (!node->block && !node->plain)
+        place.column++;
+    *code = (struct script_code){node->text, place};
+}
+
 static void take_functions(struct loader *loader)
 {
-    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
-        const char *key = keys[FIRST_FUNCTION + i];
-        const struct node *node = node_get(loader->root, key);
-        struct place place;
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
+        take_code(loader, keys[i], node_get(loader->root, keys[i]), &loader->template->code[i]);
+}
 
-        if (node_is_empty(node))
+/* A path beside the template. */
+static const char *beside(struct loader *loader, const char *path)
+{
+    struct template_file *template = loader->template;
+
+    return *path == '/' || !*template->folder
+               ? path
+               : arena_format(&template->arena, "%s/%s", template->folder, path);
+}
+
+/* The library: code, or a file of it. */
+static void take_library(struct loader *loader)
+{
+    const struct node *node = node_get(loader->root, "library");
+    struct template_file *template = loader->template;
+    const struct source *source;
+
+    if (node_is_empty(node) || node->kind != NODE_SCALAR || !names_file(node, ".js")) {
+        take_code(loader, "library", node, &template->library);
+        return;
+    }
+    source = source_read(
+        &template->arena, loader->diagnostics, beside(loader, node->text), node->text);
+    if (source)
+        template->library = (struct script_code){source->text, {source->name, 1, 1}};
+}
+
+static const char *take_path(struct loader *loader, const char *key, struct place *place)
+{
+    const struct node *node = node_get(loader->root, key);
+
+    if (node_is_empty(node))
+        return NULL;
+    *place = node->place;
+    if (node->kind == NODE_SCALAR)
+        return beside(loader, node->text);
+    diagnostics_add(
+        loader->diagnostics, node->place, "\"%s\" takes the name of a file beside the template", key);
+    return NULL;
+}
+
+/* Init and Finished are init() and finish() by other names. */
+static void take_stage(struct loader *loader, const struct node_pair *pair)
+{
+    struct template_file *template = loader->template;
+    const char *name = pair->key->text;
+    struct script_stage *stage;
+
+    if (strcmp(name, "Init") == 0) {
+        take_code(loader, name, pair->value, &template->code[SCRIPT_INIT]);
+    } else if (strcmp(name, "Finished") == 0) {
+        take_code(loader, name, pair->value, &template->code[SCRIPT_FINISH]);
+    } else {
+        stage = &template->stages[template->stage_count++];
+        *stage = (struct script_stage){name, {"", pair->key->place}};
+        take_code(loader, name, pair->value, &stage->code);
+    }
+}
+
+static void take_stages(struct loader *loader)
+{
+    const struct node *map = node_get(loader->root, "stages");
+    struct template_file *template = loader->template;
+
+    if (node_is_empty(map))
+        return;
+    if (map->kind != NODE_MAP) {
+        diagnostics_add(loader->diagnostics, map->place,
+            "\"stages\" takes a mapping of stages to the bodies of their functions");
+        return;
+    }
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        const struct node *other = node_get(loader->root, keys[i]);
+
+        if (i != SCRIPT_RESPONSE && !node_is_empty(other))
+            diagnostics_add(loader->diagnostics, other->place,
+                "\"%s\" and \"stages\" exclude each other: it is the stage %s", keys[i],
+                i == SCRIPT_INIT     ? "Init"
+                : i == SCRIPT_FINISH ? "Finished"
+                                     : "that runs");
+    }
+    template->stages = arena_array(&template->arena, map->count, sizeof(*template->stages));
+    for (size_t i = 0; i < map->count; i++)
+        take_stage(loader, &map->pairs[i]);
+    if (template->stage_count == 0)
+        diagnostics_add(loader->diagnostics, map->place,
+            "\"stages\" needs a stage that runs, besides Init and Finished");
+}
+
+/* ------------------------------------------------------------------ into a machine */
+
+void template_facts(const struct template_file *template, struct script_facts *facts)
+{
+    facts->folder = template->folder;
+    facts->job_folder = template->job->directory;
+}
+
+/* What the connectors of the job bring along for scripts. */
+static bool add_helpers(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    const struct job *job = template->job;
+
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        const struct plugin *plugin = job->plugins[i].plugin;
+
+        if (plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->connector.helpers)
             continue;
-        if (node->kind != NODE_SCALAR) {
-            diagnostics_add(loader->diagnostics, node->place,
-                "\"%s\" takes the body of a function as text, not %s; write it as a block after |",
-                key, node_kind_name(node));
-            continue;
+        if (!script_helpers(script, plugin->descriptor.name, plugin->connector.helpers)) {
+            diagnostics_add(diagnostics, (struct place){template->file, 1, 1},
+                "the helpers of the plugin %s cannot be used", plugin->descriptor.name);
+            return false;
         }
-        place = node->block ? block_place(node) : node->place;
-        if (!node->block && !node->plain)
-            place.column++;
-        loader->template->code[i] = (struct script_code){node->text, place};
+    }
+    return true;
+}
+
+/* The client id as the connection settings have it, for helpers. */
+static void set_client_id(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    const struct schema_expression *expression = template->connection_expressions;
+    const struct iotify_settings *settings;
+
+    if (!template->transport)
+        return;
+    for (; expression; expression = expression->next)
+        if (strcmp(expression->setting.name, "client_id") == 0)
+            script_client_id(script, script_macro(script, "client_id", expression->text,
+                                         expression->place, diagnostics));
+    settings = template->transport->plugin->transport.connection;
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+        const char *value;
+
+        if (strcmp(setting.name, "client_id") != 0 || setting.type != IOTIFY_STRING)
+            continue;
+        value = *(const char *const *)(const void *)((const char *)template->connection +
+                                                     setting.offset);
+        if (value && macro_is_constant(value))
+            script_client_id(script, script_macro(script, "client_id", value,
+                                         template->connection_node->place, diagnostics));
     }
 }
 
 bool template_compile(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
-    bool good = true;
+    bool good = add_helpers(template, script, diagnostics);
 
+    /* What follows uses what stands in the library. */
+    if (!good || !script_library(script, &template->library, diagnostics))
+        return false;
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
         if (template->code[i].text)
             good =
                 script_compile(script, (enum script_function)i, &template->code[i], diagnostics) &&
                 good;
+    good = script_stages(script, template->stages, template->stage_count, diagnostics) && good;
+    if (template->script)
+        good = script_file(script, template->script, template->script_place, diagnostics) && good;
+    if (template->data)
+        good = script_data(script, template->data, template->data_place, diagnostics) >= 0 && good;
+    if (good)
+        set_client_id(template, script, diagnostics);
     return good;
 }
 
@@ -210,15 +382,19 @@ static void try_expressions(
 static void try_scripts(struct loader *loader)
 {
     static const struct script_services services = {0};
-    const struct script_facts facts = {.job = loader->job->options->name};
     struct template_file *template = loader->template;
-    struct script *script = script_new(&services, &facts);
+    struct script_facts facts = {
+        .job = loader->job->options->name, .time_limit = INT64_C(1000000000)};
+    struct script *script;
 
+    template_facts(template, &facts);
+    script = script_new(&services, &facts);
     if (!script) {
         diagnostics_add(loader->diagnostics, loader->root->place, "the script engine cannot start");
         return;
     }
     template_compile(template, script, loader->diagnostics);
+    template->rows = script_rows(script);
     try_expressions(loader, script, template->connection_expressions);
     try_expressions(loader, script, template->publish_expressions);
     for (size_t i = 0; i < template->subscription_count; i++)
@@ -235,8 +411,10 @@ bool template_load(struct template_file *template, const struct job *job, const 
     size_t before = diagnostics->count;
     const struct source *source;
 
-    *template = (struct template_file){0};
-    template->file = file;
+    *template = (struct template_file){.file = file, .job = job};
+    template->folder = strrchr(path, '/')
+                           ? arena_copy(&template->arena, path, (size_t)(strrchr(path, '/') - path))
+                           : "";
     source = source_read(&template->arena, diagnostics, path, template->file);
     loader.root = source ? tree_parse(&template->arena, diagnostics, source) : NULL;
     if (!loader.root)
@@ -265,6 +443,10 @@ bool template_load(struct template_file *template, const struct job *job, const 
         need_topic(&loader, operations->publish);
     }
     take_functions(&loader);
+    take_library(&loader);
+    take_stages(&loader);
+    template->script = take_path(&loader, "script", &template->script_place);
+    template->data = take_path(&loader, "data", &template->data_place);
     try_scripts(&loader);
     return diagnostics->count == before;
 }

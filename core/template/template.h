@@ -24,6 +24,15 @@ struct template_file {
     struct subscription *subscriptions;
     size_t subscription_count;
     struct script_code code[SCRIPT_FUNCTIONS];
+    struct script_code library;
+    struct script_stage *stages; /* in place of message() */
+    size_t stage_count;
+    const char *script; /* a file with functions; NULL: none */
+    const char *data;   /* a file with a row for each client; NULL: none */
+    struct place script_place, data_place;
+    int64_t rows; /* of `data` */
+    const char *folder;
+    const struct job *job;
 };
 
 /*
@@ -38,7 +47,9 @@ bool template_check_transport(
     const struct job *job, const char *name, struct place place, struct diagnostics *diagnostics);
 void template_clear(struct template_file *template);
 
-/* Compile the functions into a machine; false after a diagnostic. */
+/* The facts that the template knows, for a machine of its own. */
+void template_facts(const struct template_file *template, struct script_facts *facts);
+/* Bring all of its code and data into a machine; false after a diagnostic. */
 bool template_compile(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics);
 

@@ -60,6 +60,24 @@ struct iotify_connector {
      */
     enum iotify_result (*grant)(void *instance, struct iotify_call *call,
         const struct iotify_permission *permissions, size_t count, const char **document);
+
+    /*
+     * JavaScript for the templates of jobs with this connector; NULL: none. A function expression
+     * that gets a host and returns an object, whose members are in scope of all functions:
+     *
+     *     publish(topic, payload)  send a message of the device whose turn it is
+     *     listen(call)             call(topic, payload) sees each message of a device before
+     *                              response() does, and keeps it from it by returning true
+     *     wait(seconds, what)      {promise, resolve, reject}, rejected when the time is over
+     *     clientId()               the client id of the device
+     *     slot()                   a small number of its own
+     *     now()                    seconds of a monotonic clock
+     *     measure(name, value)     as metric.add() of templates
+     *     random()                 as Math.random() of templates
+     *
+     * It runs in every script machine; nothing of the machine is known to the plugin. Since 1.3.
+     */
+    const char *helpers;
 };
 
 #ifdef __cplusplus

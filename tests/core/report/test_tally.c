@@ -19,9 +19,9 @@ static void adds_up(void **state)
     b.counts[TALLY_PUBLISHED] = 4;
     histogram_add(&a.times[TALLY_PUBLISH], 10);
     histogram_add_many(&b.times[TALLY_PUBLISH], 20, 3);
-    failure_add(&a.arena, &a.failures, "X", "seven", 7, 1);
-    failure_add(&b.arena, &b.failures, "X", "two", 2, 5);
-    failure_add(&b.arena, &b.failures, "Y", "other", -1, 1);
+    failure_add(&a.arena, &a.failures, "X", "", "seven", 7, 1);
+    failure_add(&b.arena, &b.failures, "X", "", "two", 2, 5);
+    failure_add(&b.arena, &b.failures, "Y", "", "other", -1, 1);
     tally_add_metric(&a, &(struct tally_metric){"m", 1, 10, 10, 10, NULL});
     tally_add_metric(&b, &(struct tally_metric){"m", 2, 5, 1, 4, NULL});
     tally_merge(&a, &b);

@@ -100,7 +100,7 @@ static void groups_writes_of_threads(void **state)
         won += numbers[i] >> 16;
     }
     assert_int_equal(won, WRITES);
-    assert_int_equal(store_list_glob(store, &call, count_key, &keys), IOTIFY_OK);
+    assert_int_equal(store_list_glob(store, &call, "", SIZE_MAX, count_key, &keys), IOTIFY_OK);
     assert_int_equal(keys, THREADS * WRITES + WRITES);
 }
 
@@ -131,7 +131,7 @@ static void spaces_do_not_mix(void **state)
 
     (void)state;
     assert_int_equal(store_apply(store, &call, writes, 4), IOTIFY_OK);
-    assert_int_equal(store_list_glob(store, &call, count_key, &keys), IOTIFY_OK);
+    assert_int_equal(store_list_glob(store, &call, "", SIZE_MAX, count_key, &keys), IOTIFY_OK);
     assert_int_equal(keys, 0);
     assert_int_equal(store_list_records(store, &call, "aws", "1/eu", &clients, &count), IOTIFY_OK);
     assert_int_equal(count, 2);

@@ -3,58 +3,87 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/job/schema.h"
+#include "core/plugin/registry.h"
 #include "core/template/script.h"
 
-/* A glob of one entry, and the last line that a script printed. */
+/* The last line that a script printed, what it asked for, and what a promise came to. */
 static struct {
-    char key[64], value[256];
-    bool set;
     char console[256];
+    char acts[512];
+    char settled[256];
+    const char *refused;
 } world;
 
+static struct registry registry;
+static struct store *store;
+static struct glob *glob;
+static struct glob_port *port;
 static struct arena arena;
 static struct diagnostics diagnostics;
 static struct script *script;
 static struct iotify_buffer out;
 static struct script_invocation last;
 
-static enum iotify_result glob_get(
-    void *context, struct call *call, const char *key, struct iotify_bytes *bytes)
-{
-    (void)context;
-    if (!world.set || strcmp(world.key, key) != 0)
-        return IOTIFY_NOT_FOUND;
-    *bytes = (struct iotify_bytes){arena_string(&call->arena, world.value), strlen(world.value)};
-    return IOTIFY_OK;
-}
-
-static enum iotify_result glob_apply(
-    void *context, struct call *call, struct iotify_write *writes, size_t count)
-{
-    (void)context;
-    assert_int_equal(count, 1);
-    if (strcmp(writes->key, "full") == 0)
-        return call_fail(&call->base, IOTIFY_FULL, "DiskFull", "the disk is full");
-    snprintf(world.key, sizeof(world.key), "%s", writes->key);
-    snprintf(world.value, sizeof(world.value), "%.*s", (int)writes->value.size,
-        writes->value.data ? (const char *)writes->value.data : "");
-    world.set = writes->kind == IOTIFY_PUT;
-    return IOTIFY_OK;
-}
-
 static void console(
-    void *context, enum iotify_level level, int64_t client, int64_t iteration, const char *text)
+    void *context, enum iotify_level level, const struct script_turn *turn, const char *text)
 {
     (void)context;
     (void)level;
-    snprintf(world.console, sizeof(world.console), "%lld/%lld %s", (long long)client,
-        (long long)iteration, text);
+    snprintf(world.console, sizeof(world.console), "%lld/%lld %s", (long long)turn->client,
+        (long long)turn->iteration, text);
+}
+
+static const char *act(
+    void *context, const struct script_turn *turn, const struct script_act *asked)
+{
+    size_t used = strlen(world.acts);
+
+    (void)context;
+    if (world.refused)
+        return world.refused;
+    snprintf(world.acts + used, sizeof(world.acts) - used, "%lld:%d:%s:%.*s:%d:%d:%s:%d;",
+        (long long)turn->client, (int)asked->kind, asked->topic ? asked->topic : "-",
+        (int)asked->payload.size, asked->payload.data ? (const char *)asked->payload.data : "",
+        asked->qos, asked->retain, asked->text ? asked->text : "", asked->place.line);
+    return NULL;
+}
+
+static void settled(void *context, enum script_function function, const struct script_turn *turn,
+    const struct script_output *output)
+{
+    (void)context;
+    snprintf(world.settled, sizeof(world.settled), "%d %lld/%lld %s", (int)function,
+        (long long)turn->client, (long long)turn->iteration,
+        output->error        ? output->error->text
+        : output->has_output ? (const char *)output->bytes.data
+                             : "(nothing)");
+}
+
+static void open_store(void)
+{
+    struct binder binder = {&arena, &diagnostics, "", "job", false};
+    const struct plugin *plugin;
+    const char *text;
+    struct call call;
+
+    registry_init(&registry);
+    assert_int_equal(registry_load(&registry, "memory", &plugin, &text), REGISTRY_OK);
+    call_init(&call, "test");
+    assert_int_equal(
+        store_open(&call, plugin,
+            schema_bind(&binder, plugin->descriptor.settings, NULL, "t", (struct place){"t", 1, 1},
+                NULL, NULL),
+            &store),
+        IOTIFY_OK);
+    call_clear(&call);
+    glob = glob_new(store, "test", false);
+    port = glob_port_new(glob, NULL, NULL);
 }
 
 static int set_up(void **state)
 {
-    const struct script_services services = {
-        .glob_get = glob_get, .glob_apply = glob_apply, .console = console};
+    struct script_services services = {.console = console, .act = act, .settled = settled};
     const struct script_facts facts = {.job = "test",
         .clients = 3,
         .iterations = 10,
@@ -64,6 +93,8 @@ static int set_up(void **state)
 
     (void)state;
     memset(&world, 0, sizeof(world));
+    open_store();
+    services.glob = port;
     script = script_new(&services, &facts);
     iotify_buffer_init(&out, 1 << 20);
     script_add_state(script, 0);
@@ -75,6 +106,10 @@ static int tear_down(void **state)
 {
     (void)state;
     script_free(script);
+    glob_port_free(port);
+    glob_free(glob);
+    store_close(store);
+    registry_clear(&registry);
     iotify_buffer_clear(&out);
     arena_clear(&arena);
     diagnostics_clear(&diagnostics);
@@ -111,7 +146,8 @@ static void returns_payloads(void **state)
     assert_string_equal(message("let x = 1;"), "(nothing)");
     assert_null(message("return {a: 1}"));
     assert_string_equal(last.error.text,
-        "message must return a string or a Buffer; return JSON.stringify(…) of an object");
+        "message must return a string, a Buffer or a list of messages; return JSON.stringify(…) of "
+        "an object");
     assert_string_equal(message("return Buffer.from([0, 1, 255])") ? "bytes" : "", "bytes");
     assert_int_equal(out.size, 3);
     assert_memory_equal(out.data, "\0\1\377", 3);
@@ -161,34 +197,131 @@ static void hides_keys(void **state)
     assert_string_equal(world.console, "7/3 state {\"a\":{\"c\":[{\"e\":1}]}}");
 }
 
+/* What a promise came to, when the glob has answered. */
+static const char *later(const char *body)
+{
+    assert_string_equal(message(body), "(nothing)");
+    assert_true(last.pending);
+    world.settled[0] = '\0';
+    for (int i = 0; i < 100 && !world.settled[0]; i++) {
+        glob_await(port, SECOND / 10);
+        script_answer(script);
+    }
+    return world.settled;
+}
+
 static void uses_the_glob(void **state)
 {
     (void)state;
     assert_string_equal(message("return String(glob.get('nothing') || 'falsy')"), "falsy");
     assert_string_equal(message("glob.set('k', 'v'); return glob.get('k')"), "v");
-    assert_string_equal(world.value, "v");
     assert_string_equal(
         message("glob.set('k', {a: [1, null, 'x']}); return JSON.stringify(glob.get('k'))"),
         "{\"a\":[1,null,\"x\"]}");
     assert_string_equal(message("glob.set('k', 5); return typeof glob.get('k')"), "number");
     assert_string_equal(message("glob.delete('k'); return String(glob.get('k'))"), "undefined");
-    assert_string_equal(
-        message("let r; glob.set('k', 'w'); glob.get('k', (e, v) => { r = v; }); return r"), "w");
     assert_null(message("glob.get('')"));
-    assert_null(message("glob.set('full', 1)"));
-    assert_non_null(strstr(last.error.text, "the disk is full"));
+    assert_string_equal(
+        later("glob.set('k', 'w'); await glob.flush(); return glob.get('k')"), "1 7/3 w");
+    assert_string_equal(
+        later("return new Promise(r => glob.get('k', (e, v) => r(`${e} ${v} ${client()}`)))"),
+        "1 7/3 null w 7");
+    assert_string_equal(
+        later("return await new Promise(r => glob.delete('k', (e) => r(`${e} ${glob.get('k')}`)))"),
+        "1 7/3 null undefined");
+}
+
+static void changes_the_glob_at_once(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        later("const all = await Promise.all([glob.increment('n'), glob.increment('n', 2.5),"
+              "glob.increment('n', -1)]); return all.join()"),
+        "1 7/3 1,3.5,2.5");
+    assert_string_equal(later("return String(await glob.compareAndSet('c', undefined, {a: 1}))"),
+        "1 7/3 true");
+    assert_string_equal(
+        later("return String(await glob.compareAndSet('c', undefined, 2))"), "1 7/3 false");
+    assert_string_equal(
+        later("return String(await glob.compareAndSet('c', {a: 1}, [3])) + glob.get('c')"),
+        "1 7/3 true3");
+    assert_string_equal(later("return String(await glob.compareAndSet('c', [3], null)) + "
+                              "glob.get('c')"),
+        "1 7/3 trueundefined");
+    assert_string_equal(later("glob.set('p/b', 1); glob.set('p/a', 1); glob.set('q', 'text');"
+                              "return (await glob.list('p/')).join()"),
+        "1 7/3 p/a,p/b");
+    assert_string_equal(later("return await glob.increment('q')"),
+        "1 7/3 Error: glob.increment: the value of \"q\" is no number");
+    assert_string_equal(later("await glob.increment('n'); return client() + '/' + index()"),
+        "1 7/3 7/3");
+}
+
+static void has_mailboxes(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        message("mailbox.post('a/b', {x: 1}); mailbox.post('a/b', 'two'); mailbox.post('a', 3);"
+                "return mailbox.count('a/b') + JSON.stringify(mailbox.dump('a/b')) +"
+                "JSON.stringify(mailbox.pop('a/b')) + mailbox.pop('a/b') + mailbox.pop('a/b')"),
+        "2[{\"x\":1},\"two\"]{\"x\":1}twoundefined");
+    assert_string_equal(
+        message("mailbox.delete('a'); return String(mailbox.count('a'))"), "0");
+    assert_string_equal(later("mailbox.post('c', 1); return await new Promise((r) =>"
+                              "mailbox.pop('c', (e, v) => r(`${e} ${v}`)))"),
+        "1 7/3 null 1");
 }
 
 static void original_clean_up_runs(void **state)
 {
     (void)state;
-    world.set = true;
-    snprintf(world.key, sizeof(world.key), "aws_iotify_7_cert");
+    message("glob.set('aws_iotify_7_key', 'K'); glob.set('aws_iotify_7_cert', 'C')");
     assert_string_equal(message("glob.delete(\"aws_iotify_\" + client() + \"_key\"); "
                                 "glob.delete(\"aws_iotify_\" + client() + \"_cert\");"),
         "(nothing)");
-    assert_string_equal(world.key, "aws_iotify_7_cert");
-    assert_false(world.set);
+    assert_string_equal(later("await glob.flush(); return (await glob.list()).length + ''"), "1 7/3 0");
+}
+
+static void waits_for_promises(void **state)
+{
+    (void)state;
+    /* What needs nobody else is over with the call. */
+    assert_string_equal(message("await null; return 'now'"), "now");
+    assert_string_equal(message("return Promise.resolve(Buffer.from('b'))"), "b");
+    assert_null(message("await null; missing()"));
+    assert_string_equal(last.error.text, "ReferenceError: Can't find variable: missing");
+    assert_int_equal(last.error.place.column, 22);
+    assert_null(message("await new Promise(() => {})"));
+    assert_string_equal(
+        last.error.text, "threw message() waits for a promise that nothing settles");
+    assert_null(message("await null; for (;;) ;"));
+    assert_string_equal(message("return 'still here'"), "still here");
+}
+
+static void asks_of_its_device(void **state)
+{
+    (void)state;
+    assert_string_equal(message("publish('t', 'p'); publish('t', Buffer.from('q'), {qos: 0, "
+                                "retain: true}); return 'm'"),
+        "m");
+    assert_string_equal(world.acts, "7:1:t:p:-1:-1::0;7:1:t:q:0:1::0;");
+    world.acts[0] = '\0';
+    assert_string_equal(
+        message("return ['a', null, {topic: 'x', payload: 'b', qos: 1}, {payload: 'c'}]"),
+        "(nothing)");
+    assert_string_equal(world.acts, "7:1:-:a:-1:-1::0;7:1:x:b:1:-1::0;7:1:-:c:-1:-1::0;");
+    world.acts[0] = '\0';
+    message("disconnect();\ndisconnect({clean: false}); reconnect(); assert(1);\n"
+            "  assert(0, 'not so');");
+    assert_string_equal(world.acts,
+        "7:2:-::-1:-1::0;7:3:-::-1:-1::0;7:4:-::-1:-1::0;7:5:-::-1:-1:not so:12;");
+    world.refused = "not now";
+    assert_string_equal(
+        message("try { publish('t', 'p') } catch (e) { return e.message }"), "not now");
+    assert_null(message("publish('t', {a: 1})"));
+    assert_string_equal(last.error.text,
+        "TypeError: publish: the payload is a string or a Buffer; use JSON.stringify(…) for an "
+        "object");
 }
 
 static void volatile_stays_inside(void **state)
@@ -289,9 +422,12 @@ static void macros_expand(void **state)
 static void user_code_reaches_nothing_else(void **state)
 {
     (void)state;
-    assert_string_equal(message("return [typeof require, typeof process, typeof fetch, "
-                                "typeof setTimeout, typeof native].join()"),
-        "undefined,undefined,undefined,undefined,undefined");
+    assert_string_equal(message("return [typeof process, typeof fetch, typeof setTimeout, "
+                                "typeof native].join()"),
+        "undefined,undefined,undefined,undefined");
+    assert_null(message("require('fs')"));
+    assert_string_equal(last.error.text,
+        "Error: Cannot find module 'fs': scripts have no files, network, timers or processes");
 }
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -300,7 +436,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(returns_payloads), CASE(knows_the_run),
         CASE(keeps_state_apart), CASE(hides_keys), CASE(uses_the_glob),
-        CASE(original_clean_up_runs), CASE(volatile_stays_inside),
+        CASE(changes_the_glob_at_once), CASE(has_mailboxes), CASE(waits_for_promises),
+        CASE(asks_of_its_device), CASE(original_clean_up_runs), CASE(volatile_stays_inside),
         CASE(answers_get_topic_and_bytes), CASE(errors_have_places), CASE(endless_loops_end),
         CASE(macros_expand), CASE(user_code_reaches_nothing_else)};
 

@@ -1,0 +1,100 @@
+/* What scripts ask of their devices while they run, and what is done about it afterwards. */
+#include <string.h>
+
+#include "core/simulate/device.h"
+
+/* NULL: it can be done. */
+static const char *refuse(const struct device *device, enum script_act_kind kind)
+{
+    if (kind == ACT_ASSERT || kind == ACT_FINISH)
+        return NULL;
+    if (!device->engine->transport)
+        return "there is no connection: the template says transport: none";
+    if (kind == ACT_RECONNECT)
+        return NULL;
+    if (device->phase == WAITING)
+        return "there is no connection yet: this is for message(), response() and finish()";
+    if (device->offline || device->phase == OFFLINE)
+        return "the device is disconnected; reconnect() brings it back";
+    if (!device->connected_at)
+        return "the connection is lost at the moment";
+    return NULL;
+}
+
+const char *acts_on_asked(
+    void *argument, const struct script_turn *turn, const struct script_act *asked)
+{
+    struct engine *engine = argument;
+    struct arena *arena = &engine->acts_arena;
+    struct device *device;
+    const char *refused;
+    struct act *act;
+
+    if (turn->slot < 0 || turn->slot >= (int64_t)engine->count)
+        return "there is no device here to do that";
+    device = &engine->devices[turn->slot];
+    refused = refuse(device, asked->kind);
+    if (refused)
+        return refused;
+    act = arena_alloc(arena, sizeof(*act));
+    *act = (struct act){NULL, device, *asked};
+    if (asked->topic)
+        act->asked.topic = arena_string(arena, asked->topic);
+    if (asked->text)
+        act->asked.text = arena_string(arena, asked->text);
+    if (asked->payload.data)
+        act->asked.payload.data = arena_copy(arena, asked->payload.data, asked->payload.size);
+    *engine->last_act = act;
+    engine->last_act = &act->next;
+    return NULL;
+}
+
+static void fail_assertion(struct device *device, const struct script_act *asked)
+{
+    struct arena arena = {0};
+    const char *place = arena_format(
+        &arena, "%s:%d:%d", asked->place.file, asked->place.line, asked->place.column);
+
+    device->spoiled = true;
+    device_fail_at(device, "AssertionFailed", place,
+        arena_format(&arena, "%s: %s (client %lld, iteration %lld)", place, asked->text,
+            (long long)device->client, (long long)device->iteration));
+    arena_clear(&arena);
+}
+
+static void act_out(struct device *device, const struct script_act *asked)
+{
+    switch (asked->kind) {
+    case ACT_PUBLISH:
+        message_publish(device, asked);
+        break;
+    case ACT_DISCONNECT:
+    case ACT_DROP:
+        device_go_offline(device, asked->kind == ACT_DISCONNECT);
+        break;
+    case ACT_RECONNECT:
+        device_come_back(device);
+        break;
+    case ACT_ASSERT:
+        fail_assertion(device, asked);
+        break;
+    case ACT_FINISH:
+        device->complete = true;
+        break;
+    }
+}
+
+void acts_do(struct engine *engine)
+{
+    struct act *act = engine->acts;
+
+    if (!act)
+        return;
+    engine->acts = NULL;
+    engine->last_act = &engine->acts;
+    /* Expressions of a topic may ask for something too; they find a new list. */
+    for (; act; act = act->next)
+        act_out(act->device, &act->asked);
+    if (!engine->acts)
+        arena_reset(&engine->acts_arena);
+}

@@ -1,0 +1,197 @@
+#include "core/simulate/prefetch.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEYS_MAX 64   /* of a model; further ones are not looked at */
+#define FIELDS_MAX 64 /* of a row */
+
+/* What tells a client from others: its number, and the values of its row. */
+struct fields {
+    struct {
+        const char *name, *value;
+    } items[FIELDS_MAX];
+    size_t count;
+};
+
+struct model {
+    const char *keys[KEYS_MAX];
+    size_t count;
+    struct fields fields;
+};
+
+/* A key with a field's value left out. */
+struct pattern {
+    const char *key;
+    const char *field;
+    size_t at, length; /* of the value in the key */
+};
+
+struct prefetch {
+    struct arena arena;
+    struct model models[PREFETCH_MODELS];
+    size_t learnt;
+    struct pattern patterns[KEYS_MAX];
+    size_t pattern_count;
+    const char **wanted;
+    size_t wanted_count, wanted_capacity;
+    struct arena wanted_arena;
+};
+
+struct prefetch *prefetch_new(void)
+{
+    return memory_new(1, sizeof(struct prefetch));
+}
+
+void prefetch_free(struct prefetch *prefetch)
+{
+    arena_clear(&prefetch->arena);
+    arena_clear(&prefetch->wanted_arena);
+    free(prefetch->wanted);
+    free(prefetch);
+}
+
+void prefetch_note(struct prefetch *prefetch, const char *key)
+{
+    struct model *model = &prefetch->models[prefetch->learnt % PREFETCH_MODELS];
+
+    if (prefetch->learnt < PREFETCH_MODELS && model->count < KEYS_MAX)
+        model->keys[model->count++] = arena_string(&prefetch->arena, key);
+}
+
+/* ------------------------------------------------------------------ fields */
+
+static void add_field(
+    struct fields *fields, struct arena *arena, const char *name, const char *value)
+{
+    if (fields->count < FIELDS_MAX && *value) {
+        fields->items[fields->count].name = arena_string(arena, name);
+        fields->items[fields->count++].value = arena_string(arena, value);
+    }
+}
+
+static void read_fields(
+    struct fields *fields, struct arena *arena, struct script *script, int64_t client)
+{
+    struct iotify_buffer text;
+    const char *name;
+    json_t *row, *value;
+
+    fields->count = 0;
+    add_field(fields, arena, "", arena_format(arena, "%lld", (long long)client));
+    iotify_buffer_init(&text, 1 << 20);
+    row = script_show_row(script, client, &text) ? json_loads(iotify_buffer_text(&text), 0, NULL)
+                                                 : NULL;
+    json_object_foreach(row, name, value)
+    {
+        if (json_is_string(value))
+            add_field(fields, arena, name, json_string_value(value));
+        else if (json_is_integer(value))
+            add_field(fields, arena, name,
+                arena_format(arena, "%lld", (long long)json_integer_value(value)));
+    }
+    json_decref(row);
+    iotify_buffer_wipe(&text);
+}
+
+static const char *field_value(const struct fields *fields, const char *name)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        if (strcmp(fields->items[i].name, name) == 0)
+            return fields->items[i].value;
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ patterns */
+
+/* The pattern's key for another client; NULL: it has no such field. */
+static const char *fill_in(
+    const struct pattern *pattern, const struct fields *fields, struct arena *arena)
+{
+    const char *value = field_value(fields, pattern->field);
+
+    return value ? arena_format(arena, "%.*s%s%s", (int)pattern->at, pattern->key, value,
+                       pattern->key + pattern->at + pattern->length)
+                 : NULL;
+}
+
+static bool reads(const struct model *model, const char *key)
+{
+    for (size_t i = 0; i < model->count; i++)
+        if (strcmp(model->keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+/* Does the second model read what this guess says? */
+static bool holds(struct prefetch *prefetch, const struct pattern *pattern)
+{
+    const char *key = fill_in(pattern, &prefetch->models[1].fields, &prefetch->arena);
+
+    return key && strcmp(key, pattern->key) != 0 && reads(&prefetch->models[1], key);
+}
+
+/* The first place of the first field that explains both models' keys. */
+static bool explain(struct prefetch *prefetch, const char *key, struct pattern *pattern)
+{
+    const struct fields *fields = &prefetch->models[0].fields;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        const char *value = fields->items[i].value;
+
+        for (const char *at = strstr(key, value); at; at = strstr(at + 1, value)) {
+            *pattern = (struct pattern){
+                key, fields->items[i].name, (size_t)(at - key), strlen(value)};
+            if (holds(prefetch, pattern))
+                return true;
+        }
+    }
+    return false;
+}
+
+void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t client)
+{
+    if (prefetch->learnt >= PREFETCH_MODELS)
+        return;
+    read_fields(
+        &prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client);
+    if (++prefetch->learnt < PREFETCH_MODELS)
+        return;
+    for (size_t i = 0; i < prefetch->models[0].count; i++)
+        if (explain(prefetch, prefetch->models[0].keys[i],
+                &prefetch->patterns[prefetch->pattern_count]))
+            prefetch->pattern_count++;
+}
+
+/* ------------------------------------------------------------------ reading ahead */
+
+void prefetch_add(struct prefetch *prefetch, struct script *script, int64_t client)
+{
+    struct fields fields;
+
+    if (prefetch->pattern_count == 0)
+        return;
+    read_fields(&fields, &prefetch->wanted_arena, script, client);
+    for (size_t i = 0; i < prefetch->pattern_count; i++) {
+        const char *key = fill_in(&prefetch->patterns[i], &fields, &prefetch->wanted_arena);
+
+        if (!key)
+            continue;
+        if (prefetch->wanted_count == prefetch->wanted_capacity) {
+            prefetch->wanted_capacity = prefetch->wanted_capacity ? prefetch->wanted_capacity * 2 : 64;
+            prefetch->wanted = memory_grow(
+                prefetch->wanted, prefetch->wanted_capacity, sizeof(*prefetch->wanted));
+        }
+        prefetch->wanted[prefetch->wanted_count++] = key;
+    }
+}
+
+void prefetch_read(struct prefetch *prefetch, struct glob_port *glob)
+{
+    if (prefetch->wanted_count)
+        glob_prefetch(glob, prefetch->wanted, prefetch->wanted_count);
+    prefetch->wanted_count = 0;
+    arena_reset(&prefetch->wanted_arena);
+}

@@ -1,0 +1,304 @@
+#include "core/simulate/preview.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/simulate/check.h"
+#include "core/simulate/settings.h"
+#include "core/simulate/solo.h"
+#include "core/template/template.h"
+
+#define MESSAGES 10
+
+struct preview {
+    const struct template_file *template;
+    struct script *script;
+    struct expansion publish;
+    struct glob_port *port;
+    struct script_turn turn;
+    struct arena arena;
+    bool failed, pending, complete;
+    bool connected; /* as far as scripts can tell */
+};
+
+/* ------------------------------------------------------------------ what is printed */
+
+static void print_line(const char *what, const char *text)
+{
+    printf("%-12s %s\n", what, text);
+}
+
+static void print_state(struct preview *preview)
+{
+    struct iotify_buffer text;
+
+    iotify_buffer_init(&text, 1 << 20);
+    if (script_show_state(preview->script, 0, &text))
+        print_line("  state", iotify_buffer_text(&text));
+    iotify_buffer_wipe(&text);
+}
+
+static void print_lines(const char *text)
+{
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+
+        printf("    %.*s\n", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_error(struct preview *preview, const struct script_error *error)
+{
+    preview->failed = true;
+    printf("%-12s %s:%d:%d: %s (client %lld, iteration %lld)\n", "  error", error->place.file,
+        error->place.line, error->place.column, error->text, (long long)preview->turn.client,
+        (long long)preview->turn.iteration);
+    print_lines(error->excerpt);
+    print_lines(error->stack);
+}
+
+/* The topic of a message by the template; NULL after an error. */
+static const char *topic_of(struct preview *preview)
+{
+    const struct template_file *template = preview->template;
+    const struct iotify_settings *settings;
+    const char *error = NULL;
+    const void *options;
+
+    if (!template->transport)
+        return "";
+    settings = template->transport->plugin->transport.publish;
+    options = expansion_apply(&preview->publish, preview->script, preview->turn, settings,
+        template->publish, template->job->directory, &preview->arena, &error);
+    if (!options) {
+        preview->failed = true;
+        printf("%-12s %s\n", "  error", error);
+        return NULL;
+    }
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+
+        if (strcmp(setting.name, "topic") == 0 && setting.type == IOTIFY_STRING)
+            return *(const char *const *)(const void *)((const char *)options + setting.offset);
+    }
+    return "";
+}
+
+static void print_message(
+    struct preview *preview, const char *topic, struct iotify_bytes payload)
+{
+    struct iotify_buffer text;
+    char what[32];
+
+    snprintf(what, sizeof(what), "message %lld", (long long)preview->turn.iteration);
+    if (!topic)
+        topic = topic_of(preview);
+    iotify_buffer_init(&text, 1 << 16);
+    if (topic && *topic)
+        iotify_buffer_format(&text, "to %s: ", topic);
+    solo_payload(payload, &text);
+    if (topic)
+        print_line(what, iotify_buffer_text(&text));
+    iotify_buffer_wipe(&text);
+}
+
+/* ------------------------------------------------------------------ what scripts reach */
+
+static const char *on_act(
+    void *argument, const struct script_turn *turn, const struct script_act *act)
+{
+    struct preview *preview = argument;
+
+    (void)turn;
+    switch (act->kind) {
+    case ACT_PUBLISH:
+        if (!preview->connected)
+            return "there is no connection yet: this is for message(), response() and finish()";
+        print_message(preview, act->topic, act->payload);
+        break;
+    case ACT_DISCONNECT:
+    case ACT_DROP:
+        print_line("  disconnect", "");
+        break;
+    case ACT_RECONNECT:
+        print_line("  reconnect", "");
+        break;
+    case ACT_ASSERT:
+        preview->failed = true;
+        printf("%-12s %s:%d:%d: %s\n", "  assertion", act->place.file, act->place.line,
+            act->place.column, act->text);
+        break;
+    case ACT_FINISH:
+        preview->complete = true;
+        break;
+    }
+    return NULL;
+}
+
+static void on_console(
+    void *argument, enum iotify_level level, const struct script_turn *turn, const char *text)
+{
+    static const char *const names[] = {"  error:", "  warning:", "  log:", "  debug:"};
+
+    (void)argument, (void)turn;
+    print_line(names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], text);
+}
+
+static void on_settled(void *argument, enum script_function function,
+    const struct script_turn *turn, const struct script_output *output)
+{
+    struct preview *preview = argument;
+
+    (void)turn;
+    preview->pending = false;
+    if (output->error)
+        print_error(preview, output->error);
+    else if (function == SCRIPT_MESSAGE && output->has_output)
+        print_message(preview, NULL, output->bytes);
+}
+
+/* ------------------------------------------------------------------ calls */
+
+static bool call(struct preview *preview, enum script_function function)
+{
+    struct iotify_buffer out;
+    struct script_invocation invocation = {
+        .function = function, .turn = preview->turn, .out = &out};
+
+    iotify_buffer_init(&out, 16 << 20);
+    if (!script_invoke(preview->script, &invocation))
+        print_error(preview, &invocation.error);
+    else if (invocation.has_output)
+        print_message(preview, NULL, (struct iotify_bytes){iotify_buffer_text(&out), out.size});
+    preview->pending = invocation.pending;
+    iotify_buffer_wipe(&out);
+    while (preview->pending) {
+        glob_await(preview->port, SECOND / 10);
+        script_answer(preview->script);
+        script_expire(preview->script);
+    }
+    return !preview->failed;
+}
+
+static void run_functions(struct preview *preview)
+{
+    print_line("init", "");
+    if (!call(preview, SCRIPT_INIT))
+        return;
+    print_state(preview);
+    preview->connected = true;
+    for (; preview->turn.iteration < MESSAGES && !preview->complete; preview->turn.iteration++) {
+        call(preview, SCRIPT_MESSAGE);
+        script_answer(preview->script);
+        print_state(preview);
+    }
+    print_line("finish", "");
+    call(preview, SCRIPT_FINISH);
+    print_state(preview);
+}
+
+/* ------------------------------------------------------------------ life */
+
+/* An empty store that nobody keeps. */
+static struct store *open_store(struct registry *registry, struct call *call)
+{
+    const struct plugin *plugin;
+    const char *text = "";
+    struct store *store = NULL;
+    struct diagnostics diagnostics = {0};
+    struct binder binder = {.arena = &call->arena, .diagnostics = &diagnostics, .directory = ""};
+
+    if (registry_load(registry, "memory", &plugin, &text) != REGISTRY_OK) {
+        fprintf(stderr, "iotifyd: --preview: %s\n", text);
+        return NULL;
+    }
+    if (store_open(call, plugin,
+            schema_bind(&binder, plugin->descriptor.settings, NULL, "", (struct place){"", 0, 0},
+                NULL, NULL),
+            &store) != IOTIFY_OK)
+        fprintf(stderr, "iotifyd: --preview: %s\n", call_message(call, IOTIFY_FAILED));
+    diagnostics_clear(&diagnostics);
+    return store;
+}
+
+static bool open_script(struct preview *preview, const struct job *job,
+    const struct simulate_options *options, int64_t clients, struct diagnostics *diagnostics)
+{
+    const struct script_services services = {.context = preview,
+        .glob = preview->port,
+        .console = on_console,
+        .act = on_act,
+        .settled = on_settled};
+    struct script_facts facts = {.job = job->options->name,
+        .clients = clients,
+        .iterations = MESSAGES,
+        .interval = options->interval,
+        .seed = (uint64_t)options->seed,
+        .time_limit = options->time_limit,
+        .memory_limit = options->memory_limit};
+
+    template_facts(preview->template, &facts);
+    preview->script = script_new(&services, &facts);
+    if (!preview->script || !template_compile(preview->template, preview->script, diagnostics) ||
+        !expansion_compile(&preview->publish, preview->script,
+            preview->template->publish_expressions, diagnostics))
+        return false;
+    script_add_state(preview->script, preview->turn.client);
+    return true;
+}
+
+static bool preview_template(struct preview *preview, const struct job *job,
+    const struct step *step, struct store *store, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+    struct glob *glob = glob_new(store, "preview", false);
+    bool good;
+
+    if (!glob)
+        return false;
+    preview->port = glob_port_new(glob, NULL, NULL);
+    good =
+        open_script(preview, job, options, check_clients_of(job, step), diagnostics);
+    if (good)
+        run_functions(preview);
+    expansion_clear(&preview->publish);
+    script_free(preview->script);
+    glob_port_free(preview->port);
+    glob_free(glob);
+    arena_wipe(&preview->arena);
+    return good && !preview->failed;
+}
+
+bool preview_run(
+    const struct job *job, struct registry *registry, const struct step *step, int64_t client)
+{
+    const struct simulate_options *options = step->options;
+    const char *name = check_shown(job, options->template);
+    struct diagnostics diagnostics = {0};
+    struct template_file template = {0};
+    struct preview preview = {.template = &template, .turn = {0, client, 0}};
+    struct call call;
+    struct store *store;
+    bool good = false;
+
+    if (access(options->template, F_OK) != 0) {
+        fprintf(stderr, "iotifyd: --preview: the template %s does not exist yet\n", name);
+        return false;
+    }
+    call_init(&call, "preview");
+    store = open_store(registry, &call);
+    if (store && template_load(&template, job, options->template, name, options->transport,
+                     &diagnostics)) {
+        printf("%s, client %lld\n", name, (long long)client);
+        good = preview_template(&preview, job, step, store, &diagnostics);
+    }
+    diagnostics_print(&diagnostics, stderr);
+    diagnostics_clear(&diagnostics);
+    template_clear(&template);
+    store_close(store);
+    call_clear(&call);
+    return good;
+}

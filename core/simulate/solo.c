@@ -1,0 +1,143 @@
+#include "core/simulate/solo.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/utf8.h"
+
+#define SHOWN_MAX 2000
+
+void solo_payload(struct iotify_bytes payload, struct iotify_buffer *out)
+{
+    size_t size = payload.size < SHOWN_MAX ? payload.size : SHOWN_MAX;
+    const unsigned char *bytes = payload.data;
+    bool text = true;
+
+    for (size_t i = 0; i < size && text; i++)
+        text = bytes[i] >= ' ' || bytes[i] == '\t' || bytes[i] == '\n' || bytes[i] == '\r';
+    if (text) {
+        char *copy = strndup((const char *)payload.data, size);
+
+        for (char *at = copy; at && *at; at++)
+            if ((unsigned char)*at < ' ')
+                *at = ' ';
+        iotify_buffer_string(out, copy ? utf8_clean(copy) : "");
+        free(copy);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            iotify_buffer_format(out, "%02x", bytes[i]);
+    }
+    if (size < payload.size)
+        iotify_buffer_format(out, "… (%zu bytes)", payload.size);
+}
+
+/* One line: when, what, and the rest. */
+static void say(struct engine *engine, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(struct engine *engine, const char *what, const char *format, ...)
+{
+    double seconds = engine->began ? (double)(engine_now(engine) - engine->began) / SECOND : 0;
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_lock();
+    printf("%9.3f s  %-12s ", seconds, what);
+    vprintf(format, arguments);
+    putchar('\n');
+    fflush(stdout);
+    log_unlock();
+    va_end(arguments);
+}
+
+static void say_state(struct device *device)
+{
+    struct engine *engine = device->engine;
+    struct iotify_buffer text;
+
+    iotify_buffer_init(&text, 1 << 20);
+    if (script_show_state(engine->script, device - engine->devices, &text))
+        say(engine, "state", "%s", iotify_buffer_text(&text));
+    iotify_buffer_wipe(&text);
+}
+
+void solo_started(struct device *device)
+{
+    if (device->phase == DONE)
+        return;
+    say(device->engine, "init", "client %lld", (long long)device->client);
+    say_state(device);
+}
+
+void solo_connected(struct device *device, const struct iotify_connect_times *times)
+{
+    say(device->engine, "connected", "in %.1f ms (TCP %.1f, TLS %.1f%s, session %.1f)",
+        (double)(times->tcp + times->tls + times->session) / MILLISECOND,
+        (double)times->tcp / MILLISECOND, (double)times->tls / MILLISECOND,
+        times->resumed ? " resumed" : "", (double)times->session / MILLISECOND);
+}
+
+void solo_message(struct device *device, const void *options, struct iotify_bytes payload)
+{
+    struct engine *engine = device->engine;
+    const char *topic = engine->places.topic == SIZE_MAX
+                            ? ""
+                            : *(const char *const *)(const void *)((const char *)options +
+                                                                   engine->places.topic);
+    char what[32];
+    struct iotify_buffer text;
+
+    iotify_buffer_init(&text, 16 * SHOWN_MAX);
+    solo_payload(payload, &text);
+    snprintf(what, sizeof(what), "message %lld", (long long)device->iteration);
+    say(engine, what, "to %s: %s", topic ? topic : "", iotify_buffer_text(&text));
+    iotify_buffer_wipe(&text);
+}
+
+void solo_acknowledged(struct device *device, int64_t intended)
+{
+    say(device->engine, "acknowledged", "after %.1f ms",
+        (double)(engine_now(device->engine) - intended) / MILLISECOND);
+}
+
+void solo_state(struct device *device, const struct script_output *output)
+{
+    if (!output->has_output && !output->error)
+        say(device->engine, "no message", "iteration %lld returned nothing",
+            (long long)device->iteration);
+    if (output->error)
+        say(device->engine, "error", "%s:%d:%d: %s", output->error->place.file,
+            output->error->place.line, output->error->place.column, output->error->text);
+    say_state(device);
+}
+
+void solo_received(struct device *device, const char *topic, struct iotify_bytes payload)
+{
+    struct iotify_buffer text;
+
+    iotify_buffer_init(&text, 16 * SHOWN_MAX);
+    solo_payload(payload, &text);
+    say(device->engine, "received", "from %s: %s", topic, iotify_buffer_text(&text));
+    iotify_buffer_wipe(&text);
+}
+
+void solo_finished(struct device *device)
+{
+    say(device->engine, "finish", "client %lld", (long long)device->client);
+    say_state(device);
+}
+
+void solo_closed(struct device *device, const char *text)
+{
+    say(device->engine, "closed", "%s", text && *text ? text : "by the device");
+}
+
+void solo_console(struct engine *engine, enum iotify_level level, const char *text)
+{
+    static const char *const names[] = {"console.error", "console.warn", "console.log",
+        "console.debug"};
+
+    say(engine, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
+}

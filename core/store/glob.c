@@ -1,0 +1,634 @@
+/* The view of the glob, its queue and its ports. */
+#include "core/store/glob.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/store/glob_internal.h"
+
+/* What was read and not written is kept up to this many bytes. */
+#define CLEAN_MAX (16u << 20)
+/* Requests beyond this many bytes wait for the store. */
+#define QUEUE_MAX (64u << 20)
+/* What was read is good for so long; after that it is read again. */
+#define FRESH SECOND
+
+/* ------------------------------------------------------------------ the view */
+
+static size_t hash_of(const char *key)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *key; key++)
+        hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+    return (size_t)(hash ^ hash >> 32);
+}
+
+static struct view_entry **find_place(struct view *view, const char *key)
+{
+    struct view_entry **place = &view->buckets[hash_of(key) & (view->bucket_count - 1)];
+
+    while (*place && strcmp((*place)->key, key) != 0)
+        place = &(*place)->next;
+    return place;
+}
+
+static void grow(struct view *view)
+{
+    struct view_entry **before = view->buckets;
+    size_t count = view->bucket_count;
+
+    view->bucket_count = count ? count * 2 : 256;
+    view->buckets = memory_new(view->bucket_count, sizeof(struct view_entry *));
+    for (size_t i = 0; i < count; i++) {
+        while (before[i]) {
+            struct view_entry *entry = before[i], **place;
+
+            before[i] = entry->next;
+            place = &view->buckets[hash_of(entry->key) & (view->bucket_count - 1)];
+            entry->next = *place;
+            *place = entry;
+        }
+    }
+    free(before);
+}
+
+static size_t entry_size(const struct view_entry *entry)
+{
+    return sizeof(*entry) + strlen(entry->key) + entry->value.size + 64;
+}
+
+static void unlink_clean(struct view *view, struct view_entry *entry)
+{
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        view->newest = entry->older;
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        view->oldest = entry->newer;
+    view->clean -= entry_size(entry);
+}
+
+static void link_clean(struct view *view, struct view_entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = view->newest;
+    if (view->newest)
+        view->newest->newer = entry;
+    else
+        view->oldest = entry;
+    view->newest = entry;
+    view->clean += entry_size(entry);
+}
+
+static void wipe_value(struct view_entry *entry)
+{
+    if (entry->value.data)
+        explicit_bzero((void *)(uintptr_t)entry->value.data, entry->value.size);
+    free((void *)(uintptr_t)entry->value.data);
+    entry->value = (struct iotify_bytes){0};
+}
+
+static void set_value(struct view_entry *entry, struct iotify_bytes value)
+{
+    char *copy;
+
+    wipe_value(entry);
+    if (!value.data)
+        return;
+    copy = memory_new(1, value.size + 1);
+    memcpy(copy, value.data, value.size);
+    entry->value = (struct iotify_bytes){copy, value.size};
+}
+
+static void drop(struct view *view, struct view_entry *entry)
+{
+    *find_place(view, entry->key) = entry->next;
+    view->count--;
+    wipe_value(entry);
+    free(entry);
+}
+
+static struct view_entry *add(struct view *view, const char *key)
+{
+    struct view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
+    struct view_entry **place;
+
+    if (view->count >= view->bucket_count)
+        grow(view);
+    strcpy(entry->key, key);
+    place = find_place(view, key);
+    *place = entry;
+    view->count++;
+    return entry;
+}
+
+static struct view_entry *find(struct view *view, const char *key)
+{
+    return view->bucket_count ? *find_place(view, key) : NULL;
+}
+
+static void make_room(struct view *view)
+{
+    while (view->clean > CLEAN_MAX && view->oldest) {
+        struct view_entry *entry = view->oldest;
+
+        unlink_clean(view, entry);
+        drop(view, entry);
+    }
+}
+
+static void learn(struct glob *glob, const char *key, struct iotify_bytes value)
+{
+    struct view_entry *entry = find(&glob->view, key);
+
+    if (entry && entry->pending > 0)
+        return;
+    if (entry)
+        unlink_clean(&glob->view, entry);
+    else
+        entry = add(&glob->view, key);
+    set_value(entry, value);
+    entry->read_at = clock_now();
+    entry->refreshing = false;
+    link_clean(&glob->view, entry);
+    make_room(&glob->view);
+}
+
+void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value)
+{
+    pthread_mutex_lock(&glob->lock);
+    learn(glob, key, value);
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_not_learned(struct glob *glob, const char *key)
+{
+    struct view_entry *entry;
+
+    pthread_mutex_lock(&glob->lock);
+    entry = find(&glob->view, key);
+    if (entry)
+        entry->refreshing = false;
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_written(struct glob *glob, const char *key, bool good)
+{
+    struct view_entry *entry;
+
+    pthread_mutex_lock(&glob->lock);
+    entry = find(&glob->view, key);
+    if (entry && entry->pending > 0 && --entry->pending == 0) {
+        if (good) {
+            entry->read_at = clock_now();
+            link_clean(&glob->view, entry);
+            make_room(&glob->view);
+        } else {
+            /* What is not in the store is not shown any longer. */
+            drop(&glob->view, entry);
+        }
+    }
+    pthread_mutex_unlock(&glob->lock);
+}
+
+static void clear_view(struct view *view)
+{
+    for (size_t i = 0; i < view->bucket_count; i++) {
+        while (view->buckets[i]) {
+            struct view_entry *entry = view->buckets[i];
+
+            view->buckets[i] = entry->next;
+            wipe_value(entry);
+            free(entry);
+        }
+    }
+    free(view->buckets);
+}
+
+/* ------------------------------------------------------------------ the queue */
+
+static struct iotify_bytes put_bytes(char **at, struct iotify_bytes bytes)
+{
+    char *copy = *at;
+
+    if (!bytes.data)
+        return bytes;
+    memcpy(copy, bytes.data, bytes.size);
+    *at += bytes.size + 1;
+    return (struct iotify_bytes){copy, bytes.size};
+}
+
+static struct waiting *copy_request(struct glob_port *port, const struct glob_request *request)
+{
+    size_t key = strlen(request->key) + 1;
+    size_t size = sizeof(struct waiting) + key + request->value.size + request->expected.size + 2;
+    struct waiting *waiting = memory_new(1, size);
+    char *at = (char *)(waiting + 1);
+
+    waiting->port = port;
+    waiting->size = size;
+    waiting->request = *request;
+    waiting->request.key = memcpy(at, request->key, key);
+    at += key;
+    waiting->request.value = put_bytes(&at, request->value);
+    waiting->request.expected = put_bytes(&at, request->expected);
+    return waiting;
+}
+
+/* With the lock. */
+static void enqueue(struct glob *glob, struct waiting *waiting)
+{
+    *glob->last = waiting;
+    glob->last = &waiting->next;
+    glob->queued += waiting->size;
+    pthread_cond_signal(&glob->work);
+}
+
+static void count_blocking(struct glob *glob, int64_t began)
+{
+    if (!glob->counting)
+        return;
+    glob->account.blocking++;
+    glob->account.blocking_time += clock_now() - began;
+}
+
+/* With the lock: let the queue become shorter before it grows further. */
+static void wait_for_room(struct glob *glob)
+{
+    int64_t began = clock_now();
+
+    if (glob->queued <= QUEUE_MAX)
+        return;
+    while (glob->queued > QUEUE_MAX)
+        pthread_cond_wait(&glob->idle, &glob->lock);
+    count_blocking(glob, began);
+}
+
+/* A write that others see from now on. With the lock. */
+static void show(struct glob *glob, const struct glob_request *request)
+{
+    struct view_entry *entry = find(&glob->view, request->key);
+
+    if (!entry)
+        entry = add(&glob->view, request->key);
+    else if (entry->pending == 0)
+        unlink_clean(&glob->view, entry);
+    entry->pending++;
+    set_value(entry,
+        request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
+}
+
+static bool fits(struct call *call, const struct glob_request *request)
+{
+    if (request->value.size > IOTIFY_VALUE_MAX - 64) {
+        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge",
+            "the value is larger than %d MiB", IOTIFY_VALUE_MAX >> 20);
+        return false;
+    }
+    /* A message of a mailbox has a longer name than the mailbox. */
+    return store_glob_key(call, request->kind == GLOB_POST
+                                    ? arena_format(&call->arena, "%s%30s", request->key, "")
+                                    : request->key) != NULL;
+}
+
+/* Messages of a mailbox have names in the order of their time, whatever the clock does. */
+static uint64_t next_stamp(struct glob *glob)
+{
+    struct timespec now;
+    uint64_t stamp;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    stamp = (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+    glob->last_stamp = stamp > glob->last_stamp ? stamp : glob->last_stamp + 1;
+    return glob->last_stamp;
+}
+
+enum iotify_result glob_ask(
+    struct glob_port *port, struct call *call, const struct glob_request *request)
+{
+    struct glob *glob = port->glob;
+    struct glob_request named = *request;
+    char key[IOTIFY_KEY_MAX + 64];
+
+    if (!fits(call, request))
+        return IOTIFY_INVALID;
+    pthread_mutex_lock(&glob->lock);
+    wait_for_room(glob);
+    if (request->kind == GLOB_POST) {
+        snprintf(key, sizeof(key), "%s%020llu-%08x", request->key,
+            (unsigned long long)next_stamp(glob), glob->nonce);
+        named.key = key;
+    }
+    if (request->kind == GLOB_PUT || request->kind == GLOB_DELETE)
+        show(glob, request);
+    /* Where nothing is written, what nobody waits for is done when it is seen. */
+    if (!glob->looking || request->token)
+        enqueue(glob, copy_request(port, &named));
+    pthread_mutex_unlock(&glob->lock);
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static enum iotify_result give(
+    struct call *call, struct iotify_bytes value, struct iotify_bytes *out)
+{
+    if (!value.data)
+        return IOTIFY_NOT_FOUND;
+    *out = (struct iotify_bytes){arena_copy(&call->arena, value.data, value.size), value.size};
+    return IOTIFY_OK;
+}
+
+/* With the lock: from the view, and read again behind it when that is old. */
+static bool look(struct glob *glob, struct call *call, const char *key, struct iotify_bytes *out,
+    enum iotify_result *result)
+{
+    struct view_entry *entry = find(&glob->view, key);
+
+    if (!entry)
+        return false;
+    *result = give(call, entry->value, out);
+    if (entry->pending > 0)
+        return true;
+    unlink_clean(&glob->view, entry);
+    link_clean(&glob->view, entry);
+    if (!entry->refreshing && clock_now() - entry->read_at > FRESH) {
+        const struct glob_request request = {.kind = GLOB_GET, .key = key};
+        struct waiting *waiting = copy_request(NULL, &request);
+
+        entry->refreshing = true;
+        enqueue(glob, waiting);
+    }
+    return true;
+}
+
+enum iotify_result glob_read(
+    struct glob_port *port, struct call *call, const char *key, struct iotify_bytes *out)
+{
+    struct glob *glob = port->glob;
+    const char *mapped = store_glob_key(call, key);
+    enum iotify_result result = IOTIFY_INVALID;
+    int64_t began = clock_now();
+    bool seen;
+
+    if (!mapped)
+        return result;
+    pthread_mutex_lock(&glob->lock);
+    seen = look(glob, call, key, out, &result);
+    pthread_mutex_unlock(&glob->lock);
+    if (seen)
+        return result;
+    result = store_get(glob->store, call, mapped, out);
+    pthread_mutex_lock(&glob->lock);
+    count_blocking(glob, began);
+    if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
+        /* Unless somebody has written it meanwhile. */
+        if (find(&glob->view, key))
+            look(glob, call, key, out, &result);
+        else
+            learn(glob, key, result == IOTIFY_OK ? *out : (struct iotify_bytes){0});
+    }
+    pthread_mutex_unlock(&glob->lock);
+    return result;
+}
+
+void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count)
+{
+    struct glob *glob = port->glob;
+    struct iotify_read *reads = memory_new(count, sizeof(*reads));
+    const char **names = memory_new(count, sizeof(*names));
+    size_t wanted = 0;
+    struct call call;
+
+    call_init(&call, glob->where);
+    pthread_mutex_lock(&glob->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (find(&glob->view, keys[i]))
+            continue;
+        reads[wanted].key = store_glob_key(&call, keys[i]);
+        names[wanted] = keys[i];
+        wanted += reads[wanted].key != NULL;
+    }
+    pthread_mutex_unlock(&glob->lock);
+    if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_OK)
+        for (size_t i = 0; i < wanted; i++)
+            glob_learn(glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
+    call_clear(&call);
+    free(reads);
+    free(names);
+}
+
+/* ------------------------------------------------------------------ ports */
+
+struct glob_port *glob_port_new(struct glob *glob, void (*wake)(void *argument), void *argument)
+{
+    struct glob_port *port = memory_new(1, sizeof(*port));
+
+    port->glob = glob;
+    port->last = &port->first;
+    port->wake = wake;
+    port->argument = argument;
+    pthread_mutex_init(&port->lock, NULL);
+    clock_condition_init(&port->came);
+    return port;
+}
+
+void glob_port_wakes(struct glob_port *port, void (*wake)(void *argument), void *argument)
+{
+    pthread_mutex_lock(&port->lock);
+    port->wake = wake;
+    port->argument = argument;
+    pthread_mutex_unlock(&port->lock);
+}
+
+void glob_port_free(struct glob_port *port)
+{
+    if (!port)
+        return;
+    /* Requests under way name the port. */
+    glob_flush(port->glob);
+    for (struct glob_answer *answer = glob_take(port), *next; answer; answer = next) {
+        next = answer->next;
+        glob_answer_free(answer);
+    }
+    pthread_mutex_destroy(&port->lock);
+    pthread_cond_destroy(&port->came);
+    free(port);
+}
+
+void glob_post(struct glob_port *port, struct glob_answer *answer)
+{
+    pthread_mutex_lock(&port->lock);
+    if (!port->first && port->wake)
+        port->wake(port->argument);
+    *port->last = answer;
+    port->last = &answer->next;
+    pthread_cond_broadcast(&port->came);
+    pthread_mutex_unlock(&port->lock);
+}
+
+struct glob_answer *glob_take(struct glob_port *port)
+{
+    struct glob_answer *all;
+
+    pthread_mutex_lock(&port->lock);
+    all = port->first;
+    port->first = NULL;
+    port->last = &port->first;
+    pthread_mutex_unlock(&port->lock);
+    return all;
+}
+
+void glob_await(struct glob_port *port, int64_t nanoseconds)
+{
+    int64_t until = clock_now() + nanoseconds;
+
+    pthread_mutex_lock(&port->lock);
+    while (!port->first && clock_now() < until)
+        clock_condition_wait(&port->came, &port->lock, until);
+    pthread_mutex_unlock(&port->lock);
+}
+
+void glob_answer_free(struct glob_answer *answer)
+{
+    if (!answer)
+        return;
+    arena_wipe(&answer->arena);
+    free(answer);
+}
+
+/* The answer with this token, taken out of the others; NULL: it has not come. With the lock. */
+static struct glob_answer *take_one(struct glob_port *port, uint64_t token)
+{
+    struct glob_answer **place = &port->first, *answer;
+
+    while (*place && (*place)->token != token)
+        place = &(*place)->next;
+    answer = *place;
+    if (!answer)
+        return NULL;
+    *place = answer->next;
+    if (!*place)
+        port->last = place;
+    answer->next = NULL;
+    return answer;
+}
+
+struct glob_answer *glob_wait(
+    struct glob_port *port, struct call *call, const struct glob_request *request)
+{
+    struct glob_request own = *request;
+    struct glob_answer *answer;
+    int64_t began = clock_now();
+
+    /* No token that a script makes. */
+    own.token = UINT64_MAX;
+    if (glob_ask(port, call, &own) != IOTIFY_OK)
+        return NULL;
+    pthread_mutex_lock(&port->lock);
+    while (!(answer = take_one(port, own.token)))
+        pthread_cond_wait(&port->came, &port->lock);
+    pthread_mutex_unlock(&port->lock);
+    pthread_mutex_lock(&port->glob->lock);
+    count_blocking(port->glob, began);
+    pthread_mutex_unlock(&port->glob->lock);
+    return answer;
+}
+
+/* ------------------------------------------------------------------ life */
+
+struct glob *glob_new(struct store *store, const char *where, bool looking)
+{
+    struct glob *glob = memory_new(1, sizeof(*glob));
+
+    glob->store = store;
+    glob->where = where;
+    glob->looking = looking;
+    glob->last = &glob->first;
+    pthread_mutex_init(&glob->lock, NULL);
+    pthread_cond_init(&glob->work, NULL);
+    pthread_cond_init(&glob->idle, NULL);
+    /* Two processes do not name two messages alike. */
+    if (getrandom(&glob->nonce, sizeof(glob->nonce), 0) != sizeof(glob->nonce))
+        glob->nonce = (uint32_t)clock_now();
+    if (pthread_create(&glob->thread, NULL, glob_worker, glob) == 0)
+        return glob;
+    free(glob);
+    return NULL;
+}
+
+void glob_flush(struct glob *glob)
+{
+    pthread_mutex_lock(&glob->lock);
+    while (glob->first || glob->busy)
+        pthread_cond_wait(&glob->idle, &glob->lock);
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_free(struct glob *glob)
+{
+    if (!glob)
+        return;
+    pthread_mutex_lock(&glob->lock);
+    glob->stop = true;
+    pthread_cond_signal(&glob->work);
+    pthread_mutex_unlock(&glob->lock);
+    pthread_join(glob->thread, NULL);
+    clear_view(&glob->view);
+    pthread_mutex_destroy(&glob->lock);
+    pthread_cond_destroy(&glob->work);
+    pthread_cond_destroy(&glob->idle);
+    free(glob);
+}
+
+void glob_begin(struct glob *glob, const char *where)
+{
+    pthread_mutex_lock(&glob->lock);
+    glob->where = where;
+    glob->counting = false;
+    glob->account = (struct glob_account){0};
+    while (glob->view.oldest) {
+        struct view_entry *entry = glob->view.oldest;
+
+        unlink_clean(&glob->view, entry);
+        drop(&glob->view, entry);
+    }
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_count_blocking(struct glob *glob)
+{
+    pthread_mutex_lock(&glob->lock);
+    glob->counting = true;
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_account(struct glob *glob, struct glob_account *account)
+{
+    pthread_mutex_lock(&glob->lock);
+    *account = glob->account;
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_failed(struct glob *glob, const char *what, const char *key, const char *message)
+{
+    bool first;
+
+    pthread_mutex_lock(&glob->lock);
+    first = glob->account.failed++ == 0;
+    if (first)
+        snprintf(glob->account.error, sizeof(glob->account.error), "%s(\"%s\"): %s", what, key,
+            message);
+    pthread_mutex_unlock(&glob->lock);
+    if (first)
+        log_write(IOTIFY_ERROR, glob->where,
+            "%s(\"%s\") is not in the store: %s (further ones are counted)", what, key, message);
+}

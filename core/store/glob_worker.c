@@ -1,0 +1,629 @@
+/*
+ * The glob's thread: carries out what scripts asked for, in its order, and as much of it at a time
+ * as can be done together.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/glob_internal.h"
+
+/* Requests that are taken at a time. */
+#define GROUP_MAX 256
+/* How often a change that others were faster with is tried again. */
+#define TRIES_MAX 1000
+/* The first byte of a value that is JSON; others are plain text. Known to runtime/glob.js. */
+#define MARK '\001'
+
+/* What belongs together, one behind the other. */
+struct group {
+    struct waiting *items[GROUP_MAX];
+    size_t count;
+};
+
+static bool is_write(const struct waiting *waiting)
+{
+    return waiting->request.kind == GLOB_PUT || waiting->request.kind == GLOB_DELETE ||
+           waiting->request.kind == GLOB_POST;
+}
+
+static bool is_change(const struct waiting *waiting)
+{
+    return waiting->request.kind == GLOB_ADD || waiting->request.kind == GLOB_SWAP;
+}
+
+/* Can the two be done at once? */
+static bool go_together(const struct waiting *a, const struct waiting *b)
+{
+    if (is_write(a) || is_change(a))
+        return is_write(a) ? is_write(b) : is_change(b);
+    if (a->request.kind == GLOB_POP)
+        return b->request.kind == GLOB_POP && strcmp(a->request.key, b->request.key) == 0;
+    return a->request.kind == GLOB_GET && b->request.kind == GLOB_GET;
+}
+
+/* ------------------------------------------------------------------ answers */
+
+static struct glob_answer *new_answer(const struct waiting *waiting)
+{
+    struct glob_answer *answer = memory_new(1, sizeof(*answer));
+
+    answer->token = waiting->request.token;
+    answer->kind = waiting->request.kind;
+    return answer;
+}
+
+static struct iotify_bytes keep(struct arena *arena, struct iotify_bytes bytes)
+{
+    if (!bytes.data)
+        return bytes;
+    return (struct iotify_bytes){arena_copy(arena, bytes.data, bytes.size), bytes.size};
+}
+
+static void tell(const struct waiting *waiting, struct glob_answer *answer)
+{
+    if (waiting->port && waiting->request.token)
+        glob_post(waiting->port, answer);
+    else
+        glob_answer_free(answer);
+}
+
+static void tell_done(const struct waiting *waiting)
+{
+    tell(waiting, new_answer(waiting));
+}
+
+static const char *const names[] = {[GLOB_PUT] = "glob.set",
+    [GLOB_DELETE] = "glob.delete",
+    [GLOB_GET] = "glob.get",
+    [GLOB_LIST] = "glob.list",
+    [GLOB_ADD] = "glob.increment",
+    [GLOB_SWAP] = "glob.compareAndSet",
+    [GLOB_FLUSH] = "glob.flush",
+    [GLOB_POST] = "mailbox.post",
+    [GLOB_POP] = "mailbox.pop",
+    [GLOB_COUNT] = "mailbox.count",
+    [GLOB_DUMP] = "mailbox.dump",
+    [GLOB_CLEAR] = "mailbox.delete"};
+
+static void tell_error(struct glob *glob, const struct waiting *waiting, const char *message)
+{
+    struct glob_answer *answer = new_answer(waiting);
+    enum glob_kind kind = waiting->request.kind;
+
+    answer->error = arena_format(&answer->arena, "%s: %s", names[kind], message);
+    if (is_write(waiting) || kind == GLOB_CLEAR)
+        glob_failed(glob, names[kind], waiting->request.key, message);
+    tell(waiting, answer);
+}
+
+static void tell_all(struct glob *glob, const struct group *group, const char *message)
+{
+    for (size_t i = 0; i < group->count; i++)
+        tell_error(glob, group->items[i], message);
+}
+
+/* ------------------------------------------------------------------ writes */
+
+static void as_write(const struct waiting *waiting, struct call *call, struct iotify_write *write)
+{
+    *write = (struct iotify_write){
+        .kind = waiting->request.kind == GLOB_DELETE ? IOTIFY_DELETE : IOTIFY_PUT,
+        .key = store_glob_key(call, waiting->request.key),
+        .value = waiting->request.value};
+}
+
+static void write_done(
+    struct glob *glob, const struct waiting *waiting, enum iotify_result result, struct call *call)
+{
+    if (waiting->request.kind != GLOB_POST)
+        glob_written(glob, waiting->request.key, result == IOTIFY_OK);
+    if (result == IOTIFY_OK)
+        tell_done(waiting);
+    else
+        tell_error(glob, waiting, call_message(call, result));
+}
+
+static void do_writes(struct glob *glob, struct call *call, const struct group *group)
+{
+    struct iotify_write writes[GROUP_MAX];
+    enum iotify_result result;
+
+    for (size_t i = 0; i < group->count; i++)
+        as_write(group->items[i], call, &writes[i]);
+    result = store_apply(glob->store, call, writes, group->count);
+    for (size_t i = 0; i < group->count; i++) {
+        /* When all of it fails, each has a try of its own, so that one does not spoil the others. */
+        if (result != IOTIFY_OK && group->count > 1) {
+            struct call own;
+            enum iotify_result one;
+
+            call_init(&own, glob->where);
+            as_write(group->items[i], &own, &writes[0]);
+            one = store_apply(glob->store, &own, writes, 1);
+            write_done(glob, group->items[i], one, &own);
+            call_clear(&own);
+        } else {
+            write_done(glob, group->items[i], result, call);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ changes */
+
+/* A key that requests of the group change. */
+struct change {
+    const char *key;
+    struct iotify_bytes before, now;
+    bool won;
+};
+
+static json_t *parse(struct iotify_bytes value)
+{
+    if (!value.data || value.size < 2 || *(const char *)value.data != MARK)
+        return NULL;
+    return json_loadb((const char *)value.data + 1, value.size - 1, JSON_DECODE_ANY, NULL);
+}
+
+/* As values, not as texts: the order of an object's members says nothing. */
+static bool is_same(struct iotify_bytes a, struct iotify_bytes b)
+{
+    json_t *left, *right;
+    bool same;
+
+    if (!a.data || !b.data)
+        return !a.data && !b.data;
+    if (a.size == b.size && memcmp(a.data, b.data, a.size) == 0)
+        return true;
+    left = parse(a);
+    right = parse(b);
+    same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+static bool add_number(struct arena *arena, struct iotify_bytes *value, double by, double *sum)
+{
+    json_t *present = parse(*value), *next;
+    bool is_integer;
+    char *text;
+
+    if (value->data && !json_is_number(present)) {
+        json_decref(present);
+        return false;
+    }
+    *sum = (value->data ? json_number_value(present) : 0) + by;
+    json_decref(present);
+    is_integer = *sum >= -9007199254740992.0 && *sum <= 9007199254740992.0 &&
+                 (double)(json_int_t)*sum >= *sum && (double)(json_int_t)*sum <= *sum;
+    next = is_integer ? json_integer((json_int_t)*sum) : json_real(*sum);
+    text = next ? json_dumps(next, JSON_ENCODE_ANY) : NULL;
+    json_decref(next);
+    if (!text)
+        return false;
+    value->data = arena_format(arena, "%c%s", MARK, text);
+    value->size = strlen(value->data);
+    free(text);
+    return true;
+}
+
+static struct change *find_change(struct change *changes, size_t *count, const char *key)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(changes[i].key, key) == 0)
+            return &changes[i];
+    changes[*count] = (struct change){.key = key};
+    return &changes[(*count)++];
+}
+
+/* What the request makes of the value; its answer, for when that is in the store. */
+static struct glob_answer *change_value(
+    const struct waiting *waiting, struct change *change, struct arena *arena)
+{
+    struct glob_answer *answer = new_answer(waiting);
+    const struct glob_request *request = &waiting->request;
+
+    if (request->kind == GLOB_SWAP) {
+        answer->swapped = is_same(change->now, request->expected);
+        if (answer->swapped)
+            change->now = request->value;
+    } else if (!add_number(arena, &change->now, request->number, &answer->number)) {
+        answer->error = arena_format(
+            &answer->arena, "glob.increment: the value of \"%s\" is no number", request->key);
+    }
+    return answer;
+}
+
+static struct iotify_write change_write(const struct change *change, struct call *call)
+{
+    struct iotify_write write = {.key = store_glob_key(call, change->key),
+        .value = change->now,
+        .expected = change->before};
+
+    if (!change->before.data)
+        write.kind = IOTIFY_CREATE;
+    else
+        write.kind = change->now.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE;
+    return write;
+}
+
+static bool is_unchanged(const struct change *change)
+{
+    return (!change->before.data && !change->now.data) ||
+           (change->before.data && change->now.data && change->before.size == change->now.size &&
+               memcmp(change->before.data, change->now.data, change->now.size) == 0);
+}
+
+/* Read, change, and write what is still as it was read. True: `changes` say who won. */
+static enum iotify_result try_changes(struct glob *glob, struct call *call,
+    const struct group *group, struct glob_answer **answers, struct change *changes,
+    size_t *change_count)
+{
+    struct iotify_read reads[GROUP_MAX];
+    struct iotify_write writes[GROUP_MAX];
+    struct change *written[GROUP_MAX];
+    size_t count = 0, write_count = 0;
+    enum iotify_result result;
+
+    for (size_t i = 0; i < group->count; i++)
+        find_change(changes, &count, group->items[i]->request.key);
+    *change_count = count;
+    for (size_t i = 0; i < count; i++)
+        reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
+    result = store_get_many(glob->store, call, reads, count);
+    if (result != IOTIFY_OK)
+        return result;
+    for (size_t i = 0; i < count; i++)
+        changes[i].before = changes[i].now =
+            reads[i].found ? reads[i].value : (struct iotify_bytes){0};
+    for (size_t i = 0; i < group->count; i++)
+        answers[i] = change_value(group->items[i],
+            find_change(changes, &count, group->items[i]->request.key), &call->arena);
+    for (size_t i = 0; i < count; i++) {
+        changes[i].won = is_unchanged(&changes[i]);
+        if (changes[i].won)
+            continue;
+        written[write_count] = &changes[i];
+        writes[write_count++] = change_write(&changes[i], call);
+    }
+    result = store_apply(glob->store, call, writes, write_count);
+    for (size_t i = 0; i < write_count && result == IOTIFY_OK; i++)
+        written[i]->won = writes[i].result == IOTIFY_OK;
+    return result;
+}
+
+/* One round; what others were faster with stays in the group. */
+static enum iotify_result change_round(struct glob *glob, struct group *group)
+{
+    struct glob_answer *answers[GROUP_MAX] = {NULL};
+    struct change changes[GROUP_MAX];
+    size_t change_count = 0, left = 0;
+    struct call call;
+    enum iotify_result result;
+
+    call_init(&call, glob->where);
+    result = try_changes(glob, &call, group, answers, changes, &change_count);
+    for (size_t i = 0; i < group->count; i++) {
+        struct waiting *waiting = group->items[i];
+        bool won = result == IOTIFY_OK &&
+                   find_change(changes, &change_count, waiting->request.key)->won;
+
+        if (won) {
+            tell(waiting, answers[i]);
+            continue;
+        }
+        glob_answer_free(answers[i]);
+        if (result != IOTIFY_OK)
+            tell_error(glob, waiting, call_message(&call, result));
+        else
+            group->items[left++] = waiting;
+    }
+    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
+        if (changes[i].won)
+            glob_learn(glob, changes[i].key, changes[i].now);
+    group->count = left;
+    call_clear(&call);
+    return result;
+}
+
+static void do_changes(struct glob *glob, struct group *group)
+{
+    for (int try = 0; group->count > 0 && try < TRIES_MAX; try++)
+        if (change_round(glob, group) != IOTIFY_OK)
+            return;
+    tell_all(glob, group, "others change the value all the time");
+}
+
+/* ------------------------------------------------------------------ reads */
+
+static void do_reads(struct glob *glob, struct call *call, const struct group *group)
+{
+    struct iotify_read reads[GROUP_MAX];
+    enum iotify_result result;
+
+    for (size_t i = 0; i < group->count; i++)
+        reads[i] =
+            (struct iotify_read){.key = store_glob_key(call, group->items[i]->request.key)};
+    result = store_get_many(glob->store, call, reads, group->count);
+    if (result != IOTIFY_OK) {
+        for (size_t i = 0; i < group->count; i++)
+            glob_not_learned(glob, group->items[i]->request.key);
+        tell_all(glob, group, call_message(call, result));
+        return;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        struct waiting *waiting = group->items[i];
+        struct iotify_bytes value =
+            reads[i].found ? reads[i].value : (struct iotify_bytes){NULL, 0};
+        struct glob_answer *answer = new_answer(waiting);
+
+        glob_learn(glob, waiting->request.key, value);
+        answer->value = keep(&answer->arena, value);
+        tell(waiting, answer);
+    }
+}
+
+struct keys {
+    struct arena *arena;
+    const char **items;
+    size_t count, capacity;
+};
+
+static void on_key(void *argument, const char *key)
+{
+    struct keys *keys = argument;
+
+    if (keys->count == keys->capacity) {
+        keys->capacity = keys->capacity ? keys->capacity * 2 : 64;
+        keys->items = memory_grow(keys->items, keys->capacity, sizeof(*keys->items));
+    }
+    keys->items[keys->count++] = arena_string(keys->arena, key);
+}
+
+static enum iotify_result list_keys(
+    struct glob *glob, struct call *call, const char *prefix, size_t limit, struct keys *keys)
+{
+    keys->arena = &call->arena;
+    return store_list_glob(glob->store, call, prefix, limit, on_key, keys);
+}
+
+/* The values of keys; those that went meanwhile have none. */
+static enum iotify_result read_keys(
+    struct glob *glob, struct call *call, const struct keys *keys, struct iotify_read **out)
+{
+    *out = arena_array(&call->arena, keys->count, sizeof(**out));
+    for (size_t i = 0; i < keys->count; i++)
+        (*out)[i].key = store_glob_key(call, keys->items[i]);
+    return store_get_many(glob->store, call, *out, keys->count);
+}
+
+static void add_items(struct glob_answer *answer, const struct keys *keys)
+{
+    answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
+    for (size_t i = 0; i < keys->count; i++)
+        answer->items[answer->item_count++] = arena_string(&answer->arena, keys->items[i]);
+}
+
+static enum iotify_result dump(
+    struct glob *glob, struct call *call, const struct keys *keys, struct glob_answer *answer)
+{
+    struct iotify_read *reads;
+    enum iotify_result result = read_keys(glob, call, keys, &reads);
+
+    answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
+    for (size_t i = 0; i < keys->count && result == IOTIFY_OK; i++)
+        if (reads[i].found)
+            answer->items[answer->item_count++] =
+                keep(&answer->arena, reads[i].value).data;
+    return result;
+}
+
+static enum iotify_result clear(struct glob *glob, struct call *call, const struct keys *keys)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t at = 0; at < keys->count && result == IOTIFY_OK; at += GROUP_MAX) {
+        size_t some = keys->count - at < GROUP_MAX ? keys->count - at : GROUP_MAX;
+        struct iotify_write writes[GROUP_MAX];
+
+        for (size_t i = 0; i < some; i++)
+            writes[i] = (struct iotify_write){
+                .kind = IOTIFY_DELETE, .key = store_glob_key(call, keys->items[at + i])};
+        result = store_apply(glob->store, call, writes, some);
+    }
+    return result;
+}
+
+/* What looks at keys: lists, and mailboxes as a whole. */
+static void do_listing(struct glob *glob, struct call *call, const struct waiting *waiting)
+{
+    struct glob_answer *answer = new_answer(waiting);
+    struct keys keys = {0};
+    enum iotify_result result = list_keys(glob, call, waiting->request.key, SIZE_MAX, &keys);
+
+    answer->number = (double)keys.count;
+    if (result == IOTIFY_OK && waiting->request.kind == GLOB_LIST)
+        add_items(answer, &keys);
+    if (result == IOTIFY_OK && waiting->request.kind == GLOB_DUMP)
+        result = dump(glob, call, &keys, answer);
+    if (result == IOTIFY_OK && waiting->request.kind == GLOB_CLEAR)
+        result = clear(glob, call, &keys);
+    free(keys.items);
+    if (result == IOTIFY_OK) {
+        tell(waiting, answer);
+        return;
+    }
+    glob_answer_free(answer);
+    tell_error(glob, waiting, call_message(call, result));
+}
+
+/* ------------------------------------------------------------------ mailboxes */
+
+/*
+ * Take the oldest messages, one for each of the group: each is deleted on the condition that it is
+ * still there, so that nobody else has it too. Those that found none are answered with nothing.
+ */
+static enum iotify_result pop_round(struct glob *glob, struct call *call, struct group *group)
+{
+    struct keys keys = {0};
+    struct iotify_read *reads;
+    struct iotify_write writes[GROUP_MAX];
+    size_t found = 0, taken = 0;
+    enum iotify_result result =
+        list_keys(glob, call, group->items[0]->request.key, group->count, &keys);
+
+    if (result == IOTIFY_OK)
+        result = read_keys(glob, call, &keys, &reads);
+    for (size_t i = 0; i < keys.count && result == IOTIFY_OK; i++)
+        if (reads[i].found)
+            writes[found++] = (struct iotify_write){.kind = IOTIFY_COMPARE_AND_DELETE,
+                .key = reads[i].key,
+                .expected = reads[i].value};
+    if (result == IOTIFY_OK)
+        result = store_apply(glob->store, call, writes, found);
+    for (size_t i = 0; i < found && result == IOTIFY_OK; i++) {
+        struct glob_answer *answer;
+
+        if (writes[i].result != IOTIFY_OK)
+            continue;
+        answer = new_answer(group->items[taken]);
+        answer->value = keep(&answer->arena, writes[i].expected);
+        tell(group->items[taken++], answer);
+    }
+    if (result == IOTIFY_OK && keys.count == 0)
+        for (; taken < group->count; taken++)
+            tell_done(group->items[taken]);
+    group->count -= taken;
+    memmove(group->items, group->items + taken, group->count * sizeof(*group->items));
+    free(keys.items);
+    return result;
+}
+
+static void do_pops(struct glob *glob, struct group *group)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (int try = 0; group->count > 0 && result == IOTIFY_OK && try < TRIES_MAX; try++) {
+        struct call call;
+
+        call_init(&call, glob->where);
+        result = pop_round(glob, &call, group);
+        if (result != IOTIFY_OK)
+            tell_all(glob, group, call_message(&call, result));
+        call_clear(&call);
+    }
+    if (result == IOTIFY_OK)
+        tell_all(glob, group, "others take from the mailbox all the time");
+}
+
+/* ------------------------------------------------------------------ the thread */
+
+static bool reads_only(const struct waiting *waiting)
+{
+    switch (waiting->request.kind) {
+    case GLOB_GET:
+    case GLOB_LIST:
+    case GLOB_COUNT:
+    case GLOB_DUMP:
+    case GLOB_FLUSH:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void carry_out(struct glob *glob, struct group *group)
+{
+    struct call call;
+
+    if (glob->looking && !reads_only(group->items[0])) {
+        tell_all(glob, group, "nothing is written here");
+        return;
+    }
+    call_init(&call, glob->where);
+    switch (group->items[0]->request.kind) {
+    case GLOB_PUT:
+    case GLOB_DELETE:
+    case GLOB_POST:
+        do_writes(glob, &call, group);
+        break;
+    case GLOB_ADD:
+    case GLOB_SWAP:
+        do_changes(glob, group);
+        break;
+    case GLOB_GET:
+        do_reads(glob, &call, group);
+        break;
+    case GLOB_POP:
+        do_pops(glob, group);
+        break;
+    case GLOB_LIST:
+    case GLOB_COUNT:
+    case GLOB_DUMP:
+    case GLOB_CLEAR:
+        do_listing(glob, &call, group->items[0]);
+        break;
+    case GLOB_FLUSH:
+        tell_done(group->items[0]);
+        break;
+    }
+    call_clear(&call);
+}
+
+static void free_waiting(struct waiting *waiting)
+{
+    size_t size = waiting->size;
+
+    /* A request that changes holds a part of the group; what it holds may be a key. */
+    explicit_bzero(waiting, size);
+    free(waiting);
+}
+
+/* What waits first, as far as it goes together. With the lock. */
+static size_t take_group(struct glob *glob, struct group *group)
+{
+    size_t size = 0;
+
+    group->count = 0;
+    while (glob->first && group->count < GROUP_MAX &&
+           (group->count == 0 || go_together(group->items[0], glob->first))) {
+        group->items[group->count++] = glob->first;
+        size += glob->first->size;
+        glob->first = glob->first->next;
+    }
+    if (!glob->first)
+        glob->last = &glob->first;
+    return size;
+}
+
+void *glob_worker(void *argument)
+{
+    struct glob *glob = argument;
+    struct group *group = memory_new(1, sizeof(*group)), *taken = memory_new(1, sizeof(*taken));
+
+    pthread_mutex_lock(&glob->lock);
+    for (;;) {
+        size_t size;
+
+        while (!glob->first && !glob->stop)
+            pthread_cond_wait(&glob->work, &glob->lock);
+        if (!glob->first)
+            break;
+        size = take_group(glob, group);
+        *taken = *group;
+        glob->busy = true;
+        pthread_mutex_unlock(&glob->lock);
+        carry_out(glob, group);
+        for (size_t i = 0; i < taken->count; i++)
+            free_waiting(taken->items[i]);
+        pthread_mutex_lock(&glob->lock);
+        glob->queued -= size;
+        glob->busy = false;
+        pthread_cond_broadcast(&glob->idle);
+    }
+    pthread_mutex_unlock(&glob->lock);
+    free(group);
+    free(taken);
+    return NULL;
+}

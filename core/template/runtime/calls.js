@@ -1,0 +1,322 @@
+// Calls of the template's functions: states, whose turn it is, batches, promises, and what a
+// function asks of its device.
+(function (native, runtime) {
+    'use strict';
+
+    const { stringify, turns, SLOT, CLIENT, ITERATION, AT, TRACKED, SETTLED, BATCH, ENTRY } =
+        runtime;
+    const NOTHING = 0, A_STRING = 1, SOMETHING_ELSE = 2, THROWN = 3, PENDING = 4;
+    const { PUBLISH, DISCONNECT, DROP, RECONNECT, ASSERT, FINISH } = native.acts;
+    const { job, clients, repeat, interval, settings } = native.facts;
+
+    /* -------------------------------------------------------------- states and rows */
+
+    const states = [];
+    let rows;
+    const rowsOf = [];
+    runtime.addState = (client) => {
+        states.push({});
+        runtime.addGenerator(states.length, client);
+        if (rows) rowsOf[states.length - 1] = rows[client];
+        if (stages) stageOf.push(0);
+    };
+    // The rows of a `data:` file, one for each client from 0 on; returns how many.
+    runtime.readRows = (text, isCsv, name) => {
+        const broken = (line, why) => new SyntaxError(`${name}:${line}: ${why}`);
+        if (isCsv) {
+            const { data, errors } = runtime.requireOwn('papaparse').parse(
+                text.replace(/^\ufeff/, ''), { header: true, skipEmptyLines: 'greedy' });
+            const wrong = errors.find((one) => one.code !== 'UndetectableDelimiter');
+            // Papa counts rows behind the header.
+            if (wrong) throw broken((wrong.row ?? 0) + 2, wrong.message);
+            rows = data;
+        } else {
+            rows = [];
+            text.split('\n').forEach((line, at) => {
+                if (line.trim() === '') return;
+                try {
+                    rows.push(JSON.parse(line));
+                } catch (error) {
+                    throw broken(at + 1, error.message);
+                }
+            });
+        }
+        return rows.length;
+    };
+    // Every state has its row: the others go.
+    runtime.dropRows = () => { rows = undefined; };
+    runtime.showRow = (client) => rows && stringify(rows[client]);
+    const row = () => {
+        const own = rowsOf[turns[SLOT]];
+        return own === undefined && rows ? rows[turns[CLIENT]] : own;
+    };
+
+    /* -------------------------------------------------------------- what is asked of a device */
+
+    const act = (kind, ...values) => {
+        const refused = native.act(kind, ...values);
+        if (refused !== undefined) throw new Error(refused);
+    };
+    const isPayload = (value) => typeof value === 'string' || value instanceof Uint8Array;
+    const send = (what, topic, payload, { qos, retain } = {}) => {
+        if (topic !== undefined && (typeof topic !== 'string' || topic === ''))
+            throw new TypeError(`${what}: the topic is a string that is not empty`);
+        if (!isPayload(payload))
+            throw new TypeError(`${what}: the payload is a string or a Buffer; use ` +
+                'JSON.stringify(…) for an object');
+        if (qos !== undefined && qos !== 0 && qos !== 1)
+            throw new RangeError(`${what}: qos is 0 or 1`);
+        if (retain !== undefined && typeof retain !== 'boolean')
+            throw new TypeError(`${what}: retain is true or false`);
+        act(PUBLISH, topic, payload, qos === undefined ? -1 : qos,
+            retain === undefined ? -1 : Number(retain));
+    };
+    const publish = (topic, payload, options) => {
+        if (topic === undefined) throw new TypeError('publish: the topic is missing');
+        send('publish', topic, payload, options ?? {});
+    };
+    // What message() returned, as one payload or nothing; of a list, each is sent by itself.
+    const deliver = (value) => {
+        if (!Array.isArray(value)) return value;
+        for (const item of value) {
+            if (isPayload(item)) send('message', undefined, item);
+            else if (item !== null && typeof item === 'object' && 'payload' in item)
+                send('message', item.topic, item.payload, item);
+            else if (item !== null && item !== undefined)
+                throw new TypeError('a message of the list is a string, a Buffer or {topic, ' +
+                    'payload, qos, retain}');
+        }
+        return undefined;
+    };
+    runtime.deliver = deliver;
+
+    const define = (name, value) => Object.defineProperty(globalThis, name,
+        { value, writable: true, configurable: true, enumerable: false });
+    // Made when it is first asked for: packages take time and memory to load.
+    const later = (name, make) => Object.defineProperty(globalThis, name, {
+        get: () => {
+            const value = make();
+            define(name, value);
+            return value;
+        },
+        set: (value) => define(name, value), configurable: true, enumerable: false,
+    });
+
+    runtime.client = () => turns[CLIENT];
+    const iteration = () => turns[ITERATION];
+
+    define('publish', publish);
+    define('disconnect', ({ clean = true } = {}) => act(clean ? DISCONNECT : DROP));
+    define('reconnect', () => act(RECONNECT));
+    define('assert', (condition, message) => {
+        if (condition) return;
+        act(ASSERT, message === undefined ? 'assertion failed' : runtime.show(message), new Error().stack);
+    });
+
+    /* -------------------------------------------------------------- metrics */
+
+    // What users measure: by name the count, sum, least and greatest value since they were taken.
+    let metrics = new Map();
+    const metric = {
+        add: (name, value = 1) => {
+            const number = Number(value);
+            if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/.test(name))
+                throw new TypeError('metric.add: a name is at most 64 letters, digits and _.-, ' +
+                    'and begins with a letter');
+            if (!Number.isFinite(number))
+                throw new TypeError(`metric.add: the value of ${name} is no number`);
+            const known = metrics.get(name);
+            if (known === undefined) {
+                if (metrics.size >= 1000) throw new RangeError('metric.add: too many names');
+                metrics.set(name, [1, number, number, number]);
+                return;
+            }
+            known[0]++;
+            known[1] += number;
+            if (number < known[2]) known[2] = number;
+            if (number > known[3]) known[3] = number;
+        },
+    };
+    runtime.takeMetrics = () => {
+        if (metrics.size === 0) return undefined;
+        const text = stringify(Object.fromEntries(metrics));
+        metrics = new Map();
+        return text;
+    };
+
+    /* -------------------------------------------------------------- stages */
+
+    let stages;
+    const stageOf = [];
+    // In place of message(): one function for each stage, in their order.
+    runtime.makeStages = (names, functions) => {
+        stages = names;
+        states.forEach(() => stageOf.push(0));
+        return (state) => functions[stageOf[turns[SLOT]]](state);
+    };
+    define('next', (name) => {
+        if (!stages) throw new Error('next: the template has no stages');
+        if (name === 'Finished') {
+            act(FINISH);
+            return;
+        }
+        const at = stages.indexOf(name);
+        if (at < 0)
+            throw new Error(`next: there is no stage "${name}"; there are ${stages.join(', ')} ` +
+                'and Finished');
+        stageOf[turns[SLOT]] = at;
+    });
+
+    /* -------------------------------------------------------------- promises */
+
+    const isPromise = (value) => value !== null && typeof value === 'object' &&
+        typeof value.then === 'function';
+    // Calls that wait for a promise, and those whose promise has come to its end since.
+    const tracked = new Set();
+    const settled = [];
+    let lastCall = 0;
+    // What native calls the functions by their number: see enum script_function.
+    const MESSAGE = 1;
+    const track = (which, promise) => {
+        const call = {
+            id: ++lastCall, which, slot: turns[SLOT], client: turns[CLIENT],
+            iteration: turns[ITERATION], failed: false, value: undefined,
+        };
+        const end = (failed, value) => {
+            if (!tracked.delete(call)) return;
+            turns[TRACKED] = tracked.size;
+            call.failed = failed;
+            call.value = value;
+            settled.push(call);
+            turns[SETTLED] = settled.length;
+        };
+        tracked.add(call);
+        turns[TRACKED] = tracked.size;
+        call.end = end;
+        Promise.resolve(promise).then((value) => {
+            try {
+                end(false, which === MESSAGE ? deliver(value) : value);
+            } catch (error) {
+                end(true, error);
+            }
+        }, (error) => end(true, error));
+        return call.id;
+    };
+    runtime.track = track;
+    runtime.takeSettled = () => {
+        const call = settled.shift();
+        turns[SETTLED] = settled.length;
+        return call;
+    };
+    // It was cut short: nobody waits for it any longer.
+    runtime.dropCall = (id) => {
+        for (const call of tracked) if (call.id === id) tracked.delete(call);
+        turns[TRACKED] = tracked.size;
+    };
+    // Nothing is under way any more that could settle them.
+    const functionNames = ['init', 'message', 'response', 'finish'];
+    runtime.giveUp = () => {
+        for (const call of [...tracked])
+            call.end(true, `${functionNames[call.which]}() waits for a promise that nothing ` +
+                'settles');
+    };
+
+    /* -------------------------------------------------------------- calls */
+
+    // message() for many clients in one call from C. The texts are also joined: converting one
+    // long text is cheaper than many short ones. A promise ends the round, so that what it leads to
+    // runs while its turn is still the present one.
+    const results = [];
+    runtime.runMessages = (message, count) => {
+        let all = '';
+        let at = turns[AT];
+        for (let round = true; round && at < count; turns[AT] = ++at) {
+            const entry = BATCH + ENTRY * at;
+            const slot = turns[SLOT] = turns[entry];
+            turns[CLIENT] = turns[entry + 1];
+            turns[ITERATION] = turns[entry + 2];
+            try {
+                const value = message(states[slot]);
+                if (typeof value === 'string') {
+                    all += value;
+                    results[at] = value;
+                    turns[entry] = A_STRING;
+                    turns[entry + 2] = value.length;
+                } else if (value === undefined || value === null) {
+                    turns[entry] = NOTHING;
+                } else if (isPromise(value)) {
+                    turns[entry + 2] = track(MESSAGE, value);
+                    turns[entry] = PENDING;
+                    round = false;
+                } else {
+                    results[at] = deliver(value);
+                    turns[entry] = results[at] === undefined ? NOTHING : SOMETHING_ELSE;
+                }
+            } catch (error) {
+                results[at] = error;
+                turns[entry] = THROWN;
+            }
+        }
+        return all;
+    };
+
+    // Who looks at a message before response() does; true keeps it from it.
+    const listeners = [];
+    runtime.listen = (listener) => {
+        listeners.push(listener);
+        turns[runtime.LISTENERS] = listeners.length;
+    };
+    runtime.receive = (topic, bytes, response) => {
+        const payload = runtime.Buffer.from(bytes.buffer);
+        for (const listener of listeners) if (listener(topic, payload)) return undefined;
+        return response ? response(topic, payload, states[turns[SLOT]]) : undefined;
+    };
+
+    /* -------------------------------------------------------------- what is in scope */
+
+    // The client id of the connection settings, for helpers that name topics by it.
+    let idParts = [];
+    runtime.setClientId = (parts) => { idParts = parts; };
+    const clientId = () => idParts.map((part) =>
+        typeof part === 'function' ? part(states[turns[SLOT]]) : part).join('');
+
+    define('console', runtime.console);
+    define('glob', runtime.glob);
+    define('mailbox', runtime.mailbox);
+    define('metric', Object.freeze(metric));
+    define('client', runtime.client);
+    define('index', iteration);
+    define('iteration', iteration);
+    define('jobId', () => job);
+    define('jobClients', () => clients);
+    define('jobRepeat', () => repeat);
+    define('jobInterval', () => interval);
+    define('getRunSettings', () => JSON.parse(settings));
+    define('volatile', runtime.volatile);
+    define('drive', runtime.drive);
+    define('location', runtime.location);
+    define('performance', Object.freeze({ now: () => native.now() * 1000 }));
+    define('require', runtime.require);
+    later('Buffer', () => runtime.Buffer);
+    // One chance for all clients: what it draws comes from the sequence of the one whose turn it is.
+    later('chance', () => new (runtime.requireOwn('chance'))(runtime.random));
+    later('Chance', () => runtime.requireOwn('chance').Chance);
+    later('moment', () => runtime.requireOwn('moment'));
+    later('geolib', () => runtime.requireOwn('geolib'));
+    later('jwt', () => runtime.requireOwn('jsonwebtoken'));
+    Object.defineProperty(globalThis, 'device', {
+        get: row, set: (value) => define('device', value), configurable: true, enumerable: false,
+    });
+
+    // A connector's helpers: `make` gets what it may use, and returns what is to be in scope.
+    runtime.addHelpers = (make) => {
+        const helpers = make({
+            publish: (topic, payload) => send('publish', topic, payload), listen: runtime.listen,
+            wait: runtime.wait, clientId, slot: () => turns[SLOT], now: native.now,
+            measure: metric.add, random: runtime.random,
+        });
+        for (const [name, value] of Object.entries(helpers)) define(name, value);
+    };
+
+    Object.assign(runtime, { states, results, showState: (slot) => JSON.stringify(states[slot]) });
+})

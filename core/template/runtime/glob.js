@@ -1,0 +1,173 @@
+// The glob, and mailboxes in it. What has no callback reads and writes the run's view of the store,
+// which native keeps; all else is carried out behind it and answered later, by a number.
+(function (native, runtime) {
+    'use strict';
+
+    const { stringify, turns, SLOT, CLIENT, ITERATION, WAITING } = runtime;
+    const { PUT, DELETE, GET, LIST, ADD, SWAP, FLUSH, POST, POP, COUNT, DUMP, CLEAR } =
+        native.globKinds;
+
+    // Strings are stored as they are; all other JSON values behind a mark.
+    const MARK = '\u0001';
+    const pack = (value, what) => {
+        // A text that UTF-8 or C cannot hold as it is goes as JSON, which escapes it.
+        if (typeof value === 'string' && !value.startsWith(MARK) &&
+            !/[\0\ud800-\udfff]/u.test(value)) return value;
+        const text = stringify(value);
+        if (text === undefined) throw new TypeError(`${what}: the value is not JSON`);
+        return MARK + text;
+    };
+    const unpack = (text) => {
+        if (typeof text !== 'string' || !text.startsWith(MARK)) return text;
+        return JSON.parse(text.slice(1));
+    };
+    const packMaybe = (value, what) =>
+        value === undefined || value === null ? undefined : pack(value, what);
+
+    const needKey = (key) => {
+        if (typeof key !== 'string' || key === '' || key.includes('\0'))
+            throw new TypeError('a glob key is a string that is not empty');
+        return key;
+    };
+    const isCallback = (what, callback) => {
+        if (callback === undefined || callback === null) return false;
+        if (typeof callback !== 'function')
+            throw new TypeError(`${what}: the callback is no function`);
+        return true;
+    };
+
+    // Who waits for which answer, and whose turn it was when it was asked for.
+    const waiters = new Map();
+    let lastToken = 0;
+    const expect = (settle) => {
+        waiters.set(++lastToken, {
+            settle, slot: turns[SLOT], client: turns[CLIENT], iteration: turns[ITERATION],
+        });
+        turns[WAITING]++;
+        return lastToken;
+    };
+    const forget = (token) => {
+        waiters.delete(token);
+        turns[WAITING]--;
+    };
+    // Native has carried it out. The turn is the asker's, for what runs in consequence.
+    runtime.answer = (token, error, value) => {
+        const waiter = waiters.get(token);
+        if (waiter === undefined) return;
+        forget(token);
+        turns[SLOT] = waiter.slot;
+        turns[CLIENT] = waiter.client;
+        turns[ITERATION] = waiter.iteration;
+        waiter.settle(error === undefined ? null : new Error(error), value);
+    };
+    // Ask, with a function for the answer that gets (error, value).
+    const ask = (settle, kind, key, value, expected, number) => {
+        const token = expect(settle);
+        try {
+            native.globAsk(kind, token, key, value, expected, number);
+        } catch (error) {
+            forget(token);
+            throw error;
+        }
+    };
+    const promise = (...request) => new Promise((resolve, reject) =>
+        ask((error, value) => error ? reject(error) : resolve(value), ...request));
+
+    const write = (what, kind, key, text, callback) => {
+        if (isCallback(what, callback))
+            ask((error) => callback(error), kind, needKey(key), text);
+        else
+            native.globWrite(kind, needKey(key), text);
+    };
+
+    runtime.glob = Object.freeze({
+        get: (key, callback) => {
+            if (!isCallback('glob.get', callback)) return unpack(native.globRead(needKey(key)));
+            ask((error, text) => callback(error, error ? undefined : unpack(text)), GET,
+                needKey(key));
+            return undefined;
+        },
+        set: (key, value, callback) =>
+            write('glob.set', PUT, key, pack(value, 'glob.set'), callback),
+        delete: (key, callback) => write('glob.delete', DELETE, key, undefined, callback),
+        list: (prefix = '') => {
+            if (typeof prefix !== 'string') throw new TypeError('glob.list: a prefix is a string');
+            return promise(LIST, prefix);
+        },
+        increment: (key, by = 1) => {
+            if (typeof by !== 'number' || !Number.isFinite(by))
+                throw new TypeError('glob.increment: by how much is no number');
+            return promise(ADD, needKey(key), undefined, undefined, by);
+        },
+        compareAndSet: (key, expected, value) => promise(SWAP, needKey(key),
+            packMaybe(value, 'glob.compareAndSet'), packMaybe(expected, 'glob.compareAndSet')),
+        flush: () => promise(FLUSH),
+    });
+
+    // Each message of a mailbox is an entry of the glob, named so that the order of the names is
+    // the order of the messages.
+    const box = (name) => {
+        if (typeof name !== 'string' || name === '')
+            throw new TypeError('the name of a mailbox is a string that is not empty');
+        return `mailbox/${encodeURIComponent(name)}/`;
+    };
+    const inquire = (what, kind, name, read, callback) => {
+        if (!isCallback(what, callback)) return read(native.globWait(kind, box(name)));
+        ask((error, value) => callback(error, error ? undefined : read(value)), kind, box(name));
+        return undefined;
+    };
+    runtime.mailbox = Object.freeze({
+        post: (name, value, callback) => {
+            const text = pack(value, 'mailbox.post');
+            if (isCallback('mailbox.post', callback))
+                ask((error) => callback(error), POST, box(name), text);
+            else
+                native.globWrite(POST, box(name), text);
+        },
+        pop: (name, callback) => inquire('mailbox.pop', POP, name, unpack, callback),
+        count: (name, callback) => inquire('mailbox.count', COUNT, name, Number, callback),
+        dump: (name, callback) =>
+            inquire('mailbox.dump', DUMP, name, (texts) => texts.map(unpack), callback),
+        delete: (name, callback) => {
+            if (isCallback('mailbox.delete', callback))
+                ask((error) => callback(error), CLEAR, box(name));
+            else
+                native.globWrite(CLEAR, box(name));
+        },
+    });
+
+    // Time limits of what waits for the other side, in the order in which they were set.
+    const deadlines = [];
+    // A promise that is waited for at most `seconds`: {promise, resolve, reject}.
+    runtime.wait = (seconds, what) => {
+        const wait = {};
+        wait.promise = new Promise((resolve, reject) => {
+            const token = expect((error, value) => error ? reject(error) : resolve(value));
+            wait.resolve = (value) => {
+                if (!waiters.has(token)) return;
+                forget(token);
+                resolve(value);
+            };
+            wait.reject = (error) => {
+                if (!waiters.has(token)) return;
+                forget(token);
+                reject(error);
+            };
+            deadlines.push({ token, at: native.now() + seconds,
+                text: `${what}: no answer within ${seconds} s` });
+        });
+        return wait;
+    };
+    // One that has waited too long is told so; true: there may be another.
+    runtime.expire = () => {
+        for (let at = 0; at < deadlines.length; at++) {
+            const { token, at: moment, text } = deadlines[at];
+            if (waiters.has(token) && moment > native.now()) continue;
+            deadlines.splice(at--, 1);
+            if (!waiters.has(token)) continue;
+            runtime.answer(token, text);
+            return true;
+        }
+        return false;
+    };
+})

@@ -1,0 +1,126 @@
+// What packages for Node find of Node: buffer, util, crypto, and the base class of streams.
+(function (native, runtime) {
+    'use strict';
+
+    // npm's buffer is Node's of old; what it gives is told to other packages as Node's own.
+    let buffer;
+    const buffers = () => {
+        buffer ??= runtime.requireOwn('buffer/');
+        return buffer;
+    };
+    Object.defineProperty(runtime, 'Buffer', { get: () => buffers().Buffer });
+    runtime.builtin('buffer', () => buffers());
+
+    const { format, show } = runtime;
+    runtime.builtin('util', () => ({
+        format, inspect: show,
+        inherits: (child, parent) => {
+            child.super_ = parent;
+            Object.setPrototypeOf(child.prototype, parent.prototype);
+        },
+        promisify: (call) => (...values) => new Promise((resolve, reject) =>
+            call(...values, (error, value) => error ? reject(error) : resolve(value))),
+        isDeepStrictEqual: (a, b) => runtime.stringify(a) === runtime.stringify(b),
+        types: { isUint8Array: (value) => value instanceof Uint8Array },
+    }));
+    // For packages that offer streams beside what is used of them.
+    runtime.builtin('stream', () => function Stream() {});
+
+    /* -------------------------------------------------------------- crypto, by OpenSSL */
+
+    const bytesOf = (value, encoding) => {
+        if (typeof value === 'string') return runtime.Buffer.from(value, encoding);
+        if (value instanceof Uint8Array) return value;
+        throw new TypeError('crypto: data is a string or a Buffer');
+    };
+    const give = (bytes, encoding) => {
+        const result = runtime.Buffer.from(bytes.buffer);
+        return encoding === undefined ? result : result.toString(encoding);
+    };
+    // Collects what is hashed or signed, then calls `end` with all of it.
+    const collector = (end) => {
+        const parts = [];
+        const self = {
+            update: (data, encoding) => {
+                parts.push(bytesOf(data, encoding));
+                return self;
+            },
+        };
+        return Object.assign(self, end(() => runtime.Buffer.concat(parts)));
+    };
+
+    class KeyObject {
+        #material;
+        constructor(type, material, details) {
+            this.#material = material;
+            this.type = type;
+            if (details) {
+                this.asymmetricKeyType = details.type;
+                this.asymmetricKeyDetails = details.curve ? { namedCurve: details.curve }
+                    : { modulusLength: details.bits };
+            }
+        }
+        export() {
+            return this.#material;
+        }
+    }
+    const material = (key) => {
+        if (key instanceof KeyObject) return key.export();
+        if (typeof key === 'object' && key !== null && !(key instanceof Uint8Array))
+            return material(key.key);
+        return key;
+    };
+    const pem = (key) => {
+        const text = material(key);
+        return typeof text === 'string' ? text : runtime.Buffer.from(text).toString();
+    };
+    const keyObject = (type, key) => {
+        const text = pem(key);
+        return new KeyObject(type, text, native.describeKey(text, type === 'private'));
+    };
+
+    const hashName = (name) => String(name).toLowerCase().replace(/^rsa-/, '').replace('-', '');
+    const RSA_PKCS1_PSS_PADDING = 6;
+    const isPss = (key) => key?.padding === RSA_PKCS1_PSS_PADDING;
+    const crypto = {
+        KeyObject,
+        constants: { RSA_PKCS1_PADDING: 1, RSA_PKCS1_PSS_PADDING, RSA_PSS_SALTLEN_DIGEST: -1 },
+        createHash: (name) => collector((all) => ({
+            digest: (encoding) => give(native.digest(hashName(name), all()), encoding),
+        })),
+        createHmac: (name, key) => collector((all) => ({
+            digest: (encoding) => give(native.digest(hashName(name), all(),
+                bytesOf(material(key))), encoding),
+        })),
+        createSign: (name) => collector((all) => ({
+            sign: (key, encoding) => give(native.sign(hashName(name), all(), pem(key),
+                isPss(key)), encoding),
+        })),
+        createVerify: (name) => collector((all) => ({
+            verify: (key, signature, encoding) => native.verify(hashName(name), all(), pem(key),
+                isPss(key), bytesOf(signature, encoding)),
+        })),
+        createSecretKey: (key, encoding) => new KeyObject('secret', bytesOf(key, encoding)),
+        createPrivateKey: (key) => keyObject('private', key),
+        createPublicKey: (key) => keyObject('public', key),
+        timingSafeEqual: (a, b) => {
+            if (a.length !== b.length) throw new RangeError('the lengths differ');
+            let difference = 0;
+            for (let at = 0; at < a.length; at++) difference |= a[at] ^ b[at];
+            return difference === 0;
+        },
+        // From the client's own sequence, so that a run can be repeated; no source of secrets.
+        randomBytes: (size) => {
+            const bytes = runtime.Buffer.alloc(size);
+            for (let at = 0; at < size; at++) bytes[at] = Math.floor(runtime.random() * 256);
+            return bytes;
+        },
+        randomUUID: () => {
+            const bytes = crypto.randomBytes(16);
+            bytes[6] = bytes[6] & 15 | 64;
+            bytes[8] = bytes[8] & 63 | 128;
+            return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+        },
+    };
+    runtime.builtin('crypto', () => crypto);
+})

@@ -1,0 +1,191 @@
+/*
+ * The files that scripts may read: modules below the template's folder, in a node_modules beside
+ * the job, and in the program's own; and what helpers read beside the template. A link that leads
+ * elsewhere is not followed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/template/script_machine.h"
+
+#define MODULE_MAX (16u << 20)
+#define DATA_MAX (64u << 20)
+
+static const char *real_folder(struct script *script, const char *path)
+{
+    char resolved[PATH_MAX];
+
+    return arena_string(&script->arena, realpath(path, resolved) ? resolved : "");
+}
+
+/* bin/../share/iotify/node_modules, in the build tree and where it is installed. */
+static const char *find_own_modules(struct script *script)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    char *slash;
+
+    program[length > 0 ? length : 0] = '\0';
+    slash = strrchr(program, '/');
+    if (slash)
+        *slash = '\0';
+    return real_folder(script,
+        arena_format(&script->arena, "%s/../share/iotify/node_modules", program));
+}
+
+void script_find_folders(struct script *script)
+{
+    const struct script_facts *facts = &script->facts;
+
+    script->own_modules = find_own_modules(script);
+    script->folder = facts->folder
+                         ? real_folder(script, *facts->folder ? facts->folder : ".")
+                         : "";
+    script->job_modules =
+        facts->job_folder
+            ? real_folder(script, arena_format(&script->arena, "%s/node_modules",
+                                      *facts->job_folder ? facts->job_folder : "."))
+            : "";
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+
+    return length && strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+char *script_read_file(const char *path, size_t ceiling, size_t *size)
+{
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
+    char *text = NULL;
+    size_t at = 0;
+    ssize_t got = 1;
+
+    if (descriptor < 0)
+        return NULL;
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
+        errno = EISDIR;
+    else if ((uint64_t)about.st_size > ceiling)
+        errno = EFBIG;
+    else
+        text = memory_new(1, (size_t)about.st_size + 1);
+    while (text && at < (size_t)about.st_size && got > 0) {
+        got = read(descriptor, text + at, (size_t)about.st_size - at);
+        at += got > 0 ? (size_t)got : 0;
+    }
+    close(descriptor);
+    *size = at;
+    return text;
+}
+
+/* Text that a JavaScript string can hold: ends at a NUL as any C string. */
+static JSValueRef file_text(JSContextRef context, const char *path, size_t ceiling)
+{
+    size_t size;
+    char *text = script_read_file(path, ceiling, &size);
+    JSValueRef value = JSValueMakeUndefined(context);
+
+    if (text)
+        value = script_text_value(context, text);
+    free(text);
+    return value;
+}
+
+/* (path): the text; undefined where there is no such file for scripts. */
+static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(context);
+    JSValueRef value = JSValueMakeUndefined(context);
+    struct arena arena = {0};
+    char resolved[PATH_MAX];
+    const char *path = script_text(context, &arena, arguments[0]);
+
+    (void)function, (void)self, (void)count, (void)exception;
+    if (realpath(path, resolved) &&
+        (is_below(resolved, script->folder) || is_below(resolved, script->own_modules) ||
+            is_below(resolved, script->job_modules)))
+        value = file_text(context, resolved, MODULE_MAX);
+    arena_clear(&arena);
+    return value;
+}
+
+/* (name): the text of a .gpx file below the template's folder. */
+static JSValueRef native_data(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(context);
+    JSValueRef value = JSValueMakeUndefined(context);
+    struct arena arena = {0};
+    char resolved[PATH_MAX];
+    const char *name = script_text(context, &arena, arguments[0]);
+    size_t length = strlen(name);
+
+    (void)function, (void)self, (void)count;
+    errno = EACCES;
+    if (length > 4 && strcmp(name + length - 4, ".gpx") == 0 &&
+        realpath(arena_format(&arena, "%s/%s", script->folder, name), resolved) &&
+        is_below(resolved, script->folder))
+        value = file_text(context, resolved, DATA_MAX);
+    if (JSValueIsUndefined(context, value))
+        script_throw(context, exception,
+            arena_format(&arena, "cannot read %s: %s", name,
+                errno == EACCES ? "a .gpx file below the template's folder is needed"
+                                : strerror(errno)));
+    arena_clear(&arena);
+    return value;
+}
+
+const char *script_shown_path(struct script *script, const char *path)
+{
+    size_t length = strlen(script->folder);
+    const char *slash;
+
+    if (is_below(path, script->folder))
+        return arena_string(&script->arena, path + length + 1);
+    slash = strrchr(script->own_modules, '/');
+    length = slash ? (size_t)(slash - script->own_modules) + 1 : 0;
+    if (is_below(path, script->own_modules))
+        return arena_string(&script->arena, path + length);
+    slash = strrchr(script->job_modules, '/');
+    length = slash ? (size_t)(slash - script->job_modules) + 1 : 0;
+    return arena_string(
+        &script->arena, is_below(path, script->job_modules) ? path + length : path);
+}
+
+/* (path, before, text, behind): the value of the program. */
+static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(context);
+    struct arena arena = {0};
+    const char *path = script_text(context, &arena, arguments[0]);
+    bool foreign = strstr(path, "/node_modules/") != NULL;
+    struct script_code code = {.text = script_text(context, &arena, arguments[2])};
+    JSValueRef value;
+
+    (void)function, (void)self, (void)count;
+    code.place = (struct place){script_shown_path(script, path), 1, 1};
+    /* The text of packages is not kept: nobody is shown a line of it. */
+    if (!foreign)
+        code.text = arena_string(&script->arena, code.text);
+    value = script_evaluate(script, &code, script_text(context, &arena, arguments[1]),
+        script_text(context, &arena, arguments[3]), foreign, exception);
+    arena_clear(&arena);
+    return value ? value : JSValueMakeUndefined(context);
+}
+
+void script_add_modules(struct script *script, JSObjectRef native)
+{
+    script_add_function(script, native, "readModule", native_module);
+    script_add_function(script, native, "readData", native_data);
+    script_add_function(script, native, "evaluate", native_evaluate);
+}
