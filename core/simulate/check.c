@@ -1,11 +1,13 @@
 /* What can be known of a simulate step without running it. */
 #include "core/simulate/check.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/simulate.h"
 #include "core/simulate/threshold.h"
@@ -94,6 +96,25 @@ int64_t check_clients_of(const struct job *job, const struct step *step)
     int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
 
     return options->clients ? options->clients : job->options->first + job->options->count - first;
+}
+
+const char *check_run_settings(const struct job *job, const struct simulate_options *options,
+    int64_t first, int64_t clients, int64_t iterations, struct arena *arena)
+{
+    static const char *const pacings[] = {"open", "closed"};
+    json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I}", "job",
+        job->options->name, "template", check_shown(job, options->template), "clients",
+        (json_int_t)clients, "first", (json_int_t)first, "iterations", (json_int_t)iterations,
+        "interval", (double)options->interval / SECOND, "duration",
+        (double)options->duration / SECOND, "jitter", (double)options->jitter / SECOND, "pacing",
+        pacings[options->pacing], "connectRate", options->connect_rate, "seed",
+        (json_int_t)options->seed);
+    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    const char *copy = arena_string(arena, text ? text : "{}");
+
+    json_decref(object);
+    free(text);
+    return copy;
 }
 
 /* The most clients that are connected at a time. */

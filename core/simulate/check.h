@@ -3,10 +3,15 @@
 #define CORE_SIMULATE_CHECK_H
 
 #include "core/job/job.h"
+#include "core/simulate/settings.h"
 
 /* A path as the user would write it: without the job file's folder. */
 const char *check_shown(const struct job *job, const char *path);
 /* How many clients take part. */
 int64_t check_clients_of(const struct job *job, const struct step *step);
+
+/* What getRunSettings() of scripts tells, as JSON; times in seconds, as jobInterval() has them. */
+const char *check_run_settings(const struct job *job, const struct simulate_options *options,
+    int64_t first, int64_t clients, int64_t iterations, struct arena *arena);
 
 #endif

@@ -238,7 +238,9 @@ static bool open_script(struct preview *preview, const struct job *job,
         .interval = options->interval,
         .seed = (uint64_t)options->seed,
         .time_limit = options->time_limit,
-        .memory_limit = options->memory_limit};
+        .memory_limit = options->memory_limit,
+        .settings = check_run_settings(
+            job, options, preview->turn.client, clients, MESSAGES, &preview->arena)};
 
     template_facts(preview->template, &facts);
     preview->script = script_new(&services, &facts);

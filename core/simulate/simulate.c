@@ -1,7 +1,6 @@
 #include "core/simulate/simulate.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -133,26 +132,6 @@ static bool load(struct run *run, const struct step *step, struct plan *plan,
                &call->base, template->transport->options, &plan->transport) == IOTIFY_OK;
 }
 
-/* What getRunSettings() tells. Times in seconds, as jobInterval() has them. */
-static const char *settings_json(const struct run *run, const struct plan *plan, struct arena *arena)
-{
-    static const char *const pacings[] = {"open", "closed"};
-    const struct simulate_options *options = plan->options;
-    json_t *object = json_pack("{s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:f, s:I}", "job",
-        run->job->options->name, "template", check_shown(run->job, options->template), "clients",
-        (json_int_t)plan->clients, "first", (json_int_t)plan->first, "iterations",
-        (json_int_t)plan->iterations, "interval", (double)options->interval / SECOND, "duration",
-        (double)options->duration / SECOND, "jitter", (double)options->jitter / SECOND, "pacing",
-        pacings[options->pacing], "connectRate", options->connect_rate, "seed",
-        (json_int_t)options->seed);
-    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
-    const char *copy = arena_string(arena, text ? text : "{}");
-
-    json_decref(object);
-    free(text);
-    return copy;
-}
-
 static void make_plan(struct run *run, const struct step *step, struct plan *plan)
 {
     const struct simulate_options *options = step->options;
@@ -172,7 +151,8 @@ static void make_plan(struct run *run, const struct step *step, struct plan *pla
         plan->iterations = DEFAULT_ITERATIONS;
     shape_init(&plan->shape, options, plan->clients);
     plan->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
-    plan->settings = settings_json(run, plan, &run->arena);
+    plan->settings = check_run_settings(
+        run->job, options, plan->first, plan->clients, plan->iterations, &run->arena);
 }
 
 /* The glob of the run, as new for this step. */

@@ -460,6 +460,7 @@ static const struct iotify_connector operations = {
     .rate = instance_rate,
     .permit = instance_permit,
     .grant = instance_grant,
+    .helpers = aws_helpers,
 };
 
 static const struct iotify_action *const actions[] = {

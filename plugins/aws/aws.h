@@ -36,6 +36,9 @@ struct device_options {
     bool adopt, register_thing;
 };
 
+/* helpers.js, put in by the build. */
+extern const char aws_helpers[];
+
 /* What the job's steps say, noted by their prepare(); read-only once the run begins. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */

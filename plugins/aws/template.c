@@ -86,24 +86,48 @@ static void build_body(const struct aws_names *names, struct iotify_buffer *out)
 {
     const char *thing = names->thing ? names->thing : AWS_DEFAULT_THING;
 
-    iotify_buffer_string(out, "transport: mqtt\nconnection:\n  client_id: ");
+    iotify_buffer_string(out,
+        "#\n"
+        "# How the devices that this job deployed behave. What can stand here: docs/templates.md.\n"
+        "# To see it at work without a network: iotifyd --preview JOB.yaml\n"
+        "\n"
+        "# Where devices connect; without a host it is the endpoint of the account.\n"
+        "transport: mqtt\n"
+        "connection:\n"
+        "  client_id: ");
     quoted(thing, "", "", out);
-    iotify_buffer_string(out, "\n  key: \"{{state.__$key}}\"\n  cert: \"{{state.__$cert}}\"\n"
-                              "publish:\n  topic: ");
+    iotify_buffer_string(out, " # the thing's name\n"
+                              "  key: \"{{state.__$key}}\"\n"
+                              "  cert: \"{{state.__$cert}}\"\n"
+                              "\n"
+                              "# Where messages go, and where answers come from.\n"
+                              "publish:\n"
+                              "  topic: ");
     quoted(thing, "iotify/", "/telemetry", out);
     iotify_buffer_string(out, "\n  qos: 1\nsubscribe:\n  - ");
     quoted(thing, "iotify/", "/commands", out);
-    iotify_buffer_string(out, "\ninit: |\n  state.__$key  = glob.get(");
+    iotify_buffer_string(out,
+        "\n\n"
+        "# Once for each device, before any connects: its key and certificate. Names that begin\n"
+        "# with __$ stay out of logs, results and JSON.stringify(state).\n"
+        "init: |\n"
+        "  state.__$key  = glob.get(");
     to_javascript(names->key ? names->key : AWS_DEFAULT_KEY, out);
     iotify_buffer_string(out, ");\n  state.__$cert = glob.get(");
     to_javascript(names->cert ? names->cert : AWS_DEFAULT_CERT, out);
     iotify_buffer_string(out,
         ");\n"
+        "\n"
+        "# Each message: what it returns is sent. This is the part to change.\n"
         "message: |\n"
         "  state.temperature = volatile({key: \"temperature\", min: 18, max: 30, delta: 0.5});\n"
         "  return JSON.stringify({client: client(), n: index(), temperature: state.temperature});\n"
+        "\n"
+        "# Each message that comes in.\n"
         "response: |\n"
         "  console.log(topic, response.toString());\n"
+        "\n"
+        "# Once at the end, before the device disconnects.\n"
         "finish: \"\"\n");
 }
 

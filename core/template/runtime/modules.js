@@ -85,11 +85,11 @@
     };
 
     // Modules that Node has built in, as far as they make sense here.
+    const makers = new Map();
     const builtin = new Map();
-    runtime.builtin = (name, make) => builtin.set(name, make);
+    runtime.builtin = (name, make) => makers.set(name, make);
     const load = (name) => {
-        const make = builtin.get(name);
-        if (typeof make === 'function') builtin.set(name, make());
+        if (makers.has(name) && !builtin.has(name)) builtin.set(name, makers.get(name)());
         return builtin.get(name);
     };
     const absent = ['fs', 'net', 'http', 'https', 'child_process', 'os', 'path', 'tls', 'dgram',

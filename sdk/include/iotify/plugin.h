@@ -33,7 +33,7 @@ extern "C" {
 
 #define IOTIFY_MAGIC UINT32_C(0x59464954)
 #define IOTIFY_ABI_MAJOR 1
-#define IOTIFY_ABI_MINOR 2
+#define IOTIFY_ABI_MINOR 3
 
 /* Put before the definition of the descriptor; all else is built with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
