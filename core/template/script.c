@@ -50,7 +50,6 @@ static bool on_time_limit(JSContextRef context, void *argument)
 
 struct script *script_new(const struct script_services *services, const struct script_facts *facts)
 {
-    static const JSClassDefinition global = {.className = "Template"};
     struct script *script = memory_new(1, sizeof(*script));
 
     JSConfigureSignalForGC(SIGRTMIN + 3);
@@ -59,10 +58,8 @@ struct script *script_new(const struct script_services *services, const struct s
     script->turns = memory_new(1, sizeof(*script->turns));
     script->turns->slot = script->turns->client = -1;
     script_find_folders(script);
-    script->global_class = JSClassCreate(&global);
     script->group = JSContextGroupCreate();
-    script->context = JSGlobalContextCreateInGroup(script->group, script->global_class);
-    JSObjectSetPrivate(JSContextGetGlobalObject(script->context), script);
+    script->context = JSGlobalContextCreateInGroup(script->group, NULL);
     if (!script_run_runtime(script)) {
         script_free(script);
         return NULL;
@@ -78,7 +75,6 @@ void script_free(struct script *script)
         return;
     JSGlobalContextRelease(script->context);
     JSContextGroupRelease(script->group);
-    JSClassRelease(script->global_class);
     arena_clear(&script->arena);
     arena_wipe(&script->error_arena);
     if (script->joined.text)

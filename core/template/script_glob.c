@@ -32,14 +32,14 @@ static JSValueRef throw_failure(
 static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     JSValueRef value = JSValueMakeUndefined(context);
     struct iotify_bytes bytes = {0};
     enum iotify_result result;
     const char *key;
     struct call call;
 
-    (void)function, (void)self, (void)count;
+    (void)self, (void)count;
     if (!script->services.glob)
         return value;
     call_init(&call, "glob.get");
@@ -60,11 +60,11 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
 static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     struct glob_request request = {0};
     struct call call;
 
-    (void)function, (void)self;
+    (void)self;
     if (!script->services.glob)
         return JSValueMakeUndefined(context);
     call_init(&call, "glob");
@@ -81,11 +81,11 @@ static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObj
 static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     struct glob_request request = {.key = ""};
     struct call call;
 
-    (void)function, (void)self, (void)count;
+    (void)self, (void)count;
     if (!script->services.glob)
         return script_throw(context, exception, "the glob is not available here");
     call_init(&call, "glob");
@@ -107,13 +107,13 @@ static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjec
 static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     JSValueRef value = JSValueMakeUndefined(context);
     struct glob_request request = {0};
     struct glob_answer *answer;
     struct call call;
 
-    (void)function, (void)self, (void)count;
+    (void)self, (void)count;
     call_init(&call, "mailbox");
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
     request.key = script_text(context, &call.arena, arguments[1]);

@@ -54,7 +54,6 @@ struct script {
     struct turns *turns;
     JSContextGroupRef group;
     JSGlobalContextRef context;
-    JSClassRef global_class;
     JSObjectRef runtime; /* what runtime/ shares */
     JSObjectRef states;  /* one JS array holds all states, so that the collector sees them */
     JSObjectRef results; /* of a batch */
@@ -96,7 +95,7 @@ JSValueRef script_property(JSContextRef context, JSObjectRef object, const char 
 void script_set(JSContextRef context, JSObjectRef object, const char *name, JSValueRef value);
 void script_add_function(struct script *script, JSObjectRef object, const char *name,
     JSObjectCallAsFunctionCallback call);
-struct script *script_of(JSContextRef context);
+struct script *script_of(JSObjectRef function);
 /* Throw Error(text). */
 JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char *text);
 /* The bytes of a Uint8Array; {NULL, 0} for anything else. */

@@ -103,13 +103,13 @@ static JSValueRef file_text(JSContextRef context, const char *path, size_t ceili
 static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     JSValueRef value = JSValueMakeUndefined(context);
     struct arena arena = {0};
     char resolved[PATH_MAX];
     const char *path = script_text(context, &arena, arguments[0]);
 
-    (void)function, (void)self, (void)count, (void)exception;
+    (void)self, (void)count, (void)exception;
     if (realpath(path, resolved) &&
         (is_below(resolved, script->folder) || is_below(resolved, script->own_modules) ||
             is_below(resolved, script->job_modules)))
@@ -122,14 +122,14 @@ static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSOb
 static JSValueRef native_data(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     JSValueRef value = JSValueMakeUndefined(context);
     struct arena arena = {0};
     char resolved[PATH_MAX];
     const char *name = script_text(context, &arena, arguments[0]);
     size_t length = strlen(name);
 
-    (void)function, (void)self, (void)count;
+    (void)self, (void)count;
     errno = EACCES;
     if (length > 4 && strcmp(name + length - 4, ".gpx") == 0 &&
         realpath(arena_format(&arena, "%s/%s", script->folder, name), resolved) &&
@@ -165,14 +165,14 @@ const char *script_shown_path(struct script *script, const char *path)
 static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     struct arena arena = {0};
     const char *path = script_text(context, &arena, arguments[0]);
     bool foreign = strstr(path, "/node_modules/") != NULL;
     struct script_code code = {.text = script_text(context, &arena, arguments[2])};
     JSValueRef value;
 
-    (void)function, (void)self, (void)count;
+    (void)self, (void)count;
     code.place = (struct place){script_shown_path(script, path), 1, 1};
     /* The text of packages is not kept: nobody is shown a line of it. */
     if (!foreign)

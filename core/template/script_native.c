@@ -76,9 +76,9 @@ void script_set(JSContextRef context, JSObjectRef object, const char *name, JSVa
     JSStringRelease(string);
 }
 
-struct script *script_of(JSContextRef context)
+struct script *script_of(JSObjectRef function)
 {
-    return JSObjectGetPrivate(JSContextGetGlobalObject(context));
+    return JSObjectGetPrivate(function);
 }
 
 JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char *text)
@@ -116,11 +116,15 @@ JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size
 void script_add_function(struct script *script, JSObjectRef object, const char *name,
     JSObjectCallAsFunctionCallback call)
 {
-    JSStringRef string = script_string(name);
+    /*
+     * Each is an object that knows its machine. A global object that did would not do: the engine
+     * looks names up in such a one anew each time.
+     */
+    const JSClassDefinition definition = {.className = name, .callAsFunction = call};
+    JSClassRef class = JSClassCreate(&definition);
 
-    script_set(script->context, object, name,
-        JSObjectMakeFunctionWithCallback(script->context, string, call));
-    JSStringRelease(string);
+    script_set(script->context, object, name, JSObjectMake(script->context, class, script));
+    JSClassRelease(class);
 }
 
 /* ------------------------------------------------------------------ what C provides */
@@ -158,11 +162,11 @@ static void redact(char *text)
 static JSValueRef native_console(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     struct script_turn turn = present_turn(script);
     struct arena arena = {0};
 
-    (void)function, (void)self, (void)exception;
+    (void)self, (void)exception;
     if (count == 2 && script->services.console) {
         char *text = arena_string(&arena, script_text(context, &arena, arguments[1]));
 
@@ -185,14 +189,14 @@ static JSValueRef native_now(JSContextRef context, JSObjectRef function, JSObjec
 static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
-    struct script *script = script_of(context);
+    struct script *script = script_of(function);
     struct script_turn turn = present_turn(script);
     struct script_act act = {.qos = -1, .retain = -1};
     const char *refused = "there is no device here to do that";
     struct arena arena = {0};
     JSValueRef answer = JSValueMakeUndefined(context);
 
-    (void)function, (void)self, (void)exception;
+    (void)self, (void)exception;
     act.kind = (enum script_act_kind)JSValueToNumber(context, arguments[0], NULL);
     if (act.kind == ACT_PUBLISH && count == 5) {
         if (JSValueIsString(context, arguments[1]))
