@@ -337,6 +337,7 @@ static void run_loop(struct engine *engine)
     const struct iotify_loop *loop = &engine->loop.base;
     const struct shape *shape = &engine->plan->shape;
 
+    glob_count_blocking(engine->plan->glob);
     engine->began = engine->join_at = engine->reported_at = engine_now(engine);
     /* The engines' first connections come one behind the other. */
     engine->join_tokens = 1 - (double)engine->share / (double)engine->shares;

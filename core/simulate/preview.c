@@ -21,6 +21,7 @@ struct preview {
     struct arena arena;
     bool failed, pending, complete;
     bool connected; /* as far as scripts can tell */
+    bool sent;      /* something in this call */
 };
 
 /* ------------------------------------------------------------------ what is printed */
@@ -94,6 +95,7 @@ static void print_message(
     char what[32];
 
     snprintf(what, sizeof(what), "message %lld", (long long)preview->turn.iteration);
+    preview->sent = true;
     if (!topic)
         topic = topic_of(preview);
     iotify_buffer_init(&text, 1 << 16);
@@ -164,10 +166,13 @@ static void on_settled(void *argument, enum script_function function,
 
 static bool call(struct preview *preview, enum script_function function)
 {
+    bool failed_before = preview->failed, function_failed;
+
     struct iotify_buffer out;
     struct script_invocation invocation = {
         .function = function, .turn = preview->turn, .out = &out};
 
+    preview->failed = false;
     iotify_buffer_init(&out, 16 << 20);
     if (!script_invoke(preview->script, &invocation))
         print_error(preview, &invocation.error);
@@ -180,7 +185,10 @@ static bool call(struct preview *preview, enum script_function function)
         script_answer(preview->script);
         script_expire(preview->script);
     }
-    return !preview->failed;
+    /* What failed before is known already. */
+    function_failed = preview->failed;
+    preview->failed = preview->failed || failed_before;
+    return !function_failed;
 }
 
 static void run_functions(struct preview *preview)
@@ -191,7 +199,9 @@ static void run_functions(struct preview *preview)
     print_state(preview);
     preview->connected = true;
     for (; preview->turn.iteration < MESSAGES && !preview->complete; preview->turn.iteration++) {
-        call(preview, SCRIPT_MESSAGE);
+        preview->sent = false;
+        if (call(preview, SCRIPT_MESSAGE) && !preview->sent)
+            print_message(preview, "", (struct iotify_bytes){"(nothing)", 9});
         script_answer(preview->script);
         print_state(preview);
     }

@@ -39,6 +39,7 @@ static void note_region(struct script *script, const struct script_code *code, c
         .shift = code->place.column - 1,
         .first_shift = wrapper_line == code->place.line ? -(int)strlen(before) : 0,
         .text = foreign ? NULL : code->text,
+        .headed = wrapper_line < code->place.line,
         .foreign = foreign,
         .next = script->regions};
     script->regions = region;

@@ -24,11 +24,18 @@ static int integer_of(JSContextRef context, JSObjectRef object, const char *name
 static const struct region *find_region(
     const struct script *script, const char *file, size_t length, int line)
 {
-    for (const struct region *region = script->regions; region; region = region->next)
-        if (strlen(region->file) == length && memcmp(region->file, file, length) == 0 &&
-            line >= region->first && line <= region->last)
+    const struct region *head = NULL;
+
+    for (const struct region *region = script->regions; region; region = region->next) {
+        if (strlen(region->file) != length || memcmp(region->file, file, length) != 0)
+            continue;
+        if (line >= region->first && line <= region->last)
             return region;
-    return NULL;
+        /* Some errors are blamed on a function's head, which stands on the line before its body. */
+        if (region->headed && line == region->first - 1)
+            head = region;
+    }
+    return head;
 }
 
 /* A line of a region, and how long it is. */
@@ -45,8 +52,16 @@ static const char *region_line(const struct region *region, int line, size_t *le
     return at;
 }
 
+/* A place in the user's text; what is blamed on the head of it is blamed on its beginning. */
+static int to_line(const struct region *region, int line)
+{
+    return line < region->first ? region->first : line;
+}
+
 static int to_column(const struct region *region, int line, int column)
 {
+    if (line < region->first)
+        return region->shift + 1;
     column += region->shift + (line == region->first ? region->first_shift : 0);
     return column > 1 ? column : 1;
 }
@@ -115,7 +130,7 @@ bool script_find_place(struct script *script, const char *stack, struct place *p
         if (!region || region->foreign)
             continue;
         *place = (struct place){
-            region->file, frame.line, to_column(region, frame.line, frame.column)};
+            region->file, to_line(region, frame.line), to_column(region, frame.line, frame.column)};
         return true;
     }
     return false;
@@ -132,7 +147,8 @@ static void show_frame(
     iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
     if (named)
         iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
-    iotify_buffer_format(out, "%.*s:%d:%d%s", (int)frame->file_length, frame->file, frame->line,
+    iotify_buffer_format(out, "%.*s:%d:%d%s", (int)frame->file_length, frame->file,
+        region ? to_line(region, frame->line) : frame->line,
         region ? to_column(region, frame->line, frame->column) : frame->column,
         named ? ")" : "");
 }
@@ -160,6 +176,21 @@ static const char *show_stack(struct script *script, const char *stack)
 
 /* ------------------------------------------------------------------ the line shown */
 
+/* The byte of a line at which a column begins; the engine counts UTF-16 units, as editors do. */
+static size_t byte_of(const char *line, size_t length, int column)
+{
+    size_t at = 0;
+
+    for (int units = 0; at < length && units < column; at++) {
+        unsigned char byte = (unsigned char)line[at];
+
+        while (at + 1 < length && ((unsigned char)line[at + 1] & 0xc0) == 0x80)
+            at++;
+        units += byte >= 0xf0 ? 2 : 1;
+    }
+    return at;
+}
+
 static const char *show_line(struct script *script, struct place place)
 {
     const struct region *region =
@@ -171,15 +202,16 @@ static const char *show_line(struct script *script, struct place place)
     if (!region || !region->text)
         return "";
     line = region_line(region, place.line, &length);
-    column = (size_t)(place.column > region->shift ? place.column - region->shift - 1 : 0);
-    column = column < length ? column : length;
+    column = byte_of(line, length, place.column - region->shift - 1);
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
         from = column - LINE_SHOWN / 2;
+    /* Not from the middle of a character. */
+    while (from > 0 && ((unsigned char)line[from] & 0xc0) == 0x80)
+        from--;
     length = length - from < LINE_SHOWN ? length - from : LINE_SHOWN;
     iotify_buffer_init(&out, 4096);
     iotify_buffer_format(&out, "%5d | %.*s\n      | ", place.line, (int)length, line + from);
     for (size_t i = from; i < column; i++)
-        /* A character is one column, however many bytes it has. */
         if (((unsigned char)line[i] & 0xc0) != 0x80)
             iotify_buffer_char(&out, line[i] == '\t' ? '\t' : ' ');
     iotify_buffer_char(&out, '^');
@@ -213,7 +245,7 @@ static void place_by_line(struct script *script, JSObjectRef object, struct scri
         column = to_column(region, line, column);
     else
         column = token_column(region, line, error->text) + region->shift;
-    error->place = (struct place){region->file, line, column};
+    error->place = (struct place){region->file, to_line(region, line), column};
 }
 
 static const char *limit_text(struct script *script)

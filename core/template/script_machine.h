@@ -23,6 +23,7 @@ struct region {
     int shift;       /* of the columns of each line */
     int first_shift; /* of those of the first line, besides */
     const char *text;
+    bool headed; /* what the engine runs begins on the line before */
     bool foreign;
     struct region *next;
 };

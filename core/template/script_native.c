@@ -185,6 +185,64 @@ static JSValueRef native_now(JSContextRef context, JSObjectRef function, JSObjec
     return JSValueMakeNumber(context, (double)clock_now() / (double)SECOND);
 }
 
+/*
+ * One character of UTF-8 at `bytes`, of which there are `size`: how many bytes it takes. What is
+ * none is U+FFFD, for as many bytes as could have begun one, as browsers have it.
+ */
+static size_t decode_one(const unsigned char *bytes, size_t size, uint32_t *code)
+{
+    unsigned char first = bytes[0], low = 0x80, high = 0xbf;
+    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    size_t at = 1;
+
+    *code = first;
+    if (length == 1)
+        return 1;
+    low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : low;
+    high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : high;
+    *code = first & (0x7fu >> length);
+    if (length == 0 || first > 0xf4)
+        length = 0;
+    for (; at < length && at < size && bytes[at] >= low && bytes[at] <= high; at++) {
+        *code = *code << 6 | (bytes[at] & 0x3f);
+        low = 0x80;
+        high = 0xbf;
+    }
+    if (at != length)
+        *code = 0xfffd;
+    return at;
+}
+
+/* (bytes): their text. */
+static JSValueRef native_decode(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct iotify_bytes bytes = script_bytes(context, arguments[0]);
+    JSChar *text = memory_new(bytes.size + 1, sizeof(*text));
+    size_t length = 0;
+    JSStringRef string;
+    JSValueRef value;
+
+    (void)function, (void)self, (void)count, (void)exception;
+    for (size_t at = 0; at < bytes.size;) {
+        uint32_t code;
+
+        at += decode_one((const unsigned char *)bytes.data + at, bytes.size - at, &code);
+        if (code >= 0x10000) {
+            text[length++] = (JSChar)(0xd7c0 + (code >> 10));
+            text[length++] = (JSChar)(0xdc00 | (code & 0x3ff));
+        } else {
+            text[length++] = (JSChar)code;
+        }
+    }
+    string = JSStringCreateWithCharacters(text, length);
+    value = JSValueMakeString(context, string);
+    JSStringRelease(string);
+    explicit_bzero(text, length * sizeof(*text));
+    free(text);
+    return value;
+}
+
 /* (kind, topic, payload, qos, retain) or (kind, text, stack); gives why not. */
 static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
@@ -276,6 +334,7 @@ static JSObjectRef make_native(struct script *script)
 
     script_add_function(script, native, "console", native_console);
     script_add_function(script, native, "now", native_now);
+    script_add_function(script, native, "decode", native_decode);
     script_add_function(script, native, "act", native_act);
     script_add_glob(script, native);
     script_add_crypto(script, native);

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# What scripts cost, beside a bare JavaScriptCore loop: bench/script.sh [DEVICES]. Needs a release
+# build with tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=build/release/bench/bench-script
+devices=${1:-100000}
+
+"$program" calls
+# The slope between few and many devices: what the engine takes by itself is not counted.
+few=$((devices / 100))
+for which in ours bare; do
+    low=$("$program" memory $which $few)
+    high=$("$program" memory $which "$devices")
+    declare "$which=$(((high - low) * 1024 / (devices - few)))"
+done
+awk -v ours="$ours" -v bare="$bare" -v devices="$devices" 'BEGIN {
+    printf "%d states: ours %d bytes, bare %d bytes a device: %.2f\n", devices, ours, bare, ours / bare }'
+"$program" pauses "$devices"
