@@ -175,8 +175,7 @@ static void run_bare(struct bare *bare, size_t devices)
         if (!JSObjectCallAsFunction(bare->context, bare->run, NULL, 5, arguments, NULL))
             abort();
         for (unsigned i = 0; i < BATCH; i++) {
-            JSValueRef value =
-                JSObjectGetPropertyAtIndex(bare->context, bare->results, i, NULL);
+            JSValueRef value = JSObjectGetPropertyAtIndex(bare->context, bare->results, i, NULL);
             JSStringRef string = JSValueToStringCopy(bare->context, value, NULL);
             size_t size = JSStringGetUTF8CString(string, text, sizeof(text));
 

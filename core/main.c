@@ -84,17 +84,16 @@ static bool select_pipelines(
     selection->pipelines = memory_new(count, sizeof(struct pipeline *));
     selection->count = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct pipeline *pipeline =
-            named ? job_pipeline(job, words[i + 1]) : job->run[i];
+        const struct pipeline *pipeline = named ? job_pipeline(job, words[i + 1]) : job->run[i];
         struct suggest suggest;
 
         if (!pipeline) {
             suggest_init(&suggest, words[i + 1]);
             for (size_t j = 0; j < job->pipeline_count; j++)
                 suggest_offer(&suggest, job->pipelines[j].name);
-            fprintf(stderr, "iotifyd: the job has no pipeline \"%s\"%s%s%s\n",
-                words[i + 1], suggest.best ? "; did you mean \"" : "",
-                suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
+            fprintf(stderr, "iotifyd: the job has no pipeline \"%s\"%s%s%s\n", words[i + 1],
+                suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
+                suggest.best ? "\"?" : "");
             return false;
         }
         if (options->keep && strcmp(pipeline->name, "cleanup") == 0)
@@ -374,8 +373,8 @@ static int preview(
     return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-static int use_job(const struct options *options, const struct job *job,
-    struct registry *registry, const struct selection *selection)
+static int use_job(const struct options *options, const struct job *job, struct registry *registry,
+    const struct selection *selection)
 {
     struct iotify_buffer text;
 

@@ -64,8 +64,8 @@ static void flatten(char *text)
         utf8_clean(text);
 }
 
-static void write_json(const char *time, const char *level, const char *where, const char *text,
-    const char *more)
+static void write_json(
+    const char *time, const char *level, const char *where, const char *text, const char *more)
 {
     json_t *line = json_pack(
         "{s:s, s:s, s:s, s:s+}", "time", time, "level", level, "where", where, "text", text, "");

@@ -42,8 +42,8 @@ struct run {
     struct lease *lease;            /* NULL until a step may change what is recorded */
     struct connection *connections; /* one for each of the job's plugins; unused for others */
     struct summary *summary;
-    struct script *script; /* expands step settings; made when first needed */
-    struct glob *glob;     /* what scripts see of the store; made when first needed */
+    struct script *script;       /* expands step settings; made when first needed */
+    struct glob *glob;           /* what scripts see of the store; made when first needed */
     struct glob_port *glob_port; /* of `script` */
     /* Where the numbers of simulations go while they run; the program's, for its core steps. */
     struct monitor_outputs *outputs;

@@ -43,6 +43,6 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
 void failure_merge(struct arena *arena, struct failure **list, const struct failure *from)
 {
     for (; from; from = from->next)
-        failure_add(arena, list, from->code, from->place, from->message, from->first_client,
-            from->count);
+        failure_add(
+            arena, list, from->code, from->place, from->message, from->first_client, from->count);
 }

@@ -10,7 +10,7 @@ static const char *refuse(const struct device *device, enum script_act_kind kind
         return NULL;
     if (!device->engine->transport)
         return "there is no connection: the template says transport: none";
-    if (kind == ACT_RECONNECT)
+    if (kind == ACT_RECONNECT || (kind != ACT_PUBLISH && device->offline))
         return NULL;
     if (device->phase == WAITING)
         return "there is no connection yet: this is for message(), response() and finish()";
@@ -52,8 +52,8 @@ const char *acts_on_asked(
 static void fail_assertion(struct device *device, const struct script_act *asked)
 {
     struct arena arena = {0};
-    const char *place = arena_format(
-        &arena, "%s:%d:%d", asked->place.file, asked->place.line, asked->place.column);
+    const char *place =
+        arena_format(&arena, "%s:%d:%d", asked->place.file, asked->place.line, asked->place.column);
 
     device->spoiled = true;
     device_fail_at(device, "AssertionFailed", place,
@@ -70,9 +70,11 @@ static void act_out(struct device *device, const struct script_act *asked)
         break;
     case ACT_DISCONNECT:
     case ACT_DROP:
+        device->absent = true;
         device_go_offline(device, asked->kind == ACT_DISCONNECT);
         break;
     case ACT_RECONNECT:
+        device->absent = true;
         device_come_back(device);
         break;
     case ACT_ASSERT:

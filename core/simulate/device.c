@@ -71,14 +71,12 @@ static void tell_failure(struct device *device, const char *text, const char *mo
 {
     char where[160];
 
-    snprintf(where, sizeof(where), "%s[%lld]", device->engine->plan->where,
-        (long long)device->client);
-    log_write_more(
-        IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
+    snprintf(
+        where, sizeof(where), "%s[%lld]", device->engine->plan->where, (long long)device->client);
+    log_write_more(IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
 }
 
-void device_fail_at(
-    struct device *device, const char *code, const char *place, const char *text)
+void device_fail_at(struct device *device, const char *code, const char *place, const char *text)
 {
     if (count_failure(device, code, place, text))
         tell_failure(device, text, "");
@@ -92,8 +90,8 @@ void device_fail(struct device *device, const char *code, const char *text)
 void device_fail_script(struct device *device, const struct script_error *error)
 {
     struct arena arena = {0};
-    const char *place = arena_format(
-        &arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
+    const char *place =
+        arena_format(&arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
     const char *text = arena_format(&arena, "%s: %s (client %lld, iteration %lld)", place,
         error->text, (long long)device->client, (long long)device->iteration);
 
@@ -160,9 +158,9 @@ static void run_finish(struct device *device)
 
 static bool has_connection(const struct device *device)
 {
-    return device->session && (device->phase == CONNECTING || device->phase == RUNNING ||
-                                  device->phase == DRAINING || device->phase == HOLDING ||
-                                  device->phase == FINISHING);
+    return device->session &&
+           (device->phase == CONNECTING || device->phase == RUNNING || device->phase == DRAINING ||
+               device->phase == HOLDING || device->phase == FINISHING);
 }
 
 static void be_parked(struct device *device)

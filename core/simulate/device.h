@@ -20,10 +20,10 @@ enum phase {
     WAITING, /* for its turn to connect */
     CONNECTING,
     RUNNING,
-    PAUSING,  /* before it connects again */
-    DRAINING, /* sends no more, waits for answers */
-    HOLDING,  /* stays connected for a while */
-    OFFLINE,  /* the script has disconnected it, and may connect it again */
+    PAUSING,   /* before it connects again */
+    DRAINING,  /* sends no more, waits for answers */
+    HOLDING,   /* stays connected for a while */
+    OFFLINE,   /* the script has disconnected it, and may connect it again */
     FINISHING, /* finish() was called; what it sent and waits for is not answered yet */
     LEAVING,
     PARKED, /* has left for now; a stage may want it back */
@@ -47,16 +47,17 @@ struct device {
     uint32_t second, in_second;   /* messages in one second of the run, for the endpoint's limit */
     uint8_t phase;                /* enum phase */
     bool was_connected, init_done;
-    bool in_batch; /* waits for its script */
-    bool parking;  /* leaves for now, not for good */
-    bool rejoined; /* was parked: its schedule begins anew */
-    bool dropped;  /* its connection was broken on purpose */
-    bool flooding; /* has no interval, and as much in flight as it may */
-    bool awaiting; /* its message(), or init() or finish(), waits for a promise */
-    bool offline;  /* the script wants no connection */
-    bool rejoining;   /* connects again as soon as the present connection is closed */
-    bool complete;    /* the script says that it has done all */
-    bool spoiled;     /* a condition of the present iteration did not hold */
+    bool in_batch;  /* waits for its script */
+    bool parking;   /* leaves for now, not for good */
+    bool rejoined;  /* was parked: its schedule begins anew */
+    bool dropped;   /* its connection was broken on purpose */
+    bool flooding;  /* has no interval, and as much in flight as it may */
+    bool awaiting;  /* its message(), or init() or finish(), waits for a promise */
+    bool offline;   /* the script wants no connection */
+    bool absent;    /* was so in the present iteration */
+    bool rejoining; /* connects again as soon as the present connection is closed */
+    bool complete;  /* the script says that it has done all */
+    bool spoiled;   /* a condition of the present iteration did not hold */
 };
 
 /* What a script asked of a device, until the script has returned. */
@@ -119,10 +120,10 @@ struct engine {
     int64_t worked;       /* nanoseconds in which the loop did not sleep */
     int64_t reported_at, reported_worked;
     struct prefetch *prefetch; /* while init() runs */
-    bool broken;      /* could not be set up */
-    bool overgrown;   /* its scripts took too much memory */
-    int end_seen;     /* the end that is under way: 1, or 2 where the user stopped it */
-    bool deaf;   /* under the lock: the loop is being closed and must not be woken */
+    bool broken;               /* could not be set up */
+    bool overgrown;            /* its scripts took too much memory */
+    int end_seen;              /* the end that is under way: 1, or 2 where the user stopped it */
+    bool deaf;                 /* under the lock: the loop is being closed and must not be woken */
     /* Read by other threads. */
     atomic_llong connected_now;
     _Atomic double busy;
@@ -143,8 +144,7 @@ void device_fail_script(struct device *device, const struct script_error *error)
 /* An expression of a setting: `text` says where it stands. */
 void device_fail_expression(struct device *device, const char *text);
 /* `place` tells apart what has the same code; "" where there is none. */
-void device_fail_at(
-    struct device *device, const char *code, const char *place, const char *text);
+void device_fail_at(struct device *device, const char *code, const char *place, const char *text);
 /* Its note of messages that went astray. */
 struct tally_device *device_trouble(struct device *device);
 
@@ -200,8 +200,8 @@ void message_on_acknowledged(void *user, uint64_t token);
 void message_on_lost(void *user, uint64_t token);
 void message_on_received(void *user, const char *topic, struct iotify_bytes payload);
 /* What a script prints. */
-void message_on_console(void *engine, enum iotify_level level, const struct script_turn *turn,
-    const char *text);
+void message_on_console(
+    void *engine, enum iotify_level level, const struct script_turn *turn, const char *text);
 
 /* ------------------------------------------------------------------ acts.c */
 

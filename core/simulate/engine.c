@@ -222,15 +222,19 @@ static void on_settled(void *argument, enum script_function function,
     const struct script_turn *turn, const struct script_output *output)
 {
     struct engine *engine = argument;
-    struct device *device =
-        turn->slot >= 0 && turn->slot < (int64_t)engine->count ? &engine->devices[turn->slot] : NULL;
+    struct device *device = turn->slot >= 0 && turn->slot < (int64_t)engine->count
+                                ? &engine->devices[turn->slot]
+                                : NULL;
 
     if (!device)
         return;
-    if (function == SCRIPT_MESSAGE)
+    /* A message does what it asked for together with what it returned. */
+    if (function == SCRIPT_MESSAGE) {
         message_settled(device, output);
-    else
+    } else {
+        acts_do(engine);
         device_settled(device, function, output);
+    }
 }
 
 static void on_read(void *argument, const char *key)

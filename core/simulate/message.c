@@ -119,15 +119,14 @@ static void hand_over(struct device *device, const void *options, struct iotify_
 }
 
 /* The options with what a script gave in place of the template's. */
-static const void *override(
+static const void * override(
     struct engine *engine, const void *options, const struct script_act *asked)
 {
     char *copy;
 
     if (!asked || (!asked->topic && asked->qos < 0 && asked->retain < 0))
         return options;
-    copy = arena_copy(
-        &engine->call.arena, options, engine->operations->publish->options_size);
+    copy = arena_copy(&engine->call.arena, options, engine->operations->publish->options_size);
     if (asked->topic && engine->places.topic != SIZE_MAX)
         *(const char **)(void *)(copy + engine->places.topic) = asked->topic;
     if (asked->qos >= 0 && engine->places.qos != SIZE_MAX)
@@ -224,8 +223,8 @@ static void capture(struct device *device, const struct script_output *output, i
     capture_add(engine->plan->capture, object);
 }
 
-void message_on_console(void *given, enum iotify_level level, const struct script_turn *turn,
-    const char *text)
+void message_on_console(
+    void *given, enum iotify_level level, const struct script_turn *turn, const char *text)
 {
     struct engine *engine = given;
     struct script_line *line;
@@ -292,15 +291,15 @@ static void go_on(struct device *device, bool waits_for_answer)
         schedule_after(device, engine_now(engine), 1);
 }
 
-/* The connection may have gone while message() waited; a script may have wanted that. */
+/* The connection may have gone while message() waited. */
 static void send_output(struct device *device, struct iotify_bytes payload, int64_t now)
 {
     const struct engine *engine = device->engine;
 
-    if (device->connected_at && !device->offline)
+    if (device->connected_at)
         publish(device, payload,
             engine->plan->options->pacing == PACING_OPEN ? device->intended : now, now, NULL);
-    else if (!device->offline)
+    else
         fail_message(device, "NotConnected",
             "the connection went while message() waited; what it returned is not sent");
 }
@@ -310,14 +309,19 @@ static void end_iteration(struct device *device, const struct script_output *out
 {
     struct engine *engine = device->engine;
 
+    /* Whoever is or goes off the network by his own wish sends nothing, though he comes back. */
+    bool absent;
+
     acts_do(engine);
+    absent = device->absent || device->offline;
+    device->absent = false;
     capture(device, output, now);
     if (output->error)
         device_fail_script(device, output->error);
     if (output->error || device->spoiled)
         engine->tally->counts[TALLY_FAILED]++;
     device->spoiled = false;
-    if (output->has_output && engine->transport)
+    if (output->has_output && engine->transport && !absent)
         send_output(device, output->bytes, now);
     if (engine->plan->solo)
         solo_state(device, output);
@@ -397,8 +401,7 @@ static void after_answer(struct device *device)
         device->flooding = false;
         schedule(device, engine_now(engine));
     } else if (device->phase == RUNNING && !device->in_batch && !device->awaiting &&
-               device->ledger.open == 0 &&
-               engine->plan->options->pacing == PACING_CLOSED)
+               device->ledger.open == 0 && engine->plan->options->pacing == PACING_CLOSED)
         schedule_after(device, engine_now(engine), 1);
 }
 
@@ -479,6 +482,19 @@ static void capture_response(
     forget_lines(engine);
 }
 
+/* A condition that does not hold counts by itself: the iteration's own are counted with it. */
+static void run_response(struct device *device, struct script_invocation *invocation)
+{
+    bool before = device->spoiled;
+
+    device->spoiled = false;
+    if (!script_invoke(device->engine->script, invocation))
+        device_fail_script(device, &invocation->error);
+    acts_do(device->engine);
+    device->engine->tally->counts[TALLY_FAILED] += device->spoiled;
+    device->spoiled = before;
+}
+
 void message_on_received(void *user, const char *topic, struct iotify_bytes payload)
 {
     struct device *device = user;
@@ -492,9 +508,8 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
     if (engine->plan->solo)
         solo_received(device, topic, payload);
     /* After finish() the script is done with. */
-    if (device->init_done && !script_invoke(engine->script, &invocation))
-        device_fail_script(device, &invocation.error);
-    acts_do(engine);
+    if (device->init_done)
+        run_response(device, &invocation);
     if (engine->plan->capture)
         capture_response(device, topic, payload);
     if (device->ledger.verifies)

@@ -57,8 +57,7 @@ static void read_text(struct metric_names *names, struct arena *arena, const cha
         size_t length = strlen("metric");
 
         if (begins_word(text, at) && ends_word(at[length])) {
-            if (strncmp(at, CALL, strlen(CALL)) != 0 ||
-                !read_name(names, arena, at + strlen(CALL)))
+            if (strncmp(at, CALL, strlen(CALL)) != 0 || !read_name(names, arena, at + strlen(CALL)))
                 names->any = true;
         }
         at += length;

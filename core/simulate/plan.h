@@ -29,9 +29,9 @@ struct plan {
     double publish_rate;     /* that the endpoint takes on one connection; 0: not known */
     struct capture *capture; /* NULL: nothing is captured */
     struct told *told;
-    bool solo;            /* one client, and everything about it is printed */
-    struct glob *glob;    /* what scripts see of the store */
-    const char *settings; /* of the run, as JSON, for scripts */
+    bool solo;                /* one client, and everything about it is printed */
+    struct glob *glob;        /* what scripts see of the store */
+    const char *settings;     /* of the run, as JSON, for scripts */
     const char *where;        /* for the log */
     pthread_barrier_t *ready; /* passed when every client's init is done */
 };

@@ -142,8 +142,8 @@ static bool explain(struct prefetch *prefetch, const char *key, struct pattern *
         const char *value = fields->items[i].value;
 
         for (const char *at = strstr(key, value); at; at = strstr(at + 1, value)) {
-            *pattern = (struct pattern){
-                key, fields->items[i].name, (size_t)(at - key), strlen(value)};
+            *pattern =
+                (struct pattern){key, fields->items[i].name, (size_t)(at - key), strlen(value)};
             if (holds(prefetch, pattern))
                 return true;
         }
@@ -155,8 +155,7 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 {
     if (prefetch->learnt >= PREFETCH_MODELS)
         return;
-    read_fields(
-        &prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client);
+    read_fields(&prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client);
     if (++prefetch->learnt < PREFETCH_MODELS)
         return;
     for (size_t i = 0; i < prefetch->models[0].count; i++)
@@ -180,9 +179,10 @@ void prefetch_add(struct prefetch *prefetch, struct script *script, int64_t clie
         if (!key)
             continue;
         if (prefetch->wanted_count == prefetch->wanted_capacity) {
-            prefetch->wanted_capacity = prefetch->wanted_capacity ? prefetch->wanted_capacity * 2 : 64;
-            prefetch->wanted = memory_grow(
-                prefetch->wanted, prefetch->wanted_capacity, sizeof(*prefetch->wanted));
+            prefetch->wanted_capacity =
+                prefetch->wanted_capacity ? prefetch->wanted_capacity * 2 : 64;
+            prefetch->wanted =
+                memory_grow(prefetch->wanted, prefetch->wanted_capacity, sizeof(*prefetch->wanted));
         }
         prefetch->wanted[prefetch->wanted_count++] = key;
     }

@@ -88,8 +88,7 @@ static const char *topic_of(struct preview *preview)
     return "";
 }
 
-static void print_message(
-    struct preview *preview, const char *topic, struct iotify_bytes payload)
+static void print_message(struct preview *preview, const char *topic, struct iotify_bytes payload)
 {
     struct iotify_buffer text;
     char what[32];
@@ -272,8 +271,7 @@ static bool preview_template(struct preview *preview, const struct job *job,
     if (!glob)
         return false;
     preview->port = glob_port_new(glob, NULL, NULL);
-    good =
-        open_script(preview, job, options, check_clients_of(job, step), diagnostics);
+    good = open_script(preview, job, options, check_clients_of(job, step), diagnostics);
     if (good)
         run_functions(preview);
     expansion_clear(&preview->publish);
@@ -302,8 +300,8 @@ bool preview_run(
     }
     call_init(&call, "preview");
     store = open_store(registry, &call);
-    if (store && template_load(&template, job, options->template, name, options->transport,
-                     &diagnostics)) {
+    if (store &&
+        template_load(&template, job, options->template, name, options->transport, &diagnostics)) {
         printf("%s, client %lld\n", name, (long long)client);
         good = preview_template(&preview, job, step, store, &diagnostics);
     }

@@ -8,7 +8,7 @@
  * Print them, and each state. Nothing is connected; the glob is an empty one that ends with the
  * preview. False when a function failed, or after an error on stderr.
  */
-bool preview_run(const struct job *job, struct registry *registry, const struct step *step,
-    int64_t client);
+bool preview_run(
+    const struct job *job, struct registry *registry, const struct step *step, int64_t client);
 
 #endif

@@ -250,8 +250,8 @@ static bool judge_step(struct run *run, const struct plan *plan, bool ran, const
 
     result->total = plan->clients;
     if (results->glob.failed)
-        summary_add_failure(run->summary, &result->failures, "GlobWriteFailed",
-            results->glob.error, -1);
+        summary_add_failure(
+            run->summary, &result->failures, "GlobWriteFailed", results->glob.error, -1);
     if (!ran) {
         result->failed = stop_requested() ? 0 : result->total;
         summary_add_failure(run->summary, &result->failures, call_code(call, IOTIFY_FAILED),

@@ -82,10 +82,10 @@ void solo_connected(struct device *device, const struct iotify_connect_times *ti
 void solo_message(struct device *device, const void *options, struct iotify_bytes payload)
 {
     struct engine *engine = device->engine;
-    const char *topic = engine->places.topic == SIZE_MAX
-                            ? ""
-                            : *(const char *const *)(const void *)((const char *)options +
-                                                                   engine->places.topic);
+    const char *topic =
+        engine->places.topic == SIZE_MAX
+            ? ""
+            : *(const char *const *)(const void *)((const char *)options + engine->places.topic);
     char what[32];
     struct iotify_buffer text;
 
@@ -136,8 +136,8 @@ void solo_closed(struct device *device, const char *text)
 
 void solo_console(struct engine *engine, enum iotify_level level, const char *text)
 {
-    static const char *const names[] = {"console.error", "console.warn", "console.log",
-        "console.debug"};
+    static const char *const names[] = {
+        "console.error", "console.warn", "console.log", "console.debug"};
 
     say(engine, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
 }

@@ -282,15 +282,14 @@ static void show(struct glob *glob, const struct glob_request *request)
     else if (entry->pending == 0)
         unlink_clean(&glob->view, entry);
     entry->pending++;
-    set_value(entry,
-        request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
+    set_value(entry, request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
 }
 
 static bool fits(struct call *call, const struct glob_request *request)
 {
     if (request->value.size > IOTIFY_VALUE_MAX - 64) {
-        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge",
-            "the value is larger than %d MiB", IOTIFY_VALUE_MAX >> 20);
+        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge", "the value is larger than %d MiB",
+            IOTIFY_VALUE_MAX >> 20);
         return false;
     }
     /* A message of a mailbox has a longer name than the mailbox. */
@@ -625,8 +624,8 @@ void glob_failed(struct glob *glob, const char *what, const char *key, const cha
     pthread_mutex_lock(&glob->lock);
     first = glob->account.failed++ == 0;
     if (first)
-        snprintf(glob->account.error, sizeof(glob->account.error), "%s(\"%s\"): %s", what, key,
-            message);
+        snprintf(
+            glob->account.error, sizeof(glob->account.error), "%s(\"%s\"): %s", what, key, message);
     pthread_mutex_unlock(&glob->lock);
     if (first)
         log_write(IOTIFY_ERROR, glob->where,

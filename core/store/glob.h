@@ -60,13 +60,13 @@ struct glob_answer {
 struct glob_account {
     int64_t blocking; /* calls that waited for the store */
     int64_t blocking_time;
-    int64_t failed; /* writes that are not in the store */
+    int64_t failed;  /* writes that are not in the store */
     char error[512]; /* of the first */
 };
 
 /*
- * `where` is for the log; both must outlive the glob. With `looking` writes are seen by this run and
- * stored nowhere. NULL when there is no thread to be had.
+ * `where` is for the log; both must outlive the glob. With `looking` writes are seen by this run
+ * and stored nowhere. NULL when there is no thread to be had.
  */
 struct glob *glob_new(struct store *store, const char *where, bool looking);
 /* Wait for what is under way, then end. All ports are closed before. */

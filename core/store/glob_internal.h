@@ -16,9 +16,9 @@ struct waiting {
 
 /* What is known of a key. */
 struct view_entry {
-    struct view_entry *next;            /* of the bucket */
-    struct view_entry *newer, *older;   /* of those that may be dropped, by their last use */
-    struct iotify_bytes value;          /* `data` NULL: absent */
+    struct view_entry *next;          /* of the bucket */
+    struct view_entry *newer, *older; /* of those that may be dropped, by their last use */
+    struct iotify_bytes value;        /* `data` NULL: absent */
     int64_t read_at;
     uint32_t pending; /* writes that are not done yet: it is not dropped */
     bool refreshing;

@@ -133,7 +133,8 @@ static void do_writes(struct glob *glob, struct call *call, const struct group *
         as_write(group->items[i], call, &writes[i]);
     result = store_apply(glob->store, call, writes, group->count);
     for (size_t i = 0; i < group->count; i++) {
-        /* When all of it fails, each has a try of its own, so that one does not spoil the others. */
+        /* When all of it fails, each has a try of its own, so that one does not spoil the others.
+         */
         if (result != IOTIFY_OK && group->count > 1) {
             struct call own;
             enum iotify_result one;
@@ -237,9 +238,8 @@ static struct glob_answer *change_value(
 
 static struct iotify_write change_write(const struct change *change, struct call *call)
 {
-    struct iotify_write write = {.key = store_glob_key(call, change->key),
-        .value = change->now,
-        .expected = change->before};
+    struct iotify_write write = {
+        .key = store_glob_key(call, change->key), .value = change->now, .expected = change->before};
 
     if (!change->before.data)
         write.kind = IOTIFY_CREATE;
@@ -306,8 +306,8 @@ static enum iotify_result change_round(struct glob *glob, struct group *group)
     result = try_changes(glob, &call, group, answers, changes, &change_count);
     for (size_t i = 0; i < group->count; i++) {
         struct waiting *waiting = group->items[i];
-        bool won = result == IOTIFY_OK &&
-                   find_change(changes, &change_count, waiting->request.key)->won;
+        bool won =
+            result == IOTIFY_OK && find_change(changes, &change_count, waiting->request.key)->won;
 
         if (won) {
             tell(waiting, answers[i]);
@@ -343,8 +343,7 @@ static void do_reads(struct glob *glob, struct call *call, const struct group *g
     enum iotify_result result;
 
     for (size_t i = 0; i < group->count; i++)
-        reads[i] =
-            (struct iotify_read){.key = store_glob_key(call, group->items[i]->request.key)};
+        reads[i] = (struct iotify_read){.key = store_glob_key(call, group->items[i]->request.key)};
     result = store_get_many(glob->store, call, reads, group->count);
     if (result != IOTIFY_OK) {
         for (size_t i = 0; i < group->count; i++)
@@ -414,8 +413,7 @@ static enum iotify_result dump(
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
     for (size_t i = 0; i < keys->count && result == IOTIFY_OK; i++)
         if (reads[i].found)
-            answer->items[answer->item_count++] =
-                keep(&answer->arena, reads[i].value).data;
+            answer->items[answer->item_count++] = keep(&answer->arena, reads[i].value).data;
     return result;
 }
 
@@ -477,9 +475,8 @@ static enum iotify_result pop_round(struct glob *glob, struct call *call, struct
         result = read_keys(glob, call, &keys, &reads);
     for (size_t i = 0; i < keys.count && result == IOTIFY_OK; i++)
         if (reads[i].found)
-            writes[found++] = (struct iotify_write){.kind = IOTIFY_COMPARE_AND_DELETE,
-                .key = reads[i].key,
-                .expected = reads[i].value};
+            writes[found++] = (struct iotify_write){
+                .kind = IOTIFY_COMPARE_AND_DELETE, .key = reads[i].key, .expected = reads[i].value};
     if (result == IOTIFY_OK)
         result = store_apply(glob->store, call, writes, found);
     for (size_t i = 0; i < found && result == IOTIFY_OK; i++) {

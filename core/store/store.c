@@ -416,7 +416,8 @@ static void on_key(void *argument, const char *key)
     page->found(page->argument, page->last + page->prefix);
 }
 
-/* The keys that begin with `prefix`, at most `limit`; `found` gets them without `cut` characters. */
+/* The keys that begin with `prefix`, at most `limit`; `found` gets them without `cut` characters.
+ */
 static enum iotify_result scan_some(struct store *store, struct call *call, const char *prefix,
     size_t cut, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {

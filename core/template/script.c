@@ -89,8 +89,7 @@ void script_free(struct script *script)
 static JSValueRef call_runtime(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, JSValueRef *exception)
 {
-    return JSObjectCallAsFunction(
-        script->context, function, NULL, count, arguments, exception);
+    return JSObjectCallAsFunction(script->context, function, NULL, count, arguments, exception);
 }
 
 int64_t script_add_state(struct script *script, int64_t client)
@@ -245,8 +244,7 @@ static void tell_settled(struct script *script, const struct settled *settled)
     if (!settled_output(script, settled, &bytes, &output.has_output, &error))
         output.error = &error;
     output.bytes = (struct iotify_bytes){iotify_buffer_text(&bytes), bytes.size};
-    script->services.settled(
-        script->services.context, settled->function, &settled->turn, &output);
+    script->services.settled(script->services.context, settled->function, &settled->turn, &output);
     iotify_buffer_wipe(&bytes);
 }
 
@@ -293,8 +291,7 @@ static void drop_call(struct script *script, double id)
 /* The promise that a call returned: has it come to its end already? Then the call is over. */
 static bool take_promise(struct script *script, struct script_invocation *call, JSValueRef promise)
 {
-    JSValueRef arguments[2] = {
-        JSValueMakeNumber(script->context, (double)call->function), promise};
+    JSValueRef arguments[2] = {JSValueMakeNumber(script->context, (double)call->function), promise};
     JSValueRef exception = NULL, number;
     struct settled settled, own = {0};
     double id;
@@ -321,8 +318,8 @@ static bool take_promise(struct script *script, struct script_invocation *call, 
            settled_output(script, &own, call->out, &call->has_output, &call->error);
 }
 
-static JSValueRef call_function(struct script *script, struct script_invocation *call,
-    JSValueRef *exception)
+static JSValueRef call_function(
+    struct script *script, struct script_invocation *call, JSValueRef *exception)
 {
     const struct body *body = &script->bodies[call->function];
     JSValueRef arguments[3];
@@ -335,8 +332,8 @@ static JSValueRef call_function(struct script *script, struct script_invocation 
     }
     arguments[0] = script_text_value(script->context, call->topic);
     arguments[1] = script_new_bytes(script->context, call->payload.data, call->payload.size);
-    arguments[2] = body->function ? (JSValueRef)body->function
-                                  : JSValueMakeUndefined(script->context);
+    arguments[2] =
+        body->function ? (JSValueRef)body->function : JSValueMakeUndefined(script->context);
     script_enter(script, call->turn);
     return call_runtime(script, script->receive, 3, arguments, exception);
 }
@@ -397,16 +394,14 @@ static void tell_answer(struct script *script, const struct glob_answer *answer)
 
         script_describe(script, exception, script->bodies[SCRIPT_MESSAGE].place, &error);
         output.error = &error;
-        script->services.settled(
-            script->services.context, SCRIPT_RESPONSE, &turn, &output);
+        script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
     }
     settle(script);
 }
 
 void script_answer(struct script *script)
 {
-    struct glob_answer *answer =
-        script->services.glob ? glob_take(script->services.glob) : NULL;
+    struct glob_answer *answer = script->services.glob ? glob_take(script->services.glob) : NULL;
 
     while (answer) {
         struct glob_answer *next = answer->next;

@@ -81,16 +81,15 @@ struct script_output {
 struct script_services {
     void *context;
     struct glob_port *glob; /* NULL: there is none, and reading finds nothing */
-    void (*console)(void *context, enum iotify_level level, const struct script_turn *turn,
-        const char *text);
+    void (*console)(
+        void *context, enum iotify_level level, const struct script_turn *turn, const char *text);
     /* A key of the glob is read, before it is; NULL: nobody looks. */
     void (*reads)(void *context, const char *key);
     /*
      * Do it, or keep it for later: called while the function runs. NULL, or why not, for the script
      * to catch. `act` is valid during the call. May be NULL: nothing can be asked.
      */
-    const char *(*act)(
-        void *context, const struct script_turn *turn, const struct script_act *act);
+    const char *(*act)(void *context, const struct script_turn *turn, const struct script_act *act);
     /* Between calls into the machine; other functions of the machine may be called. */
     void (*settled)(void *context, enum script_function function, const struct script_turn *turn,
         const struct script_output *output);
@@ -104,7 +103,7 @@ struct script_facts {
     int64_t interval;     /* nanoseconds */
     const char *settings; /* of the run, as a JSON object; NULL: {} */
     uint64_t seed;
-    int64_t time_limit; /* nanoseconds for one call */
+    int64_t time_limit;   /* nanoseconds for one call */
     int64_t memory_limit; /* bytes of the machine; 0: none */
     /* Folders that require() reads from: the template's, and the job's with its node_modules. */
     const char *folder, *job_folder; /* NULL: none */
@@ -132,8 +131,8 @@ bool script_has(const struct script *script, enum script_function function);
 bool script_library(
     struct script *script, const struct script_code *code, struct diagnostics *diagnostics);
 /* A JavaScript file with functions of these names, for those that are not compiled already. */
-bool script_file(struct script *script, const char *path, struct place blamed,
-    struct diagnostics *diagnostics);
+bool script_file(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics);
 /* Bodies that take turns as message(); next() tells which. */
 struct script_stage {
     const char *name;
@@ -142,8 +141,8 @@ struct script_stage {
 bool script_stages(struct script *script, const struct script_stage *stages, size_t count,
     struct diagnostics *diagnostics);
 /* Rows of a CSV or JSON-lines file, one for each client; -1 after a diagnostic. */
-int64_t script_data(struct script *script, const char *path, struct place blamed,
-    struct diagnostics *diagnostics);
+int64_t script_data(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics);
 /* How many rows it has; 0: none. */
 int64_t script_rows(const struct script *script);
 /* Helpers of a connector, in scope for all code: see iotify_connector.helpers. */

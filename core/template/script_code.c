@@ -66,8 +66,8 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     return value;
 }
 
-static bool complain(
-    struct script *script, JSValueRef exception, struct place place, struct diagnostics *diagnostics)
+static bool complain(struct script *script, JSValueRef exception, struct place place,
+    struct diagnostics *diagnostics)
 {
     struct script_error error;
 
@@ -93,8 +93,7 @@ static void correct_line(struct script *script, JSValueRef exception, int line)
     if (!exception || !JSValueIsObject(script->context, exception))
         return;
     object = JSValueToObject(script->context, exception, NULL);
-    told =
-        JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
+    told = JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
     script_set(script->context, object, "line",
         JSValueMakeNumber(script->context, told - (engine_line(line) + 2 - line)));
 }
@@ -112,8 +111,8 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
         async ? "\n}" : "");
     text = script_string(whole);
     free(whole);
-    JSObjectMakeFunction(script->context, NULL, 0, NULL, text, file,
-        engine_line(code->place.line), &exception);
+    JSObjectMakeFunction(
+        script->context, NULL, 0, NULL, text, file, engine_line(code->place.line), &exception);
     JSStringRelease(text);
     JSStringRelease(file);
     correct_line(script, exception, code->place.line);
@@ -132,7 +131,8 @@ static JSObjectRef compile_body(struct script *script, const char *name, const c
     arena_wipe(&script->error_arena);
     if (async)
         broken = check_body(script, code, true);
-    snprintf(before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
+    snprintf(
+        before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
     if (broken || !value) {
         complain(script, broken ? broken : exception, code->place, diagnostics);
@@ -155,8 +155,8 @@ bool script_compile(struct script *script, enum script_function function,
 
     if (is_blank(code->text))
         return true;
-    compiled = compile_body(
-        script, function_names[function], parameters_of(function), code, diagnostics);
+    compiled =
+        compile_body(script, function_names[function], parameters_of(function), code, diagnostics);
     if (compiled)
         script->bodies[function] = (struct body){compiled, code->place};
     return compiled != NULL;
@@ -187,8 +187,7 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
     }
     if (!good || count == 0)
         return good;
-    dispatcher =
-        JSObjectCallAsFunction(context, script->make_stages, NULL, 2, arguments, NULL);
+    dispatcher = JSObjectCallAsFunction(context, script->make_stages, NULL, 2, arguments, NULL);
     if (!dispatcher)
         return false;
     script->bodies[SCRIPT_MESSAGE] =
@@ -212,8 +211,8 @@ bool script_library(
     return (value && !script->timed_out) || complain(script, exception, code->place, diagnostics);
 }
 
-bool script_file(struct script *script, const char *path, struct place blamed,
-    struct diagnostics *diagnostics)
+bool script_file(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
 {
     JSContextRef context = script->context;
     JSObjectRef names = JSObjectMakeArray(context, 0, NULL, NULL);
@@ -235,14 +234,14 @@ bool script_file(struct script *script, const char *path, struct place blamed,
     if (!value || script->timed_out)
         return complain(script, exception, blamed, diagnostics);
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
-        JSValueRef function = JSObjectGetPropertyAtIndex(
-            context, JSValueToObject(context, value, NULL), i, NULL);
+        JSValueRef function =
+            JSObjectGetPropertyAtIndex(context, JSValueToObject(context, value, NULL), i, NULL);
 
         if (script->bodies[i].function || !JSValueIsObject(context, function))
             continue;
         JSValueProtect(context, function);
-        script->bodies[i] = (struct body){JSValueToObject(context, function, NULL),
-            {script_shown_path(script, resolved), 1, 1}};
+        script->bodies[i] = (struct body){
+            JSValueToObject(context, function, NULL), {script_shown_path(script, resolved), 1, 1}};
     }
     return true;
 }
@@ -256,8 +255,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= size && strcasecmp(text + length - size, end) == 0;
 }
 
-int64_t script_data(struct script *script, const char *path, struct place blamed,
-    struct diagnostics *diagnostics)
+int64_t script_data(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
 {
     JSContextRef context = script->context;
     bool csv = ends_with(path, ".csv");
@@ -279,8 +278,7 @@ int64_t script_data(struct script *script, const char *path, struct place blamed
     explicit_bzero(text, size);
     free(text);
     arguments[1] = JSValueMakeBoolean(context, csv);
-    arguments[2] = script_text_value(
-        context, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+    arguments[2] = script_text_value(context, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
     value = JSObjectCallAsFunction(context, script->read_rows, NULL, 3, arguments, &exception);
     if (!value) {
         complain(script, exception, blamed, diagnostics);

@@ -20,8 +20,8 @@ struct request {
 };
 
 /* The hash's name and the data; false after an exception. */
-static bool take_request(
-    JSContextRef context, const JSValueRef *arguments, struct request *request, JSValueRef *exception)
+static bool take_request(JSContextRef context, const JSValueRef *arguments, struct request *request,
+    JSValueRef *exception)
 {
     const char *name;
 
@@ -75,7 +75,7 @@ static EVP_PKEY *read_key(const char *text, bool private)
     if (!bio)
         return NULL;
     if (private) {
-        key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t)"");
+        key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
     } else if (strstr(text, "BEGIN CERTIFICATE")) {
         certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
         key = certificate ? X509_get_pubkey(certificate) : NULL;
@@ -113,8 +113,8 @@ static JSValueRef native_sign(JSContextRef context, JSObjectRef function, JSObje
             script_throw(context, exception, "crypto: this is no private key in PEM form");
         else if (EVP_DigestSignInit(digest, &settings, request.hash, NULL, key) != 1 ||
                  !set_padding(settings, JSValueToBoolean(context, arguments[3])) ||
-                 EVP_DigestSign(
-                     digest, signature, &size, request.data.data, request.data.size) != 1)
+                 EVP_DigestSign(digest, signature, &size, request.data.data, request.data.size) !=
+                     1)
             script_throw(context, exception, "crypto: the key cannot sign with this hash");
         else
             value = script_new_bytes(context, signature, size);
@@ -144,11 +144,11 @@ static JSValueRef native_verify(JSContextRef context, JSObjectRef function, JSOb
         if (!key)
             script_throw(context, exception, "crypto: this is no key or certificate in PEM form");
         else
-            value = JSValueMakeBoolean(context,
-                EVP_DigestVerifyInit(digest, &settings, request.hash, NULL, key) == 1 &&
-                    set_padding(settings, JSValueToBoolean(context, arguments[3])) &&
-                    EVP_DigestVerify(digest, signature.data, signature.size, request.data.data,
-                        request.data.size) == 1);
+            value = JSValueMakeBoolean(
+                context, EVP_DigestVerifyInit(digest, &settings, request.hash, NULL, key) == 1 &&
+                             set_padding(settings, JSValueToBoolean(context, arguments[3])) &&
+                             EVP_DigestVerify(digest, signature.data, signature.size,
+                                 request.data.data, request.data.size) == 1);
     }
     ERR_clear_error();
     EVP_PKEY_free(key);
@@ -180,10 +180,8 @@ static JSValueRef native_describe(JSContextRef context, JSObjectRef function, JS
                                        : kind == EVP_PKEY_EC      ? "ec"
                                        : kind == EVP_PKEY_ED25519 ? "ed25519"
                                                                   : "other"));
-        script_set(
-            context, object, "bits", JSValueMakeNumber(context, EVP_PKEY_get_bits(key)));
-        if (kind == EVP_PKEY_EC &&
-            EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1)
+        script_set(context, object, "bits", JSValueMakeNumber(context, EVP_PKEY_get_bits(key)));
+        if (kind == EVP_PKEY_EC && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) == 1)
             script_set(context, object, "curve", script_text_value(context, curve));
     }
     EVP_PKEY_free(key);

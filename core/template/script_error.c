@@ -139,8 +139,7 @@ bool script_find_place(struct script *script, const char *stack, struct place *p
 static void show_frame(
     const struct script *script, const struct frame *frame, struct iotify_buffer *out)
 {
-    const struct region *region =
-        find_region(script, frame->file, frame->file_length, frame->line);
+    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
     bool named = frame->name_length > 0 && frame->name_length < 100 &&
                  strncmp(frame->name, "global code", 11) != 0;
 
@@ -149,8 +148,7 @@ static void show_frame(
         iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
     iotify_buffer_format(out, "%.*s:%d:%d%s", (int)frame->file_length, frame->file,
         region ? to_line(region, frame->line) : frame->line,
-        region ? to_column(region, frame->line, frame->column) : frame->column,
-        named ? ")" : "");
+        region ? to_column(region, frame->line, frame->column) : frame->column, named ? ")" : "");
 }
 
 static const char *show_stack(struct script *script, const char *stack)
@@ -193,8 +191,7 @@ static size_t byte_of(const char *line, size_t length, int column)
 
 static const char *show_line(struct script *script, struct place place)
 {
-    const struct region *region =
-        find_region(script, place.file, strlen(place.file), place.line);
+    const struct region *region = find_region(script, place.file, strlen(place.file), place.line);
     struct iotify_buffer out;
     const char *line, *text;
     size_t length, column, from = 0;
@@ -229,9 +226,8 @@ static void place_by_line(struct script *script, JSObjectRef object, struct scri
     int line = integer_of(context, object, "line");
     int column = integer_of(context, object, "column");
     JSValueRef url = script_property(context, object, "sourceURL");
-    const char *file = url && JSValueIsString(context, url)
-                           ? script_text(context, &script->error_arena, url)
-                           : "";
+    const char *file =
+        url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
     const struct region *region = find_region(script, file, strlen(file), line);
 
     /* A body that ends too early is blamed behind its end, where the engine has put more. */
@@ -254,13 +250,12 @@ static const char *limit_text(struct script *script)
         return arena_format(&script->error_arena,
             "stopped: it took more than %lld MiB of memory; memory_limit allows no more",
             (long long)(script->facts.memory_limit >> 20));
-    return arena_format(&script->error_arena,
-        "stopped after %.3g s; a call may not take longer",
+    return arena_format(&script->error_arena, "stopped after %.3g s; a call may not take longer",
         (double)script->facts.time_limit / (double)SECOND);
 }
 
-void script_describe(struct script *script, JSValueRef exception, struct place place,
-    struct script_error *error)
+void script_describe(
+    struct script *script, JSValueRef exception, struct place place, struct script_error *error)
 {
     JSContextRef context = script->context;
     struct arena *arena = &script->error_arena;

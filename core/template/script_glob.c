@@ -118,7 +118,7 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
     request.key = script_text(context, &call.arena, arguments[1]);
     if (!script->services.glob) {
-        value = request.kind == GLOB_DUMP ? (JSValueRef)JSObjectMakeArray(context, 0, NULL, NULL)
+        value = request.kind == GLOB_DUMP    ? (JSValueRef)JSObjectMakeArray(context, 0, NULL, NULL)
                 : request.kind == GLOB_COUNT ? JSValueMakeNumber(context, 0)
                                              : value;
         call_clear(&call);
@@ -173,10 +173,9 @@ void script_add_glob(struct script *script, JSObjectRef native)
     static const struct {
         const char *name;
         enum glob_kind kind;
-    } kinds[] = {{"PUT", GLOB_PUT}, {"DELETE", GLOB_DELETE}, {"GET", GLOB_GET},
-        {"LIST", GLOB_LIST}, {"ADD", GLOB_ADD}, {"SWAP", GLOB_SWAP}, {"FLUSH", GLOB_FLUSH},
-        {"POST", GLOB_POST}, {"POP", GLOB_POP}, {"COUNT", GLOB_COUNT}, {"DUMP", GLOB_DUMP},
-        {"CLEAR", GLOB_CLEAR}};
+    } kinds[] = {{"PUT", GLOB_PUT}, {"DELETE", GLOB_DELETE}, {"GET", GLOB_GET}, {"LIST", GLOB_LIST},
+        {"ADD", GLOB_ADD}, {"SWAP", GLOB_SWAP}, {"FLUSH", GLOB_FLUSH}, {"POST", GLOB_POST},
+        {"POP", GLOB_POP}, {"COUNT", GLOB_COUNT}, {"DUMP", GLOB_DUMP}, {"CLEAR", GLOB_CLEAR}};
     JSObjectRef object = JSObjectMake(script->context, NULL, NULL);
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

@@ -58,10 +58,9 @@ struct script {
     JSObjectRef runtime; /* what runtime/ shares */
     JSObjectRef states;  /* one JS array holds all states, so that the collector sees them */
     JSObjectRef results; /* of a batch */
-    JSObjectRef add_state, drop_rows, run_messages, receive, track, take_settled, drop_call, give_up,
-        answer,
-        expire, show_state, take_metrics, read_rows, make_stages, load_script, set_client_id,
-        add_helpers, show_row, deliver;
+    JSObjectRef add_state, drop_rows, run_messages, receive, track, take_settled, drop_call,
+        give_up, answer, expire, show_state, take_metrics, read_rows, make_stages, load_script,
+        set_client_id, add_helpers, show_row, deliver;
     /* The texts of a batch, one behind the other. */
     struct {
         char *text;
@@ -78,8 +77,8 @@ struct script {
     double limit_at;
     int limit_count;
     bool timed_out, overgrown;
-    int64_t resident; /* bytes of the process when that was last looked at */
-    int64_t measured; /* the same when the machine was last measured */
+    int64_t resident;         /* bytes of the process when that was last looked at */
+    int64_t measured;         /* the same when the machine was last measured */
     struct arena error_arena; /* the last error's texts */
 };
 
@@ -137,8 +136,8 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
 /* ------------------------------------------------------------------ script_error.c */
 
 /* Turn an exception into the user's file, line and column; `place` where it tells none. */
-void script_describe(struct script *script, JSValueRef exception, struct place place,
-    struct script_error *error);
+void script_describe(
+    struct script *script, JSValueRef exception, struct place place, struct script_error *error);
 /* Where a stack's innermost frame of the user's code is; false: it has none. */
 bool script_find_place(struct script *script, const char *stack, struct place *place);
 /* The output buffer has a ceiling; say so when a value goes beyond it. */

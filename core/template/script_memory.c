@@ -43,8 +43,7 @@ bool script_too_large(struct script *script, int64_t *bytes)
 
     script->resident = resident();
     /* No machine is larger than the process; and measuring is dear, so only after some growth. */
-    if (limit <= 0 || script->resident < limit ||
-        script->resident - script->measured < limit / 16)
+    if (limit <= 0 || script->resident < limit || script->resident - script->measured < limit / 16)
         return false;
     script->measured = script->resident;
     JSGarbageCollect(script->context);

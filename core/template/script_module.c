@@ -35,8 +35,8 @@ static const char *find_own_modules(struct script *script)
     slash = strrchr(program, '/');
     if (slash)
         *slash = '\0';
-    return real_folder(script,
-        arena_format(&script->arena, "%s/../share/iotify/node_modules", program));
+    return real_folder(
+        script, arena_format(&script->arena, "%s/../share/iotify/node_modules", program));
 }
 
 void script_find_folders(struct script *script)
@@ -44,14 +44,11 @@ void script_find_folders(struct script *script)
     const struct script_facts *facts = &script->facts;
 
     script->own_modules = find_own_modules(script);
-    script->folder = facts->folder
-                         ? real_folder(script, *facts->folder ? facts->folder : ".")
-                         : "";
+    script->folder = facts->folder ? real_folder(script, *facts->folder ? facts->folder : ".") : "";
     script->job_modules =
-        facts->job_folder
-            ? real_folder(script, arena_format(&script->arena, "%s/node_modules",
-                                      *facts->job_folder ? facts->job_folder : "."))
-            : "";
+        facts->job_folder ? real_folder(script, arena_format(&script->arena, "%s/node_modules",
+                                                    *facts->job_folder ? facts->job_folder : "."))
+                          : "";
 }
 
 static bool is_below(const char *path, const char *folder)
@@ -157,8 +154,7 @@ const char *script_shown_path(struct script *script, const char *path)
         return arena_string(&script->arena, path + length);
     slash = strrchr(script->job_modules, '/');
     length = slash ? (size_t)(slash - script->job_modules) + 1 : 0;
-    return arena_string(
-        &script->arena, is_below(path, script->job_modules) ? path + length : path);
+    return arena_string(&script->arena, is_below(path, script->job_modules) ? path + length : path);
 }
 
 /* (path, before, text, behind): the value of the program. */

@@ -373,13 +373,12 @@ bool script_run_runtime(struct script *script)
         {"addState", &script->add_state}, {"dropRows", &script->drop_rows},
         {"runMessages", &script->run_messages}, {"receive", &script->receive},
         {"track", &script->track}, {"takeSettled", &script->take_settled},
-        {"dropCall", &script->drop_call}, {"giveUp", &script->give_up},
-        {"answer", &script->answer}, {"expire", &script->expire},
-        {"showState", &script->show_state}, {"takeMetrics", &script->take_metrics},
-        {"readRows", &script->read_rows}, {"makeStages", &script->make_stages},
-        {"loadScript", &script->load_script}, {"setClientId", &script->set_client_id},
-        {"addHelpers", &script->add_helpers}, {"showRow", &script->show_row},
-        {"deliver", &script->deliver}};
+        {"dropCall", &script->drop_call}, {"giveUp", &script->give_up}, {"answer", &script->answer},
+        {"expire", &script->expire}, {"showState", &script->show_state},
+        {"takeMetrics", &script->take_metrics}, {"readRows", &script->read_rows},
+        {"makeStages", &script->make_stages}, {"loadScript", &script->load_script},
+        {"setClientId", &script->set_client_id}, {"addHelpers", &script->add_helpers},
+        {"showRow", &script->show_row}, {"deliver", &script->deliver}};
     JSContextRef context = script->context;
     JSObjectRef native = make_native(script);
 

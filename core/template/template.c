@@ -224,8 +224,8 @@ static void take_library(struct loader *loader)
         take_code(loader, "library", node, &template->library);
         return;
     }
-    source = source_read(
-        &template->arena, loader->diagnostics, beside(loader, node->text), node->text);
+    source =
+        source_read(&template->arena, loader->diagnostics, beside(loader, node->text), node->text);
     if (source)
         template->library = (struct script_code){source->text, {source->name, 1, 1}};
 }
@@ -239,8 +239,8 @@ static const char *take_path(struct loader *loader, const char *key, struct plac
     *place = node->place;
     if (node->kind == NODE_SCALAR)
         return beside(loader, node->text);
-    diagnostics_add(
-        loader->diagnostics, node->place, "\"%s\" takes the name of a file beside the template", key);
+    diagnostics_add(loader->diagnostics, node->place,
+        "\"%s\" takes the name of a file beside the template", key);
     return NULL;
 }
 
@@ -340,8 +340,8 @@ static void set_client_id(
 
         if (strcmp(setting.name, "client_id") != 0 || setting.type != IOTIFY_STRING)
             continue;
-        value = *(const char *const *)(const void *)((const char *)template->connection +
-                                                     setting.offset);
+        value = *(
+            const char *const *)(const void *)((const char *)template->connection + setting.offset);
         if (value && macro_is_constant(value))
             script_client_id(script, script_macro(script, "client_id", value,
                                          template->connection_node->place, diagnostics));

@@ -70,11 +70,10 @@ static void open_store(void)
     registry_init(&registry);
     assert_int_equal(registry_load(&registry, "memory", &plugin, &text), REGISTRY_OK);
     call_init(&call, "test");
-    assert_int_equal(
-        store_open(&call, plugin,
-            schema_bind(&binder, plugin->descriptor.settings, NULL, "t", (struct place){"t", 1, 1},
-                NULL, NULL),
-            &store),
+    assert_int_equal(store_open(&call, plugin,
+                         schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
+                             (struct place){"t", 1, 1}, NULL, NULL),
+                         &store),
         IOTIFY_OK);
     call_clear(&call);
     glob = glob_new(store, "test", false);
@@ -238,8 +237,8 @@ static void changes_the_glob_at_once(void **state)
         later("const all = await Promise.all([glob.increment('n'), glob.increment('n', 2.5),"
               "glob.increment('n', -1)]); return all.join()"),
         "1 7/3 1,3.5,2.5");
-    assert_string_equal(later("return String(await glob.compareAndSet('c', undefined, {a: 1}))"),
-        "1 7/3 true");
+    assert_string_equal(
+        later("return String(await glob.compareAndSet('c', undefined, {a: 1}))"), "1 7/3 true");
     assert_string_equal(
         later("return String(await glob.compareAndSet('c', undefined, 2))"), "1 7/3 false");
     assert_string_equal(
@@ -253,8 +252,8 @@ static void changes_the_glob_at_once(void **state)
         "1 7/3 p/a,p/b");
     assert_string_equal(later("return await glob.increment('q')"),
         "1 7/3 Error: glob.increment: the value of \"q\" is no number");
-    assert_string_equal(later("await glob.increment('n'); return client() + '/' + index()"),
-        "1 7/3 7/3");
+    assert_string_equal(
+        later("await glob.increment('n'); return client() + '/' + index()"), "1 7/3 7/3");
 }
 
 static void has_mailboxes(void **state)
@@ -265,8 +264,7 @@ static void has_mailboxes(void **state)
                 "return mailbox.count('a/b') + JSON.stringify(mailbox.dump('a/b')) +"
                 "JSON.stringify(mailbox.pop('a/b')) + mailbox.pop('a/b') + mailbox.pop('a/b')"),
         "2[{\"x\":1},\"two\"]{\"x\":1}twoundefined");
-    assert_string_equal(
-        message("mailbox.delete('a'); return String(mailbox.count('a'))"), "0");
+    assert_string_equal(message("mailbox.delete('a'); return String(mailbox.count('a'))"), "0");
     assert_string_equal(later("mailbox.post('c', 1); return await new Promise((r) =>"
                               "mailbox.pop('c', (e, v) => r(`${e} ${v}`)))"),
         "1 7/3 null 1");
@@ -279,7 +277,8 @@ static void original_clean_up_runs(void **state)
     assert_string_equal(message("glob.delete(\"aws_iotify_\" + client() + \"_key\"); "
                                 "glob.delete(\"aws_iotify_\" + client() + \"_cert\");"),
         "(nothing)");
-    assert_string_equal(later("await glob.flush(); return (await glob.list()).length + ''"), "1 7/3 0");
+    assert_string_equal(
+        later("await glob.flush(); return (await glob.list()).length + ''"), "1 7/3 0");
 }
 
 static void waits_for_promises(void **state)
@@ -313,8 +312,8 @@ static void asks_of_its_device(void **state)
     world.acts[0] = '\0';
     message("disconnect();\ndisconnect({clean: false}); reconnect(); assert(1);\n"
             "  assert(0, 'not so');");
-    assert_string_equal(world.acts,
-        "7:2:-::-1:-1::0;7:3:-::-1:-1::0;7:4:-::-1:-1::0;7:5:-::-1:-1:not so:12;");
+    assert_string_equal(
+        world.acts, "7:2:-::-1:-1::0;7:3:-::-1:-1::0;7:4:-::-1:-1::0;7:5:-::-1:-1:not so:12;");
     world.refused = "not now";
     assert_string_equal(
         message("try { publish('t', 'p') } catch (e) { return e.message }"), "not now");
