@@ -9,11 +9,11 @@ packages=(
     libmosquitto-dev libsqlite3-dev libssl-dev libuv1-dev libyaml-dev
     mosquitto ca-certificates
 )
+# For the packages that templates have in scope. Whoever has npm from elsewhere keeps it.
+command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
     packages+=(clang clang-format clang-tidy curl libcmocka-dev mosquitto-clients openssl python3
         python3-venv)
-    # Whoever has npm from elsewhere keeps it.
-    command -v npm >/dev/null || packages+=(npm)
 fi
 
 missing=()

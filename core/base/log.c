@@ -104,6 +104,9 @@ static char *flatten_lines(const char *text)
 }
 
 static void write_event(enum iotify_level level, const char *where, const char *more,
+    const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+
+static void write_event(enum iotify_level level, const char *where, const char *more,
     const char *format, va_list arguments)
 {
     struct iotify_buffer text;

@@ -6,7 +6,7 @@
 #include "core/cli/commands.h"
 #include "core/store/store.h"
 
-/* Values that are no strings are stored as JSON behind this mark (see prelude.js). */
+/* Values that are no strings are stored as JSON behind this mark (see runtime/glob.js). */
 #define JSON_MARK '\1'
 
 static void print_key(void *argument, const char *key)

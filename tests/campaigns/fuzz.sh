@@ -6,11 +6,12 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- request signature policy mqtt
+[ $# -gt 0 ] || set -- request signature policy mqtt macro template
 cmake --preset fuzz -DIOTIFY_TESTS=ON >/dev/null
 targets=("${@/#/fuzz-}")
 cmake --build --preset fuzz --target "${targets[@]}"
 export ASAN_OPTIONS=detect_leaks=1
+export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 for name in "$@"; do
     mkdir -p "build/fuzz/corpus/$name"
     "build/fuzz/tests/fuzz-$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 \

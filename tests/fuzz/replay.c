@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/fuzz/world.h"
+#include "tests/fuzz/fuzz.h"
 
 #define INPUT_MAX 65536
-#define COPIES 300
 
 static uint64_t next(uint64_t *state)
 {

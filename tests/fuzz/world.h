@@ -3,6 +3,7 @@
 #define TESTS_FUZZ_WORLD_H
 
 #include "sandbox/operation.h"
+#include "tests/fuzz/fuzz.h"
 
 /* Made at the first call, with a root certificate in a folder of its own; never freed. */
 struct state *world_state(void);
@@ -13,8 +14,5 @@ struct state *world_state(void);
  */
 const struct operation *world_call(
     const char *method, const char *target, const char *body, size_t size, struct response *out);
-
-/* One input of a fuzzer; what libFuzzer calls, and replay.c. */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif
