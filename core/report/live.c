@@ -139,20 +139,26 @@ static void times(const struct live *live, enum tally_time time, struct iotify_b
     iotify_buffer_format(out, " %lld\n", (long long)histogram->count);
 }
 
+static bool has_code(const struct failure *failure, const char *code)
+{
+    return strcmp(failure->code, code) == 0;
+}
+
 /* A reason is one number, in however many places of a script it came up. */
 static void failures_of(
     const struct live *live, const struct failure *failure, struct iotify_buffer *out)
 {
+    const char *code = failure->code;
     int64_t count = 0;
 
-    for (const struct failure *each = live->total->failures; each != failure; each = each->next)
-        if (strcmp(each->code, failure->code) == 0)
+    for (const struct failure *each = live->total->failures; each && each != failure;
+         each = each->next)
+        if (has_code(each, code))
             return;
     for (const struct failure *each = failure; each; each = each->next)
-        if (strcmp(each->code, failure->code) == 0)
-            count += each->count;
+        count += has_code(each, code) ? each->count : 0;
     iotify_buffer_string(out, "iotifyd_failures_total");
-    labels(live, "reason", failure->code, out);
+    labels(live, "reason", code, out);
     iotify_buffer_format(out, " %lld\n", (long long)count);
 }
 

@@ -310,6 +310,7 @@ static void end_iteration(struct device *device, const struct script_output *out
     struct engine *engine = device->engine;
 
     /* Whoever is or goes off the network by his own wish sends nothing, though he comes back. */
+    int64_t before = engine->tally->counts[TALLY_PUBLISHED];
     bool absent;
 
     acts_do(engine);
@@ -324,7 +325,7 @@ static void end_iteration(struct device *device, const struct script_output *out
     if (output->has_output && engine->transport && !absent)
         send_output(device, output->bytes, now);
     if (engine->plan->solo)
-        solo_state(device, output);
+        solo_state(device, output, engine->tally->counts[TALLY_PUBLISHED] > before);
 }
 
 static void on_output(void *argument, const struct script_output *output)

@@ -102,10 +102,10 @@ void solo_acknowledged(struct device *device, int64_t intended)
         (double)(engine_now(device->engine) - intended) / MILLISECOND);
 }
 
-void solo_state(struct device *device, const struct script_output *output)
+void solo_state(struct device *device, const struct script_output *output, bool sent)
 {
-    if (!output->has_output && !output->error)
-        say(device->engine, "no message", "iteration %lld returned nothing",
+    if (!sent && !output->error)
+        say(device->engine, "no message", "iteration %lld sent nothing",
             (long long)device->iteration);
     if (output->error)
         say(device->engine, "error", "%s:%d:%d: %s", output->error->place.file,

@@ -11,8 +11,8 @@ void solo_started(struct device *device); /* init() is done */
 void solo_connected(struct device *device, const struct iotify_connect_times *times);
 void solo_message(struct device *device, const void *options, struct iotify_bytes payload);
 void solo_acknowledged(struct device *device, int64_t intended);
-/* The state behind an iteration, and its error. */
-void solo_state(struct device *device, const struct script_output *output);
+/* The state behind an iteration, its error, and whether it sent anything. */
+void solo_state(struct device *device, const struct script_output *output, bool sent);
 void solo_received(struct device *device, const char *topic, struct iotify_bytes payload);
 void solo_finished(struct device *device);
 void solo_closed(struct device *device, const char *text);

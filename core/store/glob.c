@@ -60,7 +60,7 @@ static void grow(struct view *view)
 
 static size_t entry_size(const struct view_entry *entry)
 {
-    return sizeof(*entry) + strlen(entry->key) + entry->value.size + 64;
+    return sizeof(*entry) + strlen(entry->key) + entry->size + 64;
 }
 
 static void unlink_clean(struct view *view, struct view_entry *entry)
@@ -90,22 +90,21 @@ static void link_clean(struct view *view, struct view_entry *entry)
 
 static void wipe_value(struct view_entry *entry)
 {
-    if (entry->value.data)
-        explicit_bzero((void *)(uintptr_t)entry->value.data, entry->value.size);
-    free((void *)(uintptr_t)entry->value.data);
-    entry->value = (struct iotify_bytes){0};
+    if (entry->value)
+        explicit_bzero(entry->value, entry->size);
+    free(entry->value);
+    entry->value = NULL;
+    entry->size = 0;
 }
 
 static void set_value(struct view_entry *entry, struct iotify_bytes value)
 {
-    char *copy;
-
     wipe_value(entry);
     if (!value.data)
         return;
-    copy = memory_new(1, value.size + 1);
-    memcpy(copy, value.data, value.size);
-    entry->value = (struct iotify_bytes){copy, value.size};
+    entry->value = memory_new(1, value.size + 1);
+    memcpy(entry->value, value.data, value.size);
+    entry->size = value.size;
 }
 
 static void drop(struct view *view, struct view_entry *entry)
@@ -123,7 +122,7 @@ static struct view_entry *add(struct view *view, const char *key)
 
     if (view->count >= view->bucket_count)
         grow(view);
-    strcpy(entry->key, key);
+    memcpy(entry->key, key, strlen(key) + 1);
     place = find_place(view, key);
     *place = entry;
     view->count++;
@@ -135,11 +134,12 @@ static struct view_entry *find(struct view *view, const char *key)
     return view->bucket_count ? *find_place(view, key) : NULL;
 }
 
-static void make_room(struct view *view)
+/* Drop what was not used for longest until no more than so many bytes are left. */
+static void drop_clean(struct view *view, size_t left)
 {
-    while (view->clean > CLEAN_MAX && view->oldest) {
-        struct view_entry *entry = view->oldest;
-
+    for (struct view_entry *entry = view->oldest, *newer; entry && view->clean > left;
+         entry = newer) {
+        newer = entry->newer;
         unlink_clean(view, entry);
         drop(view, entry);
     }
@@ -159,7 +159,7 @@ static void learn(struct glob *glob, const char *key, struct iotify_bytes value)
     entry->read_at = clock_now();
     entry->refreshing = false;
     link_clean(&glob->view, entry);
-    make_room(&glob->view);
+    drop_clean(&glob->view, CLEAN_MAX);
 }
 
 void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value)
@@ -190,7 +190,7 @@ void glob_written(struct glob *glob, const char *key, bool good)
         if (good) {
             entry->read_at = clock_now();
             link_clean(&glob->view, entry);
-            make_room(&glob->view);
+            drop_clean(&glob->view, CLEAN_MAX);
         } else {
             /* What is not in the store is not shown any longer. */
             drop(&glob->view, entry);
@@ -354,7 +354,7 @@ static bool look(struct glob *glob, struct call *call, const char *key, struct i
 
     if (!entry)
         return false;
-    *result = give(call, entry->value, out);
+    *result = give(call, (struct iotify_bytes){entry->value, entry->size}, out);
     if (entry->pending > 0)
         return true;
     unlink_clean(&glob->view, entry);
@@ -594,12 +594,7 @@ void glob_begin(struct glob *glob, const char *where)
     glob->where = where;
     glob->counting = false;
     glob->account = (struct glob_account){0};
-    while (glob->view.oldest) {
-        struct view_entry *entry = glob->view.oldest;
-
-        unlink_clean(&glob->view, entry);
-        drop(&glob->view, entry);
-    }
+    drop_clean(&glob->view, 0);
     pthread_mutex_unlock(&glob->lock);
 }
 

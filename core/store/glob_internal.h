@@ -18,7 +18,8 @@ struct waiting {
 struct view_entry {
     struct view_entry *next;          /* of the bucket */
     struct view_entry *newer, *older; /* of those that may be dropped, by their last use */
-    struct iotify_bytes value;        /* `data` NULL: absent */
+    char *value;                      /* NULL: absent */
+    size_t size;
     int64_t read_at;
     uint32_t pending; /* writes that are not done yet: it is not dropped */
     bool refreshing;

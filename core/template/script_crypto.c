@@ -65,6 +65,9 @@ static JSValueRef native_digest(JSContextRef context, JSObjectRef function, JSOb
     return value;
 }
 
+/* A key that wants one is refused; OpenSSL would ask at the terminal. */
+static char no_password[] = "";
+
 /* A key from PEM text: a private one, a public one, or that of a certificate. */
 static EVP_PKEY *read_key(const char *text, bool private)
 {
@@ -75,7 +78,7 @@ static EVP_PKEY *read_key(const char *text, bool private)
     if (!bio)
         return NULL;
     if (private) {
-        key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
+        key = PEM_read_bio_PrivateKey(bio, NULL, NULL, no_password);
     } else if (strstr(text, "BEGIN CERTIFICATE")) {
         certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
         key = certificate ? X509_get_pubkey(certificate) : NULL;

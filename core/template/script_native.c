@@ -147,7 +147,7 @@ static void redact(char *text)
 
         if (!end) {
             if (label && (!line || label < line))
-                strcpy(at, word);
+                memcpy(at, word, sizeof(word));
             at += 1;
             continue;
         }
