@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/program.h"
 #include "core/plugin/trust.h"
 
 #define FILE_PREFIX "iotify-"
@@ -43,17 +44,11 @@ const struct iotify_action *plugin_action(const struct plugin *plugin, const cha
 void registry_init(struct registry *registry)
 {
     const char *environment = getenv("IOTIFY_PLUGIN_PATH");
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    char *slash;
 
     *registry = (struct registry){0};
-    program[length > 0 ? length : 0] = '\0';
-    slash = strrchr(program, '/');
-    if (slash)
-        *slash = '\0';
-    registry->path = arena_format(&registry->arena, "%s%s%s/../lib/iotify",
-        environment ? environment : "", environment && *environment ? ":" : "", program);
+    registry->path =
+        arena_format(&registry->arena, "%s%s%s/../lib/iotify", environment ? environment : "",
+            environment && *environment ? ":" : "", program_folder(&registry->arena));
 }
 
 void registry_clear(struct registry *registry)

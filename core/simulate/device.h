@@ -203,6 +203,11 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
 void message_on_console(
     void *engine, enum iotify_level level, const struct script_turn *turn, const char *text);
 
+/* ------------------------------------------------------------------ inits.c */
+
+/* Make the states, and run init() of all devices. */
+void inits_run(struct engine *engine);
+
 /* ------------------------------------------------------------------ acts.c */
 
 /* What a script asks of its device: kept until the script has returned. */

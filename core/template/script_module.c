@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/program.h"
 #include "core/template/script_machine.h"
 
 #define MODULE_MAX (16u << 20)
@@ -27,16 +28,8 @@ static const char *real_folder(struct script *script, const char *path)
 /* bin/../share/iotify/node_modules, in the build tree and where it is installed. */
 static const char *find_own_modules(struct script *script)
 {
-    char program[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    char *slash;
-
-    program[length > 0 ? length : 0] = '\0';
-    slash = strrchr(program, '/');
-    if (slash)
-        *slash = '\0';
-    return real_folder(
-        script, arena_format(&script->arena, "%s/../share/iotify/node_modules", program));
+    return real_folder(script, arena_format(&script->arena, "%s/../share/iotify/node_modules",
+                                   program_folder(&script->arena)));
 }
 
 void script_find_folders(struct script *script)

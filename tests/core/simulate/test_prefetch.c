@@ -5,9 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/job/schema.h"
-#include "core/plugin/registry.h"
 #include "core/simulate/prefetch.h"
+#include "tests/core/store/memory_store.h"
 
 enum { CLIENTS = 1000 };
 
@@ -26,20 +25,11 @@ static int set_up(void **state)
 {
     static const struct script_services services = {0};
     const struct script_facts facts = {.job = "test", .clients = CLIENTS};
-    struct binder binder = {&arena, &diagnostics, "", "job", false};
-    const struct plugin *plugin;
-    const char *text;
     FILE *rows;
 
     (void)state;
-    registry_init(&registry);
-    assert_int_equal(registry_load(&registry, "memory", &plugin, &text), REGISTRY_OK);
+    store = memory_store(&registry, &arena);
     call_init(&call, "test");
-    assert_int_equal(store_open(&call, plugin,
-                         schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
-                             (struct place){"t", 1, 1}, NULL, NULL),
-                         &store),
-        IOTIFY_OK);
     glob = glob_new(store, "test", false);
     port = glob_port_new(glob, NULL, NULL);
     glob_count_blocking(glob);

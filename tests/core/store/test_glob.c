@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/job/schema.h"
 #include "core/store/glob.h"
+#include "tests/core/store/memory_store.h"
 
 /* A store with two globs on it, as two runs have it. */
 static struct registry registry;
@@ -25,21 +25,9 @@ static void wake(void *argument)
 
 static int set_up(void **state)
 {
-    struct diagnostics diagnostics = {0};
-    struct binder binder = {&arena, &diagnostics, "", "job", false};
-    const struct plugin *plugin;
-    const char *text;
-
     (void)state;
-    registry_init(&registry);
-    assert_int_equal(registry_load(&registry, "memory", &plugin, &text), REGISTRY_OK);
+    store = memory_store(&registry, &arena);
     call_init(&call, "test");
-    assert_int_equal(store_open(&call, plugin,
-                         schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
-                             (struct place){"t", 1, 1}, NULL, NULL),
-                         &store),
-        IOTIFY_OK);
-    diagnostics_clear(&diagnostics);
     woken = 0;
     one = glob_new(store, "one", false);
     two = glob_new(store, "two", false);

@@ -3,9 +3,8 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/job/schema.h"
-#include "core/plugin/registry.h"
 #include "core/template/script.h"
+#include "tests/core/store/memory_store.h"
 
 /* The last line that a script printed, what it asked for, and what a promise came to. */
 static struct {
@@ -60,26 +59,6 @@ static void settled(void *context, enum script_function function, const struct s
                              : "(nothing)");
 }
 
-static void open_store(void)
-{
-    struct binder binder = {&arena, &diagnostics, "", "job", false};
-    const struct plugin *plugin;
-    const char *text;
-    struct call call;
-
-    registry_init(&registry);
-    assert_int_equal(registry_load(&registry, "memory", &plugin, &text), REGISTRY_OK);
-    call_init(&call, "test");
-    assert_int_equal(store_open(&call, plugin,
-                         schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
-                             (struct place){"t", 1, 1}, NULL, NULL),
-                         &store),
-        IOTIFY_OK);
-    call_clear(&call);
-    glob = glob_new(store, "test", false);
-    port = glob_port_new(glob, NULL, NULL);
-}
-
 static int set_up(void **state)
 {
     struct script_services services = {.console = console, .act = act, .settled = settled};
@@ -92,7 +71,9 @@ static int set_up(void **state)
 
     (void)state;
     memset(&world, 0, sizeof(world));
-    open_store();
+    store = memory_store(&registry, &arena);
+    glob = glob_new(store, "test", false);
+    port = glob_port_new(glob, NULL, NULL);
     services.glob = port;
     script = script_new(&services, &facts);
     iotify_buffer_init(&out, 1 << 20);
