@@ -47,17 +47,18 @@ struct device {
     uint32_t second, in_second;   /* messages in one second of the run, for the endpoint's limit */
     uint8_t phase;                /* enum phase */
     bool was_connected, init_done;
-    bool in_batch;  /* waits for its script */
-    bool parking;   /* leaves for now, not for good */
-    bool rejoined;  /* was parked: its schedule begins anew */
-    bool dropped;   /* its connection was broken on purpose */
-    bool flooding;  /* has no interval, and as much in flight as it may */
-    bool awaiting;  /* its message(), or init() or finish(), waits for a promise */
-    bool offline;   /* the script wants no connection */
-    bool absent;    /* was so in the present iteration */
-    bool rejoining; /* connects again as soon as the present connection is closed */
-    bool complete;  /* the script says that it has done all */
-    bool spoiled;   /* a condition of the present iteration did not hold */
+    bool in_batch;   /* waits for its script */
+    bool parking;    /* leaves for now, not for good */
+    bool rejoined;   /* was parked: its schedule begins anew */
+    bool dropped;    /* its connection was broken on purpose */
+    bool flooding;   /* has no interval, and as much in flight as it may */
+    bool awaiting;   /* its message(), or init() or finish(), waits for a promise */
+    bool offline;    /* the script wants no connection */
+    bool answerable; /* closed pacing: its next message waits for answers */
+    bool absent;     /* was so in the present iteration */
+    bool rejoining;  /* connects again as soon as the present connection is closed */
+    bool complete;   /* the script says that it has done all */
+    bool spoiled;    /* a condition of the present iteration did not hold */
 };
 
 /* What a script asked of a device, until the script has returned. */

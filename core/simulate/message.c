@@ -73,6 +73,8 @@ void message_begin(struct device *device)
         schedule(device, now);
     else if (plan->options->pacing == PACING_CLOSED && device->ledger.open == 0)
         schedule_after(device, now, 1);
+    else if (plan->options->pacing == PACING_CLOSED)
+        device->answerable = true;
     else if (plan->options->pacing == PACING_OPEN && device->due != INT64_MAX)
         device_wake_at(device, device->intended);
 }
@@ -289,6 +291,8 @@ static void go_on(struct device *device, bool waits_for_answer)
         schedule_after(device, device->due, 1);
     else if (!waits_for_answer)
         schedule_after(device, engine_now(engine), 1);
+    else
+        device->answerable = true;
 }
 
 /* The connection may have gone while message() waited. */
@@ -324,6 +328,8 @@ static void end_iteration(struct device *device, const struct script_output *out
     device->spoiled = false;
     if (output->has_output && engine->transport && !absent)
         send_output(device, output->bytes, now);
+    if (engine->plan->solo && output->has_output && !engine->transport)
+        solo_message(device, NULL, output->bytes);
     if (engine->plan->solo)
         solo_state(device, output, engine->tally->counts[TALLY_PUBLISHED] > before);
 }
@@ -401,9 +407,10 @@ static void after_answer(struct device *device)
     else if (device->phase == RUNNING && device->flooding) {
         device->flooding = false;
         schedule(device, engine_now(engine));
-    } else if (device->phase == RUNNING && !device->in_batch && !device->awaiting &&
-               device->ledger.open == 0 && engine->plan->options->pacing == PACING_CLOSED)
+    } else if (device->phase == RUNNING && device->answerable && device->ledger.open == 0) {
+        device->answerable = false;
         schedule_after(device, engine_now(engine), 1);
+    }
 }
 
 void message_on_acknowledged(void *user, uint64_t token)

@@ -83,7 +83,7 @@ void solo_message(struct device *device, const void *options, struct iotify_byte
 {
     struct engine *engine = device->engine;
     const char *topic =
-        engine->places.topic == SIZE_MAX
+        !options || engine->places.topic == SIZE_MAX
             ? ""
             : *(const char *const *)(const void *)((const char *)options + engine->places.topic);
     char what[32];
@@ -92,7 +92,8 @@ void solo_message(struct device *device, const void *options, struct iotify_byte
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
     snprintf(what, sizeof(what), "message %lld", (long long)device->iteration);
-    say(engine, what, "to %s: %s", topic ? topic : "", iotify_buffer_text(&text));
+    say(engine, what, "%s%s%s%s", topic && *topic ? "to " : "", topic ? topic : "",
+        topic && *topic ? ": " : "", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 

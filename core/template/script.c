@@ -206,8 +206,10 @@ static bool take_settled(struct script *script, struct settled *settled)
     if (script->turns->settled < 1)
         return false;
     value = call_runtime(script, script->take_settled, 0, NULL, NULL);
-    if (!value || !JSValueIsObject(script->context, value))
+    if (!value || !JSValueIsObject(script->context, value)) {
+        script->turns->settled = 0;
         return false;
+    }
     settled->call = JSValueToObject(script->context, value, NULL);
     settled->id = number_of(script, settled->call, "id");
     settled->function = (enum script_function)number_of(script, settled->call, "which");
@@ -255,13 +257,17 @@ static void tell_settled(struct script *script, const struct settled *settled)
 static void settle(struct script *script)
 {
     struct settled settled;
+    double before;
 
     do {
-        if (script->turns->tracked > 0 && script->turns->waiting < 1)
+        before = script->turns->tracked;
+        if (before > 0 && script->turns->waiting < 1)
             call_runtime(script, script->give_up, 0, NULL, NULL);
         while (take_settled(script, &settled))
             tell_settled(script, &settled);
-    } while (script->turns->tracked > 0 && script->turns->waiting < 1);
+        /* A script that has broken what the runtime is built on must not hold the loop up. */
+    } while (script->turns->tracked > 0 && script->turns->tracked < before &&
+             script->turns->waiting < 1);
 }
 
 bool script_waits(const struct script *script)
@@ -373,6 +379,16 @@ bool script_invoke(struct script *script, struct script_invocation *call)
 
 /* ------------------------------------------------------------------ answers */
 
+/* End the calls of a slot that wait for a promise; false: there are none. */
+static bool cut_call(struct script *script, int64_t slot, const char *text)
+{
+    JSValueRef arguments[2] = {
+        JSValueMakeNumber(script->context, (double)slot), script_text_value(script->context, text)};
+    JSValueRef cut = call_runtime(script, script->cut_calls, 2, arguments, NULL);
+
+    return cut && JSValueToBoolean(script->context, cut);
+}
+
 /* One answer is one entry, so that what follows from it runs in the turn of its asker. */
 static void tell_answer(struct script *script, const struct glob_answer *answer)
 {
@@ -394,7 +410,9 @@ static void tell_answer(struct script *script, const struct glob_answer *answer)
 
         script_describe(script, exception, script->bodies[SCRIPT_MESSAGE].place, &error);
         output.error = &error;
-        script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
+        /* A function that was cut short behind an await has a call that waits for it. */
+        if (!cut_call(script, turn.slot, error.text))
+            script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
     }
     settle(script);
 }

@@ -123,13 +123,15 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
 static JSObjectRef compile_body(struct script *script, const char *name, const char *parameters,
     const struct script_code *code, struct diagnostics *diagnostics)
 {
-    JSValueRef broken = check_body(script, code, false), exception = NULL, value;
-    bool async = broken && strstr(code->text, "await");
+    /* Outside of an async function `await (x)` is a call of a function of that name. */
+    bool async = strstr(code->text, "await") && !check_body(script, code, true);
+    JSValueRef broken = async ? NULL : check_body(script, code, false), exception = NULL, value;
     JSObjectRef function;
     char before[128];
 
     arena_wipe(&script->error_arena);
-    if (async)
+    /* The error of what is meant to be asynchronous is told as of such. */
+    if (broken && strstr(code->text, "await"))
         broken = check_body(script, code, true);
     snprintf(
         before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);

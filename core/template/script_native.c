@@ -14,13 +14,45 @@ JSStringRef script_string(const char *text)
     return JSStringCreateWithUTF8CString(text);
 }
 
+/* One character of UTF-16 at `text`; half of a pair is U+FFFD. How many units it takes. */
+static size_t take_unit(const JSChar *text, size_t left, uint32_t *code)
+{
+    *code = text[0];
+    if (text[0] < 0xd800 || text[0] > 0xdfff)
+        return 1;
+    if (text[0] < 0xdc00 && left > 1 && text[1] >= 0xdc00 && text[1] <= 0xdfff) {
+        *code = 0x10000 + ((uint32_t)(text[0] - 0xd800) << 10 | (uint32_t)(text[1] - 0xdc00));
+        return 2;
+    }
+    *code = 0xfffd;
+    return 1;
+}
+
+static size_t put_utf8(uint32_t code, char *out)
+{
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+    for (size_t i = length; i > 1; i--, code >>= 6)
+        out[i - 1] = (char)(0x80 | (code & 0x3f));
+    out[0] = (char)(marks[length] | code);
+    return length;
+}
+
+/* The engine's own conversion ends at half of a pair. */
 void script_append_string(JSStringRef string, struct iotify_buffer *out)
 {
-    size_t size = JSStringGetMaximumUTF8CStringSize(string);
-    char *text = memory_new(1, size);
-    size_t used = JSStringGetUTF8CString(string, text, size);
+    size_t length = JSStringGetLength(string), used = 0;
+    const JSChar *units = JSStringGetCharactersPtr(string);
+    char *text = memory_new(length * 3 + 1, 1);
 
-    iotify_buffer_append(out, text, used ? used - 1 : 0);
+    for (size_t at = 0; at < length;) {
+        uint32_t code;
+
+        at += take_unit(units + at, length - at, &code);
+        used += put_utf8(code, text + used);
+    }
+    iotify_buffer_append(out, text, used);
     explicit_bzero(text, used);
     free(text);
 }
@@ -243,6 +275,19 @@ static JSValueRef native_decode(JSContextRef context, JSObjectRef function, JSOb
     return value;
 }
 
+/* A text as bytes, NULs in it too. */
+static struct iotify_bytes text_bytes(
+    JSContextRef context, JSValueRef value, struct iotify_buffer *out)
+{
+    JSStringRef string = JSValueToStringCopy(context, value, NULL);
+
+    if (string) {
+        script_append_string(string, out);
+        JSStringRelease(string);
+    }
+    return (struct iotify_bytes){iotify_buffer_text(out), out->size};
+}
+
 /* (kind, topic, payload, qos, retain) or (kind, text, stack); gives why not. */
 static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
@@ -251,19 +296,19 @@ static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjec
     struct script_turn turn = present_turn(script);
     struct script_act act = {.qos = -1, .retain = -1};
     const char *refused = "there is no device here to do that";
+    struct iotify_buffer text;
     struct arena arena = {0};
     JSValueRef answer = JSValueMakeUndefined(context);
 
     (void)self, (void)exception;
+    iotify_buffer_init(&text, OUTPUT_MAX);
     act.kind = (enum script_act_kind)JSValueToNumber(context, arguments[0], NULL);
     if (act.kind == ACT_PUBLISH && count == 5) {
         if (JSValueIsString(context, arguments[1]))
             act.topic = script_text(context, &arena, arguments[1]);
         act.payload = script_bytes(context, arguments[2]);
-        if (!act.payload.data) {
-            act.payload.data = script_text(context, &arena, arguments[2]);
-            act.payload.size = strlen(act.payload.data);
-        }
+        if (!act.payload.data)
+            act.payload = text_bytes(context, arguments[2], &text);
         act.qos = (int)JSValueToNumber(context, arguments[3], NULL);
         act.retain = (int)JSValueToNumber(context, arguments[4], NULL);
     }
@@ -272,10 +317,13 @@ static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjec
         act.place = script->bodies[SCRIPT_MESSAGE].place;
         script_find_place(script, script_text(context, &arena, arguments[2]), &act.place);
     }
-    if (script->services.act)
+    if (text.failed)
+        refused = "the payload is larger than 16 MiB";
+    else if (script->services.act)
         refused = script->services.act(script->services.context, &turn, &act);
     if (refused)
         answer = script_text_value(context, refused);
+    iotify_buffer_wipe(&text);
     arena_wipe(&arena);
     return answer;
 }
@@ -378,7 +426,8 @@ bool script_run_runtime(struct script *script)
         {"takeMetrics", &script->take_metrics}, {"readRows", &script->read_rows},
         {"makeStages", &script->make_stages}, {"loadScript", &script->load_script},
         {"setClientId", &script->set_client_id}, {"addHelpers", &script->add_helpers},
-        {"showRow", &script->show_row}, {"deliver", &script->deliver}};
+        {"showRow", &script->show_row}, {"deliver", &script->deliver},
+        {"cutCalls", &script->cut_calls}};
     JSContextRef context = script->context;
     JSObjectRef native = make_native(script);
 

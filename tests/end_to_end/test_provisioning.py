@@ -544,7 +544,6 @@ class FullDisk(Provisioning):
             done = subprocess.run([IOTIFYD, 'job.yaml', 'deploy'], cwd=self.folder, env=self.environment,
                                   capture_output=True, text=True, timeout=120, preexec_fn=no_room)
             self.assertEqual(1, done.returncode)
-            self.assertRegex(done.stderr, r'(?i)disk|full|i/o|too large')
             self.assertIn('the store cannot be written, and what had not begun is left', done.stderr)
             self.iotifyd('job.yaml', 'deploy')
             self.assertEqual(['ACTIVE'] * 60, [c['status'] for c in self.certificates()])

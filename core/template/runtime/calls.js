@@ -59,7 +59,8 @@
     };
     const isPayload = (value) => typeof value === 'string' || value instanceof Uint8Array;
     const send = (what, topic, payload, { qos, retain } = {}) => {
-        if (topic !== undefined && (typeof topic !== 'string' || topic === ''))
+        if (topic !== undefined &&
+            (typeof topic !== 'string' || topic === '' || topic.includes('\0')))
             throw new TypeError(`${what}: the topic is a string that is not empty`);
         if (!isPayload(payload))
             throw new TypeError(`${what}: the payload is a string or a Buffer; use ` +
@@ -217,8 +218,14 @@
     const functionNames = ['init', 'message', 'response', 'finish'];
     runtime.giveUp = () => {
         for (const call of [...tracked])
-            call.end(true, `${functionNames[call.which]}() waits for a promise that nothing ` +
-                'settles');
+            call.end(true, new Error(`${functionNames[call.which]}() waits for a promise that ` +
+                'nothing settles'));
+    };
+    // What ran for them was cut short.
+    runtime.cutCalls = (slot, text) => {
+        const cut = [...tracked].filter((call) => call.slot === slot);
+        for (const call of cut) call.end(true, new Error(text));
+        return cut.length > 0;
     };
 
     /* -------------------------------------------------------------- calls */

@@ -22,7 +22,7 @@
         return JSON.parse(text.slice(1));
     };
     const packMaybe = (value, what) =>
-        value === undefined || value === null ? undefined : pack(value, what);
+        value === undefined ? undefined : pack(value, what);
 
     const needKey = (key) => {
         if (typeof key !== 'string' || key === '' || key.includes('\0'))

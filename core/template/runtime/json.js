@@ -60,9 +60,9 @@
 
     const counts = new Map();
     const timers = new Map();
-    let indent = '';
+    const indents = new Map();
     const print = (level) => (...values) =>
-        native.console(level, indent + format(...values));
+        native.console(level, (indents.get(runtime.client()) || '') + format(...values));
     const log = print(2);
     // One label for each client.
     const own = (label = 'default') => `${runtime.client()} ${label}`;
@@ -77,7 +77,7 @@
     };
     runtime.console = {
         error: print(0), warn: print(1), log, info: log, debug: print(3), dir: (value) => log(value),
-        table: (rows) => Object.entries(rows ?? {}).forEach(([name, row]) => log(`${name}:`, row)),
+        table: (rows) => log(rows),
         trace: (...values) => log('Trace:', ...values),
         assert: (condition, ...values) => {
             if (!condition) print(0)('Assertion failed:', ...values);
@@ -96,9 +96,10 @@
         },
         group: (...values) => {
             if (values.length) log(...values);
-            indent += '  ';
+            indents.set(runtime.client(), `${indents.get(runtime.client()) || ''}  `);
         },
-        groupEnd: () => { indent = indent.slice(2); },
+        groupEnd: () =>
+            indents.set(runtime.client(), (indents.get(runtime.client()) || '').slice(2)),
     };
     Object.assign(runtime, { stringify, show, format });
 })

@@ -100,6 +100,9 @@
         if (absent.includes(name))
             return new Error(`Cannot find module '${request}': scripts have no files, network, ` +
                 'timers or processes');
+        if (/^\.{0,2}\//.test(request))
+            return new Error(`Cannot find module '${request}': there is no such file below the ` +
+                "template's folder");
         return new Error(`Cannot find module '${request}'; install it beside the job: ` +
             `npm install ${request.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1')}`);
     };
