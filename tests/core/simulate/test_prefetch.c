@@ -19,7 +19,7 @@ static struct prefetch *prefetch;
 static struct arena arena;
 static struct diagnostics diagnostics;
 static struct call call;
-static char file[] = "/tmp/iotify-rows-XXXXXX.csv";
+static char file[64];
 
 static int set_up(void **state)
 {
@@ -34,7 +34,7 @@ static int set_up(void **state)
     port = glob_port_new(glob, NULL, NULL);
     glob_count_blocking(glob);
     script = script_new(&services, &facts);
-    memcpy(strrchr(file, '-') + 1, "XXXXXX", 6);
+    snprintf(file, sizeof(file), "/tmp/iotify-rows-XXXXXX.csv");
     rows = fdopen(mkstemps(file, 4), "w");
     fputs("serial,site\n", rows);
     for (int i = 0; i < CLIENTS; i++)
