@@ -13,7 +13,7 @@ import urllib.request
 import paho.mqtt.client as paho
 
 from fleet import ECHO, Fleet, MESSAGE, OWN
-from support import step, free_port, local_job, wait_for_port
+from support import free_port, local_job, step, wait_for_port
 
 PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
 
