@@ -89,11 +89,17 @@ static void check_thresholds(
     }
 }
 
-/* How many clients take part. */
+int64_t check_first_of(const struct job *job, const struct step *step)
+{
+    const struct simulate_options *options = step->options;
+
+    return schema_given(step->node, "first") ? options->first : job->options->first;
+}
+
 int64_t check_clients_of(const struct job *job, const struct step *step)
 {
     const struct simulate_options *options = step->options;
-    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+    int64_t first = check_first_of(job, step);
 
     return options->clients ? options->clients : job->options->first + job->options->count - first;
 }
@@ -167,7 +173,7 @@ static void check_clients(
 {
     const struct simulate_options *options = step->options;
     const struct node *given = schema_given(step->node, "clients");
-    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
+    int64_t first = check_first_of(job, step);
     int64_t end = job->options->first + job->options->count;
 
     if (!given)
@@ -195,9 +201,7 @@ static void check_verify(
 static void check_rows(const struct job *job, const struct step *step,
     const struct template_file *template, struct diagnostics *diagnostics)
 {
-    const struct simulate_options *options = step->options;
-    int64_t first = schema_given(step->node, "first") ? options->first : job->options->first;
-    int64_t last = first + check_clients_of(job, step) - 1;
+    int64_t last = check_first_of(job, step) + check_clients_of(job, step) - 1;
 
     if (job->valid && template->data && template->rows <= last)
         diagnostics_add(diagnostics, template->data_place,

@@ -7,7 +7,8 @@
 
 /* A path as the user would write it: without the job file's folder. */
 const char *check_shown(const struct job *job, const char *path);
-/* How many clients take part. */
+/* The index of the first client that takes part, and how many do. */
+int64_t check_first_of(const struct job *job, const struct step *step);
 int64_t check_clients_of(const struct job *job, const struct step *step);
 
 /* What getRunSettings() of scripts tells, as JSON; times in seconds, as jobInterval() has them. */

@@ -121,7 +121,7 @@ static void hand_over(struct device *device, const void *options, struct iotify_
 }
 
 /* The options with what a script gave in place of the template's. */
-static const void * override(
+static const void *with_asked(
     struct engine *engine, const void *options, const struct script_act *asked)
 {
     char *copy;
@@ -152,7 +152,7 @@ static void publish(struct device *device, struct iotify_bytes payload, int64_t 
         engine->operations->publish, engine->publish_options, engine->plan->run->job->directory,
         &engine->call.arena, &error);
     if (options)
-        options = override(engine, options, asked);
+        options = with_asked(engine, options, asked);
     if (!options) {
         device_fail_expression(device, error);
         engine->tally->counts[TALLY_FAILED]++;
@@ -313,11 +313,11 @@ static void end_iteration(struct device *device, const struct script_output *out
 {
     struct engine *engine = device->engine;
 
-    /* Whoever is or goes off the network by his own wish sends nothing, though he comes back. */
     int64_t before = engine->tally->counts[TALLY_PUBLISHED];
     bool absent;
 
     acts_do(engine);
+    /* Whoever is or goes off the network by his own wish sends nothing, though he comes back. */
     absent = device->absent || device->offline;
     device->absent = false;
     capture(device, output, now);

@@ -139,7 +139,7 @@ static void make_plan(struct run *run, const struct step *step, struct plan *pla
 
     plan->run = run;
     plan->options = options;
-    plan->first = schema_given(step->node, "first") ? options->first : job->first;
+    plan->first = check_first_of(run->job, step);
     plan->clients = check_clients_of(run->job, step);
     if (run->solo >= 0) {
         plan->solo = true;
