@@ -87,14 +87,18 @@ void device_fail(struct device *device, const char *code, const char *text)
     device_fail_at(device, code, "", text);
 }
 
-void device_fail_script(struct device *device, const struct script_error *error)
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error)
 {
     struct arena arena = {0};
     const char *place =
         arena_format(&arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
-    const char *text = arena_format(&arena, "%s: %s (client %lld, iteration %lld)", place,
-        error->text, (long long)device->client, (long long)device->iteration);
+    const char *text = arena_format(&arena, "%s: %s", place, error->text);
 
+    /* What the library has begun goes on for nobody. */
+    if (turn.slot >= 0)
+        text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
+            (long long)turn.client, (long long)turn.iteration);
     if (count_failure(device, "ScriptError", place, text))
         tell_failure(device, text,
             arena_format(&arena, "%s%s%s", error->excerpt,
@@ -149,7 +153,7 @@ static void run_finish(struct device *device)
         return;
     device->init_done = false;
     if (!script_invoke(device->engine->script, &invocation))
-        device_fail_script(device, &invocation.error);
+        device_fail_script(device, invocation.turn, &invocation.error);
     device->awaiting = invocation.pending;
     acts_do(device->engine);
     if (device->engine->plan->solo)
@@ -443,11 +447,11 @@ static void be_offline(struct device *device)
     }
 }
 
-void device_settled(
-    struct device *device, enum script_function function, const struct script_output *output)
+void device_settled(struct device *device, enum script_function function, struct script_turn turn,
+    const struct script_output *output)
 {
     if (output->error)
-        device_fail_script(device, output->error);
+        device_fail_script(device, turn, output->error);
     if (function == SCRIPT_INIT && device->phase == WAITING) {
         device->awaiting = false;
         device->init_done = output->error == NULL;
@@ -543,8 +547,8 @@ void device_init(struct device *device)
         acts_do(device->engine);
         return;
     }
+    device_fail_script(device, invocation.turn, &invocation.error);
     acts_do(device->engine);
-    device_fail_script(device, &invocation.error);
     device->engine->tally->counts[TALLY_FAILED]++;
     be_done(device);
 }

@@ -141,7 +141,8 @@ void device_wake_at(struct device *device, int64_t moment);
 
 /* The first of each kind goes to the log with everything it says; the rest are counted. */
 void device_fail(struct device *device, const char *code, const char *text);
-void device_fail_script(struct device *device, const struct script_error *error);
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error);
 /* An expression of a setting: `text` says where it stands. */
 void device_fail_expression(struct device *device, const char *text);
 /* `place` tells apart what has the same code; "" where there is none. */
@@ -172,8 +173,8 @@ bool device_has_sent_all(const struct device *device);
 void device_go_offline(struct device *device, bool clean);
 void device_come_back(struct device *device);
 /* A promise of init() or finish() has come to its end. */
-void device_settled(
-    struct device *device, enum script_function function, const struct script_output *output);
+void device_settled(struct device *device, enum script_function function, struct script_turn turn,
+    const struct script_output *output);
 
 void device_on_connected(void *user, const struct iotify_connect_times *times);
 void device_on_closed(void *user, enum iotify_close reason, const char *text);

@@ -216,7 +216,7 @@ static void on_settle(void *argument)
 
 /* ------------------------------------------------------------------ the thread */
 
-/* A call that waited for a promise. */
+/* A call that waited for a promise, or a failure that nobody waited for. */
 static void on_settled(void *argument, enum script_function function,
     const struct script_turn *turn, const struct script_output *output)
 {
@@ -225,14 +225,18 @@ static void on_settled(void *argument, enum script_function function,
                                 ? &engine->devices[turn->slot]
                                 : NULL;
 
-    if (!device)
+    /* Code of the library goes on for no client: the first one stands for it. */
+    if (!device) {
+        if (output->error)
+            device_fail_script(&engine->devices[0], *turn, output->error);
         return;
+    }
     /* A message does what it asked for together with what it returned. */
     if (function == SCRIPT_MESSAGE) {
         message_settled(device, output);
     } else {
         acts_do(engine);
-        device_settled(device, function, output);
+        device_settled(device, function, *turn, output);
     }
 }
 
@@ -259,6 +263,7 @@ static bool compile(struct engine *engine)
         .interval = engine->plan->options->interval,
         .seed = (uint64_t)engine->plan->options->seed,
         .time_limit = engine->plan->options->time_limit,
+        .wait_limit = engine->plan->options->wait_limit,
         .memory_limit = engine->plan->options->memory_limit,
         .settings = engine->plan->settings,
         .busy_since = &engine->busy_since};
@@ -370,6 +375,7 @@ static void await_answers(struct engine *engine)
         glob_await(engine->glob, SECOND / 10);
         script_answer(engine->script);
         script_expire(engine->script);
+        script_give_up(engine->script);
     }
 }
 

@@ -14,6 +14,14 @@ static bool awaits(const struct engine *engine, size_t from, size_t end)
     return false;
 }
 
+static void take_answers(struct engine *engine)
+{
+    glob_await(engine->glob, SECOND / 10);
+    script_answer(engine->script);
+    script_expire(engine->script);
+    acts_do(engine);
+}
+
 static void run_chunk(struct engine *engine, size_t from, size_t end)
 {
     for (size_t i = from; i < end && !engine->end_asked; i++) {
@@ -23,12 +31,9 @@ static void run_chunk(struct engine *engine, size_t from, size_t end)
         if (engine->plan->solo)
             solo_started(&engine->devices[i]);
     }
-    while (awaits(engine, from, end) && !engine->end_asked) {
-        glob_await(engine->glob, SECOND / 10);
-        script_answer(engine->script);
-        script_expire(engine->script);
-        acts_do(engine);
-    }
+    /* What else they wait for may be in the hands of those to come. */
+    while (awaits(engine, from, end) && script_expects(engine->script) && !engine->end_asked)
+        take_answers(engine);
 }
 
 /*
@@ -49,6 +54,10 @@ void inits_run(struct engine *engine)
                 prefetch_add(engine->prefetch, engine->script, engine->devices[i].client);
         prefetch_read(engine->prefetch, engine->glob);
         run_chunk(engine, at, end);
+    }
+    while (awaits(engine, 0, engine->count) && !engine->end_asked) {
+        script_give_up(engine->script);
+        take_answers(engine);
     }
     prefetch_free(engine->prefetch);
     engine->prefetch = NULL;

@@ -180,6 +180,9 @@ static bool call(struct preview *preview, enum script_function function)
     preview->pending = invocation.pending;
     iotify_buffer_wipe(&out);
     while (preview->pending) {
+        script_give_up(preview->script);
+        if (!preview->pending)
+            break;
         glob_await(preview->port, SECOND / 10);
         script_answer(preview->script);
         script_expire(preview->script);
@@ -247,6 +250,7 @@ static bool open_script(struct preview *preview, const struct job *job,
         .interval = options->interval,
         .seed = (uint64_t)options->seed,
         .time_limit = options->time_limit,
+        .wait_limit = options->wait_limit,
         .memory_limit = options->memory_limit,
         .settings = check_run_settings(
             job, options, preview->turn.client, clients, MESSAGES, &preview->arena)};

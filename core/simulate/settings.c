@@ -77,6 +77,8 @@ static const struct iotify_setting items[] = {
         "event loops, each with a thread and a share of the clients; default: one a core"},
     {"time_limit", IOTIFY_DURATION, 0, AT(time_limit), "1s", 1000000, DAY, NULL,
         "longest time of one call into a script"},
+    {"wait_limit", IOTIFY_DURATION, 0, AT(wait_limit), "30s", 1000000, DAY, NULL,
+        "longest time that a script's function may wait for a promise"},
     {"memory_limit", IOTIFY_SIZE, 0, AT(memory_limit), "1GiB", 1 << 24, INT64_C(1) << 40, NULL,
         "most memory of the scripts of one loop"},
     {"thresholds", IOTIFY_TABLE, 0, AT(thresholds), NULL, 0, 0, &threshold_settings,

@@ -39,7 +39,7 @@ struct simulate_options {
     int64_t attempts;
     int64_t seed;
     int64_t loops; /* 0: one a core */
-    int64_t time_limit, memory_limit;
+    int64_t time_limit, wait_limit, memory_limit;
     struct iotify_table thresholds; /* of struct threshold_options */
     const char *capture_file;
     bool capture_state, capture_payload, capture_logs;

@@ -86,7 +86,7 @@ void script_free(struct script *script)
 
 /* ------------------------------------------------------------------ states */
 
-static JSValueRef call_runtime(struct script *script, JSObjectRef function, size_t count,
+JSValueRef script_call(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, JSValueRef *exception)
 {
     return JSObjectCallAsFunction(script->context, function, NULL, count, arguments, exception);
@@ -96,13 +96,13 @@ int64_t script_add_state(struct script *script, int64_t client)
 {
     JSValueRef argument = JSValueMakeNumber(script->context, (double)client);
 
-    call_runtime(script, script->add_state, 1, &argument, NULL);
+    script_call(script, script->add_state, 1, &argument, NULL);
     return script->state_count++;
 }
 
 void script_states_made(struct script *script)
 {
-    call_runtime(script, script->drop_rows, 0, NULL, NULL);
+    script_call(script, script->drop_rows, 0, NULL, NULL);
 }
 
 JSValueRef script_state(struct script *script, int64_t slot)
@@ -119,6 +119,17 @@ bool script_has(const struct script *script, enum script_function function)
     return script->bodies[function].function != NULL;
 }
 
+struct place script_blamed(const struct script *script, enum script_function function)
+{
+    for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        struct place place = script->bodies[(function + i) % SCRIPT_FUNCTIONS].place;
+
+        if (place.file)
+            return place;
+    }
+    return (struct place){"", 0, 0};
+}
+
 /*
  * While a call is under way others can see since when: a chain of promises without end is cut by
  * no limit of the engine, because each link of it counts as a call of its own.
@@ -132,7 +143,7 @@ void script_enter(struct script *script, struct script_turn turn)
     script->limit_count = 0;
     script->limit_at = script->turns->at;
     arena_wipe(&script->error_arena);
-    if (script->facts.busy_since)
+    if (!script->working && script->facts.busy_since)
         atomic_store(script->facts.busy_since, clock_now());
 }
 
@@ -146,17 +157,39 @@ void script_leave(struct script *script)
      */
     if (script->timed_out)
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
+    if (!script->working && script->facts.busy_since)
+        atomic_store(script->facts.busy_since, 0);
+}
+
+void script_begin_work(struct script *script)
+{
+    script->working = true;
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, clock_now());
+}
+
+void script_end_work(struct script *script)
+{
+    script->working = false;
     if (script->facts.busy_since)
         atomic_store(script->facts.busy_since, 0);
+}
+
+struct arena script_hold_error(struct script *script)
+{
+    struct arena held = script->error_arena;
+
+    script->error_arena = (struct arena){0};
+    return held;
 }
 
 /* ------------------------------------------------------------------ outputs */
 
 /* What message() returned, as bytes. */
-static bool take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
+bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
     bool *has_output, struct script_error *error)
 {
-    struct place place = script->bodies[SCRIPT_MESSAGE].place;
+    struct place place = script_blamed(script, SCRIPT_MESSAGE);
     JSContextRef context = script->context;
     JSValueRef exception = NULL;
     JSStringRef string;
@@ -186,96 +219,14 @@ static bool take_output(struct script *script, JSValueRef value, struct iotify_b
     return script_fits(out, place, "the message", &script->error_arena, error);
 }
 
-static double number_of(struct script *script, JSObjectRef object, const char *name)
-{
-    return JSValueToNumber(script->context, script_property(script->context, object, name), NULL);
-}
+/* ------------------------------------------------------------------ one call */
 
-/* A call whose promise has come to its end, as the runtime keeps it. */
-struct settled {
-    JSObjectRef call;
-    double id;
-    enum script_function function;
-    struct script_turn turn;
-};
-
-static bool take_settled(struct script *script, struct settled *settled)
-{
-    JSValueRef value;
-
-    if (script->turns->settled < 1)
-        return false;
-    value = call_runtime(script, script->take_settled, 0, NULL, NULL);
-    if (!value || !JSValueIsObject(script->context, value)) {
-        script->turns->settled = 0;
-        return false;
-    }
-    settled->call = JSValueToObject(script->context, value, NULL);
-    settled->id = number_of(script, settled->call, "id");
-    settled->function = (enum script_function)number_of(script, settled->call, "which");
-    settled->turn = (struct script_turn){(int64_t)number_of(script, settled->call, "slot"),
-        (int64_t)number_of(script, settled->call, "client"),
-        (int64_t)number_of(script, settled->call, "iteration")};
-    return true;
-}
-
-/* What a settled call came to; what message() made goes to `out`. */
-static bool settled_output(struct script *script, const struct settled *settled,
-    struct iotify_buffer *out, bool *has_output, struct script_error *error)
-{
-    JSValueRef value = script_property(script->context, settled->call, "value");
-
-    if (JSValueToBoolean(
-            script->context, script_property(script->context, settled->call, "failed"))) {
-        script_describe(script, value, script->bodies[settled->function].place, error);
-        return false;
-    }
-    return settled->function != SCRIPT_MESSAGE || !out ||
-           take_output(script, value, out, has_output, error);
-}
-
-static void tell_settled(struct script *script, const struct settled *settled)
-{
-    struct script_output output = {0};
-    struct script_error error;
-    struct iotify_buffer bytes;
-
-    if (!script->services.settled)
-        return;
-    iotify_buffer_init(&bytes, OUTPUT_MAX);
-    if (!settled_output(script, settled, &bytes, &output.has_output, &error))
-        output.error = &error;
-    output.bytes = (struct iotify_bytes){iotify_buffer_text(&bytes), bytes.size};
-    script->services.settled(script->services.context, settled->function, &settled->turn, &output);
-    iotify_buffer_wipe(&bytes);
-}
-
-/*
- * After each entry: microtasks have run, and what they settled is told. Calls that wait for a
- * promise while nothing is under way will wait for ever: they end here.
- */
+/* Most entries leave nothing behind. */
 static void settle(struct script *script)
 {
-    struct settled settled;
-    double before;
-
-    do {
-        before = script->turns->tracked;
-        if (before > 0 && script->turns->waiting < 1)
-            call_runtime(script, script->give_up, 0, NULL, NULL);
-        while (take_settled(script, &settled))
-            tell_settled(script, &settled);
-        /* A script that has broken what the runtime is built on must not hold the loop up. */
-    } while (script->turns->tracked > 0 && script->turns->tracked < before &&
-             script->turns->waiting < 1);
+    if (script->turns->settled > 0 || script->turns->resumptions > 0)
+        script_settle(script);
 }
-
-bool script_waits(const struct script *script)
-{
-    return script->turns->waiting > 0 || script->turns->tracked > 0;
-}
-
-/* ------------------------------------------------------------------ one call */
 
 bool script_is_promise(struct script *script, JSValueRef value)
 {
@@ -285,43 +236,6 @@ bool script_is_promise(struct script *script, JSValueRef value)
         return false;
     then = script_property(script->context, JSValueToObject(script->context, value, NULL), "then");
     return then && JSValueIsObject(script->context, then);
-}
-
-static void drop_call(struct script *script, double id)
-{
-    JSValueRef argument = JSValueMakeNumber(script->context, id);
-
-    call_runtime(script, script->drop_call, 1, &argument, NULL);
-}
-
-/* The promise that a call returned: has it come to its end already? Then the call is over. */
-static bool take_promise(struct script *script, struct script_invocation *call, JSValueRef promise)
-{
-    JSValueRef arguments[2] = {JSValueMakeNumber(script->context, (double)call->function), promise};
-    JSValueRef exception = NULL, number;
-    struct settled settled, own = {0};
-    double id;
-
-    script_enter(script, call->turn);
-    number = call_runtime(script, script->track, 2, arguments, &exception);
-    script_leave(script);
-    id = number ? JSValueToNumber(script->context, number, NULL) : 0;
-    if (script->timed_out) {
-        script_describe(script, exception, script->bodies[call->function].place, &call->error);
-        drop_call(script, id);
-        return false;
-    }
-    if (script->turns->waiting < 1)
-        call_runtime(script, script->give_up, 0, NULL, NULL);
-    while (take_settled(script, &settled)) {
-        if (settled.id < id || settled.id > id)
-            tell_settled(script, &settled);
-        else
-            own = settled;
-    }
-    call->pending = own.call == NULL;
-    return call->pending ||
-           settled_output(script, &own, call->out, &call->has_output, &call->error);
 }
 
 static JSValueRef call_function(
@@ -341,7 +255,7 @@ static JSValueRef call_function(
     arguments[2] =
         body->function ? (JSValueRef)body->function : JSValueMakeUndefined(script->context);
     script_enter(script, call->turn);
-    return call_runtime(script, script->receive, 3, arguments, exception);
+    return script_call(script, script->receive, 3, arguments, exception);
 }
 
 bool script_invoke(struct script *script, struct script_invocation *call)
@@ -358,91 +272,24 @@ bool script_invoke(struct script *script, struct script_invocation *call)
     script_leave(script);
     /* The limit may also have ended a promise's function, after the call itself was done. */
     if (!value || script->timed_out) {
-        script_describe(script, exception, body->place, &call->error);
+        script_describe(script, exception, script_blamed(script, call->function), &call->error);
         return false;
     }
     if (script_is_promise(script, value))
-        return take_promise(script, call, value);
+        return script_take_promise(script, call, value);
     if (call->function == SCRIPT_MESSAGE && JSValueIsArray(context, value)) {
-        value = call_runtime(script, script->deliver, 1, &value, &exception);
-        if (!value) {
-            script_describe(script, exception, body->place, &call->error);
+        script_enter(script, call->turn);
+        value = script_call(script, script->deliver, 1, &value, &exception);
+        script_leave(script);
+        if (!value || script->timed_out) {
+            script_describe(script, exception, script_blamed(script, call->function), &call->error);
             return false;
         }
     }
-    if (script->turns->settled > 0 || script->turns->tracked > 0)
-        settle(script);
-    if (call->out && call->function == SCRIPT_MESSAGE)
-        good = take_output(script, value, call->out, &call->has_output, &call->error);
-    return good;
-}
-
-/* ------------------------------------------------------------------ answers */
-
-/* End the calls of a slot that wait for a promise; false: there are none. */
-static bool cut_call(struct script *script, int64_t slot, const char *text)
-{
-    JSValueRef arguments[2] = {
-        JSValueMakeNumber(script->context, (double)slot), script_text_value(script->context, text)};
-    JSValueRef cut = call_runtime(script, script->cut_calls, 2, arguments, NULL);
-
-    return cut && JSValueToBoolean(script->context, cut);
-}
-
-/* One answer is one entry, so that what follows from it runs in the turn of its asker. */
-static void tell_answer(struct script *script, const struct glob_answer *answer)
-{
-    JSContextRef context = script->context;
-    JSValueRef arguments[3] = {JSValueMakeNumber(context, (double)answer->token),
-        answer->error ? script_text_value(context, answer->error) : JSValueMakeUndefined(context),
-        script_answer_value(script, answer)};
-    JSValueRef exception = NULL, value;
-
-    script_enter(script, (struct script_turn){-1, -1, -1});
-    value = call_runtime(script, script->answer, 3, arguments, &exception);
-    script_leave(script);
-    if ((!value || script->timed_out) && script->services.settled) {
-        /* A callback failed. */
-        struct script_turn turn = {(int64_t)script->turns->slot, (int64_t)script->turns->client,
-            (int64_t)script->turns->iteration};
-        struct script_output output = {0};
-        struct script_error error;
-
-        script_describe(script, exception, script->bodies[SCRIPT_MESSAGE].place, &error);
-        output.error = &error;
-        /* A function that was cut short behind an await has a call that waits for it. */
-        if (!cut_call(script, turn.slot, error.text))
-            script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
-    }
     settle(script);
-}
-
-void script_answer(struct script *script)
-{
-    struct glob_answer *answer = script->services.glob ? glob_take(script->services.glob) : NULL;
-
-    while (answer) {
-        struct glob_answer *next = answer->next;
-
-        tell_answer(script, answer);
-        glob_answer_free(answer);
-        answer = next;
-    }
-}
-
-void script_expire(struct script *script)
-{
-    bool more = script->turns->waiting > 0;
-
-    while (more) {
-        JSValueRef value;
-
-        script_enter(script, (struct script_turn){-1, -1, -1});
-        value = call_runtime(script, script->expire, 0, NULL, NULL);
-        script_leave(script);
-        more = value && JSValueToBoolean(script->context, value);
-        settle(script);
-    }
+    if (call->out && call->function == SCRIPT_MESSAGE)
+        good = script_take_output(script, value, call->out, &call->has_output, &call->error);
+    return good;
 }
 
 /* ------------------------------------------------------------------ batches */
@@ -489,7 +336,7 @@ static size_t run_entries(struct script *script, size_t from, size_t count, JSVa
     script->turns->at = (double)from;
     script_enter(script, (struct script_turn){-1, -1, -1});
     *exception = NULL;
-    value = call_runtime(script, script->run_messages, 2, arguments, exception);
+    value = script_call(script, script->run_messages, 2, arguments, exception);
     script_leave(script);
     take_joined(script, value);
     return (size_t)script->turns->at;
@@ -511,7 +358,7 @@ static bool from_joined(struct script *script, size_t index, struct script_outpu
 static void convert(struct script *script, size_t index, struct script_output *output,
     struct script_error *error, struct iotify_buffer *out)
 {
-    struct place place = script->bodies[SCRIPT_MESSAGE].place;
+    struct place place = script_blamed(script, SCRIPT_MESSAGE);
     JSValueRef value =
         JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
 
@@ -520,7 +367,7 @@ static void convert(struct script *script, size_t index, struct script_output *o
         arena_wipe(&script->error_arena);
         script_describe(script, value, place, error);
         output->error = error;
-    } else if (!take_output(script, value, out, &output->has_output, error)) {
+    } else if (!script_take_output(script, value, out, &output->has_output, error)) {
         output->error = error;
     }
     output->bytes = (struct iotify_bytes){out->data, out->size};
@@ -533,11 +380,14 @@ static void tell_entry(
     struct script_output output = {
         .index = index, .nanoseconds = nanoseconds, .pending = outcome == PENDING};
     struct script_error error;
+    struct arena held;
 
     if (outcome == SOMETHING_ELSE || outcome == THROWN ||
         (outcome == A_STRING && !from_joined(script, index, &output)))
         convert(script, index, &output, &error, batch->out);
+    held = script_hold_error(script);
     batch->done(batch->argument, &output);
+    arena_wipe(&held);
 }
 
 /* The call that the time limit cut. */
@@ -546,9 +396,12 @@ static void tell_cut(
 {
     struct script_error error;
     struct script_output output = {.index = index, .error = &error};
+    struct arena held;
 
-    script_describe(script, exception, script->bodies[SCRIPT_MESSAGE].place, &error);
+    script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
+    held = script_hold_error(script);
     batch->done(batch->argument, &output);
+    arena_wipe(&held);
 }
 
 static bool is_pending(const struct script *script, size_t index)
@@ -574,7 +427,7 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
     while (at < count) {
         JSValueRef exception;
         int64_t began = clock_now();
-        size_t end = run_entries(script, at, count, &exception);
+        size_t end = run_entries(script, at, script->alone ? at + 1 : count, &exception);
         int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
         bool cut = script->timed_out || exception;
         /* The limit may also have ended a promise's function, behind the last call. */
@@ -584,11 +437,10 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         for (; at < good; at++)
             tell_entry(script, at, each, batch);
         if (cut_promise)
-            drop_call(script, script->turns->batch[at].iteration_or_length);
+            script_drop_call(script, script->turns->batch[at].iteration_or_length);
         if (cut)
             tell_cut(script, at++, exception, batch);
-        if (script->turns->settled > 0 || script->turns->tracked > 0)
-            settle(script);
+        settle(script);
     }
     script->turns->at = 0;
 }
@@ -599,7 +451,7 @@ static bool take_text(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, struct iotify_buffer *out)
 {
     JSValueRef exception = NULL;
-    JSValueRef value = call_runtime(script, function, count, arguments, &exception);
+    JSValueRef value = script_call(script, function, count, arguments, &exception);
     JSStringRef string;
 
     if (!value || !JSValueIsString(script->context, value))

@@ -21,7 +21,6 @@
 struct script;
 struct macro;
 
-/* The order is known to runtime/calls.js. */
 enum script_function {
     SCRIPT_INIT,
     SCRIPT_MESSAGE,
@@ -104,6 +103,7 @@ struct script_facts {
     const char *settings; /* of the run, as a JSON object; NULL: {} */
     uint64_t seed;
     int64_t time_limit;   /* nanoseconds for one call */
+    int64_t wait_limit;   /* nanoseconds that a call may wait for its promise */
     int64_t memory_limit; /* bytes of the machine; 0: none */
     /* Folders that require() reads from: the template's, and the job's with its node_modules. */
     const char *folder, *job_folder; /* NULL: none */
@@ -190,7 +190,11 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
 void script_answer(struct script *script);
 /* Tell those who have waited too long; to be called now and then. */
 void script_expire(struct script *script);
-/* Does anything wait for an answer, or any call for its promise? */
+/* Only the glob's answers can come any more: calls that wait for anything else fail. */
+void script_give_up(struct script *script);
+/* Is an answer to come? */
+bool script_expects(const struct script *script);
+/* Is one, or does any call wait for its promise? */
 bool script_waits(const struct script *script);
 
 /* ------------------------------------------------------------------ what a machine holds */

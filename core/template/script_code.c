@@ -10,7 +10,8 @@
 
 #define DATA_MAX (256u << 20)
 
-static const char *const function_names[] = {"init", "message", "response", "finish"};
+const char *const script_function_names[SCRIPT_FUNCTIONS] = {
+    "init", "message", "response", "finish"};
 
 static bool is_blank(const char *text)
 {
@@ -119,6 +120,15 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
     return exception;
 }
 
+/*
+ * What runs behind an await of code that is not the runtime's finds the turn of the entry it runs
+ * in: an entry must not hold more than one call of it.
+ */
+void script_note_async(struct script *script, const char *text)
+{
+    script->alone = script->alone || strstr(text, "async");
+}
+
 /* A function of this body; NULL after a diagnostic. It is protected from the collector. */
 static JSObjectRef compile_body(struct script *script, const char *name, const char *parameters,
     const struct script_code *code, struct diagnostics *diagnostics)
@@ -135,6 +145,8 @@ static JSObjectRef compile_body(struct script *script, const char *name, const c
         broken = check_body(script, code, true);
     snprintf(
         before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
+    script->alone = script->alone || async;
+    script_note_async(script, code->text);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
     if (broken || !value) {
         complain(script, broken ? broken : exception, code->place, diagnostics);
@@ -157,8 +169,8 @@ bool script_compile(struct script *script, enum script_function function,
 
     if (is_blank(code->text))
         return true;
-    compiled =
-        compile_body(script, function_names[function], parameters_of(function), code, diagnostics);
+    compiled = compile_body(
+        script, script_function_names[function], parameters_of(function), code, diagnostics);
     if (compiled)
         script->bodies[function] = (struct body){compiled, code->place};
     return compiled != NULL;
@@ -200,6 +212,29 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
 
 /* ------------------------------------------------------------------ library and file */
 
+/* Code that is run to be known: for no client, and by --check too, which has no store. */
+static void begin_loading(struct script *script)
+{
+    script->loading = true;
+    script_enter(script, (struct script_turn){-1, -1, -1});
+}
+
+/* False after a diagnostic. */
+static bool end_loading(struct script *script, JSValueRef value, JSValueRef exception,
+    struct place place, struct diagnostics *diagnostics)
+{
+    struct script_error error;
+
+    script_leave(script);
+    script->loading = false;
+    if (!value || script->timed_out)
+        return complain(script, exception, place, diagnostics);
+    if (!script_take_rejected(script, place, &error))
+        return true;
+    diagnostics_add(diagnostics, error.place, "%s", error.text);
+    return false;
+}
+
 bool script_library(
     struct script *script, const struct script_code *code, struct diagnostics *diagnostics)
 {
@@ -207,10 +242,10 @@ bool script_library(
 
     if (is_blank(code->text))
         return true;
-    script_enter(script, (struct script_turn){-1, -1, -1});
+    script_note_async(script, code->text);
+    begin_loading(script);
     value = script_evaluate(script, code, "", "", false, &exception);
-    script_leave(script);
-    return (value && !script->timed_out) || complain(script, exception, code->place, diagnostics);
+    return end_loading(script, value, exception, code->place, diagnostics);
 }
 
 bool script_file(
@@ -227,14 +262,13 @@ bool script_file(
     }
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++)
         JSObjectSetPropertyAtIndex(
-            context, names, i, script_text_value(context, function_names[i]), NULL);
+            context, names, i, script_text_value(context, script_function_names[i]), NULL);
     arguments[0] = script_text_value(context, resolved);
     arguments[1] = names;
-    script_enter(script, (struct script_turn){-1, -1, -1});
+    begin_loading(script);
     value = JSObjectCallAsFunction(context, script->load_script, NULL, 2, arguments, &exception);
-    script_leave(script);
-    if (!value || script->timed_out)
-        return complain(script, exception, blamed, diagnostics);
+    if (!end_loading(script, value, exception, blamed, diagnostics))
+        return false;
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
         JSValueRef function =
             JSObjectGetPropertyAtIndex(context, JSValueToObject(context, value, NULL), i, NULL);
@@ -281,8 +315,10 @@ int64_t script_data(
     free(text);
     arguments[1] = JSValueMakeBoolean(context, csv);
     arguments[2] = script_text_value(context, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+    script_enter(script, (struct script_turn){-1, -1, -1});
     value = JSObjectCallAsFunction(context, script->read_rows, NULL, 3, arguments, &exception);
-    if (!value) {
+    script_leave(script);
+    if (!value || script->timed_out) {
         complain(script, exception, blamed, diagnostics);
         return -1;
     }
@@ -300,6 +336,7 @@ bool script_helpers(struct script *script, const char *name, const char *source)
     const struct script_code code = {source, {name, 1, 1}};
     JSValueRef exception = NULL, make, value = NULL;
 
+    script_note_async(script, source);
     make = script_evaluate(script, &code, "", "", true, &exception);
     if (make)
         value = JSObjectCallAsFunction(

@@ -1,4 +1,5 @@
 /* The glob and its mailboxes, as runtime/glob.js asks for them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/template/script_machine.h"
@@ -29,6 +30,21 @@ static JSValueRef throw_failure(
         arena_format(&call->arena, "%s: %s", what, call_message(call, IOTIFY_INVALID)));
 }
 
+/* Is there no client yet, for whom the glob would be asked? Then the caller ends. */
+static bool is_loading(
+    struct script *script, JSContextRef context, JSValueRef *exception, const char *what)
+{
+    char text[200];
+
+    if (!script->loading)
+        return false;
+    snprintf(text, sizeof(text),
+        "%s: not while the template is loaded; use it in a function that init() or message() calls",
+        what);
+    script_throw(context, exception, text);
+    return true;
+}
+
 static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -40,7 +56,7 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
     struct call call;
 
     (void)self, (void)count;
-    if (!script->services.glob)
+    if (is_loading(script, context, exception, "glob") || !script->services.glob)
         return value;
     call_init(&call, "glob.get");
     key = script_text(context, &call.arena, arguments[0]);
@@ -65,7 +81,7 @@ static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObj
     struct call call;
 
     (void)self;
-    if (!script->services.glob)
+    if (is_loading(script, context, exception, "glob") || !script->services.glob)
         return JSValueMakeUndefined(context);
     call_init(&call, "glob");
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
@@ -86,6 +102,8 @@ static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjec
     struct call call;
 
     (void)self, (void)count;
+    if (is_loading(script, context, exception, "glob"))
+        return JSValueMakeUndefined(context);
     if (!script->services.glob)
         return script_throw(context, exception, "the glob is not available here");
     call_init(&call, "glob");
@@ -114,6 +132,8 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
     struct call call;
 
     (void)self, (void)count;
+    if (is_loading(script, context, exception, "mailbox"))
+        return value;
     call_init(&call, "mailbox");
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
     request.key = script_text(context, &call.arena, arguments[1]);

@@ -32,7 +32,7 @@ struct region {
  * Numbers that C and the runtime read and write without a call: whose turn it is, how much is under
  * way, and a batch of turns. Each entry of the batch begins as a turn; what became of it then
  * stands in place of its slot, and the length of a text or the number of a call in place of the
- * iteration. The order of the members is known to runtime/turns.js.
+ * iteration.
  */
 struct turns {
     double slot, client, iteration; /* of the present call */
@@ -41,6 +41,7 @@ struct turns {
     double tracked;                 /* calls whose promise is open */
     double settled;                 /* calls whose promise has come to its end, not told yet */
     double listeners;               /* who look at messages before response() */
+    double resumptions;             /* what goes on in another turn than the present one */
     struct {
         double slot_or_outcome, client, iteration_or_length;
     } batch[SCRIPT_BATCH];
@@ -60,7 +61,7 @@ struct script {
     JSObjectRef results; /* of a batch */
     JSObjectRef add_state, drop_rows, run_messages, receive, track, take_settled, drop_call,
         give_up, answer, expire, show_state, take_metrics, read_rows, make_stages, load_script,
-        set_client_id, add_helpers, show_row, deliver, cut_calls;
+        set_client_id, add_helpers, show_row, deliver, cut_calls, resume, rejected;
     /* The texts of a batch, one behind the other. */
     struct {
         char *text;
@@ -77,6 +78,10 @@ struct script {
     double limit_at;
     int limit_count;
     bool timed_out, overgrown;
+    bool alone;               /* some code is asynchronous: message() runs one call at a time */
+    bool loading;             /* the library or the file is run: there is no client, and no glob */
+    bool working;             /* several entries count as one for those who look at busy_since */
+    bool telling;             /* services.settled is being called */
     int64_t resident;         /* bytes of the process when that was last looked at */
     int64_t measured;         /* the same when the machine was last measured */
     struct arena error_arena; /* the last error's texts */
@@ -101,6 +106,8 @@ JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char 
 /* The bytes of a Uint8Array; {NULL, 0} for anything else. */
 struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value);
 JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size);
+/* Whose turn it is while a function runs. */
+struct script_turn script_present_turn(const struct script *script);
 /* Run the files of runtime/; false when one fails. */
 bool script_run_runtime(struct script *script);
 
@@ -126,6 +133,10 @@ bool script_grows(struct script *script);
 
 /* ------------------------------------------------------------------ script_code.c */
 
+extern const char *const script_function_names[SCRIPT_FUNCTIONS];
+/* Code of the user, or of a package: is any of it asynchronous? */
+void script_note_async(struct script *script, const char *text);
+
 /*
  * Run `before` + text + `behind` as a program, `before` on the line of the text's first; the
  * region is noted. NULL: `exception`.
@@ -144,11 +155,35 @@ bool script_find_place(struct script *script, const char *stack, struct place *p
 bool script_fits(const struct iotify_buffer *out, struct place place, const char *what,
     struct arena *arena, struct script_error *error);
 
+/* ------------------------------------------------------------------ script_promise.c */
+
+/* The call has returned a promise: is it settled already? False: the call failed. */
+bool script_take_promise(struct script *script, struct script_invocation *call, JSValueRef promise);
+/* After an entry: what it made go on goes on, and who waits for what it settled is told. */
+void script_settle(struct script *script);
+/* It was cut short: nobody waits for it any longer. */
+void script_drop_call(struct script *script, double id);
+/* A promise that was rejected and that nobody waits for, as an error. False: there is none. */
+bool script_take_rejected(struct script *script, struct place place, struct script_error *error);
+
 /* ------------------------------------------------------------------ script.c */
 
+/* Around each call into the engine. */
 void script_enter(struct script *script, struct script_turn turn);
 void script_leave(struct script *script);
+/* Around several. */
+void script_begin_work(struct script *script);
+void script_end_work(struct script *script);
+JSValueRef script_call(struct script *script, JSObjectRef function, size_t count,
+    const JSValueRef *arguments, JSValueRef *exception);
+/* The last error's texts, kept from the next call: to be wiped by the caller. */
+struct arena script_hold_error(struct script *script);
 JSValueRef script_state(struct script *script, int64_t slot);
 bool script_is_promise(struct script *script, JSValueRef value);
+/* The place to be blamed for a call where an error tells none. */
+struct place script_blamed(const struct script *script, enum script_function function);
+/* What message() returned, as bytes. */
+bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
+    bool *has_output, struct script_error *error);
 
 #endif

@@ -7,6 +7,10 @@
 #include "core/template/runtime.h"
 #include "core/template/script_machine.h"
 
+/* Exported by the library and in no public header: who is told of promises that nobody awaits. */
+extern void JSGlobalContextSetUnhandledRejectionCallback(
+    JSGlobalContextRef context, JSObjectRef function, JSValueRef *exception);
+
 /* ------------------------------------------------------------------ strings */
 
 JSStringRef script_string(const char *text)
@@ -161,7 +165,7 @@ void script_add_function(struct script *script, JSObjectRef object, const char *
 
 /* ------------------------------------------------------------------ what C provides */
 
-static struct script_turn present_turn(const struct script *script)
+struct script_turn script_present_turn(const struct script *script)
 {
     return (struct script_turn){(int64_t)script->turns->slot, (int64_t)script->turns->client,
         (int64_t)script->turns->iteration};
@@ -195,7 +199,7 @@ static JSValueRef native_console(JSContextRef context, JSObjectRef function, JSO
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
-    struct script_turn turn = present_turn(script);
+    struct script_turn turn = script_present_turn(script);
     struct arena arena = {0};
 
     (void)self, (void)exception;
@@ -293,7 +297,7 @@ static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjec
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
-    struct script_turn turn = present_turn(script);
+    struct script_turn turn = script_present_turn(script);
     struct script_act act = {.qos = -1, .retain = -1};
     const char *refused = "there is no device here to do that";
     struct iotify_buffer text;
@@ -314,7 +318,7 @@ static JSValueRef native_act(JSContextRef context, JSObjectRef function, JSObjec
     }
     if (act.kind == ACT_ASSERT && count == 3) {
         act.text = script_text(context, &arena, arguments[1]);
-        act.place = script->bodies[SCRIPT_MESSAGE].place;
+        act.place = script_blamed(script, SCRIPT_MESSAGE);
         script_find_place(script, script_text(context, &arena, arguments[2]), &act.place);
     }
     if (text.failed)
@@ -340,12 +344,18 @@ static JSObjectRef make_facts(struct script *script)
     JSContextRef context = script->context;
     const struct script_facts *given = &script->facts;
     JSObjectRef facts = JSObjectMake(context, NULL, NULL);
+    JSObjectRef functions = JSObjectMakeArray(context, 0, NULL, NULL);
 
     script_set(context, facts, "job", script_text_value(context, given->job));
     script_set(context, facts, "settings",
         script_text_value(context, given->settings ? given->settings : "{}"));
     script_set(context, facts, "folder", script_text_value(context, script->folder));
     script_set(context, facts, "ownModules", script_text_value(context, script->own_modules));
+    script_set(context, facts, "functions", functions);
+    for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++)
+        JSObjectSetPropertyAtIndex(
+            context, functions, i, script_text_value(context, script_function_names[i]), NULL);
+    set_number(context, facts, "waitLimit", (double)given->wait_limit / (double)SECOND);
     set_number(context, facts, "clients", (double)given->clients);
     set_number(context, facts, "repeat", (double)given->iterations);
     set_number(context, facts, "interval", (double)given->interval / (double)SECOND);
@@ -353,17 +363,27 @@ static JSObjectRef make_facts(struct script *script)
     return facts;
 }
 
-static JSObjectRef make_acts(struct script *script)
+#define PLACE(member) (offsetof(struct turns, member) / sizeof(double))
+
+/* Numbers that both sides know by name. */
+static JSObjectRef make_names(struct script *script)
 {
     static const struct {
         const char *name;
-        enum script_act_kind kind;
-    } acts[] = {{"PUBLISH", ACT_PUBLISH}, {"DISCONNECT", ACT_DISCONNECT}, {"DROP", ACT_DROP},
-        {"RECONNECT", ACT_RECONNECT}, {"ASSERT", ACT_ASSERT}, {"FINISH", ACT_FINISH}};
+        unsigned long number;
+    } names[] = {{"PUBLISH", ACT_PUBLISH}, {"DISCONNECT", ACT_DISCONNECT}, {"DROP", ACT_DROP},
+        {"RECONNECT", ACT_RECONNECT}, {"ASSERT", ACT_ASSERT}, {"FINISH", ACT_FINISH},
+        {"MESSAGE", SCRIPT_MESSAGE}, {"RESPONSE", SCRIPT_RESPONSE}, {"NOTHING", NOTHING},
+        {"A_STRING", A_STRING}, {"SOMETHING_ELSE", SOMETHING_ELSE}, {"THROWN", THROWN},
+        {"PENDING", PENDING}, {"SLOT", PLACE(slot)}, {"CLIENT", PLACE(client)},
+        {"ITERATION", PLACE(iteration)}, {"AT", PLACE(at)}, {"WAITING", PLACE(waiting)},
+        {"TRACKED", PLACE(tracked)}, {"SETTLED", PLACE(settled)}, {"LISTENERS", PLACE(listeners)},
+        {"RESUMPTIONS", PLACE(resumptions)}, {"BATCH", PLACE(batch)},
+        {"ENTRY", PLACE(batch[1]) - PLACE(batch[0])}};
     JSObjectRef object = JSObjectMake(script->context, NULL, NULL);
 
-    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
-        set_number(script->context, object, acts[i].name, acts[i].kind);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        set_number(script->context, object, names[i].name, (double)names[i].number);
     return object;
 }
 
@@ -388,7 +408,7 @@ static JSObjectRef make_native(struct script *script)
     script_add_crypto(script, native);
     script_add_modules(script, native);
     script_set(context, native, "facts", make_facts(script));
-    script_set(context, native, "acts", make_acts(script));
+    script_set(context, native, "names", make_names(script));
     script_set(context, native, "turns",
         JSObjectMakeTypedArrayWithBytesNoCopy(context, kJSTypedArrayTypeFloat64Array, script->turns,
             sizeof(*script->turns), keep_turns, NULL, NULL));
@@ -427,7 +447,8 @@ bool script_run_runtime(struct script *script)
         {"makeStages", &script->make_stages}, {"loadScript", &script->load_script},
         {"setClientId", &script->set_client_id}, {"addHelpers", &script->add_helpers},
         {"showRow", &script->show_row}, {"deliver", &script->deliver},
-        {"cutCalls", &script->cut_calls}};
+        {"cutCalls", &script->cut_calls}, {"resume", &script->resume},
+        {"rejected", &script->rejected}};
     JSContextRef context = script->context;
     JSObjectRef native = make_native(script);
 
@@ -443,5 +464,6 @@ bool script_run_runtime(struct script *script)
             return false;
         *shared[i].function = JSValueToObject(context, value, NULL);
     }
+    JSGlobalContextSetUnhandledRejectionCallback(script->context, script->rejected, NULL);
     return true;
 }

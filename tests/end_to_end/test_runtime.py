@@ -5,47 +5,10 @@ import re
 import resource
 import signal
 import subprocess
-import threading
 import time
 
-import paho.mqtt.client as paho
-
-from fleet import Fleet
+from fleet import Fleet, Recorder
 from support import IOTIFYD, Case, job, local_job, step
-
-
-class Recorder:
-    """Everything that a broker delivers, in its order."""
-
-    def __init__(self, port, react=None):
-        self.messages = []
-        self.react = react
-        self.ready = threading.Event()
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id='recorder')
-        self.client.on_connect = lambda client, *_: client.subscribe([('#', 1), ('$aws/#', 1)])
-        self.client.on_subscribe = lambda *_: self.ready.set()
-        self.client.on_message = self.on_message
-        self.client.connect('127.0.0.1', port)
-        self.client.loop_start()
-        assert self.ready.wait(10)
-
-    def on_message(self, client, data, message):
-        self.messages.append((message.topic, message.payload.decode(), message.qos, message.retain))
-        if self.react:
-            self.react(client, message)
-
-    def topics(self):
-        return collections.Counter(topic for topic, *_ in self.messages)
-
-    def settle(self):
-        count = -1
-        while count != len(self.messages):
-            count = len(self.messages)
-            time.sleep(0.3)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 class Wishes(Fleet):

@@ -3,11 +3,13 @@
 (function (native, runtime) {
     'use strict';
 
-    const { stringify, turns, SLOT, CLIENT, ITERATION, AT, TRACKED, SETTLED, BATCH, ENTRY } =
-        runtime;
-    const NOTHING = 0, A_STRING = 1, SOMETHING_ELSE = 2, THROWN = 3, PENDING = 4;
-    const { PUBLISH, DISCONNECT, DROP, RECONNECT, ASSERT, FINISH } = native.acts;
-    const { job, clients, repeat, interval, settings } = native.facts;
+    const { turns } = native;
+    const { stringify } = runtime;
+    const { SLOT, CLIENT, ITERATION, AT, TRACKED, SETTLED, LISTENERS, BATCH, ENTRY } = native.names;
+    const { NOTHING, A_STRING, SOMETHING_ELSE, THROWN, PENDING } = native.names;
+    const { PUBLISH, DISCONNECT, DROP, RECONNECT, ASSERT, FINISH } = native.names;
+    const { MESSAGE, RESPONSE } = native.names;
+    const { job, clients, repeat, interval, settings, functions, waitLimit } = native.facts;
 
     /* -------------------------------------------------------------- states and rows */
 
@@ -172,60 +174,78 @@
 
     const isPromise = (value) => value !== null && typeof value === 'object' &&
         typeof value.then === 'function';
-    // Calls that wait for a promise, and those whose promise has come to its end since.
-    const tracked = new Set();
+    // Calls that wait for a promise, by age, and those whose promise has come to its end since.
+    const tracked = new Map();
     const settled = [];
     let lastCall = 0;
-    // What native calls the functions by their number: see enum script_function.
-    const MESSAGE = 1;
-    const track = (which, promise) => {
-        const call = {
-            id: ++lastCall, which, slot: turns[SLOT], client: turns[CLIENT],
-            iteration: turns[ITERATION], failed: false, value: undefined,
-        };
-        const end = (failed, value) => {
-            if (!tracked.delete(call)) return;
-            turns[TRACKED] = tracked.size;
-            call.failed = failed;
-            call.value = value;
-            settled.push(call);
-            turns[SETTLED] = settled.length;
-        };
-        tracked.add(call);
+    const addSettled = (call) => {
+        settled.push(call);
+        turns[SETTLED] = settled.length;
+    };
+    const newCall = (which) => ({
+        id: 0, which, slot: turns[SLOT], client: turns[CLIENT], iteration: turns[ITERATION],
+        since: 0, failed: false, value: undefined,
+    });
+    const drop = (id) => {
+        const known = tracked.delete(id);
         turns[TRACKED] = tracked.size;
-        call.end = end;
-        Promise.resolve(promise).then((value) => {
+        return known;
+    };
+    const end = (call, failed, value) => {
+        if (!drop(call.id)) return;
+        call.failed = failed;
+        call.value = value;
+        addSettled(call);
+    };
+    const fail = (call, text) => end(call, true, new Error(`${functions[call.which]}() ${text}`));
+    const OwnPromise = Promise;
+    const track = (which, promise) => {
+        const call = newCall(which);
+        call.id = ++lastCall;
+        call.since = native.now();
+        tracked.set(call.id, call);
+        turns[TRACKED] = tracked.size;
+        // What follows has the turn of the call.
+        new OwnPromise((resolve) => resolve(promise)).then((value) => {
             try {
-                end(false, which === MESSAGE ? deliver(value) : value);
+                end(call, false, which === MESSAGE ? deliver(value) : value);
             } catch (error) {
-                end(true, error);
+                end(call, true, error);
             }
-        }, (error) => end(true, error));
+        }, (error) => end(call, true, error));
         return call.id;
     };
     runtime.track = track;
-    runtime.takeSettled = () => {
-        const call = settled.shift();
+    // The one of this number, 0: the first.
+    runtime.takeSettled = (id) => {
+        const at = id === 0 ? 0 : settled.findIndex((call) => call.id === id);
+        const [call] = at < 0 ? [] : settled.splice(at, 1);
         turns[SETTLED] = settled.length;
         return call;
     };
-    // It was cut short: nobody waits for it any longer.
-    runtime.dropCall = (id) => {
-        for (const call of tracked) if (call.id === id) tracked.delete(call);
-        turns[TRACKED] = tracked.size;
+    runtime.dropCall = drop;
+    runtime.expireCalls = (now) => {
+        for (const call of tracked.values()) {
+            if (now - call.since < waitLimit) return;
+            fail(call, `has waited for a promise for ${waitLimit} s, which is wait_limit`);
+        }
     };
     // Nothing is under way any more that could settle them.
-    const functionNames = ['init', 'message', 'response', 'finish'];
     runtime.giveUp = () => {
-        for (const call of [...tracked])
-            call.end(true, new Error(`${functionNames[call.which]}() waits for a promise that ` +
-                'nothing settles'));
+        for (const call of tracked.values()) fail(call, 'waits for a promise that nothing settles');
     };
     // What ran for them was cut short.
     runtime.cutCalls = (slot, text) => {
-        const cut = [...tracked].filter((call) => call.slot === slot);
-        for (const call of cut) call.end(true, new Error(text));
+        const cut = [...tracked.values()].filter((call) => call.slot === slot);
+        for (const call of cut) end(call, true, new Error(text));
         return cut.length > 0;
+    };
+    // Rejected, and nobody has asked what became of it.
+    runtime.rejected = (promise, reason) => {
+        const call = newCall(RESPONSE);
+        call.failed = true;
+        call.value = reason;
+        addSettled(call);
     };
 
     /* -------------------------------------------------------------- calls */
@@ -271,7 +291,7 @@
     const listeners = [];
     runtime.listen = (listener) => {
         listeners.push(listener);
-        turns[runtime.LISTENERS] = listeners.length;
+        turns[LISTENERS] = listeners.length;
     };
     runtime.receive = (topic, bytes, response) => {
         const payload = runtime.Buffer.from(bytes.buffer);

@@ -3,7 +3,9 @@
 (function (native, runtime) {
     'use strict';
 
-    const { stringify, turns, SLOT, CLIENT, ITERATION, WAITING } = runtime;
+    const { turns } = native;
+    const { stringify } = runtime;
+    const { SLOT, CLIENT, ITERATION, WAITING } = native.names;
     const { PUT, DELETE, GET, LIST, ADD, SWAP, FLUSH, POST, POP, COUNT, DUMP, CLEAR } =
         native.globKinds;
 
@@ -160,6 +162,7 @@
     };
     // One that has waited too long is told so; true: there may be another.
     runtime.expire = () => {
+        runtime.expireCalls(native.now());
         for (let at = 0; at < deadlines.length; at++) {
             const { token, at: moment, text } = deadlines[at];
             if (waiters.has(token) && moment > native.now()) continue;

@@ -2,7 +2,8 @@
 (function (native, runtime) {
     'use strict';
 
-    const { turns, SLOT } = runtime;
+    const { turns } = native;
+    const { SLOT } = native.names;
     const geolib = () => runtime.requireOwn('geolib');
 
     const position = (latitude, longitude, shown) => {

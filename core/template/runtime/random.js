@@ -3,7 +3,8 @@
 (function (native, runtime) {
     'use strict';
 
-    const { turns, SLOT } = runtime;
+    const { turns } = native;
+    const { SLOT } = native.names;
     const { seed } = native.facts;
 
     const mix = (number) => {

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/template/script.h"
@@ -67,7 +68,8 @@ static int set_up(void **state)
         .iterations = 10,
         .interval = 2 * SECOND,
         .seed = 42,
-        .time_limit = SECOND / 5};
+        .time_limit = SECOND / 5,
+        .wait_limit = SECOND / 5};
 
     (void)state;
     memset(&world, 0, sizeof(world));
@@ -271,9 +273,23 @@ static void waits_for_promises(void **state)
     assert_null(message("await null; missing()"));
     assert_string_equal(last.error.text, "ReferenceError: Can't find variable: missing");
     assert_int_equal(last.error.place.column, 22);
-    assert_null(message("await new Promise(() => {})"));
+    message("await new Promise(() => {})");
+    assert_true(last.pending);
+    assert_true(script_waits(script));
+    assert_false(script_expects(script));
+    script_give_up(script);
     assert_string_equal(
-        last.error.text, "Error: message() waits for a promise that nothing settles");
+        world.settled, "1 7/3 Error: message() waits for a promise that nothing settles");
+    message("await new Promise(() => {})");
+    for (int i = 0; i < 2; i++) {
+        assert_true(script_waits(script));
+        script_expire(script);
+        usleep(120000);
+    }
+    script_expire(script);
+    assert_false(script_waits(script));
+    assert_string_equal(world.settled,
+        "1 7/3 Error: message() has waited for a promise for 0.2 s, which is wait_limit");
     assert_null(message("await null; for (;;) ;"));
     assert_string_equal(message("return 'still here'"), "still here");
 }
