@@ -82,7 +82,7 @@ static struct script *open_ours(const char *body, size_t devices)
     static const struct script_services services = {0};
     const struct script_facts facts = {
         .job = "bench", .clients = (int64_t)devices, .seed = 1, .time_limit = SECOND};
-    const struct script_code code = {body, {"bench.yaml", 10, 3}};
+    const struct script_code code = {body, {"bench.yaml", 10, 3}, NULL};
     struct diagnostics diagnostics = {0};
     struct script *script = script_new(&services, &facts);
 

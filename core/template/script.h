@@ -17,6 +17,7 @@
 
 #include "core/base/diagnostics.h"
 #include "core/store/glob.h"
+#include "core/template/placement.h"
 
 struct script;
 struct macro;
@@ -115,6 +116,7 @@ struct script_facts {
 struct script_code {
     const char *text;
     struct place place; /* of the body's first character; the column is the body's indent */
+    const struct placement *placement; /* NULL: its lines are those of the file from there on */
 };
 
 /* NULL only when the engine cannot start. */

@@ -29,17 +29,27 @@ static int line_count(const char *text)
 
 /* ------------------------------------------------------------------ running text */
 
+/* Text whose lines are not those of the file has a name of its own. */
+static const char *engine_file(struct script *script, const struct script_code *code)
+{
+    return code->placement ? arena_format(&script->arena, "%s#%d.%d", code->place.file,
+                                 code->place.line, code->place.column)
+                           : code->place.file;
+}
+
 static void note_region(struct script *script, const struct script_code *code, const char *before,
     int wrapper_line, bool foreign)
 {
     struct region *region = arena_alloc(&script->arena, sizeof(*region));
 
     *region = (struct region){.file = code->place.file,
+        .engine = engine_file(script, code),
         .first = code->place.line,
         .last = code->place.line + line_count(code->text) - 1,
         .shift = code->place.column - 1,
         .first_shift = wrapper_line == code->place.line ? -(int)strlen(before) : 0,
         .text = foreign ? NULL : code->text,
+        .placement = code->placement,
         .headed = wrapper_line < code->place.line,
         .foreign = foreign,
         .next = script->regions};
@@ -54,7 +64,7 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     int line = own_line ? code->place.line - 1 : code->place.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
     char *whole = memory_new(1, size);
-    JSStringRef source, file = script_string(code->place.file);
+    JSStringRef source, file = script_string(engine_file(script, code));
     JSValueRef value;
 
     snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, behind);
@@ -102,7 +112,7 @@ static void correct_line(struct script *script, JSValueRef exception, int line)
 /* Is this the whole body of a function, and not one with more behind it? NULL: it is. */
 static JSValueRef check_body(struct script *script, const struct script_code *code, bool async)
 {
-    JSStringRef text, file = script_string(code->place.file);
+    JSStringRef text, file = script_string(engine_file(script, code));
     JSValueRef exception = NULL;
     size_t size = strlen(code->text) + 64;
     char *whole = memory_new(1, size);
@@ -333,7 +343,7 @@ int64_t script_rows(const struct script *script)
 
 bool script_helpers(struct script *script, const char *name, const char *source)
 {
-    const struct script_code code = {source, {name, 1, 1}};
+    const struct script_code code = {source, {name, 1, 1}, NULL};
     JSValueRef exception = NULL, make, value = NULL;
 
     script_note_async(script, source);

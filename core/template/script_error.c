@@ -1,5 +1,6 @@
 /* Exceptions in the user's words: file, line and column of what he wrote. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -27,7 +28,7 @@ static const struct region *find_region(
     const struct region *head = NULL;
 
     for (const struct region *region = script->regions; region; region = region->next) {
-        if (strlen(region->file) != length || memcmp(region->file, file, length) != 0)
+        if (strlen(region->engine) != length || memcmp(region->engine, file, length) != 0)
             continue;
         if (line >= region->first && line <= region->last)
             return region;
@@ -47,30 +48,87 @@ static const char *region_line(const struct region *region, int line, size_t *le
         at = strchr(at, '\n');
         at = at ? at + 1 : NULL;
     }
-    at = at ? at : "";
+    at = at ? at : region->text + strlen(region->text);
     *length = strcspn(at, "\r\n");
     return at;
 }
 
-/* A place in the user's text; what is blamed on the head of it is blamed on its beginning. */
-static int to_line(const struct region *region, int line)
+/* The byte of a line at which a column begins; the engine counts UTF-16 units, as editors do. */
+static size_t byte_of(const char *line, size_t length, int column)
 {
-    return line < region->first ? region->first : line;
+    size_t at = 0;
+
+    for (int units = 0; at < length && units < column; at++) {
+        unsigned char byte = (unsigned char)line[at];
+
+        while (at + 1 < length && ((unsigned char)line[at + 1] & 0xc0) == 0x80)
+            at++;
+        units += byte >= 0xf0 ? 2 : 1;
+    }
+    return at;
 }
 
-static int to_column(const struct region *region, int line, int column)
+/*
+ * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
+ * on its beginning.
+ */
+static struct place users_place(const struct region *region, int line, int column)
 {
-    if (line < region->first)
-        return region->shift + 1;
-    column += region->shift + (line == region->first ? region->first_shift : 0);
-    return column > 1 ? column : 1;
+    const char *text;
+    size_t length;
+
+    if (line < region->first) {
+        line = region->first;
+        column = 1;
+    } else if (line == region->first) {
+        column += region->first_shift;
+    }
+    column = column > 1 ? column : 1;
+    if (!region->placement)
+        return (struct place){region->file, line, column + region->shift};
+    text = region_line(region, line, &length);
+    return placement_at(
+        region->placement, (size_t)(text - region->text) + byte_of(text, length, column - 1));
 }
 
-/* The engine gives syntax errors a line and no column: find the token that the text quotes. */
-static int token_column(const struct region *region, int line, const char *message)
+/* Does the code break in this way already where it ends behind `end`? */
+static bool breaks_at(
+    struct script *script, const struct region *region, const char *end, const char *message)
+{
+    static const char head[] = "async function code() {";
+    size_t size = (size_t)(end - region->text), head_size = sizeof(head) - 1;
+    char *text = memory_new(1, head_size + size + 1);
+    JSValueRef exception = NULL;
+    JSStringRef string;
+
+    memcpy(text, head, head_size);
+    memcpy(text + head_size, region->text, size);
+    string = script_string(text);
+    free(text);
+    JSCheckScriptSyntax(script->context, string, NULL, 1, &exception);
+    JSStringRelease(string);
+    return exception &&
+           strcmp(script_text(script->context, &script->error_arena, exception), message) == 0;
+}
+
+static int column_of(const char *line, const char *at)
+{
+    int column = 1;
+
+    for (; line < at; line++)
+        column += ((unsigned char)*line & 0xc0) == 0x80 ? 0 : (unsigned char)*line >= 0xf0 ? 2 : 1;
+    return column;
+}
+
+/*
+ * The engine gives syntax errors a line and no column: find the token that the text quotes. Of
+ * several it is the first at which the code breaks.
+ */
+static int token_column(
+    struct script *script, const struct region *region, int line, const char *message)
 {
     const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
-    const char *hit;
+    const char *hit = NULL, *first;
     char token[64];
     size_t length;
     const char *text = region_line(region, line, &length);
@@ -79,9 +137,14 @@ static int token_column(const struct region *region, int line, const char *messa
         memcpy(token, open + 1, (size_t)(close - open - 1));
         token[close - open - 1] = '\0';
         hit = strstr(text, token);
-        if (hit && hit < text + length)
-            return (int)(hit - text) + 1;
     }
+    first = hit;
+    while (hit && hit < text + length && !breaks_at(script, region, hit + strlen(token), message))
+        hit = strstr(hit + 1, token);
+    if (!hit || hit >= text + length)
+        hit = first;
+    if (hit && hit < text + length)
+        return column_of(text, hit);
     return (int)strspn(text, " \t") + 1;
 }
 
@@ -118,7 +181,9 @@ static bool is_own(const struct frame *frame)
     return frame->file_length > 7 && strncmp(frame->file, "iotify:", 7) == 0;
 }
 
-bool script_find_place(struct script *script, const char *stack, struct place *place)
+/* The region of a stack's innermost frame of the user's code; NULL: it has none. */
+static const struct region *find_frame(
+    const struct script *script, const char *stack, struct place *place)
 {
     for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         const struct region *region;
@@ -129,26 +194,36 @@ bool script_find_place(struct script *script, const char *stack, struct place *p
         region = find_region(script, frame.file, frame.file_length, frame.line);
         if (!region || region->foreign)
             continue;
-        *place = (struct place){
-            region->file, to_line(region, frame.line), to_column(region, frame.line, frame.column)};
-        return true;
+        *place = users_place(region, frame.line, frame.column);
+        return region;
     }
-    return false;
+    return NULL;
+}
+
+bool script_find_place(struct script *script, const char *stack, struct place *place)
+{
+    return find_frame(script, stack, place) != NULL;
 }
 
 static void show_frame(
     const struct script *script, const struct frame *frame, struct iotify_buffer *out)
 {
     const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    struct place place = {NULL, frame->line, frame->column};
     bool named = frame->name_length > 0 && frame->name_length < 100 &&
                  strncmp(frame->name, "global code", 11) != 0;
+
+    if (region)
+        place = users_place(region, frame->line, frame->column);
 
     iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
     if (named)
         iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
-    iotify_buffer_format(out, "%.*s:%d:%d%s", (int)frame->file_length, frame->file,
-        region ? to_line(region, frame->line) : frame->line,
-        region ? to_column(region, frame->line, frame->column) : frame->column, named ? ")" : "");
+    if (place.file)
+        iotify_buffer_string(out, place.file);
+    else
+        iotify_buffer_append(out, frame->file, frame->file_length);
+    iotify_buffer_format(out, ":%d:%d%s", place.line, place.column, named ? ")" : "");
 }
 
 static const char *show_stack(struct script *script, const char *stack)
@@ -174,32 +249,21 @@ static const char *show_stack(struct script *script, const char *stack)
 
 /* ------------------------------------------------------------------ the line shown */
 
-/* The byte of a line at which a column begins; the engine counts UTF-16 units, as editors do. */
-static size_t byte_of(const char *line, size_t length, int column)
+static const char *show_line(struct script *script, const struct region *region, struct place place)
 {
-    size_t at = 0;
-
-    for (int units = 0; at < length && units < column; at++) {
-        unsigned char byte = (unsigned char)line[at];
-
-        while (at + 1 < length && ((unsigned char)line[at + 1] & 0xc0) == 0x80)
-            at++;
-        units += byte >= 0xf0 ? 2 : 1;
-    }
-    return at;
-}
-
-static const char *show_line(struct script *script, struct place place)
-{
-    const struct region *region = find_region(script, place.file, strlen(place.file), place.line);
     struct iotify_buffer out;
     const char *line, *text;
     size_t length, column, from = 0;
 
     if (!region || !region->text)
         return "";
-    line = region_line(region, place.line, &length);
-    column = byte_of(line, length, place.column - region->shift - 1);
+    if (region->placement) {
+        line = placement_line(region->placement, place.line, &length);
+        column = byte_of(line, length, place.column - 1);
+    } else {
+        line = region_line(region, place.line, &length);
+        column = byte_of(line, length, place.column - region->shift - 1);
+    }
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
         from = column - LINE_SHOWN / 2;
     /* Not from the middle of a character. */
@@ -220,7 +284,8 @@ static const char *show_line(struct script *script, struct place place)
 /* ------------------------------------------------------------------ the whole */
 
 /* Errors that tell a line and have no frame in the user's code: those of the syntax. */
-static void place_by_line(struct script *script, JSObjectRef object, struct script_error *error)
+static const struct region *place_by_line(
+    struct script *script, JSObjectRef object, struct script_error *error)
 {
     JSContextRef context = script->context;
     int line = integer_of(context, object, "line");
@@ -236,12 +301,12 @@ static void place_by_line(struct script *script, JSObjectRef object, struct scri
         column = 0;
     }
     if (!region || region->foreign)
-        return;
-    if (column > 0)
-        column = to_column(region, line, column);
-    else
-        column = token_column(region, line, error->text) + region->shift;
-    error->place = (struct place){region->file, to_line(region, line), column};
+        return NULL;
+    if (column <= 0)
+        column = token_column(script, region, line, error->text) -
+                 (line == region->first ? region->first_shift : 0);
+    error->place = users_place(region, line, column);
+    return region;
 }
 
 static const char *limit_text(struct script *script)
@@ -259,6 +324,7 @@ void script_describe(
 {
     JSContextRef context = script->context;
     struct arena *arena = &script->error_arena;
+    const struct region *region = NULL;
     const char *stack = "";
 
     *error = (struct script_error){place, "failed", "", ""};
@@ -276,13 +342,14 @@ void script_describe(
 
         if (value && JSValueIsString(context, value))
             stack = script_text(context, arena, value);
-        if (!script_find_place(script, stack, &error->place))
-            place_by_line(script, object, error);
+        region = find_frame(script, stack, &error->place);
+        if (!region)
+            region = place_by_line(script, object, error);
     } else {
         error->text = arena_format(arena, "threw %s", error->text);
     }
     error->stack = show_stack(script, stack);
-    error->excerpt = show_line(script, error->place);
+    error->excerpt = show_line(script, region, error->place);
 }
 
 /* The output buffer has a ceiling; say so when a value goes beyond it. */

@@ -18,11 +18,13 @@ struct body {
  * packages have no text, and are not blamed.
  */
 struct region {
-    const char *file;
+    const char *file;   /* the user's */
+    const char *engine; /* what the engine calls it */
     int first, last;
     int shift;       /* of the columns of each line */
     int first_shift; /* of those of the first line, besides */
     const char *text;
+    const struct placement *placement;
     bool headed; /* what the engine runs begins on the line before */
     bool foreign;
     struct region *next;

@@ -194,7 +194,7 @@ static void take_code(
     place = node->block ? block_place(node) : node->place;
     if (!node->block && !node->plain)
         place.column++;
-    *code = (struct script_code){node->text, place};
+    *code = (struct script_code){node->text, place, placement_find(&loader->template->arena, node)};
 }
 
 static void take_functions(struct loader *loader)
@@ -227,7 +227,7 @@ static void take_library(struct loader *loader)
     source =
         source_read(&template->arena, loader->diagnostics, beside(loader, node->text), node->text);
     if (source)
-        template->library = (struct script_code){source->text, {source->name, 1, 1}};
+        template->library = (struct script_code){source->text, {source->name, 1, 1}, NULL};
 }
 
 static const char *take_path(struct loader *loader, const char *key, struct place *place)
@@ -257,7 +257,7 @@ static void take_stage(struct loader *loader, const struct node_pair *pair)
         take_code(loader, name, pair->value, &template->code[SCRIPT_FINISH]);
     } else {
         stage = &template->stages[template->stage_count++];
-        *stage = (struct script_stage){name, {"", pair->key->place}};
+        *stage = (struct script_stage){name, {"", pair->key->place, NULL}};
         take_code(loader, name, pair->value, &stage->code);
     }
 }

@@ -154,6 +154,12 @@ class Errors(Template):
         ('message: |\n  throw "just text";\n', 't.yaml:4:3: threw just text', None, '', 0),
         ('message: |\n  const grün = "ü"; missing();\n', "t.yaml:4:28: ReferenceError: Can't find variable: missing", 4, 'const grün = "ü"; missing();', 26),
         ('stages:\n  A: |\n    return "a" + missing;\n', "t.yaml:5:25: ReferenceError: Can't find variable: missing", 5, 'return "a" + missing;', 21),
+        ('message: >\n  const ü = 1;\n  const b = () =>\n    missing;\n\n  return b();\n',
+         "t.yaml:6:12: ReferenceError: Can't find variable: missing", 6, '    missing;', 12),
+        ('message: "const a = 1;\\n\\treturn \\u00fc +\n\n  a;"\n', "t.yaml:3:40: ReferenceError: Can't find variable: ü", 3, 'message: "const a = 1;\\n\\treturn \\u00fc +', 40),
+        ("message: 'return ''a'' +\n  missing;'\n", "t.yaml:4:10: ReferenceError: Can't find variable: missing", 4, "  missing;'", 10),
+        ('message: const a = 1;\n  return a + missing\n', "t.yaml:4:20: ReferenceError: Can't find variable: missing", 4, '  return a + missing', 20),
+        ('init: "null.x"\nmessage: "\\n\\n\\n\\nnull.y"\n', "t.yaml:3:12: TypeError: null is not an object (evaluating 'null.x')", 3, 'null.x', 5),
         ('script: own.js\n', "own.js:2:17: ReferenceError: Can't find variable: missing", 2, '  return missing;', 17),
         ('message: |\n  return require("./deep").call();\n', "deep.js:1:29: ReferenceError: Can't find variable: missing", 1, 'exports.call = () => missing() + 1;', 29),
     ]

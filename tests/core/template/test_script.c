@@ -100,7 +100,7 @@ static int tear_down(void **state)
 
 static bool compile(enum script_function function, const char *text)
 {
-    const struct script_code code = {text, {"t.yaml", 10, 3}};
+    const struct script_code code = {text, {"t.yaml", 10, 3}, NULL};
 
     return script_compile(script, function, &code, &diagnostics);
 }
