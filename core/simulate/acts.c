@@ -10,6 +10,8 @@ static const char *refuse(const struct device *device, enum script_act_kind kind
         return NULL;
     if (!device->engine->transport)
         return "there is no connection: the template says transport: none";
+    if (kind != ACT_PUBLISH && !device->init_done && device->phase != WAITING)
+        return "in finish() the device is about to disconnect by itself";
     if (kind == ACT_RECONNECT || (kind != ACT_PUBLISH && device->offline))
         return NULL;
     if (device->phase == WAITING)
@@ -37,7 +39,7 @@ const char *acts_on_asked(
     if (refused)
         return refused;
     act = arena_alloc(arena, sizeof(*act));
-    *act = (struct act){NULL, device, *asked};
+    *act = (struct act){NULL, device, *turn, *asked};
     if (asked->topic)
         act->asked.topic = arena_string(arena, asked->topic);
     if (asked->text)
@@ -49,21 +51,11 @@ const char *acts_on_asked(
     return NULL;
 }
 
-static void fail_assertion(struct device *device, const struct script_act *asked)
+static void act_out(const struct act *act)
 {
-    struct arena arena = {0};
-    const char *place =
-        arena_format(&arena, "%s:%d:%d", asked->place.file, asked->place.line, asked->place.column);
+    const struct script_act *asked = &act->asked;
+    struct device *device = act->device;
 
-    device->spoiled = true;
-    device_fail_at(device, "AssertionFailed", place,
-        arena_format(&arena, "%s: %s (client %lld, iteration %lld)", place, asked->text,
-            (long long)device->client, (long long)device->iteration));
-    arena_clear(&arena);
-}
-
-static void act_out(struct device *device, const struct script_act *asked)
-{
     switch (asked->kind) {
     case ACT_PUBLISH:
         message_publish(device, asked);
@@ -78,7 +70,9 @@ static void act_out(struct device *device, const struct script_act *asked)
         device_come_back(device);
         break;
     case ACT_ASSERT:
-        fail_assertion(device, asked);
+        device->spoiled = true;
+        device_fail_script(device, "AssertionFailed", act->turn,
+            &(struct script_error){asked->place, asked->text, "", ""});
         break;
     case ACT_FINISH:
         device->complete = true;
@@ -86,17 +80,48 @@ static void act_out(struct device *device, const struct script_act *asked)
     }
 }
 
+/*
+ * What one act leads to may ask for more, and even have that done: the memory of all is kept until
+ * the last is done.
+ */
+static void act_out_all(struct engine *engine, const struct act *act)
+{
+    engine->acting++;
+    for (; act; act = act->next)
+        act_out(act);
+    engine->acting--;
+    if (!engine->acts && engine->acting == 0)
+        arena_reset(&engine->acts_arena);
+}
+
+void acts_do_of(struct device *device)
+{
+    struct engine *engine = device->engine;
+    struct act *own = NULL, **last_own = &own, **link = &engine->acts;
+
+    while (*link) {
+        struct act *act = *link;
+
+        if (act->device == device) {
+            *link = act->next;
+            *last_own = act;
+            last_own = &act->next;
+        } else {
+            link = &act->next;
+        }
+    }
+    *last_own = NULL;
+    engine->last_act = link;
+    if (own)
+        act_out_all(engine, own);
+}
+
 void acts_do(struct engine *engine)
 {
     struct act *act = engine->acts;
 
-    if (!act)
-        return;
     engine->acts = NULL;
     engine->last_act = &engine->acts;
-    /* Expressions of a topic may ask for something too; they find a new list. */
-    for (; act; act = act->next)
-        act_out(act->device, &act->asked);
-    if (!engine->acts)
-        arena_reset(&engine->acts_arena);
+    if (act)
+        act_out_all(engine, act);
 }

@@ -65,6 +65,7 @@ struct device {
 struct act {
     struct act *next;
     struct device *device;
+    struct script_turn turn;
     struct script_act asked; /* its texts are in the engine's acts_arena */
 };
 
@@ -112,6 +113,7 @@ struct engine {
     struct glob_port *glob;
     struct act *acts, **last_act;
     struct arena acts_arena;
+    int acting; /* lists of acts being done */
     struct publish_places places;
     struct arena arena; /* Results: one tally is filled while another may be taken away. */
     struct tally *tally;
@@ -141,12 +143,10 @@ void device_wake_at(struct device *device, int64_t moment);
 
 /* The first of each kind goes to the log with everything it says; the rest are counted. */
 void device_fail(struct device *device, const char *code, const char *text);
-void device_fail_script(
-    struct device *device, struct script_turn turn, const struct script_error *error);
+void device_fail_script(struct device *device, const char *code, struct script_turn turn,
+    const struct script_error *error);
 /* An expression of a setting: `text` says where it stands. */
 void device_fail_expression(struct device *device, const char *text);
-/* `place` tells apart what has the same code; "" where there is none. */
-void device_fail_at(struct device *device, const char *code, const char *place, const char *text);
 /* Its note of messages that went astray. */
 struct tally_device *device_trouble(struct device *device);
 
@@ -217,5 +217,7 @@ const char *acts_on_asked(
     void *engine, const struct script_turn *turn, const struct script_act *act);
 /* Do what was asked; after each call into the script. */
 void acts_do(struct engine *engine);
+/* Only what this device's functions asked for. */
+void acts_do_of(struct device *device);
 
 #endif

@@ -560,6 +560,9 @@ struct glob *glob_new(struct store *store, const char *where, bool looking)
         glob->nonce = (uint32_t)clock_now();
     if (pthread_create(&glob->thread, NULL, glob_worker, glob) == 0)
         return glob;
+    pthread_cond_destroy(&glob->idle);
+    pthread_cond_destroy(&glob->work);
+    pthread_mutex_destroy(&glob->lock);
     free(glob);
     return NULL;
 }

@@ -8,8 +8,6 @@
 #include "core/base/clock.h"
 #include "core/template/script_machine.h"
 
-#define DATA_MAX (256u << 20)
-
 const char *const script_function_names[SCRIPT_FUNCTIONS] = {
     "init", "message", "response", "finish"};
 
@@ -48,7 +46,7 @@ static void note_region(struct script *script, const struct script_code *code, c
         .last = code->place.line + line_count(code->text) - 1,
         .shift = code->place.column - 1,
         .first_shift = wrapper_line == code->place.line ? -(int)strlen(before) : 0,
-        .text = foreign ? NULL : code->text,
+        .text = foreign ? "" : code->text,
         .placement = code->placement,
         .headed = wrapper_line < code->place.line,
         .foreign = foreign,
@@ -307,22 +305,18 @@ int64_t script_data(
     JSContextRef context = script->context;
     bool csv = ends_with(path, ".csv");
     JSValueRef arguments[3], exception = NULL, value;
-    size_t size;
-    char *text;
+    const char *why;
 
     if (!csv && !ends_with(path, ".jsonl") && !ends_with(path, ".ndjson")) {
         diagnostics_add(diagnostics, blamed,
             "\"data\" takes a .csv file, or a .jsonl file with a JSON object a line");
         return -1;
     }
-    text = script_read_file(path, DATA_MAX, &size);
-    if (!text) {
-        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", path, strerror(errno));
+    arguments[0] = script_file_text(context, path, &why);
+    if (!arguments[0]) {
+        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", path, why);
         return -1;
     }
-    arguments[0] = script_text_value(context, text);
-    explicit_bzero(text, size);
-    free(text);
     arguments[1] = JSValueMakeBoolean(context, csv);
     arguments[2] = script_text_value(context, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
     script_enter(script, (struct script_turn){-1, -1, -1});

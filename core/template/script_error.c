@@ -44,11 +44,10 @@ static const char *region_line(const struct region *region, int line, size_t *le
 {
     const char *at = region->text;
 
-    for (int i = region->first; i < line && at; i++) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
+    for (int i = region->first; i < line && *at; i++) {
+        at += strcspn(at, "\n");
+        at += *at == '\n';
     }
-    at = at ? at : region->text + strlen(region->text);
     *length = strcspn(at, "\r\n");
     return at;
 }
@@ -255,7 +254,7 @@ static const char *show_line(struct script *script, const struct region *region,
     const char *line, *text;
     size_t length, column, from = 0;
 
-    if (!region || !region->text)
+    if (!region || region->foreign)
         return "";
     if (region->placement) {
         line = placement_line(region->placement, place.line, &length);
@@ -326,6 +325,7 @@ void script_describe(
     struct arena *arena = &script->error_arena;
     const struct region *region = NULL;
     const char *stack = "";
+    char *text;
 
     *error = (struct script_error){place, "failed", "", ""};
     if (script->timed_out) {
@@ -335,7 +335,10 @@ void script_describe(
     }
     if (!exception)
         return;
-    error->text = script_text(context, arena, exception);
+    text = arena_string(arena, script_text(context, arena, exception));
+    script_redact(text);
+    error->text = *text ? text : "threw a value without a text";
+    script->timed_out = false;
     if (JSValueIsObject(context, exception)) {
         JSObjectRef object = JSValueToObject(context, exception, NULL);
         JSValueRef value = script_property(context, object, "stack");

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/template/script_machine.h"
 
 /* An argument's text; `data` NULL: it is undefined. False: it is too long. */
@@ -45,6 +46,19 @@ static bool is_loading(
     return true;
 }
 
+/* While the store is waited for nothing is at work: nobody is to take it for an endless loop. */
+static void begin_wait(struct script *script)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, 0);
+}
+
+static void end_wait(struct script *script)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, clock_now());
+}
+
 static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -62,7 +76,9 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
     key = script_text(context, &call.arena, arguments[0]);
     if (script->services.reads)
         script->services.reads(script->services.context, key);
+    begin_wait(script);
     result = glob_read(script->services.glob, &call, key, &bytes);
+    end_wait(script);
     if (result == IOTIFY_OK)
         value = script_text_value(context, bytes.data);
     else if (result != IOTIFY_NOT_FOUND)
@@ -70,6 +86,16 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
             arena_format(&call.arena, "glob.get: %s", call_message(&call, result)));
     call_clear(&call);
     return value;
+}
+
+static bool ask(struct script *script, struct call *call, const struct glob_request *request)
+{
+    enum iotify_result result;
+
+    begin_wait(script);
+    result = glob_ask(script->services.glob, call, request);
+    end_wait(script);
+    return result == IOTIFY_OK;
 }
 
 /* (kind, key, value) */
@@ -87,7 +113,7 @@ static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObj
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
     request.key = script_text(context, &call.arena, arguments[1]);
     if ((count > 2 && !take_text(context, &call, arguments[2], &request.value)) ||
-        glob_ask(script->services.glob, &call, &request) != IOTIFY_OK)
+        !ask(script, &call, &request))
         throw_failure(context, exception, &call, "glob");
     call_clear(&call);
     return JSValueMakeUndefined(context);
@@ -115,7 +141,7 @@ static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjec
         request.number = JSValueToNumber(context, arguments[5], NULL);
     if (!take_text(context, &call, arguments[3], &request.value) ||
         !take_text(context, &call, arguments[4], &request.expected) ||
-        glob_ask(script->services.glob, &call, &request) != IOTIFY_OK)
+        !ask(script, &call, &request))
         throw_failure(context, exception, &call, "glob");
     call_clear(&call);
     return JSValueMakeUndefined(context);
@@ -144,7 +170,9 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
         call_clear(&call);
         return value;
     }
+    begin_wait(script);
     answer = glob_wait(script->services.glob, &call, &request);
+    end_wait(script);
     if (!answer)
         throw_failure(context, exception, &call, "mailbox");
     else if (answer->error)

@@ -15,7 +15,7 @@ struct body {
 
 /*
  * Code that came from a file: how lines and columns of the engine relate to the user's. Regions of
- * packages have no text, and are not blamed.
+ * packages have an empty text, and are not blamed.
  */
 struct region {
     const char *file;   /* the user's */
@@ -86,12 +86,15 @@ struct script {
     bool telling;             /* services.settled is being called */
     int64_t resident;         /* bytes of the process when that was last looked at */
     int64_t measured;         /* the same when the machine was last measured */
+    int times_large;          /* how often it was too large, one time after the other */
     struct arena error_arena; /* the last error's texts */
 };
 
 /* ------------------------------------------------------------------ script_native.c */
 
 JSStringRef script_string(const char *text);
+/* How many bytes are text that a string can be made of; less than `size`: no more is. */
+size_t script_utf8_length(const char *text, size_t size);
 void script_append_string(JSStringRef string, struct iotify_buffer *out);
 JSValueRef script_text_value(JSContextRef context, const char *text);
 /* String(value) in the arena; "" when even that throws. */
@@ -108,6 +111,8 @@ JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char 
 /* The bytes of a Uint8Array; {NULL, 0} for anything else. */
 struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value);
 JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size);
+/* Take private keys in PEM out of a text that is to be shown. */
+void script_redact(char *text);
 /* Whose turn it is while a function runs. */
 struct script_turn script_present_turn(const struct script *script);
 /* Run the files of runtime/; false when one fails. */
@@ -125,12 +130,12 @@ void script_add_modules(struct script *script, JSObjectRef native);
 void script_find_folders(struct script *script);
 /* A file as the user knows it: relative to the folders. In the script's arena. */
 const char *script_shown_path(struct script *script, const char *path);
-/* A whole file, NUL behind it; NULL: errno. Ends with free(). */
-char *script_read_file(const char *path, size_t ceiling, size_t *size);
+/* A whole file of UTF-8, without the mark at its beginning; NULL: `why` says why not. */
+JSValueRef script_file_text(JSContextRef context, const char *path, const char **why);
 
 /* ------------------------------------------------------------------ script_memory.c */
 
-/* Has the process grown beyond the limit since it was last looked at? For the watchdog. */
+/* Has the process grown, and is it this machine that is beyond the limit? For the watchdog. */
 bool script_grows(struct script *script);
 
 /* ------------------------------------------------------------------ script_code.c */

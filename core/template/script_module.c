@@ -15,8 +15,7 @@
 #include "core/base/program.h"
 #include "core/template/script_machine.h"
 
-#define MODULE_MAX (16u << 20)
-#define DATA_MAX (64u << 20)
+#define FILE_MAX (256 << 20)
 
 static const char *real_folder(struct script *script, const char *path)
 {
@@ -51,40 +50,57 @@ static bool is_below(const char *path, const char *folder)
     return length && strncmp(path, folder, length) == 0 && path[length] == '/';
 }
 
-char *script_read_file(const char *path, size_t ceiling, size_t *size)
+/* The whole of an open file; NULL: `why` says why not. */
+static char *read_open(int descriptor, size_t *size, const char **why)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat about;
-    char *text = NULL;
+    char *text;
     size_t at = 0;
     ssize_t got = 1;
 
-    if (descriptor < 0)
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+        *why = "it is no regular file";
         return NULL;
-    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode))
-        errno = EISDIR;
-    else if ((uint64_t)about.st_size > ceiling)
-        errno = EFBIG;
-    else
-        text = memory_new(1, (size_t)about.st_size + 1);
-    while (text && at < (size_t)about.st_size && got > 0) {
+    }
+    if (about.st_size > FILE_MAX) {
+        *why = "it is larger than 256 MiB";
+        return NULL;
+    }
+    text = memory_new(1, (size_t)about.st_size + 1);
+    while (at < (size_t)about.st_size && got > 0) {
         got = read(descriptor, text + at, (size_t)about.st_size - at);
         at += got > 0 ? (size_t)got : 0;
     }
-    close(descriptor);
     *size = at;
-    return text;
+    if (got >= 0)
+        return text;
+    *why = strerror(errno);
+    free(text);
+    return NULL;
 }
 
-/* Text that a JavaScript string can hold: ends at a NUL as any C string. */
-static JSValueRef file_text(JSContextRef context, const char *path, size_t ceiling)
+JSValueRef script_file_text(JSContextRef context, const char *path, const char **why)
 {
-    size_t size;
-    char *text = script_read_file(path, ceiling, &size);
-    JSValueRef value = JSValueMakeUndefined(context);
+    static const char mark[] = "\xef\xbb\xbf";
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    JSValueRef value = NULL;
+    char *text;
+    size_t size = 0, bad;
 
-    if (text)
-        value = script_text_value(context, text);
+    if (descriptor < 0) {
+        *why = strerror(errno);
+        return NULL;
+    }
+    text = read_open(descriptor, &size, why);
+    close(descriptor);
+    if (!text)
+        return NULL;
+    bad = script_utf8_length(text, size);
+    if (bad < size)
+        *why = text[bad] ? "it is not UTF-8 text" : "it is not text: it holds a NUL";
+    else
+        value = script_text_value(context, strncmp(text, mark, 3) == 0 ? text + 3 : text);
+    explicit_bzero(text, size);
     free(text);
     return value;
 }
@@ -97,13 +113,19 @@ static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSOb
     JSValueRef value = JSValueMakeUndefined(context);
     struct arena arena = {0};
     char resolved[PATH_MAX];
-    const char *path = script_text(context, &arena, arguments[0]);
+    const char *path = script_text(context, &arena, arguments[0]), *why;
+    struct stat about;
 
-    (void)self, (void)count, (void)exception;
-    if (realpath(path, resolved) &&
+    (void)self, (void)count;
+    if (realpath(path, resolved) && stat(resolved, &about) == 0 && !S_ISDIR(about.st_mode) &&
         (is_below(resolved, script->folder) || is_below(resolved, script->own_modules) ||
-            is_below(resolved, script->job_modules)))
-        value = file_text(context, resolved, MODULE_MAX);
+            is_below(resolved, script->job_modules))) {
+        value = script_file_text(context, resolved, &why);
+        if (!value)
+            value = script_throw(context, exception,
+                arena_format(
+                    &arena, "cannot read %s: %s", script_shown_path(script, resolved), why));
+    }
     arena_clear(&arena);
     return value;
 }
@@ -113,23 +135,23 @@ static JSValueRef native_data(JSContextRef context, JSObjectRef function, JSObje
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
-    JSValueRef value = JSValueMakeUndefined(context);
+    JSValueRef value = NULL;
     struct arena arena = {0};
     char resolved[PATH_MAX];
     const char *name = script_text(context, &arena, arguments[0]);
+    const char *why = "a .gpx file below the template's folder is needed";
     size_t length = strlen(name);
 
     (void)self, (void)count;
-    errno = EACCES;
-    if (length > 4 && strcmp(name + length - 4, ".gpx") == 0 &&
-        realpath(arena_format(&arena, "%s/%s", script->folder, name), resolved) &&
-        is_below(resolved, script->folder))
-        value = file_text(context, resolved, DATA_MAX);
-    if (JSValueIsUndefined(context, value))
-        script_throw(context, exception,
-            arena_format(&arena, "cannot read %s: %s", name,
-                errno == EACCES ? "a .gpx file below the template's folder is needed"
-                                : strerror(errno)));
+    if (length > 4 && strcmp(name + length - 4, ".gpx") == 0) {
+        if (!realpath(arena_format(&arena, "%s/%s", script->folder, name), resolved))
+            why = strerror(errno);
+        else if (is_below(resolved, script->folder))
+            value = script_file_text(context, resolved, &why);
+    }
+    if (!value)
+        value =
+            script_throw(context, exception, arena_format(&arena, "cannot read %s: %s", name, why));
     arena_clear(&arena);
     return value;
 }

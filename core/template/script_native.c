@@ -171,8 +171,7 @@ struct script_turn script_present_turn(const struct script *script)
         (int64_t)script->turns->iteration};
 }
 
-/* A private key is no business of a log, whoever wrote it there. */
-static void redact(char *text)
+void script_redact(char *text)
 {
     static const char word[] = "[redacted]";
     char *at = text;
@@ -206,7 +205,7 @@ static JSValueRef native_console(JSContextRef context, JSObjectRef function, JSO
     if (count == 2 && script->services.console) {
         char *text = arena_string(&arena, script_text(context, &arena, arguments[1]));
 
-        redact(text);
+        script_redact(text);
         script->services.console(script->services.context,
             (enum iotify_level)JSValueToNumber(context, arguments[0], NULL), &turn, text);
     }
@@ -246,6 +245,20 @@ static size_t decode_one(const unsigned char *bytes, size_t size, uint32_t *code
     }
     if (at != length)
         *code = 0xfffd;
+    return at;
+}
+
+size_t script_utf8_length(const char *text, size_t size)
+{
+    static const char replacement[] = "\xef\xbf\xbd";
+    size_t at = 0, length;
+    uint32_t code;
+
+    for (; at < size && text[at]; at += length) {
+        length = decode_one((const unsigned char *)text + at, size - at, &code);
+        if (code == 0xfffd && (length != 3 || memcmp(text + at, replacement, 3) != 0))
+            break;
+    }
     return at;
 }
 

@@ -30,42 +30,43 @@
     const newToken = () => Array.from({ length: 16 }, () =>
         Math.floor(host.random() * 16).toString(16)).join('');
 
-    // Send a request with a token, and wait for the answer that bears it. `measure` gets seconds.
-    const request = (what, topic, body, measure) => {
-        const clientToken = newToken();
-        const wait = host.wait(TIMEOUT, what);
+    // Send something, and wait for the answer that is known by `token`; the time that took goes into
+    // the metric of this name.
+    const exchange = (what, metric, token, topic, body) => {
         const began = host.now();
-        const forget = () => waits.delete(key(clientToken));
-        waits.set(key(clientToken), {
-            accept: (document) => {
-                forget();
-                measure(host.now() - began);
-                wait.resolve(document);
-            },
-            reject: (error) => {
-                forget();
-                measure(host.now() - began);
-                wait.reject(error);
-            },
-        });
-        try {
-            host.publish(topic, JSON.stringify({ ...body, clientToken }));
-        } catch (error) {
+        const wait = host.wait(TIMEOUT, what);
+        const forget = () => waits.delete(key(token));
+        const end = (settle) => (value) => {
             forget();
+            host.measure(metric, host.now() - began);
+            settle(value);
+        };
+        waits.set(key(token), { accept: end(wait.resolve), reject: end(wait.reject) });
+        try {
+            host.publish(topic, JSON.stringify(body));
+        } catch (error) {
             wait.reject(error);
         }
-        wait.promise.then(undefined, forget);
-        return wait.promise;
+        return wait.promise.catch((error) => {
+            forget();
+            throw error;
+        });
     };
-    const answered = (kind, document, what) => {
-        const wait = waits.get(key(document.clientToken));
+    const request = (what, metric, topic, body) => {
+        const clientToken = newToken();
+        return exchange(what, metric, clientToken, topic, { ...body, clientToken });
+    };
+    const answered = (kind, token, document, what) => {
+        const wait = waits.get(key(token));
         if (wait === undefined) return;
         if (kind === 'accepted') {
             wait.accept(document);
             return;
         }
-        const error = new Error(`${what}: ${document.message ?? 'rejected'} (${document.code})`);
-        error.code = document.code;
+        const { code = document.error, message = document.errorMessage ?? 'rejected' } = document;
+        const error = new Error(code === undefined ? `${what}: ${message}`
+            : `${what}: ${message} (${code})`);
+        error.code = code;
         wait.reject(error);
     };
 
@@ -73,19 +74,17 @@
 
     const shadowTopic = (name) => `$aws/things/${thing()}/shadow${name ? `/name/${name}` : ''}`;
     const makeShadow = (name) => ({
-        get: () => request('shadow.get', `${shadowTopic(name)}/get`, {},
-            (seconds) => host.measure('shadow_get_seconds', seconds)),
+        get: () => request('shadow.get', 'shadow_get_seconds', `${shadowTopic(name)}/get`, {}),
         update: (state, version) => {
             if (state === null || typeof state !== 'object' ||
                 !('reported' in state || 'desired' in state))
                 return Promise.reject(new TypeError(
                     'shadow.update takes {reported: …} or {desired: …}'));
-            return request('shadow.update', `${shadowTopic(name)}/update`,
-                version === undefined ? { state } : { state, version },
-                (seconds) => host.measure('shadow_update_seconds', seconds));
+            return request('shadow.update', 'shadow_update_seconds', `${shadowTopic(name)}/update`,
+                version === undefined ? { state } : { state, version });
         },
-        delete: () => request('shadow.delete', `${shadowTopic(name)}/delete`, {},
-            (seconds) => host.measure('shadow_delete_seconds', seconds)),
+        delete: () =>
+            request('shadow.delete', 'shadow_delete_seconds', `${shadowTopic(name)}/delete`, {}),
         onDelta: (call) => handle(`delta ${name ?? ''}`, call),
         // For `subscribe`: everything about the thing's shadows.
         topics: () => `$aws/things/${thing()}/shadow/#`,
@@ -100,7 +99,7 @@
         const name = parts[0] === 'name' ? parts[1] : '';
         const [operation, kind] = parts[0] === 'name' ? parts.slice(2) : parts;
         if (kind === 'accepted' || kind === 'rejected')
-            answered(kind, document, `shadow.${operation}`);
+            answered(kind, document.clientToken, document, `shadow.${operation}`);
         else if (operation === 'update' && kind === 'delta')
             return callHandler(`delta ${name}`, document.state, document);
         return true;
@@ -111,26 +110,22 @@
     const jobTopic = () => `$aws/things/${thing()}/jobs`;
     const jobs = {
         // The first of those that wait, which is in progress from then on; undefined: none waits.
-        startNext: (statusDetails) => request('jobs.startNext', `${jobTopic()}/start-next`,
-            statusDetails === undefined ? {} : { statusDetails },
-            (seconds) => host.measure('jobs_start_next_seconds', seconds))
+        startNext: (statusDetails) => request('jobs.startNext', 'jobs_start_next_seconds',
+            `${jobTopic()}/start-next`, statusDetails === undefined ? {} : { statusDetails })
             .then((document) => document.execution),
-        list: () => request('jobs.list', `${jobTopic()}/get`, {},
-            (seconds) => host.measure('jobs_list_seconds', seconds)),
-        describe: (jobId = '$next') => request('jobs.describe', `${jobTopic()}/${jobId}/get`, {},
-            (seconds) => host.measure('jobs_describe_seconds', seconds))
-            .then((document) => document.execution),
-        update: (jobId, status, statusDetails) => request('jobs.update',
+        list: () => request('jobs.list', 'jobs_list_seconds', `${jobTopic()}/get`, {}),
+        describe: (jobId = '$next') => request('jobs.describe', 'jobs_describe_seconds',
+            `${jobTopic()}/${jobId}/get`, {}).then((document) => document.execution),
+        update: (jobId, status, statusDetails) => request('jobs.update', 'jobs_update_seconds',
             `${jobTopic()}/${jobId}/update`,
-            statusDetails === undefined ? { status } : { status, statusDetails },
-            (seconds) => host.measure('jobs_update_seconds', seconds)),
+            statusDetails === undefined ? { status } : { status, statusDetails }),
         onNext: (call) => handle('next job', call),
         topics: () => `${jobTopic()}/#`,
     };
     const onJob = (parts, document) => {
         const kind = parts[parts.length - 1];
         if (kind === 'accepted' || kind === 'rejected')
-            answered(kind, document, `jobs.${parts[parts.length - 2]}`);
+            answered(kind, document.clientToken, document, `jobs.${parts[parts.length - 2]}`);
         else if (parts[0] === 'notify-next')
             return callHandler('next job', document.execution, document);
         return true;
@@ -139,43 +134,41 @@
     /* -------------------------------------------------------------- commands */
 
     const commandTopic = () => `$aws/commands/things/${thing()}/executions`;
-    // When each command came, for the time until its device has answered.
-    const begun = new Map();
+    const answerOf = (executionId) => `answer to ${executionId}`;
     const commands = {
         // call(payload, executionId): what it returns is the answer {status, statusReason, result}.
         onCommand: (call) => handle('command', call),
-        respond: (executionId, { status = 'SUCCEEDED', statusReason, result } = {}) => {
-            host.publish(`${commandTopic()}/${executionId}/response/json`,
-                JSON.stringify({ status, statusReason, result }));
-            const began = begun.get(key(executionId));
-            begun.delete(key(executionId));
-            if (began !== undefined) host.measure('commands_respond_seconds', host.now() - began);
-        },
+        respond: (executionId, { status = 'SUCCEEDED', statusReason, result } = {}) => exchange(
+            'commands.respond', 'commands_respond_seconds', answerOf(executionId),
+            `${commandTopic()}/${executionId}/response/json`, { status, statusReason, result }),
         topics: () => `${commandTopic()}/#`,
     };
     const fail = (executionId, error) => commands.respond(executionId, {
         status: 'FAILED',
         statusReason: { reasonCode: 'DEVICE_ERROR', reasonDescription: String(error) },
     });
-    const onCommand = ([executionId, kind, format], document, payload) => {
+    const onCommand = ([executionId, kind, part, ...rest], document, payload) => {
+        if (kind === 'response' && rest.length > 0) {
+            answered(part, answerOf(executionId), document, 'commands.respond');
+            return true;
+        }
         if (kind !== 'request') return true;
-        begun.set(key(executionId), host.now());
-        const command = format === 'json' ? document : payload;
         const call = handlers.get(key('command'));
         if (call === undefined) return false;
-        const respond = (answer) => {
-            if (answer !== undefined) commands.respond(executionId, answer);
-        };
-        try {
-            const answer = call(command, executionId);
-            if (answer !== null && typeof answer?.then === 'function')
-                answer.then(respond, (error) => fail(executionId, error));
-            else
-                respond(answer);
-        } catch (error) {
+        const respond = (answer) =>
+            answer === undefined ? undefined : commands.respond(executionId, answer);
+        const failed = (error) => {
             fail(executionId, error);
             throw error;
+        };
+        let answer;
+        try {
+            answer = call(part === 'json' ? document : payload, executionId);
+        } catch (error) {
+            failed(error);
         }
+        if (answer !== null && typeof answer?.then === 'function') answer.then(respond, failed);
+        else respond(answer);
         return true;
     };
 

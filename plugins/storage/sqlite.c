@@ -146,8 +146,11 @@ static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, co
 {
     int application = 0, format = 0;
 
-    if (read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
-        read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK)
+    /* Both of one moment: another process may be making the file. */
+    if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
+        read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+        read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK ||
+        sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         return fail(call, db, path);
     if (application == APPLICATION_ID && format == FORMAT)
         return IOTIFY_OK;

@@ -64,7 +64,7 @@ class Case(unittest.TestCase):
     def write(self, name, text):
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
     def run_program(self, *command, status=0, stdin='', environment=None):

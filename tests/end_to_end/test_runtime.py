@@ -73,6 +73,19 @@ class Wishes(Fleet):
         results = self.run_job(devices=3, iterations=3, interval='20ms')
         self.assertEqual((0, 0, 0), tuple(results[name] for name in ('published', 'abandoned', 'failed')))
 
+    def test_finish_is_the_end(self):
+        self.template('publish: {topic: t}\nmessage: return "x"\nfinish: |\n  disconnect();\n')
+        results = self.run_job(devices=1, iterations=1)
+        self.assertEqual(1, len(results['errors']))
+        self.assertIn('in finish() the device is about to disconnect by itself', results['errors'][0]['message'])
+
+    def test_closed_pacing_counts_what_each_sent(self):
+        """Every message of a batch waits for its own acknowledgement, though all were sent by publish()."""
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  publish("t", "x");\n')
+        results = self.run_job(devices=50, iterations=20, interval='0', pacing='closed', loops=1)
+        self.assertEqual((1000, 1000, 0, []), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'errors')))
+
     def test_stages_end_a_client(self):
         recorder = self.recorder()
         self.template('publish: {topic: "t/{{client()}}"}\nstages:\n  Init: state.n = 0;\n'
@@ -307,6 +320,10 @@ class Twins(Fleet):
                 send('/accepted', {})
             elif topic.endswith('/response/json'):
                 self.responses.append(body)
+                good = body['status'] != 'TIMED_OUT'
+                client.publish(topic[:-4] + ('accepted' if good else 'rejected') + '/json', json.dumps(
+                    {'executionId': topic.split('/')[5]} if good else
+                    {'error': 'INVALID_STATUS', 'errorMessage': 'not by a device'}), 1)
             elif topic == 'ready':
                 client.publish('$aws/commands/things/c0/executions/e1/request/json', '{"light": "on"}', 1)
         recorder = Recorder(self.port, react)
@@ -357,7 +374,28 @@ class Twins(Fleet):
         self.assertEqual('SUCCEEDED', self.executions[0]['status'])
         self.assertEqual({'status': 'SUCCEEDED', 'result': {'light': {'s': 'one1'}}}, self.responses[0])
         self.assertEqual(2, results['metrics']['jobs_start_next_seconds']['count'])
-        self.assertIn('commands_respond_seconds', results['metrics'])
+        self.assertEqual(2, results['metrics']['commands_respond_seconds']['count'])
+        self.assertLess(results['metrics']['commands_respond_seconds']['max'], 5)
+
+    def test_a_rejected_answer_is_told(self):
+        self.service()
+        results = self.run_twins(
+            'init: |\n  commands.onCommand(async () => ({status: "TIMED_OUT"}));\n'
+            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='500ms')
+        self.assertEqual(1, len(results['errors']), results['errors'])
+        self.assertIn('commands.respond: not by a device (INVALID_STATUS)', results['errors'][0]['message'])
+
+    def test_handlers_that_fail(self):
+        self.service()
+        results = self.run_twins(
+            'init: |\n  commands.onCommand(async () => { throw new Error("no light"); });\n'
+            '  shadow.onDelta(async () => { throw new Error("no delta"); });\n'
+            'message: |\n  publish("ready", "{}");\n  await shadow.update({desired: {t: 1}});\n',
+            iterations=1, hold='500ms')
+        self.assertEqual({'status': 'FAILED', 'statusReason': {'reasonCode': 'DEVICE_ERROR',
+                          'reasonDescription': 'Error: no light'}}, self.responses[0])
+        self.assertEqual(['Error: no delta', 'Error: no light'],
+                         sorted(re.search(r'Error: no \w+', one['message'])[0] for one in results['errors']))
 
     def test_nobody_answers(self):
         results = self.run_twins('message: |\n  await shadow.get();\n', iterations=1)

@@ -67,6 +67,8 @@ class Expressions(Template):
             '.': {'import': './no.mjs', 'require': './yes.cjs'}, './sub/*': './parts/*.js'}}))
         self.write('node_modules/@scope/modern/yes.cjs', 'module.exports = "by exports";')
         self.write('node_modules/@scope/modern/parts/x.js', 'module.exports = "sub x";')
+        self.write('node_modules/modern-only/package.json', '{"type": "module", "exports": {"import": "./a.mjs"}}')
+        self.write('latin.js', b'module.exports = "\xfc";')
         self.write('node_modules/circle/index.js',
                    'exports.half = true; exports.other = require("./other"); exports.done = true;')
         self.write('node_modules/circle/other.js', 'module.exports = require("./index").half;')
@@ -151,6 +153,8 @@ class Errors(Template):
         ('message: |\n  glob.get("");\n', 't.yaml:4:11: TypeError: a glob key is a string that is not empty', 4, 'glob.get("");', 9),
         ('message: |\n  return {a: 1};\n', 't.yaml:4:3: message must return a string, a Buffer or a list of messages; return JSON.stringify(…) of an object', None, '', 0),
         ('message: |\n  return [1];\n', 't.yaml:4:3: TypeError: a message of the list is a string, a Buffer or {topic, payload, qos, retain}', None, '', 0),
+        ('message: |\n  throw {toString() { throw 1; }};\n', 't.yaml:4:3: threw a value without a text', None, '', 0),
+        ('message: |\n  throw "-----BEGIN PRIVATE KEY-----\\nAA\\n-----END PRIVATE KEY-----";\n', 't.yaml:4:3: threw [redacted]', None, '', 0),
         ('message: |\n  throw "just text";\n', 't.yaml:4:3: threw just text', None, '', 0),
         ('message: |\n  const grün = "ü"; missing();\n', "t.yaml:4:28: ReferenceError: Can't find variable: missing", 4, 'const grün = "ü"; missing();', 26),
         ('stages:\n  A: |\n    return "a" + missing;\n', "t.yaml:5:25: ReferenceError: Can't find variable: missing", 5, 'return "a" + missing;', 21),
@@ -206,6 +210,7 @@ class Errors(Template):
         self.assertEqual(6, results['failed'])
         texts = ' '.join(one['message'] for one in results['errors'])
         self.assertIn('stopped after 0.2 s; a call may not take longer', texts)
+        self.assertIn('stopped: it took more than 95 MiB of memory; memory_limit allows no more', texts)
 
     def test_memory_that_is_kept_ends_the_run(self):
         self.write('t.yaml', 'transport: none\nmessage: |\n  state.all ||= [];\n'
@@ -229,6 +234,9 @@ class Data(Template):
         for name, content, text in (
                 ('d.csv', 'a,b\n1,2\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:3: Too many fields: expected 2 fields but parsed 3'),
                 ('d.jsonl', '{"a": 1}\n{"a": \n', "t.yaml:2:7: SyntaxError: d.jsonl:2: JSON Parse error: Unexpected EOF"),
+                ('d.jsonl', '\ufeff{"a": 1}\n[1]\n', 't.yaml:2:7: SyntaxError: d.jsonl:2: this is no JSON object'),
+                ('d.csv', b'a\n\xff\n', 't.yaml:2:7: cannot read d.csv: it is not UTF-8 text'),
+                ('d.csv', b'a\n\0\n', 't.yaml:2:7: cannot read d.csv: it is not text: it holds a NUL'),
                 ('d.csv', 'a\n1\n2\n', 't.yaml:2:7: d.csv has 2 rows, and client 2 takes part: each client has a row, from 0 on'),
                 ('d.txt', 'a', 't.yaml:2:7: "data" takes a .csv file, or a .jsonl file with a JSON object a line')):
             self.write(name, content)

@@ -27,7 +27,7 @@
         const broken = (line, why) => new SyntaxError(`${name}:${line}: ${why}`);
         if (isCsv) {
             const { data, errors } = runtime.requireOwn('papaparse').parse(
-                text.replace(/^\ufeff/, ''), { header: true, skipEmptyLines: 'greedy' });
+                text, { header: true, skipEmptyLines: 'greedy' });
             const wrong = errors.find((one) => one.code !== 'UndetectableDelimiter');
             // Papa counts rows behind the header.
             if (wrong) throw broken((wrong.row ?? 0) + 2, wrong.message);
@@ -36,11 +36,15 @@
             rows = [];
             text.split('\n').forEach((line, at) => {
                 if (line.trim() === '') return;
+                let value;
                 try {
-                    rows.push(JSON.parse(line));
+                    value = JSON.parse(line);
                 } catch (error) {
                     throw broken(at + 1, error.message);
                 }
+                if (value === null || typeof value !== 'object' || Array.isArray(value))
+                    throw broken(at + 1, 'this is no JSON object');
+                rows.push(value);
             });
         }
         return rows.length;

@@ -6,8 +6,11 @@
     const { SLOT } = native.names;
     const geolib = () => runtime.requireOwn('geolib');
 
+    const degrees = (value) =>
+        typeof value === 'number' || (typeof value === 'string' && value.trim() !== '')
+            ? Number(value) : NaN;
     const position = (latitude, longitude, shown) => {
-        const place = { latitude: Number(latitude), longitude: Number(longitude) };
+        const place = { latitude: degrees(latitude), longitude: degrees(longitude) };
         if (!(Math.abs(place.latitude) <= 90 && Math.abs(place.longitude) <= 180))
             throw new RangeError(`${shown} is no position: latitude -90 to 90, longitude -180 ` +
                 'to 180');
@@ -59,13 +62,13 @@
             if (!routes.has(gpx)) routes.set(gpx, gpxPoints(gpx));
             return routes.get(gpx);
         }
-        if (typeof path === 'string')
-            return runtime.requireOwn('@googlemaps/polyline-codec').decode(path)
-                .map((point) => placeOf(point, 'drive: a point of path'));
         if (path !== undefined) {
-            if (!Array.isArray(path) || path.length === 0)
+            const points = typeof path !== 'string' ? path
+                : runtime.requireOwn('@googlemaps/polyline-codec').decode(path);
+            if (!Array.isArray(points) || points.length === 0 ||
+                (typeof path === 'string' && !/^[?-~]+$/.test(path)))
                 throw new TypeError('drive: path is a list of positions or an encoded polyline');
-            return path.map((point) => placeOf(point, 'drive: a point of path'));
+            return points.map((point) => placeOf(point, 'drive: a point of path'));
         }
         return [placeOf(start, 'drive: start'), placeOf(end, 'drive: end')];
     };
@@ -99,6 +102,8 @@
     // For each client and key: the points of its journey, where it is, and which point is next.
     const journeys = [];
     runtime.drive = (options = {}) => {
+        if (options === null || typeof options !== 'object')
+            throw new TypeError('drive takes {start, end} or {path} or {gpx}');
         const key = options.key ?? '';
         const speed = amount('speed', options.speed ?? 50);
         const accuracy = amount('accuracy', options.accuracy ?? 0);

@@ -92,10 +92,16 @@
         if (makers.has(name) && !builtin.has(name)) builtin.set(name, makers.get(name)());
         return builtin.get(name);
     };
-    const absent = ['fs', 'net', 'http', 'https', 'child_process', 'os', 'path', 'tls', 'dgram',
-        'dns', 'worker_threads', 'cluster', 'process', 'vm', 'zlib', 'url', 'timers'];
+    const absent = ['fs', 'net', 'http', 'https', 'http2', 'child_process', 'os', 'tls', 'dgram',
+        'dns', 'worker_threads', 'cluster', 'process', 'vm', 'zlib', 'timers', 'readline'];
 
-    const missing = (request) => {
+    const installed = (folder, name) => {
+        for (let at = folder; ; at = folderOf(at)) {
+            if (manifest(`${at}/node_modules/${name}`) !== undefined) return true;
+            if (at === '/') return false;
+        }
+    };
+    const missing = (folder, request) => {
         const name = request.replace(/^node:/, '');
         if (absent.includes(name))
             return new Error(`Cannot find module '${request}': scripts have no files, network, ` +
@@ -103,8 +109,12 @@
         if (/^\.{0,2}\//.test(request))
             return new Error(`Cannot find module '${request}': there is no such file below the ` +
                 "template's folder");
+        const owner = request.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1');
+        if (installed(folder, owner))
+            return new Error(`Cannot find module '${request}': the package ${owner} has no such ` +
+                'CommonJS file; scripts cannot load ES modules, so take a version that has both');
         return new Error(`Cannot find module '${request}'; install it beside the job: ` +
-            `npm install ${request.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1')}`);
+            `npm install ${owner}`);
     };
 
     // What packages that are meant for Node ask for at most.
@@ -145,7 +155,7 @@
         const found = load(request.replace(/^node:/, ''));
         if (found !== undefined) return found;
         const path = resolve(folder, request.replace(/\/$/, ''));
-        if (path === undefined) throw missing(request);
+        if (path === undefined) throw missing(folder, request);
         return (modules.get(path) || run(path, read(path))).exports;
     };
 

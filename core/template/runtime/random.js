@@ -41,6 +41,8 @@
         return value;
     };
     const volatile = (options = {}) => {
+        if (options === null || typeof options !== 'object')
+            throw new TypeError('volatile takes {key, min, max, delta}');
         const { key = '' } = options;
         const min = number('min', options.min === undefined ? 0 : options.min);
         const max = number('max', options.max === undefined ? 100 : options.max);
