@@ -71,8 +71,8 @@ static void act_out(const struct act *act)
         break;
     case ACT_ASSERT:
         device->spoiled = true;
-        device_fail_script(device, "AssertionFailed", act->turn,
-            &(struct script_error){asked->place, asked->text, "", ""});
+        device_fail_script(device, act->turn,
+            &(struct script_error){"AssertionFailed", asked->place, asked->text, "", ""});
         break;
     case ACT_FINISH:
         device->complete = true;

@@ -82,8 +82,8 @@ void device_fail(struct device *device, const char *code, const char *text)
         tell_failure(device, text, "");
 }
 
-void device_fail_script(struct device *device, const char *code, struct script_turn turn,
-    const struct script_error *error)
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error)
 {
     struct arena arena = {0};
     const char *place =
@@ -94,7 +94,7 @@ void device_fail_script(struct device *device, const char *code, struct script_t
     if (turn.slot >= 0)
         text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
             (long long)turn.client, (long long)turn.iteration);
-    if (count_failure(device, code, place, text))
+    if (count_failure(device, error->code, place, text))
         tell_failure(device, text,
             arena_format(&arena, "%s%s%s", error->excerpt,
                 *error->excerpt && *error->stack ? "\n" : "", error->stack));
@@ -148,7 +148,7 @@ static void run_finish(struct device *device)
         return;
     device->init_done = false;
     if (!script_invoke(device->engine->script, &invocation))
-        device_fail_script(device, "ScriptError", invocation.turn, &invocation.error);
+        device_fail_script(device, invocation.turn, &invocation.error);
     device->awaiting = invocation.pending;
     acts_do(device->engine);
     if (device->engine->plan->solo)
@@ -446,7 +446,7 @@ void device_settled(struct device *device, enum script_function function, struct
     const struct script_output *output)
 {
     if (output->error)
-        device_fail_script(device, "ScriptError", turn, output->error);
+        device_fail_script(device, turn, output->error);
     if (function == SCRIPT_INIT && device->phase == WAITING) {
         device->awaiting = false;
         device->init_done = output->error == NULL;
@@ -542,7 +542,7 @@ void device_init(struct device *device)
         acts_do(device->engine);
         return;
     }
-    device_fail_script(device, "ScriptError", invocation.turn, &invocation.error);
+    device_fail_script(device, invocation.turn, &invocation.error);
     acts_do(device->engine);
     device->engine->tally->counts[TALLY_FAILED]++;
     be_done(device);

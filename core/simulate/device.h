@@ -143,8 +143,8 @@ void device_wake_at(struct device *device, int64_t moment);
 
 /* The first of each kind goes to the log with everything it says; the rest are counted. */
 void device_fail(struct device *device, const char *code, const char *text);
-void device_fail_script(struct device *device, const char *code, struct script_turn turn,
-    const struct script_error *error);
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error);
 /* An expression of a setting: `text` says where it stands. */
 void device_fail_expression(struct device *device, const char *text);
 /* Its note of messages that went astray. */

@@ -228,7 +228,7 @@ static void on_settled(void *argument, enum script_function function,
     /* Code of the library goes on for no client: the first one stands for it. */
     if (!device) {
         if (output->error)
-            device_fail_script(&engine->devices[0], "ScriptError", *turn, output->error);
+            device_fail_script(&engine->devices[0], *turn, output->error);
         return;
     }
     /* A message does what it asked for together with what it returned. */

@@ -322,7 +322,7 @@ static void end_iteration(struct device *device, const struct script_output *out
     device->absent = false;
     capture(device, output, now);
     if (output->error)
-        device_fail_script(device, "ScriptError", device_turn(device), output->error);
+        device_fail_script(device, device_turn(device), output->error);
     if (output->error || device->spoiled)
         engine->tally->counts[TALLY_FAILED]++;
     device->spoiled = false;
@@ -497,7 +497,7 @@ static void run_response(struct device *device, struct script_invocation *invoca
 
     device->spoiled = false;
     if (!script_invoke(device->engine->script, invocation))
-        device_fail_script(device, "ScriptError", invocation->turn, &invocation->error);
+        device_fail_script(device, invocation->turn, &invocation->error);
     acts_do(device->engine);
     device->engine->tally->counts[TALLY_FAILED] += device->spoiled;
     device->spoiled = before;

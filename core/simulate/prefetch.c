@@ -72,8 +72,9 @@ static void add_field(
     }
 }
 
+/* `rows`: those of the client's row too. */
 static void read_fields(
-    struct fields *fields, struct arena *arena, struct script *script, int64_t client)
+    struct fields *fields, struct arena *arena, struct script *script, int64_t client, bool rows)
 {
     struct iotify_buffer text;
     const char *name;
@@ -81,6 +82,8 @@ static void read_fields(
 
     fields->count = 0;
     add_field(fields, arena, "", arena_format(arena, "%lld", (long long)client));
+    if (!rows)
+        return;
     iotify_buffer_init(&text, 1 << 20);
     row = script_show_row(script, client, &text) ? json_loads(iotify_buffer_text(&text), 0, NULL)
                                                  : NULL;
@@ -155,7 +158,7 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 {
     if (prefetch->learnt >= PREFETCH_MODELS)
         return;
-    read_fields(&prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client);
+    read_fields(&prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client, true);
     if (++prefetch->learnt < PREFETCH_MODELS)
         return;
     for (size_t i = 0; i < prefetch->models[0].count; i++)
@@ -166,13 +169,22 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 
 /* ------------------------------------------------------------------ reading ahead */
 
+/* Is any key made of a field of the row? The client's number has no name. */
+static bool names_rows(const struct prefetch *prefetch)
+{
+    for (size_t i = 0; i < prefetch->pattern_count; i++)
+        if (*prefetch->patterns[i].field)
+            return true;
+    return false;
+}
+
 void prefetch_add(struct prefetch *prefetch, struct script *script, int64_t client)
 {
     struct fields fields;
 
     if (prefetch->pattern_count == 0)
         return;
-    read_fields(&fields, &prefetch->wanted_arena, script, client);
+    read_fields(&fields, &prefetch->wanted_arena, script, client, names_rows(prefetch));
     for (size_t i = 0; i < prefetch->pattern_count; i++) {
         const char *key = fill_in(&prefetch->patterns[i], &fields, &prefetch->wanted_arena);
 

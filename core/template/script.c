@@ -209,7 +209,7 @@ bool script_take_output(struct script *script, JSValueRef value, struct iotify_b
 
         iotify_buffer_append(out, bytes.data, bytes.size);
     } else {
-        *error = (struct script_error){place,
+        *error = (struct script_error){"ScriptError", place,
             "message must return a string, a Buffer or a list of messages; return "
             "JSON.stringify(…) of an object",
             "", ""};

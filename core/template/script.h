@@ -42,6 +42,7 @@ struct script_turn {
  * is the line of the place and a caret below it, `stack` a line for each frame; both may be "".
  */
 struct script_error {
+    const char *code; /* ScriptError, ScriptTimeout, ScriptMemory or AssertionFailed */
     struct place place;
     const char *text;
     const char *excerpt;

@@ -327,9 +327,10 @@ void script_describe(
     const char *stack = "";
     char *text;
 
-    *error = (struct script_error){place, "failed", "", ""};
+    *error = (struct script_error){"ScriptError", place, "failed", "", ""};
     if (script->timed_out) {
         script->timed_out = false;
+        error->code = script->overgrown ? "ScriptMemory" : "ScriptTimeout";
         error->text = limit_text(script);
         return;
     }
@@ -361,7 +362,7 @@ bool script_fits(const struct iotify_buffer *out, struct place place, const char
 {
     if (!out->failed)
         return true;
-    *error = (struct script_error){
-        place, arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
+    *error = (struct script_error){"ScriptError", place,
+        arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
     return false;
 }
