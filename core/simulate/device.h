@@ -141,15 +141,6 @@ struct script_turn device_turn(const struct device *device);
 /* Its timer fires at this moment. */
 void device_wake_at(struct device *device, int64_t moment);
 
-/* The first of each kind goes to the log with everything it says; the rest are counted. */
-void device_fail(struct device *device, const char *code, const char *text);
-void device_fail_script(
-    struct device *device, struct script_turn turn, const struct script_error *error);
-/* An expression of a setting: `text` says where it stands. */
-void device_fail_expression(struct device *device, const char *text);
-/* Its note of messages that went astray. */
-struct tally_device *device_trouble(struct device *device);
-
 /* init(), before all. */
 void device_init(struct device *device);
 /* Take part, again where it was parked. */
@@ -178,6 +169,17 @@ void device_settled(struct device *device, enum script_function function, struct
 
 void device_on_connected(void *user, const struct iotify_connect_times *times);
 void device_on_closed(void *user, enum iotify_close reason, const char *text);
+
+/* ------------------------------------------------------------------ device_failure.c */
+
+/* The first of each kind goes to the log with everything it says; the rest are counted. */
+void device_fail(struct device *device, const char *code, const char *text);
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error);
+/* An expression of a setting: `text` says where it stands. */
+void device_fail_expression(struct device *device, const char *text);
+/* Its note of messages that went astray. */
+struct tally_device *device_trouble(struct device *device);
 
 /* ------------------------------------------------------------------ message.c */
 

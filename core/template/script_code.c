@@ -305,7 +305,7 @@ int64_t script_data(
     JSContextRef context = script->context;
     bool csv = ends_with(path, ".csv");
     JSValueRef arguments[3], exception = NULL, value;
-    const char *why;
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *why;
 
     if (!csv && !ends_with(path, ".jsonl") && !ends_with(path, ".ndjson")) {
         diagnostics_add(diagnostics, blamed,
@@ -314,11 +314,11 @@ int64_t script_data(
     }
     arguments[0] = script_file_text(context, path, &why);
     if (!arguments[0]) {
-        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", path, why);
+        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", name, why);
         return -1;
     }
     arguments[1] = JSValueMakeBoolean(context, csv);
-    arguments[2] = script_text_value(context, strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
+    arguments[2] = script_text_value(context, name);
     script_enter(script, (struct script_turn){-1, -1, -1});
     value = JSObjectCallAsFunction(context, script->read_rows, NULL, 3, arguments, &exception);
     script_leave(script);

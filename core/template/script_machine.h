@@ -93,8 +93,6 @@ struct script {
 /* ------------------------------------------------------------------ script_native.c */
 
 JSStringRef script_string(const char *text);
-/* How many bytes are text that a string can be made of; less than `size`: no more is. */
-size_t script_utf8_length(const char *text, size_t size);
 void script_append_string(JSStringRef string, struct iotify_buffer *out);
 JSValueRef script_text_value(JSContextRef context, const char *text);
 /* String(value) in the arena; "" when even that throws. */

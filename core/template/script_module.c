@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/program.h"
+#include "core/base/utf8.h"
 #include "core/template/script_machine.h"
 
 #define FILE_MAX (256 << 20)
@@ -79,6 +80,16 @@ static char *read_open(int descriptor, size_t *size, const char **why)
     return NULL;
 }
 
+/* How many bytes are text that a string can be made of. */
+static size_t text_length(const char *text, size_t size)
+{
+    size_t at = 0, length = 1;
+
+    for (; at < size && text[at] && length; at += length)
+        length = utf8_size((const unsigned char *)text + at, size - at);
+    return at;
+}
+
 JSValueRef script_file_text(JSContextRef context, const char *path, const char **why)
 {
     static const char mark[] = "\xef\xbb\xbf";
@@ -95,7 +106,7 @@ JSValueRef script_file_text(JSContextRef context, const char *path, const char *
     close(descriptor);
     if (!text)
         return NULL;
-    bad = script_utf8_length(text, size);
+    bad = text_length(text, size);
     if (bad < size)
         *why = text[bad] ? "it is not UTF-8 text" : "it is not text: it holds a NUL";
     else

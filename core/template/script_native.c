@@ -248,20 +248,6 @@ static size_t decode_one(const unsigned char *bytes, size_t size, uint32_t *code
     return at;
 }
 
-size_t script_utf8_length(const char *text, size_t size)
-{
-    static const char replacement[] = "\xef\xbf\xbd";
-    size_t at = 0, length;
-    uint32_t code;
-
-    for (; at < size && text[at]; at += length) {
-        length = decode_one((const unsigned char *)text + at, size - at, &code);
-        if (code == 0xfffd && (length != 3 || memcmp(text + at, replacement, 3) != 0))
-            break;
-    }
-    return at;
-}
-
 /* (bytes): their text. */
 static JSValueRef native_decode(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)

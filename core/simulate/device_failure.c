@@ -1,0 +1,76 @@
+/* What goes wrong with a device: counted by kind and place, told once. */
+#include <stdio.h>
+
+#include "core/base/log.h"
+#include "core/simulate/device.h"
+
+/* Count it; true when nobody has told the log of this kind in this place yet. */
+static bool count_failure(
+    struct device *device, const char *code, const char *place, const char *text)
+{
+    struct tally *tally = device->engine->tally;
+    struct told *told = device->engine->plan->told;
+    bool first;
+
+    /* Only what is new since the last tally can be new to the log. */
+    if (!failure_add(&tally->arena, &tally->failures, code, place, text, device->client, 1))
+        return false;
+    pthread_mutex_lock(&told->lock);
+    first = failure_add(&told->arena, &told->failures, code, place, "", device->client, 1);
+    pthread_mutex_unlock(&told->lock);
+    return first;
+}
+
+/* `more`: lines for people, below the event's own; "" for none. */
+static void tell_failure(struct device *device, const char *text, const char *more)
+{
+    char where[160];
+
+    snprintf(
+        where, sizeof(where), "%s[%lld]", device->engine->plan->where, (long long)device->client);
+    log_write_more(IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
+}
+
+void device_fail(struct device *device, const char *code, const char *text)
+{
+    if (count_failure(device, code, "", text))
+        tell_failure(device, text, "");
+}
+
+void device_fail_script(
+    struct device *device, struct script_turn turn, const struct script_error *error)
+{
+    struct arena arena = {0};
+    const char *place =
+        arena_format(&arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
+    const char *text = arena_format(&arena, "%s: %s", place, error->text);
+
+    /* What the library has begun goes on for nobody. */
+    if (turn.slot >= 0)
+        text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
+            (long long)turn.client, (long long)turn.iteration);
+    if (count_failure(device, error->code, place, text))
+        tell_failure(device, text,
+            arena_format(&arena, "%s%s%s", error->excerpt,
+                *error->excerpt && *error->stack ? "\n" : "", error->stack));
+    arena_clear(&arena);
+}
+
+void device_fail_expression(struct device *device, const char *text)
+{
+    struct arena arena = {0};
+
+    device_fail(device, "ScriptError",
+        arena_format(&arena, "%s (client %lld, iteration %lld)", text, (long long)device->client,
+            (long long)device->iteration));
+    arena_clear(&arena);
+}
+
+struct tally_device *device_trouble(struct device *device)
+{
+    if (!device->trouble) {
+        device->trouble = arena_alloc(&device->engine->arena, sizeof(*device->trouble));
+        device->trouble->client = device->client;
+    }
+    return device->trouble;
+}
