@@ -21,6 +21,10 @@ class Install(Case):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(iterations=1))
         self.run_program(program, 'job.yaml')
+        # The packages of scripts lie beside the program, and nowhere else.
+        self.write('t.yaml', 'transport: none\nmessage: |\n  assert(moment.utc(0).year() === 1970 && '
+                             'jwt.decode(jwt.sign({a: 1}, "k")).a === 1 && location("Oslo").latitude > 59);\n')
+        self.run_program(program, '--preview', 'job.yaml')
         self.check_example(root)
 
     def check_example(self, root):
