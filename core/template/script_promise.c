@@ -55,6 +55,7 @@ static double number_of(struct script *script, JSObjectRef object, const char *n
 /* A call whose promise has come to its end, as the runtime keeps it. */
 struct settled {
     JSObjectRef call; /* NULL: there is none */
+    double id;
     enum script_function function;
     struct script_turn turn;
 };
@@ -71,6 +72,7 @@ static bool take_settled(struct script *script, double id, struct settled *settl
     if (!value || !JSValueIsObject(script->context, value))
         return false;
     settled->call = JSValueToObject(script->context, value, NULL);
+    settled->id = number_of(script, settled->call, "id");
     settled->function = (enum script_function)number_of(script, settled->call, "which");
     settled->turn = (struct script_turn){(int64_t)number_of(script, settled->call, "slot"),
         (int64_t)number_of(script, settled->call, "client"),
@@ -127,20 +129,34 @@ static void resume(struct script *script)
     script_end_work(script);
 }
 
-void script_settle(struct script *script)
+/* Tell all that is settled, but for the call of this number: that is `own`. */
+static void settle_but(struct script *script, double id, struct settled *own)
 {
     struct settled settled;
 
+    *own = (struct settled){0};
     resume(script);
     /* Whoever is told may call: what that settles is told by the one at the bottom. */
-    if (script->telling)
+    if (script->telling) {
+        take_settled(script, id, own);
         return;
+    }
     script->telling = true;
     while (take_settled(script, 0, &settled)) {
-        tell_settled(script, &settled);
+        if (settled.id < id || settled.id > id)
+            tell_settled(script, &settled);
+        else
+            *own = settled;
         resume(script);
     }
     script->telling = false;
+}
+
+void script_settle(struct script *script)
+{
+    struct settled none;
+
+    settle_but(script, -1, &none);
 }
 
 void script_drop_call(struct script *script, double id)
@@ -166,11 +182,10 @@ bool script_take_promise(struct script *script, struct script_invocation *call, 
         script_drop_call(script, id);
         return false;
     }
-    resume(script);
-    call->pending = !take_settled(script, id, &own);
-    if (call->pending)
-        return true;
-    return settled_output(script, &own, call->out, &call->has_output, &call->error);
+    settle_but(script, id, &own);
+    call->pending = !own.call;
+    return call->pending ||
+           settled_output(script, &own, call->out, &call->has_output, &call->error);
 }
 
 /* ------------------------------------------------------------------ answers */
