@@ -12,11 +12,11 @@ static const char *refuse(const struct device *device, enum script_act_kind kind
         return "there is no connection: the template says transport: none";
     if (kind != ACT_PUBLISH && !device->init_done && device->phase != WAITING)
         return "in finish() the device is about to disconnect by itself";
-    if (kind == ACT_RECONNECT || (kind != ACT_PUBLISH && device->offline))
+    if (kind == ACT_RECONNECT || (kind != ACT_PUBLISH && (device->offline || device->departing)))
         return NULL;
     if (device->phase == WAITING)
         return "there is no connection yet: this is for message(), response() and finish()";
-    if (device->offline || device->phase == OFFLINE)
+    if (device->offline || device->departing || device->phase == OFFLINE)
         return "the device is disconnected; reconnect() brings it back";
     if (!device->connected_at)
         return "the connection is lost at the moment";
@@ -40,6 +40,8 @@ const char *acts_on_asked(
         return refused;
     act = arena_alloc(arena, sizeof(*act));
     *act = (struct act){NULL, device, *turn, *asked};
+    if (asked->kind == ACT_DISCONNECT || asked->kind == ACT_DROP || asked->kind == ACT_RECONNECT)
+        device->departing = true;
     if (asked->topic)
         act->asked.topic = arena_string(arena, asked->topic);
     if (asked->text)
@@ -62,17 +64,19 @@ static void act_out(const struct act *act)
         break;
     case ACT_DISCONNECT:
     case ACT_DROP:
+        device->departing = false;
         device->absent = true;
         device_go_offline(device, asked->kind == ACT_DISCONNECT);
         break;
     case ACT_RECONNECT:
+        device->departing = false;
         device->absent = true;
         device_come_back(device);
         break;
     case ACT_ASSERT:
         device->spoiled = true;
         device_fail_script(device, act->turn,
-            &(struct script_error){"AssertionFailed", asked->place, asked->text, "", ""});
+            &(struct script_error){"AssertionFailed", asked->place, true, asked->text, "", ""});
         break;
     case ACT_FINISH:
         device->complete = true;

@@ -56,6 +56,7 @@ struct device {
     bool offline;    /* the script wants no connection */
     bool answerable; /* closed pacing: its next message waits for answers */
     bool absent;     /* was so in the present iteration */
+    bool departing;  /* has asked to be, and that is not done yet */
     bool rejoining;  /* connects again as soon as the present connection is closed */
     bool complete;   /* the script says that it has done all */
     bool spoiled;    /* a condition of the present iteration did not hold */
@@ -100,7 +101,8 @@ struct engine {
     size_t done;
     double join_tokens;
     int64_t join_at; /* when tokens were last counted */
-    struct iotify_timer *join_timer, *stage_timer, *end_timer, *report_timer, *haste_timer;
+    struct iotify_timer *join_timer, *stage_timer, *end_timer, *report_timer, *haste_timer,
+        *more_timer;
     size_t stage; /* the next to begin */
     int64_t began;
     bool ending;

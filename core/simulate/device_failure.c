@@ -1,5 +1,6 @@
 /* What goes wrong with a device: counted by kind and place, told once. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base/log.h"
 #include "core/simulate/device.h"
@@ -37,6 +38,17 @@ void device_fail(struct device *device, const char *code, const char *text)
         tell_failure(device, text, "");
 }
 
+/* Texts that differ in their numbers only are of one kind. */
+static const char *kind_of(struct arena *arena, const char *place, const char *text)
+{
+    char *kind = arena_format(arena, "%s: %.100s", place, text);
+
+    for (char *c = kind + strlen(place); *c; c++)
+        if (*c >= '0' && *c <= '9')
+            *c = '#';
+    return kind;
+}
+
 void device_fail_script(
     struct device *device, struct script_turn turn, const struct script_error *error)
 {
@@ -44,12 +56,13 @@ void device_fail_script(
     const char *place =
         arena_format(&arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
     const char *text = arena_format(&arena, "%s: %s", place, error->text);
+    const char *kind = error->exact ? place : kind_of(&arena, place, error->text);
 
     /* What the library has begun goes on for nobody. */
     if (turn.slot >= 0)
         text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
             (long long)turn.client, (long long)turn.iteration);
-    if (count_failure(device, error->code, place, text))
+    if (count_failure(device, error->code, kind, text))
         tell_failure(device, text,
             arena_format(&arena, "%s%s%s", error->excerpt,
                 *error->excerpt && *error->stack ? "\n" : "", error->stack));

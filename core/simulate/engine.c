@@ -179,6 +179,25 @@ static void on_report_timer(void *argument)
     engine->loop.base.timer_start(engine->report_timer, REPORT_TICK);
 }
 
+/* ------------------------------------------------------------------ what scripts go on with */
+
+/* Behind what else the loop has to do. */
+static void on_more(void *argument)
+{
+    struct engine *engine = argument;
+
+    if (engine->more_timer)
+        engine->loop.base.timer_start(engine->more_timer, 0);
+}
+
+static void on_more_timer(void *argument)
+{
+    struct engine *engine = argument;
+
+    script_go_on(engine->script);
+    acts_do(engine);
+}
+
 /* ------------------------------------------------------------------ ending */
 
 static void on_haste(void *argument)
@@ -256,6 +275,7 @@ static bool compile(struct engine *engine)
         .reads = on_read,
         .console = message_on_console,
         .act = acts_on_asked,
+        .more = on_more,
         .settled = on_settled};
     struct script_facts facts = {.job = engine->plan->run->job->options->name,
         .clients = engine->plan->clients,
@@ -327,6 +347,7 @@ static void make_timers(struct engine *engine)
     engine->end_timer = loop->timer_new(loop, end_all, engine);
     engine->report_timer = loop->timer_new(loop, on_report_timer, engine);
     engine->haste_timer = loop->timer_new(loop, on_haste, engine);
+    engine->more_timer = loop->timer_new(loop, on_more_timer, engine);
 }
 
 static void free_timers(struct engine *engine)
@@ -338,6 +359,8 @@ static void free_timers(struct engine *engine)
     loop->timer_free(engine->end_timer);
     loop->timer_free(engine->report_timer);
     loop->timer_free(engine->haste_timer);
+    loop->timer_free(engine->more_timer);
+    engine->more_timer = NULL;
 }
 
 static void run_loop(struct engine *engine)
@@ -367,13 +390,12 @@ static void run_loop(struct engine *engine)
 }
 
 /* What scripts still wait for when all devices are done: the glob's answers come soon. */
-static void await_answers(struct engine *engine)
+static void await_last(struct engine *engine)
 {
     int64_t until = clock_now() + DEVICE_HASTE;
 
     while (engine->script && script_waits(engine->script) && clock_now() < until) {
-        glob_await(engine->glob, SECOND / 10);
-        script_answer(engine->script);
+        script_await(engine->script, SECOND / 10);
         script_expire(engine->script);
         script_give_up(engine->script);
     }
@@ -391,7 +413,7 @@ static void *engine_main(void *argument)
     pthread_barrier_wait(engine->plan->ready);
     if (!engine->broken)
         run_loop(engine);
-    await_answers(engine);
+    await_last(engine);
     for (size_t i = 0; i < engine->count; i++) {
         if (engine->devices[i].session)
             engine->operations->session_free(engine->devices[i].session);

@@ -16,8 +16,7 @@ static bool awaits(const struct engine *engine, size_t from, size_t end)
 
 static void take_answers(struct engine *engine)
 {
-    glob_await(engine->glob, SECOND / 10);
-    script_answer(engine->script);
+    script_await(engine->script, SECOND / 10);
     script_expire(engine->script);
     acts_do(engine);
 }
@@ -32,7 +31,7 @@ static void run_chunk(struct engine *engine, size_t from, size_t end)
             solo_started(&engine->devices[i]);
     }
     /* What else they wait for may be in the hands of those to come. */
-    while (awaits(engine, from, end) && script_expects(engine->script) && !engine->end_asked)
+    while (awaits(engine, from, end) && script_progresses(engine->script) && !engine->end_asked)
         take_answers(engine);
 }
 

@@ -319,7 +319,6 @@ static void end_iteration(struct device *device, const struct script_output *out
     acts_do_of(device);
     /* Whoever is or goes off the network by his own wish sends nothing, though he comes back. */
     absent = device->absent || device->offline;
-    device->absent = false;
     capture(device, output, now);
     if (output->error)
         device_fail_script(device, device_turn(device), output->error);
@@ -339,7 +338,6 @@ static void on_output(void *argument, const struct script_output *output)
     struct engine *engine = argument;
     struct device *device = engine->batch[output->index];
     int64_t now = engine_now(engine);
-    uint32_t before = device->ledger.open;
 
     device->in_batch = false;
     count_lag(device, now);
@@ -348,19 +346,17 @@ static void on_output(void *argument, const struct script_output *output)
     if (output->pending)
         return;
     end_iteration(device, output, now);
-    go_on(device, device->ledger.open > before);
+    go_on(device, device->ledger.open > 0);
 }
 
 void message_settled(struct device *device, const struct script_output *output)
 {
-    uint32_t before = device->ledger.open;
-
     if (!device->awaiting || device->phase == DONE)
         return;
     device->awaiting = false;
     end_iteration(device, output, engine_now(device->engine));
     if (device->phase == RUNNING || device->phase == OFFLINE) {
-        go_on(device, device->ledger.open > before);
+        go_on(device, device->ledger.open > 0);
         return;
     }
     device->iteration++;
@@ -383,6 +379,7 @@ void message_flush(struct engine *engine)
             device->in_batch = false;
             continue;
         }
+        device->absent = false;
         turns[count] = device_turn(device);
         engine->batch[count++] = device;
     }

@@ -183,8 +183,7 @@ static bool call(struct preview *preview, enum script_function function)
         script_give_up(preview->script);
         if (!preview->pending)
             break;
-        glob_await(preview->port, SECOND / 10);
-        script_answer(preview->script);
+        script_await(preview->script, SECOND / 10);
         script_expire(preview->script);
     }
     /* What failed before is known already. */

@@ -241,11 +241,22 @@ static bool close_capture(struct plan *plan)
     return dropped > 0;
 }
 
+/* What ended the run before its time, told by an engine; NULL: nothing did. */
+static const struct failure *find_end(const struct tally *tally)
+{
+    const struct failure *failure = tally->failures;
+
+    while (failure && (strcmp(failure->code, "ScriptMemory") != 0 || *failure->place))
+        failure = failure->next;
+    return failure;
+}
+
 /* How the step went, from what its clients did. False when it failed. */
 static bool judge_step(struct run *run, const struct plan *plan, bool ran, const struct call *call,
     struct step_summary *result)
 {
     const struct simulate_summary *results = result->simulate;
+    const struct failure *end = find_end(&results->tally);
     bool connects = plan->template->transport != NULL;
 
     result->total = plan->clients;
@@ -254,8 +265,9 @@ static bool judge_step(struct run *run, const struct plan *plan, bool ran, const
             run->summary, &result->failures, "GlobWriteFailed", results->glob.error, -1);
     if (!ran) {
         result->failed = stop_requested() ? 0 : result->total;
-        summary_add_failure(run->summary, &result->failures, call_code(call, IOTIFY_FAILED),
-            call_message(call, IOTIFY_FAILED), -1);
+        summary_add_failure(run->summary, &result->failures,
+            end ? end->code : call_code(call, IOTIFY_FAILED),
+            end ? end->message : call_message(call, IOTIFY_FAILED), -1);
         return false;
     }
     result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : plan->clients;

@@ -143,7 +143,7 @@ void script_enter(struct script *script, struct script_turn turn)
     script->limit_count = 0;
     script->limit_at = script->turns->at;
     arena_wipe(&script->error_arena);
-    if (!script->working && script->facts.busy_since)
+    if (script->facts.busy_since)
         atomic_store(script->facts.busy_since, clock_now());
 }
 
@@ -157,20 +157,6 @@ void script_leave(struct script *script)
      */
     if (script->timed_out)
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
-    if (!script->working && script->facts.busy_since)
-        atomic_store(script->facts.busy_since, 0);
-}
-
-void script_begin_work(struct script *script)
-{
-    script->working = true;
-    if (script->facts.busy_since)
-        atomic_store(script->facts.busy_since, clock_now());
-}
-
-void script_end_work(struct script *script)
-{
-    script->working = false;
     if (script->facts.busy_since)
         atomic_store(script->facts.busy_since, 0);
 }
@@ -209,7 +195,7 @@ bool script_take_output(struct script *script, JSValueRef value, struct iotify_b
 
         iotify_buffer_append(out, bytes.data, bytes.size);
     } else {
-        *error = (struct script_error){"ScriptError", place,
+        *error = (struct script_error){"ScriptError", place, true,
             "message must return a string, a Buffer or a list of messages; return "
             "JSON.stringify(…) of an object",
             "", ""};
@@ -355,6 +341,11 @@ static bool from_joined(struct script *script, size_t index, struct script_outpu
     return true;
 }
 
+/* Which limit ended a call. */
+struct cut {
+    bool timed_out, overgrown;
+};
+
 static void convert(struct script *script, size_t index, struct script_output *output,
     struct script_error *error, struct iotify_buffer *out)
 {
@@ -390,14 +381,16 @@ static void tell_entry(
     arena_wipe(&held);
 }
 
-/* The call that the time limit cut. */
-static void tell_cut(
-    struct script *script, size_t index, JSValueRef exception, struct script_batch *batch)
+/* The call that a limit cut; what was told since has forgotten which. */
+static void tell_cut(struct script *script, size_t index, const struct cut *cut,
+    JSValueRef exception, struct script_batch *batch)
 {
     struct script_error error;
     struct script_output output = {.index = index, .error = &error};
     struct arena held;
 
+    script->timed_out = cut->timed_out;
+    script->overgrown = cut->overgrown;
     script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
     held = script_hold_error(script);
     batch->done(batch->argument, &output);
@@ -429,17 +422,19 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         int64_t began = clock_now();
         size_t end = run_entries(script, at, script->alone ? at + 1 : count, &exception);
         int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
-        bool cut = script->timed_out || exception;
+        struct cut cut = {script->timed_out, script->overgrown};
+        bool is_cut = cut.timed_out || exception;
         /* The limit may also have ended a promise's function, behind the last call. */
-        bool cut_promise = cut && end > at && is_pending(script, end - 1);
-        size_t good = cut && (cut_promise || end == count) ? end - 1 : end;
+        bool cut_promise = is_cut && end > at && is_pending(script, end - 1);
+        size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
+        script->timed_out = false;
         for (; at < good; at++)
             tell_entry(script, at, each, batch);
         if (cut_promise)
             script_drop_call(script, script->turns->batch[at].iteration_or_length);
-        if (cut)
-            tell_cut(script, at++, exception, batch);
+        if (is_cut)
+            tell_cut(script, at++, &cut, exception, batch);
         settle(script);
     }
     script->turns->at = 0;

@@ -44,6 +44,7 @@ struct script_turn {
 struct script_error {
     const char *code; /* ScriptError, ScriptTimeout, ScriptMemory or AssertionFailed */
     struct place place;
+    bool exact; /* that is where it was thrown, not only the function's beginning */
     const char *text;
     const char *excerpt;
     const char *stack;
@@ -91,6 +92,8 @@ struct script_services {
      * to catch. `act` is valid during the call. May be NULL: nothing can be asked.
      */
     const char *(*act)(void *context, const struct script_turn *turn, const struct script_act *act);
+    /* There is more to go on with: call script_go_on() when others have had their turn. */
+    void (*more)(void *context);
     /* Between calls into the machine; other functions of the machine may be called. */
     void (*settled)(void *context, enum script_function function, const struct script_turn *turn,
         const struct script_output *output);
@@ -189,14 +192,18 @@ struct script_batch {
 void script_messages(struct script *script, const struct script_turn *turns, size_t count,
     struct script_batch *batch);
 
+/* What waited for another client's promise goes on. */
+void script_go_on(struct script *script);
 /* Hand over what the glob has answered; to be called when its port wakes the loop. */
 void script_answer(struct script *script);
+/* Outside of a loop: wait for answers at most so long, hand them over, and go on. */
+void script_await(struct script *script, int64_t nanoseconds);
 /* Tell those who have waited too long; to be called now and then. */
 void script_expire(struct script *script);
 /* Only the glob's answers can come any more: calls that wait for anything else fail. */
 void script_give_up(struct script *script);
-/* Is an answer to come? */
-bool script_expects(const struct script *script);
+/* Is an answer to come, or anything to go on with? */
+bool script_progresses(const struct script *script);
 /* Is one, or does any call wait for its promise? */
 bool script_waits(const struct script *script);
 

@@ -327,7 +327,7 @@ void script_describe(
     const char *stack = "";
     char *text;
 
-    *error = (struct script_error){"ScriptError", place, "failed", "", ""};
+    *error = (struct script_error){"ScriptError", place, false, "failed", "", ""};
     if (script->timed_out) {
         script->timed_out = false;
         error->code = script->overgrown ? "ScriptMemory" : "ScriptTimeout";
@@ -352,6 +352,7 @@ void script_describe(
     } else {
         error->text = arena_format(arena, "threw %s", error->text);
     }
+    error->exact = region != NULL;
     error->stack = show_stack(script, stack);
     error->excerpt = show_line(script, region, error->place);
 }
@@ -362,7 +363,7 @@ bool script_fits(const struct iotify_buffer *out, struct place place, const char
 {
     if (!out->failed)
         return true;
-    *error = (struct script_error){"ScriptError", place,
+    *error = (struct script_error){"ScriptError", place, true,
         arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
     return false;
 }

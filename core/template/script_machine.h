@@ -82,7 +82,6 @@ struct script {
     bool timed_out, overgrown;
     bool alone;               /* some code is asynchronous: message() runs one call at a time */
     bool loading;             /* the library or the file is run: there is no client, and no glob */
-    bool working;             /* several entries count as one for those who look at busy_since */
     bool telling;             /* services.settled is being called */
     int64_t resident;         /* bytes of the process when that was last looked at */
     int64_t measured;         /* the same when the machine was last measured */
@@ -176,9 +175,6 @@ bool script_take_rejected(struct script *script, struct place place, struct scri
 /* Around each call into the engine. */
 void script_enter(struct script *script, struct script_turn turn);
 void script_leave(struct script *script);
-/* Around several. */
-void script_begin_work(struct script *script);
-void script_end_work(struct script *script);
 JSValueRef script_call(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, JSValueRef *exception);
 /* The last error's texts, kept from the next call: to be wiped by the caller. */

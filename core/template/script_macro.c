@@ -148,14 +148,14 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     script_leave(script);
     if (value && !script->timed_out &&
         (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
-        *error = (struct script_error){"ScriptError", macro->place,
+        *error = (struct script_error){"ScriptError", macro->place, true,
             arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", macro->setting, part->text,
                 JSValueIsNull(context, value) ? "null" : "undefined"),
             "", ""};
         return false;
     }
     if (value && script_is_promise(script, value)) {
-        *error = (struct script_error){"ScriptError", macro->place,
+        *error = (struct script_error){"ScriptError", macro->place, true,
             arena_format(&script->error_arena,
                 "\"%s\": {{%s}} is a promise; wait for it in init() and keep the value in state",
                 macro->setting, part->text),

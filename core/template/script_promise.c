@@ -2,16 +2,20 @@
 #include "core/base/clock.h"
 #include "core/template/script_machine.h"
 
+/* How long clients that wait for one promise go on, one after the other, at a stretch. */
+#define RESUME_SLICE (20 * MILLISECOND)
+
 static const struct script_turn nobody = {-1, -1, -1};
 
 /* ------------------------------------------------------------------ entries */
 
 /* End the calls of a slot that wait for a promise; false: there are none. */
-static bool cut_calls(struct script *script, int64_t slot, const char *text)
+static bool cut_calls(struct script *script, int64_t slot, const struct script_error *error)
 {
-    JSValueRef arguments[2] = {
-        JSValueMakeNumber(script->context, (double)slot), script_text_value(script->context, text)};
-    JSValueRef cut = script_call(script, script->cut_calls, 2, arguments, NULL);
+    JSContextRef context = script->context;
+    JSValueRef arguments[3] = {JSValueMakeNumber(context, (double)slot),
+        script_text_value(context, error->code), script_text_value(context, error->text)};
+    JSValueRef cut = script_call(script, script->cut_calls, 3, arguments, NULL);
 
     return cut && JSValueToBoolean(script->context, cut);
 }
@@ -39,7 +43,7 @@ static JSValueRef go_on(
     output.error = &error;
     held = script_hold_error(script);
     /* A function that was cut short behind an await has a call that waits for it. */
-    if (!cut_calls(script, turn.slot, error.text) && script->services.settled)
+    if (!cut_calls(script, turn.slot, &error) && script->services.settled)
         script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
     arena_wipe(&held);
     return NULL;
@@ -85,10 +89,16 @@ static bool settled_output(struct script *script, const struct settled *settled,
     struct iotify_buffer *out, bool *has_output, struct script_error *error)
 {
     JSValueRef value = script_property(script->context, settled->call, "value");
+    JSValueRef code = script_property(script->context, settled->call, "code");
 
     if (JSValueToBoolean(
             script->context, script_property(script->context, settled->call, "failed"))) {
         script_describe(script, value, script_blamed(script, settled->function), error);
+        /* Not thrown by anybody: `value` is the whole text. */
+        if (JSValueIsString(script->context, code)) {
+            error->code = script_text(script->context, &script->error_arena, code);
+            error->text = script_text(script->context, &script->error_arena, value);
+        }
         return false;
     }
     return settled->function != SCRIPT_MESSAGE || !out ||
@@ -116,17 +126,21 @@ static void tell_settled(struct script *script, const struct settled *settled)
 
 /*
  * What waited for a promise that somebody else has settled goes on: each in an entry of its own, so
- * that all that follows from it finds its turn. As long as there is more of it others see the
- * machine at work: an endless ring of them is noticed.
+ * that all that follows from it finds its turn. Others have their turn in between: there may be as
+ * many as clients, and a ring of them has no end.
  */
 static void resume(struct script *script)
 {
-    if (script->working || script->turns->resumptions < 1)
+    int64_t until;
+
+    if (script->turns->resumptions < 1)
         return;
-    script_begin_work(script);
-    while (script->turns->resumptions > 0)
+    until = clock_now() + RESUME_SLICE;
+    do
         go_on(script, script->resume, 0, NULL);
-    script_end_work(script);
+    while (script->turns->resumptions > 0 && clock_now() < until);
+    if (script->turns->resumptions > 0 && script->services.more)
+        script->services.more(script->services.context);
 }
 
 /* Tell all that is settled, but for the call of this number: that is `own`. */
@@ -147,7 +161,6 @@ static void settle_but(struct script *script, double id, struct settled *own)
             tell_settled(script, &settled);
         else
             *own = settled;
-        resume(script);
     }
     script->telling = false;
 }
@@ -157,6 +170,11 @@ void script_settle(struct script *script)
     struct settled none;
 
     settle_but(script, -1, &none);
+}
+
+void script_go_on(struct script *script)
+{
+    script_settle(script);
 }
 
 void script_drop_call(struct script *script, double id)
@@ -209,6 +227,14 @@ void script_answer(struct script *script)
     }
 }
 
+void script_await(struct script *script, int64_t nanoseconds)
+{
+    if (script->turns->resumptions < 1)
+        glob_await(script->services.glob, nanoseconds);
+    script_answer(script);
+    script_settle(script);
+}
+
 void script_expire(struct script *script)
 {
     JSValueRef more;
@@ -223,16 +249,16 @@ void script_expire(struct script *script)
 
 void script_give_up(struct script *script)
 {
-    if (script->turns->waiting > 0)
+    if (script_progresses(script))
         return;
     if (script->turns->tracked > 0)
         script_call(script, script->give_up, 0, NULL, NULL);
     script_settle(script);
 }
 
-bool script_expects(const struct script *script)
+bool script_progresses(const struct script *script)
 {
-    return script->turns->waiting > 0;
+    return script->turns->waiting > 0 || script->turns->resumptions > 0;
 }
 
 bool script_waits(const struct script *script)

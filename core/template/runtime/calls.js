@@ -188,20 +188,23 @@
     };
     const newCall = (which) => ({
         id: 0, which, slot: turns[SLOT], client: turns[CLIENT], iteration: turns[ITERATION],
-        since: 0, failed: false, value: undefined,
+        since: 0, failed: false, code: undefined, value: undefined,
     });
     const drop = (id) => {
         const known = tracked.delete(id);
         turns[TRACKED] = tracked.size;
         return known;
     };
-    const end = (call, failed, value) => {
+    const end = (call, failed, value, code) => {
         if (!drop(call.id)) return;
         call.failed = failed;
         call.value = value;
+        call.code = code;
         addSettled(call);
     };
-    const fail = (call, text) => end(call, true, new Error(`${functions[call.which]}() ${text}`));
+    // Not thrown by anybody, but told with a code of its own.
+    const fail = (call, text) =>
+        end(call, true, `${functions[call.which]}() ${text}`, 'PromiseNotSettled');
     const OwnPromise = Promise;
     const track = (which, promise) => {
         const call = newCall(which);
@@ -239,9 +242,9 @@
         for (const call of tracked.values()) fail(call, 'waits for a promise that nothing settles');
     };
     // What ran for them was cut short.
-    runtime.cutCalls = (slot, text) => {
+    runtime.cutCalls = (slot, code, text) => {
         const cut = [...tracked.values()].filter((call) => call.slot === slot);
-        for (const call of cut) end(call, true, new Error(text));
+        for (const call of cut) end(call, true, text, code);
         return cut.length > 0;
     };
     // Rejected, and nobody has asked what became of it.

@@ -276,7 +276,7 @@ static void waits_for_promises(void **state)
     message("await new Promise(() => {})");
     assert_true(last.pending);
     assert_true(script_waits(script));
-    assert_false(script_expects(script));
+    assert_false(script_progresses(script));
     script_give_up(script);
     assert_string_equal(
         world.settled, "1 7/3 Error: message() waits for a promise that nothing settles");
