@@ -1,5 +1,6 @@
 #include "core/template/placement.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct placement {
@@ -58,8 +59,19 @@ static size_t escape_size(const char *at)
 /* Does the escape here stand for this blank? */
 static bool is_escaped_blank(const char *at, char blank)
 {
-    return at[0] == '\\' && ((at[1] == 'n' && blank == '\n') || (at[1] == 't' && blank == '\t') ||
-                                (at[1] == ' ' && blank == ' '));
+    static const char letters[] = "ntr ", blanks[] = "\n\t\r ";
+    char digits[9] = "";
+    const char *letter;
+
+    if (at[0] != '\\' || !at[1])
+        return false;
+    letter = strchr(letters, at[1]);
+    if (letter)
+        return blank == blanks[letter - letters];
+    if (escape_size(at) == 2 || strnlen(at, escape_size(at)) < escape_size(at))
+        return false;
+    memcpy(digits, at + 2, escape_size(at) - 2);
+    return strtoul(digits, NULL, 16) == (unsigned char)blank;
 }
 
 /* Follow the text and what is written side by side. False: they part. */

@@ -153,10 +153,10 @@ static struct place block_place(const struct node *node)
     for (; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
         size_t indent = strspn(at, " ");
 
-        if (at[indent] == '\n')
+        if (at[indent] == '\n' || at[indent] == '\r')
             continue;
         /* Lines that begin with blanks of their own are indented further. */
-        place.column = (int)(indent - strspn(node->text + strspn(node->text, "\n"), " ")) + 1;
+        place.column = (int)(indent - strspn(node->text + strspn(node->text, "\r\n"), " ")) + 1;
         break;
     }
     return place;

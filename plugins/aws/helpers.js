@@ -27,28 +27,39 @@
         return true;
     };
 
-    const newToken = () => Array.from({ length: 16 }, () =>
+    const OURS = 'iotify-';
+    const newToken = () => OURS + Array.from({ length: 16 }, () =>
         Math.floor(host.random() * 16).toString(16)).join('');
+    // A request of a helper, which its subscription brings back, or an answer to it.
+    const isOurs = ({ clientToken }) =>
+        typeof clientToken === 'string' && clientToken.startsWith(OURS);
 
+    const forget = (name, entry) => {
+        const left = (waits.get(name) ?? []).filter((one) => one !== entry);
+        if (left.length > 0) waits.set(name, left);
+        else waits.delete(name);
+    };
     // Send something, and wait for the answer that is known by `token`; the time that took goes into
     // the metric of this name.
     const exchange = (what, metric, token, topic, body) => {
         const began = host.now();
         const wait = host.wait(TIMEOUT, what);
-        const forget = () => waits.delete(key(token));
+        const name = key(token);
         const end = (settle) => (value) => {
-            forget();
+            forget(name, entry);
             host.measure(metric, host.now() - began);
             settle(value);
         };
-        waits.set(key(token), { accept: end(wait.resolve), reject: end(wait.reject) });
+        const entry = { accept: end(wait.resolve), reject: end(wait.reject) };
+        // The same command may be answered twice before the first answer is accepted.
+        waits.set(name, [...waits.get(name) ?? [], entry]);
         try {
             host.publish(topic, JSON.stringify(body));
         } catch (error) {
             wait.reject(error);
         }
         return wait.promise.catch((error) => {
-            forget();
+            forget(name, entry);
             throw error;
         });
     };
@@ -56,8 +67,9 @@
         const clientToken = newToken();
         return exchange(what, metric, clientToken, topic, { ...body, clientToken });
     };
+    // To whom waits for it; late ones are for nobody.
     const answered = (kind, token, document, what) => {
-        const wait = waits.get(key(token));
+        const [wait] = waits.get(key(token)) ?? [];
         if (wait === undefined) return;
         if (kind === 'accepted') {
             wait.accept(document);
@@ -68,6 +80,13 @@
             : `${what}: ${message} (${code})`);
         error.code = code;
         wait.reject(error);
+    };
+    const isAnswer = (kind) => kind === 'accepted' || kind === 'rejected';
+    // True: it is a helper's business. Requests and answers of others are known by their token.
+    const takeExchange = (kind, document, what) => {
+        if (isOurs(document) && isAnswer(kind))
+            answered(kind, document.clientToken, document, what);
+        return isOurs(document);
     };
 
     /* -------------------------------------------------------------- shadows */
@@ -98,11 +117,9 @@
     const onShadow = (parts, document) => {
         const name = parts[0] === 'name' ? parts[1] : '';
         const [operation, kind] = parts[0] === 'name' ? parts.slice(2) : parts;
-        if (kind === 'accepted' || kind === 'rejected')
-            answered(kind, document.clientToken, document, `shadow.${operation}`);
-        else if (operation === 'update' && kind === 'delta')
+        if (operation === 'update' && kind === 'delta')
             return callHandler(`delta ${name}`, document.state, document);
-        return true;
+        return kind !== 'documents' && takeExchange(kind, document, `shadow.${operation}`);
     };
 
     /* -------------------------------------------------------------- jobs */
@@ -124,11 +141,9 @@
     };
     const onJob = (parts, document) => {
         const kind = parts[parts.length - 1];
-        if (kind === 'accepted' || kind === 'rejected')
-            answered(kind, document.clientToken, document, `jobs.${parts[parts.length - 2]}`);
-        else if (parts[0] === 'notify-next')
-            return callHandler('next job', document.execution, document);
-        return true;
+        return parts[0] === 'notify-next'
+            ? callHandler('next job', document.execution, document)
+            : takeExchange(kind, document, `jobs.${parts[parts.length - 2]}`);
     };
 
     /* -------------------------------------------------------------- commands */
@@ -147,16 +162,14 @@
         status: 'FAILED',
         statusReason: { reasonCode: 'DEVICE_ERROR', reasonDescription: String(error) },
     });
-    const onCommand = ([executionId, kind, part, ...rest], document, payload) => {
-        if (kind === 'response' && rest.length > 0) {
+    const onCommand = ([executionId, kind, part], document, payload) => {
+        if (kind === 'response' && isAnswer(part))
             answered(part, answerOf(executionId), document, 'commands.respond');
-            return true;
-        }
         if (kind !== 'request') return true;
         const call = handlers.get(key('command'));
         if (call === undefined) return false;
-        const respond = (answer) =>
-            answer === undefined ? undefined : commands.respond(executionId, answer);
+        const respond = (answer) => answer === undefined || answer === null ? undefined
+            : commands.respond(executionId, answer);
         const failed = (error) => {
             fail(executionId, error);
             throw error;
@@ -177,10 +190,12 @@
         const parts = topic.split('/');
         let document = {};
         try {
-            document = JSON.parse(payload.toString());
+            document = JSON.parse(payload.toString()) ?? {};
         } catch (error) {
             // Not every command is JSON.
         }
+        // What is meant for other things is the template's business.
+        if (parts[parts[1] === 'commands' ? 3 : 2] !== host.clientId()) return false;
         if (parts[1] === 'things' && parts[3] === 'shadow')
             return onShadow(parts.slice(4), document);
         if (parts[1] === 'things' && parts[3] === 'jobs') return onJob(parts.slice(4), document);

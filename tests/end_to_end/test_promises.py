@@ -1,6 +1,4 @@
 """Whose turn it is behind an await, and promises that nobody settles or looks at."""
-import json
-
 from fleet import Fleet, Recorder
 from support import local_job
 
@@ -114,13 +112,21 @@ class Unsettled(Fleet):
         self.assertEqual(3, results['failed'])
         self.assertIn('init() waits for a promise that nothing settles', results['errors'][0]['message'])
 
-    def test_a_ring_without_end_is_noticed(self):
+    def test_many_that_work_behind_one_promise(self):
+        """Together they take longer than any limit; each of them does not."""
+        self.write('t.yaml', 'transport: none\nlibrary: |\n  let open;\n  const gate = new Promise((r) => { open = r; });\n'
+                             'message: |\n  if (client() === 79) return open();\n  await gate;\n'
+                             '  for (const t = performance.now(); performance.now() - t < 100;);\n')
+        results = self.run_job(devices=80, iterations=1, loops=1)
+        self.assertEqual(([], 0), (results['errors'], results['failed']))
+
+    def test_a_ring_without_end_holds_nobody_up(self):
         self.write('t.yaml', 'transport: none\nlibrary: |\n  let wake;\n'
                              '  const turn = () => { const before = wake; const p = new Promise((r) => { wake = r; }); before?.(); return p; };\n'
-                             'message: |\n  for (;;) await turn();\n')
-        self.write('job.yaml', local_job(devices=2, iterations=1, interval='1ms', time_limit='100ms', loops=1))
-        summary = self.summary('job.yaml', status=1)
-        self.assertIn('ScriptStuck', json.dumps(summary))
+                             'message: |\n  if (client() > 1) return;\n  for (;;) await turn();\n')
+        results = self.run_job(devices=5, iterations=3, interval='1ms', wait_limit='500ms', loops=1)
+        self.assertEqual(6, results['failed'])
+        self.assertEqual([('PromiseNotSettled', 6)], [(one['code'], one['count']) for one in results['errors']])
 
 
 class Unhandled(Fleet):

@@ -73,6 +73,26 @@ class Wishes(Fleet):
         results = self.run_job(devices=3, iterations=3, interval='20ms')
         self.assertEqual((0, 0, 0), tuple(results[name] for name in ('published', 'abandoned', 'failed')))
 
+    def test_reconnect_between_iterations(self):
+        """What comes after it is sent."""
+        recorder = self.recorder()
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nsubscribe: ["t/{{client()}}"]\n'
+                      'message: return "m" + index();\nresponse: |\n'
+                      '  if (response.toString() === "m1" && !state.done) { state.done = 1; reconnect(); }\n')
+        results = self.run_job(devices=2, iterations=6, interval='200ms')
+        recorder.settle()
+        self.assertEqual((12, 2), (results['acknowledged'], results['reconnects']))
+        # What was not acknowledged before is sent again.
+        self.assertEqual({(f't/{c}', f'm{n}') for c in range(2) for n in range(6)},
+                         {(topic, payload) for topic, payload, *_ in recorder.messages})
+
+    def test_publish_behind_disconnect(self):
+        self.template('publish: {topic: t}\nmessage: |\n  disconnect();\n'
+                      '  try { publish("a", "b"); } catch (e) { state.e = e.message; }\n'
+                      '  assert(state.e === "the device is disconnected; reconnect() brings it back", state);\n')
+        results = self.run_job(devices=1, iterations=1)
+        self.assertEqual(([], 0), (results['errors'], results['failed']))
+
     def test_finish_is_the_end(self):
         self.template('publish: {topic: t}\nmessage: return "x"\nfinish: |\n  disconnect();\n')
         results = self.run_job(devices=1, iterations=1)
@@ -376,6 +396,28 @@ class Twins(Fleet):
         self.assertEqual(2, results['metrics']['jobs_start_next_seconds']['count'])
         self.assertEqual(2, results['metrics']['commands_respond_seconds']['count'])
         self.assertLess(results['metrics']['commands_respond_seconds']['max'], 5)
+
+    def test_two_answers_to_one_command(self):
+        self.service()
+        results = self.run_twins(
+            'init: |\n  commands.onCommand((payload, id) => {\n'
+            '    commands.respond(id, {status: "IN_PROGRESS"});\n    return {status: "SUCCEEDED"};\n  });\n'
+            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='500ms')
+        self.assertEqual([], results['errors'])
+        self.assertEqual(['IN_PROGRESS', 'SUCCEEDED'], [one['status'] for one in self.responses])
+        self.assertEqual(2, results['metrics']['commands_respond_seconds']['count'])
+
+    def test_what_no_helper_asked_for_comes_to_response(self):
+        self.service()
+        results = self.run_twins(
+            'init: |\n  commands.onCommand(() => null);\nmessage: |\n'
+            '  await shadow.update({reported: {a: 1}});\n'
+            '  publish("$aws/things/c0/shadow/get", JSON.stringify({clientToken: "mine"}));\n'
+            '  publish("ready", "{}");\n'
+            'response: |\n  if (topic.endsWith("get/accepted")) metric.add(JSON.parse(response.toString()).clientToken);\n',
+            iterations=1, hold='500ms')
+        self.assertEqual(([], 0, []), (results['errors'], results['failed'], self.responses))
+        self.assertEqual(1, results['metrics']['mine']['count'])
 
     def test_a_rejected_answer_is_told(self):
         self.service()

@@ -7,7 +7,7 @@ import re
 import subprocess
 
 from script_cases import ERRORS, LANGUAGE, TABLE
-from support import Case, local_job
+from support import Case, local_job, step
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEADER = ('connection: {host: 127.0.0.1, port: 1, tls: false, client_id: "c{{client()}}"}\n'
@@ -161,6 +161,8 @@ class Errors(Template):
         ('message: >\n  const ü = 1;\n  const b = () =>\n    missing;\n\n  return b();\n',
          "t.yaml:6:12: ReferenceError: Can't find variable: missing", 6, '    missing;', 12),
         ('message: "const a = 1;\\n\\treturn \\u00fc +\n\n  a;"\n', "t.yaml:3:40: ReferenceError: Can't find variable: ü", 3, 'message: "const a = 1;\\n\\treturn \\u00fc +', 40),
+        ('message: "let s = \\"a\\x20\\u0020b\\";\\r\\n  null.x"\n', "t.yaml:3:46: TypeError: null is not an object (evaluating 'null.x')", 3, 'message: "let s = \\"a\\x20\\u0020b\\";\\r\\n  null.x"', 46),
+        ('message: |\r\n\r\n  const a = 1;\r\n  null.x;\r\n', "t.yaml:6:7: TypeError: null is not an object (evaluating 'null.x')", 6, 'null.x;', 5),
         ("message: 'return ''a'' +\n  missing;'\n", "t.yaml:4:10: ReferenceError: Can't find variable: missing", 4, "  missing;'", 10),
         ('message: const a = 1;\n  return a + missing\n', "t.yaml:4:20: ReferenceError: Can't find variable: missing", 4, '  return a + missing', 20),
         ('init: "null.x"\nmessage: "\\n\\n\\n\\nnull.y"\n', "t.yaml:3:12: TypeError: null is not an object (evaluating 'null.x')", 3, 'null.x', 5),
@@ -212,6 +214,20 @@ class Errors(Template):
         self.assertIn('stopped after 0.2 s; a call may not take longer', texts)
         self.assertIn('stopped: it took more than 95 MiB of memory; memory_limit allows no more', texts)
 
+    def test_limits_are_told_of_whom_they_stopped(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n  if (client() === 0) throw new TypeError("mine");\n'
+                             '  if (client() === 1) for (;;);\n'
+                             '  if (client() === 2) { await glob.increment("a"); for (;;); }\n'
+                             '  if (client() === 3) await new Promise(() => {});\n  throw "number " + client();\n')
+        self.write('job.yaml', local_job(devices=6, iterations=1, interval='1ms', loops=1, time_limit='200ms', wait_limit='1s'))
+        errors = self.summary('job.yaml')['simulate']['errors']
+        self.assertEqual([
+            ('PromiseNotSettled', 't.yaml:3:3: message() has waited for a promise for 1 s, which is wait_limit (client 3, iteration 0)', 1),
+            ('ScriptError', 't.yaml:3:3: threw number 4 (client 4, iteration 0)', 2),
+            ('ScriptError', 't.yaml:3:42: TypeError: mine (client 0, iteration 0)', 1),
+            ('ScriptTimeout', 't.yaml:3:3: stopped after 0.2 s; a call may not take longer (client 1, iteration 0)', 2)],
+            sorted((one['code'], one['message'], one['count']) for one in errors))
+
     def test_memory_that_is_kept_ends_the_run(self):
         self.write('t.yaml', 'transport: none\nmessage: |\n  state.all ||= [];\n'
                              '  state.all.push("x".repeat(3e6) + index());\n  state.all.at(-1).charCodeAt(5);\n')
@@ -219,6 +235,8 @@ class Errors(Template):
                                          memory_limit='200MB'))
         results = self.summary('job.yaml', status=1)['simulate']
         self.assertIn('ScriptMemory', [one['code'] for one in results['errors']])
+        self.assertEqual('ScriptMemory', step(json.loads((self.folder / 'summary.json').read_text()),
+                                               'simulate')['errors'][0]['code'])
 
 
 class Data(Template):
@@ -235,6 +253,8 @@ class Data(Template):
                 ('d.csv', 'a,b\n1,2\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:3: Too many fields: expected 2 fields but parsed 3'),
                 ('d.jsonl', '{"a": 1}\n{"a": \n', "t.yaml:2:7: SyntaxError: d.jsonl:2: JSON Parse error: Unexpected EOF"),
                 ('d.jsonl', '\ufeff{"a": 1}\n[1]\n', 't.yaml:2:7: SyntaxError: d.jsonl:2: this is no JSON object'),
+                ('d.csv', 'a,b\n\n\n"x\ny",2\n\n3\n', 't.yaml:2:7: SyntaxError: d.csv:7: Too few fields: expected 2 fields but parsed 1'),
+                ('d.csv', 'a,b,a\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:1: two columns have the name "a"'),
                 ('d.csv', b'a\n\xff\n', 't.yaml:2:7: cannot read d.csv: it is not UTF-8 text'),
                 ('d.csv', b'a\n\0\n', 't.yaml:2:7: cannot read d.csv: it is not text: it holds a NUL'),
                 ('d.csv', 'a\n1\n2\n', 't.yaml:2:7: d.csv has 2 rows, and client 2 takes part: each client has a row, from 0 on'),

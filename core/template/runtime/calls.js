@@ -22,16 +22,40 @@
         if (rows) rowsOf[states.length - 1] = rows[client];
         if (stages) stageOf.push(0);
     };
+    // The first row names the columns.
+    const readCsv = (text, broken) => {
+        const found = [];
+        let names, from = 0;
+        // Papa tells where a row ends; between two are blank lines, and in one may be breaks.
+        const fail = (why) => {
+            const start = from + /^\s*/.exec(text.slice(from))[0].length;
+            throw broken(text.slice(0, start).split('\n').length, why);
+        };
+        runtime.requireOwn('papaparse').parse(text, {
+            skipEmptyLines: 'greedy',
+            step: ({ data, errors, meta: { cursor } }) => {
+                const wrong = errors.find((one) => one.code !== 'UndetectableDelimiter');
+                if (wrong) fail(wrong.message);
+                if (names === undefined) {
+                    const twice = data.find((name, at) => data.indexOf(name) !== at);
+                    if (twice !== undefined) fail(`two columns have the name "${twice}"`);
+                    names = data;
+                } else if (data.length === names.length) {
+                    found.push(Object.fromEntries(names.map((name, at) => [name, data[at]])));
+                } else {
+                    fail(`Too ${data.length < names.length ? 'few' : 'many'} fields: expected ` +
+                        `${names.length} fields but parsed ${data.length}`);
+                }
+                from = cursor;
+            },
+        });
+        return found;
+    };
     // The rows of a `data:` file, one for each client from 0 on; returns how many.
     runtime.readRows = (text, isCsv, name) => {
         const broken = (line, why) => new SyntaxError(`${name}:${line}: ${why}`);
         if (isCsv) {
-            const { data, errors } = runtime.requireOwn('papaparse').parse(
-                text, { header: true, skipEmptyLines: 'greedy' });
-            const wrong = errors.find((one) => one.code !== 'UndetectableDelimiter');
-            // Papa counts rows behind the header.
-            if (wrong) throw broken((wrong.row ?? 0) + 2, wrong.message);
-            rows = data;
+            rows = readCsv(text, broken);
         } else {
             rows = [];
             text.split('\n').forEach((line, at) => {

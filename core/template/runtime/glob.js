@@ -40,6 +40,8 @@
 
     // Who waits for which answer, and whose turn it was when it was asked for.
     const waiters = new Map();
+    // Time limits of those that wait for the other side.
+    const deadlines = new Map();
     let lastToken = 0;
     const expect = (settle) => {
         waiters.set(++lastToken, {
@@ -50,6 +52,7 @@
     };
     const forget = (token) => {
         waiters.delete(token);
+        deadlines.delete(token);
         turns[WAITING]--;
     };
     // Native has carried it out. The turn is the asker's, for what runs in consequence.
@@ -138,8 +141,6 @@
         },
     });
 
-    // Time limits of what waits for the other side, in the order in which they were set.
-    const deadlines = [];
     // A promise that is waited for at most `seconds`: {promise, resolve, reject}.
     runtime.wait = (seconds, what) => {
         const wait = {};
@@ -155,19 +156,17 @@
                 forget(token);
                 reject(error);
             };
-            deadlines.push({ token, at: native.now() + seconds,
+            deadlines.set(token, { at: native.now() + seconds,
                 text: `${what}: no answer within ${seconds} s` });
         });
         return wait;
     };
     // One that has waited too long is told so; true: there may be another.
     runtime.expire = () => {
-        runtime.expireCalls(native.now());
-        for (let at = 0; at < deadlines.length; at++) {
-            const { token, at: moment, text } = deadlines[at];
-            if (waiters.has(token) && moment > native.now()) continue;
-            deadlines.splice(at--, 1);
-            if (!waiters.has(token)) continue;
+        const now = native.now();
+        runtime.expireCalls(now);
+        for (const [token, { at, text }] of deadlines) {
+            if (at > now) continue;
             runtime.answer(token, text);
             return true;
         }

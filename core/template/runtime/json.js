@@ -3,7 +3,7 @@
     'use strict';
 
     const stringify = JSON.stringify;
-    const hidden = (key) => typeof key === 'string' && key.startsWith('__$');
+    const hidden = (key) => String(key).startsWith('__$');
 
     // Keys that begin with __$ stay out of every JSON text, at any depth. Most texts hold none,
     // so look first and pay for the replacer only where it is needed. To look for one character
@@ -62,7 +62,8 @@
     const timers = new Map();
     const indents = new Map();
     const print = (level) => (...values) =>
-        native.console(level, (indents.get(runtime.client()) || '') + format(...values));
+        native.console(level, ((indents.get(runtime.client()) || '') + format(...values))
+            .replaceAll('\0', '\\0'));
     const log = print(2);
     // One label for each client.
     const own = (label = 'default') => `${runtime.client()} ${label}`;

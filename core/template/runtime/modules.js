@@ -166,13 +166,14 @@
     // The `script:` file: what it exports, or its functions of these names.
     runtime.loadScript = (path, names) => {
         const text = read(path);
-        const module = { exports: {}, id: path, filename: path };
+        const module = { exports: {}, id: path, filename: path, loaded: true };
         const folder = folderOf(path);
+        modules.set(path, module);
         const found = names.map((name) =>
             `${name}: typeof ${name} === 'function' ? ${name} : undefined`).join(', ');
         const call = native.evaluate(path,
-            '(function (exports, require, module, __filename, __dirname, process, global) {', text,
-            `\nreturn {${found}};\n})`);
+            '(function (exports, require, module, __filename, __dirname, process, global) {',
+            text.replace(/^#!.*/, ''), `\nreturn {${found}};\n})`);
         const declared = call.call(module.exports, module.exports, requireFrom(folder), module,
             path, folder, process, globalThis);
         return names.map((name) =>

@@ -14,8 +14,8 @@
     // What Node has by now, and that: UTF-8 is read by native, which is faster.
     const isUrl = (encoding) => String(encoding).toLowerCase() === 'base64url';
     const complete = (Buffer) => {
-        const { toString } = Buffer.prototype;
-        const { from, isEncoding } = Buffer;
+        const { toString, write } = Buffer.prototype;
+        const { from, isEncoding, byteLength } = Buffer;
         Buffer.prototype.toString = function (encoding, start, end) {
             if (isUrl(encoding))
                 return toString.call(this, 'base64', start, end).replaceAll('+', '-')
@@ -29,6 +29,15 @@
         Buffer.from = (value, encoding, length) =>
             from(value, typeof value === 'string' && isUrl(encoding) ? 'base64' : encoding, length);
         Buffer.isEncoding = (encoding) => isUrl(encoding) || isEncoding(encoding);
+        Buffer.byteLength = (value, encoding) =>
+            byteLength(value, isUrl(encoding) ? 'base64' : encoding);
+        Buffer.prototype.write = function (...values) {
+            if (isUrl(values.at(-1))) values[values.length - 1] = 'base64';
+            return write.apply(this, values);
+        };
+        Buffer.prototype.equals = function (other) {
+            return Buffer.compare(this, other) === 0;
+        };
     };
     Object.defineProperty(runtime, 'Buffer', { get: () => buffers().Buffer });
     runtime.builtin('buffer', () => buffers());
