@@ -194,7 +194,7 @@ static void on_more_timer(void *argument)
 {
     struct engine *engine = argument;
 
-    script_go_on(engine->script);
+    script_settle(engine->script);
     acts_do(engine);
 }
 

@@ -92,7 +92,7 @@ struct script_services {
      * to catch. `act` is valid during the call. May be NULL: nothing can be asked.
      */
     const char *(*act)(void *context, const struct script_turn *turn, const struct script_act *act);
-    /* There is more to go on with: call script_go_on() when others have had their turn. */
+    /* There is more to go on with: call script_settle() when others have had their turn. */
     void (*more)(void *context);
     /* Between calls into the machine; other functions of the machine may be called. */
     void (*settled)(void *context, enum script_function function, const struct script_turn *turn,
@@ -192,8 +192,8 @@ struct script_batch {
 void script_messages(struct script *script, const struct script_turn *turns, size_t count,
     struct script_batch *batch);
 
-/* What waited for another client's promise goes on. */
-void script_go_on(struct script *script);
+/* What waited for another client's promise goes on, and whose call is over is told. */
+void script_settle(struct script *script);
 /* Hand over what the glob has answered; to be called when its port wakes the loop. */
 void script_answer(struct script *script);
 /* Outside of a loop: wait for answers at most so long, hand them over, and go on. */

@@ -225,6 +225,35 @@ static void show_frame(
     iotify_buffer_format(out, ":%d:%d%s", place.line, place.column, named ? ")" : "");
 }
 
+/*
+ * An asynchronous function has two frames: that of its code, and one where its parameters begin,
+ * which says nothing new.
+ */
+static bool is_head(const struct script *script, const struct frame *frame)
+{
+    static const char names[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$* ";
+    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    const char *line, *before;
+    size_t length, at, name = 0;
+
+    if (!region || region->foreign)
+        return false;
+    if (frame->line < region->first)
+        return true;
+    line = region_line(region, frame->line, &length);
+    at = byte_of(
+        line, length, frame->column - 1 + (frame->line == region->first ? region->first_shift : 0));
+    if (at == 0 || line[at - 1] != '(')
+        return false;
+    /* `async function name(`, `async name(` or `async (`. */
+    while (name < at - 1 && strchr(names, line[at - 2 - name]))
+        name++;
+    before = line + at - 1 - name;
+    before += strspn(before, " ");
+    return strstr(before, "async") != NULL && strstr(before, "async") < line + at;
+}
+
 static const char *show_stack(struct script *script, const char *stack)
 {
     struct iotify_buffer out;
@@ -236,7 +265,8 @@ static const char *show_stack(struct script *script, const char *stack)
          at += strcspn(at, "\n"), at += *at == '\n') {
         struct frame frame;
 
-        if (!read_frame(at, strcspn(at, "\n"), &frame) || is_own(&frame))
+        if (!read_frame(at, strcspn(at, "\n"), &frame) || is_own(&frame) ||
+            (count > 0 && is_head(script, &frame)))
             continue;
         show_frame(script, &frame, &out);
         count++;

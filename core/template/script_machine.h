@@ -163,8 +163,6 @@ bool script_fits(const struct iotify_buffer *out, struct place place, const char
 
 /* The call has returned a promise: is it settled already? False: the call failed. */
 bool script_take_promise(struct script *script, struct script_invocation *call, JSValueRef promise);
-/* After an entry: what it made go on goes on, and who waits for what it settled is told. */
-void script_settle(struct script *script);
 /* It was cut short: nobody waits for it any longer. */
 void script_drop_call(struct script *script, double id);
 /* A promise that was rejected and that nobody waits for, as an error. False: there is none. */

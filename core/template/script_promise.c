@@ -172,11 +172,6 @@ void script_settle(struct script *script)
     settle_but(script, -1, &none);
 }
 
-void script_go_on(struct script *script)
-{
-    script_settle(script);
-}
-
 void script_drop_call(struct script *script, double id)
 {
     JSValueRef argument = JSValueMakeNumber(script->context, id);

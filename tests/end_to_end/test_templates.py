@@ -189,6 +189,14 @@ class Errors(Template):
                    '          |                           ^',
                    '    at t.yaml:8:29', '    at outer (t.yaml:5:13)', '    at message (t.yaml:8:15)')
 
+    def test_stacks_of_asynchronous_functions(self):
+        self.fails('library: |\n  async function helper(a) {\n    return a.b.c;\n  }\n'
+                   '  const arrow = async (x) => {\n    return helper(x);\n  };\nmessage: |\n'
+                   '  const x = 1;\n  await arrow({});\n',
+                   '        5 |   return a.b.c;', '          |             ^',
+                   '    at helper (t.yaml:5:15)', '    at t.yaml:8:18', '    at message (t.yaml:12:14)',
+                   '  state      {}')
+
     def test_a_thousand_failures_are_one_line_and_a_count(self):
         self.write('t.yaml', 'transport: none\nmessage: |\n  if (client() % 2) throw new Error("odd " '
                              '+ index());\n  return missing;\n')
