@@ -278,8 +278,7 @@ static void waits_for_promises(void **state)
     assert_true(script_waits(script));
     assert_false(script_progresses(script));
     script_give_up(script);
-    assert_string_equal(
-        world.settled, "1 7/3 Error: message() waits for a promise that nothing settles");
+    assert_string_equal(world.settled, "1 7/3 message() waits for a promise that nothing settles");
     message("await new Promise(() => {})");
     for (int i = 0; i < 2; i++) {
         assert_true(script_waits(script));
@@ -288,8 +287,8 @@ static void waits_for_promises(void **state)
     }
     script_expire(script);
     assert_false(script_waits(script));
-    assert_string_equal(world.settled,
-        "1 7/3 Error: message() has waited for a promise for 0.2 s, which is wait_limit");
+    assert_string_equal(
+        world.settled, "1 7/3 message() has waited for a promise for 0.2 s, which is wait_limit");
     assert_null(message("await null; for (;;) ;"));
     assert_string_equal(message("return 'still here'"), "still here");
 }
