@@ -398,7 +398,13 @@ static void await_last(struct engine *engine)
         script_await(engine->script, SECOND / 10);
         script_expire(engine->script);
         script_give_up(engine->script);
+        acts_do(engine);
     }
+    if (!engine->script)
+        return;
+    for (size_t i = 0; i < engine->count; i++)
+        engine->tally->counts[TALLY_FAILED] += engine->devices[i].spoiled;
+    take_metrics(engine);
 }
 
 /* ------------------------------------------------------------------ the thread, from its start */

@@ -330,7 +330,9 @@ static void end_iteration(struct device *device, const struct script_output *out
     if (engine->plan->solo && output->has_output && !engine->transport)
         solo_message(device, NULL, output->bytes);
     if (engine->plan->solo)
-        solo_state(device, output, engine->tally->counts[TALLY_PUBLISHED] > before);
+        solo_state(device, output,
+            engine->tally->counts[TALLY_PUBLISHED] > before ||
+                (output->has_output && !engine->transport));
 }
 
 static void on_output(void *argument, const struct script_output *output)

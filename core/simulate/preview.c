@@ -18,6 +18,7 @@ struct preview {
     struct expansion publish;
     struct glob_port *port;
     struct script_turn turn;
+    enum script_function function; /* the one at work */
     struct arena arena;
     bool failed, pending, complete;
     bool connected; /* as far as scripts can tell */
@@ -153,8 +154,9 @@ static void on_settled(void *argument, enum script_function function,
 {
     struct preview *preview = argument;
 
-    (void)turn;
-    preview->pending = false;
+    /* Else something went wrong that nobody waited for. */
+    if (function == preview->function && turn->iteration == preview->turn.iteration)
+        preview->pending = false;
     if (output->error)
         print_error(preview, output->error);
     else if (function == SCRIPT_MESSAGE && output->has_output)
@@ -162,6 +164,12 @@ static void on_settled(void *argument, enum script_function function,
 }
 
 /* ------------------------------------------------------------------ calls */
+
+static void await(struct preview *preview)
+{
+    script_await(preview->script, SECOND / 10);
+    script_expire(preview->script);
+}
 
 static bool call(struct preview *preview, enum script_function function)
 {
@@ -172,6 +180,7 @@ static bool call(struct preview *preview, enum script_function function)
         .function = function, .turn = preview->turn, .out = &out};
 
     preview->failed = false;
+    preview->function = function;
     iotify_buffer_init(&out, 16 << 20);
     if (!script_invoke(preview->script, &invocation))
         print_error(preview, &invocation.error);
@@ -181,10 +190,8 @@ static bool call(struct preview *preview, enum script_function function)
     iotify_buffer_wipe(&out);
     while (preview->pending) {
         script_give_up(preview->script);
-        if (!preview->pending)
-            break;
-        script_await(preview->script, SECOND / 10);
-        script_expire(preview->script);
+        if (preview->pending)
+            await(preview);
     }
     /* What failed before is known already. */
     function_failed = preview->failed;
@@ -208,6 +215,8 @@ static void run_functions(struct preview *preview)
     }
     print_line("finish", "");
     call(preview, SCRIPT_FINISH);
+    while (script_progresses(preview->script))
+        await(preview);
     print_state(preview);
 }
 

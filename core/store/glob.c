@@ -149,6 +149,8 @@ static void learn(struct glob *glob, const char *key, struct iotify_bytes value)
 {
     struct view_entry *entry = find(&glob->view, key);
 
+    if (entry)
+        entry->refreshing = false;
     if (entry && entry->pending > 0)
         return;
     if (entry)
@@ -157,7 +159,6 @@ static void learn(struct glob *glob, const char *key, struct iotify_bytes value)
         entry = add(&glob->view, key);
     set_value(entry, value);
     entry->read_at = clock_now();
-    entry->refreshing = false;
     link_clean(&glob->view, entry);
     drop_clean(&glob->view, CLEAN_MAX);
 }
@@ -417,9 +418,14 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
         wanted += reads[wanted].key != NULL;
     }
     pthread_mutex_unlock(&glob->lock);
-    if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_OK)
+    if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_OK) {
+        pthread_mutex_lock(&glob->lock);
+        /* Unless somebody has written it meanwhile. */
         for (size_t i = 0; i < wanted; i++)
-            glob_learn(glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
+            if (!find(&glob->view, names[i]))
+                learn(glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
+        pthread_mutex_unlock(&glob->lock);
+    }
     call_clear(&call);
     free(reads);
     free(names);

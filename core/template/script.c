@@ -423,18 +423,23 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         size_t end = run_entries(script, at, script->alone ? at + 1 : count, &exception);
         int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
         struct cut cut = {script->timed_out, script->overgrown};
+        bool telling;
         bool is_cut = cut.timed_out || exception;
         /* The limit may also have ended a promise's function, behind the last call. */
         bool cut_promise = is_cut && end > at && is_pending(script, end - 1);
         size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
         script->timed_out = false;
+        /* What is told may call; the promises of this round are told behind it. */
+        telling = script->telling;
+        script->telling = true;
         for (; at < good; at++)
             tell_entry(script, at, each, batch);
         if (cut_promise)
             script_drop_call(script, script->turns->batch[at].iteration_or_length);
         if (is_cut)
             tell_cut(script, at++, &cut, exception, batch);
+        script->telling = telling;
         settle(script);
     }
     script->turns->at = 0;

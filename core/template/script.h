@@ -204,7 +204,7 @@ void script_expire(struct script *script);
 void script_give_up(struct script *script);
 /* Is an answer to come, or anything to go on with? */
 bool script_progresses(const struct script *script);
-/* Is one, or does any call wait for its promise? */
+/* Is there, or does any call wait for its promise? */
 bool script_waits(const struct script *script);
 
 /* ------------------------------------------------------------------ what a machine holds */

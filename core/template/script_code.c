@@ -129,12 +129,12 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
 }
 
 /*
- * What runs behind an await of code that is not the runtime's finds the turn of the entry it runs
- * in: an entry must not hold more than one call of it.
+ * What runs behind an await finds the turn of the entry it runs in, and so does a rejection that
+ * nobody looks at: an entry must not hold more than one call of such code.
  */
-void script_note_async(struct script *script, const char *text)
+void script_note_async(struct script *script, const char *text, bool foreign)
 {
-    script->alone = script->alone || strstr(text, "async");
+    script->alone = script->alone || strstr(text, "async") || (!foreign && strstr(text, "Promise"));
 }
 
 /* A function of this body; NULL after a diagnostic. It is protected from the collector. */
@@ -154,7 +154,7 @@ static JSObjectRef compile_body(struct script *script, const char *name, const c
     snprintf(
         before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
     script->alone = script->alone || async;
-    script_note_async(script, code->text);
+    script_note_async(script, code->text, false);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
     if (broken || !value) {
         complain(script, broken ? broken : exception, code->place, diagnostics);
@@ -250,7 +250,7 @@ bool script_library(
 
     if (is_blank(code->text))
         return true;
-    script_note_async(script, code->text);
+    script_note_async(script, code->text, false);
     begin_loading(script);
     value = script_evaluate(script, code, "", "", false, &exception);
     return end_loading(script, value, exception, code->place, diagnostics);
@@ -340,7 +340,7 @@ bool script_helpers(struct script *script, const char *name, const char *source)
     const struct script_code code = {source, {name, 1, 1}, NULL};
     JSValueRef exception = NULL, make, value = NULL;
 
-    script_note_async(script, source);
+    script_note_async(script, source, true);
     make = script_evaluate(script, &code, "", "", true, &exception);
     if (make)
         value = JSObjectCallAsFunction(

@@ -138,8 +138,8 @@ bool script_grows(struct script *script);
 /* ------------------------------------------------------------------ script_code.c */
 
 extern const char *const script_function_names[SCRIPT_FUNCTIONS];
-/* Code of the user, or of a package: is any of it asynchronous? */
-void script_note_async(struct script *script, const char *text);
+/* Code of the user, or `foreign` of a package: is any of it asynchronous? */
+void script_note_async(struct script *script, const char *text, bool foreign);
 
 /*
  * Run `before` + text + `behind` as a program, `before` on the line of the text's first; the

@@ -198,7 +198,7 @@ static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JS
     code.place = (struct place){script_shown_path(script, path), 1, 1};
     /* The text of packages is not kept: nobody is shown a line of it. */
     if (!is_below(path, script->own_modules))
-        script_note_async(script, code.text);
+        script_note_async(script, code.text, foreign);
     if (!foreign)
         code.text = arena_string(&script->arena, code.text);
     value = script_evaluate(script, &code, script_text(context, &arena, arguments[1]),

@@ -32,18 +32,21 @@ static JSValueRef go_on(
     struct script_output output = {0};
     struct script_error error;
     struct arena held;
+    bool behind_await;
 
     script_enter(script, nobody);
     value = script_call(script, function, count, arguments, &exception);
     script_leave(script);
     if (value && !script->timed_out)
         return value;
+    /* A callback of the glob fails by itself; what a limit ends elsewhere stood behind an await. */
+    behind_await = script->timed_out && (value || function == script->resume);
     turn = script_present_turn(script);
     script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
     output.error = &error;
     held = script_hold_error(script);
-    /* A function that was cut short behind an await has a call that waits for it. */
-    if (!cut_calls(script, turn.slot, &error) && script->services.settled)
+    /* What was cut short there has a call that waits for it. */
+    if (!(behind_await && cut_calls(script, turn.slot, &error)) && script->services.settled)
         script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
     arena_wipe(&held);
     return NULL;
@@ -258,7 +261,7 @@ bool script_progresses(const struct script *script)
 
 bool script_waits(const struct script *script)
 {
-    return script->turns->waiting > 0 || script->turns->tracked > 0;
+    return script_progresses(script) || script->turns->tracked > 0;
 }
 
 /* ------------------------------------------------------------------ what nobody waited for */

@@ -67,19 +67,20 @@
         const clientToken = newToken();
         return exchange(what, metric, clientToken, topic, { ...body, clientToken });
     };
-    // To whom waits for it; late ones are for nobody.
+    // To whom waits for it; false: nobody does.
     const answered = (kind, token, document, what) => {
         const [wait] = waits.get(key(token)) ?? [];
-        if (wait === undefined) return;
+        if (wait === undefined) return false;
         if (kind === 'accepted') {
             wait.accept(document);
-            return;
+            return true;
         }
         const { code = document.error, message = document.errorMessage ?? 'rejected' } = document;
         const error = new Error(code === undefined ? `${what}: ${message}`
             : `${what}: ${message} (${code})`);
         error.code = code;
         wait.reject(error);
+        return true;
     };
     const isAnswer = (kind) => kind === 'accepted' || kind === 'rejected';
     // True: it is a helper's business. Requests and answers of others are known by their token.
@@ -164,7 +165,7 @@
     });
     const onCommand = ([executionId, kind, part], document, payload) => {
         if (kind === 'response' && isAnswer(part))
-            answered(part, answerOf(executionId), document, 'commands.respond');
+            return answered(part, answerOf(executionId), document, 'commands.respond');
         if (kind !== 'request') return true;
         const call = handlers.get(key('command'));
         if (call === undefined) return false;

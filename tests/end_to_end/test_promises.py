@@ -76,6 +76,44 @@ class Turns(Fleet):
         self.assertEqual(seen[0], seen[1])
 
 
+class Batches(Fleet):
+    def test_promises_among_texts(self):
+        """What is told of one call may end another client: that calls finish()."""
+        self.write('t.yaml', 'transport: none\nmessage: |\n'
+                             '  if (client() % 2) return {then(done) { done("y"); }};\n  return "x";\n'
+                             'finish: |\n  metric.add("finished");\n')
+        results = self.run_job(devices=50, iterations=1, interval='1ms', loops=1)
+        self.assertEqual(([], 0, 50), (results['errors'], results['failed'], results['metrics']['finished']['count']))
+
+    def test_callbacks_fail_by_themselves(self):
+        recorder = Recorder(self.port)
+        self.addCleanup(recorder.close)
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nmessage: |\n'
+                      '  glob.get("x", () => { throw new Error("callback"); });\n'
+                      '  await glob.flush();\n  await glob.flush();\n  return "hello";\n')
+        results = self.run_job(devices=3, iterations=1)
+        recorder.settle()
+        self.assertEqual({'t/0': 1, 't/1': 1, 't/2': 1}, dict(recorder.topics()))
+        self.assertEqual([('ScriptError', 3)], [(one['code'], one['count']) for one in results['errors']])
+
+    def test_rejections_of_a_batch(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n'
+                             '  if (client() % 100 === 7) Promise.reject(new Error("boom"));\n  return "x";\n')
+        results = self.run_job(devices=400, iterations=1, interval='1ms', loops=1)
+        self.assertEqual([('t.yaml:3:53: Error: boom (client 7, iteration 0)', 4)],
+                         [(one['message'], one['count']) for one in results['errors']])
+
+    def test_what_finish_leaves_behind(self):
+        self.write('t.yaml', 'transport: none\nlibrary: |\n  let go;\n  const all = new Promise((r) => { go = r; });\n'
+                             'message: |\n  all.then(() => { metric.add("resumed"); for (let i = 0; i < 1e5; i++); });\n'
+                             'finish: |\n  if (client() === 1999) go();\n'
+                             '  glob.get("k", () => { metric.add("late"); assert(client() > 2, "late"); });\n')
+        results = self.run_job(devices=2000, iterations=1, interval='1ms', loops=1)
+        self.assertEqual((2000, 2000), tuple(results['metrics'][name]['count'] for name in ('resumed', 'late')))
+        self.assertEqual(([('AssertionFailed', 3)], 3), (
+            [(one['code'], one['count']) for one in results['errors']], results['failed']))
+
+
 class Unsettled(Fleet):
     def test_an_answer_settles_it(self):
         recorder = Recorder(self.port)

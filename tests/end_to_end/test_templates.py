@@ -256,12 +256,19 @@ class Data(Template):
         out = self.preview('transport: none\ndata: d.jsonl\nmessage: return JSON.stringify(device)\n', '--solo', '2').stdout
         self.assertIn('message 0    {"a":3}\n', out)
 
+    def test_rows_of_empty_values(self):
+        for content, expected in (('a,b\nA,1\n,\n  \nC,3\n', '{"a":"","b":""}'), ('a\nA\n""\n\nC\n', '{"a":""}')):
+            self.write('d.csv', content)
+            out = self.preview('transport: none\ndata: d.csv\nmessage: return JSON.stringify(device)\n', '--solo', '1').stdout
+            self.assertIn(f'message 0    {expected}\n', out)
+
     def test_wrong_data(self):
         for name, content, text in (
                 ('d.csv', 'a,b\n1,2\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:3: Too many fields: expected 2 fields but parsed 3'),
                 ('d.jsonl', '{"a": 1}\n{"a": \n', "t.yaml:2:7: SyntaxError: d.jsonl:2: JSON Parse error: Unexpected EOF"),
                 ('d.jsonl', '\ufeff{"a": 1}\n[1]\n', 't.yaml:2:7: SyntaxError: d.jsonl:2: this is no JSON object'),
                 ('d.csv', 'a,b\n\n\n"x\ny",2\n\n3\n', 't.yaml:2:7: SyntaxError: d.csv:7: Too few fields: expected 2 fields but parsed 1'),
+                ('d.csv', 'a,b\r1,2\r3\r', 't.yaml:2:7: SyntaxError: d.csv:3: Too few fields: expected 2 fields but parsed 1'),
                 ('d.csv', 'a,b,a\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:1: two columns have the name "a"'),
                 ('d.csv', b'a\n\xff\n', 't.yaml:2:7: cannot read d.csv: it is not UTF-8 text'),
                 ('d.csv', b'a\n\0\n', 't.yaml:2:7: cannot read d.csv: it is not text: it holds a NUL'),

@@ -29,11 +29,15 @@
         // Papa tells where a row ends; between two are blank lines, and in one may be breaks.
         const fail = (why) => {
             const start = from + /^\s*/.exec(text.slice(from))[0].length;
-            throw broken(text.slice(0, start).split('\n').length, why);
+            throw broken(text.slice(0, start).split(/\r\n|\r|\n/).length, why);
         };
         runtime.requireOwn('papaparse').parse(text, {
-            skipEmptyLines: 'greedy',
             step: ({ data, errors, meta: { cursor } }) => {
+                const written = text.slice(from, cursor);
+                if (written.trim() === '') {
+                    from = cursor;
+                    return;
+                }
                 const wrong = errors.find((one) => one.code !== 'UndetectableDelimiter');
                 if (wrong) fail(wrong.message);
                 if (names === undefined) {
