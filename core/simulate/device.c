@@ -292,11 +292,19 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
 {
     struct device *device = user;
 
-    if (device->phase != CONNECTING)
+    bool ending =
+        device->phase == DRAINING || device->phase == HOLDING || device->phase == FINISHING;
+
+    if (device->phase != CONNECTING && (!ending || device->connected_at))
         return;
     if (device->engine->plan->solo)
         solo_connected(device, times);
     count_connect(device, times);
+    /* Its last message was due while it connected: what is in flight goes out again. */
+    if (ending) {
+        device->connected_at = engine_now(device->engine);
+        return;
+    }
     device->dropped = false;
     begin_messages(device);
 }
@@ -355,7 +363,7 @@ void device_come_back(struct device *device)
 static void be_offline(struct device *device)
 {
     device->phase = OFFLINE;
-    if (device_has_sent_all(device)) {
+    if (device_has_sent_all(device) && !(device->rejoining && waits_for_answers(device))) {
         leave(device);
     } else if (device->rejoining) {
         device->rejoining = device->offline = false;

@@ -492,7 +492,8 @@ static void capture_response(
 /* A condition that does not hold counts by itself: the iteration's own are counted with it. */
 static void run_response(struct device *device, struct script_invocation *invocation)
 {
-    bool before = device->spoiled;
+    /* Whether it leaves in between is no matter of the iteration that is under way. */
+    bool before = device->spoiled, absent = device->absent;
 
     device->spoiled = false;
     if (!script_invoke(device->engine->script, invocation))
@@ -500,6 +501,7 @@ static void run_response(struct device *device, struct script_invocation *invoca
     acts_do(device->engine);
     device->engine->tally->counts[TALLY_FAILED] += device->spoiled;
     device->spoiled = before;
+    device->absent = absent;
 }
 
 void message_on_received(void *user, const char *topic, struct iotify_bytes payload)

@@ -147,6 +147,24 @@ void script_enter(struct script *script, struct script_turn turn)
         atomic_store(script->facts.busy_since, clock_now());
 }
 
+/*
+ * With what it cuts, the engine forgets what it was about to run for others that waited for the
+ * same promise. They are nobody's turn at the moment: each gets an entry of its own.
+ */
+static void recover(struct script *script)
+{
+    struct script_turn before = script_present_turn(script);
+    bool overgrown = script->overgrown;
+
+    script->turns->slot = script->turns->client = script->turns->iteration = -2;
+    script_call(script, script->recover, 0, NULL, NULL);
+    script->turns->slot = (double)before.slot;
+    script->turns->client = (double)before.client;
+    script->turns->iteration = (double)before.iteration;
+    script->timed_out = true;
+    script->overgrown = overgrown;
+}
+
 void script_leave(struct script *script)
 {
     JSValueRef exception = NULL;
@@ -155,8 +173,10 @@ void script_leave(struct script *script)
      * What ended a promise's function is still pending, and a call that finds it there may end the
      * process. Any conversion takes it away.
      */
-    if (script->timed_out)
+    if (script->timed_out) {
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
+        recover(script);
+    }
     if (script->facts.busy_since)
         atomic_store(script->facts.busy_since, 0);
 }

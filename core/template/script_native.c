@@ -447,7 +447,7 @@ bool script_run_runtime(struct script *script)
         {"setClientId", &script->set_client_id}, {"addHelpers", &script->add_helpers},
         {"showRow", &script->show_row}, {"deliver", &script->deliver},
         {"cutCalls", &script->cut_calls}, {"resume", &script->resume},
-        {"rejected", &script->rejected}};
+        {"recover", &script->recover}, {"rejected", &script->rejected}};
     JSContextRef context = script->context;
     JSObjectRef native = make_native(script);
 

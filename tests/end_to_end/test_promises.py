@@ -85,6 +85,27 @@ class Batches(Fleet):
         results = self.run_job(devices=50, iterations=1, interval='1ms', loops=1)
         self.assertEqual(([], 0, 50), (results['errors'], results['failed'], results['metrics']['finished']['count']))
 
+    def test_a_limit_stops_one_of_those_that_wait(self):
+        shared = 'library: |\n  let token, r;\n  const p = new Promise((k) => { r = k; });\n'
+        for body in ('  token ||= glob.increment("token");\n  await token;\n  if (client() === 0) for (;;);\n'
+                     '  await glob.increment("used");\n',
+                     '  if (client() === 2) r();\n  return p.then(() => { if (client() === 2) for (;;); });\n',
+                     '  if (client() === 2) { await glob.increment("a"); r(); await null; for (;;); }\n  await p;\n',
+                     '  if (client() === 2) { await glob.increment("a"); r(); for (;;); }\n  await p;\n',
+                     '  if (client() === 2) return glob.increment("a").then(() => { r(); for (;;); });\n  await p;\n'):
+            with self.subTest(body=body):
+                self.write('t.yaml', 'transport: none\n' + shared + 'message: |\n' + body)
+                results = self.run_job(devices=3, iterations=1, loops=1, wait_limit='1s', time_limit='100ms')
+                self.assertEqual([('ScriptTimeout', 1)], [(one['code'], one['count']) for one in results['errors']])
+                self.assertEqual(1, results['failed'])
+
+    def test_a_rejection_is_of_whose_promise_it_is(self):
+        self.write('t.yaml', 'transport: none\nlibrary: |\n  let rej;\n  const p = new Promise((k, j) => { rej = j; });\n'
+                             '  p.catch(() => {});\nmessage: |\n  if (client() === 3) p.then(() => {});\n'
+                             '  if (client() === 9) rej(new Error("why"));\n')
+        results = self.run_job(devices=10, iterations=1, loops=1)
+        self.assertEqual(['t.yaml:8:36: Error: why (client 3, iteration 0)'], [one['message'] for one in results['errors']])
+
     def test_callbacks_fail_by_themselves(self):
         recorder = Recorder(self.port)
         self.addCleanup(recorder.close)

@@ -86,6 +86,26 @@ class Wishes(Fleet):
         self.assertEqual({(f't/{c}', f'm{n}') for c in range(2) for n in range(6)},
                          {(topic, payload) for topic, payload, *_ in recorder.messages})
 
+    def test_reconnect_in_the_last_iteration(self):
+        """What is in flight goes out again, and what message() waited with is sent."""
+        recorder = self.recorder()
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nsubscribe: ["t/{{client()}}"]\n'
+                      'message: |\n  const p = new Promise((r) => { state.r = r; });\n'
+                      '  publish("t/" + client(), "WAKE", {qos: 1});\n  return p.then(() => "wake");\n'
+                      'response: |\n  if (!state.d) { state.d = 1; disconnect(); reconnect(); }\n'
+                      '  else if (state.r) { state.r(); state.r = null; }\n')
+        results = self.run_job(devices=2, iterations=1, hold='300ms')
+        recorder.settle()
+        self.assertEqual((4, 0, 2, []), tuple(results[name] for name in ('acknowledged', 'lost', 'reconnects', 'errors')))
+        self.assertEqual({('t/0', 'WAKE'), ('t/1', 'WAKE'), ('t/0', 'wake'), ('t/1', 'wake')},
+                         {(topic, payload) for topic, payload, *_ in recorder.messages})
+
+    def test_reconnect_as_the_last_act(self):
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nmessage: |\n'
+                      '  if (index() === 1) disconnect();\n  if (index() === 3) reconnect();\n  return "m" + index();\n')
+        results = self.run_job(devices=2, iterations=4, interval='50ms', hold='500ms')
+        self.assertEqual((0, 2, []), tuple(results[name] for name in ('lost', 'reconnects', 'errors')))
+
     def test_publish_behind_disconnect(self):
         self.template('publish: {topic: t}\nmessage: |\n  disconnect();\n'
                       '  try { publish("a", "b"); } catch (e) { state.e = e.message; }\n'

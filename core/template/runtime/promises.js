@@ -11,49 +11,89 @@
     const Native = Promise;
     const { then } = Native.prototype;
 
+    const goOn = ({ handler, value, failed, resolve, reject }) => {
+        try {
+            if (typeof handler === 'function') resolve(handler(value));
+            else if (failed) reject(value);
+            else resolve(value);
+        } catch (error) {
+            reject(error);
+        }
+    };
     // What has to go on in another turn than the present one, in a list: native enters for each.
     let first, last;
-    const goOnLater = (resumption) => {
-        if (first === undefined) first = resumption;
-        else last.next = resumption;
-        last = resumption;
+    const goOnLater = (reaction) => {
+        if (first === undefined) first = reaction;
+        else last.next = reaction;
+        last = reaction;
         turns[RESUMPTIONS]++;
     };
     runtime.resume = () => {
-        const { slot, client, iteration, run, next } = first;
-        first = next;
+        const reaction = first;
+        first = reaction.next;
         turns[RESUMPTIONS]--;
-        turns[SLOT] = slot;
-        turns[CLIENT] = client;
-        turns[ITERATION] = iteration;
-        run();
+        turns[SLOT] = reaction.slot;
+        turns[CLIENT] = reaction.client;
+        turns[ITERATION] = reaction.iteration;
+        goOn(reaction);
     };
 
-    const keepTurn = (handler) => {
-        if (typeof handler !== 'function') return handler;
-        const slot = turns[SLOT], client = turns[CLIENT], iteration = turns[ITERATION];
-        return (value) => {
-            if (turns[SLOT] === slot && turns[CLIENT] === client && turns[ITERATION] === iteration)
-                return handler(value);
-            return {
-                then: (resolve, reject) => goOnLater({
-                    slot, client, iteration, next: undefined,
-                    run: () => {
-                        try {
-                            resolve(handler(value));
-                        } catch (error) {
-                            reject(error);
-                        }
-                    },
-                }),
-            };
+    // All that wait. A limit that ends a function ends with it what the engine was about to run
+    // for others: they are attached anew. Those that nobody can settle any more are let go.
+    const waiting = new Set();
+    let sweepAt = 1024;
+    const sweep = () => {
+        for (const one of waiting) if (one.deref() === undefined) waiting.delete(one);
+        sweepAt = Math.max(1024, waiting.size * 2);
+    };
+    const attach = (reaction) => {
+        const react = (handler, value, failed) => {
+            if (reaction.done) return;
+            reaction.done = true;
+            waiting.delete(reaction.weak);
+            reaction.handler = handler;
+            reaction.value = value;
+            reaction.failed = failed;
+            if (turns[SLOT] === reaction.slot && turns[CLIENT] === reaction.client &&
+                turns[ITERATION] === reaction.iteration) goOn(reaction);
+            else goOnLater(reaction);
         };
+        then.call(reaction.promise, (value) => react(reaction.onFulfilled, value, false),
+            (reason) => react(reaction.onRejected, reason, true));
+    };
+    runtime.recover = () => {
+        for (const one of [...waiting]) {
+            const reaction = one.deref();
+            if (reaction !== undefined) attach(reaction);
+        }
+    };
+
+    const speciesOf = ({ constructor }) => {
+        if (constructor === Outer || constructor === undefined) return Outer;
+        const species = constructor[Symbol.species];
+        return species === undefined || species === null ? Outer : species;
     };
     const define = (object, name, value) => Object.defineProperty(object, name,
         { value, writable: true, configurable: true, enumerable: false });
     define(Native.prototype, 'then', {
         then(onFulfilled, onRejected) {
-            return then.call(this, keepTurn(onFulfilled), keepTurn(onRejected));
+            if (!(this instanceof Native)) return then.call(this, onFulfilled, onRejected);
+            const Species = speciesOf(this);
+            const reaction = {
+                promise: this, onFulfilled, onRejected, slot: turns[SLOT],
+                client: turns[CLIENT], iteration: turns[ITERATION], done: false, next: undefined,
+                resolve: undefined, reject: undefined, handler: undefined, value: undefined,
+                failed: false, weak: undefined,
+            };
+            const derived = new Species((resolve, reject) => {
+                reaction.resolve = resolve;
+                reaction.reject = reject;
+            });
+            reaction.weak = new WeakRef(reaction);
+            waiting.add(reaction.weak);
+            if (waiting.size > sweepAt) sweep();
+            attach(reaction);
+            return derived;
         },
     }.then);
     const Outer = new Proxy(Native, {});
