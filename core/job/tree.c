@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "core/base/text.h"
+
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 #define NODES_MAX 200000 /* after expanding aliases */
 #define DEPTH_MAX 64
@@ -152,18 +154,10 @@ static struct place mark_place(const struct source *source, yaml_mark_t mark)
  */
 static int unquoted_macro(const struct source *source, int line)
 {
-    const char *at = source->text, *end, *hit;
+    const char *at = text_line(source->text, line), *end = at + strcspn(at, "\n"), *hit;
     bool quoted = false;
     char quote = 0;
 
-    for (int i = 1; i < line && at; i++) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
-    }
-    if (!at)
-        return 0;
-    end = strchr(at, '\n');
-    end = end ? end : at + strlen(at);
     for (hit = at; hit + 1 < end; hit++) {
         if (quoted)
             quoted = *hit != quote;

@@ -394,14 +394,13 @@ static void await_last(struct engine *engine)
 {
     int64_t until = clock_now() + DEVICE_HASTE;
 
-    while (engine->script && script_waits(engine->script) && clock_now() < until) {
+    if (!engine->script)
+        return;
+    while (script_waits(engine->script) && clock_now() < until) {
         script_await(engine->script, SECOND / 10);
-        script_expire(engine->script);
         script_give_up(engine->script);
         acts_do(engine);
     }
-    if (!engine->script)
-        return;
     for (size_t i = 0; i < engine->count; i++)
         engine->tally->counts[TALLY_FAILED] += engine->devices[i].spoiled;
     take_metrics(engine);

@@ -17,7 +17,6 @@ static bool awaits(const struct engine *engine, size_t from, size_t end)
 static void take_answers(struct engine *engine)
 {
     script_await(engine->script, SECOND / 10);
-    script_expire(engine->script);
     acts_do(engine);
 }
 

@@ -279,7 +279,7 @@ static void count_script(struct engine *engine, int64_t nanoseconds)
     engine->script_count++;
 }
 
-static void go_on(struct device *device, bool waits_for_answer)
+static void go_on(struct device *device)
 {
     const struct engine *engine = device->engine;
 
@@ -289,7 +289,7 @@ static void go_on(struct device *device, bool waits_for_answer)
         device_drain(device);
     else if (engine->plan->options->pacing == PACING_OPEN)
         schedule_after(device, device->due, 1);
-    else if (!waits_for_answer)
+    else if (device->ledger.open == 0)
         schedule_after(device, engine_now(engine), 1);
     else
         device->answerable = true;
@@ -348,7 +348,7 @@ static void on_output(void *argument, const struct script_output *output)
     if (output->pending)
         return;
     end_iteration(device, output, now);
-    go_on(device, device->ledger.open > 0);
+    go_on(device);
 }
 
 void message_settled(struct device *device, const struct script_output *output)
@@ -358,7 +358,7 @@ void message_settled(struct device *device, const struct script_output *output)
     device->awaiting = false;
     end_iteration(device, output, engine_now(device->engine));
     if (device->phase == RUNNING || device->phase == OFFLINE) {
-        go_on(device, device->ledger.open > 0);
+        go_on(device);
         return;
     }
     device->iteration++;

@@ -165,12 +165,6 @@ static void on_settled(void *argument, enum script_function function,
 
 /* ------------------------------------------------------------------ calls */
 
-static void await(struct preview *preview)
-{
-    script_await(preview->script, SECOND / 10);
-    script_expire(preview->script);
-}
-
 static bool call(struct preview *preview, enum script_function function)
 {
     bool failed_before = preview->failed, function_failed;
@@ -191,7 +185,7 @@ static bool call(struct preview *preview, enum script_function function)
     while (preview->pending) {
         script_give_up(preview->script);
         if (preview->pending)
-            await(preview);
+            script_await(preview->script, SECOND / 10);
     }
     /* What failed before is known already. */
     function_failed = preview->failed;
@@ -216,7 +210,7 @@ static void run_functions(struct preview *preview)
     print_line("finish", "");
     call(preview, SCRIPT_FINISH);
     while (script_progresses(preview->script))
-        await(preview);
+        script_await(preview->script, SECOND / 10);
     print_state(preview);
 }
 

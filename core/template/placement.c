@@ -3,22 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/text.h"
+
 struct placement {
     const struct source *source;
     size_t count;
     const uint32_t *offsets; /* in the source, of each byte of the text */
 };
-
-static const char *line_start(const struct source *source, int line)
-{
-    const char *at = source->text;
-
-    for (int i = 1; i < line && at; i++) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
-    }
-    return at ? at : source->text + source->size;
-}
 
 static size_t character_size(const char *at)
 {
@@ -32,7 +23,7 @@ static size_t character_size(const char *at)
 /* Where a scalar begins, behind an anchor or a tag. */
 static const char *scalar_start(const struct node *node)
 {
-    const char *at = line_start(node->source, node->place.line);
+    const char *at = text_line(node->source->text, node->place.line);
 
     for (int column = 1; column < node->place.column && *at && *at != '\n'; column++)
         at += character_size(at);
@@ -141,15 +132,13 @@ struct place placement_at(const struct placement *placement, size_t offset)
         place.line++;
         at = next + 1;
     }
-    /* Editors count UTF-16 units. */
-    for (; at < end; at += character_size(at))
-        place.column += (unsigned char)*at >= 0xf0 ? 2 : 1;
+    place.column = text_column(at, end);
     return place;
 }
 
 const char *placement_line(const struct placement *placement, int line, size_t *length)
 {
-    const char *at = line_start(placement->source, line);
+    const char *at = text_line(placement->source->text, line);
 
     *length = strcspn(at, "\r\n");
     return at;

@@ -19,6 +19,12 @@ extern bool JSConfigureSignalForGC(int signal);
 
 static bool on_time_limit(JSContextRef context, void *argument);
 
+void script_note_work(const struct script *script, bool at_work)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, at_work ? clock_now() : 0);
+}
+
 static void set_limit(struct script *script)
 {
     JSContextGroupSetExecutionTimeLimit(script->group,
@@ -35,8 +41,7 @@ static bool on_time_limit(JSContextRef context, void *argument)
         script->limit_at = script->turns->at;
         script->limit_count = 0;
         /* Another call of the batch is at work: it is this one that may be stuck. */
-        if (script->facts.busy_since)
-            atomic_store(script->facts.busy_since, clock_now());
+        script_note_work(script, true);
     }
     script->overgrown = script_grows(script);
     if (++script->limit_count < LIMIT_PIECES && !script->overgrown) {
@@ -143,8 +148,7 @@ void script_enter(struct script *script, struct script_turn turn)
     script->limit_count = 0;
     script->limit_at = script->turns->at;
     arena_wipe(&script->error_arena);
-    if (script->facts.busy_since)
-        atomic_store(script->facts.busy_since, clock_now());
+    script_note_work(script, true);
 }
 
 /*
@@ -177,8 +181,7 @@ void script_leave(struct script *script)
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
         recover(script);
     }
-    if (script->facts.busy_since)
-        atomic_store(script->facts.busy_since, 0);
+    script_note_work(script, false);
 }
 
 struct arena script_hold_error(struct script *script)

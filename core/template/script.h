@@ -42,7 +42,8 @@ struct script_turn {
  * is the line of the place and a caret below it, `stack` a line for each frame; both may be "".
  */
 struct script_error {
-    const char *code; /* ScriptError, ScriptTimeout, ScriptMemory or AssertionFailed */
+    const char
+        *code; /* ScriptError, ScriptTimeout, ScriptMemory, PromiseNotSettled or AssertionFailed */
     struct place place;
     bool exact; /* that is where it was thrown, not only the function's beginning */
     const char *text;
@@ -196,7 +197,7 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
 void script_settle(struct script *script);
 /* Hand over what the glob has answered; to be called when its port wakes the loop. */
 void script_answer(struct script *script);
-/* Outside of a loop: wait for answers at most so long, hand them over, and go on. */
+/* Outside of a loop: wait for answers at most so long, and do all that a loop does then. */
 void script_await(struct script *script, int64_t nanoseconds);
 /* Tell those who have waited too long; to be called now and then. */
 void script_expire(struct script *script);

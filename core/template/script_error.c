@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/template/script_machine.h"
 
 /* Lines of a stack that are shown. */
@@ -42,28 +43,9 @@ static const struct region *find_region(
 /* A line of a region, and how long it is. */
 static const char *region_line(const struct region *region, int line, size_t *length)
 {
-    const char *at = region->text;
+    const char *at = text_line(region->text, line - region->first + 1);
 
-    for (int i = region->first; i < line && *at; i++) {
-        at += strcspn(at, "\n");
-        at += *at == '\n';
-    }
     *length = strcspn(at, "\r\n");
-    return at;
-}
-
-/* The byte of a line at which a column begins; the engine counts UTF-16 units, as editors do. */
-static size_t byte_of(const char *line, size_t length, int column)
-{
-    size_t at = 0;
-
-    for (int units = 0; at < length && units < column; at++) {
-        unsigned char byte = (unsigned char)line[at];
-
-        while (at + 1 < length && ((unsigned char)line[at + 1] & 0xc0) == 0x80)
-            at++;
-        units += byte >= 0xf0 ? 2 : 1;
-    }
     return at;
 }
 
@@ -87,7 +69,7 @@ static struct place users_place(const struct region *region, int line, int colum
         return (struct place){region->file, line, column + region->shift};
     text = region_line(region, line, &length);
     return placement_at(
-        region->placement, (size_t)(text - region->text) + byte_of(text, length, column - 1));
+        region->placement, (size_t)(text - region->text) + text_byte(text, length, column));
 }
 
 /* Does the code break in this way already where it ends behind `end`? */
@@ -108,15 +90,6 @@ static bool breaks_at(
     JSStringRelease(string);
     return exception &&
            strcmp(script_text(script->context, &script->error_arena, exception), message) == 0;
-}
-
-static int column_of(const char *line, const char *at)
-{
-    int column = 1;
-
-    for (; line < at; line++)
-        column += ((unsigned char)*line & 0xc0) == 0x80 ? 0 : (unsigned char)*line >= 0xf0 ? 2 : 1;
-    return column;
 }
 
 /*
@@ -143,7 +116,7 @@ static int token_column(
     if (!hit || hit >= text + length)
         hit = first;
     if (hit && hit < text + length)
-        return column_of(text, hit);
+        return text_column(text, hit);
     return (int)strspn(text, " \t") + 1;
 }
 
@@ -242,8 +215,8 @@ static bool is_head(const struct script *script, const struct frame *frame)
     if (frame->line < region->first)
         return true;
     line = region_line(region, frame->line, &length);
-    at = byte_of(
-        line, length, frame->column - 1 + (frame->line == region->first ? region->first_shift : 0));
+    at = text_byte(
+        line, length, frame->column + (frame->line == region->first ? region->first_shift : 0));
     if (at == 0 || line[at - 1] != '(')
         return false;
     /* `async function name(`, `async name(` or `async (`. */
@@ -288,10 +261,10 @@ static const char *show_line(struct script *script, const struct region *region,
         return "";
     if (region->placement) {
         line = placement_line(region->placement, place.line, &length);
-        column = byte_of(line, length, place.column - 1);
+        column = text_byte(line, length, place.column);
     } else {
         line = region_line(region, place.line, &length);
-        column = byte_of(line, length, place.column - region->shift - 1);
+        column = text_byte(line, length, place.column - region->shift);
     }
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
         from = column - LINE_SHOWN / 2;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/template/script_machine.h"
 
 /* An argument's text; `data` NULL: it is undefined. False: it is too long. */
@@ -46,19 +45,6 @@ static bool is_loading(
     return true;
 }
 
-/* While the store is waited for nothing is at work: nobody is to take it for an endless loop. */
-static void begin_wait(struct script *script)
-{
-    if (script->facts.busy_since)
-        atomic_store(script->facts.busy_since, 0);
-}
-
-static void end_wait(struct script *script)
-{
-    if (script->facts.busy_since)
-        atomic_store(script->facts.busy_since, clock_now());
-}
-
 static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -76,9 +62,9 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
     key = script_text(context, &call.arena, arguments[0]);
     if (script->services.reads)
         script->services.reads(script->services.context, key);
-    begin_wait(script);
+    script_note_work(script, false);
     result = glob_read(script->services.glob, &call, key, &bytes);
-    end_wait(script);
+    script_note_work(script, true);
     if (result == IOTIFY_OK)
         value = script_text_value(context, bytes.data);
     else if (result != IOTIFY_NOT_FOUND)
@@ -92,9 +78,9 @@ static bool ask(struct script *script, struct call *call, const struct glob_requ
 {
     enum iotify_result result;
 
-    begin_wait(script);
+    script_note_work(script, false);
     result = glob_ask(script->services.glob, call, request);
-    end_wait(script);
+    script_note_work(script, true);
     return result == IOTIFY_OK;
 }
 
@@ -170,9 +156,9 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
         call_clear(&call);
         return value;
     }
-    begin_wait(script);
+    script_note_work(script, false);
     answer = glob_wait(script->services.glob, &call, &request);
-    end_wait(script);
+    script_note_work(script, true);
     if (!answer)
         throw_failure(context, exception, &call, "mailbox");
     else if (answer->error)

@@ -170,6 +170,11 @@ bool script_take_rejected(struct script *script, struct place place, struct scri
 
 /* ------------------------------------------------------------------ script.c */
 
+/*
+ * For those who look at busy_since. While the store is waited for nothing is at work: nobody is to
+ * take that for an endless loop.
+ */
+void script_note_work(const struct script *script, bool at_work);
 /* Around each call into the engine. */
 void script_enter(struct script *script, struct script_turn turn);
 void script_leave(struct script *script);

@@ -230,7 +230,7 @@ void script_await(struct script *script, int64_t nanoseconds)
     if (script->turns->resumptions < 1)
         glob_await(script->services.glob, nanoseconds);
     script_answer(script);
-    script_settle(script);
+    script_expire(script);
 }
 
 void script_expire(struct script *script)

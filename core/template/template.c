@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
+#include "core/base/text.h"
 
 static const char *const keys[] = {"init", "message", "response", "finish", "transport",
     "connection", "publish", "subscribe", "library", "script", "stages", "data", NULL};
@@ -142,12 +143,8 @@ static void bind_subscriptions(struct loader *loader)
 static struct place block_place(const struct node *node)
 {
     struct place place = node->place;
-    const char *at = node->source->text;
+    const char *at = text_line(node->source->text, node->place.line + 1);
 
-    for (int line = 1; line <= node->place.line && at; line++) {
-        at = strchr(at, '\n');
-        at = at ? at + 1 : NULL;
-    }
     place.line = node->place.line + 1;
     place.column = 1;
     for (; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {

@@ -1,0 +1,45 @@
+#include "core/base/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static bool continues(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* A character takes two units when its UTF-8 takes four bytes. */
+static int units_of(char first)
+{
+    return (unsigned char)first >= 0xf0 ? 2 : 1;
+}
+
+const char *text_line(const char *text, int line)
+{
+    for (; line > 1 && *text; line--) {
+        text += strcspn(text, "\n");
+        text += *text == '\n';
+    }
+    return text;
+}
+
+int text_column(const char *line, const char *at)
+{
+    int column = 1;
+
+    for (; line < at; line++)
+        column += continues(*line) ? 0 : units_of(*line);
+    return column;
+}
+
+size_t text_byte(const char *line, size_t length, int column)
+{
+    size_t at = 0;
+
+    for (int units = 1; at < length && units < column;) {
+        units += units_of(line[at++]);
+        while (at < length && continues(line[at]))
+            at++;
+    }
+    return at;
+}
