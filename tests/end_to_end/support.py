@@ -1,5 +1,6 @@
 """What the end-to-end tests share: a folder of their own, the programs, and a clean environment."""
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 BUILD = pathlib.Path(os.environ['IOTIFY_BUILD'])
 IOTIFYD = str(BUILD / 'bin/iotifyd')
@@ -22,30 +24,64 @@ TIMEOUT = 120
 TEMPLATE_NONE = 'transport: none\nmessage: |\n  return "x";\n'
 
 
-# Each test process has ports of its own, below those that the system gives to outgoing connections:
-# nobody else takes one between the moment it is found free and the moment a server listens there.
-PORTS = 12
-ports = itertools.cycle(range(20000 + os.getpid() % 1000 * PORTS,
-                              20000 + os.getpid() % 1000 * PORTS + PORTS))
+# Ports below those that the system gives to outgoing connections. A test process locks each port
+# that it uses until it ends, so that no other test takes it between the moment it is found free and
+# the moment a server listens there.
+PORTS = range(20000, 32000)
+LOCKS = pathlib.Path(tempfile.gettempdir()) / f'iotify-test-ports-{os.getuid()}'
+ports = itertools.cycle([*PORTS[os.getpid() * 16 % len(PORTS):],
+                         *PORTS[:os.getpid() * 16 % len(PORTS)]])
+locked = {}
+
+
+def lock_port(port):
+    if port not in locked:
+        LOCKS.mkdir(mode=0o700, exist_ok=True)
+        lock = open(LOCKS / str(port), 'w')
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise
+        locked[port] = lock
 
 
 def free_port():
-    for _ in range(PORTS):
+    for _ in PORTS:
         port = next(ports)
         with contextlib.suppress(OSError), socket.socket() as probe:
+            lock_port(port)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(('127.0.0.1', port))
             return port
-    raise AssertionError('all ports of this test are taken')
+    raise AssertionError('all ports are taken')
 
 
-def wait_for_port(port, seconds=30):
+def wait_until(condition, what, seconds=60):
+    """Poll until the condition holds, and return its value."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while not (value := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f'not within {seconds} s: {what}')
+        time.sleep(0.01)
+    return value
+
+
+def unread_bytes(port):
+    """What clients have sent to the server on this port and it has not read yet."""
+    total = 0
+    for line in pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == '01' and int(fields[1].split(':')[1], 16) == port:
+            total += int(fields[4].split(':')[1], 16)
+    return total
+
+
+def wait_for_port(port, seconds=60):
+    def listens():
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f'nothing listens on port {port}')
+            return True
+    wait_until(listens, f'a server that listens on port {port}', seconds)
 
 
 class Case(unittest.TestCase):
@@ -156,10 +192,37 @@ class Case(unittest.TestCase):
         wait_for_port(port)
         return port
 
+    def kill_broker(self, unread=True):
+        """SIGKILL; with `unread` only after clients have sent it something that it did not read."""
+        self.broker.send_signal(signal.SIGSTOP)
+        if unread:
+            wait_until(lambda: unread_bytes(self.port), 'a message that the broker has not read')
+        self.broker.kill()
+        self.broker.wait()
+
     def restart_broker(self):
         # Debian puts it where a user's PATH does not look.
         program = shutil.which('mosquitto') or '/usr/sbin/mosquitto'
         self.broker = self.start(program, '-c', str(self.folder / 'mosquitto.conf'))
+
+
+class Metrics:
+    """The numbers of a running simulation, from its --metrics-port."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def read(self, name):
+        """The value of a metric; 0 where it is not there yet."""
+        with contextlib.suppress(OSError), urllib.request.urlopen(
+                f'http://127.0.0.1:{self.port}/metrics', timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f'iotifyd_{name}{{'):
+                    return float(line.rsplit(' ', 1)[1])
+        return 0
+
+    def wait(self, name, value):
+        wait_until(lambda: self.read(name) >= value, f'{name} is {value}')
 
 
 def step(summary, name):

@@ -11,7 +11,7 @@ import time
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from support import BUILD, Case, IOTIFYD, job
+from support import BUILD, Case, IOTIFYD, job, wait_until
 from test_provisioning import DEVICE
 
 # More of both in tests/campaigns/crashes.sh.
@@ -139,13 +139,18 @@ class EveryPoint(Crash):
             if path.name not in ('job.yaml',):
                 path.unlink()
         self.iot.delete_thing_group(thingGroupName='iotify')
-        # A detach takes its time to arrive.
-        time.sleep(0.06)
         for policy in self.iot.list_policies()['policies']:
-            self.iot.delete_policy(policyName=policy['policyName'])
+            wait_until(lambda: self.delete_policy(policy['policyName']), 'the detach has arrived')
         for kind in self.iot.list_thing_types()['thingTypes']:
             self.iot.deprecate_thing_type(thingTypeName=kind['thingTypeName'])
             self.iot.delete_thing_type(thingTypeName=kind['thingTypeName'])
+
+    def delete_policy(self, name):
+        try:
+            self.iot.delete_policy(policyName=name)
+        except self.iot.exceptions.DeleteConflictException:
+            return False
+        return True
 
     def test_local(self):
         self.every_point('local', 2)

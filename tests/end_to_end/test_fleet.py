@@ -13,7 +13,7 @@ import urllib.request
 import paho.mqtt.client as paho
 
 from fleet import ECHO, Fleet, MESSAGE, OWN
-from support import free_port, local_job, step, wait_for_port
+from support import Metrics, free_port, local_job, step, wait_for_port, wait_until
 
 PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
 
@@ -39,39 +39,35 @@ class Counts(Fleet):
         wait_for_port(proxy)
         self.template(OWN + MESSAGE, port=proxy)
         self.write('job.yaml', local_job(
-            devices=20, iterations=150, interval='100ms', jitter='50ms',
+            devices=20, iterations=200, interval='100ms', jitter='50ms',
             reconnect='{backoff: fixed, cap: 100ms, attempts: 1000}', connect_rate='2000/s'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
-        while len(subscriber.order) < 40:
-            time.sleep(0.01)
+        wait_until(lambda: len(subscriber.order) >= 40, '40 messages')
         for _ in range(20):
             before = len(subscriber.order)
             # New connections wait until the subscriber is back: mosquitto forgets by being killed.
+            # At least one message is in flight each time: the broker has not read it.
             held.touch()
-            self.broker.kill()
-            self.broker.wait()
+            self.kill_broker()
             subscriber.subscribed.clear()
             self.restart_broker()
-            self.assertTrue(subscriber.subscribed.wait(20))
+            self.assertTrue(subscriber.subscribed.wait(60))
             held.unlink()
-            end = time.monotonic() + 20
-            while len(subscriber.order) < before + 20 and process.poll() is None:
-                self.assertLess(time.monotonic(), end)
-                time.sleep(0.01)
+            wait_until(lambda: len(subscriber.order) >= before + 20, '20 more messages')
         self.assertEqual(0, process.wait(120))
         subscriber.settle()
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        self.assertEqual((3000, 3000, 0, 0), tuple(results[name] for name in (
+        self.assertEqual((4000, 4000, 0, 0), tuple(results[name] for name in (
             'published', 'acknowledged', 'lost', 'failed')))
         self.assertGreaterEqual(results['reconnects'], 20)
-        missing = [(c, n) for c in range(20) for n in range(150)
+        missing = [(c, n) for c in range(20) for n in range(200)
                    if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]]
         self.assertEqual([], missing)
         # What came twice was sent again.
         again = sum(count - 1 for count in subscriber.seen.values())
         self.assertLessEqual(again, results['resent'])
-        self.assertGreater(results['resent'], 0)
+        self.assertGreaterEqual(results['resent'], 20)
 
     def bad_network(self, seed, *options):
         proxy = free_port()
@@ -83,18 +79,18 @@ class Counts(Fleet):
         process.stdout.readline()
         self.template(ECHO + MESSAGE, port=proxy)
         subscriber = self.subscriber()
-        results = self.run_job(devices=60, iterations=60, interval='50ms', verify='end_to_end',
-                               verify_within='8s', connect_rate='500/s',
+        results = self.run_job(devices=60, iterations=40, interval='100ms', verify='end_to_end',
+                               verify_within='30s', connect_rate='500/s',
                                reconnect='{backoff: fixed, cap: 50ms, attempts: 100}')
         process.send_signal(signal.SIGTERM)
         done = json.loads(process.stdout.readline())
         process.wait(20)
         subscriber.settle()
-        self.assertEqual((3600, 3600), (results['published'], results['acknowledged']))
-        self.assertEqual([], [(c, n) for c in range(60) for n in range(60)
+        self.assertEqual((2400, 2400), (results['published'], results['acknowledged']))
+        self.assertEqual([], [(c, n) for c in range(60) for n in range(40)
                               if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]])
         # What the broker had while a client was away did not come back to it.
-        self.assertEqual(3600, results['verified'] + results['lost'])
+        self.assertEqual(2400, results['verified'] + results['lost'])
         return done, results
 
     def test_delays_and_stalls(self):
@@ -110,9 +106,10 @@ class Counts(Fleet):
         self.assertEqual((0, 0), (results['lost'], results['reconnects']))
 
     def test_resets(self):
-        done, results = self.bad_network(3, '--reset', '.5', '--reset-after', '2000', '--delay', '5')
+        done, results = self.bad_network(3, '--reset', '.5', '--reset-after', '3000', '--delay', '100')
         self.assertGreater(done['resets'], 10)
         self.assertGreaterEqual(results['reconnects'], done['resets'] // 2)
+        # An answer takes 0 to 400 ms and a message leaves every 100 ms: some were in flight.
         self.assertGreater(results['resent'], 0)
 
 
@@ -174,7 +171,7 @@ class Live(Fleet):
         began = time.monotonic()
         self.run_job(devices=3, interval='20ms', duration='60s', status=99, thresholds=(
             '["published == 0", {expression: "failed < 10", abort: true, grace: 1s}]'))
-        self.assertTrue(1 < time.monotonic() - began < 20)
+        self.assertTrue(1 < time.monotonic() - began < 55)
         summary = json.loads((self.folder / 'summary.json').read_text())
         self.assertEqual([True, False], [entry['ok'] for entry in summary['thresholds']])
         self.assertEqual(99, summary['exit'])
@@ -203,9 +200,9 @@ class Live(Fleet):
         self.assertGreaterEqual(len(rows), 3)
         self.assertEqual(results['published'], sum(int(row['published']) for row in rows))
         self.assertEqual(results['acknowledged'], sum(int(row['acknowledged']) for row in rows))
-        self.assertEqual('5', rows[1]['connected'])
-        self.assertGreater(float(rows[1]['publish_p99_seconds']), 0)
-        self.assertEqual('', rows[1]['end_to_end_p50_seconds'])
+        self.assertIn('5', [row['connected'] for row in rows])
+        self.assertGreater(max(float(row['publish_p99_seconds'] or 0) for row in rows), 0)
+        self.assertEqual({''}, {row['end_to_end_p50_seconds'] for row in rows})
 
     def test_series_that_cannot_be_written(self):
         self.template(OWN + MESSAGE)
@@ -215,17 +212,14 @@ class Live(Fleet):
 
     def test_metrics_port(self):
         self.template(OWN + 'message: |\n  metric.add("n");\n  throw new Error("no");\n')
-        self.write('job.yaml', local_job(devices=3, interval='50ms', duration='20s'))
+        self.write('job.yaml', local_job(devices=3, interval='50ms', duration='120s'))
         port = free_port()
         process = self.spawn('job.yaml', '--metrics-port', str(port))
-        wait_for_port(port)
-        text = ''
-        end = time.monotonic() + 15
-        while 'iotifyd_connected_total{' not in text:
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.1)
-            with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics') as answer:
-                text = answer.read().decode()
+        metrics = Metrics(port)
+        metrics.wait('connections', 3)
+        metrics.wait('metric_sum', 1)
+        with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics') as answer:
+            text = answer.read().decode()
         label = '{job_name="job",step="simulate"}'
         self.assertIn(f'iotifyd_connections{label} 3\n', text)
         self.assertIn(f'iotifyd_clients_total{label} 3\n', text)
@@ -250,7 +244,7 @@ class Live(Fleet):
         self.template(ECHO + 'message: |\n  state.__$key = "HIDDEN";\n  state.n = index();\n'
                              '  console.log("at", index());\n  if (index() === 2) throw new Error("no");\n'
                              '  return index() === 1 ? Buffer.from([255, 0]) : "m" + index();\n')
-        self.run_job(devices=2, iterations=3, interval='50ms', hold='200ms',
+        self.run_job(devices=2, iterations=3, interval='50ms', hold='2s',
                      capture='{file: c.jsonl}')
         text = (self.folder / 'c.jsonl').read_text()
         self.assertNotIn('HIDDEN', text)
@@ -282,7 +276,7 @@ class Live(Fleet):
         self.write('job.yaml', local_job(devices=5, interval='20ms', duration='3s'))
         lines = [line for line in self.iotifyd('job.yaml').stderr.splitlines() if 'connected' in line]
         self.assertGreaterEqual(len(lines), 2)
-        self.assertRegex(lines[1], r'5 connected  out \d+/s  in 0/s  publish p50 [\d.]+ p99 [\d.]+ ms  '
+        self.assertRegex('\n'.join(lines), r'5 connected  out \d+/s  in 0/s  publish p50 [\d.]+ p99 [\d.]+ ms  '
                                     r'lag p99 [\d.]+ ms  cpu \d+%')
 
 
@@ -388,20 +382,25 @@ class BadServers(Fleet):
                          (error['code'], error['message']))
 
     def test_no_acknowledgement(self):
+        published = []
+
         def handle(connection):
             connection.recv(1000)
             connection.sendall(b'\x20\x02\0\0')
             while packet := connection.recv(1000):
                 if packet[0] == 0xc0:
                     connection.sendall(b'\xd0\0')
+                elif packet[0] == 0x32:
+                    published.append(packet)
         server = Server(self, handle)
         self.template(OWN + MESSAGE, port=server.port)
         self.write('job.yaml', local_job(devices=3, duration='1s', interval='100ms'))
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
-        time.sleep(2)
+        wait_until(lambda: len(published) >= 6, 'messages from the clients')
         process.send_signal(signal.SIGINT)
         self.assertEqual(130, process.wait(20))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertGreaterEqual(results['published'], 6)
         self.assertEqual((0, results['published']), (results['acknowledged'], results['lost']))
         self.assertEqual('NotAcknowledged', self.first(results)['code'])
 
@@ -418,7 +417,7 @@ class Machine(Fleet):
     def test_sessions_beyond_the_limit(self):
         """They are counted as this machine's fault; the others do their work."""
         self.template(OWN + MESSAGE)
-        self.write('job.yaml', local_job(devices=200, iterations=2, interval='200ms', hold='2s',
+        self.write('job.yaml', local_job(devices=200, iterations=2, interval='200ms', hold='6s',
                                          connect_rate='1000/s',
                                          reconnect='{backoff: none, attempts: 1}'))
         self.run_program('bash', '-c', 'ulimit -n 120; exec "$0" -q job.yaml --json summary.json',
@@ -440,8 +439,7 @@ class Machine(Fleet):
         self.write('job.yaml', local_job(devices=20, duration='60s', interval='20ms', loops=2))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
-        while len(subscriber.order) < 200:
-            time.sleep(0.01)
+        wait_until(lambda: len(subscriber.order) >= 200, '200 messages')
         process.send_signal(signal.SIGINT)
         self.assertEqual(130, process.wait(30))
         subscriber.settle()

@@ -42,7 +42,7 @@ class Turns(Fleet):
                      '  Promise.all([1, glob.increment("n")]).finally(() => publish(topic(), text()));\n'):
             with self.subTest(body=body):
                 self.check_turns(body, library='  const topic = () => `t/${client()}/${index()}`;\n'
-                                               f'  const text = () => {self.SHOWN};\n', hold='300ms')
+                                               f'  const text = () => {self.SHOWN};\n', hold='2s')
 
     def test_lists_go_to_their_own(self):
         self.check_turns('  await shared();\n' f'  return [{self.SHOWN}];\n',
@@ -95,7 +95,7 @@ class Batches(Fleet):
                      '  if (client() === 2) return glob.increment("a").then(() => { r(); for (;;); });\n  await p;\n'):
             with self.subTest(body=body):
                 self.write('t.yaml', 'transport: none\n' + shared + 'message: |\n' + body)
-                results = self.run_job(devices=3, iterations=1, loops=1, wait_limit='1s', time_limit='100ms')
+                results = self.run_job(devices=3, iterations=1, loops=1, wait_limit='5s', time_limit='500ms')
                 self.assertEqual([('ScriptTimeout', 1)], [(one['code'], one['count']) for one in results['errors']])
                 self.assertEqual(1, results['failed'])
 
@@ -191,7 +191,7 @@ class Unsettled(Fleet):
 class Unhandled(Fleet):
     def rejected(self, template, text, **settings):
         self.template('publish: {topic: t}\nsubscribe: ["t"]\n' + template)
-        results = self.run_job(**{'devices': 1, 'iterations': 1, 'hold': '300ms', **settings})
+        results = self.run_job(**{'devices': 1, 'iterations': 1, 'hold': '2s', **settings})
         self.assertEqual([text], [one['message'] for one in results['errors']])
 
     def test_told_with_place_and_client(self):
@@ -202,7 +202,7 @@ class Unhandled(Fleet):
                       't.yaml:5:27: Error: nobody cares (client 0, iteration 0)')
         self.rejected('message: |\n  return "x";\nresponse: |\n'
                       '  glob.get("k", async () => { throw new Error("in a callback"); });\n',
-                      't.yaml:7:46: Error: in a callback (client 0, iteration 1)', hold='500ms')
+                      't.yaml:7:46: Error: in a callback (client 0, iteration 1)', hold='2s')
 
     def test_those_that_are_looked_at_later_are_not(self):
         self.template('publish: {topic: t}\nmessage: |\n  const p = Promise.reject(new Error("seen"));\n'

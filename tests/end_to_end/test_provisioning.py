@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 
-from support import Case, IOTIFYD, job, step
+from support import Case, IOTIFYD, job, step, wait_until
 
 DEVICE = ('pipelines:\n  deploy:\n    - aws.thing_type: {}\n    - aws.thing_group: {}\n'
           '    - aws.policy: {%s}\n    - aws.device: {%s}\n    - aws.template: {}\n')
@@ -41,11 +41,12 @@ class Provisioning(Case):
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read() or b'{}')
 
-    def calls(self):
-        """How often each operation was called since the last look."""
+    def calls(self, forget=True):
+        """How often each operation was called since they were last forgotten."""
         counts = {name: sum(results.values()) for name, results
                   in self.sandbox('GET', '')['calls'].items()}
-        self.sandbox('DELETE', '/calls')
+        if forget:
+            self.sandbox('DELETE', '/calls')
         return counts
 
 
@@ -118,7 +119,7 @@ class Ownership(Provisioning):
         self.sandbox('PUT', '/faults', 'CreateThingGroup:throttle=100%')
         self.write('job.yaml', job(1))
         process = self.spawn('job.yaml', 'deploy')
-        time.sleep(1)
+        wait_until(lambda: 'CreateThingGroup' in self.calls(forget=False), 'a throttled call')
         process.send_signal(signal.SIGINT)
         process.wait(30)
         self.sandbox('PUT', '/faults', 'none')
@@ -325,8 +326,14 @@ class Plan(Provisioning):
         self.iotifyd('job.yaml', 'deploy')
         self.iot.detach_thing_principal(thingName='iotify_1', principal=self.iot.list_thing_principals(
             thingName='iotify_1')['principals'][0])
-        time.sleep(0.7)
-        self.iot.delete_thing(thingName='iotify_1')
+
+        def delete_thing():
+            try:
+                self.iot.delete_thing(thingName='iotify_1')
+            except self.iot.exceptions.InvalidRequestException:
+                return False
+            return True
+        wait_until(delete_thing, 'the detach has arrived')
         changes = self.plan('deploy', status=1)['aws.device']['changes']
         self.assertEqual({'keep', 'blocked'}, {change['change'] for change in changes})
         self.assertIn('its thing is not there any more', [c for c in changes if 'why' in c][0]['why'])

@@ -94,7 +94,7 @@ class Wishes(Fleet):
                       '  publish("t/" + client(), "WAKE", {qos: 1});\n  return p.then(() => "wake");\n'
                       'response: |\n  if (!state.d) { state.d = 1; disconnect(); reconnect(); }\n'
                       '  else if (state.r) { state.r(); state.r = null; }\n')
-        results = self.run_job(devices=2, iterations=1, hold='300ms')
+        results = self.run_job(devices=2, iterations=1, hold='2s')
         recorder.settle()
         self.assertEqual((4, 0, 2, []), tuple(results[name] for name in ('acknowledged', 'lost', 'reconnects', 'errors')))
         self.assertEqual({('t/0', 'WAKE'), ('t/1', 'WAKE'), ('t/0', 'wake'), ('t/1', 'wake')},
@@ -103,7 +103,7 @@ class Wishes(Fleet):
     def test_reconnect_as_the_last_act(self):
         self.template('publish: {topic: "t/{{client()}}", qos: 1}\nmessage: |\n'
                       '  if (index() === 1) disconnect();\n  if (index() === 3) reconnect();\n  return "m" + index();\n')
-        results = self.run_job(devices=2, iterations=4, interval='50ms', hold='500ms')
+        results = self.run_job(devices=2, iterations=4, interval='50ms', hold='2s')
         self.assertEqual((0, 2, []), tuple(results[name] for name in ('lost', 'reconnects', 'errors')))
 
     def test_publish_behind_disconnect(self):
@@ -160,7 +160,7 @@ class Wishes(Fleet):
                       '  return JSON.stringify([state.id, n, client(), index()]);\n'
                       'response: |\n  await glob.increment("answers");\n  publish("ack", String(client()));\n'
                       'finish: |\n  await glob.increment("finished");\n  publish("end", "e");\n')
-        self.write('job.yaml', local_job(store='sqlite', devices=10, iterations=5, interval='30ms', hold='300ms', loops=2))
+        self.write('job.yaml', local_job(store='sqlite', devices=10, iterations=5, interval='30ms', hold='2s', loops=2))
         results = self.summary('job.yaml')['simulate']
         recorder.settle()
         self.assertEqual(0, results['failed'], results['errors'])
@@ -393,7 +393,7 @@ class Twins(Fleet):
             '    await shadow.update({reported: {t: 25}}, 1).then(() => assert(false, "no conflict"), (e) => assert(e.code === 409, e));\n'
             '    await shadow("config").update({reported: {rate: client()}});\n'
             '    await shadow.delete();\n  }\n'
-            'response: |\n  assert(false, "an answer of a helper: " + topic);\n', devices=5, iterations=3, interval='300ms')
+            'response: |\n  assert(false, "an answer of a helper: " + topic);\n', devices=5, iterations=3, interval='2s')
         self.assertEqual((0, []), (results['failed'], results['errors']))
         self.assertEqual({'reported': {'rate': 4}, 'desired': {}, 'version': 1}, dict(self.shadows['c4/name/config']))
         metrics = results['metrics']
@@ -409,7 +409,7 @@ class Twins(Fleet):
             '  publish("ready", "{}");\n'
             '  const job = await jobs.startNext();\n'
             '  if (job) await jobs.update(job.jobId, job.jobDocument.do === "it" ? "SUCCEEDED" : "FAILED");\n',
-            iterations=2, interval='200ms', hold='500ms')
+            iterations=2, interval='200ms', hold='2s')
         self.assertEqual((0, []), (results['failed'], results['errors']))
         self.assertEqual('SUCCEEDED', self.executions[0]['status'])
         self.assertEqual({'status': 'SUCCEEDED', 'result': {'light': {'s': 'one1'}}}, self.responses[0])
@@ -422,7 +422,7 @@ class Twins(Fleet):
         results = self.run_twins(
             'init: |\n  commands.onCommand((payload, id) => {\n'
             '    commands.respond(id, {status: "IN_PROGRESS"});\n    return {status: "SUCCEEDED"};\n  });\n'
-            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='500ms')
+            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='2s')
         self.assertEqual([], results['errors'])
         self.assertEqual(['IN_PROGRESS', 'SUCCEEDED'], [one['status'] for one in self.responses])
         self.assertEqual(2, results['metrics']['commands_respond_seconds']['count'])
@@ -435,7 +435,7 @@ class Twins(Fleet):
             '  publish("$aws/things/c0/shadow/get", JSON.stringify({clientToken: "mine"}));\n'
             '  publish("ready", "{}");\n'
             'response: |\n  if (topic.endsWith("get/accepted")) metric.add(JSON.parse(response.toString()).clientToken);\n',
-            iterations=1, hold='500ms')
+            iterations=1, hold='2s')
         self.assertEqual(([], 0, []), (results['errors'], results['failed'], self.responses))
         self.assertEqual(1, results['metrics']['mine']['count'])
 
@@ -443,7 +443,7 @@ class Twins(Fleet):
         self.service()
         results = self.run_twins(
             'init: |\n  commands.onCommand(async () => ({status: "TIMED_OUT"}));\n'
-            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='500ms')
+            'message: |\n  publish("ready", "{}");\n', iterations=1, hold='2s')
         self.assertEqual(1, len(results['errors']), results['errors'])
         self.assertIn('commands.respond: not by a device (INVALID_STATUS)', results['errors'][0]['message'])
 
@@ -453,7 +453,7 @@ class Twins(Fleet):
             'init: |\n  commands.onCommand(async () => { throw new Error("no light"); });\n'
             '  shadow.onDelta(async () => { throw new Error("no delta"); });\n'
             'message: |\n  publish("ready", "{}");\n  await shadow.update({desired: {t: 1}});\n',
-            iterations=1, hold='500ms')
+            iterations=1, hold='2s')
         self.assertEqual({'status': 'FAILED', 'statusReason': {'reasonCode': 'DEVICE_ERROR',
                           'reasonDescription': 'Error: no light'}}, self.responses[0])
         self.assertEqual(['Error: no delta', 'Error: no light'],

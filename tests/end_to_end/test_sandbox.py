@@ -460,14 +460,14 @@ class Faults(Requests):
             self.assertEqual(left, [t['thingName'] for t in self.iot.list_things()['things']])
 
     def test_latency(self):
-        self.admin('PUT', '/faults', 'ListThings:latency=300ms~100ms')
+        self.admin('PUT', '/faults', 'ListThings:latency=4s~1s')
         start = time.monotonic()
         self.iot.list_things()
-        self.assertGreaterEqual(time.monotonic() - start, 0.2)
+        self.assertGreaterEqual(time.monotonic() - start, 3)
         start = time.monotonic()
         with contextlib.suppress(botocore.exceptions.ClientError):
             self.iot.describe_thing(thingName='x')
-        self.assertLess(time.monotonic() - start, 0.2)
+        self.assertLess(time.monotonic() - start, 3)
 
     def test_a_wait_does_not_hold_up_the_end(self):
         self.admin('PUT', '/faults', 'latency=1h')

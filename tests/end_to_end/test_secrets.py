@@ -13,7 +13,7 @@ import time
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from support import Case, IOTIFYD, job
+from support import Case, IOTIFYD, job, wait_until
 
 DEVICES = 1000
 MARK = b'\x89ISE\x01'
@@ -92,7 +92,7 @@ class Secrets(Case):
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (
                 resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2))
-        time.sleep(0.5)
+        wait_until(lambda: (self.folder / 'job.db').exists(), 'the store of the run')
         process.send_signal(signal.SIGABRT)
         _, status = os.waitpid(process.pid, 0)
         process.returncode = -os.WTERMSIG(status)

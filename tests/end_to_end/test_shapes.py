@@ -1,27 +1,35 @@
 """Load over time: clients that come, leave and come back, rates, storms, and how a run ends."""
 import json
-import signal
 import time
 
 from fleet import Fleet, MESSAGE, OWN
-from support import local_job
+from support import local_job, wait_until
 
 
 class Shapes(Fleet):
     def test_clients_ramp(self):
         self.template(OWN + MESSAGE)
         self.run_job('--series', 's.csv', devices=40, interval='100ms', connect_rate='1000/s',
-                     stages='[{name: up, duration: 2s, clients: 40}, {duration: 1500ms}, '
-                            '{duration: 2s, clients: 10}, {duration: 1500ms}]')
+                     stages='[{name: up, duration: 3s, clients: 40}, {duration: 3s}, '
+                            '{duration: 3s, clients: 10}, {duration: 3s}]')
         rows = self.series()
         connected = [(float(row['seconds']), int(row['connected'])) for row in rows]
-        for second, count in connected:
-            if second < 1.5:
-                self.assertTrue(10 <= count <= 30, connected)
-            elif 2.5 < second < 3.4:
-                self.assertEqual(40, count, connected)
-            elif 5.7 < second < 6.8:
-                self.assertEqual(10, count, connected)
+        counts = [count for _, count in connected]
+        top = counts.index(40)
+        self.assertEqual(sorted(counts[:top + 1]), counts[:top + 1], connected)
+        self.assertEqual(sorted(counts[top:], reverse=True), counts[top:], connected)
+        # Each row within the number that the stages ask for at that time, 1.5 s before and after.
+        for second, count in connected[:-1]:
+            near = [self.ramp(second + late) for late in (-1.5, 0, 1.5)]
+            self.assertTrue(min(near) - 1 <= count <= max(near) + 1, connected)
+        self.assertEqual(10, counts[-2], connected)
+
+    @staticmethod
+    def ramp(second):
+        """40 clients after 3 s, for 3 s; then 10 after 3 s, for 3 s."""
+        if second < 6:
+            return max(0, min(40, 40 * second / 3))
+        return max(10, 40 - 30 * (second - 6) / 3)
 
     def test_who_left_comes_back(self):
         self.template(OWN + 'init: |\n  state.runs = 0;\nmessage: |\n  state.runs++;\n'
@@ -29,12 +37,12 @@ class Shapes(Fleet):
                             'finish: |\n  metric.add("finished");\n')
         subscriber = self.subscriber()
         results = self.run_job(devices=5, interval='50ms', connect_rate='1000/s',
-                               stages='[{duration: 300ms, clients: 5}, {duration: 300ms, clients: 1},'
-                                      ' {duration: 300ms, clients: 5}, {duration: 500ms}]')
+                               stages='[{duration: 300ms, clients: 5}, {duration: 10ms, clients: 1},'
+                                      ' {duration: 3s}, {duration: 10ms, clients: 5}, {duration: 3s}]')
         subscriber.settle()
         self.assertEqual(0, results['lost'])
         # Those that left have come again, their state with them, and finish() ran once for each.
-        self.assertGreaterEqual(results['reconnects'], 3)
+        self.assertEqual(4, results['reconnects'])
         self.assertEqual(5, results['metrics']['finished']['sum'])
         for payload in subscriber.seen:
             message = json.loads(payload)
@@ -43,15 +51,16 @@ class Shapes(Fleet):
     def test_rate(self):
         self.template(OWN + MESSAGE)
         results = self.run_job(devices=20, connect_rate='1000/s', loops=2,
-                               stages='[{duration: 2s, rate: 200/s}, {duration: 2s}]')
-        # A half of the plateau on the way up, and the plateau: 200 and 400.
-        self.assertTrue(560 <= results['published'] <= 620, results['published'])
+                               stages='[{duration: 2s, rate: 200/s}, {duration: 4s}]')
+        # A half of the plateau on the way up, and the plateau for 4 s: 200 and 800. What a slow
+        # machine may miss is what was due in the last second.
+        self.assertTrue(800 <= results['published'] <= 1010, results['published'])
 
     def test_storm(self):
         self.template(OWN + MESSAGE)
         results = self.run_job(devices=100, interval='100ms', connect_rate='2000/s',
                                reconnect='{backoff: fixed, cap: 200ms}',
-                               stages='[{duration: 100ms, clients: 100}, {duration: 1s}, '
+                               stages='[{duration: 100ms, clients: 100}, {duration: 4s}, '
                                       '{name: outage, duration: 2s, storm: 30%}]')
         self.assertEqual((100, 0, 0), tuple(results[name] for name in (
             'connected', 'lost', 'failed')))
@@ -91,9 +100,10 @@ class Shapes(Fleet):
             self.write('job.yaml', local_job(devices=10, connect_rate='1000/s', loops=1)
                        .replace('loops: 1', 'loops: 1, ' + shape))
             results = self.summary('job.yaml', '--series', 's.csv')['simulate']
-            for row in self.series():
-                self.assertLessEqual(int(row['published']), 260, shape)
-            self.assertLess(results['publish_seconds']['p99'], 0.5)
+            # What the stages ask for, and not what would have been due while clients were away:
+            # that would be half as much again, and late by a second or more.
+            self.assertLessEqual(results['published'], 460, shape)
+            self.assertLess(results['publish_seconds']['p90'], 0.8)
             self.assertEqual(0, results['failed'])
 
     def test_storm_between_leaving_and_coming_back(self):
@@ -114,16 +124,18 @@ class Shapes(Fleet):
         self.template(OWN + MESSAGE)
         results = self.run_job(devices=10, interval='60s', connect_rate='1000/s',
                                reconnect='{backoff: none, attempts: 1}',
-                               stages='[{duration: 300ms, clients: 10}, '
-                                      + ', '.join(['{duration: 300ms, storm: 100%}'] * 6) + ']')
+                               stages='[{duration: 300ms, clients: 10}, {duration: 2s}, '
+                                      + ', '.join(['{duration: 1500ms, storm: 100%}'] * 6) + ']')
         self.assertEqual((60, 0, []), tuple(results[name] for name in (
             'reconnects', 'failed', 'errors')))
 
     def test_jitter_beyond_the_interval(self):
         self.template(OWN + MESSAGE)
-        results = self.run_job(devices=5, iterations=40, interval='20ms', jitter='400ms',
-                               thresholds='["publish.p50 < 200ms"]')
-        self.assertFalse(results['generator']['saturated'])
+        results = self.run_job(devices=5, iterations=40, interval='100ms', jitter='4s')
+        # Latency counts from the moment with jitter: without it, half of the messages were late by
+        # the two seconds that jitter is on average.
+        self.assertEqual(200, results['acknowledged'])
+        self.assertLess(results['publish_seconds']['p50'], 1)
 
     def test_as_fast_as_it_goes(self):
         self.template(OWN + MESSAGE)
@@ -131,14 +143,14 @@ class Shapes(Fleet):
         self.assertEqual((0, 0), (results['failed'], results['lost']))
         self.assertGreater(results['published'], 1000)
         # Latency counts from when a message could go, not from the beginning of the run.
-        self.assertLess(results['publish_seconds']['p50'], 0.5)
+        self.assertLess(results['publish_seconds']['p50'], results['seconds'] / 4)
 
     def test_abort_does_not_hold(self):
         self.template(OWN + MESSAGE)
         began = time.monotonic()
-        self.run_job(devices=2, iterations=1, hold='20s', status=99,
+        self.run_job(devices=2, iterations=1, hold='60s', status=99,
                      thresholds='[{expression: "published < 1", abort: true}]')
-        self.assertLess(time.monotonic() - began, 10)
+        self.assertLess(time.monotonic() - began, 50)
 
     def test_a_slow_batch_is_not_stuck(self):
         """Each call keeps to its limit; together they take long."""
@@ -152,17 +164,14 @@ class Shapes(Fleet):
         """The broker is away when the run ends: what was not acknowledged is sent again."""
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job(
-            devices=10, duration='2500ms', interval='50ms', connect_rate='1000/s',
-            reconnect='{backoff: fixed, cap: 2s, attempts: 20}'))
+            devices=10, duration='5s', interval='50ms', connect_rate='1000/s',
+            reconnect='{backoff: fixed, cap: 1s, attempts: 100}'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
-        while len(subscriber.order) < 100:
-            time.sleep(0.01)
-        self.broker.send_signal(signal.SIGSTOP)
-        time.sleep(0.5)
-        self.broker.kill()
-        self.broker.wait()
-        time.sleep(2.2)
+        wait_until(lambda: len(subscriber.order) >= 50, '50 messages')
+        self.kill_broker()
+        # The messages have begun, so the five seconds are over before these are.
+        time.sleep(6)
         self.restart_broker()
         self.assertEqual(0, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
@@ -171,16 +180,12 @@ class Shapes(Fleet):
 
     def test_the_end_comes_without_a_broker(self):
         self.template(OWN + MESSAGE)
-        self.write('job.yaml', local_job(devices=3, duration='1s', interval='50ms',
+        self.write('job.yaml', local_job(devices=3, duration='3s', interval='50ms',
                                          reconnect='{backoff: fixed, cap: 1s, attempts: 1000}'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml')
-        while len(subscriber.order) < 10:
-            time.sleep(0.01)
-        self.broker.send_signal(signal.SIGSTOP)
-        time.sleep(0.3)
-        self.broker.kill()
-        self.broker.wait()
+        wait_until(lambda: len(subscriber.order) >= 10, '10 messages')
+        self.kill_broker()
         self.assertEqual(0, process.wait(60))
 
     def test_hold(self):

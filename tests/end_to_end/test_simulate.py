@@ -54,7 +54,7 @@ class Plain(Case):
                       '  glob.set("got" + client(), (glob.get("got" + client()) || "") + '
                       'topic + "=" + response.toString() + ";");\nfinish: |\n'
                       '  glob.set("done" + client(), "yes");\n')
-        self.write('job.yaml', local_job(store='sqlite', iterations=3, interval='100ms'))
+        self.write('job.yaml', local_job(store='sqlite', iterations=3, interval='100ms', hold='2s'))
         results = self.summary('job.yaml')['simulate']
         self.assertEqual(9, results['received'])
         self.assertEqual('t/1=n0;t/1=n1;t/1=n2;\n',
@@ -99,15 +99,15 @@ class Plain(Case):
                       summary['simulate']['errors'][0]['message'])
 
     def test_broker_comes_back(self):
-        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
+        self.template('publish: {topic: "t/{{client()}}", qos: 1}\nmessage: |\n  return "x";\n')
         self.write('job.yaml', local_job(iterations=40, interval='100ms',
-                                         reconnect='{backoff: fixed, cap: 200ms, attempts: 50}'))
-        subscriber = self.subscribe(6)
+                                         reconnect='{backoff: fixed, cap: 200ms, attempts: 100}'))
+        subscribers = [self.subscribe(1, f't/{client}') for client in range(3)]
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
-        # Every client has sent something by now: the first message of each is due at once.
-        subscriber.communicate(timeout=60)
-        self.broker.kill()
-        self.broker.wait()
+        # Every client has sent something by now.
+        for subscriber in subscribers:
+            subscriber.communicate(timeout=60)
+        self.kill_broker()
         time.sleep(0.7)
         self.restart_broker()
         self.assertEqual(0, process.wait(60))

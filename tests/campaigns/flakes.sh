@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Runs each test again and again: 20 times where it takes less than 10 s, else 5 times, in the
+# optimised and in the sanitized build, two tests at a time. A test passes when it never fails.
+# State is kept in build/flakes for the sources as they are committed: a second start continues, and
+# shows at the end what has failed so far.
+#
+#     tests/campaigns/flakes.sh [--load N] [REGEX]     N busy loops beside the tests
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+load=0
+if [ "${1:-}" = --load ]; then
+    load=$2
+    shift 2
+fi
+pattern=${1:-.}
+sources=(core plugins sandbox sdk tests bench CMakeLists.txt)
+state=build/flakes/$(for path in "${sources[@]}"; do git rev-parse "HEAD:$path"; done |
+    sha256sum | cut -c1-16)
+mkdir -p "$state"
+
+# run PRESET TEST: as often as it has to.
+run() {
+    local file log began took=0 times
+    file=$state/$1/${2//\//,}
+    log=$file.log
+    [ ! -f "$file.passed" ] || return 0
+    mkdir -p "$(dirname "$file")"
+    began=$EPOCHREALTIME
+    if ctest --preset "$1" -R "^$2\$" >"$log" 2>&1; then
+        took=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000000))
+        times=$((took < 10 ? 20 : 5))
+        if ctest --preset "$1" -R "^$2\$" --repeat "until-fail:$((times - 1))" >>"$log" 2>&1; then
+            echo "$times times, $took s" >"$file.passed"
+            rm -f "$file.failed" "$log"
+            return 0
+        fi
+    fi
+    mv "$log" "$file.failed"
+    echo "FAILED in the $1 build: $2 (see $file.failed)"
+}
+
+for preset in release sanitize; do
+    cmake --preset "$preset" -DIOTIFY_TESTS=ON >/dev/null
+    cmake --build --preset "$preset" >/dev/null
+done
+loops=()
+trap 'kill "${loops[@]}" 2>/dev/null || true' EXIT
+for ((i = 0; i < load; i++)); do
+    while :; do :; done &
+    loops+=($!)
+done
+export -f run
+export state
+for preset in release sanitize; do
+    ctest --preset "$preset" -N | sed -n 's/^ *Test *#[0-9]*: //p' | grep -E -- "$pattern" |
+        xargs -r -P 2 -I '{}' bash -c 'run "$@"' run "$preset" '{}'
+    echo "$preset: $(find "$state/$preset" -name '*.passed' | wc -l) tests passed each time," \
+        "$(find "$state/$preset" -name '*.failed' | wc -l) failed"
+done
+! find "$state" -name '*.failed' | grep -q .
