@@ -92,17 +92,18 @@ class Shapes(Fleet):
     def test_who_comes_back_begins_anew(self):
         """What was not sent while a client was away is not made up for."""
         self.template(OWN + MESSAGE)
-        for shape in ('interval: 50ms, stages: [{duration: 10ms, clients: 10}, {duration: 1s}, '
-                      '{duration: 10ms, clients: 0}, {duration: 2s}, {duration: 10ms, clients: 10}, '
-                      '{duration: 1s}]',
-                      'stages: [{duration: 500ms, rate: 200/s}, {duration: 1s, clients: 0}, '
-                      '{duration: 1s}, {duration: 500ms, clients: 10}, {duration: 1s}]'):
+        for shape, asked in (
+                ('interval: 50ms, stages: [{duration: 10ms, clients: 10}, {duration: 1s}, '
+                 '{duration: 10ms, clients: 0}, {duration: 2s}, {duration: 10ms, clients: 10}, '
+                 '{duration: 1s}]', 400),
+                ('stages: [{duration: 500ms, rate: 200/s}, {duration: 1s, clients: 0}, '
+                 '{duration: 1s}, {duration: 500ms, clients: 10}, {duration: 1s}]', 550)):
             self.write('job.yaml', local_job(devices=10, connect_rate='1000/s', loops=1)
                        .replace('loops: 1', 'loops: 1, ' + shape))
             results = self.summary('job.yaml', '--series', 's.csv')['simulate']
             # What the stages ask for, and not what would have been due while clients were away:
-            # that would be half as much again, and late by a second or more.
-            self.assertLessEqual(results['published'], 460, shape)
+            # that would be 200 messages more, late by a second or more.
+            self.assertLessEqual(results['published'], asked + 100, shape)
             self.assertLess(results['publish_seconds']['p90'], 0.8)
             self.assertEqual(0, results['failed'])
 
@@ -139,11 +140,11 @@ class Shapes(Fleet):
 
     def test_as_fast_as_it_goes(self):
         self.template(OWN + MESSAGE)
-        results = self.run_job(devices=2, interval='0s', duration='2s', qos=1)
+        results = self.run_job(devices=2, interval='0s', duration='4s', qos=1)
         self.assertEqual((0, 0), (results['failed'], results['lost']))
         self.assertGreater(results['published'], 1000)
         # Latency counts from when a message could go, not from the beginning of the run.
-        self.assertLess(results['publish_seconds']['p50'], results['seconds'] / 4)
+        self.assertLess(results['publish_seconds']['p50'], 1)
 
     def test_abort_does_not_hold(self):
         self.template(OWN + MESSAGE)
