@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "plugins/aws/sigv4.h"
+#include "plugins/shared/aws/sigv4.h"
 
 #define CONNECTIONS_MAX 64
 #define ANSWER_MAX 65536

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/template/script.h"
+#include "core/script/script.h"
 
 #define DEVICES 10000
 #define BATCH 100

@@ -15,8 +15,8 @@
 
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/base/value.h"
 #include "core/cli/commands.h"
-#include "core/job/value.h"
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sandbox/access.h"
 #include "sandbox/admin.h"
-#include "sandbox/authority.h"
+#include "sandbox/authorization.h"
+#include "sandbox/ca.h"
 #include "sandbox/operation.h"
 #include "sandbox/state.h"
 

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sandbox/authority.h"
+#include "sandbox/ca.h"
 
 #define CHUNK CONNECTION_CHUNK
 /* What waits to be written on one side before the other is not read any more. */

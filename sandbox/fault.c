@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
-#include "core/job/value.h"
+#include "core/base/value.h"
 #include "sandbox/operation.h"
 
 static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",

@@ -13,8 +13,6 @@
 
 #include <iotify/buffer.h>
 
-#include "sandbox/topic.h"
-
 #define PAYLOAD_MAX (128 * 1024)
 #define PAYLOAD_READ_MAX (16 * PAYLOAD_MAX)
 #define CONNECTIONS_MAX 8000
@@ -118,7 +116,7 @@ static enum MHD_Result publish(struct https *https, struct MHD_Connection *conne
         return answer(connection, 404, "Not Found");
     if (exchange->body.failed)
         return answer(connection, 413, "Payload too large");
-    if (exchange->has_nul || !topic_publishable(topic) || qos < 0 || retain < 0)
+    if (exchange->has_nul || !publisher_accepts(topic) || qos < 0 || retain < 0)
         return answer(connection, 400, "Bad Request");
     if (!may_publish(https, connection, topic, retain))
         return answer(connection, 403, "Forbidden");

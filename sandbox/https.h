@@ -8,7 +8,7 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 
-#include "sandbox/access.h"
+#include "sandbox/authorization.h"
 #include "sandbox/publisher.h"
 
 struct https;

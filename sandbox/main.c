@@ -14,7 +14,7 @@
 
 #include "sandbox/api.h"
 #include "sandbox/broker.h"
-#include "sandbox/front.h"
+#include "sandbox/listener.h"
 #include "sandbox/options.h"
 
 /* A burst of 64 keys is answered at once. */

@@ -13,7 +13,8 @@
 
 static const struct operation *const tables[] = {type_operations, thing_operations,
     principal_operations, group_operations, policy_operations, target_operations,
-    certificate_operations, tag_operations, other_operations};
+    certificate_operations, tag_operations, endpoint_operations, registration_operations,
+    data_operations, sts_operations, quota_operations};
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 

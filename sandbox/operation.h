@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "sandbox/authority.h"
+#include "sandbox/ca.h"
 #include "sandbox/state.h"
 
 #define ACCOUNT "123456789012"
@@ -65,7 +65,11 @@ extern const struct operation policy_operations[];
 extern const struct operation target_operations[];
 extern const struct operation certificate_operations[];
 extern const struct operation tag_operations[];
-extern const struct operation other_operations[];
+extern const struct operation endpoint_operations[];
+extern const struct operation registration_operations[];
+extern const struct operation data_operations[];
+extern const struct operation sts_operations[];
+extern const struct operation quota_operations[];
 
 /* Call `found` for every operation. */
 void operation_each(

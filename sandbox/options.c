@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
-#include "core/job/value.h"
+#include "core/base/value.h"
 #include "sandbox/reference.h"
 
 static const char help[] =

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/policy.h"
+#include "plugins/aws/policy/policy.h"
 #include "sandbox/resource.h"
 
 #define VERSIONS_MAX 5

@@ -4,6 +4,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/policy/topic.h"
+#include "sandbox/mqtt.h"
 
 struct publisher {
     struct mosquitto *mosquitto;
@@ -49,4 +53,12 @@ bool publisher_publish(struct publisher *publisher, const char *topic, const cha
 {
     return mosquitto_publish(publisher->mosquitto, NULL, topic, (int)size, payload, qos, retain) ==
            MOSQ_ERR_SUCCESS;
+}
+
+bool publisher_accepts(const char *topic)
+{
+    size_t size = strlen(topic);
+
+    return mqtt_valid_topic((struct mqtt_text){topic, size}) && topic_fits(topic, size) &&
+           !topic_reserved(topic, size, TOPIC_PUBLISH);
 }

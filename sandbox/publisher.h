@@ -14,6 +14,8 @@ struct publisher;
 struct publisher *publisher_open(const char *broker);
 void publisher_close(struct publisher *publisher);
 
+/* May a message be published on the topic: is it valid and within AWS IoT's limits? */
+bool publisher_accepts(const char *topic);
 /* Hand a message to the broker; false when it does not take it. */
 bool publisher_publish(struct publisher *publisher, const char *topic, const char *payload,
     size_t size, int qos, bool retain);

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/sigv4.h"
-#include "sandbox/registration.h"
+#include "plugins/shared/aws/sigv4.h"
 #include "sandbox/resource.h"
 #include "sandbox/validate.h"
 
@@ -463,7 +462,7 @@ static void use_errors_of_model(struct response *response)
     free(copy);
 }
 
-void register_thing(const struct request *request, struct response *response)
+static void register_thing(const struct request *request, struct response *response)
 {
     json_error_t error;
     json_t *body = json_loads(input_text(request, "templateBody"), 0, &error);
@@ -480,3 +479,31 @@ void register_thing(const struct request *request, struct response *response)
         use_errors_of_model(response);
     json_decref(body);
 }
+
+static void start_registration(const struct request *request, struct response *response)
+{
+    (void)request;
+    respond_error(response, 400, "InvalidRequestException",
+        "The sandbox does not run bulk registration tasks: they read from S3. Use RegisterThing "
+        "for each thing");
+}
+
+static const struct parameter register_parameters[] = {
+    {"templateBody", IN_BODY, TEXT, true, 0, 10240, ANYTHING, NULL, NULL},
+    {"parameters", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter start_parameters[] = {
+    {"templateBody", IN_BODY, TEXT, true, 0, 10240, ANYTHING, NULL, NULL},
+    {"inputFileBucket", IN_BODY, TEXT, true, 3, 256, ANYTHING, NULL, NULL},
+    {"inputFileKey", IN_BODY, TEXT, true, 1, 1024, ANYTHING, NULL, NULL},
+    {"roleArn", IN_BODY, TEXT, true, 20, 2048, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+const struct operation registration_operations[] = {
+    {"RegisterThing", "POST", "/things", 10, true, register_thing, register_parameters},
+    {"StartThingRegistrationTask", "POST", "/thing-registration-tasks", 10, false,
+        start_registration, start_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sandbox/topic.h"
+#include "plugins/aws/policy/topic.h"
 
 /* AWS IoT's limits of a connection. */
 #define CLIENT_ID_MAX 128
@@ -203,8 +203,8 @@ static bool may_connect(struct session *session, const struct mqtt_connect *conn
         return false;
     if (!connect->has_will)
         return true;
-    if (connect->will_qos == 2 || !topic_fits(connect->will_topic) ||
-        topic_reserved(connect->will_topic, TOPIC_PUBLISH))
+    if (connect->will_qos == 2 || !topic_fits(connect->will_topic.data, connect->will_topic.size) ||
+        topic_reserved(connect->will_topic.data, connect->will_topic.size, TOPIC_PUBLISH))
         return false;
     copy_text(connect->will_topic, topic);
     return may_publish(session, topic, connect->will_retain);
@@ -352,7 +352,8 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
         return end(session, MQTT_QOS_NOT_SUPPORTED, client);
     if (publish.payload_size > PAYLOAD_MAX)
         return end(session, MQTT_PACKET_TOO_LARGE, client);
-    if (!topic_fits(publish.topic) || topic_reserved(publish.topic, TOPIC_PUBLISH))
+    if (!topic_fits(publish.topic.data, publish.topic.size) ||
+        topic_reserved(publish.topic.data, publish.topic.size, TOPIC_PUBLISH))
         return end(session, MQTT_BAD_TOPIC, client);
     if (publish.alias > ALIASES_MAX || !resolve_topic(session->up_aliases, &publish, topic))
         return end(session, MQTT_BAD_ALIAS, client);
@@ -396,7 +397,8 @@ static uint8_t judge_filter(struct session *session, const struct mqtt_filter *f
     char text[TOPIC_BYTES_MAX];
     int place;
 
-    if (!topic_fits(filter->topic) || topic_reserved(filter->topic, TOPIC_SUBSCRIBE))
+    if (!topic_fits(filter->topic.data, filter->topic.size) ||
+        topic_reserved(filter->topic.data, filter->topic.size, TOPIC_SUBSCRIBE))
         return modern ? MQTT_BAD_FILTER : MQTT_UNSPECIFIED;
     copy_text(filter->topic, text);
     if (!allowed(session, "iot:Subscribe", "topicfilter", text))

@@ -6,7 +6,7 @@
 #ifndef SANDBOX_SESSION_H
 #define SANDBOX_SESSION_H
 
-#include "sandbox/access.h"
+#include "sandbox/authorization.h"
 #include "sandbox/fault.h"
 #include "sandbox/mqtt.h"
 #include "sandbox/quota.h"

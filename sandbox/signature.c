@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "plugins/aws/sigv4.h"
+#include "plugins/shared/aws/sigv4.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256 "
 /* AWS's tolerance for a wrong clock. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/value.h"
 #include "core/cli/commands.h"
-#include "core/job/value.h"
 
 /* ------------------------------------------------------------------ plugins */
 

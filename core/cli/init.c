@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "core/base/stop.h"
+#include "core/base/value.h"
 #include "core/cli/commands.h"
-#include "core/job/value.h"
 #include "core/plugin/call.h"
 
 #define ANSWER_MAX 128

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
-#include "core/job/override.h"
 #include "core/plugin/call.h"
+#include "core/settings/override.h"
 
 #define AT(member) offsetof(struct job_options, member)
 #define NAME_SETTING                                                                               \

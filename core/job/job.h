@@ -5,9 +5,9 @@
 #ifndef CORE_JOB_JOB_H
 #define CORE_JOB_JOB_H
 
-#include "core/job/schema.h"
-#include "core/job/tree.h"
 #include "core/plugin/registry.h"
+#include "core/settings/schema.h"
+#include "core/settings/tree.h"
 #include "core/store/seal.h"
 
 /* A step that the core itself knows, such as `simulate`. */

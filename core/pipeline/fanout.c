@@ -9,7 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/report/progress.h"
-#include "core/template/expansion.h"
+#include "core/script/expression.h"
 
 #define STACK_SIZE (512 * 1024)
 #define TICK (100 * MILLISECOND)

@@ -6,7 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/base/stop.h"
-#include "core/template/expansion.h"
+#include "core/script/expression.h"
 
 /* ------------------------------------------------------------------ asking */
 

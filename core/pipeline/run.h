@@ -10,8 +10,8 @@
 #include "core/job/job.h"
 #include "core/pipeline/pacer.h"
 #include "core/report/summary.h"
+#include "core/script/script.h"
 #include "core/store/lease.h"
-#include "core/template/script.h"
 
 /* What a run knows of one connector. */
 struct connection {

@@ -5,9 +5,9 @@
 
 #include "core/base/log.h"
 #include "core/base/utf8.h"
-#include "core/job/schema.h"
 #include "core/plugin/readahead.h"
 #include "core/plugin/socketpair.h"
+#include "core/settings/schema.h"
 
 /* The code stands in summaries, the words in messages where a plugin gave none. */
 static const struct {

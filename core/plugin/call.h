@@ -9,8 +9,8 @@
 
 #include "core/base/arena.h"
 #include "core/base/diagnostics.h"
-#include "core/job/tree.h"
 #include "core/plugin/forecast.h"
+#include "core/settings/tree.h"
 
 struct call {
     struct iotify_call base; /* first: the plugin sees this part */

@@ -8,10 +8,10 @@
 #include <stdatomic.h>
 
 #include "core/base/clock.h"
-#include "core/simulate/engine.h"
+#include "core/loop/loop.h"
+#include "core/script/expression.h"
 #include "core/simulate/ledger.h"
-#include "core/simulate/loop.h"
-#include "core/template/expansion.h"
+#include "core/simulate/simulate_loop.h"
 
 /* How long what is in flight may take after the user asked to stop. */
 #define DEVICE_HASTE (5 * SECOND)

@@ -7,7 +7,7 @@
 #define CORE_SIMULATE_MONITOR_H
 
 #include "core/report/exporter.h"
-#include "core/simulate/engine.h"
+#include "core/simulate/simulate_loop.h"
 
 /* Where the numbers go besides the terminal; set up by the program, for all simulate steps. */
 struct monitor_outputs {

@@ -7,7 +7,7 @@
 #ifndef CORE_SIMULATE_PREFETCH_H
 #define CORE_SIMULATE_PREFETCH_H
 
-#include "core/template/script.h"
+#include "core/script/script.h"
 
 struct prefetch;
 

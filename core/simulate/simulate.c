@@ -11,9 +11,9 @@
 #include "core/base/stop.h"
 #include "core/report/progress.h"
 #include "core/simulate/check.h"
-#include "core/simulate/engine.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/monitor.h"
+#include "core/simulate/simulate_loop.h"
 #include "core/simulate/threshold.h"
 
 #define DEFAULT_ITERATIONS 10

@@ -6,7 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/suggest.h"
-#include "core/job/value.h"
+#include "core/base/value.h"
 
 enum comparison { LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/job/value.h"
+#include "core/base/value.h"
 
 #define GLOB "glob/"
 #define RECORD "record/"

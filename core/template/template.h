@@ -5,7 +5,7 @@
 #define CORE_TEMPLATE_TEMPLATE_H
 
 #include "core/job/job.h"
-#include "core/template/script.h"
+#include "core/script/script.h"
 
 struct subscription {
     const char *text;

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/device_plan.h"
-#include "plugins/aws/permit.h"
-#include "plugins/aws/profile.h"
-#include "plugins/aws/stray.h"
+#include "plugins/aws/device/inspect.h"
+#include "plugins/aws/device/orphan.h"
+#include "plugins/aws/iam_permissions.h"
+#include "plugins/shared/aws/profile.h"
 
 /* AWS IoT takes so many on one connection, and drops the rest without a word. */
 #define PUBLISHES_A_SECOND 100

@@ -8,8 +8,8 @@
 #include <iotify/buffer.h>
 #include <iotify/connector.h>
 
-#include "plugins/aws/claim.h"
-#include "plugins/aws/client.h"
+#include "plugins/aws/api/client.h"
+#include "plugins/aws/device/unique_names.h"
 #include "plugins/aws/job_record.h"
 
 #define AWS_DEFAULT_TYPE "iotify_type"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/client.h"
+#include "plugins/aws/api/client.h"
 
 #define FORMAT 2
 

@@ -12,7 +12,7 @@
 #include <iotify/buffer.h>
 
 #include "plugins/aws/aws.h"
-#include "plugins/aws/sigv4.h"
+#include "plugins/shared/aws/sigv4.h"
 
 #define FILE_MAX (1024 * 1024)
 #define FIRST_LINE "# Made by iotifyd; change it as you like, your changes are kept. "

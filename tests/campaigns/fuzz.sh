@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- request signature policy mqtt macro template
+[ $# -gt 0 ] || set -- request signature policy mqtt expression template
 cmake --preset fuzz -DIOTIFY_TESTS=ON >/dev/null
 targets=("${@/#/fuzz-}")
 cmake --build --preset fuzz --target "${targets[@]}"

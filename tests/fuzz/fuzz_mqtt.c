@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/authority.h"
+#include "sandbox/ca.h"
 #include "sandbox/session.h"
 #include "tests/fuzz/world.h"
 

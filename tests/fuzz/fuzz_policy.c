@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sandbox/policy.h"
+#include "plugins/aws/policy/policy.h"
 #include "tests/fuzz/world.h"
 
 static const char *variable_of(void *argument, const char *name)

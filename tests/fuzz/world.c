@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sandbox/authority.h"
+#include "sandbox/ca.h"
 #include "sandbox/key_pool.h"
 #include "sandbox/state.h"
 #include "sandbox/validate.h"

@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-#include "core/job/schema.h"
+#include "core/settings/schema.h"
 #include "core/store/store.h"
 
 static inline struct store *memory_store(struct registry *registry, struct arena *arena)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/job/schema.h"
+#include "core/settings/schema.h"
 #include "core/store/lease.h"
 #include "core/store/store.h"
 

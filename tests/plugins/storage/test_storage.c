@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/job/schema.h"
 #include "core/plugin/call.h"
 #include "core/plugin/registry.h"
+#include "core/settings/schema.h"
 
 static const char *name;
 static struct registry registry;

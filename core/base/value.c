@@ -1,0 +1,136 @@
+#include "core/base/value.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct unit {
+    const char *name;
+    int64_t factor;
+};
+
+static const struct unit duration_units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000},
+    {"s", 1000000000}, {"m", INT64_C(60000000000)}, {"h", INT64_C(3600000000000)},
+    {"d", INT64_C(86400000000000)}, {NULL, 0}};
+
+static const struct unit size_units[] = {{"", 1}, {"B", 1}, {"KB", 1000}, {"KiB", 1024},
+    {"MB", 1000000}, {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}, {NULL, 0}};
+
+static const struct unit rate_units[] = {{"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}, {NULL, 0}};
+
+bool value_parse_integer(const char *text, int64_t *out)
+{
+    const char *digits = *text == '-' ? text + 1 : text;
+    char *end;
+    long long value;
+
+    if (*digits < '0' || *digits > '9')
+        return false;
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (errno || *end)
+        return false;
+    *out = value;
+    return true;
+}
+
+/* A decimal number without sign or exponent, and the unit behind it. */
+static bool parse_number(
+    const char *text, const struct unit *units, double *number, const struct unit **unit)
+{
+    size_t length = strspn(text, "0123456789.");
+    char *end;
+
+    if (length == 0 || length > 20 || *text == '.' || text[length - 1] == '.')
+        return false;
+    errno = 0;
+    *number = strtod(text, &end);
+    if (errno || end != text + length || !isfinite(*number))
+        return false;
+    for (*unit = units; (*unit)->name; (*unit)++)
+        if (strcmp((*unit)->name, end) == 0)
+            return true;
+    return false;
+}
+
+static bool parse_scaled(const char *text, const struct unit *units, int64_t *out)
+{
+    const struct unit *unit;
+    double number;
+
+    if (!parse_number(text, units, &number, &unit))
+        return false;
+    number *= (double)unit->factor;
+    if (number >= 9.0e18)
+        return false;
+    *out = (int64_t)llround(number);
+    return true;
+}
+
+bool value_parse_duration(const char *text, int64_t *out)
+{
+    if (strcmp(text, "0") == 0) {
+        *out = 0;
+        return true;
+    }
+    return parse_scaled(text, duration_units, out);
+}
+
+bool value_parse_size(const char *text, int64_t *out)
+{
+    return parse_scaled(text, size_units, out);
+}
+
+bool value_parse_rate(const char *text, double *out)
+{
+    const struct unit *unit;
+    double number;
+
+    if (!parse_number(text, rate_units, &number, &unit))
+        return false;
+    *out = number / (double)unit->factor;
+    return true;
+}
+
+bool value_parse_share(const char *text, double *out)
+{
+    static const struct unit units[] = {{"", 1}, {"%", 100}, {NULL, 0}};
+    const struct unit *unit;
+    double number;
+
+    if (!parse_number(text, units, &number, &unit))
+        return false;
+    *out = number / (double)unit->factor;
+    return *out <= 1;
+}
+
+bool value_parse_boolean(const char *text, bool *out)
+{
+    *out = strcmp(text, "true") == 0;
+    return *out || strcmp(text, "false") == 0;
+}
+
+void value_format_duration(int64_t nanoseconds, struct iotify_buffer *out)
+{
+    const struct unit *unit = duration_units, *best = duration_units;
+
+    if (nanoseconds == 0) {
+        iotify_buffer_string(out, "0s");
+        return;
+    }
+    for (; unit->name; unit++)
+        if (nanoseconds % unit->factor == 0)
+            best = unit;
+    iotify_buffer_format(out, "%lld%s", (long long)(nanoseconds / best->factor), best->name);
+}
+
+void value_format_rate(double rate, struct iotify_buffer *out)
+{
+    iotify_buffer_format(out, "%.15g/s", rate);
+}
+
+void value_format_share(double share, struct iotify_buffer *out)
+{
+    iotify_buffer_format(out, "%.15g%%", share * 100);
+}

@@ -1,0 +1,507 @@
+/* A machine: its life, its states, and calls of the template's functions. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/script/script_context.h"
+
+/* The time limit is a sum of so many pieces; a call may take one of them longer than allowed. */
+#define LIMIT_PIECES 10
+
+/* Exported by the library and in no public header: the watchdog that ends a script. */
+extern void JSContextGroupSetExecutionTimeLimit(JSContextGroupRef group, double limit,
+    bool (*callback)(JSContextRef context, void *argument), void *argument);
+/* The engine's collector stops threads by a signal: not by SIGUSR1, which others use. */
+extern bool JSConfigureSignalForGC(int signal);
+
+/* ------------------------------------------------------------------ life */
+
+static bool on_time_limit(JSContextRef context, void *argument);
+
+void script_note_work(const struct script *script, bool at_work)
+{
+    if (script->facts.busy_since)
+        atomic_store(script->facts.busy_since, at_work ? clock_now() : 0);
+}
+
+static void set_limit(struct script *script)
+{
+    JSContextGroupSetExecutionTimeLimit(script->group,
+        (double)script->facts.time_limit / (double)SECOND / LIMIT_PIECES, on_time_limit, script);
+}
+
+/* Called by the engine after each piece of the limit; true ends what runs. */
+static bool on_time_limit(JSContextRef context, void *argument)
+{
+    struct script *script = argument;
+
+    (void)context;
+    if (script->turns->at > script->limit_at || script->turns->at < script->limit_at) {
+        script->limit_at = script->turns->at;
+        script->limit_count = 0;
+        /* Another call of the batch is at work: it is this one that may be stuck. */
+        script_note_work(script, true);
+    }
+    script->overgrown = script_grows(script);
+    if (++script->limit_count < LIMIT_PIECES && !script->overgrown) {
+        /* The engine does not begin the next piece by itself. */
+        set_limit(script);
+        return false;
+    }
+    script->timed_out = true;
+    return true;
+}
+
+struct script *script_new(const struct script_services *services, const struct script_facts *facts)
+{
+    struct script *script = memory_new(1, sizeof(*script));
+
+    JSConfigureSignalForGC(SIGRTMIN + 3);
+    script->services = *services;
+    script->facts = *facts;
+    script->turns = memory_new(1, sizeof(*script->turns));
+    script->turns->slot = script->turns->client = -1;
+    script_find_folders(script);
+    script->group = JSContextGroupCreate();
+    script->context = JSGlobalContextCreateInGroup(script->group, NULL);
+    if (!script_run_runtime(script)) {
+        script_free(script);
+        return NULL;
+    }
+    if (facts->time_limit > 0)
+        set_limit(script);
+    return script;
+}
+
+void script_free(struct script *script)
+{
+    if (!script)
+        return;
+    JSGlobalContextRelease(script->context);
+    JSContextGroupRelease(script->group);
+    arena_clear(&script->arena);
+    arena_wipe(&script->error_arena);
+    if (script->joined.text)
+        explicit_bzero(script->joined.text, script->joined.capacity);
+    free(script->joined.text);
+    free(script->turns);
+    free(script);
+}
+
+/* ------------------------------------------------------------------ states */
+
+JSValueRef script_call(struct script *script, JSObjectRef function, size_t count,
+    const JSValueRef *arguments, JSValueRef *exception)
+{
+    return JSObjectCallAsFunction(script->context, function, NULL, count, arguments, exception);
+}
+
+int64_t script_add_state(struct script *script, int64_t client)
+{
+    JSValueRef argument = JSValueMakeNumber(script->context, (double)client);
+
+    script_call(script, script->add_state, 1, &argument, NULL);
+    return script->state_count++;
+}
+
+void script_states_made(struct script *script)
+{
+    script_call(script, script->drop_rows, 0, NULL, NULL);
+}
+
+JSValueRef script_state(struct script *script, int64_t slot)
+{
+    if (slot < 0)
+        return JSValueMakeUndefined(script->context);
+    return JSObjectGetPropertyAtIndex(script->context, script->states, (unsigned)slot, NULL);
+}
+
+/* ------------------------------------------------------------------ entering and leaving */
+
+bool script_has(const struct script *script, enum script_function function)
+{
+    return script->bodies[function].function != NULL;
+}
+
+struct place script_blamed(const struct script *script, enum script_function function)
+{
+    for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        struct place place = script->bodies[(function + i) % SCRIPT_FUNCTIONS].place;
+
+        if (place.file)
+            return place;
+    }
+    return (struct place){"", 0, 0};
+}
+
+/*
+ * While a call is under way others can see since when: a chain of promises without end is cut by
+ * no limit of the engine, because each link of it counts as a call of its own.
+ */
+void script_enter(struct script *script, struct script_turn turn)
+{
+    script->turns->slot = (double)turn.slot;
+    script->turns->client = (double)turn.client;
+    script->turns->iteration = (double)turn.iteration;
+    script->timed_out = script->overgrown = false;
+    script->limit_count = 0;
+    script->limit_at = script->turns->at;
+    arena_wipe(&script->error_arena);
+    script_note_work(script, true);
+}
+
+/*
+ * With what it cuts, the engine forgets what it was about to run for others that waited for the
+ * same promise. They are nobody's turn at the moment: each gets an entry of its own.
+ */
+static void recover(struct script *script)
+{
+    struct script_turn before = script_present_turn(script);
+    bool overgrown = script->overgrown;
+
+    script->turns->slot = script->turns->client = script->turns->iteration = -2;
+    script_call(script, script->recover, 0, NULL, NULL);
+    script->turns->slot = (double)before.slot;
+    script->turns->client = (double)before.client;
+    script->turns->iteration = (double)before.iteration;
+    script->timed_out = true;
+    script->overgrown = overgrown;
+}
+
+void script_leave(struct script *script)
+{
+    JSValueRef exception = NULL;
+
+    /*
+     * What ended a promise's function is still pending, and a call that finds it there may end the
+     * process. Any conversion takes it away.
+     */
+    if (script->timed_out) {
+        JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
+        recover(script);
+    }
+    script_note_work(script, false);
+}
+
+struct arena script_hold_error(struct script *script)
+{
+    struct arena held = script->error_arena;
+
+    script->error_arena = (struct arena){0};
+    return held;
+}
+
+/* ------------------------------------------------------------------ outputs */
+
+/* What message() returned, as bytes. */
+bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
+    bool *has_output, struct script_error *error)
+{
+    struct place place = script_blamed(script, SCRIPT_MESSAGE);
+    JSContextRef context = script->context;
+    JSValueRef exception = NULL;
+    JSStringRef string;
+
+    if (JSValueIsString(context, value)) {
+        string = JSValueToStringCopy(context, value, &exception);
+        if (!string) {
+            script_describe(script, exception, place, error);
+            return false;
+        }
+        script_append_string(string, out);
+        JSStringRelease(string);
+    } else if (JSValueIsUndefined(context, value) || JSValueIsNull(context, value)) {
+        return true;
+    } else if (JSValueGetTypedArrayType(context, value, NULL) == kJSTypedArrayTypeUint8Array) {
+        struct iotify_bytes bytes = script_bytes(context, value);
+
+        iotify_buffer_append(out, bytes.data, bytes.size);
+    } else {
+        *error = (struct script_error){"ScriptError", place, true,
+            "message must return a string, a Buffer or a list of messages; return "
+            "JSON.stringify(…) of an object",
+            "", ""};
+        return false;
+    }
+    *has_output = true;
+    return script_fits(out, place, "the message", &script->error_arena, error);
+}
+
+/* ------------------------------------------------------------------ one call */
+
+/* Most entries leave nothing behind. */
+static void settle(struct script *script)
+{
+    if (script->turns->settled > 0 || script->turns->resumptions > 0)
+        script_settle(script);
+}
+
+bool script_is_promise(struct script *script, JSValueRef value)
+{
+    JSValueRef then;
+
+    if (!JSValueIsObject(script->context, value))
+        return false;
+    then = script_property(script->context, JSValueToObject(script->context, value, NULL), "then");
+    return then && JSValueIsObject(script->context, then);
+}
+
+static JSValueRef call_function(
+    struct script *script, struct script_invocation *call, JSValueRef *exception)
+{
+    const struct body *body = &script->bodies[call->function];
+    JSValueRef arguments[3];
+
+    if (call->function != SCRIPT_RESPONSE) {
+        arguments[0] = script_state(script, call->turn.slot);
+        script_enter(script, call->turn);
+        return JSObjectCallAsFunction(
+            script->context, body->function, NULL, 1, arguments, exception);
+    }
+    arguments[0] = script_text_value(script->context, call->topic);
+    arguments[1] = script_new_bytes(script->context, call->payload.data, call->payload.size);
+    arguments[2] =
+        body->function ? (JSValueRef)body->function : JSValueMakeUndefined(script->context);
+    script_enter(script, call->turn);
+    return script_call(script, script->receive, 3, arguments, exception);
+}
+
+bool script_invoke(struct script *script, struct script_invocation *call)
+{
+    JSContextRef context = script->context;
+    const struct body *body = &script->bodies[call->function];
+    JSValueRef exception = NULL, value;
+    bool good = true;
+
+    call->has_output = call->pending = false;
+    if (!body->function && (call->function != SCRIPT_RESPONSE || script->turns->listeners < 1))
+        return true;
+    value = call_function(script, call, &exception);
+    script_leave(script);
+    /* The limit may also have ended a promise's function, after the call itself was done. */
+    if (!value || script->timed_out) {
+        script_describe(script, exception, script_blamed(script, call->function), &call->error);
+        return false;
+    }
+    if (script_is_promise(script, value))
+        return script_take_promise(script, call, value);
+    if (call->function == SCRIPT_MESSAGE && JSValueIsArray(context, value)) {
+        script_enter(script, call->turn);
+        value = script_call(script, script->deliver, 1, &value, &exception);
+        script_leave(script);
+        if (!value || script->timed_out) {
+            script_describe(script, exception, script_blamed(script, call->function), &call->error);
+            return false;
+        }
+    }
+    settle(script);
+    if (call->out && call->function == SCRIPT_MESSAGE)
+        good = script_take_output(script, value, call->out, &call->has_output, &call->error);
+    return good;
+}
+
+/* ------------------------------------------------------------------ batches */
+
+/* Longer ones are converted one by one. */
+#define JOINED_MAX (1u << 20)
+
+/* The texts of all entries that ran, where they can be told apart afterwards. */
+static void take_joined(struct script *script, JSValueRef value)
+{
+    JSStringRef string;
+    size_t length, needed;
+
+    script->joined.plain = false;
+    script->joined.at = script->joined.size = 0;
+    string = value ? JSValueToStringCopy(script->context, value, NULL) : NULL;
+    if (!string)
+        return;
+    length = JSStringGetLength(string);
+    needed = JSStringGetMaximumUTF8CStringSize(string);
+    if (length <= JOINED_MAX) {
+        if (needed > script->joined.capacity) {
+            /* Not realloc(): what it leaves behind would still hold what was sent. */
+            if (script->joined.text)
+                explicit_bzero(script->joined.text, script->joined.capacity);
+            free(script->joined.text);
+            script->joined.text = memory_new(1, needed);
+            script->joined.capacity = needed;
+        }
+        script->joined.size =
+            JSStringGetUTF8CString(string, script->joined.text, script->joined.capacity);
+        script->joined.plain = script->joined.size == length + 1;
+    }
+    JSStringRelease(string);
+}
+
+/* Run entries from `from` on; returns how many are done. One that is cut short counts as done. */
+static size_t run_entries(struct script *script, size_t from, size_t count, JSValueRef *exception)
+{
+    JSValueRef arguments[2] = {
+        script->bodies[SCRIPT_MESSAGE].function, JSValueMakeNumber(script->context, (double)count)};
+    JSValueRef value;
+
+    script->turns->at = (double)from;
+    script_enter(script, (struct script_turn){-1, -1, -1});
+    *exception = NULL;
+    value = script_call(script, script->run_messages, 2, arguments, exception);
+    script_leave(script);
+    take_joined(script, value);
+    return (size_t)script->turns->at;
+}
+
+/* The output of an entry that was a text; false: it has to be converted by itself. */
+static bool from_joined(struct script *script, size_t index, struct script_output *output)
+{
+    size_t length = (size_t)script->turns->batch[index].iteration_or_length;
+
+    if (!script->joined.plain)
+        return false;
+    output->bytes = (struct iotify_bytes){script->joined.text + script->joined.at, length};
+    output->has_output = true;
+    script->joined.at += length;
+    return true;
+}
+
+/* Which limit ended a call. */
+struct cut {
+    bool timed_out, overgrown;
+};
+
+static void convert(struct script *script, size_t index, struct script_output *output,
+    struct script_error *error, struct iotify_buffer *out)
+{
+    struct place place = script_blamed(script, SCRIPT_MESSAGE);
+    JSValueRef value =
+        JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
+
+    iotify_buffer_reset(out);
+    if ((enum outcome)script->turns->batch[index].slot_or_outcome == THROWN) {
+        arena_wipe(&script->error_arena);
+        script_describe(script, value, place, error);
+        output->error = error;
+    } else if (!script_take_output(script, value, out, &output->has_output, error)) {
+        output->error = error;
+    }
+    output->bytes = (struct iotify_bytes){out->data, out->size};
+}
+
+static void tell_entry(
+    struct script *script, size_t index, int64_t nanoseconds, struct script_batch *batch)
+{
+    enum outcome outcome = (enum outcome)script->turns->batch[index].slot_or_outcome;
+    struct script_output output = {
+        .index = index, .nanoseconds = nanoseconds, .pending = outcome == PENDING};
+    struct script_error error;
+    struct arena held;
+
+    if (outcome == SOMETHING_ELSE || outcome == THROWN ||
+        (outcome == A_STRING && !from_joined(script, index, &output)))
+        convert(script, index, &output, &error, batch->out);
+    held = script_hold_error(script);
+    batch->done(batch->argument, &output);
+    arena_wipe(&held);
+}
+
+/* The call that a limit cut; what was told since has forgotten which. */
+static void tell_cut(struct script *script, size_t index, const struct cut *cut,
+    JSValueRef exception, struct script_batch *batch)
+{
+    struct script_error error;
+    struct script_output output = {.index = index, .error = &error};
+    struct arena held;
+
+    script->timed_out = cut->timed_out;
+    script->overgrown = cut->overgrown;
+    script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
+    held = script_hold_error(script);
+    batch->done(batch->argument, &output);
+    arena_wipe(&held);
+}
+
+static bool is_pending(const struct script *script, size_t index)
+{
+    return (enum outcome)script->turns->batch[index].slot_or_outcome == PENDING;
+}
+
+void script_messages(struct script *script, const struct script_turn *turns, size_t count,
+    struct script_batch *batch)
+{
+    size_t at = 0;
+
+    if (!script->bodies[SCRIPT_MESSAGE].function) {
+        for (size_t i = 0; i < count; i++)
+            batch->done(batch->argument, &(struct script_output){.index = i});
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        script->turns->batch[i].slot_or_outcome = (double)turns[i].slot;
+        script->turns->batch[i].client = (double)turns[i].client;
+        script->turns->batch[i].iteration_or_length = (double)turns[i].iteration;
+    }
+    while (at < count) {
+        JSValueRef exception;
+        int64_t began = clock_now();
+        size_t end = run_entries(script, at, script->alone ? at + 1 : count, &exception);
+        int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
+        struct cut cut = {script->timed_out, script->overgrown};
+        bool telling;
+        bool is_cut = cut.timed_out || exception;
+        /* The limit may also have ended a promise's function, behind the last call. */
+        bool cut_promise = is_cut && end > at && is_pending(script, end - 1);
+        size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
+
+        script->timed_out = false;
+        /* What is told may call; the promises of this round are told behind it. */
+        telling = script->telling;
+        script->telling = true;
+        for (; at < good; at++)
+            tell_entry(script, at, each, batch);
+        if (cut_promise)
+            script_drop_call(script, script->turns->batch[at].iteration_or_length);
+        if (is_cut)
+            tell_cut(script, at++, &cut, exception, batch);
+        script->telling = telling;
+        settle(script);
+    }
+    script->turns->at = 0;
+}
+
+/* ------------------------------------------------------------------ what a machine holds */
+
+static bool take_text(struct script *script, JSObjectRef function, size_t count,
+    const JSValueRef *arguments, struct iotify_buffer *out)
+{
+    JSValueRef exception = NULL;
+    JSValueRef value = script_call(script, function, count, arguments, &exception);
+    JSStringRef string;
+
+    if (!value || !JSValueIsString(script->context, value))
+        return false;
+    string = JSValueToStringCopy(script->context, value, NULL);
+    if (!string)
+        return false;
+    script_append_string(string, out);
+    JSStringRelease(string);
+    return !out->failed;
+}
+
+bool script_show_state(struct script *script, int64_t slot, struct iotify_buffer *out)
+{
+    JSValueRef argument = JSValueMakeNumber(script->context, (double)slot);
+
+    return take_text(script, script->show_state, 1, &argument, out);
+}
+
+bool script_show_row(struct script *script, int64_t client, struct iotify_buffer *out)
+{
+    JSValueRef argument = JSValueMakeNumber(script->context, (double)client);
+
+    return script->rows > 0 && take_text(script, script->show_row, 1, &argument, out);
+}
+
+bool script_take_metrics(struct script *script, struct iotify_buffer *out)
+{
+    return take_text(script, script->take_metrics, 0, NULL, out);
+}

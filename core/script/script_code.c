@@ -1,0 +1,349 @@
+/* The template's code in its forms: bodies of functions, the library, a file, stages, data. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/base/clock.h"
+#include "core/script/script_context.h"
+
+const char *const script_function_names[SCRIPT_FUNCTIONS] = {
+    "init", "message", "response", "finish"};
+
+static bool is_blank(const char *text)
+{
+    return !text || text[strspn(text, " \t\r\n")] == '\0';
+}
+
+static int line_count(const char *text)
+{
+    int count = 0;
+
+    for (; *text; text++)
+        count += *text == '\n' || !text[1];
+    return count ? count : 1;
+}
+
+/* ------------------------------------------------------------------ running text */
+
+/* Text whose lines are not those of the file has a name of its own. */
+static const char *engine_file(struct script *script, const struct script_code *code)
+{
+    return code->placement ? arena_format(&script->arena, "%s#%d.%d", code->place.file,
+                                 code->place.line, code->place.column)
+                           : code->place.file;
+}
+
+static void note_region(struct script *script, const struct script_code *code, const char *before,
+    int wrapper_line, bool foreign)
+{
+    struct region *region = arena_alloc(&script->arena, sizeof(*region));
+
+    *region = (struct region){.file = code->place.file,
+        .engine = engine_file(script, code),
+        .first = code->place.line,
+        .last = code->place.line + line_count(code->text) - 1,
+        .shift = code->place.column - 1,
+        .first_shift = wrapper_line == code->place.line ? -(int)strlen(before) : 0,
+        .text = foreign ? "" : code->text,
+        .placement = code->placement,
+        .headed = wrapper_line < code->place.line,
+        .foreign = foreign,
+        .next = script->regions};
+    script->regions = region;
+}
+
+JSValueRef script_evaluate(struct script *script, const struct script_code *code,
+    const char *before, const char *behind, bool foreign, JSValueRef *exception)
+{
+    /* The engine counts from line 1: where there is one before it, the wrapper stands there. */
+    bool own_line = *before && code->place.line > 1;
+    int line = own_line ? code->place.line - 1 : code->place.line;
+    size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
+    char *whole = memory_new(1, size);
+    JSStringRef source, file = script_string(engine_file(script, code));
+    JSValueRef value;
+
+    snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, behind);
+    source = script_string(whole);
+    free(whole);
+    note_region(script, code, before, line, foreign);
+    value = JSEvaluateScript(script->context, source, NULL, file, line, exception);
+    JSStringRelease(source);
+    JSStringRelease(file);
+    return value;
+}
+
+static bool complain(struct script *script, JSValueRef exception, struct place place,
+    struct diagnostics *diagnostics)
+{
+    struct script_error error;
+
+    script_describe(script, exception, place, &error);
+    diagnostics_add(diagnostics, error.place, "%s", error.text);
+    return false;
+}
+
+/* ------------------------------------------------------------------ bodies */
+
+/* Of a function's body the engine counts two lines more, and from line 1 at the least. */
+static int engine_line(int line)
+{
+    return line > 3 ? line - 2 : 1;
+}
+
+/* The line that a syntax error tells, as one of the file. */
+static void correct_line(struct script *script, JSValueRef exception, int line)
+{
+    JSObjectRef object;
+    double told;
+
+    if (!exception || !JSValueIsObject(script->context, exception))
+        return;
+    object = JSValueToObject(script->context, exception, NULL);
+    told = JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
+    script_set(script->context, object, "line",
+        JSValueMakeNumber(script->context, told - (engine_line(line) + 2 - line)));
+}
+
+/* Is this the whole body of a function, and not one with more behind it? NULL: it is. */
+static JSValueRef check_body(struct script *script, const struct script_code *code, bool async)
+{
+    JSStringRef text, file = script_string(engine_file(script, code));
+    JSValueRef exception = NULL;
+    size_t size = strlen(code->text) + 64;
+    char *whole = memory_new(1, size);
+
+    /* Await is known inside of an async function only: one within the one that is checked. */
+    snprintf(whole, size, "%s%s%s", async ? "async function body() {" : "", code->text,
+        async ? "\n}" : "");
+    text = script_string(whole);
+    free(whole);
+    JSObjectMakeFunction(
+        script->context, NULL, 0, NULL, text, file, engine_line(code->place.line), &exception);
+    JSStringRelease(text);
+    JSStringRelease(file);
+    correct_line(script, exception, code->place.line);
+    return exception;
+}
+
+/*
+ * What runs behind an await finds the turn of the entry it runs in, and so does a rejection that
+ * nobody looks at: an entry must not hold more than one call of such code.
+ */
+void script_note_async(struct script *script, const char *text, bool foreign)
+{
+    script->alone = script->alone || strstr(text, "async") || (!foreign && strstr(text, "Promise"));
+}
+
+/* A function of this body; NULL after a diagnostic. It is protected from the collector. */
+static JSObjectRef compile_body(struct script *script, const char *name, const char *parameters,
+    const struct script_code *code, struct diagnostics *diagnostics)
+{
+    /* Outside of an async function `await (x)` is a call of a function of that name. */
+    bool async = strstr(code->text, "await") && !check_body(script, code, true);
+    JSValueRef broken = async ? NULL : check_body(script, code, false), exception = NULL, value;
+    JSObjectRef function;
+    char before[128];
+
+    arena_wipe(&script->error_arena);
+    /* The error of what is meant to be asynchronous is told as of such. */
+    if (broken && strstr(code->text, "await"))
+        broken = check_body(script, code, true);
+    snprintf(
+        before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
+    script->alone = script->alone || async;
+    script_note_async(script, code->text, false);
+    value = script_evaluate(script, code, before, "\n})", false, &exception);
+    if (broken || !value) {
+        complain(script, broken ? broken : exception, code->place, diagnostics);
+        return NULL;
+    }
+    function = JSValueToObject(script->context, value, NULL);
+    JSValueProtect(script->context, function);
+    return function;
+}
+
+static const char *parameters_of(enum script_function function)
+{
+    return function == SCRIPT_RESPONSE ? "topic, response, state" : "state";
+}
+
+bool script_compile(struct script *script, enum script_function function,
+    const struct script_code *code, struct diagnostics *diagnostics)
+{
+    JSObjectRef compiled;
+
+    if (is_blank(code->text))
+        return true;
+    compiled = compile_body(
+        script, script_function_names[function], parameters_of(function), code, diagnostics);
+    if (compiled)
+        script->bodies[function] = (struct body){compiled, code->place};
+    return compiled != NULL;
+}
+
+bool script_stages(struct script *script, const struct script_stage *stages, size_t count,
+    struct diagnostics *diagnostics)
+{
+    JSContextRef context = script->context;
+    JSObjectRef names = JSObjectMakeArray(context, 0, NULL, NULL);
+    JSObjectRef functions = JSObjectMakeArray(context, 0, NULL, NULL);
+    JSValueRef arguments[2] = {names, functions}, dispatcher;
+    bool good = true;
+
+    for (size_t i = 0; i < count; i++) {
+        struct script_code code = stages[i].code;
+        JSObjectRef function;
+
+        if (is_blank(code.text))
+            code.text = "";
+        function = compile_body(script, "message", "state", &code, diagnostics);
+        good = good && function;
+        if (!function)
+            continue;
+        JSObjectSetPropertyAtIndex(
+            context, names, (unsigned)i, script_text_value(context, stages[i].name), NULL);
+        JSObjectSetPropertyAtIndex(context, functions, (unsigned)i, function, NULL);
+    }
+    if (!good || count == 0)
+        return good;
+    dispatcher = JSObjectCallAsFunction(context, script->make_stages, NULL, 2, arguments, NULL);
+    if (!dispatcher)
+        return false;
+    script->bodies[SCRIPT_MESSAGE] =
+        (struct body){JSValueToObject(context, dispatcher, NULL), stages[0].code.place};
+    JSValueProtect(context, dispatcher);
+    return true;
+}
+
+/* ------------------------------------------------------------------ library and file */
+
+/* Code that is run to be known: for no client, and by --check too, which has no store. */
+static void begin_loading(struct script *script)
+{
+    script->loading = true;
+    script_enter(script, (struct script_turn){-1, -1, -1});
+}
+
+/* False after a diagnostic. */
+static bool end_loading(struct script *script, JSValueRef value, JSValueRef exception,
+    struct place place, struct diagnostics *diagnostics)
+{
+    struct script_error error;
+
+    script_leave(script);
+    script->loading = false;
+    if (!value || script->timed_out)
+        return complain(script, exception, place, diagnostics);
+    if (!script_take_rejected(script, place, &error))
+        return true;
+    diagnostics_add(diagnostics, error.place, "%s", error.text);
+    return false;
+}
+
+bool script_library(
+    struct script *script, const struct script_code *code, struct diagnostics *diagnostics)
+{
+    JSValueRef exception = NULL, value;
+
+    if (is_blank(code->text))
+        return true;
+    script_note_async(script, code->text, false);
+    begin_loading(script);
+    value = script_evaluate(script, code, "", "", false, &exception);
+    return end_loading(script, value, exception, code->place, diagnostics);
+}
+
+bool script_file(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
+{
+    JSContextRef context = script->context;
+    JSObjectRef names = JSObjectMakeArray(context, 0, NULL, NULL);
+    JSValueRef arguments[2], exception = NULL, value;
+    char resolved[PATH_MAX];
+
+    if (!realpath(path, resolved)) {
+        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", path, strerror(errno));
+        return false;
+    }
+    for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++)
+        JSObjectSetPropertyAtIndex(
+            context, names, i, script_text_value(context, script_function_names[i]), NULL);
+    arguments[0] = script_text_value(context, resolved);
+    arguments[1] = names;
+    begin_loading(script);
+    value = JSObjectCallAsFunction(context, script->load_script, NULL, 2, arguments, &exception);
+    if (!end_loading(script, value, exception, blamed, diagnostics))
+        return false;
+    for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
+        JSValueRef function =
+            JSObjectGetPropertyAtIndex(context, JSValueToObject(context, value, NULL), i, NULL);
+
+        if (script->bodies[i].function || !JSValueIsObject(context, function))
+            continue;
+        JSValueProtect(context, function);
+        script->bodies[i] = (struct body){
+            JSValueToObject(context, function, NULL), {script_shown_path(script, resolved), 1, 1}};
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------ data */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), size = strlen(end);
+
+    return length >= size && strcasecmp(text + length - size, end) == 0;
+}
+
+int64_t script_data(
+    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
+{
+    JSContextRef context = script->context;
+    bool csv = ends_with(path, ".csv");
+    JSValueRef arguments[3], exception = NULL, value;
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *why;
+
+    if (!csv && !ends_with(path, ".jsonl") && !ends_with(path, ".ndjson")) {
+        diagnostics_add(diagnostics, blamed,
+            "\"data\" takes a .csv file, or a .jsonl file with a JSON object a line");
+        return -1;
+    }
+    arguments[0] = script_file_text(context, path, &why);
+    if (!arguments[0]) {
+        diagnostics_add(diagnostics, blamed, "cannot read %s: %s", name, why);
+        return -1;
+    }
+    arguments[1] = JSValueMakeBoolean(context, csv);
+    arguments[2] = script_text_value(context, name);
+    script_enter(script, (struct script_turn){-1, -1, -1});
+    value = JSObjectCallAsFunction(context, script->read_rows, NULL, 3, arguments, &exception);
+    script_leave(script);
+    if (!value || script->timed_out) {
+        complain(script, exception, blamed, diagnostics);
+        return -1;
+    }
+    script->rows = (int64_t)JSValueToNumber(context, value, NULL);
+    return script->rows;
+}
+
+int64_t script_rows(const struct script *script)
+{
+    return script->rows;
+}
+
+bool script_helpers(struct script *script, const char *name, const char *source)
+{
+    const struct script_code code = {source, {name, 1, 1}, NULL};
+    JSValueRef exception = NULL, make, value = NULL;
+
+    script_note_async(script, source, true);
+    make = script_evaluate(script, &code, "", "", true, &exception);
+    if (make)
+        value = JSObjectCallAsFunction(
+            script->context, script->add_helpers, NULL, 1, &make, &exception);
+    return value != NULL;
+}

@@ -1,0 +1,372 @@
+/* Exceptions in the user's words: file, line and column of what he wrote. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/text.h"
+#include "core/script/script_context.h"
+
+/* Lines of a stack that are shown. */
+#define FRAMES_MAX 10
+/* A line that is longer is shown around its place. */
+#define LINE_SHOWN 100
+
+static int integer_of(JSContextRef context, JSObjectRef object, const char *name)
+{
+    JSValueRef value = script_property(context, object, name);
+
+    return value && JSValueIsNumber(context, value) ? (int)JSValueToNumber(context, value, NULL)
+                                                    : 0;
+}
+
+/* ------------------------------------------------------------------ regions */
+
+/* The code that a line of a file belongs to; NULL: it is none that was run here. */
+static const struct region *find_region(
+    const struct script *script, const char *file, size_t length, int line)
+{
+    const struct region *head = NULL;
+
+    for (const struct region *region = script->regions; region; region = region->next) {
+        if (strlen(region->engine) != length || memcmp(region->engine, file, length) != 0)
+            continue;
+        if (line >= region->first && line <= region->last)
+            return region;
+        /* Some errors are blamed on a function's head, which stands on the line before its body. */
+        if (region->headed && line == region->first - 1)
+            head = region;
+    }
+    return head;
+}
+
+/* A line of a region, and how long it is. */
+static const char *region_line(const struct region *region, int line, size_t *length)
+{
+    const char *at = text_line(region->text, line - region->first + 1);
+
+    *length = strcspn(at, "\r\n");
+    return at;
+}
+
+/*
+ * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
+ * on its beginning.
+ */
+static struct place users_place(const struct region *region, int line, int column)
+{
+    const char *text;
+    size_t length;
+
+    if (line < region->first) {
+        line = region->first;
+        column = 1;
+    } else if (line == region->first) {
+        column += region->first_shift;
+    }
+    column = column > 1 ? column : 1;
+    if (!region->placement)
+        return (struct place){region->file, line, column + region->shift};
+    text = region_line(region, line, &length);
+    return placement_at(
+        region->placement, (size_t)(text - region->text) + text_byte(text, length, column));
+}
+
+/* Does the code break in this way already where it ends behind `end`? */
+static bool breaks_at(
+    struct script *script, const struct region *region, const char *end, const char *message)
+{
+    static const char head[] = "async function code() {";
+    size_t size = (size_t)(end - region->text), head_size = sizeof(head) - 1;
+    char *text = memory_new(1, head_size + size + 1);
+    JSValueRef exception = NULL;
+    JSStringRef string;
+
+    memcpy(text, head, head_size);
+    memcpy(text + head_size, region->text, size);
+    string = script_string(text);
+    free(text);
+    JSCheckScriptSyntax(script->context, string, NULL, 1, &exception);
+    JSStringRelease(string);
+    return exception &&
+           strcmp(script_text(script->context, &script->error_arena, exception), message) == 0;
+}
+
+/*
+ * The engine gives syntax errors a line and no column: find the token that the text quotes. Of
+ * several it is the first at which the code breaks.
+ */
+static int token_column(
+    struct script *script, const struct region *region, int line, const char *message)
+{
+    const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
+    const char *hit = NULL, *first;
+    char token[64];
+    size_t length;
+    const char *text = region_line(region, line, &length);
+
+    if (close && close - open - 1 < (long)sizeof(token) && close > open + 1) {
+        memcpy(token, open + 1, (size_t)(close - open - 1));
+        token[close - open - 1] = '\0';
+        hit = strstr(text, token);
+    }
+    first = hit;
+    while (hit && hit < text + length && !breaks_at(script, region, hit + strlen(token), message))
+        hit = strstr(hit + 1, token);
+    if (!hit || hit >= text + length)
+        hit = first;
+    if (hit && hit < text + length)
+        return text_column(text, hit);
+    return (int)strspn(text, " \t") + 1;
+}
+
+/* ------------------------------------------------------------------ stacks */
+
+/* One line of the engine's stack: "name@file:line:column". */
+struct frame {
+    const char *name, *file;
+    size_t name_length, file_length;
+    int line, column;
+};
+
+static bool read_frame(const char *text, size_t length, struct frame *frame)
+{
+    const char *at = memchr(text, '@', length), *end = text + length, *colon = end;
+    int colons = 0;
+
+    *frame = (struct frame){0};
+    frame->name = text;
+    frame->name_length = at ? (size_t)(at - text) : 0;
+    frame->file = at ? at + 1 : text;
+    while (colon > frame->file && colons < 2)
+        if (*--colon == ':')
+            colons++;
+    if (colons < 2 || sscanf(colon, ":%d:%d", &frame->line, &frame->column) != 2)
+        return false;
+    frame->file_length = (size_t)(colon - frame->file);
+    return true;
+}
+
+/* The runtime's own frames are of no use to anybody but its authors. */
+static bool is_own(const struct frame *frame)
+{
+    return frame->file_length > 7 && strncmp(frame->file, "iotify:", 7) == 0;
+}
+
+/* The region of a stack's innermost frame of the user's code; NULL: it has none. */
+static const struct region *find_frame(
+    const struct script *script, const char *stack, struct place *place)
+{
+    for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        const struct region *region;
+        struct frame frame;
+
+        if (!read_frame(at, strcspn(at, "\n"), &frame))
+            continue;
+        region = find_region(script, frame.file, frame.file_length, frame.line);
+        if (!region || region->foreign)
+            continue;
+        *place = users_place(region, frame.line, frame.column);
+        return region;
+    }
+    return NULL;
+}
+
+bool script_find_place(struct script *script, const char *stack, struct place *place)
+{
+    return find_frame(script, stack, place) != NULL;
+}
+
+static void show_frame(
+    const struct script *script, const struct frame *frame, struct iotify_buffer *out)
+{
+    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    struct place place = {NULL, frame->line, frame->column};
+    bool named = frame->name_length > 0 && frame->name_length < 100 &&
+                 strncmp(frame->name, "global code", 11) != 0;
+
+    if (region)
+        place = users_place(region, frame->line, frame->column);
+
+    iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
+    if (named)
+        iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
+    if (place.file)
+        iotify_buffer_string(out, place.file);
+    else
+        iotify_buffer_append(out, frame->file, frame->file_length);
+    iotify_buffer_format(out, ":%d:%d%s", place.line, place.column, named ? ")" : "");
+}
+
+/*
+ * An asynchronous function has two frames: that of its code, and one where its parameters begin,
+ * which says nothing new.
+ */
+static bool is_head(const struct script *script, const struct frame *frame)
+{
+    static const char names[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$* ";
+    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    const char *line, *before;
+    size_t length, at, name = 0;
+
+    if (!region || region->foreign)
+        return false;
+    if (frame->line < region->first)
+        return true;
+    line = region_line(region, frame->line, &length);
+    at = text_byte(
+        line, length, frame->column + (frame->line == region->first ? region->first_shift : 0));
+    if (at == 0 || line[at - 1] != '(')
+        return false;
+    /* `async function name(`, `async name(` or `async (`. */
+    while (name < at - 1 && strchr(names, line[at - 2 - name]))
+        name++;
+    before = line + at - 1 - name;
+    before += strspn(before, " ");
+    return strstr(before, "async") != NULL && strstr(before, "async") < line + at;
+}
+
+static const char *show_stack(struct script *script, const char *stack)
+{
+    struct iotify_buffer out;
+    const char *text;
+    int count = 0;
+
+    iotify_buffer_init(&out, 16 * 1024);
+    for (const char *at = stack; *at && count < FRAMES_MAX;
+         at += strcspn(at, "\n"), at += *at == '\n') {
+        struct frame frame;
+
+        if (!read_frame(at, strcspn(at, "\n"), &frame) || is_own(&frame) ||
+            (count > 0 && is_head(script, &frame)))
+            continue;
+        show_frame(script, &frame, &out);
+        count++;
+    }
+    text = arena_string(&script->error_arena, iotify_buffer_text(&out));
+    iotify_buffer_clear(&out);
+    return text;
+}
+
+/* ------------------------------------------------------------------ the line shown */
+
+static const char *show_line(struct script *script, const struct region *region, struct place place)
+{
+    struct iotify_buffer out;
+    const char *line, *text;
+    size_t length, column, from = 0;
+
+    if (!region || region->foreign)
+        return "";
+    if (region->placement) {
+        line = placement_line(region->placement, place.line, &length);
+        column = text_byte(line, length, place.column);
+    } else {
+        line = region_line(region, place.line, &length);
+        column = text_byte(line, length, place.column - region->shift);
+    }
+    if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
+        from = column - LINE_SHOWN / 2;
+    /* Not from the middle of a character. */
+    while (from > 0 && ((unsigned char)line[from] & 0xc0) == 0x80)
+        from--;
+    length = length - from < LINE_SHOWN ? length - from : LINE_SHOWN;
+    iotify_buffer_init(&out, 4096);
+    iotify_buffer_format(&out, "%5d | %.*s\n      | ", place.line, (int)length, line + from);
+    for (size_t i = from; i < column; i++)
+        if (((unsigned char)line[i] & 0xc0) != 0x80)
+            iotify_buffer_char(&out, line[i] == '\t' ? '\t' : ' ');
+    iotify_buffer_char(&out, '^');
+    text = arena_string(&script->error_arena, iotify_buffer_text(&out));
+    iotify_buffer_clear(&out);
+    return text;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+/* Errors that tell a line and have no frame in the user's code: those of the syntax. */
+static const struct region *place_by_line(
+    struct script *script, JSObjectRef object, struct script_error *error)
+{
+    JSContextRef context = script->context;
+    int line = integer_of(context, object, "line");
+    int column = integer_of(context, object, "column");
+    JSValueRef url = script_property(context, object, "sourceURL");
+    const char *file =
+        url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
+    const struct region *region = find_region(script, file, strlen(file), line);
+
+    /* A body that ends too early is blamed behind its end, where the engine has put more. */
+    for (int beyond = 0; !region && beyond < 3; beyond++) {
+        region = find_region(script, file, strlen(file), --line);
+        column = 0;
+    }
+    if (!region || region->foreign)
+        return NULL;
+    if (column <= 0)
+        column = token_column(script, region, line, error->text) -
+                 (line == region->first ? region->first_shift : 0);
+    error->place = users_place(region, line, column);
+    return region;
+}
+
+static const char *limit_text(struct script *script)
+{
+    if (script->overgrown)
+        return arena_format(&script->error_arena,
+            "stopped: it took more than %lld MiB of memory; memory_limit allows no more",
+            (long long)(script->facts.memory_limit >> 20));
+    return arena_format(&script->error_arena, "stopped after %.3g s; a call may not take longer",
+        (double)script->facts.time_limit / (double)SECOND);
+}
+
+void script_describe(
+    struct script *script, JSValueRef exception, struct place place, struct script_error *error)
+{
+    JSContextRef context = script->context;
+    struct arena *arena = &script->error_arena;
+    const struct region *region = NULL;
+    const char *stack = "";
+    char *text;
+
+    *error = (struct script_error){"ScriptError", place, false, "failed", "", ""};
+    if (script->timed_out) {
+        script->timed_out = false;
+        error->code = script->overgrown ? "ScriptMemory" : "ScriptTimeout";
+        error->text = limit_text(script);
+        return;
+    }
+    if (!exception)
+        return;
+    text = arena_string(arena, script_text(context, arena, exception));
+    script_redact(text);
+    error->text = *text ? text : "threw a value without a text";
+    script->timed_out = false;
+    if (JSValueIsObject(context, exception)) {
+        JSObjectRef object = JSValueToObject(context, exception, NULL);
+        JSValueRef value = script_property(context, object, "stack");
+
+        if (value && JSValueIsString(context, value))
+            stack = script_text(context, arena, value);
+        region = find_frame(script, stack, &error->place);
+        if (!region)
+            region = place_by_line(script, object, error);
+    } else {
+        error->text = arena_format(arena, "threw %s", error->text);
+    }
+    error->exact = region != NULL;
+    error->stack = show_stack(script, stack);
+    error->excerpt = show_line(script, region, error->place);
+}
+
+/* The output buffer has a ceiling; say so when a value goes beyond it. */
+bool script_fits(const struct iotify_buffer *out, struct place place, const char *what,
+    struct arena *arena, struct script_error *error)
+{
+    if (!out->failed)
+        return true;
+    *error = (struct script_error){"ScriptError", place, true,
+        arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
+    return false;
+}

@@ -1,0 +1,223 @@
+/* The glob and its mailboxes, as runtime/glob.js asks for them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/script/script_context.h"
+
+/* An argument's text; `data` NULL: it is undefined. False: it is too long. */
+static bool take_text(
+    JSContextRef context, struct call *call, JSValueRef value, struct iotify_bytes *out)
+{
+    const char *text;
+
+    *out = (struct iotify_bytes){NULL, 0};
+    if (JSValueIsUndefined(context, value))
+        return true;
+    text = script_try_text(context, &call->arena, value);
+    if (!text) {
+        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge", "the value is larger than %d MiB",
+            OUTPUT_MAX >> 20);
+        return false;
+    }
+    *out = (struct iotify_bytes){text, strlen(text)};
+    return true;
+}
+
+static JSValueRef throw_failure(
+    JSContextRef context, JSValueRef *exception, struct call *call, const char *what)
+{
+    return script_throw(context, exception,
+        arena_format(&call->arena, "%s: %s", what, call_message(call, IOTIFY_INVALID)));
+}
+
+/* Is there no client yet, for whom the glob would be asked? Then the caller ends. */
+static bool is_loading(
+    struct script *script, JSContextRef context, JSValueRef *exception, const char *what)
+{
+    char text[200];
+
+    if (!script->loading)
+        return false;
+    snprintf(text, sizeof(text),
+        "%s: not while the template is loaded; use it in a function that init() or message() calls",
+        what);
+    script_throw(context, exception, text);
+    return true;
+}
+
+static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(function);
+    JSValueRef value = JSValueMakeUndefined(context);
+    struct iotify_bytes bytes = {0};
+    enum iotify_result result;
+    const char *key;
+    struct call call;
+
+    (void)self, (void)count;
+    if (is_loading(script, context, exception, "glob") || !script->services.glob)
+        return value;
+    call_init(&call, "glob.get");
+    key = script_text(context, &call.arena, arguments[0]);
+    if (script->services.reads)
+        script->services.reads(script->services.context, key);
+    script_note_work(script, false);
+    result = glob_read(script->services.glob, &call, key, &bytes);
+    script_note_work(script, true);
+    if (result == IOTIFY_OK)
+        value = script_text_value(context, bytes.data);
+    else if (result != IOTIFY_NOT_FOUND)
+        script_throw(context, exception,
+            arena_format(&call.arena, "glob.get: %s", call_message(&call, result)));
+    call_clear(&call);
+    return value;
+}
+
+static bool ask(struct script *script, struct call *call, const struct glob_request *request)
+{
+    enum iotify_result result;
+
+    script_note_work(script, false);
+    result = glob_ask(script->services.glob, call, request);
+    script_note_work(script, true);
+    return result == IOTIFY_OK;
+}
+
+/* (kind, key, value) */
+static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(function);
+    struct glob_request request = {0};
+    struct call call;
+
+    (void)self;
+    if (is_loading(script, context, exception, "glob") || !script->services.glob)
+        return JSValueMakeUndefined(context);
+    call_init(&call, "glob");
+    request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
+    request.key = script_text(context, &call.arena, arguments[1]);
+    if ((count > 2 && !take_text(context, &call, arguments[2], &request.value)) ||
+        !ask(script, &call, &request))
+        throw_failure(context, exception, &call, "glob");
+    call_clear(&call);
+    return JSValueMakeUndefined(context);
+}
+
+/* (kind, token, key, value, expected, number) */
+static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(function);
+    struct glob_request request = {.key = ""};
+    struct call call;
+
+    (void)self, (void)count;
+    if (is_loading(script, context, exception, "glob"))
+        return JSValueMakeUndefined(context);
+    if (!script->services.glob)
+        return script_throw(context, exception, "the glob is not available here");
+    call_init(&call, "glob");
+    request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
+    request.token = (uint64_t)JSValueToNumber(context, arguments[1], NULL);
+    if (!JSValueIsUndefined(context, arguments[2]))
+        request.key = script_text(context, &call.arena, arguments[2]);
+    if (!JSValueIsUndefined(context, arguments[5]))
+        request.number = JSValueToNumber(context, arguments[5], NULL);
+    if (!take_text(context, &call, arguments[3], &request.value) ||
+        !take_text(context, &call, arguments[4], &request.expected) ||
+        !ask(script, &call, &request))
+        throw_failure(context, exception, &call, "glob");
+    call_clear(&call);
+    return JSValueMakeUndefined(context);
+}
+
+/* (kind, mailbox): the answer, waited for. */
+static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+{
+    struct script *script = script_of(function);
+    JSValueRef value = JSValueMakeUndefined(context);
+    struct glob_request request = {0};
+    struct glob_answer *answer;
+    struct call call;
+
+    (void)self, (void)count;
+    if (is_loading(script, context, exception, "mailbox"))
+        return value;
+    call_init(&call, "mailbox");
+    request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
+    request.key = script_text(context, &call.arena, arguments[1]);
+    if (!script->services.glob) {
+        value = request.kind == GLOB_DUMP    ? (JSValueRef)JSObjectMakeArray(context, 0, NULL, NULL)
+                : request.kind == GLOB_COUNT ? JSValueMakeNumber(context, 0)
+                                             : value;
+        call_clear(&call);
+        return value;
+    }
+    script_note_work(script, false);
+    answer = glob_wait(script->services.glob, &call, &request);
+    script_note_work(script, true);
+    if (!answer)
+        throw_failure(context, exception, &call, "mailbox");
+    else if (answer->error)
+        script_throw(context, exception, answer->error);
+    else
+        value = script_answer_value(script, answer);
+    glob_answer_free(answer);
+    call_clear(&call);
+    return value;
+}
+
+JSValueRef script_answer_value(struct script *script, const struct glob_answer *answer)
+{
+    JSContextRef context = script->context;
+    JSObjectRef array;
+
+    switch (answer->kind) {
+    case GLOB_GET:
+    case GLOB_POP:
+        return answer->value.data ? script_text_value(context, answer->value.data)
+                                  : JSValueMakeUndefined(context);
+    case GLOB_ADD:
+    case GLOB_COUNT:
+        return JSValueMakeNumber(context, answer->number);
+    case GLOB_SWAP:
+        return JSValueMakeBoolean(context, answer->swapped);
+    case GLOB_LIST:
+    case GLOB_DUMP:
+        array = JSObjectMakeArray(context, 0, NULL, NULL);
+        for (size_t i = 0; i < answer->item_count; i++)
+            JSObjectSetPropertyAtIndex(
+                context, array, (unsigned)i, script_text_value(context, answer->items[i]), NULL);
+        return array;
+    case GLOB_PUT:
+    case GLOB_DELETE:
+    case GLOB_FLUSH:
+    case GLOB_POST:
+    case GLOB_CLEAR:
+        break;
+    }
+    return JSValueMakeUndefined(context);
+}
+
+void script_add_glob(struct script *script, JSObjectRef native)
+{
+    static const struct {
+        const char *name;
+        enum glob_kind kind;
+    } kinds[] = {{"PUT", GLOB_PUT}, {"DELETE", GLOB_DELETE}, {"GET", GLOB_GET}, {"LIST", GLOB_LIST},
+        {"ADD", GLOB_ADD}, {"SWAP", GLOB_SWAP}, {"FLUSH", GLOB_FLUSH}, {"POST", GLOB_POST},
+        {"POP", GLOB_POP}, {"COUNT", GLOB_COUNT}, {"DUMP", GLOB_DUMP}, {"CLEAR", GLOB_CLEAR}};
+    JSObjectRef object = JSObjectMake(script->context, NULL, NULL);
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        script_set(script->context, object, kinds[i].name,
+            JSValueMakeNumber(script->context, kinds[i].kind));
+    script_set(script->context, native, "globKinds", object);
+    script_add_function(script, native, "globRead", native_read);
+    script_add_function(script, native, "globWrite", native_write);
+    script_add_function(script, native, "globAsk", native_ask);
+    script_add_function(script, native, "globWait", native_wait);
+}

@@ -1,0 +1,232 @@
+/* Texts with {{expressions}}. */
+#include <string.h>
+
+#include "core/script/script_context.h"
+
+/* Most expressions ask for nothing but whose turn it is: that needs no script. */
+enum part_kind { LITERAL, EXPRESSION, THE_CLIENT, THE_ITERATION };
+
+struct part {
+    enum part_kind kind;
+    const char *text; /* the literal, or the expression's source */
+    JSObjectRef expression;
+};
+
+struct macro {
+    const char *setting;
+    struct place place;
+    struct part *parts;
+    size_t count;
+};
+
+bool macro_is_constant(const char *text)
+{
+    return !text || !strstr(text, "{{");
+}
+
+/* The `}}` that ends an expression: braces and quotes inside it do not. */
+static const char *expression_end(const char *at)
+{
+    int depth = 0;
+
+    for (; *at; at++) {
+        if (*at == '"' || *at == '\'' || *at == '`') {
+            char quote = *at++;
+
+            while (*at && *at != quote)
+                at += *at == '\\' && at[1] ? 2 : 1;
+            if (!*at)
+                return NULL;
+        } else if (*at == '{') {
+            depth++;
+        } else if (*at == '}' && depth > 0) {
+            depth--;
+        } else if (*at == '}' && at[1] == '}') {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static JSObjectRef compile_expression(struct script *script, const struct macro *macro,
+    const char *source, struct diagnostics *diagnostics)
+{
+    JSStringRef parameter = script_string("state"), body, file = script_string(macro->place.file);
+    JSValueRef exception = NULL;
+    JSObjectRef compiled = NULL;
+
+    if (source[strspn(source, " \t")] == '\0') {
+        diagnostics_add(
+            diagnostics, macro->place, "\"%s\": {{ }} holds no expression", macro->setting);
+    } else {
+        body = script_string(arena_format(&script->arena, "return (%s\n)", source));
+        compiled = JSObjectMakeFunction(
+            script->context, NULL, 1, &parameter, body, file, macro->place.line - 2, &exception);
+        JSStringRelease(body);
+        if (!compiled)
+            diagnostics_add(diagnostics, macro->place, "\"%s\": {{%s}}: %s", macro->setting, source,
+                script_text(script->context, &script->arena, exception));
+        else
+            JSValueProtect(script->context, compiled);
+    }
+    JSStringRelease(parameter);
+    JSStringRelease(file);
+    return compiled;
+}
+
+static enum part_kind kind_of(const char *source)
+{
+    static const struct {
+        const char *text;
+        enum part_kind kind;
+    } known[] = {
+        {"client()", THE_CLIENT}, {"index()", THE_ITERATION}, {"iteration()", THE_ITERATION}};
+    size_t blanks = strspn(source, " \t");
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        size_t length = strlen(known[i].text);
+
+        if (strncmp(source + blanks, known[i].text, length) == 0 &&
+            source[blanks + length + strspn(source + blanks + length, " \t")] == '\0')
+            return known[i].kind;
+    }
+    return EXPRESSION;
+}
+
+static size_t count_parts(const char *text)
+{
+    size_t count = 1;
+
+    for (text = strstr(text, "{{"); text; text = strstr(text + 2, "{{"))
+        count += 2;
+    return count;
+}
+
+struct macro *script_macro(struct script *script, const char *setting, const char *text,
+    struct place place, struct diagnostics *diagnostics)
+{
+    struct macro *macro = arena_alloc(&script->arena, sizeof(*macro));
+
+    macro->setting = arena_string(&script->arena, setting);
+    macro->place = place;
+    macro->parts = arena_array(&script->arena, count_parts(text), sizeof(*macro->parts));
+    while (*text) {
+        const char *open = strstr(text, "{{"), *end;
+        struct part *part = &macro->parts[macro->count++];
+
+        if (open != text) {
+            size_t length = open ? (size_t)(open - text) : strlen(text);
+
+            part->text = arena_copy(&script->arena, text, length);
+            text += length;
+            continue;
+        }
+        end = expression_end(open + 2);
+        if (!end) {
+            diagnostics_add(diagnostics, place, "\"%s\": {{ without its }}", setting);
+            return NULL;
+        }
+        part->text = arena_copy(&script->arena, open + 2, (size_t)(end - open) - 2);
+        part->kind = kind_of(part->text);
+        part->expression = compile_expression(script, macro, part->text, diagnostics);
+        if (!part->expression)
+            return NULL;
+        text = end + 2;
+    }
+    return macro;
+}
+
+static bool expand_part(struct script *script, const struct macro *macro, const struct part *part,
+    struct script_turn turn, struct iotify_buffer *out, struct script_error *error)
+{
+    JSContextRef context = script->context;
+    JSValueRef exception = NULL, value, state = script_state(script, turn.slot);
+    JSStringRef string;
+
+    script_enter(script, turn);
+    value = JSObjectCallAsFunction(context, part->expression, NULL, 1, &state, &exception);
+    script_leave(script);
+    if (value && !script->timed_out &&
+        (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
+        *error = (struct script_error){"ScriptError", macro->place, true,
+            arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", macro->setting, part->text,
+                JSValueIsNull(context, value) ? "null" : "undefined"),
+            "", ""};
+        return false;
+    }
+    if (value && script_is_promise(script, value)) {
+        *error = (struct script_error){"ScriptError", macro->place, true,
+            arena_format(&script->error_arena,
+                "\"%s\": {{%s}} is a promise; wait for it in init() and keep the value in state",
+                macro->setting, part->text),
+            "", ""};
+        return false;
+    }
+    string = value && !script->timed_out ? JSValueToStringCopy(context, value, &exception) : NULL;
+    if (!string) {
+        script_describe(script, exception, macro->place, error);
+        error->text = arena_format(
+            &script->error_arena, "\"%s\": {{%s}}: %s", macro->setting, part->text, error->text);
+        return false;
+    }
+    script_append_string(string, out);
+    JSStringRelease(string);
+    return script_fits(out, macro->place, macro->setting, &script->error_arena, error);
+}
+
+/* Digits, without what a format has to be read for: this stands in the way of every message. */
+static void append_number(struct iotify_buffer *out, int64_t value)
+{
+    char digits[24];
+    size_t at = sizeof(digits);
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left);
+    if (value < 0)
+        digits[--at] = '-';
+    iotify_buffer_append(out, digits + at, sizeof(digits) - at);
+}
+
+bool script_expand(struct script *script, const struct macro *macro, struct script_turn turn,
+    struct iotify_buffer *out, struct script_error *error)
+{
+    for (size_t i = 0; i < macro->count; i++) {
+        const struct part *part = &macro->parts[i];
+
+        switch (part->kind) {
+        case LITERAL:
+            iotify_buffer_string(out, part->text);
+            break;
+        case THE_CLIENT:
+            append_number(out, turn.client);
+            break;
+        case THE_ITERATION:
+            append_number(out, turn.iteration);
+            break;
+        case EXPRESSION:
+            if (!expand_part(script, macro, part, turn, out, error))
+                return false;
+        }
+    }
+    return script_fits(out, macro->place, macro->setting, &script->error_arena, error);
+}
+
+void script_client_id(struct script *script, const struct macro *macro)
+{
+    JSContextRef context = script->context;
+    JSObjectRef parts = JSObjectMakeArray(context, 0, NULL, NULL);
+    JSValueRef argument = parts;
+
+    for (size_t i = 0; macro && i < macro->count; i++) {
+        const struct part *part = &macro->parts[i];
+
+        JSObjectSetPropertyAtIndex(context, parts, (unsigned)i,
+            part->kind == LITERAL ? script_text_value(context, part->text)
+                                  : (JSValueRef)part->expression,
+            NULL);
+    }
+    JSObjectCallAsFunction(context, script->set_client_id, NULL, 1, &argument, NULL);
+}

@@ -1,0 +1,278 @@
+/* Calls that wait: promises, what resumes them, and the answers that they wait for. */
+#include "core/base/clock.h"
+#include "core/script/script_context.h"
+
+/* How long clients that wait for one promise go on, one after the other, at a stretch. */
+#define RESUME_SLICE (20 * MILLISECOND)
+
+static const struct script_turn nobody = {-1, -1, -1};
+
+/* ------------------------------------------------------------------ entries */
+
+/* End the calls of a slot that wait for a promise; false: there are none. */
+static bool cut_calls(struct script *script, int64_t slot, const struct script_error *error)
+{
+    JSContextRef context = script->context;
+    JSValueRef arguments[3] = {JSValueMakeNumber(context, (double)slot),
+        script_text_value(context, error->code), script_text_value(context, error->text)};
+    JSValueRef cut = script_call(script, script->cut_calls, 3, arguments, NULL);
+
+    return cut && JSValueToBoolean(script->context, cut);
+}
+
+/*
+ * An entry in which the runtime sets the turn, and in which code of that turn goes on: a callback,
+ * or what stands behind an await. NULL: it failed, which has been told.
+ */
+static JSValueRef go_on(
+    struct script *script, JSObjectRef function, size_t count, const JSValueRef *arguments)
+{
+    JSValueRef exception = NULL, value;
+    struct script_turn turn;
+    struct script_output output = {0};
+    struct script_error error;
+    struct arena held;
+    bool behind_await;
+
+    script_enter(script, nobody);
+    value = script_call(script, function, count, arguments, &exception);
+    script_leave(script);
+    if (value && !script->timed_out)
+        return value;
+    /* A callback of the glob fails by itself; what a limit ends elsewhere stood behind an await. */
+    behind_await = script->timed_out && (value || function == script->resume);
+    turn = script_present_turn(script);
+    script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
+    output.error = &error;
+    held = script_hold_error(script);
+    /* What was cut short there has a call that waits for it. */
+    if (!(behind_await && cut_calls(script, turn.slot, &error)) && script->services.settled)
+        script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
+    arena_wipe(&held);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ calls that are over */
+
+static double number_of(struct script *script, JSObjectRef object, const char *name)
+{
+    return JSValueToNumber(script->context, script_property(script->context, object, name), NULL);
+}
+
+/* A call whose promise has come to its end, as the runtime keeps it. */
+struct settled {
+    JSObjectRef call; /* NULL: there is none */
+    double id;
+    enum script_function function;
+    struct script_turn turn;
+};
+
+/* The one of this number, 0: the first. False: it is not settled. */
+static bool take_settled(struct script *script, double id, struct settled *settled)
+{
+    JSValueRef argument = JSValueMakeNumber(script->context, id), value;
+
+    *settled = (struct settled){0};
+    if (script->turns->settled < 1)
+        return false;
+    value = script_call(script, script->take_settled, 1, &argument, NULL);
+    if (!value || !JSValueIsObject(script->context, value))
+        return false;
+    settled->call = JSValueToObject(script->context, value, NULL);
+    settled->id = number_of(script, settled->call, "id");
+    settled->function = (enum script_function)number_of(script, settled->call, "which");
+    settled->turn = (struct script_turn){(int64_t)number_of(script, settled->call, "slot"),
+        (int64_t)number_of(script, settled->call, "client"),
+        (int64_t)number_of(script, settled->call, "iteration")};
+    return true;
+}
+
+/* What a settled call came to; what message() made goes to `out`. */
+static bool settled_output(struct script *script, const struct settled *settled,
+    struct iotify_buffer *out, bool *has_output, struct script_error *error)
+{
+    JSValueRef value = script_property(script->context, settled->call, "value");
+    JSValueRef code = script_property(script->context, settled->call, "code");
+
+    if (JSValueToBoolean(
+            script->context, script_property(script->context, settled->call, "failed"))) {
+        script_describe(script, value, script_blamed(script, settled->function), error);
+        /* Not thrown by anybody: `value` is the whole text. */
+        if (JSValueIsString(script->context, code)) {
+            error->code = script_text(script->context, &script->error_arena, code);
+            error->text = script_text(script->context, &script->error_arena, value);
+        }
+        return false;
+    }
+    return settled->function != SCRIPT_MESSAGE || !out ||
+           script_take_output(script, value, out, has_output, error);
+}
+
+static void tell_settled(struct script *script, const struct settled *settled)
+{
+    struct script_output output = {0};
+    struct script_error error;
+    struct iotify_buffer bytes;
+    struct arena held;
+
+    if (!script->services.settled)
+        return;
+    iotify_buffer_init(&bytes, OUTPUT_MAX);
+    if (!settled_output(script, settled, &bytes, &output.has_output, &error))
+        output.error = &error;
+    output.bytes = (struct iotify_bytes){iotify_buffer_text(&bytes), bytes.size};
+    held = script_hold_error(script);
+    script->services.settled(script->services.context, settled->function, &settled->turn, &output);
+    arena_wipe(&held);
+    iotify_buffer_wipe(&bytes);
+}
+
+/*
+ * What waited for a promise that somebody else has settled goes on: each in an entry of its own, so
+ * that all that follows from it finds its turn. Others have their turn in between: there may be as
+ * many as clients, and a ring of them has no end.
+ */
+static void resume(struct script *script)
+{
+    int64_t until;
+
+    if (script->turns->resumptions < 1)
+        return;
+    until = clock_now() + RESUME_SLICE;
+    do
+        go_on(script, script->resume, 0, NULL);
+    while (script->turns->resumptions > 0 && clock_now() < until);
+    if (script->turns->resumptions > 0 && script->services.more)
+        script->services.more(script->services.context);
+}
+
+/* Tell all that is settled, but for the call of this number: that is `own`. */
+static void settle_but(struct script *script, double id, struct settled *own)
+{
+    struct settled settled;
+
+    *own = (struct settled){0};
+    resume(script);
+    /* Whoever is told may call: what that settles is told by the one at the bottom. */
+    if (script->telling) {
+        take_settled(script, id, own);
+        return;
+    }
+    script->telling = true;
+    while (take_settled(script, 0, &settled)) {
+        if (settled.id < id || settled.id > id)
+            tell_settled(script, &settled);
+        else
+            *own = settled;
+    }
+    script->telling = false;
+}
+
+void script_settle(struct script *script)
+{
+    struct settled none;
+
+    settle_but(script, -1, &none);
+}
+
+void script_drop_call(struct script *script, double id)
+{
+    JSValueRef argument = JSValueMakeNumber(script->context, id);
+
+    script_call(script, script->drop_call, 1, &argument, NULL);
+}
+
+bool script_take_promise(struct script *script, struct script_invocation *call, JSValueRef promise)
+{
+    JSValueRef arguments[2] = {JSValueMakeNumber(script->context, (double)call->function), promise};
+    JSValueRef exception = NULL, number;
+    struct settled own;
+    double id;
+
+    script_enter(script, call->turn);
+    number = script_call(script, script->track, 2, arguments, &exception);
+    script_leave(script);
+    id = number ? JSValueToNumber(script->context, number, NULL) : 0;
+    if (!number || script->timed_out) {
+        script_describe(script, exception, script_blamed(script, call->function), &call->error);
+        script_drop_call(script, id);
+        return false;
+    }
+    settle_but(script, id, &own);
+    call->pending = !own.call;
+    return call->pending ||
+           settled_output(script, &own, call->out, &call->has_output, &call->error);
+}
+
+/* ------------------------------------------------------------------ answers */
+
+void script_answer(struct script *script)
+{
+    JSContextRef context = script->context;
+    struct glob_answer *answer = script->services.glob ? glob_take(script->services.glob) : NULL;
+
+    while (answer) {
+        struct glob_answer *next = answer->next;
+        JSValueRef arguments[3] = {JSValueMakeNumber(context, (double)answer->token),
+            answer->error ? script_text_value(context, answer->error)
+                          : JSValueMakeUndefined(context),
+            script_answer_value(script, answer)};
+
+        go_on(script, script->answer, 3, arguments);
+        script_settle(script);
+        glob_answer_free(answer);
+        answer = next;
+    }
+}
+
+void script_await(struct script *script, int64_t nanoseconds)
+{
+    if (script->turns->resumptions < 1)
+        glob_await(script->services.glob, nanoseconds);
+    script_answer(script);
+    script_expire(script);
+}
+
+void script_expire(struct script *script)
+{
+    JSValueRef more;
+
+    do {
+        more = NULL;
+        if (script->turns->waiting > 0 || script->turns->tracked > 0)
+            more = go_on(script, script->expire, 0, NULL);
+        script_settle(script);
+    } while (more && JSValueToBoolean(script->context, more));
+}
+
+void script_give_up(struct script *script)
+{
+    if (script_progresses(script))
+        return;
+    if (script->turns->tracked > 0)
+        script_call(script, script->give_up, 0, NULL, NULL);
+    script_settle(script);
+}
+
+bool script_progresses(const struct script *script)
+{
+    return script->turns->waiting > 0 || script->turns->resumptions > 0;
+}
+
+bool script_waits(const struct script *script)
+{
+    return script_progresses(script) || script->turns->tracked > 0;
+}
+
+/* ------------------------------------------------------------------ what nobody waited for */
+
+bool script_take_rejected(struct script *script, struct place place, struct script_error *error)
+{
+    struct settled settled;
+    bool found = take_settled(script, 0, &settled);
+
+    if (found)
+        script_describe(
+            script, script_property(script->context, settled.call, "value"), place, error);
+    return found;
+}

@@ -1,0 +1,145 @@
+#include "core/script/source_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/text.h"
+
+struct placement {
+    const struct source *source;
+    size_t count;
+    const uint32_t *offsets; /* in the source, of each byte of the text */
+};
+
+static size_t character_size(const char *at)
+{
+    size_t size = 1;
+
+    while (((unsigned char)at[size] & 0xc0) == 0x80)
+        size++;
+    return size;
+}
+
+/* Where a scalar begins, behind an anchor or a tag. */
+static const char *scalar_start(const struct node *node)
+{
+    const char *at = text_line(node->source->text, node->place.line);
+
+    for (int column = 1; column < node->place.column && *at && *at != '\n'; column++)
+        at += character_size(at);
+    while (*at == '&' || *at == '!') {
+        at += strcspn(at, " \t\r\n");
+        at += strspn(at, " \t\r\n");
+    }
+    return at;
+}
+
+static bool is_blank(char character)
+{
+    return character == ' ' || character == '\t' || character == '\r' || character == '\n';
+}
+
+/* How long an escape in double quotes is, from its backslash on. */
+static size_t escape_size(const char *at)
+{
+    size_t digits = at[1] == 'x' ? 2 : at[1] == 'u' ? 4 : at[1] == 'U' ? 8 : 0;
+
+    return at[1] ? 2 + digits : 1;
+}
+
+/* Does the escape here stand for this blank? */
+static bool is_escaped_blank(const char *at, char blank)
+{
+    static const char letters[] = "ntr ", blanks[] = "\n\t\r ";
+    char digits[9] = "";
+    const char *letter;
+
+    if (at[0] != '\\' || !at[1])
+        return false;
+    letter = strchr(letters, at[1]);
+    if (letter)
+        return blank == blanks[letter - letters];
+    if (escape_size(at) == 2 || strnlen(at, escape_size(at)) < escape_size(at))
+        return false;
+    memcpy(digits, at + 2, escape_size(at) - 2);
+    return strtoul(digits, NULL, 16) == (unsigned char)blank;
+}
+
+/* Follow the text and what is written side by side. False: they part. */
+static bool align(const char *text, const struct source *source, const char *at, uint32_t *offsets)
+{
+    char quote = *at == '"' || *at == '\'' ? *at : '\0';
+    size_t i = 0;
+
+    at += quote != '\0';
+    while (text[i]) {
+        const char *next = at + strspn(at, " \t\r\n");
+        size_t size = character_size(text + i), step = size;
+
+        /* A line that goes on behind a backslash. */
+        while (quote == '"' && next[0] == '\\' && (next[1] == '\n' || next[1] == '\r'))
+            next += 1 + strspn(next + 1, " \t\r\n");
+        if (is_blank(text[i]) && !(quote == '"' && is_escaped_blank(next, text[i]))) {
+            /* What is left of a break of lines and its indent. */
+            offsets[i++] = (uint32_t)(at - source->text);
+            at += *at == text[i - 1];
+            continue;
+        }
+        at = next;
+        if (quote == '"' && *at == '\\')
+            step = escape_size(at);
+        else if (strncmp(at, text + i, size) != 0)
+            return false;
+        else if (quote == '\'' && *at == '\'')
+            step = 2;
+        for (size_t end = i + size; i < end; i++)
+            offsets[i] = (uint32_t)(at - source->text);
+        at += step;
+    }
+    return true;
+}
+
+const struct placement *placement_find(struct arena *arena, const struct node *node)
+{
+    const char *start = scalar_start(node);
+    size_t count = strlen(node->text);
+    struct placement *placement;
+    uint32_t *offsets;
+
+    if (*start == '|' || count == 0)
+        return NULL;
+    if (*start == '>')
+        start += strcspn(start, "\n");
+    else if (strncmp(start + !node->plain, node->text, count) == 0)
+        return NULL;
+    offsets = arena_array(arena, count, sizeof(*offsets));
+    if (!align(node->text, node->source, start, offsets))
+        return NULL;
+    placement = arena_alloc(arena, sizeof(*placement));
+    *placement = (struct placement){node->source, count, offsets};
+    return placement;
+}
+
+struct place placement_at(const struct placement *placement, size_t offset)
+{
+    const struct source *source = placement->source;
+    const char *end = source->text +
+                      placement->offsets[offset < placement->count ? offset : placement->count - 1];
+    struct place place = {source->name, 1, 1};
+    const char *at = source->text, *next;
+
+    while ((next = memchr(at, '\n', (size_t)(end - at)))) {
+        place.line++;
+        at = next + 1;
+    }
+    place.column = text_column(at, end);
+    return place;
+}
+
+const char *placement_line(const struct placement *placement, int line, size_t *length)
+{
+    const char *at = text_line(placement->source->text, line);
+
+    *length = strcspn(at, "\r\n");
+    return at;
+}

@@ -1,0 +1,131 @@
+#include "core/settings/override.h"
+
+#include <string.h>
+
+#include "core/base/value.h"
+
+struct change {
+    struct arena *arena;
+    struct diagnostics *diagnostics;
+    struct place place;
+    const char *path; /* what is left of it */
+    struct node *value;
+};
+
+bool override_is_for(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+
+    return strncmp(text, key, length) == 0 && (text[length] == '.' || text[length] == '=');
+}
+
+/* The key of `map` that the path goes on with: the longest existing one, else up to the dot. */
+static const char *next_key(struct change *change, const struct node *map)
+{
+    size_t best = strcspn(change->path, ".");
+    bool found = false;
+    const char *key;
+
+    for (size_t i = 0; i < map->count; i++) {
+        const char *name = map->pairs[i].key->text;
+        size_t length = strlen(name);
+
+        if (strncmp(change->path, name, length) == 0 &&
+            (change->path[length] == '.' || change->path[length] == '\0') &&
+            (!found || length > best)) {
+            best = length;
+            found = true;
+        }
+    }
+    key = arena_copy(change->arena, change->path, best);
+    change->path += best + (change->path[best] == '.');
+    return key;
+}
+
+static bool is_empty_scalar(const struct node *node)
+{
+    return node->kind == NODE_SCALAR;
+}
+
+static void apply(struct change *change, struct node *node);
+
+static struct node *new_map(const struct change *change)
+{
+    struct node *map = node_new(change->arena, NODE_MAP, NULL);
+
+    map->place = change->place;
+    return map;
+}
+
+static void apply_to_map(struct change *change, struct node *map)
+{
+    const char *key = next_key(change, map);
+    struct node *child = node_get(map, key);
+
+    if (!*change->path) {
+        node_set(change->arena, map, key, change->value);
+        return;
+    }
+    if (!child || is_empty_scalar(child)) {
+        child = new_map(change);
+        node_set(change->arena, map, key, child);
+    }
+    apply(change, child);
+}
+
+static void apply_to_list(struct change *change, struct node *list)
+{
+    size_t length = strcspn(change->path, ".");
+    const char *number = arena_copy(change->arena, change->path, length);
+    int64_t index;
+
+    change->path += length + (change->path[length] == '.');
+    if (!value_parse_integer(number, &index) || index < 0 || (size_t)index >= list->count) {
+        diagnostics_add(change->diagnostics, change->place,
+            "\"%s\" is not the number of an item; the list has the items 0 to %zu", number,
+            list->count ? list->count - 1 : 0);
+        return;
+    }
+    if (!*change->path) {
+        list->items[index] = change->value;
+        return;
+    }
+    if (is_empty_scalar(list->items[index]) && !*list->items[index]->text)
+        list->items[index] = new_map(change);
+    apply(change, list->items[index]);
+}
+
+static void apply(struct change *change, struct node *node)
+{
+    if (node->kind == NODE_MAP)
+        apply_to_map(change, node);
+    else if (node->kind == NODE_LIST)
+        apply_to_list(change, node);
+    else
+        diagnostics_add(
+            change->diagnostics, change->place, "\"%s\" leads into a text", change->path);
+}
+
+void override_apply(
+    struct arena *arena, struct diagnostics *diagnostics, struct node *root, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    struct place place = {.file = arena_format(arena, "--set %s", text)};
+    struct change change = {arena, diagnostics, place, NULL, NULL};
+
+    if (!equals || equals == text) {
+        diagnostics_add(diagnostics, place, "write it as PATH=VALUE, for example devices=500");
+        return;
+    }
+    change.path = arena_copy(arena, text, (size_t)(equals - text));
+    change.value = tree_parse_text(arena, diagnostics, place.file, equals + 1);
+    if (!change.value)
+        return;
+    if (!equals[1]) {
+        change.value = node_new(arena, NODE_SCALAR, NULL);
+        change.value->plain = true;
+    }
+    /* It has no line of its own: its values are blamed by the option's text. */
+    node_blame(change.value, place);
+    apply(&change, root);
+}

@@ -1,0 +1,441 @@
+#include "core/settings/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "core/base/text.h"
+
+#define FILE_MAX_BYTES (16 * 1024 * 1024)
+#define NODES_MAX 200000 /* after expanding aliases */
+#define DEPTH_MAX 64
+#define BRACKETS_MAX 5000 /* open at once, wherever they stand */
+
+struct builder {
+    struct arena *arena;
+    struct diagnostics *diagnostics;
+    const struct source *source;
+    yaml_document_t *document;
+    size_t nodes;
+    bool failed;
+};
+
+const struct source *source_read(
+    struct arena *arena, struct diagnostics *diagnostics, const char *path, const char *name)
+{
+    struct place place = {.file = name};
+    struct source *source = arena_alloc(arena, sizeof(*source));
+    struct iotify_buffer text;
+    char chunk[8192];
+    ssize_t got;
+    struct stat about;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (descriptor < 0) {
+        diagnostics_add(diagnostics, place, "cannot open: %s", strerror(errno));
+        return NULL;
+    }
+    if (fstat(descriptor, &about) == 0 && S_ISDIR(about.st_mode)) {
+        diagnostics_add(diagnostics, place, "is a directory, not a file");
+        close(descriptor);
+        return NULL;
+    }
+    iotify_buffer_init(&text, FILE_MAX_BYTES);
+    while ((got = read(descriptor, chunk, sizeof(chunk))) > 0)
+        iotify_buffer_append(&text, chunk, (size_t)got);
+    if (got < 0)
+        diagnostics_add(diagnostics, place, "cannot read: %s", strerror(errno));
+    else if (text.failed)
+        diagnostics_add(diagnostics, place, "larger than %d MiB", FILE_MAX_BYTES >> 20);
+    else
+        *source = (struct source){name, arena_copy(arena, text.data, text.size), text.size};
+    close(descriptor);
+    iotify_buffer_clear(&text);
+    return source->text ? source : NULL;
+}
+
+struct node *node_new(struct arena *arena, enum node_kind kind, const struct node *where)
+{
+    struct node *node = arena_alloc(arena, sizeof(*node));
+
+    node->kind = kind;
+    node->text = "";
+    if (where) {
+        node->place = where->place;
+        node->source = where->source;
+    }
+    return node;
+}
+
+struct node *node_get(const struct node *map, const char *key)
+{
+    if (!map || map->kind != NODE_MAP)
+        return NULL;
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->pairs[i].key->text, key) == 0)
+            return map->pairs[i].value;
+    return NULL;
+}
+
+void node_set(struct arena *arena, struct node *map, const char *key, struct node *value)
+{
+    struct node_pair *pairs;
+
+    for (size_t i = 0; i < map->count; i++) {
+        if (strcmp(map->pairs[i].key->text, key) == 0) {
+            map->pairs[i].value = value;
+            return;
+        }
+    }
+    pairs = arena_array(arena, map->count + 1, sizeof(*pairs));
+    if (map->count)
+        memcpy(pairs, map->pairs, map->count * sizeof(*pairs));
+    pairs[map->count].key = node_new(arena, NODE_SCALAR, value);
+    pairs[map->count].key->text = arena_string(arena, key);
+    pairs[map->count].value = value;
+    map->pairs = pairs;
+    map->count++;
+}
+
+void node_blame(struct node *node, struct place place)
+{
+    node->place = place;
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->kind == NODE_LIST) {
+            node_blame(node->items[i], place);
+        } else {
+            node_blame(node->pairs[i].key, place);
+            node_blame(node->pairs[i].value, place);
+        }
+    }
+}
+
+void node_push(struct arena *arena, struct node *list, struct node *item)
+{
+    struct node **items = arena_array(arena, list->count + 1, sizeof(struct node *));
+
+    if (list->count)
+        memcpy(items, list->items, list->count * sizeof(struct node *));
+    items[list->count++] = item;
+    list->items = items;
+}
+
+bool node_is_empty(const struct node *node)
+{
+    return !node || (node->kind == NODE_SCALAR && node->plain &&
+                        (!*node->text || strcmp(node->text, "null") == 0));
+}
+
+const char *node_kind_name(const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_LIST:
+        return "a list";
+    case NODE_MAP:
+        return "a mapping";
+    case NODE_SCALAR:
+        break;
+    }
+    return *node->text ? "text" : "nothing";
+}
+
+static struct place mark_place(const struct source *source, yaml_mark_t mark)
+{
+    return (struct place){source->name, (int)mark.line + 1, (int)mark.column + 1};
+}
+
+/*
+ * A value that begins with `{{` without quotes is a flow mapping to YAML: find such a value on a
+ * line, as its column from 1, or 0.
+ */
+static int unquoted_macro(const struct source *source, int line)
+{
+    const char *at = text_line(source->text, line), *end = at + strcspn(at, "\n"), *hit;
+    bool quoted = false;
+    char quote = 0;
+
+    for (hit = at; hit + 1 < end; hit++) {
+        if (quoted)
+            quoted = *hit != quote;
+        else if (*hit == '"' || *hit == '\'') {
+            quoted = true;
+            quote = *hit;
+        } else if (hit[0] == '{' && hit[1] == '{')
+            return (int)(hit - at) + 1;
+    }
+    return 0;
+}
+
+static const char quote_text[] = "quote this value: \"{{…}}\"";
+
+static void report_parser(
+    const struct source *source, struct diagnostics *diagnostics, const yaml_parser_t *parser)
+{
+    struct place place = mark_place(source, parser->problem_mark);
+    int lines[] = {(int)parser->context_mark.line + 1, place.line, place.line - 1};
+
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        int column = unquoted_macro(source, lines[i]);
+
+        if (column) {
+            place.line = lines[i];
+            place.column = column;
+            diagnostics_add(diagnostics, place, "%s", quote_text);
+            return;
+        }
+    }
+    if (parser->error == YAML_READER_ERROR)
+        place = (struct place){.file = source->name, .line = 1, .column = 1};
+    diagnostics_add(diagnostics, place, "not valid YAML: %s%s%s",
+        parser->problem ? parser->problem : "unreadable", parser->context ? ", " : "",
+        parser->context ? parser->context : "");
+}
+
+static void fail(struct builder *builder, struct place place, const char *text)
+{
+    diagnostics_add(builder->diagnostics, place, "%s", text);
+    builder->failed = true;
+}
+
+static struct node *build(struct builder *builder, int index, int depth);
+
+static void build_scalar(struct builder *builder, struct node *node, const yaml_node_t *from)
+{
+    const char *text = (const char *)from->data.scalar.value;
+    size_t size = from->data.scalar.length;
+    yaml_scalar_style_t style = from->data.scalar.style;
+
+    node->plain = style == YAML_PLAIN_SCALAR_STYLE;
+    node->block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
+    node->text = arena_copy(builder->arena, text, size);
+    if (memchr(text, 0, size))
+        diagnostics_add(builder->diagnostics, node->place, "a NUL character is not allowed");
+    if (node->plain && strstr(node->text, "{{"))
+        diagnostics_add(builder->diagnostics, node->place, "%s", quote_text);
+}
+
+static void build_list(
+    struct builder *builder, struct node *node, const yaml_node_t *from, int depth)
+{
+    const yaml_node_item_t *start = from->data.sequence.items.start;
+    size_t count = (size_t)(from->data.sequence.items.top - start);
+
+    node->items = arena_array(builder->arena, count, sizeof(struct node *));
+    for (size_t i = 0; i < count && !builder->failed; i++)
+        node->items[node->count++] = build(builder, start[i], depth + 1);
+}
+
+static const struct node *older_key(const struct node *map, const char *text)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->pairs[i].key->text, text) == 0)
+            return map->pairs[i].key;
+    return NULL;
+}
+
+static void add_pair(
+    struct builder *builder, struct node *map, struct node *key, int value, int depth)
+{
+    const struct node *older = older_key(map, key->text);
+
+    if (strcmp(key->text, "<<") == 0 && key->plain) {
+        diagnostics_add(builder->diagnostics, key->place, "merge keys (<<) are not supported");
+        return;
+    }
+    if (older) {
+        diagnostics_add(builder->diagnostics, key->place, "duplicate key \"%s\" (first on line %d)",
+            key->text, older->place.line);
+        return;
+    }
+    map->pairs[map->count].key = key;
+    map->pairs[map->count].value = build(builder, value, depth + 1);
+    if (!builder->failed)
+        map->count++;
+}
+
+static void build_map(
+    struct builder *builder, struct node *node, const yaml_node_t *from, int depth)
+{
+    const yaml_node_pair_t *start = from->data.mapping.pairs.start;
+    size_t count = (size_t)(from->data.mapping.pairs.top - start);
+
+    node->pairs = arena_array(builder->arena, count, sizeof(*node->pairs));
+    for (size_t i = 0; i < count && !builder->failed; i++) {
+        const yaml_node_t *key = yaml_document_get_node(builder->document, start[i].key);
+
+        if (key->type == YAML_MAPPING_NODE) {
+            fail(builder, node->place, quote_text);
+            return;
+        }
+        if (key->type != YAML_SCALAR_NODE) {
+            fail(builder, mark_place(builder->source, key->start_mark), "a key must be text");
+            return;
+        }
+        add_pair(builder, node, build(builder, start[i].key, depth + 1), start[i].value, depth);
+    }
+}
+
+static struct node *build(struct builder *builder, int index, int depth)
+{
+    const yaml_node_t *from = yaml_document_get_node(builder->document, index);
+    struct node *node = node_new(builder->arena, NODE_SCALAR, NULL);
+
+    node->source = builder->source;
+    node->place = mark_place(builder->source, from->start_mark);
+    if (depth > DEPTH_MAX) {
+        fail(builder, node->place, "nested too deeply, or an alias inside its own anchor");
+        return node;
+    }
+    if (++builder->nodes > NODES_MAX) {
+        fail(builder, node->place, "too large after its aliases are expanded");
+        return node;
+    }
+    switch (from->type) {
+    case YAML_SCALAR_NODE:
+        build_scalar(builder, node, from);
+        break;
+    case YAML_SEQUENCE_NODE:
+        node->kind = NODE_LIST;
+        build_list(builder, node, from, depth);
+        break;
+    case YAML_MAPPING_NODE:
+        node->kind = NODE_MAP;
+        build_map(builder, node, from, depth);
+        break;
+    case YAML_NO_NODE:
+        break;
+    }
+    return node;
+}
+
+/* Anything behind the first document is a mistake more often than a wish. */
+static void refuse_second(
+    yaml_parser_t *parser, const struct source *source, struct diagnostics *diagnostics)
+{
+    yaml_document_t second;
+
+    if (!yaml_parser_load(parser, &second)) {
+        report_parser(source, diagnostics, parser);
+        return;
+    }
+    if (yaml_document_get_root_node(&second))
+        diagnostics_add(diagnostics, mark_place(source, second.start_mark),
+            "a second document; one file holds one");
+    yaml_document_delete(&second);
+}
+
+/* libyaml's time grows with the square of the depth: refuse before it begins. */
+static bool nested_too_deeply(const struct source *source)
+{
+    int depth = 0;
+
+    for (const char *at = source->text; *at && depth <= BRACKETS_MAX; at++) {
+        if (*at == '[' || *at == '{')
+            depth++;
+        else if ((*at == ']' || *at == '}') && depth > 0)
+            depth--;
+    }
+    return depth > BRACKETS_MAX;
+}
+
+struct node *tree_parse(
+    struct arena *arena, struct diagnostics *diagnostics, const struct source *source)
+{
+    struct builder builder = {.arena = arena, .diagnostics = diagnostics, .source = source};
+    yaml_parser_t parser;
+    yaml_document_t document;
+    struct node *root = NULL;
+
+    if (nested_too_deeply(source)) {
+        diagnostics_add(
+            diagnostics, (struct place){.file = source->name}, "brackets are nested too deeply");
+        return NULL;
+    }
+    if (!yaml_parser_initialize(&parser))
+        return NULL;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->size);
+    if (!yaml_parser_load(&parser, &document)) {
+        report_parser(source, diagnostics, &parser);
+        yaml_parser_delete(&parser);
+        return NULL;
+    }
+    builder.document = &document;
+    if (yaml_document_get_root_node(&document)) {
+        root = build(&builder, 1, 0);
+        refuse_second(&parser, source, diagnostics);
+    } else {
+        root = node_new(arena, NODE_MAP, NULL);
+        root->source = source;
+        root->place = (struct place){source->name, 1, 1};
+    }
+    yaml_document_delete(&document);
+    yaml_parser_delete(&parser);
+    return builder.failed ? NULL : root;
+}
+
+struct node *tree_parse_text(
+    struct arena *arena, struct diagnostics *diagnostics, const char *name, const char *text)
+{
+    struct source *source = arena_alloc(arena, sizeof(*source));
+
+    *source = (struct source){arena_string(arena, name), arena_string(arena, text), strlen(text)};
+    return tree_parse(arena, diagnostics, source);
+}
+
+static void scalar_to_json(const struct node *node, struct iotify_buffer *out)
+{
+    json_t *value = node->plain ? json_loads(node->text, JSON_DECODE_ANY, NULL) : NULL;
+    char *text;
+
+    if (json_is_string(value)) {
+        json_decref(value);
+        value = NULL;
+    }
+    if (!value)
+        value = node->plain && !*node->text ? json_null() : json_string(node->text);
+    text = json_dumps(value, JSON_ENCODE_ANY);
+    iotify_buffer_string(out, text ? text : "null");
+    free(text);
+    json_decref(value);
+}
+
+static void string_to_json(const char *text, struct iotify_buffer *out)
+{
+    json_t *value = json_string(text);
+    char *dump = json_dumps(value, JSON_ENCODE_ANY);
+
+    iotify_buffer_string(out, dump ? dump : "\"\"");
+    free(dump);
+    json_decref(value);
+}
+
+void node_to_json(const struct node *node, struct iotify_buffer *out)
+{
+    switch (node->kind) {
+    case NODE_SCALAR:
+        scalar_to_json(node, out);
+        break;
+    case NODE_LIST:
+        iotify_buffer_char(out, '[');
+        for (size_t i = 0; i < node->count; i++) {
+            iotify_buffer_string(out, i ? "," : "");
+            node_to_json(node->items[i], out);
+        }
+        iotify_buffer_char(out, ']');
+        break;
+    case NODE_MAP:
+        iotify_buffer_char(out, '{');
+        for (size_t i = 0; i < node->count; i++) {
+            iotify_buffer_string(out, i ? "," : "");
+            string_to_json(node->pairs[i].key->text, out);
+            iotify_buffer_char(out, ':');
+            node_to_json(node->pairs[i].value, out);
+        }
+        iotify_buffer_char(out, '}');
+        break;
+    }
+}

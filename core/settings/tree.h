@@ -1,0 +1,68 @@
+/*
+ * A YAML file as a tree that knows where everything stands. Built on libyaml's document API:
+ * duplicate keys, merge keys and unbounded aliases are refused here, so that the rest of the
+ * program deals with plain trees.
+ */
+#ifndef CORE_SETTINGS_TREE_H
+#define CORE_SETTINGS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <iotify/buffer.h>
+
+#include "core/base/arena.h"
+#include "core/base/diagnostics.h"
+
+struct source {
+    const char *name; /* as the user wrote it */
+    const char *text;
+    size_t size;
+};
+
+enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
+
+struct node_pair {
+    struct node *key, *value; /* the key is a scalar */
+};
+
+struct node {
+    enum node_kind kind;
+    struct place place;
+    const struct source *source;
+    const char *text; /* scalar: NUL-terminated, without a NUL inside */
+    bool plain;       /* scalar: written without quotes and not as a block */
+    bool block;       /* scalar: written as `|` or `>` */
+    size_t count;
+    struct node **items;     /* list */
+    struct node_pair *pairs; /* map */
+};
+
+/* Read a file of at most 16 MiB; NULL after a diagnostic. `name` must outlive the diagnostics. */
+const struct source *source_read(
+    struct arena *arena, struct diagnostics *diagnostics, const char *path, const char *name);
+
+/* The tree of a source, or NULL after diagnostics. An empty document is an empty map. */
+struct node *tree_parse(
+    struct arena *arena, struct diagnostics *diagnostics, const struct source *source);
+/* The same for a text that stands in no file; `name` is where errors are said to be. */
+struct node *tree_parse_text(
+    struct arena *arena, struct diagnostics *diagnostics, const char *name, const char *text);
+
+struct node *node_new(struct arena *arena, enum node_kind kind, const struct node *where);
+/* The value of a key of a map; NULL when absent, or when `map` is NULL or no map. */
+struct node *node_get(const struct node *map, const char *key);
+/* Set a key of a map, replacing an older value. */
+void node_set(struct arena *arena, struct node *map, const char *key, struct node *value);
+/* Say that everything in the tree stands at one place: for trees that are in no file. */
+void node_blame(struct node *node, struct place place);
+void node_push(struct arena *arena, struct node *list, struct node *item);
+/* Nothing is written there: `key:` with an empty value, or null. NULL counts too. */
+bool node_is_empty(const struct node *node);
+/* "a mapping", "a list", "text": for messages. */
+const char *node_kind_name(const struct node *node);
+
+/* The tree as JSON text: plain scalars that look like JSON numbers or words stay such. */
+void node_to_json(const struct node *node, struct iotify_buffer *out);
+
+#endif

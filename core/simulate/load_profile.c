@@ -1,0 +1,192 @@
+#include "core/simulate/load_profile.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/arena.h"
+#include "core/base/clock.h"
+
+void shape_init(struct shape *shape, const struct simulate_options *options, int64_t clients)
+{
+    const struct iotify_table *stages = &options->stages;
+    /* A ramp of clients begins with nobody, any other first stage with all. */
+    const struct stage *first = stages->count ? stages->rows[0] : NULL;
+    double present = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
+    int64_t begins = 0;
+
+    *shape = (struct shape){.interval = options->interval, .ends = options->duration};
+    if (!first)
+        return;
+    shape->pieces = memory_new(stages->count, sizeof(*shape->pieces));
+    for (size_t i = 0; i < stages->count; i++) {
+        const struct stage *stage = stages->rows[i];
+        struct shape_piece *piece = &shape->pieces[shape->count++];
+
+        *piece = (struct shape_piece){.begins = begins,
+            .ends = begins + stage->duration,
+            .clients = present,
+            .rate = rate,
+            .storm = stage->storm,
+            .name = stage->name};
+        if (stage->clients >= 0)
+            present = (double)(stage->clients < clients ? stage->clients : clients);
+        if (stage->rate > 0)
+            rate = stage->rate;
+        piece->clients_end = present;
+        piece->rate_end = rate;
+        begins = piece->ends;
+    }
+    shape->ends = begins;
+}
+
+void shape_clear(struct shape *shape)
+{
+    free(shape->pieces);
+    *shape = (struct shape){0};
+}
+
+bool shape_varies(const struct shape *shape)
+{
+    for (size_t i = 0; i < shape->count; i++)
+        if (shape->pieces[i].clients < shape->pieces[i].clients_end ||
+            shape->pieces[i].clients > shape->pieces[i].clients_end)
+            return true;
+    return false;
+}
+
+/* The piece of a moment; NULL without stages and behind the last. */
+static const struct shape_piece *piece_at(const struct shape *shape, int64_t moment)
+{
+    for (size_t i = 0; i < shape->count; i++)
+        if (moment < shape->pieces[i].ends)
+            return &shape->pieces[i];
+    return NULL;
+}
+
+static double part_of(const struct shape_piece *piece, int64_t moment)
+{
+    double passed = (double)(moment - piece->begins), whole = (double)(piece->ends - piece->begins);
+
+    return passed <= 0 ? 0 : whole > 0 && passed < whole ? passed / whole : 1;
+}
+
+static double between(double from, double to, double part)
+{
+    return from + (to - from) * part;
+}
+
+int64_t shape_clients(const struct shape *shape, int64_t moment)
+{
+    const struct shape_piece *piece = piece_at(shape, moment);
+
+    if (!piece)
+        return shape->count ? (int64_t)shape->pieces[shape->count - 1].clients_end : INT64_MAX;
+    return (int64_t)ceil(
+        between(piece->clients, piece->clients_end, part_of(piece, moment)) - 1e-9);
+}
+
+bool shape_shares(const struct shape *shape, int64_t moment)
+{
+    const struct shape_piece *piece = piece_at(shape, moment);
+
+    return piece && piece->rate_end > 0;
+}
+
+/* One piece from `moment` on, with what changes in it changing by so much a second. */
+struct slope {
+    double seconds; /* to the end of the piece */
+    double clients, clients_slope;
+    double rate, rate_slope;
+    double interval; /* seconds; when there is no rate */
+};
+
+/* One client sends by the whole rate, and so does less than one: a part of the piece by itself. */
+static void clip(struct slope *slope)
+{
+    double until = fabs(slope->clients_slope) < 1e-9 ? slope->seconds
+                                                     : (1 - slope->clients) / slope->clients_slope;
+
+    if (slope->clients < 1 + 1e-6 && slope->clients_slope <= 1e-9) {
+        slope->clients = 1;
+        slope->clients_slope = 0;
+        return;
+    }
+    if (slope->clients < 1 - 1e-6) {
+        slope->clients = 1;
+        slope->clients_slope = 0;
+    } else if (slope->clients_slope > 0) {
+        return;
+    }
+    if (until > 0 && until < slope->seconds)
+        slope->seconds = until;
+}
+
+static struct slope slope_at(
+    const struct shape *shape, const struct shape_piece *piece, int64_t moment)
+{
+    struct slope slope;
+    double part = part_of(piece, moment), whole = (double)(piece->ends - piece->begins) / SECOND;
+
+    slope = (struct slope){
+        .seconds = (double)(piece->ends - moment) / SECOND,
+        .clients = between(piece->clients, piece->clients_end, part),
+        .clients_slope = (piece->clients_end - piece->clients) / whole,
+        .rate = between(piece->rate, piece->rate_end, part),
+        .rate_slope = (piece->rate_end - piece->rate) / whole,
+        .interval = piece->rate_end > 0 ? 0 : (double)shape->interval / SECOND,
+    };
+    clip(&slope);
+    return slope;
+}
+
+/* Each client's own messages within `seconds`. At least one client is there to send them. */
+static double messages_in(const struct slope *slope, double seconds)
+{
+    double clients = slope->clients;
+
+    if (slope->interval > 0)
+        return seconds / slope->interval;
+    if (fabs(slope->clients_slope) < 1e-9)
+        return (slope->rate * seconds + slope->rate_slope * seconds * seconds / 2) / clients;
+    return slope->rate / slope->clients_slope * log1p(slope->clients_slope * seconds / clients);
+}
+
+/* The other way round: after how many seconds a client has had so many; within the piece. */
+static double seconds_for(const struct slope *slope, double messages)
+{
+    double clients = slope->clients;
+
+    if (slope->interval > 0)
+        return messages * slope->interval;
+    if (fabs(slope->clients_slope) < 1e-9) {
+        double wanted = messages * clients;
+        double root = sqrt(fmax(slope->rate * slope->rate + 2 * slope->rate_slope * wanted, 0));
+
+        return slope->rate + root > 0 ? 2 * wanted / (slope->rate + root) : slope->seconds;
+    }
+    return clients * expm1(messages * slope->clients_slope / slope->rate) / slope->clients_slope;
+}
+
+int64_t shape_after(const struct shape *shape, int64_t moment, double messages)
+{
+    if (shape->count == 0)
+        return moment + (int64_t)((double)shape->interval * messages);
+    for (size_t i = 0; i < shape->count; i++) {
+        const struct shape_piece *piece = &shape->pieces[i];
+
+        while (moment < piece->ends) {
+            struct slope slope = slope_at(shape, piece, moment);
+            double inside;
+
+            /* Without an interval and a rate a client sends as fast as it can. */
+            if (slope.interval <= 0 && piece->rate_end <= 0)
+                return moment;
+            inside = messages_in(&slope, slope.seconds);
+            if (inside >= messages)
+                return moment + (int64_t)ceil(seconds_for(&slope, messages) * SECOND);
+            messages -= inside;
+            moment += (int64_t)ceil(slope.seconds * SECOND) + (slope.seconds <= 0);
+        }
+    }
+    return INT64_MAX;
+}

@@ -1,0 +1,324 @@
+#include "plugins/aws/api/signed_request.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugins/shared/aws/sigv4.h"
+
+#define URL_MAX 16384
+#define HEADERS_MAX 8
+/* A clock that is further off than this makes signatures invalid. */
+#define SKEW_MAX 240
+
+/* A string member of an answer, "" when absent. */
+static const char *text_of(const json_t *answer, const char *member)
+{
+    const char *text = json_string_value(json_object_get(answer, member));
+
+    return text ? text : "";
+}
+
+/* ------------------------------------------------------------------ one try */
+
+static int64_t skew_of(struct exchanger *exchanger)
+{
+    int64_t skew;
+
+    pthread_mutex_lock(&exchanger->mutex);
+    skew = exchanger->skew;
+    pthread_mutex_unlock(&exchanger->mutex);
+    return skew;
+}
+
+static void format_time(int64_t moment, char text[20])
+{
+    time_t seconds = (time_t)moment;
+    struct tm parts;
+
+    gmtime_r(&seconds, &parts);
+    strftime(text, 20, "%Y%m%dT%H%M%SZ", &parts);
+}
+
+static size_t add_header(
+    struct sigv4_header *headers, size_t count, const char *name, const char *value)
+{
+    headers[count] = (struct sigv4_header){name, value};
+    return count + 1;
+}
+
+/* Every answer tells the service's time. */
+static void note_clock(struct exchanger *exchanger, const struct http_response *response)
+{
+    if (response->date == 0)
+        return;
+    pthread_mutex_lock(&exchanger->mutex);
+    exchanger->ahead = response->date - (int64_t)time(NULL);
+    pthread_mutex_unlock(&exchanger->mutex);
+}
+
+int64_t exchange_now(struct exchanger *exchanger)
+{
+    int64_t ahead;
+
+    pthread_mutex_lock(&exchanger->mutex);
+    ahead = exchanger->ahead;
+    pthread_mutex_unlock(&exchanger->mutex);
+    return (int64_t)time(NULL) + ahead;
+}
+
+/* Sign and send once. False when signing failed. */
+static bool exchange_once(struct exchanger *exchanger, const struct exchange *exchange,
+    const struct credentials *credentials, int64_t skew, struct http_response *response)
+{
+    struct sigv4_header signed_headers[HEADERS_MAX];
+    struct http_header headers[HEADERS_MAX + 1];
+    struct iotify_buffer url, names, authorization;
+    char timestamp[20], signature[SIGV4_SIGNATURE_SIZE];
+    const char *host = strstr(exchange->endpoint, "://");
+    struct sigv4_request to_sign;
+    struct http_request request;
+    size_t count = 0;
+    bool good;
+
+    format_time((int64_t)time(NULL) + skew, timestamp);
+    count = add_header(signed_headers, count, "Host", host ? host + 3 : exchange->endpoint);
+    count = add_header(signed_headers, count, "X-Amz-Date", timestamp);
+    if (exchange->content_type)
+        count = add_header(signed_headers, count, "Content-Type", exchange->content_type);
+    if (*credentials->token)
+        count = add_header(signed_headers, count, "X-Amz-Security-Token", credentials->token);
+    if (exchange->principal)
+        count = add_header(signed_headers, count, "X-Amzn-Principal", exchange->principal);
+    if (exchange->target)
+        count = add_header(signed_headers, count, "X-Amz-Target", exchange->target);
+    to_sign = (struct sigv4_request){exchange->method, exchange->path, exchange->query,
+        signed_headers, count, exchange->body, exchange->body_size, timestamp, exchanger->region,
+        exchange->service};
+    iotify_buffer_init(&url, URL_MAX);
+    iotify_buffer_init(&names, 1024);
+    iotify_buffer_init(&authorization, 4096);
+    good = sigv4_sign(&to_sign, credentials->secret_key, signature, &names);
+    iotify_buffer_format(&authorization,
+        "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
+        credentials->access_key, timestamp, exchanger->region, exchange->service,
+        iotify_buffer_text(&names), signature);
+    iotify_buffer_format(&url, "%s%s%s%s", exchange->endpoint, exchange->path,
+        *exchange->query ? "?" : "", exchange->query);
+    good = good && !url.failed && !authorization.failed;
+    if (good) {
+        for (size_t i = 0; i < count; i++)
+            headers[i] = (struct http_header){signed_headers[i].name, signed_headers[i].value};
+        headers[count] = (struct http_header){"Authorization", iotify_buffer_text(&authorization)};
+        request = (struct http_request){.method = exchange->method,
+            .url = iotify_buffer_text(&url),
+            .headers = headers,
+            .header_count = count + 1,
+            .body = exchange->body ? exchange->body : (*exchange->method == 'G' ? NULL : ""),
+            .body_size = exchange->body_size,
+            .once = exchange->once};
+        http_send(exchanger->http, &request, response);
+        note_clock(exchanger, response);
+    }
+    iotify_buffer_clear(&url);
+    iotify_buffer_clear(&names);
+    iotify_buffer_wipe(&authorization);
+    return good;
+}
+
+/* ------------------------------------------------------------------ what an answer means */
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static const struct {
+    const char *code;
+    enum iotify_result result;
+    const char *advice;
+} meanings[] = {
+    {"ResourceNotFoundException", IOTIFY_NOT_FOUND, ""},
+    {"ResourceAlreadyExistsException", IOTIFY_EXISTS, ""},
+    {"DeleteConflictException", IOTIFY_CONFLICT, ""},
+    /* RegisterThing, of a thing that is there: what exactly is in the way shows call by call. */
+    {"ResourceRegistrationFailureException", IOTIFY_CONFLICT, ""},
+    {"ResourceConflictsException", IOTIFY_CONFLICT, ""},
+    {"CertificateStateException", IOTIFY_CONFLICT, ""},
+    {"ConflictingResourceUpdateException", IOTIFY_TRANSIENT, ""},
+    {"LimitExceededException", IOTIFY_FULL, "; raise the limit or remove what is not needed"},
+    {"AccessDeniedException", IOTIFY_DENIED, "; add the permission to the user's IAM policy"},
+    {"AccessDenied", IOTIFY_DENIED, "; add the permission to the user's IAM policy"},
+    {"ForbiddenException", IOTIFY_DENIED, ""},
+    {"UnauthorizedException", IOTIFY_DENIED, ""},
+    {"UnrecognizedClientException", IOTIFY_DENIED, "; check the access key"},
+    {"InvalidClientTokenId", IOTIFY_DENIED, "; check the access key"},
+    {"SignatureDoesNotMatch", IOTIFY_DENIED, "; check the secret access key and the clock"},
+    {"InvalidSignatureException", IOTIFY_DENIED, "; check the secret access key and the clock"},
+    {"ExpiredTokenException", IOTIFY_DENIED, "; get new credentials, then run the same command"},
+    {"ExpiredToken", IOTIFY_DENIED, "; get new credentials, then run the same command"},
+    {"MissingAuthenticationTokenException", IOTIFY_DENIED, ""},
+    {"InternalFailureException", IOTIFY_TRANSIENT, ""},
+    {"InternalException", IOTIFY_TRANSIENT, ""},
+    {"ServiceUnavailableException", IOTIFY_TRANSIENT, ""},
+};
+
+static enum iotify_result classify(
+    const char *operation, const char *code, long status, const char **advice)
+{
+    *advice = "";
+    /* With this operation it means that the thing is there already, and stays so. */
+    if (strcmp(code, "ConflictingResourceUpdateException") == 0 &&
+        strcmp(operation, "RegisterThing") == 0)
+        return IOTIFY_CONFLICT;
+    /* The code decides, not the status: AWS throttles with HTTP 400. */
+    if (begins(code, "Throttl") || begins(code, "TooManyRequests") ||
+        begins(code, "RequestLimitExceeded") || begins(code, "SlowDown") || status == 429)
+        return IOTIFY_THROTTLED;
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+        if (strcmp(meanings[i].code, code) == 0) {
+            *advice = meanings[i].advice;
+            return meanings[i].result;
+        }
+    }
+    if (status >= 500)
+        return IOTIFY_TRANSIENT;
+    /* A 404 without AWS's code is a proxy's, and says nothing about what AWS has. */
+    return status == 401 || status == 403 ? IOTIFY_DENIED : IOTIFY_INVALID;
+}
+
+/* What an error says of itself. */
+struct complaint {
+    char code[64], message[256];
+};
+
+/* The text of an element of XML; "" when there is none. */
+static void xml_text(const char *xml, const char *name, char *out, size_t size)
+{
+    char tag[32];
+    const char *start;
+
+    snprintf(tag, sizeof(tag), "<%s>", name);
+    start = strstr(xml, tag);
+    start = start ? start + strlen(tag) : "";
+    snprintf(out, size, "%.*s", (int)strcspn(start, "<"), start);
+}
+
+/*
+ * AWS IoT answers errors in JSON, STS in XML. The code: header before body, without the namespace
+ * that either may have. Both "" when the answer is none of AWS's.
+ */
+static void read_complaint(const struct http_response *response, struct complaint *complaint)
+{
+    const char *text = iotify_buffer_text(&response->body), *from, *hash, *message;
+    json_t *body = json_loads(text, 0, NULL);
+
+    if (strncmp(text, "<ErrorResponse", strlen("<ErrorResponse")) == 0) {
+        xml_text(text, "Code", complaint->code, sizeof(complaint->code));
+        xml_text(text, "Message", complaint->message, sizeof(complaint->message));
+        return;
+    }
+    from = *response->error_type ? response->error_type : text_of(body, "__type");
+    if (!*from)
+        from = text_of(body, "code");
+    hash = strchr(from, '#');
+    from = hash ? hash + 1 : from;
+    message = *text_of(body, "message") ? text_of(body, "message") : text_of(body, "Message");
+    snprintf(complaint->code, sizeof(complaint->code), "%.*s", (int)strcspn(from, ":"), from);
+    snprintf(complaint->message, sizeof(complaint->message), "%s",
+        *message || body ? message : "the answer is not from AWS");
+    json_decref(body);
+}
+
+static enum iotify_result no_answer(
+    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
+{
+    return call->host->fail(call, response->permanent ? IOTIFY_FAILED : IOTIFY_TRANSIENT,
+        "Unreachable", "%s: no answer from %s: %s; check the endpoint and the network",
+        exchange->operation, exchange->endpoint, response->error);
+}
+
+static enum iotify_result bad_status(
+    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
+{
+    struct complaint complaint;
+    const char *advice;
+    enum iotify_result result;
+
+    read_complaint(response, &complaint);
+    result = classify(exchange->operation, complaint.code, response->status, &advice);
+    if (!*complaint.code)
+        snprintf(complaint.code, sizeof(complaint.code), "Http%ld", response->status);
+    if (response->retry_after_ms > 0)
+        call->host->retry_after(call, response->retry_after_ms * 1000000);
+    return call->host->fail(call, result, complaint.code, "%s: %s (HTTP %ld)%s%s%s",
+        exchange->operation, complaint.code, response->status, *complaint.message ? ": " : "",
+        complaint.message, advice);
+}
+
+/*
+ * True when the clock that a request was signed with, ours and `used` seconds, was off; it is
+ * corrected now, by this caller or by another one that was faster.
+ */
+static bool correct_clock(
+    struct exchanger *exchanger, const struct http_response *response, int64_t used)
+{
+    int64_t skew = response->date ? response->date - (int64_t)time(NULL) : 0;
+    int64_t change = skew - used;
+
+    if (response->status != 403 || response->date == 0 ||
+        (change <= SKEW_MAX && change >= -SKEW_MAX))
+        return false;
+    pthread_mutex_lock(&exchanger->mutex);
+    exchanger->skew = skew;
+    pthread_mutex_unlock(&exchanger->mutex);
+    return true;
+}
+
+static bool is_expired(const struct http_response *response)
+{
+    const char *text = iotify_buffer_text(&response->body);
+
+    return response->status >= 400 &&
+           (begins(response->error_type, "ExpiredToken") || strstr(text, "ExpiredToken"));
+}
+
+/* One exchange, with one more try each for a clock that was off and credentials that expired. */
+enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_call *call,
+    struct exchange *exchange, struct http_response *response)
+{
+    struct credentials credentials;
+    enum iotify_result result = credentials_get(exchanger->credentials, call, NULL, &credentials);
+    bool corrected = false, refreshed = false;
+
+    *response = (struct http_response){0};
+    while (result == IOTIFY_OK) {
+        int64_t skew = skew_of(exchanger);
+
+        if (!exchange_once(exchanger, exchange, &credentials, skew, response)) {
+            result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
+        } else if (response->status == 0) {
+            exchange->uncertain = exchange->uncertain || response->sent;
+            result = no_answer(call, exchange, response);
+        } else if (response->status / 100 != 2) {
+            if (!corrected && correct_clock(exchanger, response, skew)) {
+                corrected = true;
+                http_response_clear(response);
+                continue;
+            }
+            if (!refreshed && is_expired(response) && credentials.expires) {
+                refreshed = true;
+                http_response_clear(response);
+                result = credentials_get(
+                    exchanger->credentials, call, credentials.access_key, &credentials);
+                continue;
+            }
+            exchange->uncertain = exchange->uncertain || response->status >= 500;
+            result = bad_status(call, exchange, response);
+        }
+        break;
+    }
+    explicit_bzero(&credentials, sizeof(credentials));
+    return result;
+}

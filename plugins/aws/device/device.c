@@ -1,0 +1,320 @@
+/*
+ * One device: a key and a certificate, a thing, and what ties them together.
+ *
+ * The order is what keeps a crash from leaking anything: with `issuer: local` key and certificate
+ * are stored before AWS hears of them, and everything behind that is safe to repeat. The other
+ * issuers leave an inactive certificate at worst, which can never connect.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/aws/device/inspect.h"
+#include "plugins/aws/device/issuer.h"
+#include "plugins/aws/device/orphan.h"
+#include "plugins/aws/device/provision.h"
+#include "plugins/aws/iam_permissions.h"
+
+/* In the order of enum issuer. */
+static const char *const issuers[] = {"local", "aws", "csr", NULL};
+
+#define AT(member) offsetof(struct device_options, member)
+static const struct iotify_setting items[] = {
+    {"thing", IOTIFY_STRING, IOTIFY_EXPRESSION, AT(thing), AWS_DEFAULT_THING, 0, 0, NULL,
+        "name of the thing"},
+    {"key", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY, AT(key), AWS_DEFAULT_KEY, 0, 0,
+        NULL, "glob key for the private key"},
+    {"cert", IOTIFY_STRING, IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY, AT(cert), AWS_DEFAULT_CERT, 0, 0,
+        NULL, "glob key for the certificate"},
+    {"issuer", IOTIFY_CHOICE, 0, AT(issuer), "local", 0, 0, issuers,
+        "who makes key and certificate: local and registered, AWS, or AWS from a request (csr)"},
+    {"valid_years", IOTIFY_INTEGER, 0, AT(valid_years), "20", 1, 100, NULL,
+        "validity of certificates that are made here"},
+    {"type", IOTIFY_STRING, 0, AT(type), NULL, 0, 0, NULL,
+        "thing type; default: that of the job's step"},
+    {"group", IOTIFY_STRING, 0, AT(group), NULL, 0, 0, NULL,
+        "thing group; default: that of the job's step"},
+    {"policy", IOTIFY_STRING, 0, AT(policy), NULL, 0, 0, NULL,
+        "policy; default: that of the job's step"},
+    {"adopt", IOTIFY_BOOLEAN, 0, AT(adopt), "false", 0, 0, NULL,
+        "true uses things of these names that are there already; cleanup leaves them"},
+    {"register_thing", IOTIFY_BOOLEAN, 0, AT(register_thing), "false", 0, 0, NULL,
+        "true makes and ties a thing by RegisterThing: two calls a device in the place of five"},
+};
+#undef AT
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct device_options);
+
+static bool differs(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+static enum iotify_result prepare(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+
+    if (instance->names.thing && (differs(instance->names.thing, options->thing) ||
+                                     differs(instance->names.key, options->key) ||
+                                     differs(instance->names.cert, options->cert)))
+        return call->host->fail_setting(call, "thing",
+            "another device step of this connector names its things or keys differently; use a "
+            "second alias with use: aws-iot for them");
+    instance->names.adopt = instance->names.adopt || options->adopt;
+    instance->names.thing = options->thing;
+    instance->names.key = options->key;
+    instance->names.cert = options->cert;
+    if (!options->thing || (!strstr(options->thing, "{{")))
+        return call->host->fail_setting(call, "thing",
+            "\"thing\" names the same thing for all clients; put {{client()}} into it");
+    if (!options->key || !strstr(options->key, "{{"))
+        return call->host->fail_setting(
+            call, "key", "\"key\" is the same for all clients; put {{client()}} into it");
+    if (!options->cert || !strstr(options->cert, "{{"))
+        return call->host->fail_setting(
+            call, "cert", "\"cert\" is the same for all clients; put {{client()}} into it");
+    if (options->type && !aws_check_name(call, "type", options->type))
+        return IOTIFY_INVALID;
+    if (options->group && !aws_check_name(call, "group", options->group))
+        return IOTIFY_INVALID;
+    if (options->policy && !aws_check_policy_name(call, "policy", options->policy))
+        return IOTIFY_INVALID;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ the record and the job */
+
+void device_wanted(const struct aws_instance *instance, const struct device_options *options,
+    struct record *record)
+{
+    const struct aws_names *names = &instance->names;
+
+    *record = (struct record){.thing = options->thing,
+        .type = options->type ? options->type : names->type,
+        .group = options->group ? options->group : names->group,
+        .policy = options->policy ? options->policy : names->policy,
+        .key_name = options->key,
+        .certificate_name = options->cert};
+    if (names->group_has_policy && !options->policy)
+        record->policy = NULL;
+}
+
+static const char *or_none(const char *text)
+{
+    return text ? text : "(none)";
+}
+
+enum device_difference device_compare(const struct record *record, const struct record *wanted)
+{
+    if (differs(record->key_name, wanted->key_name) ||
+        differs(record->certificate_name, wanted->certificate_name))
+        return DIFFERS_IN_KEYS;
+    if (differs(record->thing, wanted->thing))
+        return DIFFERS_IN_THING;
+    if (differs(record->type, wanted->type) || differs(record->group, wanted->group) ||
+        differs(record->policy, wanted->policy))
+        return DIFFERS_IN_SHARED;
+    return DIFFERS_NOT;
+}
+
+/* A record that was begun belongs to what it names: the job must still say the same. */
+static enum iotify_result check_record(
+    struct iotify_call *call, const struct record *record, const struct record *wanted)
+{
+    switch (device_compare(record, wanted)) {
+    case DIFFERS_NOT:
+        break;
+    case DIFFERS_IN_KEYS:
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherKeys",
+            "the keys of %s are stored as %s and %s, not as %s and %s; run cleanup first",
+            record->thing, record->key_name, record->certificate_name, wanted->key_name,
+            wanted->certificate_name);
+    case DIFFERS_IN_THING:
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherThing",
+            "this client was deployed as %s, not as %s; run cleanup first", record->thing,
+            wanted->thing);
+    case DIFFERS_IN_SHARED:
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherShared",
+            "%s was deployed with the type %s, group %s and policy %s, not with %s, %s and %s; run "
+            "cleanup first",
+            record->thing, or_none(record->type), or_none(record->group), or_none(record->policy),
+            or_none(wanted->type), or_none(wanted->group), or_none(wanted->policy));
+    }
+    return IOTIFY_OK;
+}
+
+/*
+ * A device that is ready is taken at its word, but for the first one of a run: a sandbox that was
+ * started anew, or an account that was emptied, shows there.
+ */
+static enum iotify_result check_there(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+
+    if (atomic_exchange(&instance->looked, true))
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.answer);
+    if (result != IOTIFY_NOT_FOUND)
+        return result;
+    /* Every device of the run looks for itself now: some may be there. */
+    atomic_store(&instance->looked, false);
+    return call->host->fail(call, IOTIFY_CONFLICT, "NotThere",
+        "%s was deployed before, and its certificate is not there any more: is this another "
+        "sandbox or was the account emptied? Run cleanup, then deploy again",
+        record->thing);
+}
+
+/* ------------------------------------------------------------------ the action */
+
+/* The record of a removal is used again for a new device: this is its proof. */
+static enum iotify_result confirm_gone(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+
+    if (!record->certificate_id)
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.answer);
+    if (result == IOTIFY_NOT_FOUND)
+        return IOTIFY_OK;
+    return result == IOTIFY_OK ? call->host->fail(call, IOTIFY_CONFLICT, "StillThere",
+                                     "the certificate that %s had before is still there; run the "
+                                     "same command again",
+                                     record->thing)
+                               : result;
+}
+
+/* What is there of the device already; a removal that was interrupted is finished first. */
+static enum iotify_result find_record(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *wanted, struct record *record)
+{
+    enum iotify_result result = record_load(call, record);
+
+    if (result == IOTIFY_OK && record->state == RECORD_DELETING) {
+        result = removal_of_record(instance, call, record);
+        if (result == IOTIFY_OK)
+            result = confirm_gone(instance, call, record);
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    if (record->doubt)
+        atomic_store(&instance->doubt, true);
+    if (record->state == RECORD_NONE || record->state == RECORD_TOMBSTONE) {
+        struct iotify_bytes stored = record->stored;
+
+        *record = *wanted;
+        record->stored = stored;
+        record->created = aws_now(instance->client);
+        return IOTIFY_OK;
+    }
+    return check_record(call, record, wanted);
+}
+
+/* The expressions of two clients may come to the same name. */
+static enum iotify_result claim_names(struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct device_options *options = call->arguments;
+    const struct {
+        const char *setting, *kind, *name;
+    } names[] = {{"thing", "thing", options->thing}, {"key", "glob", options->key},
+        {"cert", "glob", options->cert}};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!claims_take(&instance->claims, names[i].kind, names[i].name))
+            return call->host->fail(call, IOTIFY_INVALID, "SameName",
+                "\"%s\" comes to \"%s\" for another client or setting too; each needs a name of "
+                "its "
+                "own",
+                names[i].setting, names[i].name);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result begin(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+    size_t left;
+    enum iotify_result result;
+
+    stray_reset(instance);
+    claims_reset(&instance->claims);
+    /* What a cleanup took away is proven gone before its records are used again. */
+    result = removal_prove(given, call, &left);
+    if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
+        return result;
+    return stray_open_window(given, call);
+}
+
+static enum iotify_result apply(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+    struct record record, wanted;
+    enum iotify_result result;
+
+    if (!aws_check_name(call, "thing", options->thing))
+        return IOTIFY_INVALID;
+    device_wanted(instance, options, &wanted);
+    result = claim_names(instance, call);
+    if (result == IOTIFY_OK)
+        result = find_record(instance, call, &wanted, &record);
+    if (result == IOTIFY_OK && record.state == RECORD_READY) {
+        result = check_there(instance, call, &record);
+        return result == IOTIFY_OK ? record_restore_glob(call, &record) : result;
+    }
+    if (result == IOTIFY_OK && record.state != RECORD_SEALED)
+        result = issue(instance, call, options, &record);
+    return result == IOTIFY_OK ? provision(instance, call, options, &record) : result;
+}
+
+static enum iotify_result remove_one(void *given, struct iotify_call *call)
+{
+    struct record record;
+    enum iotify_result result = record_load(call, &record);
+
+    return result == IOTIFY_OK && record.state != RECORD_NONE
+               ? removal_of_record(given, call, &record)
+               : result;
+}
+
+static enum iotify_result conclude(void *given, struct iotify_call *call)
+{
+    enum iotify_result result = stray_conclude(given, call);
+
+    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
+}
+
+static void estimate(void *given, struct iotify_call *call)
+{
+    provision_calls(call, given, call->arguments, 1);
+}
+
+static void permit(void *given, struct iotify_call *call)
+{
+    permit_device(call, given, call->arguments);
+    /* What was taken away half, by this run or another, is taken away whole; --prune too. */
+    permit_removal(call, given);
+}
+
+const struct iotify_action aws_device_action = {
+    .name = "device",
+    .summary = "create a thing with a certificate of its own for each client",
+    .scope = IOTIFY_FOR_DEVICE,
+    .settings = &settings,
+    .prepare = prepare,
+    .begin = begin,
+    .apply = apply,
+    .conclude = conclude,
+    .plan = device_plan,
+    .estimate = estimate,
+    .permit = permit,
+    .remove = remove_one,
+    .recover = device_recover,
+};

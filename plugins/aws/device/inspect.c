@@ -1,0 +1,221 @@
+#include "plugins/aws/device/inspect.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/device/listing.h"
+#include "plugins/aws/device/provision.h"
+
+/* What the account has, read once. */
+struct aws_view {
+    json_t *things;       /* name to attributes */
+    json_t *certificates; /* identifier to status */
+    json_t *members;      /* of the group; NULL: not asked for */
+};
+
+void device_view_free(struct aws_view *view)
+{
+    if (!view)
+        return;
+    json_decref(view->things);
+    json_decref(view->certificates);
+    json_decref(view->members);
+    free(view);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void add_thing(void *argument, const char *name, const json_t *attributes)
+{
+    json_t *copy = json_deep_copy(attributes);
+
+    json_object_set_new(argument, name, copy ? copy : json_object());
+}
+
+static void add_certificate(void *argument, const struct listed_certificate *certificate)
+{
+    json_object_set_new(argument, certificate->id, json_string(certificate->status));
+}
+
+static void add_member(void *argument, const char *name)
+{
+    json_object_set_new(argument, name, json_true());
+}
+
+static enum iotify_result find_oldest(void *argument, const struct iotify_record *record)
+{
+    int64_t *since = argument, created;
+    json_t *json;
+
+    record_read(record->value, &json);
+    created = json_integer_value(json_object_get(json, "created"));
+    *since = created < *since ? created : *since;
+    json_decref(json);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result new_view(struct aws_instance *instance, struct iotify_call *call)
+{
+    if (instance->view)
+        return IOTIFY_UNCHANGED;
+    instance->view = calloc(1, sizeof(*instance->view));
+    if (!instance->view)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    instance->view->things = json_object();
+    instance->view->certificates = json_object();
+    return IOTIFY_OK;
+}
+
+/* All things, and the certificates as far back as the records go. */
+static enum iotify_result view_account(struct aws_instance *instance, struct iotify_call *call)
+{
+    int64_t since = INT64_MAX;
+    enum iotify_result result = new_view(instance, call);
+
+    if (result == IOTIFY_UNCHANGED)
+        return IOTIFY_OK;
+    if (result == IOTIFY_OK)
+        result = listing_things(instance, call, NULL, add_thing, instance->view->things);
+    if (result == IOTIFY_OK)
+        result = call->host->records(call, find_oldest, &since);
+    if (result == IOTIFY_OK && since != INT64_MAX)
+        result = listing_certificates(
+            instance, call, since, add_certificate, instance->view->certificates);
+    return result;
+}
+
+/* ------------------------------------------------------------------ the plan */
+
+/* What would keep a record from being brought to its end; NULL: nothing. */
+static const char *obstacle_of_record(
+    const struct aws_view *view, const struct record *record, const struct record *wanted)
+{
+    static const char *const words[] = {
+        [DIFFERS_IN_KEYS] = "its keys are stored under other names; run cleanup first",
+        [DIFFERS_IN_THING] = "deployed under another name; run cleanup first",
+        [DIFFERS_IN_SHARED] = "deployed with another type, group or policy; run cleanup first"};
+    enum device_difference difference = device_compare(record, wanted);
+
+    if (difference != DIFFERS_NOT)
+        return words[difference];
+    if (record->state == RECORD_READY &&
+        !json_object_get(view->certificates, record->certificate_id))
+        return "its certificate is not there any more; run cleanup first";
+    if (record->state == RECORD_READY && !json_object_get(view->things, record->thing))
+        return "its thing is not there any more; run cleanup first";
+    return NULL;
+}
+
+/* What would keep a new device from being made; NULL: nothing. */
+static const char *obstacle_of_new(
+    const struct aws_view *view, const struct device_options *options)
+{
+    const json_t *attributes = json_object_get(view->things, options->thing);
+
+    if (!attributes || (options->adopt && !*aws_text(attributes, THING_CERTIFICATE)))
+        return NULL;
+    return *aws_text(attributes, THING_CERTIFICATE)
+               ? "the thing was made by another job or store"
+               : "the thing is there already and is not this job's; set thing: or adopt: true";
+}
+
+static void plan_record(const struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, const struct record *wanted)
+{
+    const struct device_options *options = call->arguments;
+    const char *why = obstacle_of_record(instance->view, record, wanted);
+
+    if (why) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing, why);
+    } else if (record->state == RECORD_READY) {
+        call->host->plan_change(call, IOTIFY_KEEP_IT, "device", record->thing, NULL);
+    } else {
+        call->host->plan_change(call, IOTIFY_CHANGE_IT, "device", record->thing, NULL);
+        provision_calls(call, instance, options, 1);
+    }
+}
+
+enum iotify_result device_plan(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+    enum iotify_result result;
+    struct record record, wanted;
+    const char *why;
+
+    if (!options)
+        return removal_plan(instance, call);
+    result = view_account(instance, call);
+    if (result == IOTIFY_OK)
+        result = record_load(call, &record);
+    if (result != IOTIFY_OK)
+        return result;
+    device_wanted(instance, options, &wanted);
+    if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
+        plan_record(instance, call, &record, &wanted);
+        return IOTIFY_OK;
+    }
+    why = obstacle_of_new(instance->view, options);
+    call->host->plan_change(
+        call, why ? IOTIFY_BLOCKED : IOTIFY_CREATE_IT, "device", options->thing, why);
+    if (!why)
+        provision_calls(call, instance, options, 1);
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ recovery */
+
+/* The things that bear this job's name, and who is in the group. */
+static enum iotify_result view_job(
+    struct aws_instance *instance, struct iotify_call *call, const char *group)
+{
+    enum iotify_result result = new_view(instance, call);
+
+    if (result == IOTIFY_UNCHANGED && (instance->view->members || !group))
+        return IOTIFY_OK;
+    if (result == IOTIFY_OK)
+        result = listing_things(
+            instance, call, call->host->job_name(call), add_thing, instance->view->things);
+    if (result > IOTIFY_UNCHANGED || !group)
+        return result;
+    instance->view->members = json_object();
+    result = listing_group(instance, call, group, add_member, instance->view->members);
+    if (result == IOTIFY_OK &&
+        json_object_size(instance->view->members) > json_object_size(instance->view->things))
+        call->host->log(call, IOTIFY_WARNING,
+            "the group %s has %zu things and %zu bear the name of this job; the others stay", group,
+            json_object_size(instance->view->members), json_object_size(instance->view->things));
+    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+}
+
+enum iotify_result device_recover(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct device_options *options = call->arguments;
+    struct record record, wanted;
+    const json_t *attributes;
+    enum iotify_result result;
+
+    device_wanted(instance, options, &wanted);
+    result = view_job(instance, call, wanted.group);
+    if (result == IOTIFY_OK)
+        result = record_load(call, &record);
+    if (result != IOTIFY_OK)
+        return result;
+    if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
+        call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
+        removal_calls(call, instance, 1);
+        return IOTIFY_UNCHANGED;
+    }
+    attributes = json_object_get(instance->view->things, options->thing);
+    if (!attributes || !*aws_text(attributes, THING_CERTIFICATE))
+        return IOTIFY_UNCHANGED;
+    call->host->plan_change(call, IOTIFY_DELETE_IT, "device", options->thing, NULL);
+    removal_calls(call, instance, 1);
+    wanted.stored = record.stored;
+    wanted.state = RECORD_DELETING;
+    wanted.certificate_id = aws_keep(call, aws_text(attributes, THING_CERTIFICATE));
+    return record_save(call, &wanted, false);
+}

@@ -1,0 +1,143 @@
+#include "plugins/aws/device/listing.h"
+
+#include <string.h>
+
+#include "plugins/aws/device/record.h"
+
+/* More pages than any account fills: a listing that does not end is the server's mistake. */
+#define PAGES_MAX 100000
+
+enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
+    struct aws_request *request, const char *next, const char *parameter,
+    bool (*page)(void *argument, const json_t *answer), void *argument)
+{
+    enum iotify_result result = IOTIFY_OK;
+    bool more = true;
+
+    for (int i = 0; more && result == IOTIFY_OK && i < PAGES_MAX; i++) {
+        const char *token;
+
+        result = aws_send(client, call, request);
+        if (result == IOTIFY_OK) {
+            const char *last = request->query[AWS_QUERY_MAX - 1].value;
+
+            token = aws_text(request->answer, next);
+            if (*token && ((last && strcmp(last, token) == 0) || i + 1 == PAGES_MAX))
+                result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+                    "%s: the listing does not come to an end",
+                    aws_operation_name(request->operation));
+            more = page(argument, request->answer) && *token;
+            request->query[AWS_QUERY_MAX - 1].name = parameter;
+            request->query[AWS_QUERY_MAX - 1].value = more ? aws_keep(call, token) : NULL;
+        }
+        json_decref(request->answer);
+        request->answer = NULL;
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------ certificates */
+
+struct certificates {
+    int64_t since;
+    void (*found)(void *argument, const struct listed_certificate *certificate);
+    void *argument;
+};
+
+/* Newest first: the listing is over with the first that is too old. */
+static bool on_certificates(void *argument, const json_t *answer)
+{
+    const struct certificates *listing = argument;
+    const json_t *list = json_object_get(answer, "certificates");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const struct listed_certificate certificate = {.id = aws_text(item, "certificateId"),
+            .arn = aws_text(item, "certificateArn"),
+            .status = aws_text(item, "status")};
+        const json_t *created = json_object_get(item, "creationDate");
+
+        if (json_is_number(created) && json_number_value(created) < (double)listing->since)
+            return false;
+        listing->found(listing->argument, &certificate);
+    }
+    return true;
+}
+
+enum iotify_result listing_certificates(struct aws_instance *instance, struct iotify_call *call,
+    int64_t since, void (*found)(void *argument, const struct listed_certificate *certificate),
+    void *argument)
+{
+    struct aws_request request = {
+        .operation = AWS_LIST_CERTIFICATES, .query = {{"pageSize", "250"}}};
+    struct certificates listing = {since - LISTING_MARGIN, found, argument};
+
+    return aws_list(
+        instance->client, call, &request, "nextMarker", "marker", on_certificates, &listing);
+}
+
+/* ------------------------------------------------------------------ things */
+
+struct things {
+    void (*found)(void *argument, const char *name, const json_t *attributes);
+    void *argument;
+};
+
+static bool on_things(void *argument, const json_t *answer)
+{
+    const struct things *listing = argument;
+    const json_t *list = json_object_get(answer, "things");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+
+        listing->found(
+            listing->argument, aws_text(item, "thingName"), json_object_get(item, "attributes"));
+    }
+    return true;
+}
+
+enum iotify_result listing_things(struct aws_instance *instance, struct iotify_call *call,
+    const char *job, void (*found)(void *argument, const char *name, const json_t *attributes),
+    void *argument)
+{
+    struct aws_request request = {.operation = AWS_LIST_THINGS,
+        .query = {{"maxResults", "250"}, {"attributeName", job ? THING_JOB : NULL},
+            {"attributeValue", job}}};
+    struct things listing = {found, argument};
+
+    return aws_list(
+        instance->client, call, &request, "nextToken", "nextToken", on_things, &listing);
+}
+
+/* ------------------------------------------------------------------ groups */
+
+struct group {
+    void (*found)(void *argument, const char *name);
+    void *argument;
+};
+
+static bool on_group(void *argument, const json_t *answer)
+{
+    const struct group *listing = argument;
+    const json_t *list = json_object_get(answer, "things");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+
+        if (name)
+            listing->found(listing->argument, name);
+    }
+    return true;
+}
+
+enum iotify_result listing_group(struct aws_instance *instance, struct iotify_call *call,
+    const char *group, void (*found)(void *argument, const char *name), void *argument)
+{
+    struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP,
+        .name = group,
+        .query = {{"maxResults", "250"}}};
+    struct group listing = {found, argument};
+
+    return aws_list(instance->client, call, &request, "nextToken", "nextToken", on_group, &listing);
+}

@@ -1,0 +1,349 @@
+#include "plugins/aws/device/orphan.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/device/certificate.h"
+#include "plugins/aws/device/listing.h"
+#include "plugins/aws/job_record.h"
+
+/* Suspects that are named one by one. */
+#define NAMED_MAX 300
+/* Seconds after which no request of a run that was killed is carried out any more. */
+#define LATEST 300
+
+/* Inactive certificates that no record names: identifier to ARN, and to the digest of its key. */
+struct stray_list {
+    json_t *arns, *keys;
+};
+
+static void stray_free(struct stray_list *list)
+{
+    if (!list)
+        return;
+    json_decref(list->arns);
+    json_decref(list->keys);
+    free(list);
+}
+
+void stray_reset(struct aws_instance *instance)
+{
+    stray_free(instance->strays);
+    instance->strays = NULL;
+}
+
+/* ------------------------------------------------------------------ the listing */
+
+static enum iotify_result find_since(void *argument, const struct iotify_record *record)
+{
+    int64_t *since = argument, created;
+    json_t *json;
+    enum record_state state = record_read(record->value, &json);
+
+    created = json_integer_value(json_object_get(json, "created"));
+    if ((state == RECORD_INTENT || json_is_true(json_object_get(json, "doubt"))) &&
+        created < *since)
+        *since = created;
+    json_decref(json);
+    return IOTIFY_OK;
+}
+
+static void add_candidate(void *argument, const struct listed_certificate *certificate)
+{
+    struct stray_list *list = argument;
+
+    if (strcmp(certificate->status, "INACTIVE") == 0)
+        json_object_set_new(list->arns, certificate->id, json_string(certificate->arn));
+}
+
+static enum iotify_result drop_recorded(void *argument, const struct iotify_record *record)
+{
+    struct stray_list *list = argument;
+    json_t *json;
+
+    record_read(record->value, &json);
+    json_object_del(list->arns, aws_text(json, "certificate_id"));
+    json_decref(json);
+    return IOTIFY_OK;
+}
+
+/* Inactive certificates since then that no record names. */
+static enum iotify_result list_unrecorded(
+    struct aws_instance *instance, struct iotify_call *call, int64_t since, struct stray_list *list)
+{
+    enum iotify_result result = listing_certificates(instance, call, since, add_candidate, list);
+
+    if (result == IOTIFY_OK && json_object_size(list->arns))
+        result = call->host->records(call, drop_recorded, list);
+    return result;
+}
+
+static enum iotify_result read_key(struct aws_instance *instance, struct iotify_call *call,
+    struct stray_list *list, const char *id)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE, .name = id};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    char digest[65];
+
+    if (result == IOTIFY_OK &&
+        certificate_key_id(
+            aws_text(json_object_get(request.answer, "certificateDescription"), "certificatePem"),
+            digest))
+        json_object_set_new(list->keys, id, json_string(digest));
+    json_decref(request.answer);
+    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+}
+
+static struct stray_list *new_list(void)
+{
+    struct stray_list *list = calloc(1, sizeof(*list));
+
+    if (list) {
+        list->arns = json_object();
+        list->keys = json_object();
+    }
+    return list;
+}
+
+/* With the lock. */
+static enum iotify_result load(struct aws_instance *instance, struct iotify_call *call)
+{
+    struct stray_list *list = new_list();
+    int64_t since = INT64_MAX;
+    enum iotify_result result;
+    const char *id;
+    json_t *arn;
+
+    if (!list)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    result = call->host->records(call, find_since, &since);
+    if (result == IOTIFY_OK && since != INT64_MAX)
+        result = list_unrecorded(instance, call, since, list);
+    json_object_foreach(list->arns, id, arn)
+    {
+        if (result == IOTIFY_OK)
+            result = read_key(instance, call, list, id);
+    }
+    if (result != IOTIFY_OK) {
+        stray_free(list);
+        return result;
+    }
+    instance->strays = list;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ those of one key */
+
+/* Identifiers in the list whose key has this digest; an array of the caller's. With the lock. */
+static json_t *matching(const struct stray_list *list, const char *digest)
+{
+    json_t *found = json_array(), *key;
+    const char *id;
+
+    json_object_foreach(list->keys, id, key)
+    {
+        if (strcmp(json_string_value(key), digest) == 0)
+            json_array_append_new(found, json_string(id));
+    }
+    return found;
+}
+
+enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, const char **id)
+{
+    enum iotify_result result = IOTIFY_OK;
+    json_t *found = NULL;
+    char digest[65];
+    size_t first = id ? 1 : 0;
+
+    if (id)
+        *id = NULL;
+    if (!record->key || !certificate_public_id(record->key, digest))
+        return IOTIFY_OK;
+    pthread_mutex_lock(&instance->strays_mutex);
+    if (!instance->strays)
+        result = load(instance, call);
+    if (result == IOTIFY_OK)
+        found = matching(instance->strays, digest);
+    pthread_mutex_unlock(&instance->strays_mutex);
+    if (id && json_array_size(found))
+        *id = aws_keep(call, json_string_value(json_array_get(found, 0)));
+    for (size_t i = first; i < json_array_size(found) && result == IOTIFY_OK; i++)
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_CERTIFICATE,
+                .name = json_string_value(json_array_get(found, i))});
+    json_decref(found);
+    return result;
+}
+
+/* ------------------------------------------------------------------ behind all devices */
+
+struct doubtful {
+    struct aws_instance *instance;
+    struct iotify_call *call;
+};
+
+/* The record is as it should be, and says so now. */
+static enum iotify_result end_doubt(
+    struct iotify_call *call, const struct iotify_record *record, json_t *json)
+{
+    struct iotify_record_write write = {.client = record->client, .expected = record->value};
+    enum iotify_result result;
+    char *text;
+
+    json_object_del(json, "doubt");
+    text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (!text)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    write.value = (struct iotify_bytes){text, strlen(text)};
+    result = call->host->records_write(call, &write, 1);
+    explicit_bzero(text, strlen(text));
+    free(text);
+    return result;
+}
+
+static enum iotify_result settle_doubt(void *argument, const struct iotify_record *stored)
+{
+    struct doubtful *doubtful = argument;
+    enum iotify_result result = IOTIFY_OK;
+    json_t *json;
+    enum record_state state = record_read(stored->value, &json);
+    struct record record = {.key = json_string_value(json_object_get(json, "key"))};
+
+    /* One that is still being asked for is settled when it goes on. */
+    if (state != RECORD_INTENT && json_is_true(json_object_get(json, "doubt"))) {
+        result = stray_settle(doubtful->instance, doubtful->call, &record, NULL);
+        if (result == IOTIFY_OK)
+            result = end_doubt(doubtful->call, stored, json);
+    }
+    json_decref(json);
+    return result;
+}
+
+static enum iotify_result settle_all(struct aws_instance *instance, struct iotify_call *call)
+{
+    struct doubtful doubtful = {instance, call};
+    enum iotify_result result;
+
+    if (!atomic_load(&instance->doubt))
+        return IOTIFY_OK;
+    pthread_mutex_lock(&instance->strays_mutex);
+    stray_reset(instance);
+    result = load(instance, call);
+    pthread_mutex_unlock(&instance->strays_mutex);
+    return result == IOTIFY_OK ? call->host->records(call, settle_doubt, &doubtful) : result;
+}
+
+/* ------------------------------------------------------------------ suspects */
+
+enum iotify_result stray_open_window(struct aws_instance *instance, struct iotify_call *call)
+{
+    struct job_window window;
+    enum iotify_result result = job_record_window(call, &window);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!instance->window_opened)
+        instance->window_before = window;
+    instance->window_opened = true;
+    window.last = aws_now(instance->client);
+    window.since = window.since ? window.since : window.last;
+    return job_record_set_window(call, window);
+}
+
+static bool is_empty(const json_t *answer, const char *member)
+{
+    return json_array_size(json_object_get(answer, member)) == 0;
+}
+
+/* Was the certificate never put to use? */
+static enum iotify_result is_unattached(
+    struct aws_instance *instance, struct iotify_call *call, const char *arn, bool *unattached)
+{
+    struct aws_request request = {.operation = AWS_LIST_PRINCIPAL_THINGS, .principal = arn};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+
+    *unattached = result == IOTIFY_OK && is_empty(request.answer, "things");
+    json_decref(request.answer);
+    if (!*unattached)
+        return result;
+    request = (struct aws_request){.operation = AWS_LIST_ATTACHED_POLICIES, .name = arn};
+    result = aws_send(instance->client, call, &request);
+    *unattached = result == IOTIFY_OK && is_empty(request.answer, "policies");
+    json_decref(request.answer);
+    return result;
+}
+
+static enum iotify_result report(struct aws_instance *instance, struct iotify_call *call,
+    const struct stray_list *list, size_t *count)
+{
+    enum iotify_result result = IOTIFY_OK;
+    const char *id;
+    json_t *arn;
+
+    json_object_foreach(list->arns, id, arn)
+    {
+        bool unattached = false;
+
+        if (result == IOTIFY_OK && *count < NAMED_MAX)
+            result = is_unattached(instance, call, json_string_value(arn), &unattached);
+        if (!unattached)
+            continue;
+        ++*count;
+        call->host->log(call, IOTIFY_WARNING,
+            "the inactive certificate %s was made while this job was deployed and may be its own; "
+            "to remove it: aws iot delete-certificate --certificate-id %s",
+            id, id);
+    }
+    if (*count == NAMED_MAX)
+        call->host->log(call, IOTIFY_WARNING,
+            "there may be more of this kind: aws iot list-certificates; the next deploy looks "
+            "again");
+    return result;
+}
+
+static enum iotify_result tell_suspects(
+    struct aws_instance *instance, struct iotify_call *call, int64_t since, size_t *count)
+{
+    struct stray_list *list = new_list();
+    enum iotify_result result;
+
+    if (!list)
+        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    result = list_unrecorded(instance, call, since, list);
+    if (result == IOTIFY_OK)
+        result = report(instance, call, list, count);
+    stray_free(list);
+    return result;
+}
+
+static enum iotify_result report_suspects(struct aws_instance *instance, struct iotify_call *call)
+{
+    bool uncertain = atomic_load(&instance->uncertain);
+    struct job_window window;
+    enum iotify_result result = job_record_window(call, &window);
+    size_t count = 0;
+
+    if (result != IOTIFY_OK || window.since == 0)
+        return result;
+    /* The requests of this run have ended, those of one that was killed may end yet. */
+    if (instance->window_opened && !uncertain)
+        window.last = instance->window_before.last;
+    if (!instance->window_opened || uncertain || instance->window_before.since)
+        result = tell_suspects(instance, call, window.since, &count);
+    if (result != IOTIFY_OK)
+        return result;
+    /* All is told when no request can be under way, and none was left out. */
+    if (count < NAMED_MAX && aws_now(instance->client) - window.last >= LATEST)
+        window = (struct job_window){0};
+    return job_record_set_window(call, window);
+}
+
+enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call)
+{
+    enum iotify_result result = settle_all(instance, call);
+
+    return result == IOTIFY_OK ? report_suspects(instance, call) : result;
+}

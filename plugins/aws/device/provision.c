@@ -1,0 +1,407 @@
+/* The calls that make a device of a sealed record, in an order that can be broken off anywhere. */
+#include "plugins/aws/device/provision.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Send a request whose answer says nothing more. */
+static enum iotify_result send(
+    struct aws_instance *instance, struct iotify_call *call, struct aws_request *request)
+{
+    enum iotify_result result = aws_send(instance->client, call, request);
+
+    json_decref(request->body);
+    json_decref(request->answer);
+    return result;
+}
+
+/* ------------------------------------------------------------------ the certificate */
+
+/* The ARN follows from the identifier; the account is known once any answer named it. */
+static const char *make_arn(
+    struct aws_instance *instance, struct iotify_call *call, const char *certificate_id)
+{
+    char arn[256];
+
+    snprintf(arn, sizeof(arn), "arn:%s:iot:%s:%s:cert/%s", aws_partition(instance->target.region),
+        instance->target.region, aws_known_account(instance, call), certificate_id);
+    return aws_keep(call, arn);
+}
+
+static enum iotify_result register_certificate(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {.operation = AWS_REGISTER_CERTIFICATE_WITHOUT_CA};
+    enum iotify_result result;
+    const char *arn, *id;
+
+    request.body =
+        json_pack("{s:s, s:s}", "certificatePem", record->certificate, "status", "ACTIVE");
+    result = aws_send(instance->client, call, &request);
+    arn = aws_text(request.answer, "certificateArn");
+    id = aws_text(request.answer, "certificateId");
+    if (result == IOTIFY_OK && *arn && *id) {
+        record->certificate_arn = aws_keep(call, arn);
+        record->certificate_id = aws_keep(call, id);
+        aws_note_arn(instance, arn);
+    } else if (result == IOTIFY_OK) {
+        result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+            "RegisterCertificateWithoutCA: the answer names no certificate");
+    } else if (result == IOTIFY_EXISTS) {
+        /* A lost answer or a crash. */
+        arn = aws_text(request.answer, "resourceArn");
+        record->certificate_arn =
+            *arn ? aws_keep(call, arn) : make_arn(instance, call, record->certificate_id);
+        result = IOTIFY_OK;
+    }
+    json_decref(request.body);
+    json_decref(request.answer);
+    return result;
+}
+
+/* A certificate made here becomes known to AWS; one made there becomes active. */
+static enum iotify_result activate(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {.operation = AWS_UPDATE_CERTIFICATE,
+        .name = record->certificate_id,
+        .query = {{"newStatus", "ACTIVE"}}};
+
+    if (!record->certificate_arn)
+        return register_certificate(instance, call, record);
+    return send(instance, call, &request);
+}
+
+/* ------------------------------------------------------------------ the thing */
+
+static json_t *attributes_of(struct iotify_call *call, const struct record *record)
+{
+    return json_pack("{s:s, s:s}", THING_JOB, call->host->job_name(call), THING_CERTIFICATE,
+        record->certificate_id);
+}
+
+struct membership {
+    const char *group;
+    bool member;
+};
+
+static bool look_for_group(void *argument, const json_t *answer)
+{
+    struct membership *membership = argument;
+    const json_t *groups = json_object_get(answer, "thingGroups");
+
+    for (size_t i = 0; i < json_array_size(groups) && !membership->member; i++)
+        membership->member =
+            strcmp(aws_text(json_array_get(groups, i), "groupName"), membership->group) == 0;
+    return !membership->member;
+}
+
+/* That the thing was there, and perhaps in the group, is stored before it is touched. */
+static enum iotify_result note_adoption(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_LIST_THING_GROUPS_FOR_THING, .name = record->thing};
+    struct membership membership = {record->group, false};
+    enum iotify_result result = IOTIFY_OK;
+
+    if (record->group)
+        result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
+            look_for_group, &membership);
+    if (result != IOTIFY_OK)
+        return result;
+    record->adopted = true;
+    record->member = membership.member;
+    return record_save(call, record, false);
+}
+
+/* A thing that was there is used as it is, but for a mark. */
+static enum iotify_result take_in(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
+    enum iotify_result result = record->adopted ? IOTIFY_OK : note_adoption(instance, call, record);
+
+    if (result != IOTIFY_OK)
+        return result;
+    request.body = json_pack("{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED,
+        record->certificate_id, "merge", 1);
+    return send(instance, call, &request);
+}
+
+static enum iotify_result send_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_CREATE_THING, .name = record->thing};
+
+    request.body =
+        json_pack("{s:{s:o}}", "attributePayload", "attributes", attributes_of(call, record));
+    if (record->type)
+        json_object_set_new(request.body, "thingTypeName", json_string(record->type));
+    return send(instance, call, &request);
+}
+
+/*
+ * A thing of this job whose certificate is gone belongs to a device that is gone: a run that was
+ * killed while another one took the device away leaves one. It makes room; AWS itself keeps one
+ * that has a certificate after all.
+ */
+static enum iotify_result replace_leftover(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_DELETE_THING, .name = record->thing};
+    enum iotify_result result = send(instance, call, &request);
+
+    return result == IOTIFY_OK ? send_thing(instance, call, record) : result;
+}
+
+/* Whose is the thing that is there? */
+struct found_thing {
+    char job[80], certificate[80], adopted[80]; /* "" where it bears none */
+    bool gone;                                  /* there is no such certificate */
+};
+
+static enum iotify_result look_at_thing(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, struct found_thing *found)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const json_t *attributes = json_object_get(request.answer, "attributes");
+
+    *found = (struct found_thing){0};
+    snprintf(found->job, sizeof(found->job), "%s", aws_text(attributes, THING_JOB));
+    snprintf(found->certificate, sizeof(found->certificate), "%s",
+        aws_text(attributes, THING_CERTIFICATE));
+    snprintf(found->adopted, sizeof(found->adopted), "%s", aws_text(attributes, THING_ADOPTED));
+    json_decref(request.answer);
+    if (result != IOTIFY_OK || !*found->certificate)
+        return result;
+    request =
+        (struct aws_request){.operation = AWS_DESCRIBE_CERTIFICATE, .name = found->certificate};
+    result = send(instance, call, &request);
+    found->gone = result == IOTIFY_NOT_FOUND;
+    return found->gone ? IOTIFY_OK : result;
+}
+
+/* There is a thing of this name, and it is not as this job would make it. */
+static enum iotify_result use_other_thing(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record)
+{
+    struct found_thing found;
+    enum iotify_result result = look_at_thing(instance, call, record, &found);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (found.gone && strcmp(found.job, call->host->job_name(call)) == 0)
+        return replace_leftover(instance, call, record);
+    if (*found.certificate)
+        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+            "the thing %s is there already and was made by the job %s with another store; clean "
+            "that up (cleanup --from-aws), or set another name under thing:",
+            record->thing, *found.job ? found.job : "(unknown)");
+    if (options->adopt && *found.adopted && strcmp(found.adopted, record->certificate_id) != 0)
+        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+            "the thing %s is in use by another job already; set another name under thing:",
+            record->thing);
+    if (options->adopt)
+        return take_in(instance, call, record);
+    return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+        "the thing %s is there already and is not this job's; set another name under thing:, or "
+        "adopt: true to use it",
+        record->thing);
+}
+
+static enum iotify_result create_thing(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record)
+{
+    enum iotify_result result;
+
+    if (record->adopted)
+        return take_in(instance, call, record);
+    result = send_thing(instance, call, record);
+    return result == IOTIFY_EXISTS ? use_other_thing(instance, call, options, record) : result;
+}
+
+/* ------------------------------------------------------------------ what ties them */
+
+static enum iotify_result attach_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = record->policy};
+
+    if (!record->policy)
+        return IOTIFY_OK;
+    request.body = json_pack("{s:s}", "target", record->certificate_arn);
+    return send(instance, call, &request);
+}
+
+static enum iotify_result attach_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_ATTACH_THING_PRINCIPAL,
+        .name = record->thing,
+        .principal = record->certificate_arn};
+
+    return send(instance, call, &request);
+}
+
+static enum iotify_result join_group(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_ADD_THING_TO_THING_GROUP};
+
+    if (!record->group)
+        return IOTIFY_OK;
+    request.body =
+        json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
+    return send(instance, call, &request);
+}
+
+/* ------------------------------------------------------------------ all in one call */
+
+/* Nothing that is there already may be changed or tied by it. */
+static json_t *registration(struct iotify_call *call, const struct record *record)
+{
+    json_t *thing = json_pack("{s:s, s:{s:s, s:o}, s:{s:s, s:s, s:s}}", "Type", "AWS::IoT::Thing",
+        "Properties", "ThingName", record->thing, "AttributePayload", attributes_of(call, record),
+        "OverrideSettings", "AttributePayload", "FAIL", "ThingTypeName", "FAIL", "ThingGroups",
+        "FAIL");
+    json_t *certificate = json_pack("{s:s, s:{s:s, s:s}, s:{s:s}}", "Type", "AWS::IoT::Certificate",
+        "Properties", "CertificateId", record->certificate_id, "Status", "ACTIVE",
+        "OverrideSettings", "Status", "REPLACE");
+    json_t *resources = json_pack("{s:o, s:o}", "thing", thing, "certificate", certificate);
+    json_t *properties = json_object_get(thing, "Properties");
+
+    if (record->type)
+        json_object_set_new(properties, "ThingTypeName", json_string(record->type));
+    if (record->group)
+        json_object_set_new(properties, "ThingGroups", json_pack("[s]", record->group));
+    if (record->policy)
+        json_object_set_new(resources, "policy",
+            json_pack("{s:s, s:{s:s}}", "Type", "AWS::IoT::Policy", "Properties", "PolicyName",
+                record->policy));
+    return json_pack("{s:o}", "Resources", resources);
+}
+
+/*
+ * RegisterThing in the place of four calls. IOTIFY_CONFLICT: something is there already, perhaps
+ * from a try before; call by call it shows what.
+ */
+static enum iotify_result register_thing(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {.operation = AWS_REGISTER_THING};
+    json_t *template;
+    enum iotify_result result = IOTIFY_OK;
+    char *text;
+
+    if (!record->certificate_arn)
+        result = register_certificate(instance, call, record);
+    if (result != IOTIFY_OK)
+        return result;
+    template = registration(call, record);
+    text = json_dumps(template, JSON_COMPACT);
+    request.body = json_pack("{s:s}", "templateBody", text ? text : "{}");
+    result = send(instance, call, &request);
+    json_decref(template);
+    free(text);
+    return result;
+}
+
+static enum iotify_result make_one_by_one(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record)
+{
+    enum iotify_result result = activate(instance, call, record);
+
+    if (result == IOTIFY_OK)
+        result = create_thing(instance, call, options, record);
+    if (result == IOTIFY_OK)
+        result = attach_policy(instance, call, record);
+    if (result == IOTIFY_OK)
+        result = attach_thing(instance, call, record);
+    return result == IOTIFY_OK ? join_group(instance, call, record) : result;
+}
+
+/* ------------------------------------------------------------------ to the end */
+
+/*
+ * Another run changed the record while this one was at work. Either it brought the same
+ * certificate to its end, which is as good; or it took the device away, and what this run made
+ * meanwhile is nobody's: it goes too.
+ */
+static enum iotify_result yield_to_other(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct record present;
+    enum iotify_result result = record_load(call, &present);
+
+    if (result == IOTIFY_OK && present.state != RECORD_NONE && present.state < RECORD_DELETING &&
+        present.certificate_id && strcmp(present.certificate_id, record->certificate_id) == 0)
+        return present.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
+    if (result == IOTIFY_OK)
+        result = removal_of_made(instance, call, record);
+    if (result != IOTIFY_OK)
+        return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+            "another iotifyd took %s away while it was made, and the certificate %s could not be "
+            "removed; remove it: aws iot delete-certificate --force-delete --certificate-id %s",
+            record->thing, record->certificate_id, record->certificate_id);
+    return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+        "another iotifyd took %s away while it was made; run the same command again",
+        record->thing);
+}
+
+/* Is the record as this run knows it? One that cannot be read may be. */
+static bool is_own(struct iotify_call *call, const struct record *record)
+{
+    struct record present;
+
+    return record_load(call, &present) != IOTIFY_OK ||
+           (present.stored.size == record->stored.size && present.stored.size &&
+               memcmp(present.stored.data, record->stored.data, present.stored.size) == 0);
+}
+
+enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record)
+{
+    enum iotify_result result = IOTIFY_CONFLICT;
+
+    if (options->register_thing && !record->adopted)
+        result = register_thing(instance, call, record);
+    if (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS)
+        result = make_one_by_one(instance, call, options, record);
+    /* Did another run take the device away, or make it anew? Then that is what failed here. */
+    if (result != IOTIFY_OK)
+        return result == IOTIFY_CANCELLED || is_own(call, record)
+                   ? result
+                   : yield_to_other(instance, call, record);
+    record->state = RECORD_READY;
+    result = record_save(call, record, true);
+    return result == IOTIFY_CONFLICT ? yield_to_other(instance, call, record) : result;
+}
+
+void provision_calls(struct iotify_call *call, const struct aws_instance *instance,
+    const struct device_options *options, int64_t count)
+{
+    const struct aws_names *names = &instance->names;
+    static const enum aws_operation issuing[] = {
+        [ISSUER_LOCAL] = AWS_REGISTER_CERTIFICATE_WITHOUT_CA,
+        [ISSUER_AWS] = AWS_CREATE_KEYS_AND_CERTIFICATE,
+        [ISSUER_CSR] = AWS_CREATE_CERTIFICATE_FROM_CSR};
+    bool policy = (options->policy || names->policy) && !names->group_has_policy;
+
+    call->host->plan_calls(call, aws_operation_name(issuing[options->issuer]), count);
+    if (options->register_thing) {
+        call->host->plan_calls(call, aws_operation_name(AWS_REGISTER_THING), count);
+        return;
+    }
+    if (options->issuer != ISSUER_LOCAL)
+        call->host->plan_calls(call, aws_operation_name(AWS_UPDATE_CERTIFICATE), count);
+    call->host->plan_calls(call, aws_operation_name(AWS_CREATE_THING), count);
+    if (policy)
+        call->host->plan_calls(call, aws_operation_name(AWS_ATTACH_POLICY), count);
+    call->host->plan_calls(call, aws_operation_name(AWS_ATTACH_THING_PRINCIPAL), count);
+    if (options->group || names->group)
+        call->host->plan_calls(call, aws_operation_name(AWS_ADD_THING_TO_THING_GROUP), count);
+}

@@ -1,0 +1,322 @@
+/*
+ * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
+ * its object gone goes on; the record becomes a tombstone last, together with the glob entries.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/aws/device/orphan.h"
+#include "plugins/aws/device/provision.h"
+#include "plugins/aws/iam_permissions.h"
+
+/* A detach is asynchronous, a matter of seconds mostly: pauses between looks, and how long in all.
+ */
+#define PAUSE_MIN INT64_C(100000000)
+#define PAUSE_MAX INT64_C(2000000000)
+#define PATIENCE INT64_C(60000000000)
+
+struct remove_options {
+    char unused;
+};
+
+static const struct iotify_settings settings = {
+    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct remove_options)};
+
+/* Gone already is as good as removed. */
+static enum iotify_result gone_is_good(enum iotify_result result)
+{
+    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+}
+
+static enum iotify_result detach_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    json_t *body;
+    enum iotify_result result;
+
+    if (!record->policy)
+        return IOTIFY_OK;
+    body = json_pack("{s:s}", "target", record->certificate_arn);
+    result = aws_remove(instance->client, call,
+        (struct aws_request){.operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
+    json_decref(body);
+    return result;
+}
+
+struct attachment {
+    const char *arn;
+    bool attached;
+};
+
+static bool look_for_certificate(void *argument, const json_t *answer)
+{
+    struct attachment *attachment = argument;
+    const json_t *principals = json_object_get(answer, "principals");
+
+    for (size_t i = 0; i < json_array_size(principals) && !attachment->attached; i++) {
+        const char *arn = json_string_value(json_array_get(principals, i));
+
+        attachment->attached = arn && strcmp(arn, attachment->arn) == 0;
+    }
+    return !attachment->attached;
+}
+
+/* Is the certificate still among the thing's principals? */
+static enum iotify_result still_attached(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, bool *attached)
+{
+    struct aws_request request = {.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
+    struct attachment attachment = {record->certificate_arn, false};
+    enum iotify_result result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
+        look_for_certificate, &attachment);
+
+    *attached = attachment.attached;
+    return gone_is_good(result);
+}
+
+static enum iotify_result detach_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    enum iotify_result result = aws_remove(instance->client, call,
+        (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
+            .name = record->thing,
+            .principal = record->certificate_arn});
+    int64_t pause = PAUSE_MIN;
+    bool attached = true;
+
+    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_OK; waited += pause) {
+        result = still_attached(instance, call, record, &attached);
+        if (result != IOTIFY_OK || !attached)
+            return result;
+        result = call->host->wait(call, pause);
+        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
+        "AWS has not detached the certificate of %s in %d s; run the same command again",
+        record->thing, (int)(PATIENCE / 1000000000));
+}
+
+/* A detach that was answered may have to arrive yet. */
+static enum iotify_result delete_certificate(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    const struct aws_request request = {
+        .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result = aws_remove(instance->client, call, request);
+    int64_t pause = PAUSE_MIN;
+
+    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_CONFLICT; waited += pause) {
+        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
+        result = call->host->wait(call, pause);
+        if (result == IOTIFY_OK)
+            result = aws_remove(instance->client, call, request);
+    }
+    return result;
+}
+
+static enum iotify_result remove_certificate(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    enum iotify_result result = detach_policy(instance, call, record);
+
+    if (result == IOTIFY_OK)
+        result = detach_thing(instance, call, record);
+    if (result == IOTIFY_OK)
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
+                .name = record->certificate_id,
+                .query = {{"newStatus", "INACTIVE"}}});
+    return result == IOTIFY_OK ? delete_certificate(instance, call, record) : result;
+}
+
+/* A thing that was there before stays; it loses this job's mark, and a group it was not in. */
+static enum iotify_result release_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_ADOPTED);
+    bool own = strcmp(mark, record->certificate_id) == 0;
+
+    json_decref(request.answer);
+    if (result != IOTIFY_OK || !own)
+        return gone_is_good(result);
+    if (record->group && !record->member) {
+        request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
+        request.body =
+            json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
+        result = aws_remove(instance->client, call, request);
+        json_decref(request.body);
+    }
+    if (result != IOTIFY_OK)
+        return result;
+    /* The mark goes last: as long as it is there, all of this is done again. */
+    request = (struct aws_request){.operation = AWS_UPDATE_THING, .name = record->thing};
+    request.body = json_pack(
+        "{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED, "", "merge", 1);
+    result = aws_remove(instance->client, call, request);
+    json_decref(request.body);
+    return result;
+}
+
+/* Delete the thing, provided that it was made for this certificate. */
+static enum iotify_result remove_thing(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_CERTIFICATE);
+
+    if (result == IOTIFY_OK && strcmp(mark, record->certificate_id) != 0)
+        call->host->log(call, IOTIFY_WARNING,
+            "the thing %s was not made by this job and is left as it is", record->thing);
+    else if (result == IOTIFY_OK)
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
+    json_decref(request.answer);
+    return gone_is_good(result);
+}
+
+/*
+ * The ARN of a certificate whose registration may or may not have got through: only AWS knows it
+ * for sure. IOTIFY_NOT_FOUND when there is no such certificate.
+ */
+static enum iotify_result complete_arn(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    struct aws_request request = {
+        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
+    enum iotify_result result;
+    const char *arn;
+
+    if (record->certificate_arn)
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    arn = aws_text(json_object_get(request.answer, "certificateDescription"), "certificateArn");
+    if (result == IOTIFY_OK) {
+        char *copy = call->host->alloc(call, strlen(arn) + 1);
+
+        memcpy(copy, arn, strlen(arn) + 1);
+        record->certificate_arn = copy;
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+enum iotify_result removal_of_made(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    if (record->doubt)
+        result = stray_settle(instance, call, record, NULL);
+    if (result != IOTIFY_OK || !record->certificate_id)
+        return result;
+    result = complete_arn(instance, call, record);
+    if (result == IOTIFY_OK)
+        result = remove_certificate(instance, call, record);
+    result = gone_is_good(result);
+    if (result != IOTIFY_OK)
+        return result;
+    return record->adopted ? release_thing(instance, call, record)
+                           : remove_thing(instance, call, record);
+}
+
+enum iotify_result removal_of_record(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    if (record->state == RECORD_TOMBSTONE)
+        return record_clear_glob(call, record);
+    if (record->state != RECORD_DELETING) {
+        /* Of an intent nobody knows what came of it. */
+        record->doubt = record->doubt || record->state == RECORD_INTENT;
+        record->state = RECORD_DELETING;
+        result = record_save(call, record, false);
+    }
+    if (result == IOTIFY_OK)
+        result = removal_of_made(instance, call, record);
+    return result == IOTIFY_OK ? record_bury(call, record) : result;
+}
+
+void removal_calls(struct iotify_call *call, const struct aws_instance *instance, int64_t count)
+{
+    static const enum aws_operation operations[] = {AWS_DETACH_THING_PRINCIPAL,
+        AWS_LIST_THING_PRINCIPALS, AWS_UPDATE_CERTIFICATE, AWS_DELETE_CERTIFICATE,
+        AWS_DESCRIBE_THING, AWS_DELETE_THING};
+
+    if (instance->names.policy && !instance->names.group_has_policy)
+        call->host->plan_calls(call, aws_operation_name(AWS_DETACH_POLICY), count);
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+        call->host->plan_calls(call, aws_operation_name(operations[i]), count);
+}
+
+/* ------------------------------------------------------------------ the action */
+
+static enum iotify_result apply(void *given, struct iotify_call *call)
+{
+    struct record record;
+    enum iotify_result result = record_load(call, &record);
+
+    if (result != IOTIFY_OK || record.state == RECORD_NONE)
+        return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    return removal_of_record(given, call, &record);
+}
+
+static enum iotify_result begin(void *given, struct iotify_call *call)
+{
+    (void)call;
+    stray_reset(given);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result conclude(void *given, struct iotify_call *call)
+{
+    enum iotify_result result = stray_conclude(given, call);
+
+    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
+}
+
+enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_call *call)
+{
+    struct record record;
+    enum iotify_result result = record_load(call, &record);
+
+    if (result != IOTIFY_OK || record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE)
+        return result;
+    call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
+    removal_calls(call, instance, 1);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result plan(void *given, struct iotify_call *call)
+{
+    return removal_plan(given, call);
+}
+
+static void estimate(void *given, struct iotify_call *call)
+{
+    removal_calls(call, given, 1);
+}
+
+static void permit(void *given, struct iotify_call *call)
+{
+    permit_removal(call, given);
+}
+
+const struct iotify_action aws_remove_device_action = {
+    .name = "remove_device",
+    .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
+    .scope = IOTIFY_FOR_RECORD,
+    .settings = &settings,
+    .begin = begin,
+    .apply = apply,
+    .conclude = conclude,
+    .plan = plan,
+    .estimate = estimate,
+    .permit = permit,
+};

@@ -1,0 +1,81 @@
+#include "plugins/aws/device/unique_names.h"
+
+#include <stdlib.h>
+
+void claims_init(struct claims *claims)
+{
+    *claims = (struct claims){0};
+    pthread_mutex_init(&claims->mutex, NULL);
+}
+
+void claims_clear(struct claims *claims)
+{
+    free(claims->slots);
+    pthread_mutex_destroy(&claims->mutex);
+}
+
+void claims_reset(struct claims *claims)
+{
+    pthread_mutex_lock(&claims->mutex);
+    free(claims->slots);
+    claims->slots = NULL;
+    claims->count = claims->capacity = 0;
+    pthread_mutex_unlock(&claims->mutex);
+}
+
+/* FNV-1a over both texts; never 0. */
+static uint64_t digest(const char *kind, const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (; *kind; kind++)
+        hash = (hash ^ (unsigned char)*kind) * UINT64_C(1099511628211);
+    hash *= UINT64_C(1099511628211);
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    return hash ? hash : 1;
+}
+
+/* True when it was not there. There is room. */
+static bool insert(uint64_t *slots, size_t capacity, uint64_t hash)
+{
+    size_t at = (size_t)hash & (capacity - 1);
+
+    while (slots[at] && slots[at] != hash)
+        at = (at + 1) & (capacity - 1);
+    if (slots[at])
+        return false;
+    slots[at] = hash;
+    return true;
+}
+
+/* Twice as large, when three quarters are taken; without memory it stays, and fills up. */
+static void grow(struct claims *claims)
+{
+    size_t capacity = claims->capacity ? 2 * claims->capacity : 1024;
+    uint64_t *slots = calloc(capacity, sizeof(*slots));
+
+    if (!slots)
+        return;
+    for (size_t i = 0; i < claims->capacity; i++)
+        if (claims->slots[i])
+            insert(slots, capacity, claims->slots[i]);
+    free(claims->slots);
+    claims->slots = slots;
+    claims->capacity = capacity;
+}
+
+bool claims_take(struct claims *claims, const char *kind, const char *name)
+{
+    bool taken = true;
+
+    pthread_mutex_lock(&claims->mutex);
+    if (4 * claims->count >= 3 * claims->capacity)
+        grow(claims);
+    if (claims->count + 1 < claims->capacity) {
+        taken = insert(claims->slots, claims->capacity, digest(kind, name));
+        claims->count += taken;
+    }
+    pthread_mutex_unlock(&claims->mutex);
+    return taken;
+}

@@ -1,0 +1,246 @@
+/* The end of a cleanup: listings show that nothing is left of what the tombstones name. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/device/listing.h"
+#include "plugins/aws/device/provision.h"
+
+/* What was deleted may be listed for a moment more: how often to look again, and when. */
+#define LOOKS_MAX 5
+#define PAUSE INT64_C(2000000000)
+#define ID_SIZE 64
+#define BATCH 128
+
+struct grave {
+    int64_t client;
+    char certificate[ID_SIZE]; /* not terminated */
+    bool found;
+};
+
+struct graveyard {
+    struct grave *graves; /* sorted by certificate */
+    size_t count, capacity;
+    int64_t since; /* when the oldest was made */
+    size_t left;   /* of all, how many were found there still */
+    char first[160];
+    bool failed; /* no memory */
+};
+
+/* ------------------------------------------------------------------ what must be gone */
+
+static void set_id(struct grave *grave, const char *id)
+{
+    size_t length = strnlen(id, ID_SIZE);
+
+    memset(grave->certificate, 0, ID_SIZE);
+    memcpy(grave->certificate, id, length);
+}
+
+static enum iotify_result add_grave(void *argument, const struct iotify_record *record)
+{
+    struct graveyard *yard = argument;
+    json_t *json;
+    enum record_state state = record_read(record->value, &json);
+    int64_t created = json_integer_value(json_object_get(json, "created"));
+
+    if (state == RECORD_TOMBSTONE && yard->count == yard->capacity) {
+        size_t capacity = yard->capacity ? 2 * yard->capacity : 256;
+        struct grave *graves = realloc(yard->graves, capacity * sizeof(*graves));
+
+        yard->failed = yard->failed || !graves;
+        yard->graves = graves ? graves : yard->graves;
+        yard->capacity = graves ? capacity : yard->capacity;
+    }
+    if (state == RECORD_TOMBSTONE && !yard->failed) {
+        yard->graves[yard->count] = (struct grave){.client = record->client};
+        set_id(&yard->graves[yard->count++], aws_text(json, "certificate_id"));
+        yard->since = created < yard->since ? created : yard->since;
+    }
+    json_decref(json);
+    return yard->failed ? IOTIFY_FULL : IOTIFY_OK;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return memcmp(
+        ((const struct grave *)a)->certificate, ((const struct grave *)b)->certificate, ID_SIZE);
+}
+
+static void look_up(struct graveyard *yard, const char *id, const char *kind, const char *name)
+{
+    struct grave wanted = {0}, *grave;
+
+    set_id(&wanted, id);
+    grave = *id ? bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare) : NULL;
+    if (!grave)
+        return;
+    if (yard->left == 0)
+        snprintf(yard->first, sizeof(yard->first), "the %s %s", kind, name);
+    yard->left += grave->found ? 0 : 1;
+    grave->found = true;
+}
+
+static void on_certificate(void *argument, const struct listed_certificate *certificate)
+{
+    look_up(argument, certificate->id, "certificate", certificate->id);
+}
+
+static void on_thing(void *argument, const char *name, const json_t *attributes)
+{
+    look_up(argument, aws_text(attributes, THING_CERTIFICATE), "thing", name);
+}
+
+static enum iotify_result look(
+    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+{
+    enum iotify_result result;
+
+    yard->left = 0;
+    for (size_t i = 0; i < yard->count; i++)
+        yard->graves[i].found = false;
+    result = listing_certificates(instance, call, yard->since, on_certificate, yard);
+    if (result == IOTIFY_OK)
+        result = listing_things(instance, call, call->host->job_name(call), on_thing, yard);
+    return result;
+}
+
+/* ------------------------------------------------------------------ what becomes of the records */
+
+struct sweep {
+    struct iotify_call *call;
+    const struct graveyard *yard;
+    struct iotify_record_write writes[BATCH];
+    char *owned[2 * BATCH]; /* what the writes point to */
+    size_t count;
+    enum iotify_result result;
+};
+
+static void flush(struct sweep *sweep)
+{
+    if (sweep->count && sweep->result == IOTIFY_OK)
+        sweep->result = sweep->call->host->records_write(sweep->call, sweep->writes, sweep->count);
+    for (size_t i = 0; i < 2 * sweep->count; i++)
+        free(sweep->owned[i]);
+    sweep->count = 0;
+}
+
+static bool was_found(const struct graveyard *yard, const char *id)
+{
+    struct grave wanted = {0};
+    const struct grave *grave;
+
+    set_id(&wanted, id);
+    grave = bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare);
+    return grave && grave->found;
+}
+
+/* Keep a text for the next flush; takes it over. */
+static struct iotify_bytes own(struct sweep *sweep, size_t place, char *text, size_t size)
+{
+    sweep->owned[2 * sweep->count + place] = text;
+    return (struct iotify_bytes){text, text ? size : 0};
+}
+
+/* Where the store's commits are not atomic, a crash may have left the glob entries. */
+static enum iotify_result clear_glob(struct iotify_call *call, const json_t *json)
+{
+    const struct record record = {.key_name = aws_text(json, "key_name"),
+        .certificate_name = aws_text(json, "certificate_name")};
+    enum iotify_result result = record_clear_glob(call, &record);
+
+    return result == IOTIFY_UNCHANGED ? IOTIFY_OK : result;
+}
+
+/* A tombstone goes; one whose device is still listed is to be removed once more. */
+static enum iotify_result settle(void *argument, const struct iotify_record *record)
+{
+    struct sweep *sweep = argument;
+    json_t *json;
+
+    if (record_read(record->value, &json) == RECORD_TOMBSTONE) {
+        struct iotify_record_write *write = &sweep->writes[sweep->count];
+        char *text = NULL;
+
+        if (was_found(sweep->yard, aws_text(json, "certificate_id"))) {
+            json_object_set_new(json, "state", json_string("DELETING"));
+            text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        }
+        sweep->result = clear_glob(sweep->call, json);
+        write->client = record->client;
+        write->expected =
+            own(sweep, 0, strndup(record->value.data, record->value.size), record->value.size);
+        write->value = own(sweep, 1, text, text ? strlen(text) : 0);
+        sweep->count++;
+    }
+    json_decref(json);
+    if (sweep->count == BATCH)
+        flush(sweep);
+    return sweep->result;
+}
+
+static enum iotify_result settle_all(struct iotify_call *call, const struct graveyard *yard)
+{
+    struct sweep sweep = {.call = call, .yard = yard};
+    enum iotify_result result = call->host->records(call, settle, &sweep);
+
+    flush(&sweep);
+    return result == IOTIFY_OK ? sweep.result : result;
+}
+
+/* ------------------------------------------------------------------ the proof */
+
+static enum iotify_result prove(
+    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    qsort(yard->graves, yard->count, sizeof(*yard->graves), compare);
+    for (int i = 0; i < LOOKS_MAX; i++) {
+        result = look(instance, call, yard);
+        if (result != IOTIFY_OK || yard->left == 0 || i + 1 == LOOKS_MAX)
+            break;
+        result = call->host->wait(call, PAUSE);
+        if (result != IOTIFY_OK)
+            break;
+    }
+    if (result == IOTIFY_OK)
+        result = settle_all(call, yard);
+    if (result != IOTIFY_OK)
+        return result;
+    if (yard->left)
+        call->host->log(call, IOTIFY_WARNING,
+            "%zu of %zu devices that were removed are still listed, %s among them", yard->left,
+            yard->count, yard->first);
+    else
+        call->host->log(call, IOTIFY_INFO,
+            "proven by listing: nothing is left of the %zu devices that were removed", yard->count);
+    return IOTIFY_OK;
+}
+
+enum iotify_result removal_prove(
+    struct aws_instance *instance, struct iotify_call *call, size_t *left)
+{
+    struct graveyard yard = {.since = INT64_MAX};
+    enum iotify_result result = call->host->records(call, add_grave, &yard);
+
+    if (yard.failed)
+        result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    if (result == IOTIFY_OK && yard.count)
+        result = prove(instance, call, &yard);
+    *left = yard.left;
+    free(yard.graves);
+    return result;
+}
+
+enum iotify_result removal_conclude(struct aws_instance *instance, struct iotify_call *call)
+{
+    size_t left = 0;
+    enum iotify_result result = removal_prove(instance, call, &left);
+
+    if (result == IOTIFY_OK && left)
+        return call->host->fail(call, IOTIFY_FAILED, "StillThere",
+            "%zu devices that were removed are still listed; run cleanup again", left);
+    return result;
+}

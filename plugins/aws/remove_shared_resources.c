@@ -1,0 +1,346 @@
+/*
+ * Taking away what all devices shared: group, policy with its versions, and the type. Only what
+ * this job made, and only while nobody else uses it; all else is reported and left.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/aws/iam_permissions.h"
+#include "plugins/aws/job_record.h"
+
+/* How often to look whether a detach has arrived, and whether a type may be deleted by now. */
+#define PAUSE_MIN INT64_C(1000000000)
+#define PAUSE_MAX INT64_C(10000000000)
+#define LOOKS_MAX 45
+#define LISTINGS_MAX 3
+
+struct remove_options {
+    bool enabled;
+};
+
+static const struct iotify_setting items[] = {
+    {"enabled", IOTIFY_BOOLEAN, 0, offsetof(struct remove_options, enabled), "false", 0, 0, NULL,
+        "true deletes group, policy and type too; takes the 5 minutes that AWS demands"},
+};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct remove_options);
+
+/* One thing to remove: the words for it, and who may. */
+struct shared {
+    enum shared_kind kind;
+    const char *word, *name;
+};
+
+static enum iotify_result leave(
+    struct iotify_call *call, const struct shared *shared, const char *why)
+{
+    call->host->log(
+        call, IOTIFY_WARNING, "the %s %s %s, and is left", shared->word, shared->name, why);
+    return IOTIFY_UNCHANGED;
+}
+
+static int64_t pause_of(int look)
+{
+    int64_t pause = PAUSE_MIN << (look < 4 ? look : 4);
+
+    return pause < PAUSE_MAX ? pause : PAUSE_MAX;
+}
+
+/* Does a listing name anything? What was taken away just now may be in it for a moment. */
+static enum iotify_result has_any(struct aws_instance *instance, struct iotify_call *call,
+    struct aws_request request, const char *member, bool *any)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    *any = true;
+    for (int i = 0; i < LISTINGS_MAX && *any && result == IOTIFY_OK; i++) {
+        if (i > 0)
+            result = call->host->wait(call, pause_of(i - 1));
+        if (result == IOTIFY_OK)
+            result = aws_send(instance->client, call, &request);
+        *any = json_array_size(json_object_get(request.answer, member)) > 0;
+        json_decref(request.answer);
+        request.answer = NULL;
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------ group */
+
+/* The policy that this job attached to the group would keep it from being deleted itself. */
+static enum iotify_result detach_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *group)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING_GROUP, .name = group->name};
+    enum iotify_result result;
+    json_t *body;
+
+    if (!instance->names.group_has_policy || !instance->names.policy)
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    if (result == IOTIFY_OK) {
+        body = json_pack("{s:s}", "target", aws_text(request.answer, "thingGroupArn"));
+        result = aws_remove(instance->client, call,
+            (struct aws_request){
+                .operation = AWS_DETACH_POLICY, .name = instance->names.policy, .body = body});
+        json_decref(body);
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+/* Things that were deleted just now may be listed for a moment; is one of these there? */
+static enum iotify_result has_members(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *group, bool *any)
+{
+    struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP, .name = group->name};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const json_t *things = json_object_get(request.answer, "things");
+
+    *any = false;
+    for (size_t i = 0; i < json_array_size(things) && result == IOTIFY_OK && !*any; i++) {
+        struct aws_request thing = {
+            .operation = AWS_DESCRIBE_THING, .name = json_string_value(json_array_get(things, i))};
+
+        result = aws_send(instance->client, call, &thing);
+        *any = result == IOTIFY_OK;
+        json_decref(thing.answer);
+        result = result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+static enum iotify_result remove_group(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *group)
+{
+    bool any;
+    enum iotify_result result = has_members(instance, call, group, &any);
+
+    if (result == IOTIFY_OK && any)
+        return leave(call, group, "has things that are not this job's");
+    if (result == IOTIFY_OK)
+        result = detach_policy(instance, call, group);
+    if (result == IOTIFY_OK)
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_THING_GROUP, .name = group->name});
+    return result == IOTIFY_INVALID ? leave(call, group, "has groups below it") : result;
+}
+
+/* ------------------------------------------------------------------ policy */
+
+/* All versions but the default one have to go first. */
+static enum iotify_result remove_versions(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *policy)
+{
+    struct aws_request request = {.operation = AWS_LIST_POLICY_VERSIONS, .name = policy->name};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+    const json_t *versions = json_object_get(request.answer, "policyVersions");
+
+    for (size_t i = 0; i < json_array_size(versions) && result == IOTIFY_OK; i++) {
+        const json_t *version = json_array_get(versions, i);
+
+        if (!json_is_true(json_object_get(version, "isDefaultVersion")))
+            result = aws_remove(instance->client, call,
+                (struct aws_request){.operation = AWS_DELETE_POLICY_VERSION,
+                    .name = policy->name,
+                    .version = aws_text(version, "versionId")});
+    }
+    json_decref(request.answer);
+    return result;
+}
+
+static enum iotify_result remove_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *policy)
+{
+    const struct aws_request targets = {.operation = AWS_LIST_TARGETS_FOR_POLICY,
+        .name = policy->name,
+        .query = {{"pageSize", "1"}}};
+    bool any = false;
+    enum iotify_result result = has_any(instance, call, targets, "targets", &any);
+
+    if (result == IOTIFY_OK && any)
+        return leave(call, policy, "is attached to what is not this job's");
+    if (result == IOTIFY_OK)
+        result = remove_versions(instance, call, policy);
+    /* A detach takes a while to arrive. */
+    for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_POLICY, .name = policy->name});
+        if (result != IOTIFY_CONFLICT)
+            return result;
+        if (i + 1 < LOOKS_MAX)
+            result = call->host->wait(call, pause_of(i));
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------ type */
+
+static enum iotify_result is_deprecated(
+    struct aws_instance *instance, struct iotify_call *call, const char *name, bool *deprecated)
+{
+    struct aws_request request = {.operation = AWS_DESCRIBE_THING_TYPE, .name = name};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+
+    *deprecated = json_is_true(
+        json_object_get(json_object_get(request.answer, "thingTypeMetadata"), "deprecated"));
+    json_decref(request.answer);
+    return result;
+}
+
+/* AWS keeps the moment of deprecation: a cleanup that was interrupted waits for the rest only. */
+static enum iotify_result deprecate(
+    struct aws_instance *instance, struct iotify_call *call, const char *name)
+{
+    struct aws_request request = {
+        .operation = AWS_DEPRECATE_THING_TYPE, .name = name, .body = json_object()};
+    bool deprecated;
+    enum iotify_result result = is_deprecated(instance, call, name, &deprecated);
+
+    if (result == IOTIFY_OK && !deprecated) {
+        result = aws_send(instance->client, call, &request);
+        json_decref(request.answer);
+    }
+    json_decref(request.body);
+    return result;
+}
+
+static enum iotify_result remove_type(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *type)
+{
+    const struct aws_request things = {.operation = AWS_LIST_THINGS,
+        .query = {{"maxResults", "1"}, {"thingTypeName", type->name}}};
+    bool any = false;
+    enum iotify_result result = has_any(instance, call, things, "things", &any);
+
+    if (result == IOTIFY_OK && any)
+        return leave(call, type, "has things that are not this job's");
+    if (result == IOTIFY_OK)
+        result = deprecate(instance, call, type->name);
+    for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = type->name});
+        if (result != IOTIFY_INVALID)
+            return result;
+        if (i == 0)
+            call->host->log(call, IOTIFY_INFO,
+                "the type %s is deprecated; AWS lets it be deleted 5 minutes after that, waiting. "
+                "Once interrupted, the same command waits for the rest",
+                type->name);
+        if (i + 1 < LOOKS_MAX)
+            result = call->host->wait(call, pause_of(i));
+    }
+    return result;
+}
+
+/* ------------------------------------------------------------------ all of them */
+
+static size_t list_shared(const struct aws_instance *instance, struct shared shared[3])
+{
+    const struct shared all[] = {{SHARED_GROUP, "group", instance->names.group},
+        {SHARED_POLICY, "policy", instance->names.policy},
+        {SHARED_TYPE, "thing type", instance->names.type}};
+    size_t count = 0;
+
+    for (size_t i = 0; i < 3; i++)
+        if (all[i].name)
+            shared[count++] = all[i];
+    return count;
+}
+
+static enum iotify_result remove_one(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared *shared)
+{
+    static enum iotify_result (*const removers[])(struct aws_instance * instance,
+        struct iotify_call * call, const struct shared *shared) = {[SHARED_GROUP] = remove_group,
+        [SHARED_POLICY] = remove_policy,
+        [SHARED_TYPE] = remove_type};
+    bool made;
+    enum iotify_result result = job_record_made(call, shared->kind, shared->name, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return leave(call, shared, "was not made by this job");
+    result = removers[shared->kind](instance, call, shared);
+    if (result == IOTIFY_NOT_FOUND)
+        result = IOTIFY_OK;
+    return result == IOTIFY_OK ? job_record_mark(call, shared->kind, shared->name, false) : result;
+}
+
+static enum iotify_result apply(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct remove_options *options = call->arguments;
+    enum iotify_result result = IOTIFY_UNCHANGED;
+    struct shared shared[3];
+    size_t count = options->enabled ? list_shared(instance, shared) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        enum iotify_result removed = remove_one(instance, call, &shared[i]);
+
+        if (removed > IOTIFY_UNCHANGED)
+            return removed;
+        result = removed == IOTIFY_OK ? IOTIFY_OK : result;
+    }
+    return result;
+}
+
+static enum iotify_result plan(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct remove_options *options = call->arguments;
+    struct shared shared[3];
+    size_t count = options->enabled ? list_shared(instance, shared) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bool made;
+        enum iotify_result result = job_record_made(call, shared[i].kind, shared[i].name, &made);
+
+        if (result != IOTIFY_OK)
+            return result;
+        call->host->plan_change(
+            call, made ? IOTIFY_DELETE_IT : IOTIFY_KEEP_IT, shared[i].word, shared[i].name, NULL);
+    }
+    return IOTIFY_OK;
+}
+
+static void permit(void *given, struct iotify_call *call)
+{
+    static const char *const group_actions[] = {"ListThingsInThingGroup", "DeleteThingGroup", NULL};
+    static const char *const detach_actions[] = {"DescribeThingGroup", "DetachPolicy", NULL};
+    static const char *const policy_actions[] = {
+        "ListTargetsForPolicy", "ListPolicyVersions", "DeletePolicyVersion", "DeletePolicy", NULL};
+    static const char *const type_actions[] = {
+        "DescribeThingType", "DeprecateThingType", "DeleteThingType", NULL};
+    static const char *const any_actions[] = {"ListThings", NULL};
+    static const char *const member_actions[] = {"DescribeThing", NULL};
+    const struct aws_instance *instance = given;
+    const struct remove_options *options = call->arguments;
+
+    if (!options->enabled)
+        return;
+    if (instance->names.group) {
+        permit_all(call, instance, group_actions, "thinggroup", instance->names.group);
+        permit_all(call, instance, member_actions, "thing", "*");
+    }
+    if (instance->names.group && instance->names.group_has_policy)
+        permit_all(call, instance, detach_actions, "thinggroup", instance->names.group);
+    if (instance->names.policy)
+        permit_all(call, instance, policy_actions, "policy", instance->names.policy);
+    if (instance->names.type) {
+        permit_all(call, instance, type_actions, "thingtype", instance->names.type);
+        permit_all(call, instance, any_actions, NULL, NULL);
+    }
+}
+
+const struct iotify_action aws_remove_shared_action = {
+    .name = "remove_shared",
+    .summary = "delete group, policy and thing type",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &settings,
+    .apply = apply,
+    .plan = plan,
+    .permit = permit,
+};

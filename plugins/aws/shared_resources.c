@@ -1,0 +1,482 @@
+/* What all devices share: the thing type, the thing group and the policy. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/iam_permissions.h"
+#include "plugins/aws/job_record.h"
+
+struct name_options {
+    const char *name;
+};
+
+/* Look a resource up by name; IOTIFY_NOT_FOUND is no failure here. */
+static enum iotify_result describe(struct aws_instance *instance, struct iotify_call *call,
+    enum aws_operation operation, const char *name, const char *arn, json_t **answer)
+{
+    struct aws_request request = {.operation = operation, .name = name};
+    enum iotify_result result = aws_send(instance->client, call, &request);
+
+    if (result == IOTIFY_OK)
+        aws_note_arn(instance, aws_text(request.answer, arn));
+    *answer = request.answer;
+    return result;
+}
+
+/* What is created, and how. */
+struct creation {
+    enum shared_kind kind;
+    enum aws_operation operation;
+    const char *name, *arn; /* `arn` names the member of the answer */
+    json_t *body;           /* taken over */
+};
+
+/*
+ * Create what is known to be absent. That this job makes it is noted first, so that no crash can
+ * make it somebody else's. IOTIFY_EXISTS without a lost answer means that somebody was faster.
+ */
+static enum iotify_result create(
+    struct aws_instance *instance, struct iotify_call *call, const struct creation *creation)
+{
+    struct aws_request request = {
+        .operation = creation->operation, .name = creation->name, .body = creation->body};
+    enum iotify_result unmarked,
+        result = job_record_mark(call, creation->kind, creation->name, true);
+
+    if (result == IOTIFY_OK) {
+        result = aws_send(instance->client, call, &request);
+        if (result == IOTIFY_OK)
+            aws_note_arn(instance, aws_text(request.answer, creation->arn));
+    }
+    json_decref(request.answer);
+    json_decref(creation->body);
+    if (result == IOTIFY_OK || request.uncertain)
+        return result == IOTIFY_EXISTS ? IOTIFY_UNCHANGED : result;
+    /* It was not this job that made it, or nobody did. */
+    unmarked = job_record_mark(call, creation->kind, creation->name, false);
+    if (result == IOTIFY_EXISTS)
+        return unmarked == IOTIFY_OK ? IOTIFY_UNCHANGED : unmarked;
+    return result;
+}
+
+/*
+ * For plans: is it there? `operation` describes, `making` creates. `unfit` says why what is there
+ * will not do; NULL: it will.
+ */
+static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_call *call,
+    enum aws_operation operation, enum aws_operation making, const char *kind, const char *name,
+    const char *arn, const char *(*unfit)(const json_t *answer))
+{
+    json_t *answer;
+    enum iotify_result result = describe(instance, call, operation, name, arn, &answer);
+    const char *why = result == IOTIFY_OK && unfit ? unfit(answer) : NULL;
+
+    json_decref(answer);
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    call->host->plan_change(call,
+        why                   ? IOTIFY_BLOCKED
+        : result == IOTIFY_OK ? IOTIFY_KEEP_IT
+                              : IOTIFY_CREATE_IT,
+        kind, name, why);
+    call->host->plan_calls(call, aws_operation_name(operation), 1);
+    if (result == IOTIFY_NOT_FOUND)
+        call->host->plan_calls(call, aws_operation_name(making), 1);
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ thing type */
+
+static const struct iotify_setting type_items[] = {
+    {"name", IOTIFY_STRING, 0, offsetof(struct name_options, name), AWS_DEFAULT_TYPE, 0, 0, NULL,
+        "name of the thing type"},
+};
+static const struct iotify_settings type_settings =
+    IOTIFY_SETTINGS(type_items, struct name_options);
+
+static enum iotify_result prepare_type(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct name_options *options = call->arguments;
+
+    instance->names.type = options->name;
+    return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
+}
+
+static bool is_deprecated(const json_t *answer)
+{
+    return json_is_true(
+        json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
+}
+
+/* A type that this job deprecated, when it began to remove it, is taken into use again. */
+static enum iotify_result use_deprecated(
+    struct aws_instance *instance, struct iotify_call *call, const char *name)
+{
+    struct aws_request request = {.operation = AWS_DEPRECATE_THING_TYPE, .name = name};
+    bool made;
+    enum iotify_result result = job_record_made(call, SHARED_TYPE, name, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return call->host->fail(call, IOTIFY_CONFLICT, "Deprecated",
+            "the thing type %s is deprecated and takes no new things; name another one, or undo "
+            "it: aws iot deprecate-thing-type --undo-deprecate --thing-type-name %s",
+            name, name);
+    request.body = json_pack("{s:b}", "undoDeprecate", 1);
+    result = aws_send(instance->client, call, &request);
+    json_decref(request.body);
+    json_decref(request.answer);
+    return result;
+}
+
+static enum iotify_result apply_type(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct name_options *options = call->arguments;
+    json_t *answer;
+    enum iotify_result result =
+        describe(instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
+    bool deprecated = is_deprecated(answer);
+
+    json_decref(answer);
+    if (result == IOTIFY_OK)
+        return deprecated ? use_deprecated(instance, call, options->name) : IOTIFY_UNCHANGED;
+    if (result != IOTIFY_NOT_FOUND)
+        return result;
+    return create(instance, call,
+        &(struct creation){SHARED_TYPE, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
+            json_pack("{s:{s:s}}", "thingTypeProperties", "thingTypeDescription",
+                "Virtual devices of iotifyd")});
+}
+
+static const char *unfit_type(const json_t *answer)
+{
+    return is_deprecated(answer) ? "it is deprecated" : NULL;
+}
+
+static enum iotify_result plan_type(void *given, struct iotify_call *call)
+{
+    const struct name_options *options = call->arguments;
+    bool made = false;
+    enum iotify_result result = job_record_made(call, SHARED_TYPE, options->name, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    /* One that this job deprecated is taken into use again. */
+    return plan_of(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
+        options->name, "thingTypeArn", made ? NULL : unfit_type);
+}
+
+static void permit_type(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {
+        "DescribeThingType", "CreateThingType", "DeprecateThingType", NULL};
+    const struct name_options *options = call->arguments;
+
+    permit_all(call, given, actions, "thingtype", options->name);
+}
+
+const struct iotify_action aws_thing_type_action = {
+    .name = "thing_type",
+    .summary = "create the thing type unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &type_settings,
+    .prepare = prepare_type,
+    .apply = apply_type,
+    .plan = plan_type,
+    .permit = permit_type,
+};
+
+/* ------------------------------------------------------------------ thing group */
+
+static const struct iotify_setting group_items[] = {
+    {"name", IOTIFY_STRING, 0, offsetof(struct name_options, name), AWS_DEFAULT_GROUP, 0, 0, NULL,
+        "name of the thing group that holds all devices"},
+};
+static const struct iotify_settings group_settings =
+    IOTIFY_SETTINGS(group_items, struct name_options);
+
+static enum iotify_result prepare_group(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct name_options *options = call->arguments;
+
+    instance->names.group = options->name;
+    return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
+}
+
+static enum iotify_result apply_group(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct name_options *options = call->arguments;
+    json_t *answer;
+    enum iotify_result result =
+        describe(instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
+    bool dynamic = *aws_text(answer, "queryString") != '\0';
+
+    json_decref(answer);
+    if (result == IOTIFY_NOT_FOUND)
+        return create(instance, call,
+            &(struct creation){SHARED_GROUP, AWS_CREATE_THING_GROUP, options->name, "thingGroupArn",
+                json_pack("{s:{s:s}}", "thingGroupProperties", "thingGroupDescription",
+                    "Virtual devices of iotifyd")});
+    if (result == IOTIFY_OK && dynamic)
+        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+            "the group %s is there and is a dynamic one, which takes no things; name another one",
+            options->name);
+    return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+}
+
+static const char *unfit_group(const json_t *answer)
+{
+    return *aws_text(answer, "queryString") ? "it is a dynamic group, which takes no things" : NULL;
+}
+
+static enum iotify_result plan_group(void *given, struct iotify_call *call)
+{
+    const struct name_options *options = call->arguments;
+
+    return plan_of(given, call, AWS_DESCRIBE_THING_GROUP, AWS_CREATE_THING_GROUP, "thing group",
+        options->name, "thingGroupArn", unfit_group);
+}
+
+static void permit_group(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {"DescribeThingGroup", "CreateThingGroup", NULL};
+    const struct name_options *options = call->arguments;
+
+    permit_all(call, given, actions, "thinggroup", options->name);
+}
+
+const struct iotify_action aws_thing_group_action = {
+    .name = "thing_group",
+    .summary = "create the thing group unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &group_settings,
+    .prepare = prepare_group,
+    .apply = apply_group,
+    .plan = plan_group,
+    .permit = permit_group,
+};
+
+/* ------------------------------------------------------------------ policy */
+
+/* AWS counts the document without white space. */
+#define DOCUMENT_MAX 2048
+
+enum attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
+
+struct policy_options {
+    const char *name, *document;
+    int attach; /* enum attach */
+};
+
+static const char *const attach_choices[] = {"certificate", "group", NULL};
+
+static const struct iotify_setting policy_items[] = {
+    {"name", IOTIFY_STRING, 0, offsetof(struct policy_options, name), AWS_DEFAULT_POLICY, 0, 0,
+        NULL, "name of the policy that each certificate gets"},
+    {"document", IOTIFY_DOCUMENT, 0, offsetof(struct policy_options, document), NULL, 0, 0, NULL,
+        "the policy; default: connect as the own thing, and use topics below iotify/<own thing>"},
+    {"attach", IOTIFY_CHOICE, 0, offsetof(struct policy_options, attach), "certificate", 0, 0,
+        attach_choices,
+        "what the policy is attached to: each certificate, or the thing group once"},
+};
+static const struct iotify_settings policy_settings =
+    IOTIFY_SETTINGS(policy_items, struct policy_options);
+
+/* Text without the white space between JSON's tokens, as AWS measures it. */
+static size_t compact_size(const char *document)
+{
+    json_t *json = json_loads(document, 0, NULL);
+    char *text = json_dumps(json, JSON_COMPACT);
+    size_t size = text ? strlen(text) : 0;
+
+    free(text);
+    json_decref(json);
+    return size;
+}
+
+static enum iotify_result prepare_policy(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct policy_options *options = call->arguments;
+
+    instance->names.policy = options->name;
+    if (!aws_check_policy_name(call, "name", options->name))
+        return IOTIFY_INVALID;
+    if (options->document && compact_size(options->document) > DOCUMENT_MAX)
+        return call->host->fail_setting(call, "document",
+            "the policy has %zu characters without white space; AWS takes at most %d",
+            compact_size(options->document), DOCUMENT_MAX);
+    instance->names.group_has_policy = options->attach == ATTACH_GROUP;
+    if (options->attach == ATTACH_GROUP && !instance->names.group)
+        return call->host->fail_setting(call, "attach",
+            "\"attach\": no step before this one makes a thing group; add thing_group to the "
+            "pipeline, above policy");
+    return IOTIFY_OK;
+}
+
+/*
+ * A device may be itself and nobody else: connect under its thing's name, and use the topics
+ * below it.
+ */
+static json_t *default_policy(struct aws_instance *instance, struct iotify_call *call)
+{
+    static const char thing[] = "${iot:Connection.Thing.ThingName}";
+    const char *account = aws_known_account(instance, call);
+    const char *partition = aws_partition(instance->target.region);
+    char arn[160], client[256], topic[256], filter[256];
+
+    snprintf(arn, sizeof(arn), "arn:%s:iot:%s:%s", partition, instance->target.region, account);
+    snprintf(client, sizeof(client), "%s:client/%s", arn, thing);
+    snprintf(topic, sizeof(topic), "%s:topic/iotify/%s/*", arn, thing);
+    snprintf(filter, sizeof(filter), "%s:topicfilter/iotify/%s/*", arn, thing);
+    return json_pack("{s:s, s:[{s:s, s:s, s:s}, {s:s, s:[s,s], s:s}, {s:s, s:s, s:s}]}", "Version",
+        "2012-10-17", "Statement", "Effect", "Allow", "Action", "iot:Connect", "Resource", client,
+        "Effect", "Allow", "Action", "iot:Publish", "iot:Receive", "Resource", topic, "Effect",
+        "Allow", "Action", "iot:Subscribe", "Resource", filter);
+}
+
+/* The policy is there: it must say what the job wants, and is never changed. */
+static enum iotify_result compare_policy(
+    struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
+{
+    json_t *present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    bool same = present && json_equal(present, wanted);
+
+    json_decref(present);
+    if (same)
+        return IOTIFY_UNCHANGED;
+    return call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
+        "the policy %s is there with another document; it is left as it is. Name another one "
+        "under name:, or give its document under document:",
+        name);
+}
+
+static char *policy_text(struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
+{
+    const struct policy_options *options = call->arguments;
+
+    *wanted =
+        options->document ? json_loads(options->document, 0, NULL) : default_policy(instance, call);
+    return json_dumps(*wanted, JSON_COMPACT);
+}
+
+static enum iotify_result make_policy(struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    json_t *wanted, *answer;
+    enum iotify_result result =
+        describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
+    char *text = policy_text(instance, call, &wanted);
+
+    if (result == IOTIFY_OK)
+        result = compare_policy(call, answer, wanted, options->name);
+    else if (result == IOTIFY_NOT_FOUND)
+        result = create(instance, call,
+            &(struct creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
+                json_pack("{s:s}", "policyDocument", text ? text : "{}")});
+    json_decref(answer);
+    json_decref(wanted);
+    free(text);
+    return result;
+}
+
+/*
+ * The policy on the group, provided that the job made it: another one has things of others, and
+ * would give them rights. A group's ARN is known from its description only.
+ */
+static enum iotify_result attach_to_group(struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = options->name};
+    json_t *group;
+    bool made;
+    enum iotify_result result = job_record_made(call, SHARED_GROUP, instance->names.group, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+            "the group %s was there before this job, and a policy on it would give rights to all "
+            "of "
+            "its things; set attach: certificate, or another name for the group",
+            instance->names.group);
+    result = describe(
+        instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
+
+    if (result == IOTIFY_OK) {
+        request.body = json_pack("{s:s}", "target", aws_text(group, "thingGroupArn"));
+        result = aws_send(instance->client, call, &request);
+        json_decref(request.body);
+        json_decref(request.answer);
+    }
+    json_decref(group);
+    return result;
+}
+
+static enum iotify_result apply_policy(void *given, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    enum iotify_result result = make_policy(given, call), attached;
+
+    if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
+        return result;
+    attached = attach_to_group(given, call);
+    return attached == IOTIFY_OK ? result : attached;
+}
+
+static enum iotify_result plan_policy(void *given, struct iotify_call *call)
+{
+    const struct policy_options *options = call->arguments;
+    json_t *wanted, *answer, *present;
+    enum iotify_result result =
+        describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
+    char *text = policy_text(given, call, &wanted);
+    bool same;
+
+    present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    same = present && json_equal(present, wanted);
+    json_decref(present);
+    json_decref(answer);
+    json_decref(wanted);
+    free(text);
+    if (result == IOTIFY_OK && !same) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,
+            "it is there with another document; set name: or document:");
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    return plan_of(
+        given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name, "policyArn", NULL);
+}
+
+static void permit_policy(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {"GetPolicy", "CreatePolicy", NULL};
+    static const char *const attaching[] = {"AttachPolicy", "DescribeThingGroup", NULL};
+    const struct aws_instance *instance = given;
+    const struct policy_options *options = call->arguments;
+
+    permit_all(call, instance, actions, "policy", options->name);
+    if (options->attach == ATTACH_GROUP)
+        permit_all(call, instance, attaching, "thinggroup", instance->names.group);
+}
+
+const struct iotify_action aws_policy_action = {
+    .name = "policy",
+    .summary = "create the policy unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &policy_settings,
+    .prepare = prepare_policy,
+    .apply = apply_policy,
+    .plan = plan_policy,
+    .permit = permit_policy,
+};

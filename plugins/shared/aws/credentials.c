@@ -1,0 +1,393 @@
+#include "plugins/shared/aws/credentials.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plugins/shared/aws/profile.h"
+
+#define REFRESH_BEFORE 300
+#define REFRESH_PAUSE 30
+#define INSTANCE_TIMEOUT_MS 2000
+#define CONTAINER_HOST "http://169.254.170.2"
+#define INSTANCE_HOST "http://169.254.169.254"
+
+struct credential_chain {
+    pthread_mutex_t mutex;
+    const char *profile;
+    struct http *http;
+    bool known;
+    struct credentials present;
+    int64_t asked;     /* when the chain was walked last, seconds since 1970; 0: never */
+    char failure[400]; /* why it gave none then; "" when it did */
+};
+
+/* What a source answers: it has none, it has some, or it failed and says so. */
+enum outcome { NONE, FOUND, FAILED };
+
+struct credential_chain *credentials_new(const char *profile, struct http *http)
+{
+    struct credential_chain *chain = calloc(1, sizeof(*chain));
+
+    if (!chain)
+        return NULL;
+    pthread_mutex_init(&chain->mutex, NULL);
+    chain->profile = profile;
+    chain->http = http;
+    return chain;
+}
+
+void credentials_free(struct credential_chain *chain)
+{
+    if (!chain)
+        return;
+    pthread_mutex_destroy(&chain->mutex);
+    explicit_bzero(&chain->present, sizeof(chain->present));
+    free(chain);
+}
+
+/* Say why there are none, and remember it: asking again at once would only take its time. */
+static enum outcome deny(struct credential_chain *chain, struct iotify_call *call,
+    const char *format, ...) IOTIFY_PRINTF(3, 4);
+
+static enum outcome deny(
+    struct credential_chain *chain, struct iotify_call *call, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(chain->failure, sizeof(chain->failure), format, arguments);
+    va_end(arguments);
+    call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+    return FAILED;
+}
+
+static bool copy(char *to, size_t size, const char *from)
+{
+    if (!from || strlen(from) >= size)
+        return false;
+    memcpy(to, from, strlen(from) + 1);
+    return true;
+}
+
+/* ------------------------------------------------------------------ environment, files */
+
+static enum outcome from_environment(
+    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+{
+    const char *token = getenv("AWS_SESSION_TOKEN");
+    const char *access_key = getenv("AWS_ACCESS_KEY_ID");
+
+    if (!access_key || !*access_key ||
+        !copy(out->access_key, sizeof(out->access_key), access_key) ||
+        !copy(out->secret_key, sizeof(out->secret_key), getenv("AWS_SECRET_ACCESS_KEY")))
+        return NONE;
+    if (token && !copy(out->token, sizeof(out->token), token))
+        return deny(
+            chain, call, "AWS_SESSION_TOKEN has more than %zu characters", sizeof(out->token) - 1);
+    out->source = "the environment";
+    return FOUND;
+}
+
+static bool from_file(enum profile_file file, const char *profile, struct credentials *out)
+{
+    struct iotify_buffer value;
+    bool good;
+
+    iotify_buffer_init(&value, sizeof(out->token));
+    good = profile_get(file, profile, "aws_access_key_id", &value) &&
+           copy(out->access_key, sizeof(out->access_key), iotify_buffer_text(&value)) &&
+           profile_get(file, profile, "aws_secret_access_key", &value) &&
+           copy(out->secret_key, sizeof(out->secret_key), iotify_buffer_text(&value));
+    if (good && profile_get(file, profile, "aws_session_token", &value))
+        good = copy(out->token, sizeof(out->token), iotify_buffer_text(&value));
+    iotify_buffer_wipe(&value);
+    return good;
+}
+
+/* Ways to credentials that the shared files may name and that are not followed here. */
+static const char *const unsupported[] = {"role_arn", "credential_process", "sso_session",
+    "sso_start_url", "web_identity_token_file", "login_session"};
+
+/* The first of them that the profile has; NULL when it has none. */
+static const char *other_way(const char *profile)
+{
+    static const enum profile_file files[] = {PROFILE_CONFIG, PROFILE_CREDENTIALS};
+    const char *found = NULL;
+    struct iotify_buffer value;
+
+    iotify_buffer_init(&value, 4096);
+    for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]) && !found; i++)
+        for (size_t j = 0; j < 2 && !found; j++)
+            if (profile_get(files[j], profile, unsupported[i], &value))
+                found = unsupported[i];
+    iotify_buffer_clear(&value);
+    return found;
+}
+
+/*
+ * A profile that is meant to take another way must not end with other keys, or with another
+ * identity further down the chain: that would be another account, perhaps.
+ */
+static enum outcome from_files(struct credential_chain *chain, struct iotify_call *call,
+    const char *profile, bool named, struct credentials *out)
+{
+    const char *way = other_way(profile);
+
+    if (way)
+        return deny(chain, call,
+            "the profile \"%s\" takes its credentials by %s, which iotifyd does not do; run: eval "
+            "\"$(aws configure export-credentials --profile %s --format env)\" and leave profile: "
+            "and AWS_PROFILE out",
+            profile, way, profile);
+    if (from_file(PROFILE_CREDENTIALS, profile, out) || from_file(PROFILE_CONFIG, profile, out)) {
+        out->source = "the shared credentials file";
+        return FOUND;
+    }
+    if (!named)
+        return NONE;
+    return deny(chain, call, "the profile \"%s\" %s; run: aws configure --profile %s", profile,
+        profile_exists(profile) ? "has no access key, or one that is too long"
+                                : "is in none of the shared AWS files",
+        profile);
+}
+
+/* ------------------------------------------------------------------ endpoints */
+
+/* "2026-01-02T03:04:05Z" as seconds since 1970; 0 when it is no such time. */
+static int64_t parse_time(const char *text)
+{
+    struct tm parts = {0};
+
+    return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) ? (int64_t)timegm(&parts) : 0;
+}
+
+static bool parse_answer(const struct http_response *response, struct credentials *out)
+{
+    json_t *json = json_loadb(response->body.data, response->body.size, 0, NULL);
+    const char *token = json_string_value(json_object_get(json, "Token"));
+    bool good = copy(out->access_key, sizeof(out->access_key),
+                    json_string_value(json_object_get(json, "AccessKeyId"))) &&
+                copy(out->secret_key, sizeof(out->secret_key),
+                    json_string_value(json_object_get(json, "SecretAccessKey")));
+
+    if (good && token)
+        good = copy(out->token, sizeof(out->token), token);
+    out->expires = parse_time(json_string_value(json_object_get(json, "Expiration")));
+    json_decref(json);
+    return good;
+}
+
+static enum outcome ask(struct credential_chain *chain, struct iotify_call *call, const char *url,
+    const struct http_header *header, const char *source, struct credentials *out)
+{
+    struct http_request request = {.method = "GET",
+        .url = url,
+        .headers = header,
+        .header_count = header ? 1 : 0,
+        .timeout_ms = INSTANCE_TIMEOUT_MS,
+        .no_proxy = true};
+    struct http_response response;
+    enum outcome outcome = FAILED;
+
+    http_send(chain->http, &request, &response);
+    if (response.status == 200 && parse_answer(&response, out)) {
+        out->source = source;
+        outcome = FOUND;
+    } else if (response.status == 0) {
+        deny(chain, call, "no answer from %s for credentials: %s", source, response.error);
+    } else {
+        deny(chain, call, "%s gives no credentials (HTTP %ld); is a role attached?", source,
+            response.status);
+    }
+    http_response_clear(&response);
+    return outcome;
+}
+
+/* The container's token, from the environment or the file that it names. */
+static void container_token(struct iotify_buffer *token)
+{
+    const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    const char *text = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+    FILE *stream = file && *file ? fopen(file, "re") : NULL;
+    char line[4096];
+
+    if (stream && fgets(line, sizeof(line), stream)) {
+        line[strcspn(line, "\r\n")] = '\0';
+        iotify_buffer_string(token, line);
+    } else if (text) {
+        iotify_buffer_string(token, text);
+    }
+    if (stream)
+        fclose(stream);
+}
+
+static enum outcome from_container(
+    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+{
+    const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+    const char *full = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    struct iotify_buffer url, token;
+    struct http_header header = {.name = "Authorization"};
+    enum outcome outcome = NONE;
+
+    iotify_buffer_init(&url, 4096);
+    iotify_buffer_init(&token, 8192);
+    if (relative && *relative)
+        iotify_buffer_format(&url, CONTAINER_HOST "%s", relative);
+    else if (full && *full)
+        iotify_buffer_string(&url, full);
+    if (url.size) {
+        container_token(&token);
+        header.value = iotify_buffer_text(&token);
+        outcome = ask(chain, call, iotify_buffer_text(&url), token.size ? &header : NULL,
+            "the container's credential endpoint", out);
+    }
+    iotify_buffer_clear(&url);
+    iotify_buffer_wipe(&token);
+    return outcome;
+}
+
+/* A text from the instance's metadata; false when it does not answer. */
+static bool instance_text(struct credential_chain *chain, const char *method, const char *url,
+    const struct http_header *header, struct iotify_buffer *text)
+{
+    struct http_request request = {.method = method,
+        .url = url,
+        .headers = header,
+        .header_count = 1,
+        .timeout_ms = INSTANCE_TIMEOUT_MS,
+        .no_proxy = true};
+    struct http_response response;
+    bool good;
+
+    http_send(chain->http, &request, &response);
+    good = response.status == 200 && response.body.size > 0;
+    if (good)
+        iotify_buffer_append(text, response.body.data, strcspn(response.body.data, "\r\n"));
+    http_response_clear(&response);
+    return good;
+}
+
+static enum outcome from_instance(
+    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+{
+    static const char path[] = "/latest/meta-data/iam/security-credentials/";
+    const struct http_header life = {"x-aws-ec2-metadata-token-ttl-seconds", "21600"};
+    const char *disabled = getenv("AWS_EC2_METADATA_DISABLED");
+    const char *endpoint = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
+    struct http_header header = {.name = "x-aws-ec2-metadata-token"};
+    struct iotify_buffer url, token, role;
+    enum outcome outcome = NONE;
+
+    if (disabled && strcasecmp(disabled, "true") == 0)
+        return NONE;
+    if (!endpoint || !*endpoint)
+        endpoint = INSTANCE_HOST;
+    iotify_buffer_init(&url, 4096);
+    iotify_buffer_init(&token, 4096);
+    iotify_buffer_init(&role, 1024);
+    iotify_buffer_format(&url, "%s/latest/api/token", endpoint);
+    if (instance_text(chain, "PUT", iotify_buffer_text(&url), &life, &token)) {
+        header.value = iotify_buffer_text(&token);
+        iotify_buffer_reset(&url);
+        iotify_buffer_format(&url, "%s%s", endpoint, path);
+        if (instance_text(chain, "GET", iotify_buffer_text(&url), &header, &role)) {
+            iotify_buffer_string(&url, iotify_buffer_text(&role));
+            outcome = ask(chain, call, iotify_buffer_text(&url), &header,
+                "the instance's metadata service", out);
+        }
+    }
+    iotify_buffer_clear(&url);
+    iotify_buffer_wipe(&token);
+    iotify_buffer_clear(&role);
+    return outcome;
+}
+
+/* ------------------------------------------------------------------ the chain */
+
+static enum outcome walk(
+    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+{
+    const char *profile = profile_name(chain->profile);
+    const char *environment = getenv("AWS_PROFILE");
+    /* Inside a sandbox its own key pair counts: a real one must not get there. */
+    bool sandbox = getenv("IOTIFY_SANDBOX_API_PORT") != NULL;
+    bool named = chain->profile || (environment && *environment);
+    enum outcome outcome = NONE;
+
+    *out = (struct credentials){0};
+    /* A profile that the job names is meant, whatever the environment holds. */
+    if (!chain->profile || sandbox)
+        outcome = from_environment(chain, call, out);
+    if (outcome == NONE)
+        outcome = from_files(chain, call, profile, named, out);
+    if (outcome == NONE)
+        outcome = from_container(chain, call, out);
+    if (outcome == NONE)
+        outcome = from_instance(chain, call, out);
+    if (outcome == NONE)
+        outcome = deny(chain, call,
+            "no AWS credentials: not in the environment, the shared files (profile %s), a "
+            "container or an instance; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or run: "
+            "aws configure",
+            profile);
+    return outcome;
+}
+
+static bool usable(const struct credential_chain *chain, const char *stale)
+{
+    if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
+        return false;
+    return chain->present.expires == 0 ||
+           chain->present.expires - REFRESH_BEFORE > (int64_t)time(NULL);
+}
+
+/* Not fresh any more, but valid: good enough between two tries to get others. */
+static bool still_valid(const struct credential_chain *chain, const char *stale)
+{
+    if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
+        return false;
+    return chain->present.expires > (int64_t)time(NULL);
+}
+
+/* Get others unless that was tried just now. With the lock. */
+static enum iotify_result refresh(
+    struct credential_chain *chain, struct iotify_call *call, const char *stale)
+{
+    bool recent = chain->asked && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE;
+    struct credentials fresh;
+    enum outcome outcome = FAILED;
+
+    if (recent && still_valid(chain, stale))
+        return IOTIFY_OK;
+    if (recent && *chain->failure)
+        return call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+    chain->asked = (int64_t)time(NULL);
+    chain->failure[0] = '\0';
+    outcome = walk(chain, call, &fresh);
+    if (outcome == FOUND) {
+        chain->present = fresh;
+        chain->known = true;
+    }
+    explicit_bzero(&fresh, sizeof(fresh));
+    return outcome == FOUND || still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
+}
+
+enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
+    const char *stale, struct credentials *out)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    pthread_mutex_lock(&chain->mutex);
+    if (!usable(chain, stale))
+        result = refresh(chain, call, stale);
+    if (result == IOTIFY_OK)
+        *out = chain->present;
+    pthread_mutex_unlock(&chain->mutex);
+    return result;
+}

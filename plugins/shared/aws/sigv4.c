@@ -1,0 +1,270 @@
+#include "plugins/shared/aws/sigv4.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIGEST_SIZE 32
+#define CANONICAL_MAX (4 * 1024 * 1024)
+#define PAIRS_MAX 256
+
+static void to_hex(const unsigned char *bytes, size_t size, char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < size; i++) {
+        text[2 * i] = digits[bytes[i] >> 4];
+        text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    text[2 * size] = '\0';
+}
+
+bool sigv4_sha256(const void *data, size_t size, char digest[65])
+{
+    unsigned char bytes[DIGEST_SIZE];
+
+    if (EVP_Digest(data ? data : "", size, bytes, NULL, EVP_sha256(), NULL) != 1)
+        return false;
+    to_hex(bytes, sizeof(bytes), digest);
+    return true;
+}
+
+static bool is_unreserved(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
+}
+
+void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
+{
+    for (; *text; text++) {
+        if (is_unreserved(*text) || (keep_slash && *text == '/'))
+            iotify_buffer_char(out, *text);
+        else
+            iotify_buffer_format(out, "%%%02X", (unsigned char)*text);
+    }
+}
+
+/* ------------------------------------------------------------------ query */
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Decode what came over the wire and encode it in the one canonical way. */
+static void recode(const char *text, size_t length, struct iotify_buffer *out)
+{
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+
+        if (c == '%' && i + 2 < length && hex_value(text[i + 1]) >= 0 &&
+            hex_value(text[i + 2]) >= 0) {
+            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+            i += 2;
+        } else if (c == '+') {
+            c = ' ';
+        }
+        if (is_unreserved(c))
+            iotify_buffer_char(out, c);
+        else
+            iotify_buffer_format(out, "%%%02X", (unsigned char)c);
+    }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/*
+ * Sorted by name, then value. Pairs are kept as "name\x01value": the separator sorts below every
+ * byte of an encoded name, so that sorting the whole sorts by name first.
+ */
+static bool canonical_query(const char *query, struct iotify_buffer *out)
+{
+    char *pairs[PAIRS_MAX];
+    size_t count = 0;
+    bool good = true;
+
+    while (*query && good) {
+        size_t length = strcspn(query, "&");
+        const char *equals = memchr(query, '=', length);
+        struct iotify_buffer pair;
+
+        iotify_buffer_init(&pair, CANONICAL_MAX);
+        recode(query, equals ? (size_t)(equals - query) : length, &pair);
+        iotify_buffer_char(&pair, '\1');
+        if (equals)
+            recode(equals + 1, length - (size_t)(equals - query) - 1, &pair);
+        good = !pair.failed && count < PAIRS_MAX;
+        if (good && pair.size > 1)
+            pairs[count++] = pair.data;
+        else
+            iotify_buffer_clear(&pair);
+        query += length + (query[length] == '&');
+    }
+    qsort(pairs, count, sizeof(*pairs), by_text);
+    for (size_t i = 0; i < count; i++) {
+        char *separator = strchr(pairs[i], '\1');
+
+        *separator = '=';
+        iotify_buffer_string(out, i ? "&" : "");
+        iotify_buffer_string(out, pairs[i]);
+        free(pairs[i]);
+    }
+    return good && !out->failed;
+}
+
+/* ------------------------------------------------------------------ headers */
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const char *x = (*(const struct sigv4_header *const *)a)->name;
+    const char *y = (*(const struct sigv4_header *const *)b)->name;
+
+    while (*x && lower(*x) == lower(*y)) {
+        x++;
+        y++;
+    }
+    return (unsigned char)lower(*x) - (unsigned char)lower(*y);
+}
+
+/* Trimmed, and runs of blanks as one. */
+static void append_value(const char *value, struct iotify_buffer *out)
+{
+    bool blank = false;
+
+    while (*value == ' ' || *value == '\t')
+        value++;
+    for (; *value; value++) {
+        if (*value == ' ' || *value == '\t') {
+            blank = true;
+            continue;
+        }
+        if (blank)
+            iotify_buffer_char(out, ' ');
+        blank = false;
+        iotify_buffer_char(out, *value);
+    }
+}
+
+static bool canonical_headers(
+    const struct sigv4_request *request, struct iotify_buffer *lines, struct iotify_buffer *names)
+{
+    const struct sigv4_header **sorted = calloc(request->header_count + 1, sizeof(*sorted));
+
+    if (!sorted)
+        return false;
+    for (size_t i = 0; i < request->header_count; i++)
+        sorted[i] = &request->headers[i];
+    qsort(sorted, request->header_count, sizeof(*sorted), by_name);
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (i)
+            iotify_buffer_char(names, ';');
+        for (const char *c = sorted[i]->name; *c; c++) {
+            iotify_buffer_char(lines, lower(*c));
+            iotify_buffer_char(names, lower(*c));
+        }
+        iotify_buffer_char(lines, ':');
+        append_value(sorted[i]->value, lines);
+        iotify_buffer_char(lines, '\n');
+    }
+    free(sorted);
+    return !lines->failed && !names->failed;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static bool canonical(const struct sigv4_request *request, struct iotify_buffer *out,
+    struct iotify_buffer *signed_headers)
+{
+    struct iotify_buffer lines;
+    char digest[65];
+    bool good;
+
+    iotify_buffer_init(&lines, CANONICAL_MAX);
+    iotify_buffer_format(out, "%s\n", request->method);
+    sigv4_encode(*request->path ? request->path : "/", true, out);
+    iotify_buffer_char(out, '\n');
+    good = canonical_query(request->query, out) &&
+           canonical_headers(request, &lines, signed_headers) &&
+           sigv4_sha256(request->body, request->body_size, digest);
+    if (good)
+        iotify_buffer_format(out, "\n%s\n%s\n%s", iotify_buffer_text(&lines),
+            iotify_buffer_text(signed_headers), digest);
+    iotify_buffer_clear(&lines);
+    return good && !out->failed;
+}
+
+bool sigv4_canonical(const struct sigv4_request *request, struct iotify_buffer *out)
+{
+    struct iotify_buffer names;
+    bool good;
+
+    iotify_buffer_init(&names, CANONICAL_MAX);
+    good = canonical(request, out, &names);
+    iotify_buffer_clear(&names);
+    return good;
+}
+
+static bool hmac(const void *key, size_t key_size, const char *text, unsigned char out[DIGEST_SIZE])
+{
+    unsigned size = 0;
+
+    return HMAC(EVP_sha256(), key, (int)key_size, (const unsigned char *)text, strlen(text), out,
+               &size) != NULL &&
+           size == DIGEST_SIZE;
+}
+
+static bool derive_key(
+    const struct sigv4_request *request, const char *secret, unsigned char key[DIGEST_SIZE])
+{
+    struct iotify_buffer first;
+    char date[9] = "";
+    bool good;
+
+    memcpy(date, request->timestamp, strnlen(request->timestamp, 8));
+    iotify_buffer_init(&first, 4096);
+    iotify_buffer_format(&first, "AWS4%s", secret);
+    good = !first.failed && hmac(first.data, first.size, date, key) &&
+           hmac(key, DIGEST_SIZE, request->region, key) &&
+           hmac(key, DIGEST_SIZE, request->service, key) &&
+           hmac(key, DIGEST_SIZE, "aws4_request", key);
+    iotify_buffer_wipe(&first);
+    return good;
+}
+
+bool sigv4_sign(const struct sigv4_request *request, const char *secret_key,
+    char signature[SIGV4_SIGNATURE_SIZE], struct iotify_buffer *signed_headers)
+{
+    struct iotify_buffer text, to_sign;
+    unsigned char key[DIGEST_SIZE], mac[DIGEST_SIZE];
+    char digest[65];
+    bool good;
+
+    iotify_buffer_init(&text, CANONICAL_MAX);
+    iotify_buffer_init(&to_sign, 4096);
+    good = canonical(request, &text, signed_headers) &&
+           sigv4_sha256(text.data, text.size, digest) &&
+           iotify_buffer_format(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
+               request->timestamp, request->timestamp, request->region, request->service, digest) &&
+           derive_key(request, secret_key, key) &&
+           hmac(key, sizeof(key), iotify_buffer_text(&to_sign), mac);
+    if (good)
+        to_hex(mac, sizeof(mac), signature);
+    explicit_bzero(key, sizeof(key));
+    iotify_buffer_clear(&text);
+    iotify_buffer_clear(&to_sign);
+    return good;
+}

@@ -1,0 +1,495 @@
+/* From nothing to a session that is ready, and back: what libmosquitto leaves to find out. */
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "plugins/transport/mqtt/session.h"
+
+/* AWS IoT takes this many topic filters in one SUBSCRIBE. */
+#define FILTERS_MAX 8
+
+static const char *const state_words[] = {[IDLE] = "",
+    [RESOLVING] = "looking up the name",
+    [TCP] = "connecting",
+    [TLS] = "in the TLS handshake",
+    [SESSION] = "waiting for CONNACK",
+    [SUBSCRIBING] = "waiting for SUBACK; the server ignores the subscription",
+    [READY] = "",
+    [LEAVING] = "disconnecting"};
+
+/* ------------------------------------------------------------------ closing */
+
+static void unwatch(struct mqtt_session *session)
+{
+    if (session->watch)
+        session->engine->loop->unwatch(session->watch);
+    session->watch = NULL;
+}
+
+/* Tell the host once that the session is over. */
+static void closed(struct mqtt_session *session, enum iotify_close reason, const char *text)
+{
+    uint64_t token;
+
+    if (session->state == IDLE)
+        return;
+    /* What it resumed may be why. */
+    if (reason == IOTIFY_CLOSED_TLS && session->identity)
+        mqtt_identity_forget_session(session->identity);
+    session->state = IDLE;
+    unwatch(session);
+    session->engine->loop->timer_stop(session->timer);
+    session->reason = (uint8_t)reason;
+    free(session->text);
+    session->text = strdup(text);
+    /* What was queued with QoS 0 and not written the library has thrown away by now. */
+    while (mqtt_pending_take_once(&session->pending, &token))
+        mqtt_raise(session, LOST, token);
+    mqtt_raise(session, CLOSED, 0);
+}
+
+void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char *text)
+{
+    int descriptor = mosquitto_socket(session->mosquitto);
+
+    unwatch(session);
+    if (descriptor >= 0)
+        shutdown(descriptor, SHUT_RDWR);
+    closed(session, reason, text);
+}
+
+static const char handshake_ended[] = "the server ended the TLS handshake";
+
+static const char *handshake_failure(const struct mqtt_session *session, const char *otherwise)
+{
+    return session->identity && session->identity->failure ? session->identity->failure : otherwise;
+}
+
+static void closed_by_library(struct mqtt_session *session, int code)
+{
+    if (session->state == LEAVING)
+        closed(session, IOTIFY_CLOSED_BY_US, "disconnected");
+    else if (session->identity && session->identity->failure)
+        closed(session, IOTIFY_CLOSED_TLS, session->identity->failure);
+    else if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
+        closed(session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
+    else if (session->state == TLS || code == MOSQ_ERR_TLS)
+        closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
+    else if (session->state == SESSION)
+        closed(session, IOTIFY_CLOSED_REFUSED,
+            "the server closed the connection instead of answering CONNECT; is the certificate "
+            "registered and active, and does its policy allow this client id?");
+    else if (code == MOSQ_ERR_KEEPALIVE)
+        closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
+    else
+        closed(session, IOTIFY_CLOSED_BY_PEER, "the server closed the connection");
+}
+
+/* ------------------------------------------------------------------ the descriptor */
+
+void mqtt_rearm(struct mqtt_session *session)
+{
+    int events = IOTIFY_READABLE;
+
+    if (!session->watch)
+        return;
+    /* During the handshake libmosquitto always wants to write and has nothing to. */
+    if (!mosquitto_want_write(session->mosquitto))
+        session->pending.unwritten = 0;
+    else if (session->state > TLS)
+        events |= IOTIFY_WRITABLE;
+    session->engine->loop->rewatch(session->watch, events);
+}
+
+static int64_t now(const struct mqtt_session *session)
+{
+    return session->engine->loop->now(session->engine->loop);
+}
+
+/* The part of the connect that ends at `moment`, where the next one begins. */
+static int64_t lap(struct mqtt_session *session, int64_t moment)
+{
+    int64_t passed = moment - session->began;
+
+    session->began = moment;
+    return passed;
+}
+
+/* After a call into the library: is the connection still there? */
+bool mqtt_alive(struct mqtt_session *session, int code)
+{
+    /* The host may have begun a new attempt from inside the event that ended the last one. */
+    if (session->state == IDLE || session->state == RESOLVING)
+        return false;
+    if (mosquitto_socket(session->mosquitto) < 0) {
+        closed_by_library(session, code);
+        return false;
+    }
+    return true;
+}
+
+static void enter_session(struct mqtt_session *session)
+{
+    session->state = SESSION;
+    if (session->identity) {
+        session->times.resumed = session->identity->resumed;
+        mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
+    }
+    /* CONNECT was queued when the socket was made. */
+    if (mqtt_alive(session, mosquitto_loop_write(session->mosquitto, 1)))
+        mqtt_rearm(session);
+}
+
+/* The library takes the end of the stream in a handshake for "not ready yet". */
+static bool ended(int descriptor)
+{
+    char byte;
+
+    return recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void on_handshake(struct mqtt_session *session, int events)
+{
+    int code = mosquitto_loop_read(session->mosquitto, 1);
+
+    if (!mqtt_alive(session, code))
+        return;
+    if (session->state > TLS) {
+        mqtt_rearm(session);
+    } else if (session->identity->handshaken) {
+        session->times.tls = lap(session, session->identity->ended);
+        enter_session(session);
+    } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
+               ended(mosquitto_socket(session->mosquitto))) {
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+    } else {
+        mqtt_rearm(session);
+    }
+}
+
+/* Was there a connection, over which something was sent, before it failed? */
+static bool was_connected(int descriptor)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_data_segs_out > 0;
+}
+
+static void on_tcp(struct mqtt_session *session)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    char text[200];
+
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof(peer);
+    int descriptor = mosquitto_socket(session->mosquitto);
+
+    getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
+    /* The library's early handshake may have taken the error off the socket. */
+    if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
+        error = ECONNREFUSED;
+    if (error && session->identity && (error == ECONNRESET || was_connected(descriptor))) {
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+        return;
+    }
+    if (error) {
+        snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
+            session->port, strerror(error));
+        mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, text);
+        return;
+    }
+    /* On a fast network the handshake was done before the socket was first looked at. */
+    if (session->identity && session->identity->handshaken) {
+        session->times.tcp = lap(session, session->identity->started);
+        session->times.tls = lap(session, session->identity->ended);
+        enter_session(session);
+        return;
+    }
+    session->times.tcp = lap(session, now(session));
+    if (session->identity) {
+        session->state = TLS;
+        on_handshake(session, 0);
+    } else {
+        enter_session(session);
+    }
+}
+
+struct reading {
+    struct mqtt_session *session;
+    int code;
+};
+
+/* One turn of reading; 0 when another may follow. */
+static int read_once(void *argument)
+{
+    struct reading *reading = argument;
+    struct mqtt_session *session = reading->session;
+    int rounds = 0;
+    SSL *ssl;
+
+    do {
+        errno = 0;
+        reading->code = mosquitto_loop_read(session->mosquitto, 1);
+        if (reading->code != MOSQ_ERR_SUCCESS || session->state == IDLE ||
+            mosquitto_socket(session->mosquitto) < 0)
+            return -1;
+        /* Bytes that TLS has decrypted already are not seen by the loop. */
+        ssl = session->identity ? mosquitto_ssl_get(session->mosquitto) : NULL;
+    } while (ssl && SSL_pending(ssl) > 0 && ++rounds < 1000);
+    return 0;
+}
+
+static int read_all(struct mqtt_session *session)
+{
+    struct reading reading = {session, MOSQ_ERR_SUCCESS};
+
+    session->engine->host->with_read_ahead(
+        mosquitto_socket(session->mosquitto), read_once, &reading);
+    return reading.code;
+}
+
+static void on_ready(void *argument, int events)
+{
+    struct mqtt_session *session = argument;
+    int code = MOSQ_ERR_SUCCESS;
+
+    if (session->state == TCP) {
+        on_tcp(session);
+        return;
+    }
+    if (session->state == TLS) {
+        on_handshake(session, events);
+        return;
+    }
+    if (events & (IOTIFY_READABLE | IOTIFY_ERRORED))
+        code = read_all(session);
+    if (!mqtt_alive(session, code))
+        return;
+    if (events & IOTIFY_WRITABLE)
+        code = mosquitto_loop_write(session->mosquitto, 1);
+    if (mqtt_alive(session, code))
+        mqtt_rearm(session);
+}
+
+/* ------------------------------------------------------------------ timers */
+
+void mqtt_connect_timer(void *argument)
+{
+    struct mqtt_session *session = argument;
+    const struct iotify_loop *loop = session->engine->loop;
+    char text[120];
+
+    if (session->state == READY) {
+        if (mqtt_alive(session, mosquitto_loop_misc(session->mosquitto))) {
+            mqtt_rearm(session);
+            loop->timer_start(session->timer, session->keepalive * SECOND / 4);
+        }
+        return;
+    }
+    snprintf(text, sizeof(text), "no answer in %.3g s while %s",
+        (double)session->timeout / (double)SECOND, state_words[session->state]);
+    mqtt_cut(session,
+        session->state == LEAVING       ? IOTIFY_CLOSED_BY_US
+        : session->state == SUBSCRIBING ? IOTIFY_CLOSED_SUBSCRIPTION
+                                        : IOTIFY_CLOSED_TIMEOUT,
+        text);
+}
+
+/* ------------------------------------------------------------------ callbacks of the library */
+
+static void become_ready(struct mqtt_session *session)
+{
+    session->state = READY;
+    session->times.session = lap(session, now(session));
+    /* Beyond the limit the library had kept them back: they go for the first time. */
+    session->times.resent = mqtt_pending_count(&session->pending);
+    if (session->times.resent > MQTT_IN_FLIGHT_MAX)
+        session->times.resent = MQTT_IN_FLIGHT_MAX;
+    if (session->identity)
+        mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
+    session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
+    session->engine->events->connected(session->user, &session->times);
+}
+
+static bool subscribe_next(struct mqtt_session *session)
+{
+    size_t left = session->filter_count - session->confirmed;
+    int count = left > FILTERS_MAX ? FILTERS_MAX : (int)left;
+
+    return mosquitto_subscribe_multiple(session->mosquitto, NULL, count,
+               session->filters + session->confirmed, 1, 0, NULL) == MOSQ_ERR_SUCCESS;
+}
+
+static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
+{
+    struct mqtt_session *session = argument;
+    char text[160];
+
+    (void)mosquitto;
+    /* One read may end the handshake and hold the answer to CONNECT behind it. */
+    if (session->state == TLS && session->identity->handshaken) {
+        session->times.tls = lap(session, session->identity->ended);
+        session->times.resumed = session->identity->resumed;
+        session->state = SESSION;
+    }
+    if (session->state != SESSION)
+        return;
+    if (code != 0) {
+        snprintf(text, sizeof(text), "%s", mosquitto_connack_string(code));
+        mqtt_cut(session, IOTIFY_CLOSED_REFUSED, text);
+    } else if (session->filter_count == 0) {
+        become_ready(session);
+    } else {
+        session->state = SUBSCRIBING;
+        session->confirmed = 0;
+        if (!subscribe_next(session))
+            mqtt_cut(
+                session, IOTIFY_CLOSED_PROTOCOL, "cannot subscribe: a topic filter is not valid");
+    }
+}
+
+static void on_subscribe(
+    struct mosquitto *mosquitto, void *argument, int mid, int count, const int *granted)
+{
+    struct mqtt_session *session = argument;
+    char text[240];
+
+    (void)mosquitto;
+    (void)mid;
+    if (session->state != SUBSCRIBING)
+        return;
+    for (int i = 0; i < count && session->confirmed < session->filter_count; i++) {
+        if (granted[i] > 2) {
+            snprintf(text, sizeof(text), "the server refused the subscription to %.180s",
+                session->filters[session->confirmed]);
+            mqtt_cut(session, IOTIFY_CLOSED_SUBSCRIPTION, text);
+            return;
+        }
+        session->confirmed++;
+    }
+    if (session->confirmed == session->filter_count)
+        become_ready(session);
+    else if (!subscribe_next(session))
+        mqtt_cut(session, IOTIFY_CLOSED_PROTOCOL, "cannot subscribe: a topic filter is not valid");
+}
+
+static void on_publish(struct mosquitto *mosquitto, void *argument, int mid)
+{
+    struct mqtt_session *session = argument;
+    uint64_t token;
+
+    (void)mosquitto;
+    if (mqtt_pending_take(&session->pending, mid, &token))
+        mqtt_raise(session, ACKNOWLEDGED, token);
+}
+
+static void on_message(
+    struct mosquitto *mosquitto, void *argument, const struct mosquitto_message *message)
+{
+    struct mqtt_session *session = argument;
+
+    (void)mosquitto;
+    session->engine->events->message(session->user, message->topic,
+        (struct iotify_bytes){message->payload, (size_t)message->payloadlen});
+}
+
+static void on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
+{
+    (void)mosquitto;
+    closed_by_library(argument, code);
+}
+
+void mqtt_connect_callbacks(struct mosquitto *mosquitto)
+{
+    mosquitto_connect_callback_set(mosquitto, on_connect);
+    mosquitto_subscribe_callback_set(mosquitto, on_subscribe);
+    mosquitto_publish_callback_set(mosquitto, on_publish);
+    mosquitto_message_callback_set(mosquitto, on_message);
+    mosquitto_disconnect_callback_set(mosquitto, on_disconnect);
+}
+
+/* ------------------------------------------------------------------ beginning */
+
+/* Is it this machine that can take no more connections? */
+static bool is_local(int error)
+{
+    return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
+           error == ENOMEM;
+}
+
+static void start_tcp(struct mqtt_session *session, const char *address)
+{
+    const struct iotify_loop *loop = session->engine->loop;
+    char text[200];
+    int code;
+
+    session->state = TCP;
+    if (session->identity) {
+        mqtt_identity_begin(session->identity);
+        mqtt_tls_begin(session->identity->tls, session->identity);
+    }
+    code = mosquitto_connect_async(session->mosquitto, address, session->port, session->keepalive);
+    if (session->identity)
+        mqtt_tls_begin(session->identity->tls, NULL);
+    /* The handshake begins inside that call, and on a fast network it may even fail there. */
+    if (code == MOSQ_ERR_TLS) {
+        closed(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+        return;
+    }
+    if (code > 0 || mosquitto_socket(session->mosquitto) < 0) {
+        bool full = code == MOSQ_ERR_ERRNO && is_local(errno);
+
+        snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
+            session->port, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
+        closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
+        return;
+    }
+    session->watch =
+        loop->watch(loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, on_ready, session);
+    if (!session->watch)
+        mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, "cannot watch the connection");
+}
+
+static void on_resolved(void *argument, const char *address, const char *error)
+{
+    struct mqtt_session *session = argument;
+    char text[200];
+
+    session->resolving = false;
+    if (session->freed) {
+        free(session);
+        return;
+    }
+    if (session->state != RESOLVING)
+        return;
+    if (address) {
+        start_tcp(session, address);
+        return;
+    }
+    snprintf(text, sizeof(text), "cannot find the host %s: %s", session->host, error);
+    closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
+}
+
+void mqtt_connect_start(struct mqtt_session *session)
+{
+    const struct iotify_loop *loop = session->engine->loop;
+
+    if (session->state != IDLE)
+        return;
+    session->state = RESOLVING;
+    session->began = now(session);
+    session->times = (struct iotify_connect_times){0};
+    loop->timer_start(session->timer, session->timeout);
+    /* A lookup that an earlier attempt gave up waiting for may still be under way. */
+    if (session->resolving)
+        return;
+    session->resolving = true;
+    loop->resolve(loop, session->host, on_resolved, session);
+}

@@ -1,0 +1,106 @@
+/*
+ * MQTT 3.1.1 over TCP or TLS, by libmosquitto on the host's loop: the plugin and its engines.
+ *
+ * libmosquitto leaves the loop to others only in part; what it does not tell is found out in
+ * mqtt_connect.c. See docs/transport-mqtt.md.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/transport/mqtt/operations.h"
+
+static enum iotify_result engine_new(void *given, struct iotify_call *call,
+    const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)
+{
+    struct mqtt_engine *engine = calloc(1, sizeof(*engine));
+
+    if (!engine)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    engine->instance = given;
+    engine->host = call->host;
+    engine->loop = loop;
+    engine->events = events;
+    engine->late = mqtt_late_new(engine);
+    if (!engine->late) {
+        free(engine);
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    }
+    *out = engine;
+    return IOTIFY_OK;
+}
+
+static void engine_free(void *given)
+{
+    struct mqtt_engine *engine = given;
+
+    while (engine->contexts) {
+        struct mqtt_context *context = engine->contexts;
+
+        engine->contexts = context->next;
+        mqtt_tls_free(context->tls);
+        free(context->ca);
+        free(context);
+    }
+    while (engine->hosts) {
+        struct mqtt_host *host = engine->hosts;
+
+        engine->hosts = host->next;
+        free(host->name);
+        free(host);
+    }
+    mqtt_late_free(engine->late);
+    free(engine);
+}
+
+static enum iotify_result instance_open(struct iotify_call *call, const void *given, void **out)
+{
+    const struct mqtt_options *options = given;
+    struct mqtt_instance *instance = calloc(1, sizeof(*instance));
+
+    if (!instance)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    instance->alpn = options->alpn ? strdup(options->alpn) : NULL;
+    mosquitto_lib_init();
+    mqtt_tls_init();
+    *out = instance;
+    return IOTIFY_OK;
+}
+
+static void instance_close(void *given)
+{
+    struct mqtt_instance *instance = given;
+
+    mosquitto_lib_cleanup();
+    free(instance->alpn);
+    free(instance);
+}
+
+static const struct iotify_transport operations = {
+    .struct_size = sizeof(operations),
+    .connection = &mqtt_connection_settings,
+    .publish = &mqtt_publish_settings,
+    .open = instance_open,
+    .close = instance_close,
+    .engine_new = engine_new,
+    .engine_free = engine_free,
+    .session_new = mqtt_session_new,
+    .session_connect = mqtt_session_connect,
+    .session_publish = mqtt_session_publish,
+    .session_disconnect = mqtt_session_disconnect,
+    .session_free = mqtt_session_free,
+    .session_drop = mqtt_session_drop,
+    .session_unwritten = mqtt_session_unwritten,
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_TRANSPORT,
+    .name = "mqtt",
+    .version = IOTIFY_VERSION,
+    .summary = "MQTT 3.1.1 over TCP or TLS, a certificate for each session",
+    .settings = &mqtt_option_settings,
+    .operations = &operations,
+};

@@ -1,0 +1,299 @@
+/* A session: what the host asks of it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/transport/mqtt/operations.h"
+
+/* ------------------------------------------------------------------ birth */
+
+static struct mqtt_tls *find_tls(
+    struct mqtt_engine *engine, struct iotify_call *call, const struct mqtt_connection *connection)
+{
+    struct mqtt_context *context;
+
+    for (context = engine->contexts; context; context = context->next)
+        if (context->verify == connection->verify &&
+            (context->ca == connection->ca ||
+                (context->ca && connection->ca && strcmp(context->ca, connection->ca) == 0)))
+            return context->tls;
+    context = calloc(1, sizeof(*context));
+    if (!context)
+        return NULL;
+    context->tls = mqtt_tls_new(call, connection->ca, connection->verify, engine->instance->alpn);
+    if (!context->tls) {
+        free(context);
+        return NULL;
+    }
+    context->ca = connection->ca ? strdup(connection->ca) : NULL;
+    context->verify = connection->verify;
+    context->next = engine->contexts;
+    engine->contexts = context;
+    return context->tls;
+}
+
+/* The engine's copy of a host's name. */
+static const char *keep_host(struct mqtt_engine *engine, const char *name)
+{
+    struct mqtt_host *host;
+
+    for (host = engine->hosts; host; host = host->next)
+        if (strcmp(host->name, name) == 0)
+            return host->name;
+    host = calloc(1, sizeof(*host));
+    if (host)
+        host->name = strdup(name);
+    if (!host || !host->name) {
+        free(host);
+        return NULL;
+    }
+    host->next = engine->hosts;
+    engine->hosts = host;
+    return host->name;
+}
+
+/* Everything but the session itself, which a lookup may still hold. */
+static void release_parts(struct mqtt_session *session)
+{
+    if (session->mosquitto)
+        mosquitto_destroy(session->mosquitto);
+    if (session->timer)
+        session->engine->loop->timer_free(session->timer);
+    mqtt_identity_free(session->identity);
+    for (size_t i = 0; session->filters && session->filters[i]; i++)
+        free(session->filters[i]);
+    free(session->filters);
+    mqtt_pending_clear(&session->pending);
+    free(session->text);
+}
+
+struct birth {
+    const struct mqtt_connection *connection;
+    struct mqtt_session *session;
+};
+
+static void *make_mosquitto(void *argument)
+{
+    const struct birth *birth = argument;
+
+    return mosquitto_new(
+        birth->connection->client_id, birth->connection->clean_session, birth->session);
+}
+
+static bool copy_filters(struct mqtt_session *session, const char *const *filters, size_t count)
+{
+    if (count == 0)
+        return true;
+    session->filters = calloc(count + 1, sizeof(*session->filters));
+    for (size_t i = 0; session->filters && i < count; i++) {
+        session->filters[i] = strdup(filters[i]);
+        if (!session->filters[i])
+            return false;
+        session->filter_count++;
+    }
+    return session->filters != NULL;
+}
+
+static enum iotify_result set_up_tls(struct mqtt_session *session, struct iotify_call *call,
+    const struct mqtt_connection *connection)
+{
+    struct mqtt_tls *tls = find_tls(session->engine, call, connection);
+    const char *name = connection->server_name ? keep_host(session->engine, connection->server_name)
+                                               : session->host;
+
+    if (!tls || !name)
+        return IOTIFY_INVALID;
+    session->identity = mqtt_identity_new(call, connection->cert, connection->key, name);
+    if (!session->identity)
+        return IOTIFY_INVALID;
+    session->identity->tls = tls;
+    mosquitto_int_option(session->mosquitto, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
+    mosquitto_void_option(session->mosquitto, MOSQ_OPT_SSL_CTX, mqtt_tls_context(tls));
+    return IOTIFY_OK;
+}
+
+static enum iotify_result set_up(struct mqtt_session *session, struct iotify_call *call,
+    const struct mqtt_connection *connection)
+{
+    struct mosquitto *mosquitto = session->mosquitto;
+    const char *payload = connection->will_payload ? connection->will_payload : "";
+
+    mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V311);
+    mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1);
+    mosquitto_max_inflight_messages_set(mosquitto, MQTT_IN_FLIGHT_MAX);
+    mqtt_connect_callbacks(mosquitto);
+    if (connection->username &&
+        mosquitto_username_pw_set(mosquitto, connection->username, connection->password) != 0)
+        return call->host->fail(
+            call, IOTIFY_INVALID, "BadUsername", "username: is not valid UTF-8");
+    if (connection->will_topic &&
+        mosquitto_will_set(mosquitto, connection->will_topic, (int)strlen(payload), payload,
+            (int)connection->will_qos, connection->will_retain) != 0)
+        return call->host->fail(call, IOTIFY_INVALID, "BadWill",
+            "will.topic: \"%s\" is no topic to publish on", connection->will_topic);
+    return connection->tls ? set_up_tls(session, call, connection) : IOTIFY_OK;
+}
+
+static enum iotify_result check(struct iotify_call *call, const struct mqtt_connection *connection,
+    const char *const *filters, size_t count)
+{
+    if (!connection->host || !*connection->host)
+        return call->host->fail(
+            call, IOTIFY_INVALID, "NoHost", "host: is not set, and no connector gives an endpoint");
+    if (!*connection->client_id)
+        return call->host->fail(call, IOTIFY_INVALID, "NoClientId", "client_id: is empty");
+    if (count > UINT16_MAX)
+        return call->host->fail(call, IOTIFY_INVALID, "BadFilter", "subscribe: is too long");
+    for (size_t i = 0; i < count; i++)
+        if (mosquitto_sub_topic_check(filters[i]) != MOSQ_ERR_SUCCESS)
+            return call->host->fail(call, IOTIFY_INVALID, "BadFilter",
+                "subscribe: \"%s\" is no topic filter", filters[i]);
+    return IOTIFY_OK;
+}
+
+enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const void *settings,
+    const char *const *filters, size_t count, void *user, void **out)
+{
+    struct mqtt_engine *engine = given;
+    const struct mqtt_connection *connection = settings;
+    struct mqtt_session *session;
+    struct birth birth;
+    enum iotify_result result = check(call, connection, filters, count);
+
+    if (result != IOTIFY_OK)
+        return result;
+    session = calloc(1, sizeof(*session));
+    if (!session)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    session->engine = engine;
+    session->user = user;
+    session->host = keep_host(engine, connection->host);
+    session->port = (uint16_t)connection->port;
+    session->keepalive = (uint16_t)(connection->keepalive / SECOND);
+    session->timeout = connection->timeout;
+    session->timer = engine->loop->timer_new(engine->loop, mqtt_connect_timer, session);
+    birth = (struct birth){connection, session};
+    session->mosquitto = engine->host->without_socketpair(make_mosquitto, &birth);
+    if (!session->host || !session->timer || !session->mosquitto ||
+        !copy_filters(session, filters, count))
+        result = call->host->fail(call, IOTIFY_INVALID, "NoSession",
+            "cannot make an MQTT session for the client id \"%s\"", connection->client_id);
+    else
+        result = set_up(session, call, connection);
+    if (result != IOTIFY_OK) {
+        release_parts(session);
+        free(session);
+        return result;
+    }
+    *out = session;
+    return IOTIFY_OK;
+}
+
+/* ------------------------------------------------------------------ messages */
+
+/* Did the library take a message with QoS 1 over, although the connection failed under it? */
+static bool was_queued(int code)
+{
+    return code == MOSQ_ERR_CONN_LOST || code == MOSQ_ERR_NO_CONN || code == MOSQ_ERR_ERRNO ||
+           code == MOSQ_ERR_TLS || code == MOSQ_ERR_PROTOCOL;
+}
+
+enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, const void *settings,
+    struct iotify_bytes payload, uint64_t token)
+{
+    struct mqtt_session *session = given;
+    const struct mqtt_publish *publish = settings;
+    struct mqtt_message *message;
+    int code;
+
+    if (session->state != READY)
+        return call->host->fail(call, IOTIFY_TRANSIENT, "NotConnected", "not connected");
+    if (!publish->topic || mosquitto_pub_topic_check(publish->topic) != MOSQ_ERR_SUCCESS)
+        return call->host->fail(call, IOTIFY_INVALID, "BadTopic",
+            "publish.topic: \"%s\" is no topic to publish on",
+            publish->topic ? publish->topic : "");
+    if (payload.size > INT32_MAX)
+        return call->host->fail(
+            call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
+    message = mqtt_pending_add(&session->pending, publish->qos == 0, token);
+    if (!message)
+        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    session->in_call = true;
+    /* The id is written before the first byte goes out: on_publish may come inside the call. */
+    code = mosquitto_publish(session->mosquitto, &message->mid, publish->topic, (int)payload.size,
+        payload.data, (int)publish->qos, publish->retain);
+    if (publish->qos > 0 && was_queued(code))
+        code = MOSQ_ERR_SUCCESS;
+    if (code != MOSQ_ERR_SUCCESS)
+        mqtt_pending_drop(&session->pending);
+    else if (session->pending.count > 0)
+        session->pending.unwritten++; /* mqtt_rearm() sees whether it has left already */
+    mqtt_alive(session, code);
+    session->in_call = false;
+    mqtt_rearm(session);
+    if (code == MOSQ_ERR_SUCCESS)
+        return IOTIFY_OK;
+    return call->host->fail(call, code == MOSQ_ERR_PAYLOAD_SIZE ? IOTIFY_INVALID : IOTIFY_TRANSIENT,
+        "PublishFailed", "cannot publish: %s", mosquitto_strerror(code));
+}
+
+size_t mqtt_session_unwritten(const void *given)
+{
+    const struct mqtt_session *session = given;
+
+    return session->pending.unwritten;
+}
+
+/* ------------------------------------------------------------------ the end */
+
+void mqtt_session_connect(void *given)
+{
+    mqtt_connect_start(given);
+}
+
+void mqtt_session_disconnect(void *given)
+{
+    struct mqtt_session *session = given;
+
+    if (session->state == IDLE)
+        return;
+    session->in_call = true;
+    if (session->state < SESSION) {
+        mqtt_cut(session, IOTIFY_CLOSED_BY_US, "disconnected");
+    } else {
+        session->state = LEAVING;
+        session->engine->loop->timer_start(session->timer, session->timeout);
+        mosquitto_disconnect(session->mosquitto);
+        if (mqtt_alive(session, MOSQ_ERR_SUCCESS))
+            mqtt_rearm(session);
+    }
+    session->in_call = false;
+}
+
+void mqtt_session_drop(void *given)
+{
+    struct mqtt_session *session = given;
+
+    if (session->state == IDLE)
+        return;
+    session->in_call = true;
+    mqtt_cut(session, IOTIFY_CLOSED_BY_US, "the connection was dropped on purpose");
+    session->in_call = false;
+}
+
+void mqtt_session_free(void *given)
+{
+    struct mqtt_session *session = given;
+
+    if (session->watch)
+        session->engine->loop->unwatch(session->watch);
+    session->watch = NULL;
+    mqtt_late_forget(session);
+    session->state = IDLE;
+    release_parts(session);
+    /* The lookup's answer finds nothing but the session itself, and frees it. */
+    if (session->resolving)
+        session->freed = true;
+    else
+        free(session);
+}

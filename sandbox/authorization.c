@@ -1,0 +1,416 @@
+#include "sandbox/authorization.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <iotify/buffer.h>
+
+#include "plugins/aws/policy/policy.h"
+
+#define RESOURCE_MAX 1024
+
+/* Documents never change: one that was parsed serves all sessions, known by its row. */
+struct parsed {
+    json_int_t row;
+    struct policy *policy; /* NULL: the document is none */
+    size_t users;
+    struct parsed *next;
+};
+
+struct changed {
+    char certificate[65];
+    struct changed *next;
+};
+
+struct access {
+    struct state *state;
+    void (*notify)(void *argument);
+    void *argument;
+    atomic_uint_fast64_t version;
+    pthread_mutex_t mutex; /* of the two lists below */
+    struct changed *first, **last;
+    struct parsed *cache;
+};
+
+struct grants {
+    struct access *access;
+    bool active, attached;
+    char id[65], client_id[256], source_ip[64];
+    char certificate_arn[200];
+    char arn[200]; /* "arn:aws:iot:region:account:", from the certificate's own */
+    char *type;
+    json_t *attributes;
+    X509 *certificate;
+    struct parsed **policies;
+    size_t count;
+    char now[24]; /* seconds since 1970 */
+    char *value;  /* of the variable that was asked for last */
+};
+
+/* ------------------------------------------------------------------ changes */
+
+static void on_parted(void *argument, const char *principal)
+{
+    const char *id = principal ? strrchr(principal, '/') : NULL;
+
+    access_changed(argument, id ? id + 1 : "");
+}
+
+struct access *access_new(struct state *state, void (*notify)(void *argument), void *argument)
+{
+    struct access *access = calloc(1, sizeof(*access));
+
+    if (!access)
+        abort();
+    access->state = state;
+    access->notify = notify;
+    access->argument = argument;
+    access->last = &access->first;
+    atomic_init(&access->version, 1);
+    pthread_mutex_init(&access->mutex, NULL);
+    state_on_parted(state, on_parted, access);
+    return access;
+}
+
+void access_free(struct access *access)
+{
+    char certificate[65];
+
+    if (!access)
+        return;
+    state_on_parted(access->state, NULL, NULL);
+    while (access_next_changed(access, certificate))
+        continue;
+    while (access->cache) {
+        struct parsed *parsed = access->cache;
+
+        access->cache = parsed->next;
+        policy_free(parsed->policy);
+        free(parsed);
+    }
+    pthread_mutex_destroy(&access->mutex);
+    free(access);
+}
+
+void access_changed(struct access *access, const char *certificate)
+{
+    struct changed *changed = *certificate ? calloc(1, sizeof(*changed)) : NULL;
+
+    atomic_fetch_add(&access->version, 1);
+    if (!changed)
+        return;
+    memcpy(changed->certificate, certificate, strnlen(certificate, 64));
+    pthread_mutex_lock(&access->mutex);
+    *access->last = changed;
+    access->last = &changed->next;
+    pthread_mutex_unlock(&access->mutex);
+    access->notify(access->argument);
+}
+
+uint64_t access_version(const struct access *access)
+{
+    return atomic_load(&access->version);
+}
+
+bool access_next_changed(struct access *access, char certificate[65])
+{
+    struct changed *changed;
+
+    pthread_mutex_lock(&access->mutex);
+    changed = access->first;
+    if (changed) {
+        access->first = changed->next;
+        if (!access->first)
+            access->last = &access->first;
+    }
+    pthread_mutex_unlock(&access->mutex);
+    if (!changed)
+        return false;
+    memcpy(certificate, changed->certificate, sizeof(changed->certificate));
+    free(changed);
+    return true;
+}
+
+/* ------------------------------------------------------------------ loading */
+
+static struct parsed *use_policy(struct access *access, json_int_t row, const char *document)
+{
+    struct parsed *parsed;
+    char why[128];
+
+    pthread_mutex_lock(&access->mutex);
+    parsed = access->cache;
+    while (parsed && parsed->row != row)
+        parsed = parsed->next;
+    if (!parsed) {
+        parsed = calloc(1, sizeof(*parsed));
+        if (!parsed)
+            abort();
+        parsed->row = row;
+        parsed->policy = policy_parse(document, why, sizeof(why));
+        parsed->next = access->cache;
+        access->cache = parsed;
+    }
+    parsed->users++;
+    pthread_mutex_unlock(&access->mutex);
+    return parsed;
+}
+
+/* Nobody uses it any more: most often because its version is gone. */
+static void release_policy(struct access *access, struct parsed *parsed)
+{
+    struct parsed **link = &access->cache;
+
+    pthread_mutex_lock(&access->mutex);
+    if (--parsed->users == 0) {
+        while (*link != parsed)
+            link = &(*link)->next;
+        *link = parsed->next;
+        policy_free(parsed->policy);
+        free(parsed);
+    }
+    pthread_mutex_unlock(&access->mutex);
+}
+
+static const char *text_of(const json_t *row, const char *column)
+{
+    const char *text = json_string_value(json_object_get(row, column));
+
+    return text ? text : "";
+}
+
+static void load_certificate(struct grants *grants)
+{
+    json_t *rows = state_select(grants->access->state,
+        "SELECT arn, status FROM certificates WHERE id = ?1", STATE_WITH(grants->id));
+    const char *arn = text_of(json_array_get(rows, 0), "arn");
+    const char *end = strstr(arn, ":cert/");
+
+    grants->active = strcmp(text_of(json_array_get(rows, 0), "status"), "ACTIVE") == 0;
+    snprintf(grants->certificate_arn, sizeof(grants->certificate_arn), "%s", arn);
+    if (end && (size_t)(end - arn) + 2 < sizeof(grants->arn))
+        snprintf(grants->arn, sizeof(grants->arn), "%.*s", (int)(end - arn) + 1, arn);
+    json_decref(rows);
+}
+
+/* The thing that is named like the client, when the certificate is attached to it. */
+static void load_thing(struct grants *grants)
+{
+    json_t *rows = state_select(grants->access->state,
+        "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
+        " WHERE t.name = ?1 AND p.principal = ?2",
+        STATE_WITH(grants->client_id, grants->certificate_arn));
+
+    grants->attached = json_array_size(rows) > 0;
+    if (grants->attached) {
+        grants->type = strdup(text_of(json_array_get(rows, 0), "type"));
+        grants->attributes = json_loads(text_of(json_array_get(rows, 0), "attributes"), 0, NULL);
+    }
+    json_decref(rows);
+}
+
+/* The certificate's own policies, and those of the groups that its thing is in. */
+static void load_policies(struct grants *grants)
+{
+    json_t *rows = state_select(grants->access->state,
+        "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
+        " UNION SELECT p.parent FROM thing_groups p JOIN groups b ON p.name = b.name"
+        "  WHERE p.parent <> '')"
+        " SELECT DISTINCT v.id, v.document FROM policy_targets t"
+        " JOIN policies p ON p.name = t.policy"
+        " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
+        " WHERE t.target = ?1 OR t.target IN (SELECT arn FROM thing_groups WHERE name IN groups)",
+        STATE_WITH(grants->certificate_arn, grants->attached ? grants->client_id : ""));
+
+    grants->policies = calloc(json_array_size(rows) + 1, sizeof(*grants->policies));
+    if (!grants->policies)
+        abort();
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+
+        grants->policies[grants->count++] = use_policy(grants->access,
+            json_integer_value(json_object_get(row, "id")), text_of(row, "document"));
+    }
+    json_decref(rows);
+}
+
+struct grants *access_load(struct access *access, const X509 *certificate, const char *id,
+    const char *client_id, const char *source_ip)
+{
+    struct grants *grants = calloc(1, sizeof(*grants));
+
+    if (!grants)
+        abort();
+    grants->access = access;
+    snprintf(grants->id, sizeof(grants->id), "%s", id);
+    snprintf(grants->client_id, sizeof(grants->client_id), "%s", client_id);
+    snprintf(grants->source_ip, sizeof(grants->source_ip), "%s", source_ip);
+    grants->certificate = (X509 *)certificate;
+    X509_up_ref(grants->certificate);
+    state_begin(access->state);
+    load_certificate(grants);
+    if (grants->active) {
+        if (*client_id)
+            load_thing(grants);
+        load_policies(grants);
+    }
+    state_end(access->state, true);
+    return grants;
+}
+
+void grants_free(struct grants *grants)
+{
+    if (!grants)
+        return;
+    for (size_t i = 0; i < grants->count; i++)
+        release_policy(grants->access, grants->policies[i]);
+    free(grants->policies);
+    json_decref(grants->attributes);
+    X509_free(grants->certificate);
+    free(grants->type);
+    free(grants->value);
+    free(grants);
+}
+
+bool grants_active(const struct grants *grants)
+{
+    return grants->active;
+}
+
+bool grants_depend_on_time(const struct grants *grants)
+{
+    return *grants->now;
+}
+
+/* ------------------------------------------------------------------ variables */
+
+/* A part of a certificate's name, kept in `value`. */
+static const char *name_part(struct grants *grants, X509_NAME *name, const char *part)
+{
+    static const struct {
+        const char *variable;
+        int nid;
+    } parts[] = {{"CommonName", NID_commonName}, {"Country", NID_countryName},
+        {"Organization", NID_organizationName}, {"OrganizationalUnit", NID_organizationalUnitName},
+        {"State", NID_stateOrProvinceName}, {"Locality", NID_localityName}, {"Title", NID_title},
+        {"Surname", NID_surname}, {"GivenName", NID_givenName}, {"Initials", NID_initials},
+        {"Pseudonym", NID_pseudonym}, {"SerialNumber", NID_serialNumber},
+        {"DistinguishedNameQualifier", NID_dnQualifier},
+        {"GenerationQualifier", NID_generationQualifier}};
+    unsigned char *text = NULL;
+    int at = -1, size;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (strcmp(parts[i].variable, part) == 0)
+            at = X509_NAME_get_index_by_NID(name, parts[i].nid, -1);
+    if (at < 0)
+        return NULL;
+    size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    if (size < 0)
+        return NULL;
+    free(grants->value);
+    /* A name with a NUL inside is none that a policy can mean. */
+    grants->value = memchr(text, 0, (size_t)size) ? NULL : strdup((char *)text);
+    OPENSSL_free(text);
+    return grants->value;
+}
+
+static const char *certificate_variable(struct grants *grants, const char *name)
+{
+    if (strncmp(name, "Subject.", 8) == 0)
+        return name_part(grants, X509_get_subject_name(grants->certificate), name + 8);
+    if (strncmp(name, "Issuer.", 7) == 0)
+        return name_part(grants, X509_get_issuer_name(grants->certificate), name + 7);
+    if (strcmp(name, "SerialNumber") == 0) {
+        BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(grants->certificate), NULL);
+        char *text = number ? BN_bn2hex(number) : NULL;
+
+        free(grants->value);
+        grants->value = text ? strdup(text) : NULL;
+        OPENSSL_free(text);
+        BN_free(number);
+        return grants->value;
+    }
+    return NULL;
+}
+
+/* "Attributes[name]" */
+static const char *attribute(const struct grants *grants, const char *name)
+{
+    char key[160];
+    size_t length = strcspn(name, "]");
+
+    if (length >= sizeof(key) || strcmp(name + length, "]") != 0)
+        return NULL;
+    memcpy(key, name, length);
+    key[length] = '\0';
+    return json_string_value(json_object_get(grants->attributes, key));
+}
+
+static const char *thing_variable(const struct grants *grants, const char *name)
+{
+    if (strcmp(name, "IsAttached") == 0)
+        return grants->attached ? "true" : "false";
+    if (!grants->attached)
+        return NULL;
+    if (strcmp(name, "ThingName") == 0)
+        return grants->client_id;
+    if (strcmp(name, "ThingTypeName") == 0)
+        return grants->type && *grants->type ? grants->type : NULL;
+    if (strncmp(name, "Attributes[", 11) == 0)
+        return attribute(grants, name + 11);
+    return NULL;
+}
+
+static const char *variable(void *argument, const char *name)
+{
+    static const char thing[] = "iot:Connection.Thing.", certificate[] = "iot:Certificate.";
+    struct grants *grants = argument;
+
+    if (strncasecmp(name, thing, strlen(thing)) == 0)
+        return thing_variable(grants, name + strlen(thing));
+    if (strncasecmp(name, certificate, strlen(certificate)) == 0)
+        return certificate_variable(grants, name + strlen(certificate));
+    if (strcasecmp(name, "iot:ClientId") == 0)
+        return *grants->client_id ? grants->client_id : NULL;
+    if (strcasecmp(name, "iot:CertificateId") == 0)
+        return grants->id;
+    if (strcasecmp(name, "iot:DomainName") == 0)
+        return "localhost";
+    if (strcasecmp(name, "aws:SecureTransport") == 0)
+        return "true";
+    if (strcasecmp(name, "aws:CurrentTime") == 0 || strcasecmp(name, "aws:EpochTime") == 0) {
+        snprintf(grants->now, sizeof(grants->now), "%lld", (long long)time(NULL));
+        return grants->now;
+    }
+    if (strcasecmp(name, "aws:SourceIp") == 0)
+        return *grants->source_ip ? grants->source_ip : NULL;
+    return NULL;
+}
+
+bool grants_allow(
+    const struct grants *grants, const char *action, const char *kind, const char *name)
+{
+    const struct policy_context context = {variable, (void *)grants};
+    char resource[RESOURCE_MAX];
+    bool allowed = false;
+
+    if (!grants->active || snprintf(resource, sizeof(resource), "%s%s/%s", grants->arn, kind,
+                               name) >= (int)sizeof(resource))
+        return false;
+    for (size_t i = 0; i < grants->count; i++) {
+        enum policy_verdict verdict =
+            grants->policies[i]->policy
+                ? policy_evaluate(grants->policies[i]->policy, action, resource, &context)
+                : POLICY_SILENT;
+
+        if (verdict == POLICY_DENIES)
+            return false;
+        allowed = allowed || verdict == POLICY_ALLOWS;
+    }
+    return allowed;
+}

@@ -1,0 +1,321 @@
+#include "sandbox/ca.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DAY 86400L
+#define YEARS 20
+
+struct authority {
+    X509 *root, *server;
+    EVP_PKEY *root_key, *server_key;
+    struct key_pool *pool; /* NULL until it is set */
+};
+
+/* ------------------------------------------------------------------ certificates */
+
+static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
+{
+    X509V3_CTX context;
+    X509_EXTENSION *extension;
+    bool good;
+
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    good = extension && X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    return good;
+}
+
+static bool set_serial(X509 *certificate)
+{
+    unsigned char bytes[16];
+    BIGNUM *number;
+    bool good;
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1)
+        return false;
+    bytes[0] &= 0x7f;
+    number = BN_bin2bn(bytes, sizeof(bytes), NULL);
+    good = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate));
+    BN_free(number);
+    return good;
+}
+
+static X509 *begin(EVP_PKEY *key, const char *common_name)
+{
+    X509 *certificate = X509_new();
+
+    if (certificate && X509_set_version(certificate, X509_VERSION_3) == 1 &&
+        set_serial(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
+        X509_gmtime_adj(X509_getm_notAfter(certificate), DAY * 365 * YEARS) &&
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
+            (const unsigned char *)common_name, -1, -1, 0) == 1 &&
+        X509_set_pubkey(certificate, key) == 1)
+        return certificate;
+    X509_free(certificate);
+    return NULL;
+}
+
+static X509 *make_root(EVP_PKEY *key)
+{
+    X509 *root = begin(key, "iotify-sandbox root");
+
+    if (root && X509_set_issuer_name(root, X509_get_subject_name(root)) == 1 &&
+        add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") &&
+        add_extension(root, root, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        add_extension(root, root, NID_subject_key_identifier, "hash") &&
+        X509_sign(root, key, EVP_sha256()) > 0)
+        return root;
+    X509_free(root);
+    return NULL;
+}
+
+/* `names` NULL: a client's certificate. */
+static X509 *issue(
+    struct authority *authority, EVP_PKEY *key, const char *common_name, const char *names)
+{
+    X509 *certificate = begin(key, common_name);
+
+    if (certificate &&
+        X509_set_issuer_name(certificate, X509_get_subject_name(authority->root)) == 1 &&
+        add_extension(certificate, authority->root, NID_basic_constraints, "critical,CA:FALSE") &&
+        add_extension(certificate, authority->root, NID_key_usage, "critical,digitalSignature") &&
+        add_extension(
+            certificate, authority->root, NID_ext_key_usage, names ? "serverAuth" : "clientAuth") &&
+        add_extension(certificate, authority->root, NID_subject_key_identifier, "hash") &&
+        add_extension(certificate, authority->root, NID_authority_key_identifier, "keyid") &&
+        (!names || add_extension(certificate, authority->root, NID_subject_alt_name, names)) &&
+        X509_sign(certificate, authority->root_key, EVP_sha256()) > 0)
+        return certificate;
+    X509_free(certificate);
+    return NULL;
+}
+
+static bool take_pem(BIO *bio, struct iotify_buffer *out)
+{
+    char *data;
+    long size = BIO_get_mem_data(bio, &data);
+
+    return size > 0 && iotify_buffer_append(out, data, (size_t)size);
+}
+
+static bool certificate_pem(X509 *certificate, struct iotify_buffer *out)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool good = bio && PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, out);
+
+    BIO_free(bio);
+    return good;
+}
+
+/* ------------------------------------------------------------------ the root's files */
+
+static FILE *open_new(const char *path, int mode)
+{
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+    return descriptor < 0 ? NULL : fdopen(descriptor, "w");
+}
+
+static bool load(struct authority *authority, const char *certificate, const char *key)
+{
+    FILE *certificate_file = fopen(certificate, "re"), *key_file = fopen(key, "re");
+
+    if (certificate_file && key_file) {
+        authority->root = PEM_read_X509(certificate_file, NULL, NULL, NULL);
+        authority->root_key = PEM_read_PrivateKey(key_file, NULL, NULL, NULL);
+    }
+    if (certificate_file)
+        fclose(certificate_file);
+    if (key_file)
+        fclose(key_file);
+    ERR_clear_error();
+    return authority->root && authority->root_key &&
+           X509_check_private_key(authority->root, authority->root_key) == 1;
+}
+
+static bool save(const struct authority *authority, const char *certificate, const char *key)
+{
+    FILE *key_file = open_new(key, 0600), *certificate_file = open_new(certificate, 0644);
+    bool good =
+        key_file && certificate_file &&
+        PEM_write_PrivateKey(key_file, authority->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
+        PEM_write_X509(certificate_file, authority->root) == 1;
+
+    if (key_file)
+        good = fclose(key_file) == 0 && good;
+    if (certificate_file)
+        good = fclose(certificate_file) == 0 && good;
+    return good;
+}
+
+/* ------------------------------------------------------------------ life */
+
+struct authority *authority_open(const char *folder)
+{
+    static const char names[] = "DNS:localhost,IP:127.0.0.1,IP:::1";
+    struct authority *authority = calloc(1, sizeof(*authority));
+    char certificate[4096], key[4096];
+
+    if (!authority)
+        return NULL;
+    snprintf(certificate, sizeof(certificate), "%s/ca.pem", folder);
+    snprintf(key, sizeof(key), "%s/ca.key", folder);
+    if (!load(authority, certificate, key)) {
+        X509_free(authority->root);
+        EVP_PKEY_free(authority->root_key);
+        authority->root_key = EVP_EC_gen("P-256");
+        authority->root = authority->root_key ? make_root(authority->root_key) : NULL;
+        if (!authority->root || !save(authority, certificate, key)) {
+            fprintf(stderr, "iotify-sandbox: cannot make the root certificate %s: %s\n",
+                certificate, strerror(errno));
+            authority_close(authority);
+            return NULL;
+        }
+    }
+    authority->server_key = EVP_EC_gen("P-256");
+    if (authority->server_key)
+        authority->server = issue(authority, authority->server_key, "localhost", names);
+    if (!authority->server) {
+        fprintf(stderr, "iotify-sandbox: cannot make the server's certificate\n");
+        authority_close(authority);
+        return NULL;
+    }
+    return authority;
+}
+
+void authority_close(struct authority *authority)
+{
+    if (!authority)
+        return;
+    X509_free(authority->root);
+    X509_free(authority->server);
+    EVP_PKEY_free(authority->root_key);
+    EVP_PKEY_free(authority->server_key);
+    free(authority);
+}
+
+void authority_set_pool(struct authority *authority, struct key_pool *pool)
+{
+    authority->pool = pool;
+}
+
+bool authority_use(const struct authority *authority, SSL_CTX *context)
+{
+    return SSL_CTX_use_certificate(context, authority->server) == 1 &&
+           SSL_CTX_use_PrivateKey(context, authority->server_key) == 1;
+}
+
+/* ------------------------------------------------------------------ what the API asks for */
+
+/* What AWS IoT takes for a device: RSA from 2048 bits on, and three curves. */
+static bool key_accepted(EVP_PKEY *key)
+{
+    static const char *const groups[] = {"prime256v1", "secp384r1", "secp521r1"};
+    char group[32] = "";
+
+    if (!key)
+        return false;
+    if (EVP_PKEY_is_a(key, "RSA"))
+        return EVP_PKEY_get_bits(key) >= 2048;
+    if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1)
+        return false;
+    for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+        if (strcmp(groups[i], group) == 0)
+            return true;
+    return false;
+}
+
+bool authority_sign_request(
+    struct authority *authority, const char *text, struct iotify_buffer *out)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509_REQ *request = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = request ? X509_REQ_get0_pubkey(request) : NULL;
+    X509 *certificate = NULL;
+    bool good;
+
+    if (key_accepted(key) && X509_REQ_verify(request, key) == 1)
+        certificate = issue(authority, key, "AWS IoT Certificate", NULL);
+    good = certificate && certificate_pem(certificate, out);
+    X509_free(certificate);
+    X509_REQ_free(request);
+    BIO_free(bio);
+    ERR_clear_error();
+    return good;
+}
+
+bool authority_make(struct authority *authority, struct iotify_buffer *private_key,
+    struct iotify_buffer *public_key, struct iotify_buffer *out)
+{
+    EVP_PKEY *key = authority->pool ? key_pool_take(authority->pool) : EVP_RSA_gen(2048);
+    X509 *certificate = key ? issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
+    BIO *private_bio = BIO_new(BIO_s_mem()), *public_bio = BIO_new(BIO_s_mem());
+    bool good =
+        certificate && private_bio && public_bio && certificate_pem(certificate, out) &&
+        PEM_write_bio_PrivateKey_traditional(private_bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+        take_pem(private_bio, private_key) && PEM_write_bio_PUBKEY(public_bio, key) == 1 &&
+        take_pem(public_bio, public_key);
+
+    BIO_free(private_bio);
+    BIO_free(public_bio);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return good;
+}
+
+void authority_fingerprint(const X509 *certificate, char id[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+
+    id[0] = '\0';
+    if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1)
+        return;
+    for (unsigned i = 0; i < 32; i++) {
+        id[2 * i] = digits[digest[i] >> 4];
+        id[2 * i + 1] = digits[digest[i] & 15];
+    }
+    id[64] = '\0';
+}
+
+/* Milliseconds since 1970. */
+static int64_t moment_of(const ASN1_TIME *time)
+{
+    struct tm parts;
+
+    return ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) * 1000 : 0;
+}
+
+bool authority_check(const char *text, struct certificate_facts *facts)
+{
+    BIO *bio = BIO_new_mem_buf(text, -1);
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    bool good = certificate && key_accepted(X509_get0_pubkey(certificate)) &&
+                X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
+
+    if (good) {
+        authority_fingerprint(certificate, facts->id);
+        facts->not_before = moment_of(X509_get0_notBefore(certificate));
+        facts->not_after = moment_of(X509_get0_notAfter(certificate));
+    }
+    X509_free(certificate);
+    BIO_free(bio);
+    ERR_clear_error();
+    return good;
+}

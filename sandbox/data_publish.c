@@ -1,0 +1,33 @@
+/* Publish: a message by the signed API. */
+#include "sandbox/operation.h"
+#include "sandbox/publisher.h"
+
+#define PAYLOAD_MAX (128 * 1024)
+
+static void publish(const struct request *request, struct response *response)
+{
+    const struct service *service = request->service;
+
+    if (request->payload_size > PAYLOAD_MAX)
+        respond_error(response, 413, "RequestEntityTooLargeException",
+            "The payload is larger than %d bytes", PAYLOAD_MAX);
+    else if (!publisher_accepts(input_text(request, "topic")))
+        respond_invalid(response, "The topic is not valid for publishing");
+    else if (!service->publish(service->argument, input_text(request, "topic"), request->payload,
+                 request->payload_size, (int)input_number(request, "qos"),
+                 input_flag(request, "retain")))
+        respond_error(response, 500, "InternalFailureException", "the broker does not answer");
+}
+
+static const struct parameter publish_parameters[] = {
+    {"topic", IN_PATH, TEXT, true, 1, 256, ANYTHING, NULL, NULL},
+    {"qos", IN_QUERY, NUMBER, false, 0, 1, ANYTHING, NULL, NULL},
+    {"retain", IN_QUERY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+/* Without a rate: it is not an operation of AWS IoT's control plane. */
+const struct operation data_operations[] = {
+    {"Publish", "POST", "/topics/{topic+}", 0, false, publish, publish_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

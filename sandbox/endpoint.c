@@ -1,0 +1,35 @@
+/* DescribeEndpoint: where the data plane is. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sandbox/operation.h"
+
+static void describe_endpoint(const struct request *request, struct response *response)
+{
+    static const char *const known[] = {"iot:Data-ATS", "iot:Data", "iot:CredentialProvider",
+        "iot:Jobs", "iot:DeviceAdvisor", "iot:Data-Beta", NULL};
+    const char *type =
+        input_given(request, "endpointType") ? input_text(request, "endpointType") : "iot:Data";
+    char address[64] = "localhost";
+    size_t i = 0;
+
+    while (known[i] && strcmp(known[i], type) != 0)
+        i++;
+    if (!known[i]) {
+        respond_invalid(response, "Endpoint type %s is not known", type);
+        return;
+    }
+    if (request->service->mqtt_port != 8883)
+        snprintf(address, sizeof(address), "localhost:%d", request->service->mqtt_port);
+    response->body = json_pack("{s:s}", "endpointAddress", address);
+}
+
+static const struct parameter endpoint_parameters[] = {
+    {"endpointType", IN_QUERY, TEXT, false, 0, 128, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+const struct operation endpoint_operations[] = {
+    {"DescribeEndpoint", "GET", "/endpoint", 10, false, describe_endpoint, endpoint_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

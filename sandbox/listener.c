@@ -1,0 +1,249 @@
+#include "sandbox/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sandbox/connection.h"
+
+#define BACKLOG 4096
+
+struct listener {
+    int descriptor;
+    uint16_t port;
+    enum protocol protocol;
+    struct front *front;
+    uv_poll_t poll;
+    bool watched;
+};
+
+struct front {
+    struct connections connections;
+    struct listener mqtt, secure_http;
+    uv_async_t wake;
+    bool woken;
+    int reserve; /* given up for a moment when descriptors run out */
+};
+
+/* ------------------------------------------------------------------ listeners */
+
+/* Without a descriptor for it a client is turned away: waiting, it would wake the loop for ever. */
+static void turn_away(struct listener *listener)
+{
+    struct front *front = listener->front;
+    int descriptor;
+
+    if (front->reserve >= 0)
+        close(front->reserve);
+    descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC);
+    if (descriptor >= 0)
+        close(descriptor);
+    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void on_listener(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    int descriptor;
+
+    (void)status;
+    (void)events;
+    do {
+        descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (descriptor >= 0)
+            connections_take(&listener->front->connections, descriptor, listener->protocol);
+        else if (errno == EMFILE || errno == ENFILE)
+            turn_away(listener);
+    } while (descriptor >= 0);
+}
+
+/* Every certificate is taken here; whether it is a registered one is decided behind it. */
+static int accept_any(X509_STORE_CTX *store, void *argument)
+{
+    (void)store;
+    (void)argument;
+    return 1;
+}
+
+/* AWS demands the endpoint's name: those that the server's certificate is for. */
+static int check_name(SSL *ssl, int *alert, void *argument)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)argument;
+    if (name && X509_check_host(SSL_get_certificate(ssl), name, 0, 0, NULL) == 1)
+        return SSL_TLSEXT_ERR_OK;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* One of AWS's names for a port that carries several protocols; others are not answered. */
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
+    const unsigned char *offered, unsigned length, void *argument)
+{
+    static const unsigned char known[] = "\x0ex-amzn-mqtt-ca\x0ex-amzn-http-ca";
+
+    (void)ssl;
+    (void)argument;
+    return SSL_select_next_proto((unsigned char **)out, size, known, sizeof(known) - 1, offered,
+               length) == OPENSSL_NPN_NEGOTIATED
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
+}
+
+static SSL_CTX *make_context(const struct authority *authority)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+
+    if (!context)
+        return NULL;
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_cert_verify_callback(context, accept_any, NULL);
+    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_tlsext_servername_callback(context, check_name);
+    if (!authority_use(authority, context)) {
+        SSL_CTX_free(context);
+        return NULL;
+    }
+    return context;
+}
+
+static bool listen_on(struct front *front, struct listener *listener, const char *where,
+    uint16_t port, enum protocol protocol)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    socklen_t size = sizeof(address);
+    int on = 1;
+
+    listener->front = front;
+    listener->protocol = protocol;
+    listener->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener->descriptor < 0 || inet_pton(AF_INET, where, &address.sin_addr) != 1)
+        return false;
+    setsockopt(listener->descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(listener->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(listener->descriptor, BACKLOG) != 0 ||
+        getsockname(listener->descriptor, (struct sockaddr *)&address, &size) != 0 ||
+        uv_poll_init(front->connections.loop, &listener->poll, listener->descriptor) != 0)
+        return false;
+    listener->port = ntohs(address.sin_port);
+    listener->poll.data = listener;
+    listener->watched = true;
+    uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+    return true;
+}
+
+/* ------------------------------------------------------------------ changed certificates */
+
+static void on_wake(uv_async_t *async)
+{
+    struct front *front = async->data;
+    char certificate[65];
+
+    while (access_next_changed(front->connections.world->access, certificate))
+        connections_look_again(&front->connections, certificate);
+}
+
+void front_wake(struct front *front)
+{
+    uv_async_send(&front->wake);
+}
+
+/* ------------------------------------------------------------------ life */
+
+static bool tell(const char *address, uint16_t port, const char *option)
+{
+    fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d: %s; try %s 0\n", address, port,
+        strerror(errno), option);
+    return false;
+}
+
+static bool open_all(
+    struct front *front, const struct front_options *options, const struct authority *authority)
+{
+    front->connections.context = make_context(authority);
+    if (!front->connections.context ||
+        uv_async_init(front->connections.loop, &front->wake, on_wake) != 0)
+        return false;
+    front->wake.data = front;
+    front->woken = true;
+    if (!listen_on(front, &front->mqtt, options->address, options->mqtt_port, MQTT))
+        return tell(options->address, options->mqtt_port, "--mqtt-port");
+    if (!listen_on(front, &front->secure_http, options->address, options->https_port, HTTPS))
+        return tell(options->address, options->https_port, "--https-port");
+    return true;
+}
+
+struct front *front_open(uv_loop_t *loop, const struct front_options *options,
+    const struct session_world *world, const struct authority *authority, struct https *https)
+{
+    struct front *front = calloc(1, sizeof(*front));
+
+    if (!front)
+        return NULL;
+    front->connections.loop = loop;
+    front->connections.world = world;
+    front->connections.https = https;
+    front->mqtt.descriptor = front->secure_http.descriptor = -1;
+    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    memcpy(front->connections.broker, options->broker, strlen(options->broker) + 1);
+    if (open_all(front, options, authority))
+        return front;
+    front_close(front);
+    uv_run(loop, UV_RUN_DEFAULT);
+    front_free(front);
+    return NULL;
+}
+
+uint16_t front_mqtt_port(const struct front *front)
+{
+    return front->mqtt.port;
+}
+
+uint16_t front_https_port(const struct front *front)
+{
+    return front->secure_http.port;
+}
+
+size_t front_sessions(const struct front *front)
+{
+    return front->connections.sessions;
+}
+
+void front_close(struct front *front)
+{
+    connections_close(&front->connections);
+    if (front->mqtt.watched)
+        uv_close((uv_handle_t *)&front->mqtt.poll, NULL);
+    if (front->secure_http.watched)
+        uv_close((uv_handle_t *)&front->secure_http.poll, NULL);
+    if (front->woken)
+        uv_close((uv_handle_t *)&front->wake, NULL);
+}
+
+void front_free(struct front *front)
+{
+    if (!front)
+        return;
+    if (front->mqtt.descriptor >= 0)
+        close(front->mqtt.descriptor);
+    if (front->secure_http.descriptor >= 0)
+        close(front->secure_http.descriptor);
+    if (front->reserve >= 0)
+        close(front->reserve);
+    SSL_CTX_free(front->connections.context);
+    free(front);
+}

@@ -1,0 +1,132 @@
+/* AWS Service Quotas, for the code iotcore: the calls per second that each operation allows. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sandbox/operation.h"
+
+/* The value of an operation that the sandbox does not limit. */
+#define RATE_UNLIMITED 10000
+
+struct quotas {
+    const struct request *request;
+    json_t *list;
+    bool defaults;
+};
+
+/* A code of its own for each name, the same in every run. */
+static void quota_code(const char *name, char code[16])
+{
+    uint32_t hash = 2166136261u;
+
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 16777619u;
+    snprintf(code, 16, "L-%08X", hash);
+}
+
+static void add_quota(void *argument, const struct operation *operation)
+{
+    struct quotas *quotas = argument;
+    const struct service *service = quotas->request->service;
+    double value =
+        quotas->defaults ? operation->rate : service->quota(service->argument, operation->name);
+    char name[96], code[16], arn[128];
+
+    if (operation->rate <= 0)
+        return;
+    snprintf(name, sizeof(name), "%s API TPS", operation->name);
+    quota_code(name, code);
+    snprintf(arn, sizeof(arn), "arn:aws:servicequotas:%s:" ACCOUNT ":iotcore/%s",
+        quotas->request->region, code);
+    json_array_append_new(quotas->list,
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:b, s:b, s:{s:i, s:s}}", "ServiceCode",
+            "iotcore", "ServiceName", "AWS IoT Core", "QuotaArn", arn, "QuotaCode", code,
+            "QuotaName", name, "Value", value > 0 ? value : RATE_UNLIMITED, "Unit", "None",
+            "Adjustable", 1, "GlobalQuota", 0, "Period", "PeriodValue", 1, "PeriodUnit", "SECOND"));
+}
+
+/* All quotas, or NULL after an answer. */
+static json_t *all_quotas(const struct request *request, struct response *response, bool defaults)
+{
+    struct quotas quotas = {request, NULL, defaults};
+
+    if (strcmp(input_text(request, "ServiceCode"), "iotcore") != 0) {
+        respond_error(response, 400, "NoSuchResourceException",
+            "The request failed because the specified service does not exist.");
+        return NULL;
+    }
+    quotas.list = json_array();
+    operation_each(add_quota, &quotas);
+    return quotas.list;
+}
+
+static void respond_quotas(const struct request *request, struct response *response, bool defaults)
+{
+    json_t *all = all_quotas(request, response, defaults), *list;
+    size_t size = (size_t)input_number(request, "MaxResults");
+    size_t first = (size_t)strtoul(input_text(request, "NextToken"), NULL, 10);
+    char token[24];
+
+    if (!all)
+        return;
+    if (size == 0)
+        size = 100;
+    list = json_array();
+    for (size_t i = first; i < first + size && i < json_array_size(all); i++)
+        json_array_append(list, json_array_get(all, i));
+    response->body = json_pack("{s:o}", "Quotas", list);
+    if (first + size < json_array_size(all)) {
+        snprintf(token, sizeof(token), "%zu", first + size);
+        json_object_set_new(response->body, "NextToken", json_string(token));
+    }
+    json_decref(all);
+}
+
+static void list_quotas(const struct request *request, struct response *response)
+{
+    respond_quotas(request, response, false);
+}
+
+static void list_default_quotas(const struct request *request, struct response *response)
+{
+    respond_quotas(request, response, true);
+}
+
+static void get_quota(const struct request *request, struct response *response)
+{
+    json_t *all = all_quotas(request, response, false);
+    const char *code = input_text(request, "QuotaCode");
+
+    if (!all)
+        return;
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *quota = json_array_get(all, i);
+
+        if (strcmp(json_string_value(json_object_get(quota, "QuotaCode")), code) == 0)
+            response->body = json_pack("{s:O}", "Quota", quota);
+    }
+    if (!response->body)
+        respond_error(response, 400, "NoSuchResourceException",
+            "The request failed because the specified quota does not exist.");
+    json_decref(all);
+}
+
+static const struct parameter quotas_parameters[] = {
+    {"ServiceCode", IN_BODY, TEXT, true, 1, 63, ANYTHING, NULL, NULL},
+    {"NextToken", IN_BODY, TEXT, false, 0, 2048, ANYTHING, NULL, NULL},
+    {"MaxResults", IN_BODY, NUMBER, false, 1, 100, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+static const struct parameter quota_parameters[] = {
+    {"ServiceCode", IN_BODY, TEXT, true, 1, 63, ANYTHING, NULL, NULL},
+    {"QuotaCode", IN_BODY, TEXT, true, 1, 128, ANYTHING, NULL, NULL},
+    END_OF_PARAMETERS,
+};
+
+/* Without a rate: they are not operations of AWS IoT's control plane. */
+const struct operation quota_operations[] = {
+    {"ListServiceQuotas", "POST", "/", 0, false, list_quotas, quotas_parameters},
+    {"ListAWSDefaultServiceQuotas", "POST", "/", 0, false, list_default_quotas, quotas_parameters},
+    {"GetServiceQuota", "POST", "/", 0, false, get_quota, quota_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -1,0 +1,31 @@
+/* AWS STS, as far as a client asks who it is. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sandbox/operation.h"
+
+static void get_caller_identity(const struct request *request, struct response *response)
+{
+    char *id = make_id();
+    static const char format[] =
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
+        "<GetCallerIdentityResult><Arn>arn:aws:iam::" ACCOUNT ":user/sandbox</Arn>"
+        "<UserId>AIDASANDBOXSANDBOX12</UserId><Account>" ACCOUNT "</Account>"
+        "</GetCallerIdentityResult><ResponseMetadata><RequestId>%s</RequestId></ResponseMetadata>"
+        "</GetCallerIdentityResponse>";
+
+    (void)request;
+    if (asprintf(&response->text, format, id) < 0)
+        response->text = NULL;
+    free(id);
+}
+
+static const struct parameter no_parameters[] = {
+    END_OF_PARAMETERS,
+};
+
+/* Without a rate: it is not an operation of AWS IoT's control plane. */
+const struct operation sts_operations[] = {
+    {"GetCallerIdentity", "POST", "/", 0, false, get_caller_identity, no_parameters},
+    {NULL, NULL, NULL, 0, false, NULL, NULL},
+};

@@ -1,0 +1,134 @@
+#include "check.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/simulate/load_profile.h"
+
+static struct shape shape;
+
+static void make(const struct stage *stages, size_t count, int64_t interval, int64_t clients)
+{
+    const void *rows[8];
+    struct simulate_options options = {.interval = interval, .stages = {rows, count}};
+
+    for (size_t i = 0; i < count; i++)
+        rows[i] = &stages[i];
+    shape_init(&shape, &options, clients);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    shape_clear(&shape);
+    return 0;
+}
+
+/* The messages of one client from `from` on, until `to`. */
+static int64_t count_messages(int64_t from, int64_t to)
+{
+    int64_t count = 0;
+
+    for (int64_t at = from; (at = shape_after(&shape, at, 1)) < to; count++)
+        continue;
+    return count;
+}
+
+static void without_stages(void **state)
+{
+    (void)state;
+    make(NULL, 0, 250 * MILLISECOND, 10);
+    assert_int_equal(shape.ends, 0);
+    assert_false(shape_varies(&shape));
+    assert_true(shape_clients(&shape, 5 * SECOND) >= 10);
+    assert_int_equal(shape_after(&shape, SECOND, 1), SECOND + 250 * MILLISECOND);
+    assert_false(shape_shares(&shape, 0));
+}
+
+static void clients_ramp_and_hold(void **state)
+{
+    static const struct stage stages[] = {{"up", 10 * SECOND, 100, 0, 0},
+        {"hold", 5 * SECOND, -1, 0, 0}, {"down", 10 * SECOND, 50, 0, 0}};
+
+    (void)state;
+    make(stages, 3, SECOND, 100);
+    assert_true(shape_varies(&shape));
+    assert_int_equal(shape.ends, 25 * SECOND);
+    assert_int_equal(shape_clients(&shape, 0), 0);
+    assert_int_equal(shape_clients(&shape, 5 * SECOND), 50);
+    assert_int_equal(shape_clients(&shape, 12 * SECOND), 100);
+    assert_int_equal(shape_clients(&shape, 20 * SECOND), 75);
+    assert_int_equal(shape_clients(&shape, 30 * SECOND), 50);
+    /* Each by its own interval, whoever else is there. */
+    assert_int_equal(shape_after(&shape, 3 * SECOND, 1), 4 * SECOND);
+    assert_true(shape_after(&shape, 24 * SECOND + 1, 1) == INT64_MAX);
+}
+
+static void a_rate_is_shared(void **state)
+{
+    static const struct stage stages[] = {{"up", 10 * SECOND, -1, 100, 0},
+        {"hold", 10 * SECOND, -1, 0, 0}, {"down", 10 * SECOND, -1, 50, 0}};
+
+    (void)state;
+    make(stages, 3, SECOND, 50);
+    assert_true(shape_shares(&shape, SECOND));
+    /* 500 in the first stage, 1000 in the second, 750 in the third: by 50 clients. */
+    assert_in_range(count_messages(0, 10 * SECOND), 9, 10);
+    assert_in_range(count_messages(10 * SECOND, 20 * SECOND), 19, 20);
+    assert_in_range(count_messages(20 * SECOND, 30 * SECOND), 14, 15);
+    assert_in_range(count_messages(0, 30 * SECOND), 44, 45);
+    /* In the middle of the plateau a client sends twice a second. */
+    assert_int_equal(shape_after(&shape, 12 * SECOND, 1), 12 * SECOND + SECOND / 2);
+    assert_int_equal(shape_after(&shape, 12 * SECOND, 0.5), 12 * SECOND + SECOND / 4);
+    assert_true(shape_after(&shape, 30 * SECOND, 1) == INT64_MAX);
+}
+
+/* While clients come, those that are there send less often: the rate of all stays. */
+static void a_rate_stays_when_clients_come(void **state)
+{
+    static const struct stage stages[] = {{"few", MILLISECOND, 10, 0, 0},
+        {"rate", MILLISECOND, -1, 100, 0}, {"more", 10 * SECOND, 110, 0, 0}};
+    int64_t begins = 2 * MILLISECOND, at = begins;
+    double expected = 100 / 10.0 * log(11);
+
+    (void)state;
+    make(stages, 3, SECOND, 110);
+    assert_in_range(count_messages(begins, 12 * SECOND), (int)expected - 1, (int)expected + 1);
+    at = shape_after(&shape, at, 1);
+    assert_true(llabs(at - begins - (int64_t)(SECOND * (exp(0.1) - 1))) < 2 * MILLISECOND);
+}
+
+/* The last one does not owe what everybody together would have sent. */
+static void a_rate_among_fewer_and_fewer(void **state)
+{
+    static const struct stage stages[] = {{"up", 2 * SECOND, -1, 200, 0},
+        {"away", 2 * SECOND, 0, 0, 0}, {"nobody", SECOND, -1, 0, 0},
+        {"back", 2 * SECOND, 50, 0, 0}};
+    /* From 50 to 1 over 1.96 s: 200/25 ln 50; then alone, by the whole rate. */
+    double expected = 200 / 25.0 * log(50) + 200 * 0.04;
+
+    (void)state;
+    make(stages, 4, SECOND, 50);
+    assert_in_range(count_messages(2 * SECOND, 4 * SECOND), (int)expected - 2, (int)expected + 2);
+    assert_in_range(count_messages(4 * SECOND, 5 * SECOND), 198, 201);
+    assert_in_range(count_messages(5 * SECOND, 7 * SECOND), (int)expected - 2, (int)expected + 2);
+}
+
+static void as_fast_as_it_goes(void **state)
+{
+    (void)state;
+    make(NULL, 0, 0, 10);
+    assert_int_equal(shape_after(&shape, SECOND, 1), SECOND);
+}
+
+#define CASE(function) cmocka_unit_test_teardown(function, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(without_stages), CASE(clients_ramp_and_hold),
+        CASE(a_rate_is_shared), CASE(a_rate_stays_when_clients_come),
+        CASE(a_rate_among_fewer_and_fewer), CASE(as_fast_as_it_goes)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

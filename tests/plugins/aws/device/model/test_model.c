@@ -1,0 +1,164 @@
+/*
+ * Every way in which a few faults can hit the making and the removal of a device, tried one after
+ * the other with the connector's own code: afterwards the same commands bring it to the same end.
+ *
+ *     test-model [FAULTS [NAME]]    most faults in one schedule, 3 unless told; one scenario only
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/plugins/aws/device/model/world.h"
+
+/* A run that ends badly is run again, as a user would. */
+enum { RUNS_MAX = 12 };
+
+static const char *const faults[] = {[FAULT_NONE] = ".",
+    [FAULT_CRASH_BEFORE] = "crash before",
+    [FAULT_CRASH_AFTER] = "crash after",
+    [FAULT_NOT_DONE] = "not done",
+    [FAULT_LOST_REPLY] = "lost reply",
+    [FAULT_THROTTLE] = "throttled"};
+
+struct scenario {
+    const char *name;
+    enum issuer issuer;
+    bool register_thing, adopt, crashes, others;
+    bool finish; /* deploy is repeated until it is done; else cleanup follows at once */
+    int faults_max;
+};
+
+/* Run until it ends well. */
+static const char *until_done(bool (*run)(void))
+{
+    for (int i = 0; i < RUNS_MAX; i++) {
+        bool good = run();
+        const char *flaw = world_flaw();
+
+        if (flaw)
+            return flaw;
+        if (good)
+            return NULL;
+    }
+    return "does not come to an end";
+}
+
+/* The same where other runs may do their work in between, and then once more alone. */
+static const char *until_done_at_last(const struct scenario *scenario, bool (*run)(void))
+{
+    const char *flaw = until_done(run);
+
+    if (!flaw && scenario->others) {
+        world_be_alone(true);
+        flaw = until_done(run);
+        world_be_alone(false);
+    }
+    return flaw;
+}
+
+/* What is wrong in the end; NULL: nothing. */
+static const char *play(const struct scenario *scenario)
+{
+    const char *flaw = NULL;
+
+    if (scenario->finish) {
+        flaw = until_done_at_last(scenario, world_deploy);
+        if (!flaw)
+            flaw = world_deployed_flaw();
+    } else {
+        world_deploy();
+        flaw = world_flaw();
+    }
+    if (!flaw)
+        flaw = until_done_at_last(scenario, world_cleanup);
+    return flaw ? flaw : world_clean_flaw();
+}
+
+/* The next schedule in order; false when there is none. */
+static bool advance(struct schedule *schedule)
+{
+    size_t at = schedule->met;
+
+    while (at > 0 && schedule->chosen[at - 1] + 1 >= schedule->choices[at - 1])
+        at--;
+    if (at == 0)
+        return false;
+    schedule->chosen[at - 1]++;
+    schedule->length = at;
+    return true;
+}
+
+static void print_schedule(const struct schedule *schedule)
+{
+    for (size_t i = 0; i < schedule->met; i++)
+        if (schedule->chosen[i])
+            fprintf(stderr, "    at point %zu: choice %d%s%s\n", i, schedule->chosen[i],
+                schedule->chosen[i] < sizeof(faults) / sizeof(faults[0]) ? ", of a call: " : "",
+                schedule->chosen[i] < sizeof(faults) / sizeof(faults[0])
+                    ? faults[schedule->chosen[i]]
+                    : "");
+}
+
+static long explore(const struct scenario *scenario)
+{
+    static struct schedule schedule;
+    const struct device_options options = {.issuer = (int)scenario->issuer,
+        .valid_years = 1,
+        .register_thing = scenario->register_thing,
+        .adopt = scenario->adopt};
+    long count = 0;
+
+    memset(&schedule, 0, sizeof(schedule));
+    schedule.faults_max = scenario->faults_max;
+    schedule.crashes = scenario->crashes;
+    schedule.others = scenario->others;
+    do {
+        const char *flaw;
+
+        world_reset(&schedule, &options);
+        flaw = play(scenario);
+        count++;
+        if (flaw) {
+            fprintf(stderr, "%s, schedule %ld: %s\n", scenario->name, count, flaw);
+            print_schedule(&schedule);
+            return -1;
+        }
+    } while (advance(&schedule));
+    printf(
+        "%-32s %9ld schedules of up to %d faults\n", scenario->name, count, scenario->faults_max);
+    return count;
+}
+
+int main(int count, char **arguments)
+{
+    int most = count > 1 ? atoi(arguments[1]) : 3;
+    const struct scenario scenarios[] = {
+        {"local", ISSUER_LOCAL, false, false, true, false, true, most},
+        {"local, broken off", ISSUER_LOCAL, false, false, true, false, false, most},
+        {"local, RegisterThing", ISSUER_LOCAL, true, false, true, false, true, most},
+        {"local, adopting", ISSUER_LOCAL, false, true, true, false, true, most},
+        {"csr, adopting, broken off", ISSUER_CSR, false, true, true, false, false, most},
+        {"csr", ISSUER_CSR, false, false, true, false, true, most},
+        {"csr, broken off", ISSUER_CSR, false, false, true, false, false, most},
+        {"aws", ISSUER_AWS, false, false, true, false, true, most},
+        {"aws, broken off", ISSUER_AWS, false, false, true, false, false, most},
+        {"aws, RegisterThing", ISSUER_AWS, true, false, true, false, true, most},
+        {"local, two runs", ISSUER_LOCAL, false, false, false, true, true, most},
+        {"csr, two runs", ISSUER_CSR, false, false, false, true, true, most},
+        {"aws, two runs", ISSUER_AWS, false, false, false, true, true, most},
+    };
+    long total = 0;
+
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        long explored = 0;
+
+        if (count < 3 || strcmp(arguments[2], scenarios[i].name) == 0)
+            explored = explore(&scenarios[i]);
+        if (explored < 0)
+            return 1;
+        total += explored;
+    }
+    world_clear();
+    printf("%ld schedules\n", total);
+    return total > 0 ? 0 : 1;
+}

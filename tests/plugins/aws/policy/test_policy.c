@@ -1,0 +1,232 @@
+#include "check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "plugins/aws/policy/policy.h"
+
+#define ARN "arn:aws:iot:eu-central-1:123456789012:"
+
+static const char *variable(void *argument, const char *name)
+{
+    static const char *const known[][2] = {{"iot:ClientId", "dev*1"},
+        {"iot:Connection.Thing.IsAttached", "true"}, {"aws:SourceIp", "10.1.2.3"},
+        {"aws:EpochTime", "1800000000"}, {"aws:SecureTransport", "true"}, {"word", "word"}};
+
+    (void)argument;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcasecmp(known[i][0], name) == 0)
+            return known[i][1];
+    return NULL;
+}
+
+/* The verdict of one statement, given without its braces. */
+static enum policy_verdict ask_version(
+    const char *version, const char *statement, const char *action, const char *resource)
+{
+    const struct policy_context context = {variable, NULL};
+    char document[2048], why[200] = "", arn[512];
+    struct policy *policy;
+    enum policy_verdict verdict;
+
+    snprintf(document, sizeof(document), "{\"Version\":\"%s\",\"Statement\":[{%s}]}", version,
+        statement);
+    policy = policy_parse(document, why, sizeof(why));
+    if (!policy)
+        fail_msg("%s: %s", document, why);
+    snprintf(arn, sizeof(arn), ARN "%s", resource);
+    verdict = policy_evaluate(policy, action, arn, &context);
+    policy_free(policy);
+    return verdict;
+}
+
+static enum policy_verdict ask(const char *statement, const char *action, const char *resource)
+{
+    return ask_version("2012-10-17", statement, action, resource);
+}
+
+#define ALLOW(action, resource)                                                                    \
+    "\"Effect\":\"Allow\",\"Action\":\"" action "\",\"Resource\":\"" ARN resource "\""
+
+static void wildcards(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *statement, *action, *resource;
+        bool allows;
+    } cases[] = {
+        {ALLOW("iot:Publish", "topic/a"), "iot:Publish", "topic/a", true},
+        {ALLOW("iot:Publish", "topic/a"), "iot:Publish", "topic/ab", false},
+        {ALLOW("iot:Publish", "topic/a"), "iot:Subscribe", "topic/a", false},
+        {ALLOW("iot:*", "topic/a*"), "iot:Publish", "topic/a/b/c", true},
+        {ALLOW("IOT:pub*", "topic/a"), "iot:Publish", "topic/a", true},
+        {ALLOW("*", "topic/A"), "iot:Publish", "topic/a", false},
+        {ALLOW("*", "topic/a?c"), "iot:Publish", "topic/abc", true},
+        {ALLOW("*", "topic/a?c"), "iot:Publish", "topic/ac", false},
+        {ALLOW("*", "topic/*b*d"), "iot:Publish", "topic/abcbd", true},
+        {ALLOW("*", "topic/*b*d"), "iot:Publish", "topic/abcbde", false},
+        /* MQTT's own wildcards are characters like others. */
+        {ALLOW("*", "topicfilter/a/#"), "iot:Subscribe", "topicfilter/a/#", true},
+        {ALLOW("*", "topicfilter/a/#"), "iot:Subscribe", "topicfilter/a/b", false},
+        {ALLOW("*", "topicfilter/a/+/c"), "iot:Subscribe", "topicfilter/a/b/c", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if ((ask(cases[i].statement, cases[i].action, cases[i].resource) == POLICY_ALLOWS) !=
+            cases[i].allows)
+            fail_msg("%s with %s on %s", cases[i].statement, cases[i].action, cases[i].resource);
+}
+
+static void variables(void **state)
+{
+    static const char client[] = ALLOW("*", "client/${iot:ClientId}");
+
+    (void)state;
+    assert_int_equal(ask(client, "iot:Connect", "client/dev*1"), POLICY_ALLOWS);
+    /* A star in a value is a star. */
+    assert_int_equal(ask(client, "iot:Connect", "client/dev-1"), POLICY_SILENT);
+    /* Without a value nothing matches. */
+    assert_int_equal(
+        ask(ALLOW("*", "topic/${iot:Nothing}*"), "iot:Publish", "topic/"), POLICY_SILENT);
+    assert_int_equal(ask(ALLOW("*", "topic/${*}"), "iot:Publish", "topic/*"), POLICY_ALLOWS);
+    assert_int_equal(ask(ALLOW("*", "topic/${*}"), "iot:Publish", "topic/x"), POLICY_SILENT);
+    /* The older version of the language has none. */
+    assert_int_equal(
+        ask_version("2008-10-17", client, "iot:Connect", "client/dev*1"), POLICY_SILENT);
+    assert_int_equal(
+        ask_version("2008-10-17", client, "iot:Connect", "client/${iot:ClientId}"), POLICY_ALLOWS);
+}
+
+static void negations(void **state)
+{
+    static const char others[] =
+        "\"Effect\":\"Deny\",\"NotAction\":\"iot:Connect\",\"NotResource\":\"" ARN "topic/free\"";
+
+    (void)state;
+    assert_int_equal(ask(others, "iot:Publish", "topic/a"), POLICY_DENIES);
+    assert_int_equal(ask(others, "iot:Publish", "topic/free"), POLICY_SILENT);
+    assert_int_equal(ask(others, "iot:Connect", "topic/a"), POLICY_SILENT);
+}
+
+static void conditions(void **state)
+{
+    static const struct {
+        const char *condition;
+        bool holds;
+    } cases[] = {
+        {"{\"Bool\":{\"iot:Connection.Thing.IsAttached\":[\"true\"]}}", true},
+        {"{\"Bool\":{\"iot:Connection.Thing.IsAttached\":false}}", false},
+        {"{\"StringEquals\":{\"word\":[\"other\",\"word\"]}}", true},
+        {"{\"StringEquals\":{\"word\":\"WORD\"}}", false},
+        {"{\"StringEqualsIgnoreCase\":{\"word\":\"WORD\"}}", true},
+        {"{\"StringNotEquals\":{\"word\":[\"other\",\"word\"]}}", false},
+        {"{\"StringLike\":{\"word\":\"w*\"}}", true},
+        {"{\"StringLike\":{\"nothing\":\"*\"}}", false},
+        {"{\"StringNotLike\":{\"nothing\":\"*\"}}", true},
+        {"{\"StringLikeIfExists\":{\"nothing\":\"x\"}}", true},
+        {"{\"Null\":{\"nothing\":\"true\"}}", true},
+        {"{\"Null\":{\"word\":\"true\"}}", false},
+        {"{\"IpAddress\":{\"aws:SourceIp\":\"10.0.0.0/8\"}}", true},
+        {"{\"IpAddress\":{\"aws:SourceIp\":\"10.2.0.0/16\"}}", false},
+        {"{\"NotIpAddress\":{\"aws:SourceIp\":\"10.2.0.0/16\"}}", true},
+        {"{\"NumericLessThan\":{\"aws:EpochTime\":\"1800000001\"}}", true},
+        {"{\"NumericLessThan\":{\"aws:EpochTime\":\"1800000000\"}}", false},
+        {"{\"NumericLessThanEquals\":{\"aws:EpochTime\":\"1800000000\"}}", true},
+        {"{\"NumericGreaterThanEquals\":{\"word\":\"1\"}}", false},
+        {"{\"NumericGreaterThanEquals\":{\"nothing\":\"1\"}}", false},
+        {"{\"NumericGreaterThanEquals\":{\"aws:EpochTime\":[\"1\",\"9e9\"]}}", true},
+        {"{\"NumericLessThan\":{\"aws:EpochTime\":1800000001}}", true},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"2020-01-01T00:00:00.000Z\"}}", false},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"2020-01-01T00:00:00+00:00\"}}", false},
+        {"{\"DateEquals\":{\"aws:EpochTime\":\"2027-01-15T10:00:00.5+02:00\"}}", true},
+        {"{\"DateLessThanEquals\":{\"aws:EpochTime\":\"tomorrow\"}}", false},
+        {"{\"NumericNotEquals\":{\"aws:EpochTime\":\"x\"}}", false},
+        {"{\"NotIpAddress\":{\"aws:SourceIp\":\"10.0.0.0/33\"}}", false},
+        {"{\"StringNotEquals\":{\"word\":\"${iot:Nothing}\"}}", false},
+        {"{\"DateGreaterThan\":{\"aws:EpochTime\":\"2026-01-01T00:00:00Z\"}}", true},
+        {"{\"DateLessThan\":{\"aws:EpochTime\":\"2026-01-01\"}}", false},
+        {"{\"Bool\":{\"aws:SecureTransport\":\"true\"},\"StringEquals\":{\"word\":\"x\"}}", false},
+    };
+    char statement[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(
+            statement, sizeof(statement), ALLOW("*", "*") ",\"Condition\":%s", cases[i].condition);
+        if ((ask(statement, "iot:Connect", "client/a") == POLICY_ALLOWS) != cases[i].holds)
+            fail_msg("%s", cases[i].condition);
+    }
+}
+
+/* What cannot be decided never allows, and always denies. */
+static void undecided(void **state)
+{
+    static const char condition[] =
+        "\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"NumericLessThan\":"
+        "{\"aws:EpochTime\":\"x\"}}";
+    char statement[512];
+
+    (void)state;
+    snprintf(statement, sizeof(statement), "\"Effect\":\"Allow\",%s", condition);
+    assert_int_equal(ask(statement, "iot:Connect", "client/a"), POLICY_SILENT);
+    snprintf(statement, sizeof(statement), "\"Effect\":\"Deny\",%s", condition);
+    assert_int_equal(ask(statement, "iot:Connect", "client/a"), POLICY_DENIES);
+}
+
+static void an_explicit_deny_wins(void **state)
+{
+    static const char document[] = "{\"Version\":\"2012-10-17\",\"Statement\":[{" ALLOW(
+        "iot:*", "*") "},{\"Effect\":\"Deny\","
+                      "\"Action\":\"iot:Publish\",\"Resource\":\"" ARN
+                      "topic/a*\"},{" ALLOW("*", "topic/ab") "}]}";
+    const struct policy_context context = {variable, NULL};
+    char why[200];
+    struct policy *policy = policy_parse(document, why, sizeof(why));
+
+    (void)state;
+    assert_non_null(policy);
+    assert_int_equal(
+        policy_evaluate(policy, "iot:Publish", ARN "topic/ab", &context), POLICY_DENIES);
+    assert_int_equal(
+        policy_evaluate(policy, "iot:Publish", ARN "topic/b", &context), POLICY_ALLOWS);
+    policy_free(policy);
+}
+
+static void what_is_no_policy(void **state)
+{
+    static const char *const documents[] = {"", "[]", "{}", "{\"Version\":\"2012-10-17\"}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[]}",
+        "{\"Version\":\"2013-10-17\",\"Statement\":[{" ALLOW("*", "*") "}]}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":\"*\"}]}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"allow\",\"Action\":\"*\","
+        "\"Resource\":\"*\"}]}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[],"
+        "\"Resource\":\"*\"}]}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{" ALLOW("*", "*") ",\"Condition\":{\"Equals\":"
+                                                                       "{\"a\":\"b\"}}}]}",
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{" ALLOW("*", "*") ",\"Conditon\":{}}]}"};
+    char why[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+        *why = '\0';
+        assert_null(policy_parse(documents[i], why, sizeof(why)));
+        assert_true(*why);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wildcards),
+        cmocka_unit_test(variables),
+        cmocka_unit_test(negations),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(undecided),
+        cmocka_unit_test(an_explicit_deny_wins),
+        cmocka_unit_test(what_is_no_policy),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
