@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <iotify/text.h>
+
 #define DAY 86400L
 #define YEARS 20
 
@@ -280,18 +282,12 @@ bool authority_make(struct authority *authority, struct iotify_buffer *private_k
 
 void authority_fingerprint(const X509 *certificate, char id[65])
 {
-    static const char digits[] = "0123456789abcdef";
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
 
     id[0] = '\0';
-    if (X509_digest(certificate, EVP_sha256(), digest, &size) != 1)
-        return;
-    for (unsigned i = 0; i < 32; i++) {
-        id[2 * i] = digits[digest[i] >> 4];
-        id[2 * i + 1] = digits[digest[i] & 15];
-    }
-    id[64] = '\0';
+    if (X509_digest(certificate, EVP_sha256(), digest, &size) == 1)
+        iotify_hex_encode(digest, 32, id);
 }
 
 /* Milliseconds since 1970. */

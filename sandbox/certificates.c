@@ -235,7 +235,8 @@ static const char *const statuses[] = {"ACTIVE", "INACTIVE", "REVOKED", "PENDING
 
 #define ID_IN_PATH                                                                                 \
     {                                                                                              \
-        "certificateId", IN_PATH, TEXT, true, 64, 64, HEXADECIMAL, NULL, NULL                      \
+        .name = "certificateId", .place = IN_PATH, .form = TEXT, .required = true, .min = 64,      \
+        .max = 64, .charset = HEXADECIMAL                                                          \
     }
 
 static const struct parameter keys_parameters[] = {
@@ -243,13 +244,23 @@ static const struct parameter keys_parameters[] = {
     END_OF_PARAMETERS,
 };
 static const struct parameter csr_parameters[] = {
-    {"certificateSigningRequest", IN_BODY, TEXT, true, 1, 4096, ANYTHING, NULL, NULL},
+    {.name = "certificateSigningRequest",
+        .place = IN_BODY,
+        .form = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 4096},
     FLAG_IN_QUERY("setAsActive"),
     END_OF_PARAMETERS,
 };
 static const struct parameter register_parameters[] = {
-    {"certificatePem", IN_BODY, TEXT, true, 1, 65536, ANYTHING, NULL, NULL},
-    {"status", IN_BODY, TEXT, false, 0, 0, ANYTHING, statuses, NULL},
+    {.name = "certificatePem",
+        .place = IN_BODY,
+        .form = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 65536},
+    {.name = "status", .place = IN_BODY, .form = TEXT, .choices = statuses},
     END_OF_PARAMETERS,
 };
 static const struct parameter id_parameters[] = {
@@ -263,7 +274,7 @@ static const struct parameter list_parameters[] = {
 };
 static const struct parameter update_parameters[] = {
     ID_IN_PATH,
-    {"newStatus", IN_QUERY, TEXT, true, 0, 0, ANYTHING, statuses, NULL},
+    {.name = "newStatus", .place = IN_QUERY, .form = TEXT, .required = true, .choices = statuses},
     END_OF_PARAMETERS,
 };
 static const struct parameter delete_parameters[] = {
@@ -273,18 +284,49 @@ static const struct parameter delete_parameters[] = {
 };
 
 const struct operation certificate_operations[] = {
-    {"CreateKeysAndCertificate", "POST", "/keys-and-certificate", 10, false, create_keys,
-        keys_parameters},
-    {"CreateCertificateFromCsr", "POST", "/certificates", 15, false, create_from_csr,
-        csr_parameters},
-    {"RegisterCertificateWithoutCA", "POST", "/certificate/register-no-ca", 10, false,
-        register_without_ca, register_parameters},
-    {"DescribeCertificate", "GET", "/certificates/{certificateId}", 10, false, describe_certificate,
-        id_parameters},
-    {"ListCertificates", "GET", "/certificates", 10, false, list_certificates, list_parameters},
-    {"UpdateCertificate", "PUT", "/certificates/{certificateId}", 10, true, update_certificate,
-        update_parameters},
-    {"DeleteCertificate", "DELETE", "/certificates/{certificateId}", 10, true, delete_certificate,
-        delete_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "CreateKeysAndCertificate",
+        .method = "POST",
+        .path = "/keys-and-certificate",
+        .rate = 10,
+        .run = create_keys,
+        .parameters = keys_parameters},
+    {.name = "CreateCertificateFromCsr",
+        .method = "POST",
+        .path = "/certificates",
+        .rate = 15,
+        .run = create_from_csr,
+        .parameters = csr_parameters},
+    {.name = "RegisterCertificateWithoutCA",
+        .method = "POST",
+        .path = "/certificate/register-no-ca",
+        .rate = 10,
+        .run = register_without_ca,
+        .parameters = register_parameters},
+    {.name = "DescribeCertificate",
+        .method = "GET",
+        .path = "/certificates/{certificateId}",
+        .rate = 10,
+        .run = describe_certificate,
+        .parameters = id_parameters},
+    {.name = "ListCertificates",
+        .method = "GET",
+        .path = "/certificates",
+        .rate = 10,
+        .run = list_certificates,
+        .parameters = list_parameters},
+    {.name = "UpdateCertificate",
+        .method = "PUT",
+        .path = "/certificates/{certificateId}",
+        .rate = 10,
+        .opens = true,
+        .run = update_certificate,
+        .parameters = update_parameters},
+    {.name = "DeleteCertificate",
+        .method = "DELETE",
+        .path = "/certificates/{certificateId}",
+        .rate = 10,
+        .opens = true,
+        .run = delete_certificate,
+        .parameters = delete_parameters},
+    {},
 };

@@ -20,14 +20,18 @@ static void publish(const struct request *request, struct response *response)
 }
 
 static const struct parameter publish_parameters[] = {
-    {"topic", IN_PATH, TEXT, true, 1, 256, ANYTHING, NULL, NULL},
-    {"qos", IN_QUERY, NUMBER, false, 0, 1, ANYTHING, NULL, NULL},
-    {"retain", IN_QUERY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
+    {.name = "topic", .place = IN_PATH, .form = TEXT, .required = true, .min = 1, .max = 256},
+    {.name = "qos", .place = IN_QUERY, .form = NUMBER, .max = 1},
+    {.name = "retain", .place = IN_QUERY, .form = FLAG},
     END_OF_PARAMETERS,
 };
 
 /* Without a rate: it is not an operation of AWS IoT's control plane. */
 const struct operation data_operations[] = {
-    {"Publish", "POST", "/topics/{topic+}", 0, false, publish, publish_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "Publish",
+        .method = "POST",
+        .path = "/topics/{topic+}",
+        .run = publish,
+        .parameters = publish_parameters},
+    {},
 };

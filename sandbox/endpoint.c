@@ -25,11 +25,16 @@ static void describe_endpoint(const struct request *request, struct response *re
 }
 
 static const struct parameter endpoint_parameters[] = {
-    {"endpointType", IN_QUERY, TEXT, false, 0, 128, ANYTHING, NULL, NULL},
+    {.name = "endpointType", .place = IN_QUERY, .form = TEXT, .max = 128},
     END_OF_PARAMETERS,
 };
 
 const struct operation endpoint_operations[] = {
-    {"DescribeEndpoint", "GET", "/endpoint", 10, false, describe_endpoint, endpoint_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "DescribeEndpoint",
+        .method = "GET",
+        .path = "/endpoint",
+        .rate = 10,
+        .run = describe_endpoint,
+        .parameters = endpoint_parameters},
+    {},
 };

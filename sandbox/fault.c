@@ -105,11 +105,10 @@ static void offer(void *argument, const struct operation *operation)
     suggest_offer(argument, operation->name);
 }
 
-static bool unknown(struct parser *parser, const char *what, const struct suggest *suggest)
+static bool unknown(struct parser *parser, const char *what, struct suggest *suggest)
 {
-    snprintf(parser->why, parser->size, "unknown %s \"%s\"%s%s%s", what, suggest->word,
-        suggest->best ? "; did you mean \"" : "", suggest->best ? suggest->best : "",
-        suggest->best ? "\"?" : "");
+    snprintf(parser->why, parser->size, "unknown %s \"%s\"%s", what, suggest->word,
+        suggest_hint(suggest, ""));
     return false;
 }
 

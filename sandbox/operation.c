@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <iotify/text.h>
+
 /* An ARN or a name, each byte of it percent-encoded. */
 #define SEGMENT_MAX 2048
 
@@ -37,14 +39,6 @@ const struct operation *operation_by_name(const char *name)
 
 /* ------------------------------------------------------------------ routing */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Percent-decode; NULL when the result is no UTF-8 text. */
 static json_t *decode(const char *from, size_t length)
 {
@@ -54,8 +48,10 @@ static json_t *decode(const char *from, size_t length)
     if (length >= sizeof(text))
         return NULL;
     for (size_t i = 0; i < length; i++) {
-        if (from[i] == '%' && i + 2 < length && hex(from[i + 1]) >= 0 && hex(from[i + 2]) >= 0) {
-            text[used++] = (char)(hex(from[i + 1]) * 16 + hex(from[i + 2]));
+        if (from[i] == '%' && i + 2 < length && iotify_hex_digit(from[i + 1]) >= 0 &&
+            iotify_hex_digit(from[i + 2]) >= 0) {
+            text[used++] =
+                (char)(iotify_hex_digit(from[i + 1]) * 16 + iotify_hex_digit(from[i + 2]));
             i += 2;
         } else {
             text[used++] = from[i];

@@ -169,18 +169,18 @@ void respond_page(const struct request *request, struct response *response, cons
 
 /* What listings take; to be put into a table of parameters. */
 #define PAGE_PARAMETERS                                                                            \
-    {"maxResults", IN_QUERY, NUMBER, false, 1, PAGE_MAX, ANYTHING, NULL, NULL},                    \
+    {.name = "maxResults", .place = IN_QUERY, .form = NUMBER, .min = 1, .max = PAGE_MAX},          \
     {                                                                                              \
-        "nextToken", IN_QUERY, TEXT, false, 0, 1024, ANYTHING, NULL, NULL                          \
+        .name = "nextToken", .place = IN_QUERY, .form = TEXT, .max = 1024                          \
     }
 #define OLDER_PAGE_PARAMETERS                                                                      \
-    {"pageSize", IN_QUERY, NUMBER, false, 1, PAGE_MAX, ANYTHING, NULL, NULL},                      \
+    {.name = "pageSize", .place = IN_QUERY, .form = NUMBER, .min = 1, .max = PAGE_MAX},            \
     {                                                                                              \
-        "marker", IN_QUERY, TEXT, false, 0, 1024, MARKER, NULL, NULL                               \
+        .name = "marker", .place = IN_QUERY, .form = TEXT, .max = 1024, .charset = MARKER          \
     }
 #define END_OF_PARAMETERS                                                                          \
     {                                                                                              \
-        NULL, IN_BODY, TEXT, false, 0, 0, ANYTHING, NULL, NULL                                     \
+        .place = IN_BODY, .form = TEXT                                                             \
     }
 
 #endif

@@ -132,9 +132,8 @@ static bool unknown(const char *option)
     suggest_init(&suggest, option);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         suggest_offer(&suggest, known[i].name);
-    fprintf(stderr, "iotify-sandbox: unknown option %s%s%s%s; see --help\n", option,
-        suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
-        suggest.best ? "?" : "");
+    fprintf(stderr, "iotify-sandbox: unknown option %s%s; see --help\n", option,
+        suggest_hint(&suggest, ""));
     return false;
 }
 

@@ -291,11 +291,12 @@ static void delete_version(const struct request *request, struct response *respo
 
 #define DOCUMENT_IN_BODY                                                                           \
     {                                                                                              \
-        "policyDocument", IN_BODY, TEXT, true, 0, 404600, ANYTHING, NULL, NULL                     \
+        .name = "policyDocument", .place = IN_BODY, .form = TEXT, .required = true, .max = 404600  \
     }
 #define VERSION_IN_PATH                                                                            \
     {                                                                                              \
-        "policyVersionId", IN_PATH, TEXT, true, 1, 0, DIGITS, NULL, NULL                           \
+        .name = "policyVersionId", .place = IN_PATH, .form = TEXT, .required = true, .min = 1,     \
+        .charset = DIGITS                                                                          \
     }
 
 static const struct parameter create_parameters[] = {
@@ -326,19 +327,62 @@ static const struct parameter version_parameters[] = {
 };
 
 const struct operation policy_operations[] = {
-    {"CreatePolicy", "POST", "/policies/{policyName}", 10, false, create_policy, create_parameters},
-    {"GetPolicy", "GET", "/policies/{policyName}", 10, false, get_policy, name_parameters},
-    {"ListPolicies", "GET", "/policies", 10, false, list_policies, list_parameters},
-    {"DeletePolicy", "DELETE", "/policies/{policyName}", 10, true, delete_policy, name_parameters},
-    {"CreatePolicyVersion", "POST", "/policies/{policyName}/version", 10, true, create_version,
-        create_version_parameters},
-    {"GetPolicyVersion", "GET", "/policies/{policyName}/version/{policyVersionId}", 15, false,
-        get_version, version_parameters},
-    {"ListPolicyVersions", "GET", "/policies/{policyName}/version", 10, false, list_versions,
-        name_parameters},
-    {"SetDefaultPolicyVersion", "PATCH", "/policies/{policyName}/version/{policyVersionId}", 10,
-        true, set_default_version, version_parameters},
-    {"DeletePolicyVersion", "DELETE", "/policies/{policyName}/version/{policyVersionId}", 10, false,
-        delete_version, version_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "CreatePolicy",
+        .method = "POST",
+        .path = "/policies/{policyName}",
+        .rate = 10,
+        .run = create_policy,
+        .parameters = create_parameters},
+    {.name = "GetPolicy",
+        .method = "GET",
+        .path = "/policies/{policyName}",
+        .rate = 10,
+        .run = get_policy,
+        .parameters = name_parameters},
+    {.name = "ListPolicies",
+        .method = "GET",
+        .path = "/policies",
+        .rate = 10,
+        .run = list_policies,
+        .parameters = list_parameters},
+    {.name = "DeletePolicy",
+        .method = "DELETE",
+        .path = "/policies/{policyName}",
+        .rate = 10,
+        .opens = true,
+        .run = delete_policy,
+        .parameters = name_parameters},
+    {.name = "CreatePolicyVersion",
+        .method = "POST",
+        .path = "/policies/{policyName}/version",
+        .rate = 10,
+        .opens = true,
+        .run = create_version,
+        .parameters = create_version_parameters},
+    {.name = "GetPolicyVersion",
+        .method = "GET",
+        .path = "/policies/{policyName}/version/{policyVersionId}",
+        .rate = 15,
+        .run = get_version,
+        .parameters = version_parameters},
+    {.name = "ListPolicyVersions",
+        .method = "GET",
+        .path = "/policies/{policyName}/version",
+        .rate = 10,
+        .run = list_versions,
+        .parameters = name_parameters},
+    {.name = "SetDefaultPolicyVersion",
+        .method = "PATCH",
+        .path = "/policies/{policyName}/version/{policyVersionId}",
+        .rate = 10,
+        .opens = true,
+        .run = set_default_version,
+        .parameters = version_parameters},
+    {.name = "DeletePolicyVersion",
+        .method = "DELETE",
+        .path = "/policies/{policyName}/version/{policyVersionId}",
+        .rate = 10,
+        .run = delete_version,
+        .parameters = version_parameters},
+    {},
 };

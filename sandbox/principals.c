@@ -135,11 +135,12 @@ static const char *const types[] = {exclusive, shared, NULL};
 
 #define PRINCIPAL_IN_HEADER                                                                        \
     {                                                                                              \
-        "principal", IN_HEADER, TEXT, true, 1, 2048, ANYTHING, NULL, "x-amzn-principal"            \
+        .name = "principal", .place = IN_HEADER, .form = TEXT, .required = true, .min = 1,         \
+        .max = 2048, .wire = "x-amzn-principal"                                                    \
     }
 #define TYPE_IN_QUERY                                                                              \
     {                                                                                              \
-        "thingPrincipalType", IN_QUERY, TEXT, false, 0, 0, ANYTHING, types, NULL                   \
+        .name = "thingPrincipalType", .place = IN_QUERY, .form = TEXT, .choices = types            \
     }
 
 static const struct parameter attach_parameters[] = {
@@ -177,16 +178,43 @@ static const struct parameter things_v2_parameters[] = {
 };
 
 const struct operation principal_operations[] = {
-    {"AttachThingPrincipal", "PUT", "/things/{thingName}/principals", 15, true, attach_principal,
-        attach_parameters},
-    {"DetachThingPrincipal", "DELETE", "/things/{thingName}/principals", 15, true, detach_principal,
-        detach_parameters},
-    {"ListThingPrincipals", "GET", "/things/{thingName}/principals", 10, false, list_principals,
-        principals_parameters},
-    {"ListThingPrincipalsV2", "GET", "/things/{thingName}/principals-v2", 10, false,
-        list_principals_v2, principals_v2_parameters},
-    {"ListPrincipalThings", "GET", "/principals/things", 10, false, list_things, things_parameters},
-    {"ListPrincipalThingsV2", "GET", "/principals/things-v2", 10, false, list_things_v2,
-        things_v2_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "AttachThingPrincipal",
+        .method = "PUT",
+        .path = "/things/{thingName}/principals",
+        .rate = 15,
+        .opens = true,
+        .run = attach_principal,
+        .parameters = attach_parameters},
+    {.name = "DetachThingPrincipal",
+        .method = "DELETE",
+        .path = "/things/{thingName}/principals",
+        .rate = 15,
+        .opens = true,
+        .run = detach_principal,
+        .parameters = detach_parameters},
+    {.name = "ListThingPrincipals",
+        .method = "GET",
+        .path = "/things/{thingName}/principals",
+        .rate = 10,
+        .run = list_principals,
+        .parameters = principals_parameters},
+    {.name = "ListThingPrincipalsV2",
+        .method = "GET",
+        .path = "/things/{thingName}/principals-v2",
+        .rate = 10,
+        .run = list_principals_v2,
+        .parameters = principals_v2_parameters},
+    {.name = "ListPrincipalThings",
+        .method = "GET",
+        .path = "/principals/things",
+        .rate = 10,
+        .run = list_things,
+        .parameters = things_parameters},
+    {.name = "ListPrincipalThingsV2",
+        .method = "GET",
+        .path = "/principals/things-v2",
+        .rate = 10,
+        .run = list_things_v2,
+        .parameters = things_v2_parameters},
+    {},
 };

@@ -157,9 +157,7 @@ static bool parse(char *item, const char **name, double *rate, char *why, size_t
         return true;
     suggest_init(&suggest, item);
     operation_each(offer, &suggest);
-    snprintf(why, size, "unknown operation \"%s\"%s%s%s", item,
-        suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
-        suggest.best ? "\"?" : "");
+    snprintf(why, size, "unknown operation \"%s\"%s", item, suggest_hint(&suggest, ""));
     return false;
 }
 

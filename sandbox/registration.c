@@ -489,21 +489,41 @@ static void start_registration(const struct request *request, struct response *r
 }
 
 static const struct parameter register_parameters[] = {
-    {"templateBody", IN_BODY, TEXT, true, 0, 10240, ANYTHING, NULL, NULL},
-    {"parameters", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    {.name = "templateBody", .place = IN_BODY, .form = TEXT, .required = true, .max = 10240},
+    {.name = "parameters", .place = IN_BODY, .form = OBJECT},
     END_OF_PARAMETERS,
 };
 static const struct parameter start_parameters[] = {
-    {"templateBody", IN_BODY, TEXT, true, 0, 10240, ANYTHING, NULL, NULL},
-    {"inputFileBucket", IN_BODY, TEXT, true, 3, 256, ANYTHING, NULL, NULL},
-    {"inputFileKey", IN_BODY, TEXT, true, 1, 1024, ANYTHING, NULL, NULL},
-    {"roleArn", IN_BODY, TEXT, true, 20, 2048, ANYTHING, NULL, NULL},
+    {.name = "templateBody", .place = IN_BODY, .form = TEXT, .required = true, .max = 10240},
+    {.name = "inputFileBucket",
+        .place = IN_BODY,
+        .form = TEXT,
+        .required = true,
+        .min = 3,
+        .max = 256},
+    {.name = "inputFileKey",
+        .place = IN_BODY,
+        .form = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 1024},
+    {.name = "roleArn", .place = IN_BODY, .form = TEXT, .required = true, .min = 20, .max = 2048},
     END_OF_PARAMETERS,
 };
 
 const struct operation registration_operations[] = {
-    {"RegisterThing", "POST", "/things", 10, true, register_thing, register_parameters},
-    {"StartThingRegistrationTask", "POST", "/thing-registration-tasks", 10, false,
-        start_registration, start_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "RegisterThing",
+        .method = "POST",
+        .path = "/things",
+        .rate = 10,
+        .opens = true,
+        .run = register_thing,
+        .parameters = register_parameters},
+    {.name = "StartThingRegistrationTask",
+        .method = "POST",
+        .path = "/thing-registration-tasks",
+        .rate = 10,
+        .run = start_registration,
+        .parameters = start_parameters},
+    {},
 };

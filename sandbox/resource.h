@@ -52,41 +52,45 @@ bool join_group(
     const struct request *request, struct response *response, const char *group, const char *thing);
 
 /* Parameters that many operations take. */
-#define NAME_IN_PATH(name)                                                                         \
+#define NAME_IN_PATH(parameter_name)                                                               \
     {                                                                                              \
-        name, IN_PATH, TEXT, true, 1, 128, NAME, NULL, NULL                                        \
+        .name = parameter_name, .place = IN_PATH, .form = TEXT, .required = true, .min = 1,        \
+        .max = 128, .charset = NAME                                                                \
     }
-#define NAME_IN_QUERY(name)                                                                        \
+#define NAME_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        name, IN_QUERY, TEXT, false, 1, 128, NAME, NULL, NULL                                      \
+        .name = parameter_name, .place = IN_QUERY, .form = TEXT, .min = 1, .max = 128,             \
+        .charset = NAME                                                                            \
     }
-#define NAME_IN_BODY(name)                                                                         \
+#define NAME_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        name, IN_BODY, TEXT, false, 1, 128, NAME, NULL, NULL                                       \
+        .name = parameter_name, .place = IN_BODY, .form = TEXT, .min = 1, .max = 128,              \
+        .charset = NAME                                                                            \
     }
-#define TEXT_IN_BODY(name)                                                                         \
+#define TEXT_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        name, IN_BODY, TEXT, false, 0, 0, ANYTHING, NULL, NULL                                     \
+        .name = parameter_name, .place = IN_BODY, .form = TEXT                                     \
     }
-#define FLAG_IN_QUERY(name)                                                                        \
+#define FLAG_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        name, IN_QUERY, FLAG, false, 0, 0, ANYTHING, NULL, NULL                                    \
+        .name = parameter_name, .place = IN_QUERY, .form = FLAG                                    \
     }
 #define POLICY_IN_PATH                                                                             \
     {                                                                                              \
-        "policyName", IN_PATH, TEXT, true, 1, 128, POLICY_NAME, NULL, NULL                         \
+        .name = "policyName", .place = IN_PATH, .form = TEXT, .required = true, .min = 1,          \
+        .max = 128, .charset = POLICY_NAME                                                         \
     }
 #define TAGS_IN_BODY                                                                               \
     {                                                                                              \
-        "tags", IN_BODY, LIST, false, 0, 50, ANYTHING, NULL, NULL                                  \
+        .name = "tags", .place = IN_BODY, .form = LIST, .max = 50                                  \
     }
-#define EXPECTED_VERSION(place)                                                                    \
+#define EXPECTED_VERSION(where)                                                                    \
     {                                                                                              \
-        "expectedVersion", place, NUMBER, false, 0, 0, ANYTHING, NULL, NULL                        \
+        .name = "expectedVersion", .place = where, .form = NUMBER                                  \
     }
 #define ASCENDING                                                                                  \
     {                                                                                              \
-        "ascendingOrder", IN_QUERY, FLAG, false, 0, 0, ANYTHING, NULL, "isAscendingOrder"          \
+        .name = "ascendingOrder", .place = IN_QUERY, .form = FLAG, .wire = "isAscendingOrder"      \
     }
 
 #endif

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <iotify/text.h>
+
 #include "sandbox/operation.h"
 
 /* The value of an operation that the sandbox does not limit. */
@@ -14,14 +16,10 @@ struct quotas {
     bool defaults;
 };
 
-/* A code of its own for each name, the same in every run. */
+/* A code for each name, the same in every run. */
 static void quota_code(const char *name, char code[16])
 {
-    uint32_t hash = 2166136261u;
-
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 16777619u;
-    snprintf(code, 16, "L-%08X", hash);
+    snprintf(code, 16, "L-%08X", (unsigned)iotify_hash(IOTIFY_HASH_START, name));
 }
 
 static void add_quota(void *argument, const struct operation *operation)
@@ -112,21 +110,33 @@ static void get_quota(const struct request *request, struct response *response)
 }
 
 static const struct parameter quotas_parameters[] = {
-    {"ServiceCode", IN_BODY, TEXT, true, 1, 63, ANYTHING, NULL, NULL},
-    {"NextToken", IN_BODY, TEXT, false, 0, 2048, ANYTHING, NULL, NULL},
-    {"MaxResults", IN_BODY, NUMBER, false, 1, 100, ANYTHING, NULL, NULL},
+    {.name = "ServiceCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 63},
+    {.name = "NextToken", .place = IN_BODY, .form = TEXT, .max = 2048},
+    {.name = "MaxResults", .place = IN_BODY, .form = NUMBER, .min = 1, .max = 100},
     END_OF_PARAMETERS,
 };
 static const struct parameter quota_parameters[] = {
-    {"ServiceCode", IN_BODY, TEXT, true, 1, 63, ANYTHING, NULL, NULL},
-    {"QuotaCode", IN_BODY, TEXT, true, 1, 128, ANYTHING, NULL, NULL},
+    {.name = "ServiceCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 63},
+    {.name = "QuotaCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 128},
     END_OF_PARAMETERS,
 };
 
 /* Without a rate: they are not operations of AWS IoT's control plane. */
 const struct operation quota_operations[] = {
-    {"ListServiceQuotas", "POST", "/", 0, false, list_quotas, quotas_parameters},
-    {"ListAWSDefaultServiceQuotas", "POST", "/", 0, false, list_default_quotas, quotas_parameters},
-    {"GetServiceQuota", "POST", "/", 0, false, get_quota, quota_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "ListServiceQuotas",
+        .method = "POST",
+        .path = "/",
+        .run = list_quotas,
+        .parameters = quotas_parameters},
+    {.name = "ListAWSDefaultServiceQuotas",
+        .method = "POST",
+        .path = "/",
+        .run = list_default_quotas,
+        .parameters = quotas_parameters},
+    {.name = "GetServiceQuota",
+        .method = "POST",
+        .path = "/",
+        .run = get_quota,
+        .parameters = quota_parameters},
+    {},
 };

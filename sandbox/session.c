@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <iotify/text.h>
+
 #include "plugins/aws/policy/topic.h"
 
 /* AWS IoT's limits of a connection. */
@@ -164,8 +166,7 @@ static void make_client_id(char id[CLIENT_ID_MAX + 1])
 
     RAND_bytes(bytes, sizeof(bytes));
     memcpy(id, "$GEN/", 6);
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(id + 5 + 2 * i, 3, "%02x", bytes[i]);
+    iotify_hex_encode(bytes, sizeof(bytes), id + 5);
 }
 
 /* In MQTT 3.1.1 only some refusals have a code; for others AWS closes. */

@@ -26,6 +26,10 @@ static const struct parameter no_parameters[] = {
 
 /* Without a rate: it is not an operation of AWS IoT's control plane. */
 const struct operation sts_operations[] = {
-    {"GetCallerIdentity", "POST", "/", 0, false, get_caller_identity, no_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "GetCallerIdentity",
+        .method = "POST",
+        .path = "/",
+        .run = get_caller_identity,
+        .parameters = no_parameters},
+    {},
 };

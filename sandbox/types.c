@@ -191,7 +191,7 @@ static void delete_type(const struct request *request, struct response *response
 
 static const struct parameter create_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {"thingTypeProperties", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    {.name = "thingTypeProperties", .place = IN_BODY, .form = OBJECT},
     TAGS_IN_BODY,
     END_OF_PARAMETERS,
 };
@@ -201,7 +201,7 @@ static const struct parameter name_parameters[] = {
 };
 static const struct parameter update_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {"thingTypeProperties", IN_BODY, OBJECT, false, 0, 0, ANYTHING, NULL, NULL},
+    {.name = "thingTypeProperties", .place = IN_BODY, .form = OBJECT},
     END_OF_PARAMETERS,
 };
 static const struct parameter list_parameters[] = {
@@ -211,21 +211,46 @@ static const struct parameter list_parameters[] = {
 };
 static const struct parameter deprecate_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {"undoDeprecate", IN_BODY, FLAG, false, 0, 0, ANYTHING, NULL, NULL},
+    {.name = "undoDeprecate", .place = IN_BODY, .form = FLAG},
     END_OF_PARAMETERS,
 };
 
 const struct operation type_operations[] = {
-    {"CreateThingType", "POST", "/thing-types/{thingTypeName}", 15, false, create_type,
-        create_parameters},
-    {"DescribeThingType", "GET", "/thing-types/{thingTypeName}", 10, false, describe_type,
-        name_parameters},
-    {"UpdateThingType", "PATCH", "/thing-types/{thingTypeName}", 15, false, update_type,
-        update_parameters},
-    {"ListThingTypes", "GET", "/thing-types", 10, false, list_types, list_parameters},
-    {"DeprecateThingType", "POST", "/thing-types/{thingTypeName}/deprecate", 15, false,
-        deprecate_type, deprecate_parameters},
-    {"DeleteThingType", "DELETE", "/thing-types/{thingTypeName}", 15, false, delete_type,
-        name_parameters},
-    {NULL, NULL, NULL, 0, false, NULL, NULL},
+    {.name = "CreateThingType",
+        .method = "POST",
+        .path = "/thing-types/{thingTypeName}",
+        .rate = 15,
+        .run = create_type,
+        .parameters = create_parameters},
+    {.name = "DescribeThingType",
+        .method = "GET",
+        .path = "/thing-types/{thingTypeName}",
+        .rate = 10,
+        .run = describe_type,
+        .parameters = name_parameters},
+    {.name = "UpdateThingType",
+        .method = "PATCH",
+        .path = "/thing-types/{thingTypeName}",
+        .rate = 15,
+        .run = update_type,
+        .parameters = update_parameters},
+    {.name = "ListThingTypes",
+        .method = "GET",
+        .path = "/thing-types",
+        .rate = 10,
+        .run = list_types,
+        .parameters = list_parameters},
+    {.name = "DeprecateThingType",
+        .method = "POST",
+        .path = "/thing-types/{thingTypeName}/deprecate",
+        .rate = 15,
+        .run = deprecate_type,
+        .parameters = deprecate_parameters},
+    {.name = "DeleteThingType",
+        .method = "DELETE",
+        .path = "/thing-types/{thingTypeName}",
+        .rate = 15,
+        .run = delete_type,
+        .parameters = name_parameters},
+    {},
 };

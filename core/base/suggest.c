@@ -1,5 +1,6 @@
 #include "core/base/suggest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void suggest_init(struct suggest *suggest, const char *word)
@@ -44,9 +45,16 @@ void suggest_offer(struct suggest *suggest, const char *candidate)
 
     if (found > allowed || found >= strlen(candidate))
         return;
-    if (!suggest->best || found < suggest->distance) {
-        memcpy(suggest->text, candidate, strlen(candidate) + 1);
-        suggest->best = suggest->text;
+    if (!*suggest->best || found < suggest->distance) {
+        memcpy(suggest->best, candidate, strlen(candidate) + 1);
         suggest->distance = found;
     }
+}
+
+const char *suggest_hint(struct suggest *suggest, const char *otherwise)
+{
+    if (!*suggest->best)
+        return otherwise;
+    snprintf(suggest->hint, sizeof(suggest->hint), "; did you mean \"%s\"?", suggest->best);
+    return suggest->hint;
 }

@@ -7,16 +7,19 @@
 /* Longer words are never suggested. */
 #define SUGGEST_MAX 64
 
-/* Offer candidates one by one; `best` is the nearest so far, NULL when none is near enough. */
+/* The word that was not found, and the nearest of the candidates offered so far. */
 struct suggest {
     const char *word;
-    const char *best; /* in `text` */
     size_t distance;
-    char text[SUGGEST_MAX + 1];
+    char best[SUGGEST_MAX + 1]; /* "" when none is near enough */
+    char hint[SUGGEST_MAX + 24];
 };
 
 void suggest_init(struct suggest *suggest, const char *word);
 /* `candidate` is copied. */
 void suggest_offer(struct suggest *suggest, const char *candidate);
+/* The end of an error message: `; did you mean "x"?`, or `otherwise`. Lives as long as `suggest`.
+ */
+const char *suggest_hint(struct suggest *suggest, const char *otherwise);
 
 #endif

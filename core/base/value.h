@@ -7,6 +7,9 @@
 
 #include <iotify/buffer.h>
 
+/* More devices, and indexes of devices, than anyone has. */
+#define VALUE_DEVICES_MAX 10000000
+
 /* Each: false when the text is not of the form, or out of the range of the type. */
 bool value_parse_integer(const char *text, int64_t *out);
 /* 250ms, 1.5s, 5m, 2h, 100us, 10ns, and 0; nanoseconds, not negative. */

@@ -1,9 +1,10 @@
-/* `iotifyd glob list|get|set|delete JOB [KEY]`: a look into the job's glob storage. */
+#include "core/cli/glob.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/stop.h"
-#include "core/cli/commands.h"
+#include "core/cli/load.h"
 #include "core/store/store.h"
 
 /* Values that are no strings are stored as JSON behind this mark (see runtime/glob.js). */

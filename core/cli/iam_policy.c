@@ -1,8 +1,8 @@
-/* `iotifyd iam-policy JOB`: what the service must allow for the job, for an administrator to grant.
- */
+#include "core/cli/iam_policy.h"
+
 #include <stdio.h>
 
-#include "core/cli/commands.h"
+#include "core/cli/load.h"
 #include "core/pipeline/planning.h"
 
 static bool print_of(const struct job *job, const struct job_plugin *connector)
@@ -32,7 +32,7 @@ static bool print_of(const struct job *job, const struct job_plugin *connector)
     return result == IOTIFY_OK;
 }
 
-bool grant_print(const struct job *job)
+bool iam_policy_print(const struct job *job)
 {
     bool good = true, any = false;
 
@@ -62,7 +62,7 @@ int command_iam_policy(const struct options *options)
     }
     status = load_job(options->words[0], options, &registry, &job, &diagnostics);
     if (status == EXIT_DONE)
-        status = grant_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
+        status = iam_policy_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
     job_clear(&job);
     registry_clear(&registry);
     diagnostics_clear(&diagnostics);

@@ -1,4 +1,5 @@
-/* `iotifyd init [JOB]`: the wizard. Asks on a terminal for what the options leave open. */
+#include "core/cli/init.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 
 #include "core/base/stop.h"
 #include "core/base/value.h"
-#include "core/cli/commands.h"
+#include "core/cli/iam_policy.h"
+#include "core/cli/load.h"
 #include "core/plugin/call.h"
 
 #define ANSWER_MAX 128
@@ -79,9 +81,9 @@ static bool gather(const struct options *options, struct answers *answers)
         fprintf(stderr, "iotifyd: \"%s\" is no profile name\n", answers->profile);
         return false;
     }
-    if (!value_parse_integer(answers->devices, &count) || count < 1 || count > 10000000) {
-        fprintf(
-            stderr, "iotifyd: \"%s\" is no number of devices; 1 to 10000000\n", answers->devices);
+    if (!value_parse_integer(answers->devices, &count) || count < 1 || count > VALUE_DEVICES_MAX) {
+        fprintf(stderr, "iotifyd: \"%s\" is no number of devices; 1 to %d\n", answers->devices,
+            VALUE_DEVICES_MAX);
         return false;
     }
     return true;
@@ -165,7 +167,7 @@ int command_init(const struct options *options)
     status = load_job(answers.file, options, &registry, &job, &diagnostics);
     if (status == EXIT_DONE) {
         fprintf(stderr, "The IAM policy that its user needs, to paste into the console:\n");
-        status = grant_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
+        status = iam_policy_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
     }
     job_clear(&job);
     registry_clear(&registry);

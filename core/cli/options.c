@@ -113,9 +113,8 @@ static bool unknown(const char *argument)
     suggest_init(&suggest, argument);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         suggest_offer(&suggest, known[i].name);
-    fprintf(stderr, "iotifyd: unknown option %s%s%s%s; see iotifyd --help\n", argument,
-        suggest.best ? "; did you mean " : "", suggest.best ? suggest.best : "",
-        suggest.best ? "?" : "");
+    fprintf(stderr, "iotifyd: unknown option %s%s; see iotifyd --help\n", argument,
+        suggest_hint(&suggest, ""));
     return false;
 }
 

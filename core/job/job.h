@@ -48,9 +48,6 @@ struct pipeline {
     size_t count;
 };
 
-/* More devices than anybody has. */
-#define JOB_DEVICES_MAX 10000000
-
 struct job_options {
     const char *name;
     int64_t first, count;

@@ -365,9 +365,8 @@ static enum registry_result unknown(struct registry *registry, const char *name,
 
     suggest_init(&suggest, name);
     registry_list(registry, offer_name, &suggest);
-    *text = arena_format(&registry->arena, "unknown plugin \"%s\"%s%s%s", name,
-        suggest.best ? "; did you mean \"" : "; `iotifyd plugins` lists those installed",
-        suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
+    *text = arena_format(&registry->arena, "unknown plugin \"%s\"%s", name,
+        suggest_hint(&suggest, "; `iotifyd plugins` lists those installed"));
     return REGISTRY_UNKNOWN;
 }
 

@@ -203,9 +203,8 @@ static bool bind_choice(const struct target *target, const char *text)
     for (int i = 0; schema_choices(target->setting)[i]; i++)
         iotify_buffer_format(&names, "%s%s", i ? ", " : "", schema_choices(target->setting)[i]);
     diagnostics_add(target->binder->diagnostics, target->node->place,
-        "\"%s\" takes one of %s, not \"%s\"%s%s%s", target->setting->name,
-        iotify_buffer_text(&names), text, suggest.best ? "; did you mean \"" : "",
-        suggest.best ? suggest.best : "", suggest.best ? "\"?" : "");
+        "\"%s\" takes one of %s, not \"%s\"%s", target->setting->name, iotify_buffer_text(&names),
+        text, suggest_hint(&suggest, ""));
     iotify_buffer_clear(&names);
     return true;
 }
@@ -524,9 +523,8 @@ static void unknown(struct binder *binder, const struct iotify_settings *setting
                     : name + prefix);
         }
     }
-    diagnostics_add(binder->diagnostics, key->place, "unknown setting \"%s\" in %s%s%s%s", path,
-        owner, suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
-        suggest.best ? "\"?" : "");
+    diagnostics_add(binder->diagnostics, key->place, "unknown setting \"%s\" in %s%s", path, owner,
+        suggest_hint(&suggest, ""));
 }
 
 static bool listed(const char *const *names, const char *name)

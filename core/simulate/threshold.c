@@ -140,9 +140,7 @@ static const char *unknown_metric(
         for (size_t j = 0; j < STATISTICS; j++)
             suggest_offer(&suggest, arena_format(arena, "%s.%s", names->names[i], statistics[j]));
     }
-    return arena_format(arena, "unknown metric \"%s\"%s%s%s", name,
-        suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
-        suggest.best ? "\"?" : "");
+    return arena_format(arena, "unknown metric \"%s\"%s", name, suggest_hint(&suggest, ""));
 }
 
 static bool parse_limit(const char *text, struct threshold *threshold)

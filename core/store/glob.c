@@ -7,6 +7,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <iotify/text.h>
+
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/store/glob_internal.h"
@@ -20,18 +22,16 @@
 
 /* ------------------------------------------------------------------ the view */
 
-static size_t hash_of(const char *key)
+static size_t glob_hash(const char *key)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = iotify_hash(IOTIFY_HASH_START, key);
 
-    for (; *key; key++)
-        hash = (hash ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
     return (size_t)(hash ^ hash >> 32);
 }
 
 static struct view_entry **find_place(struct view *view, const char *key)
 {
-    struct view_entry **place = &view->buckets[hash_of(key) & (view->bucket_count - 1)];
+    struct view_entry **place = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
 
     while (*place && strcmp((*place)->key, key) != 0)
         place = &(*place)->next;
@@ -50,7 +50,7 @@ static void grow(struct view *view)
             struct view_entry *entry = before[i], **place;
 
             before[i] = entry->next;
-            place = &view->buckets[hash_of(entry->key) & (view->bucket_count - 1)];
+            place = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
             entry->next = *place;
             *place = entry;
         }

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <iotify/text.h>
+
 #define FORMAT 2
 #define KEY_SIZE 32
 #define NONCE_SIZE 12
@@ -74,29 +76,22 @@ void seal_forget(void)
     forget(&passphrase_variable);
 }
 
-/* ------------------------------------------------------------------ hexadecimal */
-
-static void to_hex(const unsigned char *bytes, size_t size, char *text)
+/* Exactly `size` bytes in hexadecimal, with white space around them at most. */
+static bool seal_decode(const char *text, unsigned char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
-}
-
-/* Exactly `size` bytes, with white space around them at the most. */
-static bool from_hex(const char *text, unsigned char *bytes, size_t size)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    char digits[256] = "";
+    size_t length;
+    bool good;
 
     text += strspn(text, " \t\r\n");
-    for (size_t i = 0; i < 2 * size; i++, text++) {
-        const char *digit = *text ? strchr(digits, *text) : NULL;
-        unsigned value = digit ? (unsigned)(digit - digits) % 16 : 0;
-
-        if (!digit)
-            return false;
-        bytes[i / 2] = (unsigned char)(i % 2 ? bytes[i / 2] | value : value << 4);
-    }
-    return text[strspn(text, " \t\r\n")] == '\0';
+    length = strcspn(text, " \t\r\n");
+    if (length != 2 * size || length >= sizeof(digits) ||
+        text[length + strspn(text + length, " \t\r\n")] != '\0')
+        return false;
+    memcpy(digits, text, length);
+    good = iotify_hex_decode(digits, bytes, size);
+    explicit_bzero(digits, sizeof(digits));
+    return good;
 }
 
 /* ------------------------------------------------------------------ one box */
@@ -173,7 +168,7 @@ static enum iotify_result read_key_file(
     if (got < 0)
         return cannot(call, "read", path);
     text[got] = '\0';
-    good = from_hex(text, key, KEY_SIZE);
+    good = seal_decode(text, key, KEY_SIZE);
     OPENSSL_cleanse(text, sizeof(text));
     return good ? IOTIFY_OK
                 : call_fail(&call->base, IOTIFY_INVALID, "KeyFile",
@@ -212,7 +207,7 @@ static enum iotify_result make_key_file(struct call *call, const char *path)
 
     if (RAND_bytes(key, sizeof(key)) != 1)
         return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
-    to_hex(key, sizeof(key), text);
+    iotify_hex_encode(key, sizeof(key), text);
     text[sizeof(text) - 2] = '\n';
     text[sizeof(text) - 1] = '\0';
     snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
@@ -274,7 +269,7 @@ static enum iotify_result wrapping_key(struct call *call, const struct seal_sett
         return call_fail(&call->base, IOTIFY_DENIED, "SealKey",
             "the key of the store is not known; set " SEAL_KEY_VARIABLE
             " to 64 hexadecimal digits, made by: openssl rand -hex 32");
-    if (!from_hex(key_variable, key, KEY_SIZE))
+    if (!seal_decode(key_variable, key, KEY_SIZE))
         return call_fail(&call->base, IOTIFY_INVALID, "SealKey",
             SEAL_KEY_VARIABLE " does not hold 64 hexadecimal digits");
     return IOTIFY_OK;
@@ -292,8 +287,8 @@ static enum iotify_result write_note(struct call *call, int with, const unsigned
     char *text;
 
     if (box) {
-        to_hex(salt, SALT_SIZE, salt_text);
-        to_hex(box, BOX_SIZE, box_text);
+        iotify_hex_encode(salt, SALT_SIZE, salt_text);
+        iotify_hex_encode(box, BOX_SIZE, box_text);
     }
     json = json_pack("{s:i, s:s, s:s, s:s}", "format", FORMAT, "with", words[with], "salt",
         salt_text, "key", box_text);
@@ -374,8 +369,8 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
         return result;
     }
     seal = memory_new(1, sizeof(*seal));
-    if (!salt_text || !box_text || !from_hex(salt_text, salt, SALT_SIZE) ||
-        !from_hex(box_text, box, BOX_SIZE))
+    if (!salt_text || !box_text || !seal_decode(salt_text, salt, SALT_SIZE) ||
+        !seal_decode(box_text, box, BOX_SIZE))
         result = call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
             "the store's note about its seal is damaged");
     if (result == IOTIFY_OK)

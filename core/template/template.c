@@ -31,9 +31,7 @@ static void check_keys(struct loader *loader)
         }
         if (!known)
             diagnostics_add(loader->diagnostics, key->place,
-                "unknown setting \"%s\" in the template%s%s%s", key->text,
-                suggest.best ? "; did you mean \"" : "", suggest.best ? suggest.best : "",
-                suggest.best ? "\"?" : "");
+                "unknown setting \"%s\" in the template%s", key->text, suggest_hint(&suggest, ""));
     }
 }
 

@@ -1,6 +1,7 @@
 /* The AWS IoT connector: its descriptor, its settings, and where its calls go. */
 #include "plugins/aws/aws.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +17,44 @@
 #define MQTT_PORT 8883
 
 static const struct iotify_setting items[] = {
-    {"region", IOTIFY_STRING, 0, offsetof(struct aws_options, region), NULL, 0, 0, NULL,
-        "AWS region; default: AWS_REGION, then the profile's"},
-    {"profile", IOTIFY_STRING, 0, offsetof(struct aws_options, profile), NULL, 0, 0, NULL,
-        "profile of the shared AWS files; default: the SDKs' usual chain"},
-    {"endpoint", IOTIFY_STRING, 0, offsetof(struct aws_options, endpoint), NULL, 0, 0, NULL,
-        "URL of the control plane; default: AWS_ENDPOINT_URL_IOT, AWS_ENDPOINT_URL, else AWS"},
-    {"quotas", IOTIFY_MAP, 0, offsetof(struct aws_options, quotas), NULL, 0, 0, NULL,
-        "calls a second by operation, \"*\" for all others; default: the account's own quotas "
-        "where "
-        "they can be read, else AWS's defaults to begin with"},
-    {"accounts", IOTIFY_LIST, 0, offsetof(struct aws_options, accounts), NULL, 0, 0, NULL,
-        "accounts that the job may run in; default: any"},
-    {"regions", IOTIFY_LIST, 0, offsetof(struct aws_options, regions), NULL, 0, 0, NULL,
-        "regions that the job may run in; default: any"},
-    {"signing_name", IOTIFY_STRING, 0, offsetof(struct aws_options, signing_name), "iot", 0, 0,
-        NULL, "service name in signatures"},
-    {"ca", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct aws_options, ca), NULL, 0, 0, NULL,
-        "file of root certificates; default: AWS_CA_BUNDLE, else the system's"},
+    {.name = "region",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct aws_options, region),
+        .help = "AWS region; default: AWS_REGION, then the profile's"},
+    {.name = "profile",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct aws_options, profile),
+        .help = "profile of the shared AWS files; default: the SDKs' usual chain"},
+    {.name = "endpoint",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct aws_options, endpoint),
+        .help =
+            "URL of the control plane; default: AWS_ENDPOINT_URL_IOT, AWS_ENDPOINT_URL, else AWS"},
+    {.name = "quotas",
+        .type = IOTIFY_MAP,
+        .offset = offsetof(struct aws_options, quotas),
+        .help =
+            "calls a second by operation, \"*\" for all others; default: the account's own quotas "
+            "where "
+            "they can be read, else AWS's defaults to begin with"},
+    {.name = "accounts",
+        .type = IOTIFY_LIST,
+        .offset = offsetof(struct aws_options, accounts),
+        .help = "accounts that the job may run in; default: any"},
+    {.name = "regions",
+        .type = IOTIFY_LIST,
+        .offset = offsetof(struct aws_options, regions),
+        .help = "regions that the job may run in; default: any"},
+    {.name = "signing_name",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct aws_options, signing_name),
+        .value = "iot",
+        .help = "service name in signatures"},
+    {.name = "ca",
+        .type = IOTIFY_STRING,
+        .flags = IOTIFY_PATH,
+        .offset = offsetof(struct aws_options, ca),
+        .help = "file of root certificates; default: AWS_CA_BUNDLE, else the system's"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct aws_options);
 
@@ -450,6 +471,11 @@ static enum iotify_result instance_grant(void *given, struct iotify_call *call,
 
 /* ------------------------------------------------------------------ the descriptor */
 
+static const char *aws_libraries(void)
+{
+    return curl_version();
+}
+
 static const struct iotify_connector operations = {
     .struct_size = sizeof(operations),
     .threads = IOTIFY_PARALLEL,
@@ -501,4 +527,5 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .default_steps = default_steps,
     .default_step_count = sizeof(default_steps) / sizeof(default_steps[0]),
     .default_step_size = sizeof(default_steps[0]),
+    .libraries = aws_libraries,
 };

@@ -20,8 +20,11 @@ struct remove_options {
 };
 
 static const struct iotify_setting items[] = {
-    {"enabled", IOTIFY_BOOLEAN, 0, offsetof(struct remove_options, enabled), "false", 0, 0, NULL,
-        "true deletes group, policy and type too; takes the 5 minutes that AWS demands"},
+    {.name = "enabled",
+        .type = IOTIFY_BOOLEAN,
+        .offset = offsetof(struct remove_options, enabled),
+        .value = "false",
+        .help = "true deletes group, policy and type too; takes the 5 minutes that AWS demands"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct remove_options);
 

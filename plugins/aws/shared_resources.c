@@ -89,8 +89,11 @@ static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_c
 /* ------------------------------------------------------------------ thing type */
 
 static const struct iotify_setting type_items[] = {
-    {"name", IOTIFY_STRING, 0, offsetof(struct name_options, name), AWS_DEFAULT_TYPE, 0, 0, NULL,
-        "name of the thing type"},
+    {.name = "name",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct name_options, name),
+        .value = AWS_DEFAULT_TYPE,
+        .help = "name of the thing type"},
 };
 static const struct iotify_settings type_settings =
     IOTIFY_SETTINGS(type_items, struct name_options);
@@ -193,8 +196,11 @@ const struct iotify_action aws_thing_type_action = {
 /* ------------------------------------------------------------------ thing group */
 
 static const struct iotify_setting group_items[] = {
-    {"name", IOTIFY_STRING, 0, offsetof(struct name_options, name), AWS_DEFAULT_GROUP, 0, 0, NULL,
-        "name of the thing group that holds all devices"},
+    {.name = "name",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct name_options, name),
+        .value = AWS_DEFAULT_GROUP,
+        .help = "name of the thing group that holds all devices"},
 };
 static const struct iotify_settings group_settings =
     IOTIFY_SETTINGS(group_items, struct name_options);
@@ -277,13 +283,22 @@ struct policy_options {
 static const char *const attach_choices[] = {"certificate", "group", NULL};
 
 static const struct iotify_setting policy_items[] = {
-    {"name", IOTIFY_STRING, 0, offsetof(struct policy_options, name), AWS_DEFAULT_POLICY, 0, 0,
-        NULL, "name of the policy that each certificate gets"},
-    {"document", IOTIFY_DOCUMENT, 0, offsetof(struct policy_options, document), NULL, 0, 0, NULL,
-        "the policy; default: connect as the own thing, and use topics below iotify/<own thing>"},
-    {"attach", IOTIFY_CHOICE, 0, offsetof(struct policy_options, attach), "certificate", 0, 0,
-        attach_choices,
-        "what the policy is attached to: each certificate, or the thing group once"},
+    {.name = "name",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct policy_options, name),
+        .value = AWS_DEFAULT_POLICY,
+        .help = "name of the policy that each certificate gets"},
+    {.name = "document",
+        .type = IOTIFY_DOCUMENT,
+        .offset = offsetof(struct policy_options, document),
+        .help = "the policy; default: connect as the own thing, and use topics below iotify/<own "
+                "thing>"},
+    {.name = "attach",
+        .type = IOTIFY_CHOICE,
+        .offset = offsetof(struct policy_options, attach),
+        .value = "certificate",
+        .domain = attach_choices,
+        .help = "what the policy is attached to: each certificate, or the thing group once"},
 };
 static const struct iotify_settings policy_settings =
     IOTIFY_SETTINGS(policy_items, struct policy_options);

@@ -22,8 +22,12 @@ struct template_options {
 };
 
 static const struct iotify_setting items[] = {
-    {"file", IOTIFY_STRING, IOTIFY_PATH | IOTIFY_WRITES, offsetof(struct template_options, file),
-        "aws_iotify.yaml", 0, 0, NULL, "the template file, relative to the job file"},
+    {.name = "file",
+        .type = IOTIFY_STRING,
+        .flags = IOTIFY_PATH | IOTIFY_WRITES,
+        .offset = offsetof(struct template_options, file),
+        .value = "aws_iotify.yaml",
+        .help = "the template file, relative to the job file"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct template_options);
 

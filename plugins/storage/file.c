@@ -17,6 +17,7 @@
 
 #include <iotify/buffer.h>
 #include <iotify/host.h>
+#include <iotify/text.h>
 
 #define PART 200 /* bytes of an escaped key in one folder entry */
 #define TEMPORARY ".writing"
@@ -32,8 +33,12 @@ struct store {
 };
 
 static const struct iotify_setting items[] = {
-    {"path", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct options, path), "{job}.glob", 0, 0, NULL,
-        "the folder, relative to the job file"},
+    {.name = "path",
+        .type = IOTIFY_STRING,
+        .flags = IOTIFY_PATH,
+        .offset = offsetof(struct options, path),
+        .value = "{job}.glob",
+        .help = "the folder, relative to the job file"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 
@@ -82,13 +87,6 @@ static void escape(const char *key, char *name, size_t size)
     name[used] = '\0';
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Append the key's bytes for one folder entry; false when it is no name of ours. */
 static bool unescape(const char *name, size_t length, struct iotify_buffer *key)
 {
@@ -101,8 +99,8 @@ static bool unescape(const char *name, size_t length, struct iotify_buffer *key)
         }
         if (name[i] != '%' || i + 2 >= length)
             return false;
-        high = hex_digit(name[i + 1]);
-        low = hex_digit(name[i + 2]);
+        high = iotify_hex_digit(name[i + 1]);
+        low = iotify_hex_digit(name[i + 2]);
         if (high < 0 || low < 0)
             return false;
         iotify_buffer_char(key, (char)(high * 16 + low));

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,8 +43,12 @@ struct store {
 };
 
 static const struct iotify_setting items[] = {
-    {"path", IOTIFY_STRING, IOTIFY_PATH, offsetof(struct options, path), "{job}.db", 0, 0, NULL,
-        "the database file, relative to the job file"},
+    {.name = "path",
+        .type = IOTIFY_STRING,
+        .flags = IOTIFY_PATH,
+        .offset = offsetof(struct options, path),
+        .value = "{job}.db",
+        .help = "the database file, relative to the job file"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 
@@ -358,6 +363,14 @@ static enum iotify_result store_apply(
     return result;
 }
 
+static const char *sqlite_libraries(void)
+{
+    static char text[32];
+
+    snprintf(text, sizeof(text), "SQLite %s", sqlite3_libversion());
+    return text;
+}
+
 static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
     .threads = IOTIFY_PARALLEL,
@@ -381,4 +394,5 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .summary = "one SQLite file, durable on every commit",
     .settings = &settings,
     .operations = &operations,
+    .libraries = sqlite_libraries,
 };

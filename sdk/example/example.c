@@ -17,8 +17,11 @@ struct options {
 };
 
 static const struct iotify_setting items[] = {
-    {"greeting", IOTIFY_STRING, 0, offsetof(struct options, greeting), "hello", 0, 0, NULL,
-        "said when the store opens"},
+    {.name = "greeting",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct options, greeting),
+        .value = "hello",
+        .help = "said when the store opens"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 

@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <iotify/text.h>
+
 #define DAY 86400L
 
 /* ------------------------------------------------------------------ PEM */
@@ -213,17 +215,6 @@ static bool fill_in(
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-static void to_hex(const unsigned char *digest, char id[65])
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (unsigned i = 0; i < 32; i++) {
-        id[2 * i] = digits[digest[i] >> 4];
-        id[2 * i + 1] = digits[digest[i] & 15];
-    }
-    id[64] = '\0';
-}
-
 static bool digest_certificate(const X509 *certificate, char id[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -232,7 +223,7 @@ static bool digest_certificate(const X509 *certificate, char id[65])
     id[0] = '\0';
     if (!certificate || X509_digest(certificate, EVP_sha256(), digest, &size) != 1 || size != 32)
         return false;
-    to_hex(digest, id);
+    iotify_hex_encode(digest, 32, id);
     return true;
 }
 
@@ -284,7 +275,7 @@ static bool digest_key(EVP_PKEY *key, char id[65])
 
     id[0] = '\0';
     if (good)
-        to_hex(digest, id);
+        iotify_hex_encode(digest, 32, id);
     OPENSSL_free(der);
     return good;
 }

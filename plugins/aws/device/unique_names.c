@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <iotify/text.h>
+
 void claims_init(struct claims *claims)
 {
     *claims = (struct claims){0};
@@ -23,16 +25,12 @@ void claims_reset(struct claims *claims)
     pthread_mutex_unlock(&claims->mutex);
 }
 
-/* FNV-1a over both texts; never 0. */
+/* A hash of both texts; never 0. */
 static uint64_t digest(const char *kind, const char *name)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = iotify_hash(iotify_hash(IOTIFY_HASH_START, kind), "\n");
 
-    for (; *kind; kind++)
-        hash = (hash ^ (unsigned char)*kind) * UINT64_C(1099511628211);
-    hash *= UINT64_C(1099511628211);
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    hash = iotify_hash(hash, name);
     return hash ? hash : 1;
 }
 

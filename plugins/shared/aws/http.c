@@ -21,10 +21,18 @@ struct http {
     char *ca;
 };
 
+static pthread_once_t http_curl_ready = PTHREAD_ONCE_INIT;
+
+static void http_init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
 struct http *http_new(const char *ca)
 {
     struct http *http = calloc(1, sizeof(*http));
 
+    pthread_once(&http_curl_ready, http_init_curl);
     if (!http)
         return NULL;
     pthread_mutex_init(&http->mutex, NULL);

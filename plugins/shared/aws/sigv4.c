@@ -6,20 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <iotify/text.h>
+
 #define DIGEST_SIZE 32
 #define CANONICAL_MAX (4 * 1024 * 1024)
 #define PAIRS_MAX 256
-
-static void to_hex(const unsigned char *bytes, size_t size, char *text)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < size; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    text[2 * size] = '\0';
-}
 
 bool sigv4_sha256(const void *data, size_t size, char digest[65])
 {
@@ -27,7 +18,7 @@ bool sigv4_sha256(const void *data, size_t size, char digest[65])
 
     if (EVP_Digest(data ? data : "", size, bytes, NULL, EVP_sha256(), NULL) != 1)
         return false;
-    to_hex(bytes, sizeof(bytes), digest);
+    iotify_hex_encode(bytes, sizeof(bytes), digest);
     return true;
 }
 
@@ -49,23 +40,15 @@ void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
 
 /* ------------------------------------------------------------------ query */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decode what came over the wire and encode it in the one canonical way. */
 static void recode(const char *text, size_t length, struct iotify_buffer *out)
 {
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
 
-        if (c == '%' && i + 2 < length && hex_value(text[i + 1]) >= 0 &&
-            hex_value(text[i + 2]) >= 0) {
-            c = (char)(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2]));
+        if (c == '%' && i + 2 < length && iotify_hex_digit(text[i + 1]) >= 0 &&
+            iotify_hex_digit(text[i + 2]) >= 0) {
+            c = (char)(iotify_hex_digit(text[i + 1]) * 16 + iotify_hex_digit(text[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = ' ';
@@ -262,7 +245,7 @@ bool sigv4_sign(const struct sigv4_request *request, const char *secret_key,
            derive_key(request, secret_key, key) &&
            hmac(key, sizeof(key), iotify_buffer_text(&to_sign), mac);
     if (good)
-        to_hex(mac, sizeof(mac), signature);
+        iotify_hex_encode(mac, sizeof(mac), signature);
     explicit_bzero(key, sizeof(key));
     iotify_buffer_clear(&text);
     iotify_buffer_clear(&to_sign);

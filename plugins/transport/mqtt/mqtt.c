@@ -4,6 +4,8 @@
  * libmosquitto leaves the loop to others only in part; what it does not tell is found out in
  * mqtt_connect.c. See docs/transport-mqtt.md.
  */
+#include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +77,17 @@ static void instance_close(void *given)
     free(instance);
 }
 
+static const char *mqtt_libraries(void)
+{
+    static char text[64];
+    int major, minor, revision;
+
+    mosquitto_lib_version(&major, &minor, &revision);
+    snprintf(text, sizeof(text), "libmosquitto %d.%d.%d, %s", major, minor, revision,
+        OpenSSL_version(OPENSSL_VERSION));
+    return text;
+}
+
 static const struct iotify_transport operations = {
     .struct_size = sizeof(operations),
     .connection = &mqtt_connection_settings,
@@ -103,4 +116,5 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .summary = "MQTT 3.1.1 over TCP or TLS, a certificate for each session",
     .settings = &mqtt_option_settings,
     .operations = &operations,
+    .libraries = mqtt_libraries,
 };

@@ -33,7 +33,7 @@ extern "C" {
 
 #define IOTIFY_MAGIC UINT32_C(0x59464954)
 #define IOTIFY_ABI_MAJOR 1
-#define IOTIFY_ABI_MINOR 3
+#define IOTIFY_ABI_MINOR 4
 
 /* Put before the definition of the descriptor; all else is built with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
@@ -165,6 +165,12 @@ struct iotify_plugin {
     const struct iotify_default_step *default_steps; /* connectors only */
     uint32_t default_step_count;
     uint32_t default_step_size; /* sizeof(struct iotify_default_step) */
+    /*
+     * The libraries that the plugin uses, with the versions that are loaded: "libx 1.2.3, liby 4".
+     * For `iotifyd --version`. Any thread, without an instance; the text lives as long as the
+     * plugin. NULL: none worth naming. Since minor 4.
+     */
+    const char *(*libraries)(void);
 };
 
 #ifdef __cplusplus

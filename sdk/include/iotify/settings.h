@@ -35,6 +35,20 @@ enum iotify_type {
     IOTIFY_TABLE       /* struct iotify_table: a list of mappings with settings of their own */
 };
 
+/*
+ * What a setting of a transport's connection or publish table means to the host, which knows no
+ * protocol: it finds them by role, not by name. At most one setting per table has a role.
+ */
+enum iotify_role {
+    IOTIFY_ROLE_NONE = 0,
+    IOTIFY_ROLE_HOST,      /* connection, string: the connector's endpoint by default */
+    IOTIFY_ROLE_PORT,      /* connection, integer: likewise */
+    IOTIFY_ROLE_CLIENT_ID, /* connection, string: names the session to the server */
+    IOTIFY_ROLE_TOPIC,     /* publish, string: where the message goes */
+    IOTIFY_ROLE_QOS,       /* publish, integer: 0 or 1 */
+    IOTIFY_ROLE_RETAIN     /* publish, boolean */
+};
+
 /* Flags of a setting. */
 #define IOTIFY_REQUIRED UINT32_C(1)
 #define IOTIFY_EXPRESSION UINT32_C(2) /* may hold {{ }}, expanded for each client */
@@ -77,7 +91,8 @@ struct iotify_setting {
      * a text in the place of a row stands for the first column. Others: NULL.
      */
     const void *domain;
-    const char *help; /* one line, a phrase without a full stop */
+    const char *help;      /* one line, a phrase without a full stop */
+    enum iotify_role role; /* since minor 4 */
 };
 
 struct iotify_settings {

@@ -10,7 +10,7 @@ static const char *nearest(const char *word)
     suggest_init(&suggest, word);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         suggest_offer(&suggest, names[i]);
-    return suggest.best;
+    return *suggest.best ? suggest.best : NULL;
 }
 
 static void finds_typing_errors(void **state)

@@ -6,13 +6,15 @@ struct options {
 };
 
 static const struct iotify_setting items[] = {
-    {"text", IOTIFY_STRING, 0,
+    {.name = "text",
+        .type = IOTIFY_STRING,
 #ifdef FIXTURE_SETTINGS
-        1000,
+        .offset = 1000,
 #else
-        offsetof(struct options, text),
+        .offset = offsetof(struct options, text),
 #endif
-        "default", 0, 0, NULL, "a text"},
+        .value = "default",
+        .help = "a text"},
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 

@@ -1,120 +1,11 @@
-/* `iotifyd plugins [NAME]` and `iotifyd schema`: what there is, from the plugins' own tables. */
+#include "core/cli/json_schema.h"
+
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/value.h"
-#include "core/cli/commands.h"
-
-/* ------------------------------------------------------------------ plugins */
-
-static void print_one_line(void *argument, const char *name)
-{
-    const struct plugin *plugin;
-    const char *text;
-
-    if (registry_load(argument, name, &plugin, &text) == REGISTRY_OK)
-        printf("%-10s %-10s %-8s %s\n", plugin->name, plugin_kind_name(plugin->descriptor.kind),
-            plugin->descriptor.version, plugin->descriptor.summary);
-    else
-        fprintf(stderr, "iotifyd: %s\n", text);
-}
-
-static const char *short_type(const struct iotify_setting *setting)
-{
-    static const char *const names[] = {[IOTIFY_STRING] = "string",
-        [IOTIFY_SECRET] = "secret",
-        [IOTIFY_INTEGER] = "integer",
-        [IOTIFY_BOOLEAN] = "boolean",
-        [IOTIFY_DURATION] = "duration",
-        [IOTIFY_RATE] = "rate",
-        [IOTIFY_SIZE] = "size",
-        [IOTIFY_CHOICE] = "choice",
-        [IOTIFY_LIST] = "list",
-        [IOTIFY_MAP] = "map",
-        [IOTIFY_SHARE] = "share",
-        [IOTIFY_TABLE] = "table",
-        [IOTIFY_DOCUMENT] = "document"};
-
-    return names[setting->type];
-}
-
-static void print_settings(const struct iotify_settings *settings, int indent)
-{
-    for (size_t i = 0; i < settings->count; i++) {
-        struct iotify_setting setting = schema_setting(settings, i);
-
-        printf("%*s%-20s %-9s %s", indent, "", setting.name, short_type(&setting), setting.help);
-        for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
-            printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);
-        if (setting.type == IOTIFY_CHOICE)
-            printf(")");
-        if (setting.flags & IOTIFY_REQUIRED)
-            printf(" [required]");
-        else if (setting.value)
-            printf(" [default: %s]", setting.value);
-        printf("\n");
-        if (setting.type == IOTIFY_TABLE)
-            print_settings(schema_columns(&setting), indent + 4);
-    }
-}
-
-static void print_plugin(const struct plugin *plugin)
-{
-    const struct iotify_plugin *descriptor = &plugin->descriptor;
-
-    printf("%s %s, a %s: %s\n%s\n", plugin->name, descriptor->version,
-        plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path);
-    if (descriptor->settings->count)
-        printf("\nSettings (under `plugins:`)\n");
-    print_settings(descriptor->settings, 2);
-    for (uint32_t i = 0; i < descriptor->action_count; i++) {
-        printf("\nStep %s: %s\n", plugin->actions[i].name, plugin->actions[i].summary);
-        print_settings(plugin->actions[i].settings, 2);
-    }
-    if (descriptor->kind == IOTIFY_TRANSPORT) {
-        printf("\nTemplate, `connection:`\n");
-        print_settings(plugin->transport.connection, 2);
-        printf("\nTemplate, `publish:`\n");
-        print_settings(plugin->transport.publish, 2);
-    }
-}
-
-int command_plugins(const struct options *options)
-{
-    struct registry registry;
-    const struct plugin *plugin;
-    const char *text;
-    int status = EXIT_DONE;
-
-    if (options->word_count > 1) {
-        fprintf(stderr, "iotifyd: plugins takes one name at most\n");
-        return EXIT_USAGE;
-    }
-    registry_init(&registry);
-    if (options->word_count == 0) {
-        registry_list(&registry, print_one_line, &registry);
-    } else {
-        switch (registry_load(&registry, options->words[0], &plugin, &text)) {
-        case REGISTRY_OK:
-            print_plugin(plugin);
-            break;
-        case REGISTRY_UNKNOWN:
-            fprintf(stderr, "iotifyd: %s\n", text);
-            status = EXIT_USAGE;
-            break;
-        case REGISTRY_REFUSED:
-            fprintf(stderr, "iotifyd: %s\n", text);
-            status = EXIT_STEP_FAILED;
-            break;
-        }
-    }
-    registry_clear(&registry);
-    return status;
-}
-
-/* ------------------------------------------------------------------ JSON Schema */
+#include "core/cli/load.h"
 
 static json_t *choice_schema(const struct iotify_setting *setting)
 {
@@ -281,11 +172,11 @@ int command_schema(const struct options *options)
     }
     registry_init(&registry);
     registry_list(&registry, add_plugin_schema, &schema);
-    for (size_t i = 0; i < core_step_count; i++) {
+    for (size_t i = 0; i < load_core_step_count; i++) {
         char pattern[80];
 
-        snprintf(pattern, sizeof(pattern), "^%s$", core_steps[i].name);
-        json_object_set_new(schema.steps, pattern, step_schema(core_steps[i].settings));
+        snprintf(pattern, sizeof(pattern), "^%s$", load_core_steps[i].name);
+        json_object_set_new(schema.steps, pattern, step_schema(load_core_steps[i].settings));
     }
     root = settings_schema(&job_settings);
     properties = json_object_get(root, "properties");
@@ -294,7 +185,7 @@ int command_schema(const struct options *options)
         "maxProperties", 1);
     json_object_set_new(properties, "devices",
         json_pack("{s:[{s:s, s:i, s:I}, {s:s, s:s}, O]}", "anyOf", "type", "integer", "minimum", 1,
-            "maximum", (json_int_t)JOB_DEVICES_MAX, "type", "string", "pattern", "[$]\\{",
+            "maximum", (json_int_t)VALUE_DEVICES_MAX, "type", "string", "pattern", "[$]\\{",
             json_object_get(properties, "devices")));
     json_object_set_new(properties, "plugins",
         json_pack("{s:s, s:i, s:{s:o}}", "type", "object", "minProperties", 1,

@@ -1,0 +1,39 @@
+#include "core/cli/command.h"
+
+#include <stdio.h>
+
+#include "core/cli/exit_code.h"
+#include "core/cli/glob.h"
+#include "core/cli/iam_policy.h"
+#include "core/cli/init.h"
+#include "core/cli/json_schema.h"
+#include "core/cli/plugins.h"
+#include "core/cli/run.h"
+#include "core/cli/version.h"
+
+int command_dispatch(const struct options *options)
+{
+    if (options->help) {
+        fputs(options_help, stdout);
+        return EXIT_DONE;
+    }
+    if (options->version) {
+        version_print();
+        return EXIT_DONE;
+    }
+    switch (options->command) {
+    case COMMAND_INIT:
+        return command_init(options);
+    case COMMAND_PLUGINS:
+        return command_plugins(options);
+    case COMMAND_SCHEMA:
+        return command_schema(options);
+    case COMMAND_GLOB:
+        return command_glob(options);
+    case COMMAND_IAM:
+        return command_iam_policy(options);
+    case COMMAND_RUN:
+        break;
+    }
+    return command_run(options);
+}

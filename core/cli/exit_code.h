@@ -1,0 +1,12 @@
+/* The program's exit status. A signal gives 128 + its number. */
+#ifndef CORE_CLI_EXIT_CODE_H
+#define CORE_CLI_EXIT_CODE_H
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_STEP_FAILED = 1,
+    EXIT_USAGE = 2, /* bad usage or job file: nothing was started */
+    EXIT_THRESHOLD = 99
+};
+
+#endif

@@ -1,0 +1,10 @@
+/* `iotifyd glob list|get|set|delete JOB [KEY]`: the keys and values of a job's store. */
+#ifndef CORE_CLI_GLOB_H
+#define CORE_CLI_GLOB_H
+
+#include "core/cli/options.h"
+
+/* The exit status; errors are printed to stderr. */
+int command_glob(const struct options *options);
+
+#endif

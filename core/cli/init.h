@@ -1,0 +1,10 @@
+/* `iotifyd init [JOB.yaml]`: the wizard that writes a job file. */
+#ifndef CORE_CLI_INIT_H
+#define CORE_CLI_INIT_H
+
+#include "core/cli/options.h"
+
+/* The exit status; errors are printed to stderr. */
+int command_init(const struct options *options);
+
+#endif

@@ -1,0 +1,11 @@
+/* `iotifyd schema`: the JSON Schema of job files, from the tables of the core and of all plugins.
+ */
+#ifndef CORE_CLI_JSON_SCHEMA_H
+#define CORE_CLI_JSON_SCHEMA_H
+
+#include "core/cli/options.h"
+
+/* The exit status; errors are printed to stderr. */
+int command_schema(const struct options *options);
+
+#endif

@@ -1,0 +1,25 @@
+/* The job file of a command: loaded, its problems reported. Main thread. */
+#ifndef CORE_CLI_LOAD_H
+#define CORE_CLI_LOAD_H
+
+#include "core/cli/exit_code.h"
+#include "core/cli/options.h"
+#include "core/job/job.h"
+
+/* The steps that the core itself provides. */
+extern const struct core_step load_core_steps[];
+extern const size_t load_core_step_count;
+
+/*
+ * Read the job file `file` with the overrides of the command line; problems become diagnostics.
+ * job_clear(), registry_clear() and diagnostics_clear() in any case.
+ */
+void load_read(const char *file, const struct options *options, struct registry *registry,
+    struct job *job, struct diagnostics *diagnostics);
+/* Print what is wrong with the job to stderr: EXIT_DONE when nothing is. */
+enum exit_code load_report(const struct job *job, struct diagnostics *diagnostics);
+/* Both. The caller clears all three in any case. */
+enum exit_code load_job(const char *file, const struct options *options, struct registry *registry,
+    struct job *job, struct diagnostics *diagnostics);
+
+#endif

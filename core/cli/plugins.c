@@ -1,0 +1,112 @@
+#include "core/cli/plugins.h"
+
+#include <stdio.h>
+
+#include "core/cli/exit_code.h"
+#include "core/plugin/registry.h"
+#include "core/settings/schema.h"
+
+static void print_one_line(void *argument, const char *name)
+{
+    const struct plugin *plugin;
+    const char *text;
+
+    if (registry_load(argument, name, &plugin, &text) == REGISTRY_OK)
+        printf("%-10s %-10s %-8s %s\n", plugin->name, plugin_kind_name(plugin->descriptor.kind),
+            plugin->descriptor.version, plugin->descriptor.summary);
+    else
+        fprintf(stderr, "iotifyd: %s\n", text);
+}
+
+static const char *short_type(const struct iotify_setting *setting)
+{
+    static const char *const names[] = {[IOTIFY_STRING] = "string",
+        [IOTIFY_SECRET] = "secret",
+        [IOTIFY_INTEGER] = "integer",
+        [IOTIFY_BOOLEAN] = "boolean",
+        [IOTIFY_DURATION] = "duration",
+        [IOTIFY_RATE] = "rate",
+        [IOTIFY_SIZE] = "size",
+        [IOTIFY_CHOICE] = "choice",
+        [IOTIFY_LIST] = "list",
+        [IOTIFY_MAP] = "map",
+        [IOTIFY_SHARE] = "share",
+        [IOTIFY_TABLE] = "table",
+        [IOTIFY_DOCUMENT] = "document"};
+
+    return names[setting->type];
+}
+
+static void print_settings(const struct iotify_settings *settings, int indent)
+{
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+
+        printf("%*s%-20s %-9s %s", indent, "", setting.name, short_type(&setting), setting.help);
+        for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
+            printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);
+        if (setting.type == IOTIFY_CHOICE)
+            printf(")");
+        if (setting.flags & IOTIFY_REQUIRED)
+            printf(" [required]");
+        else if (setting.value)
+            printf(" [default: %s]", setting.value);
+        printf("\n");
+        if (setting.type == IOTIFY_TABLE)
+            print_settings(schema_columns(&setting), indent + 4);
+    }
+}
+
+static void print_plugin(const struct plugin *plugin)
+{
+    const struct iotify_plugin *descriptor = &plugin->descriptor;
+
+    printf("%s %s, a %s: %s\n%s\n", plugin->name, descriptor->version,
+        plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path);
+    if (descriptor->settings->count)
+        printf("\nSettings (under `plugins:`)\n");
+    print_settings(descriptor->settings, 2);
+    for (uint32_t i = 0; i < descriptor->action_count; i++) {
+        printf("\nStep %s: %s\n", plugin->actions[i].name, plugin->actions[i].summary);
+        print_settings(plugin->actions[i].settings, 2);
+    }
+    if (descriptor->kind == IOTIFY_TRANSPORT) {
+        printf("\nTemplate, `connection:`\n");
+        print_settings(plugin->transport.connection, 2);
+        printf("\nTemplate, `publish:`\n");
+        print_settings(plugin->transport.publish, 2);
+    }
+}
+
+int command_plugins(const struct options *options)
+{
+    struct registry registry;
+    const struct plugin *plugin;
+    const char *text;
+    int status = EXIT_DONE;
+
+    if (options->word_count > 1) {
+        fprintf(stderr, "iotifyd: plugins takes one name at most\n");
+        return EXIT_USAGE;
+    }
+    registry_init(&registry);
+    if (options->word_count == 0) {
+        registry_list(&registry, print_one_line, &registry);
+    } else {
+        switch (registry_load(&registry, options->words[0], &plugin, &text)) {
+        case REGISTRY_OK:
+            print_plugin(plugin);
+            break;
+        case REGISTRY_UNKNOWN:
+            fprintf(stderr, "iotifyd: %s\n", text);
+            status = EXIT_USAGE;
+            break;
+        case REGISTRY_REFUSED:
+            fprintf(stderr, "iotifyd: %s\n", text);
+            status = EXIT_STEP_FAILED;
+            break;
+        }
+    }
+    registry_clear(&registry);
+    return status;
+}

@@ -1,0 +1,10 @@
+/* `iotifyd plugins [NAME]`: the installed plugins, from their own tables. */
+#ifndef CORE_CLI_PLUGINS_H
+#define CORE_CLI_PLUGINS_H
+
+#include "core/cli/options.h"
+
+/* The exit status; errors are printed to stderr. */
+int command_plugins(const struct options *options);
+
+#endif

@@ -1,0 +1,353 @@
+#include "core/cli/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/stop.h"
+#include "core/cli/load.h"
+#include "core/cli/select.h"
+#include "core/pipeline/planning.h"
+#include "core/pipeline/run.h"
+#include "core/report/progress.h"
+#include "core/simulate/monitor.h"
+#include "core/simulate/preview.h"
+#include "core/simulate/simulate.h"
+
+/* ------------------------------------------------------------------ check */
+
+/* The {{expressions}} of steps, compiled once so that a mistake shows before anything starts. */
+static void check_expressions(const struct job *job, struct diagnostics *diagnostics)
+{
+    static const struct script_services services = {0};
+    const struct script_facts facts = {.job = job->options->name};
+    struct script *script = NULL;
+
+    for (size_t i = 0; i < job->pipeline_count; i++) {
+        for (size_t j = 0; j < job->pipelines[i].count; j++) {
+            const struct schema_expression *expression = job->pipelines[i].steps[j].expressions;
+
+            for (; expression; expression = expression->next) {
+                if (!script)
+                    script = script_new(&services, &facts);
+                if (script)
+                    script_macro(script, expression->setting.name, expression->text,
+                        expression->place, diagnostics);
+            }
+        }
+    }
+    script_free(script);
+}
+
+static void check_steps(
+    const struct job *job, const struct selection *selection, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        for (size_t j = 0; j < selection->pipelines[i]->count; j++)
+            if (selection->pipelines[i]->steps[j].core && selection->pipelines[i]->steps[j].valid)
+                simulate_check(job, &selection->pipelines[i]->steps[j], selection->pipelines,
+                    selection->count, diagnostics);
+    check_expressions(job, diagnostics);
+}
+
+/* ------------------------------------------------------------------ run */
+
+static bool threshold_crossed;
+
+static bool run_core_step(struct run *run, const struct step *step, struct step_summary *result)
+{
+    bool good = simulate_run(run, step, result);
+
+    if (good && !stop_requested() && !simulate_judge(run, step, result))
+        threshold_crossed = true;
+    return good;
+}
+
+/*
+ * The pipelines in order. After a failure only cleanup still runs; after a signal nothing does.
+ */
+static bool run_pipelines(struct run *run, const struct selection *selection)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < selection->count && !stop_requested(); i++) {
+        const struct pipeline *pipeline = selection->pipelines[i];
+
+        if (!good && strcmp(pipeline->name, "cleanup") != 0) {
+            log_write(IOTIFY_WARNING, run->job->options->name,
+                "%s is skipped because a step before it failed", pipeline->name);
+            continue;
+        }
+        if (!run_pipeline(run, pipeline))
+            good = false;
+    }
+    return good;
+}
+
+/* ------------------------------------------------------------------ the end of a run */
+
+/* A word as the shell takes it back. */
+static void print_word(const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
+
+    if (*word && word[strspn(word, plain)] == '\0') {
+        fprintf(stderr, " %s", word);
+        return;
+    }
+    fputs(" '", stderr);
+    for (; *word; word++)
+        fprintf(stderr, *word == '\'' ? "'\\''" : "%c", *word);
+    fputs("'", stderr);
+}
+
+static void tell_resume(const struct options *options)
+{
+    fputs("interrupted; what was acknowledged is stored. To go on, run the same command: iotifyd",
+        stderr);
+    for (int i = 1; i < options->argument_count; i++)
+        print_word(options->arguments[i]);
+    fputs("\n", stderr);
+}
+
+static int finish(const struct options *options, struct summary *summary, bool good)
+{
+    int signal = stop_requested();
+    bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    bool json_on_stdout = options->json && strcmp(options->json, "-") == 0;
+
+    summary->exit_code = signal              ? 128 + signal
+                         : !good             ? EXIT_STEP_FAILED
+                         : threshold_crossed ? EXIT_THRESHOLD
+                                             : EXIT_DONE;
+    if (!json_on_stdout) {
+        summary_print(summary, stdout, color);
+        fflush(stdout);
+    }
+    if (options->json && !summary_write_json(summary, options->json)) {
+        fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
+            options->json, strerror(errno));
+        if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
+            summary->exit_code = EXIT_STEP_FAILED;
+    }
+    if (signal)
+        tell_resume(options);
+    return summary->exit_code;
+}
+
+/*
+ * Records of what the service has, for the cleanup behind it. EXIT_DONE to go on; without --yes
+ * only the list is printed.
+ */
+static int recover(const struct options *options, struct run *run)
+{
+    int64_t found = 0;
+
+    if (!planning_recover(run, false, &found))
+        return EXIT_STEP_FAILED;
+    if (found == 0 || options->plan)
+        return EXIT_DONE;
+    if (!options->yes) {
+        fflush(stdout);
+        fprintf(stderr, "iotifyd: nothing was deleted; add --yes to delete it\n");
+        return EXIT_USAGE;
+    }
+    return planning_recover(run, true, &found) ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+/* What comes instead of a run: EXIT_DONE with `*over` unset to go on with it. */
+static int look_ahead(
+    const struct options *options, struct run *run, const struct selection *selection, bool *over)
+{
+    int status = EXIT_DONE;
+
+    *over = options->plan;
+    if (options->from_aws)
+        status = recover(options, run);
+    else if (options->plan &&
+             !planning_print(run, selection->pipelines, selection->count, options->json))
+        status = EXIT_STEP_FAILED;
+    *over = *over || status != EXIT_DONE;
+    return *over && stop_requested() ? 128 + stop_requested() : status;
+}
+
+/* ------------------------------------------------------------------ outputs */
+
+/* The series file and the metrics port; EXIT_DONE, or another status after a message. */
+static int open_outputs(const struct options *options, struct monitor_outputs *outputs)
+{
+    const char *error;
+    int status = EXIT_DONE;
+
+    *outputs = (struct monitor_outputs){.series_path = options->series};
+    if (options->series) {
+        outputs->series = fopen(options->series, "we");
+        if (!outputs->series) {
+            fprintf(stderr, "iotifyd: cannot write %s: %s\n", options->series, strerror(errno));
+            status = EXIT_STEP_FAILED;
+        }
+    }
+    if (options->metrics_port) {
+        errno = 0;
+        outputs->exporter = exporter_open(options->metrics_port, &error);
+        if (!outputs->exporter) {
+            status = errno ? EXIT_STEP_FAILED : EXIT_USAGE;
+            fprintf(stderr, "iotifyd: --metrics-port %s: %s\n", options->metrics_port, error);
+        }
+    }
+    return status;
+}
+
+static bool close_outputs(struct monitor_outputs *outputs)
+{
+    bool good = !outputs->broken;
+
+    exporter_close(outputs->exporter);
+    if (outputs->series && fclose(outputs->series) != 0)
+        good = false;
+    return good;
+}
+
+/* ------------------------------------------------------------------ the command */
+
+static int run_job(
+    const struct options *options, const struct job *job, const struct selection *selection)
+{
+    struct monitor_outputs outputs;
+    struct summary summary;
+    struct call call;
+    struct run run;
+    bool good, over = false;
+    int status = open_outputs(options, &outputs);
+
+    if (status != EXIT_DONE) {
+        close_outputs(&outputs);
+        return status;
+    }
+    progress_setup(options->quiet || options->solo, !options->no_color);
+    summary_init(&summary, job->options->name);
+    call_init(&call, job->options->name);
+    good =
+        run_open(&run, job, &summary, options->plan || (options->from_aws && !options->yes), &call);
+    if (good) {
+        run.core_step = run_core_step;
+        run.outputs = &outputs;
+        run.prune = options->prune;
+        run.solo = selection->solo;
+        status = look_ahead(options, &run, selection, &over);
+        if (!over)
+            good = run_pipelines(&run, selection);
+    } else {
+        log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
+    }
+    if (run.abandoned) {
+        status = finish(options, &summary, false);
+        fflush(stdout);
+        /* A thread of the run is still at work with what would be freed. */
+        _Exit(status);
+    }
+    run_close(&run);
+    call_clear(&call);
+    good = close_outputs(&outputs) && good;
+    if (!over)
+        status = finish(options, &summary, good);
+    summary_clear(&summary);
+    return status;
+}
+
+/* Messages of each template that the selected pipelines simulate. */
+static int preview(
+    const struct job *job, struct registry *registry, const struct selection *selection)
+{
+    int64_t client = selection->solo >= 0 ? selection->solo : job->options->first;
+    bool good = true, any = false;
+
+    for (size_t i = 0; i < selection->count; i++)
+        for (size_t j = 0; j < selection->pipelines[i]->count; j++) {
+            const struct step *step = &selection->pipelines[i]->steps[j];
+
+            if (!step->core)
+                continue;
+            any = true;
+            good = preview_run(job, registry, step, client) && good;
+        }
+    if (!any)
+        fprintf(stderr, "iotifyd: --preview: no step of these pipelines runs a template\n");
+    return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+static int use_job(const struct options *options, const struct job *job, struct registry *registry,
+    const struct selection *selection)
+{
+    struct iotify_buffer text;
+
+    if (options->print) {
+        iotify_buffer_init(&text, 1 << 26);
+        job_print(job, &text);
+        fputs(iotify_buffer_text(&text), stdout);
+        iotify_buffer_clear(&text);
+        return EXIT_DONE;
+    }
+    if (options->check) {
+        printf("%s: good\n", job->file);
+        return EXIT_DONE;
+    }
+    if (options->preview)
+        return preview(job, registry, selection);
+    return run_job(options, job, selection);
+}
+
+/* All problems at once, whatever finds them; then what was asked for. */
+static int check_and_use(const struct options *options, const struct job *job,
+    struct registry *registry, struct selection *selection, struct diagnostics *diagnostics)
+{
+    int status;
+
+    if (job->options && job->pipeline_count) {
+        if (!select_make(job, options, selection))
+            return load_report(job, diagnostics) == EXIT_STEP_FAILED ? EXIT_STEP_FAILED
+                                                                     : EXIT_USAGE;
+        /* A job may be looked at before the template is there. */
+        if (!options->print)
+            check_steps(job, selection, diagnostics);
+    }
+    status = load_report(job, diagnostics);
+    return status == EXIT_DONE ? use_job(options, job, registry, selection) : status;
+}
+
+int command_run(const struct options *options)
+{
+    struct diagnostics diagnostics = {0};
+    struct selection selection = {0};
+    struct registry registry;
+    struct job job;
+    int status;
+
+    if (options->word_count == 0) {
+        fputs(options_help, stderr);
+        return EXIT_USAGE;
+    }
+    if (options->from_aws &&
+        (options->word_count != 2 || strcmp(options->words[1], "cleanup") != 0)) {
+        fprintf(stderr,
+            "iotifyd: --from-aws goes with cleanup alone: iotifyd %s cleanup "
+            "--from-aws\n",
+            options->words[0]);
+        return EXIT_USAGE;
+    }
+    if (options->yes && !options->from_aws) {
+        fprintf(stderr, "iotifyd: --yes goes with --from-aws\n");
+        return EXIT_USAGE;
+    }
+    load_read(options->words[0], options, &registry, &job, &diagnostics);
+    status = check_and_use(options, &job, &registry, &selection, &diagnostics);
+    select_clear(&selection);
+    job_clear(&job);
+    registry_clear(&registry);
+    diagnostics_clear(&diagnostics);
+    return status;
+}

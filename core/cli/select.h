@@ -1,0 +1,18 @@
+/* What of a job a command is about: its pipelines, and one client or all. */
+#ifndef CORE_CLI_SELECT_H
+#define CORE_CLI_SELECT_H
+
+#include "core/cli/options.h"
+#include "core/job/job.h"
+
+struct selection {
+    const struct pipeline **pipelines; /* in the order in which they run */
+    size_t count;
+    int64_t solo; /* the client of --solo; -1: all */
+};
+
+/* By the words and options of the command line. False after a message on stderr. */
+bool select_make(const struct job *job, const struct options *options, struct selection *selection);
+void select_clear(struct selection *selection);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What the parts that load a job share: job_load.c, job_settings.c, job_pipelines.c and
+ * job_open.c. One thread.
+ */
+#ifndef CORE_JOB_JOB_LOADER_H
+#define CORE_JOB_JOB_LOADER_H
+
+#include "core/job/job.h"
+
+/* The default value of `run:`. */
+#define JOB_LOADER_RUN_COUNT 3
+extern const char *const job_loader_run[JOB_LOADER_RUN_COUNT];
+
+struct job_loader {
+    struct job *job;
+    struct registry *registry;
+    const struct job_request *request;
+    struct diagnostics *diagnostics;
+    struct node *root; /* of the job file, changed on the way: defaults filled in, --set applied */
+};
+
+/* The start of the job file, for an error that no line of it causes. */
+struct place job_loader_root_place(const struct job_loader *loader);
+
+/* Bind the job's own settings: name, devices, workers, seal. */
+void job_loader_bind_settings(struct job_loader *loader);
+
+/* Add the connector's default pipelines, and the default `run:`, to the tree. */
+void job_loader_fill_in_pipelines(struct job_loader *loader);
+void job_loader_fill_in_run(struct job_loader *loader);
+/* Bind all pipelines of the tree, then `run:`. */
+void job_loader_bind_pipelines(struct job_loader *loader);
+void job_loader_bind_run(struct job_loader *loader);
+
+/*
+ * Side effects: open an instance of each connector and let each action prepare itself, so that
+ * they report their own mistakes. job_clear() closes the instances.
+ */
+void job_loader_open(struct job_loader *loader);
+/* What one step stores must not overwrite what another one stores. */
+void job_loader_check_glob_keys(struct job_loader *loader);
+
+#endif

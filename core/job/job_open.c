@@ -1,0 +1,135 @@
+/* The connectors of a job are opened, and its steps prepared; glob keys are checked. */
+#include <string.h>
+
+#include "core/job/job_loader.h"
+#include "core/plugin/call.h"
+
+static void open_connector(struct job_loader *loader, struct job_plugin *entry)
+{
+    struct call call;
+    enum iotify_result result;
+
+    size_t before = loader->diagnostics->count;
+
+    call_init(&call, entry->alias);
+    call.node = entry->node;
+    call.place = entry->place;
+    /* With mistakes of its own it is opened for its steps' sake, and what follows is not told. */
+    call.diagnostics = entry->valid ? loader->diagnostics : NULL;
+    result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
+    if (result != IOTIFY_OK) {
+        entry->instance = NULL;
+        if (entry->valid && loader->diagnostics->count == before)
+            diagnostics_add(loader->diagnostics, entry->place, "%s", call_message(&call, result));
+    }
+    call_clear(&call);
+}
+
+static void prepare_step(struct job_loader *loader, const struct step *step)
+{
+    struct call call;
+    size_t before = loader->diagnostics->count;
+    enum iotify_result result;
+
+    if (!step->action || !step->action->prepare || !step->owner->instance || !step->valid)
+        return;
+    call_init(&call, step->name);
+    call.node = step->node;
+    call.place = step->place;
+    call.diagnostics = loader->diagnostics;
+    call.base.arguments = step->options;
+    result = step->action->prepare(step->owner->instance, &call.base);
+    if (result != IOTIFY_OK && loader->diagnostics->count == before)
+        diagnostics_add(
+            loader->diagnostics, step->place, "%s: %s", step->name, call_message(&call, result));
+    call_clear(&call);
+}
+
+void job_loader_open(struct job_loader *loader)
+{
+    struct job *job = loader->job;
+
+    for (size_t i = 0; i < job->plugin_count; i++)
+        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
+            open_connector(loader, &job->plugins[i]);
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            prepare_step(loader, &job->pipelines[i].steps[j]);
+}
+
+void job_clear(struct job *job)
+{
+    for (size_t i = 0; i < job->plugin_count; i++)
+        if (job->plugins[i].instance)
+            job->plugins[i].plugin->connector.close(job->plugins[i].instance);
+    arena_wipe(&job->arena);
+    *job = (struct job){0};
+}
+
+/* ------------------------------------------------------------------ keys of the glob */
+
+/* Do the texts name the same keys? Blanks inside {{ }} do not matter. */
+static bool same_key(const char *a, const char *b)
+{
+    bool inside = false;
+
+    for (;; a++, b++) {
+        if (strncmp(a, "{{", 2) == 0)
+            inside = true;
+        else if (strncmp(a, "}}", 2) == 0)
+            inside = false;
+        if (inside) {
+            a += strspn(a, " \t");
+            b += strspn(b, " \t");
+        }
+        if (*a != *b)
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+struct glob_key {
+    const struct step *step;
+    const char *setting, *text;
+};
+
+static void add_glob_keys(
+    struct job_loader *loader, const struct step *step, struct glob_key *keys, size_t *count)
+{
+    for (size_t i = 0; i < step->settings->count; i++) {
+        struct iotify_setting setting = schema_setting(step->settings, i);
+        struct glob_key key = {step, setting.name, NULL};
+        const struct node *given = schema_given(step->node, setting.name);
+
+        if (!(setting.flags & IOTIFY_GLOB_KEY))
+            continue;
+        key.text =
+            *(const char *const *)(const void *)((const char *)step->options + setting.offset);
+        if (!key.text)
+            continue;
+        for (size_t j = 0; j < *count; j++)
+            if (same_key(keys[j].text, key.text))
+                diagnostics_add(loader->diagnostics, given ? given->place : step->place,
+                    "\"%s\" of %s and \"%s\" of %s are the same keys of the glob: \"%s\"",
+                    key.setting, step->name, keys[j].setting, keys[j].step->name, key.text);
+        keys[(*count)++] = key;
+    }
+}
+
+/* What one step stores must not overwrite what another one does. */
+void job_loader_check_glob_keys(struct job_loader *loader)
+{
+    struct job *job = loader->job;
+    size_t most = 0, count = 0;
+    struct glob_key *keys;
+
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            most += job->pipelines[i].steps[j].settings->count;
+    keys = arena_array(&job->arena, most, sizeof(*keys));
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            if (job->pipelines[i].steps[j].valid)
+                add_glob_keys(loader, &job->pipelines[i].steps[j], keys, &count);
+}

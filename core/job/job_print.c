@@ -1,0 +1,39 @@
+/* The effective job as YAML. */
+#include "core/job/job.h"
+
+static void print_step(const struct step *step, struct iotify_buffer *out)
+{
+    struct iotify_buffer settings;
+
+    iotify_buffer_init(&settings, 1 << 24);
+    schema_print(step->settings, step->options, 8, &settings);
+    iotify_buffer_format(out, "    - %s:%s\n", step->name, settings.size ? "" : " {}");
+    iotify_buffer_string(out, iotify_buffer_text(&settings));
+    iotify_buffer_clear(&settings);
+}
+
+void job_print(const struct job *job, struct iotify_buffer *out)
+{
+    schema_print(&job_settings, job->options, 0, out);
+    iotify_buffer_string(out, "plugins:\n");
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        const struct job_plugin *entry = &job->plugins[i];
+
+        iotify_buffer_format(out, "  %s:\n    use: %s\n", entry->alias, entry->plugin->name);
+        schema_print(entry->plugin->descriptor.settings, entry->options, 4, out);
+    }
+    iotify_buffer_string(out, "pipelines:\n");
+    for (size_t i = 0; i < job->pipeline_count; i++) {
+        iotify_buffer_string(out, "  ");
+        schema_print_text(job->pipelines[i].name, out);
+        iotify_buffer_string(out, job->pipelines[i].count ? ":\n" : ": []\n");
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            print_step(&job->pipelines[i].steps[j], out);
+    }
+    iotify_buffer_string(out, "run: [");
+    for (size_t i = 0; i < job->run_count; i++) {
+        iotify_buffer_string(out, i ? ", " : "");
+        schema_print_text(job->run[i]->name, out);
+    }
+    iotify_buffer_string(out, "]\n");
+}

@@ -1,0 +1,120 @@
+/* The settings of the job's own level. */
+#include <libgen.h>
+#include <string.h>
+
+#include "core/base/value.h"
+#include "core/job/job_loader.h"
+
+#define AT(member) offsetof(struct job_options, member)
+#define NAME_SETTING                                                                               \
+    {                                                                                              \
+        .name = "name", .type = IOTIFY_STRING, .offset = AT(name),                                 \
+        .help = "names the job in summaries and in its store; default: the file's name"            \
+    }
+#define WORKERS_SETTING                                                                            \
+    {                                                                                              \
+        .name = "workers", .type = IOTIFY_INTEGER, .offset = AT(workers), .value = "16", .min = 1, \
+        .max = 256, .help = "calls of one step that may be under way at once"                      \
+    }
+
+#define SEAL_SETTINGS                                                                              \
+    {.name = "seal.with",                                                                          \
+        .type = IOTIFY_CHOICE,                                                                     \
+        .offset = AT(seal.with),                                                                   \
+        .value = "file",                                                                           \
+        .domain = seal_choices,                                                                    \
+        .help = "what seals keys in the store: a key file, " SEAL_KEY_VARIABLE                     \
+                ", " SEAL_PASSPHRASE_VARIABLE " or nothing"},                                      \
+    {                                                                                              \
+        .name = "seal.key_file", .type = IOTIFY_STRING, .flags = IOTIFY_PATH,                      \
+        .offset = AT(seal.key_file),                                                               \
+        .help = "the key file of seal.with: file; default: the job's name with .key"               \
+    }
+
+/* In the order of enum seal_with. */
+static const char *const seal_choices[] = {"file", "environment", "passphrase", "none", NULL};
+
+static const struct iotify_setting own_items[] = {
+    NAME_SETTING,
+    {.name = "devices.first",
+        .type = IOTIFY_INTEGER,
+        .offset = AT(first),
+        .value = "0",
+        .max = VALUE_DEVICES_MAX,
+        .help = "index of the first client"},
+    {.name = "devices.count",
+        .type = IOTIFY_INTEGER,
+        .flags = IOTIFY_REQUIRED,
+        .offset = AT(count),
+        .min = 1,
+        .max = VALUE_DEVICES_MAX,
+        .help = "how many clients; `devices: 100` is short for it"},
+    WORKERS_SETTING,
+    SEAL_SETTINGS,
+};
+
+/* The same where `devices` is a number. */
+static const struct iotify_setting short_items[] = {
+    NAME_SETTING,
+    {.name = "devices",
+        .type = IOTIFY_INTEGER,
+        .flags = IOTIFY_REQUIRED,
+        .offset = AT(count),
+        .min = 1,
+        .max = VALUE_DEVICES_MAX,
+        .help = "how many clients there are"},
+    WORKERS_SETTING,
+    SEAL_SETTINGS,
+};
+
+const struct iotify_settings job_settings = IOTIFY_SETTINGS(own_items, struct job_options);
+static const struct iotify_settings short_settings =
+    IOTIFY_SETTINGS(short_items, struct job_options);
+
+/* Keys of the job file that are no settings of a table. */
+static const char *const other_keys[] = {"plugins", "pipelines", "run", NULL};
+
+const char *job_default_name(struct arena *arena, const char *file)
+{
+    const char *base = basename(arena_string(arena, file));
+    size_t length = strlen(base);
+
+    if (length > 5 && strcmp(base + length - 5, ".yaml") == 0)
+        length -= 5;
+    else if (length > 4 && strcmp(base + length - 4, ".yml") == 0)
+        length -= 4;
+    return arena_copy(arena, base, length);
+}
+
+bool job_valid_name(const char *name)
+{
+    return *name && strlen(name) <= 64 &&
+           name[strspn(name,
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0' &&
+           *name != '.';
+}
+
+void job_loader_bind_settings(struct job_loader *loader)
+{
+    struct job *job = loader->job;
+    struct job_options *options;
+    const struct node *name = node_get(loader->root, "name");
+    const struct node *devices = node_get(loader->root, "devices");
+    bool is_short = !devices || devices->kind == NODE_SCALAR;
+    size_t before = loader->diagnostics->count;
+
+    options = schema_bind(&job->binder, is_short ? &short_settings : &job_settings, loader->root,
+        "the job file", job_loader_root_place(loader), other_keys, NULL);
+    if (!options->name)
+        options->name = job_default_name(&job->arena, job->file);
+    if (!job_valid_name(options->name))
+        diagnostics_add(loader->diagnostics, name ? name->place : job_loader_root_place(loader),
+            "\"name\" takes 1 to 64 letters, digits and ._- , not \"%s\"%s", options->name,
+            name ? "" : "; the file's name is its default");
+    job->binder.name = options->name;
+    if (!options->seal.key_file)
+        options->seal.key_file =
+            binder_path(&job->binder, arena_format(&job->arena, "%s.key", options->name));
+    job->options = options;
+    job->valid = loader->diagnostics->count == before;
+}
