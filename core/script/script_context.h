@@ -89,7 +89,7 @@ struct script {
     struct arena error_arena; /* the last error's texts */
 };
 
-/* ------------------------------------------------------------------ script_native.c */
+/* ------------------------------------------------------------------ script_value.c */
 
 JSStringRef script_string(const char *text);
 void script_append_string(JSStringRef string, struct iotify_buffer *out);
@@ -108,10 +108,23 @@ JSValueRef script_throw(JSContextRef context, JSValueRef *exception, const char 
 /* The bytes of a Uint8Array; {NULL, 0} for anything else. */
 struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value);
 JSObjectRef script_new_bytes(JSContextRef context, const void *data, size_t size);
-/* Take private keys in PEM out of a text that is to be shown. */
-void script_redact(char *text);
+
+/* ------------------------------------------------------------------ script_native.c */
+
+/* What runtime/ calls: console output, the clock, text decoding, commands for the device. */
+JSValueRef script_native_console(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception);
+JSValueRef script_native_now(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception);
+JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception);
+JSValueRef script_native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
+    size_t count, const JSValueRef arguments[], JSValueRef *exception);
 /* Whose turn it is while a function runs. */
 struct script_turn script_present_turn(const struct script *script);
+
+/* ------------------------------------------------------------------ script_runtime.c */
+
 /* Run the files of runtime/; false when one fails. */
 bool script_run_runtime(struct script *script);
 
@@ -182,6 +195,8 @@ JSValueRef script_call(struct script *script, JSObjectRef function, size_t count
     const JSValueRef *arguments, JSValueRef *exception);
 /* The last error's texts, kept from the next call: to be wiped by the caller. */
 struct arena script_hold_error(struct script *script);
+/* After a call: script_settle(), where the call has left something to settle. */
+void script_settle_call(struct script *script);
 JSValueRef script_state(struct script *script, int64_t slot);
 bool script_is_promise(struct script *script, JSValueRef value);
 /* The place to be blamed for a call where an error tells none. */

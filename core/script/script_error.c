@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/redact.h"
 #include "core/base/text.h"
 #include "core/script/script_context.h"
 
@@ -340,7 +341,7 @@ void script_describe(
     if (!exception)
         return;
     text = arena_string(arena, script_text(context, arena, exception));
-    script_redact(text);
+    redact_keys(text);
     error->text = *text ? text : "threw a value without a text";
     script->timed_out = false;
     if (JSValueIsObject(context, exception)) {

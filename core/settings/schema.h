@@ -12,20 +12,8 @@
 
 #include "core/base/arena.h"
 #include "core/base/diagnostics.h"
+#include "core/settings/binder.h"
 #include "core/settings/tree.h"
-
-struct binder {
-    struct arena *arena;
-    struct diagnostics *diagnostics;
-    const char *directory; /* of the job file: relative paths start here; "" for the present one */
-    const char *name;      /* of the job, for `{job}` in default paths; may be NULL */
-    bool environment;      /* read ${NAME}: in job files, not in templates */
-};
-
-/* The text of a scalar with ${NAME} read, in the arena; NULL after a diagnostic. */
-const char *binder_text(struct binder *binder, const struct node *node);
-/* A relative path below the job file's directory. */
-const char *binder_path(struct binder *binder, const char *path);
 
 /* A value that holds {{expressions}}: known only for each client. */
 struct schema_expression {

@@ -1,4 +1,4 @@
-/* The view of the glob, its queue and its ports. */
+/* The glob: its queue, what readers get, and its life. */
 #include "core/store/glob.h"
 
 #include <stdio.h>
@@ -7,212 +7,14 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include <iotify/text.h>
-
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/store/glob_internal.h"
 
-/* What was read and not written is kept up to this many bytes. */
-#define CLEAN_MAX (16u << 20)
 /* Requests beyond this many bytes wait for the store. */
 #define QUEUE_MAX (64u << 20)
 /* What was read is good for so long; after that it is read again. */
 #define FRESH SECOND
-
-/* ------------------------------------------------------------------ the view */
-
-static size_t glob_hash(const char *key)
-{
-    uint64_t hash = iotify_hash(IOTIFY_HASH_START, key);
-
-    return (size_t)(hash ^ hash >> 32);
-}
-
-static struct view_entry **find_place(struct view *view, const char *key)
-{
-    struct view_entry **place = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
-
-    while (*place && strcmp((*place)->key, key) != 0)
-        place = &(*place)->next;
-    return place;
-}
-
-static void grow(struct view *view)
-{
-    struct view_entry **before = view->buckets;
-    size_t count = view->bucket_count;
-
-    view->bucket_count = count ? count * 2 : 256;
-    view->buckets = memory_new(view->bucket_count, sizeof(struct view_entry *));
-    for (size_t i = 0; i < count; i++) {
-        while (before[i]) {
-            struct view_entry *entry = before[i], **place;
-
-            before[i] = entry->next;
-            place = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
-            entry->next = *place;
-            *place = entry;
-        }
-    }
-    free(before);
-}
-
-static size_t entry_size(const struct view_entry *entry)
-{
-    return sizeof(*entry) + strlen(entry->key) + entry->size + 64;
-}
-
-static void unlink_clean(struct view *view, struct view_entry *entry)
-{
-    if (entry->newer)
-        entry->newer->older = entry->older;
-    else
-        view->newest = entry->older;
-    if (entry->older)
-        entry->older->newer = entry->newer;
-    else
-        view->oldest = entry->newer;
-    view->clean -= entry_size(entry);
-}
-
-static void link_clean(struct view *view, struct view_entry *entry)
-{
-    entry->newer = NULL;
-    entry->older = view->newest;
-    if (view->newest)
-        view->newest->newer = entry;
-    else
-        view->oldest = entry;
-    view->newest = entry;
-    view->clean += entry_size(entry);
-}
-
-static void wipe_value(struct view_entry *entry)
-{
-    if (entry->value)
-        explicit_bzero(entry->value, entry->size);
-    free(entry->value);
-    entry->value = NULL;
-    entry->size = 0;
-}
-
-static void set_value(struct view_entry *entry, struct iotify_bytes value)
-{
-    wipe_value(entry);
-    if (!value.data)
-        return;
-    entry->value = memory_new(1, value.size + 1);
-    memcpy(entry->value, value.data, value.size);
-    entry->size = value.size;
-}
-
-static void drop(struct view *view, struct view_entry *entry)
-{
-    *find_place(view, entry->key) = entry->next;
-    view->count--;
-    wipe_value(entry);
-    free(entry);
-}
-
-static struct view_entry *add(struct view *view, const char *key)
-{
-    struct view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
-    struct view_entry **place;
-
-    if (view->count >= view->bucket_count)
-        grow(view);
-    memcpy(entry->key, key, strlen(key) + 1);
-    place = find_place(view, key);
-    *place = entry;
-    view->count++;
-    return entry;
-}
-
-static struct view_entry *find(struct view *view, const char *key)
-{
-    return view->bucket_count ? *find_place(view, key) : NULL;
-}
-
-/* Drop what was not used for longest until no more than so many bytes are left. */
-static void drop_clean(struct view *view, size_t left)
-{
-    for (struct view_entry *entry = view->oldest, *newer; entry && view->clean > left;
-         entry = newer) {
-        newer = entry->newer;
-        unlink_clean(view, entry);
-        drop(view, entry);
-    }
-}
-
-static void learn(struct glob *glob, const char *key, struct iotify_bytes value)
-{
-    struct view_entry *entry = find(&glob->view, key);
-
-    if (entry)
-        entry->refreshing = false;
-    if (entry && entry->pending > 0)
-        return;
-    if (entry)
-        unlink_clean(&glob->view, entry);
-    else
-        entry = add(&glob->view, key);
-    set_value(entry, value);
-    entry->read_at = clock_now();
-    link_clean(&glob->view, entry);
-    drop_clean(&glob->view, CLEAN_MAX);
-}
-
-void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value)
-{
-    pthread_mutex_lock(&glob->lock);
-    learn(glob, key, value);
-    pthread_mutex_unlock(&glob->lock);
-}
-
-void glob_not_learned(struct glob *glob, const char *key)
-{
-    struct view_entry *entry;
-
-    pthread_mutex_lock(&glob->lock);
-    entry = find(&glob->view, key);
-    if (entry)
-        entry->refreshing = false;
-    pthread_mutex_unlock(&glob->lock);
-}
-
-void glob_written(struct glob *glob, const char *key, bool good)
-{
-    struct view_entry *entry;
-
-    pthread_mutex_lock(&glob->lock);
-    entry = find(&glob->view, key);
-    if (entry && entry->pending > 0 && --entry->pending == 0) {
-        if (good) {
-            entry->read_at = clock_now();
-            link_clean(&glob->view, entry);
-            drop_clean(&glob->view, CLEAN_MAX);
-        } else {
-            /* What is not in the store is not shown any longer. */
-            drop(&glob->view, entry);
-        }
-    }
-    pthread_mutex_unlock(&glob->lock);
-}
-
-static void clear_view(struct view *view)
-{
-    for (size_t i = 0; i < view->bucket_count; i++) {
-        while (view->buckets[i]) {
-            struct view_entry *entry = view->buckets[i];
-
-            view->buckets[i] = entry->next;
-            wipe_value(entry);
-            free(entry);
-        }
-    }
-    free(view->buckets);
-}
 
 /* ------------------------------------------------------------------ the queue */
 
@@ -253,7 +55,7 @@ static void enqueue(struct glob *glob, struct waiting *waiting)
     pthread_cond_signal(&glob->work);
 }
 
-static void count_blocking(struct glob *glob, int64_t began)
+void glob_note_blocking(struct glob *glob, int64_t began)
 {
     if (!glob->counting)
         return;
@@ -270,20 +72,21 @@ static void wait_for_room(struct glob *glob)
         return;
     while (glob->queued > QUEUE_MAX)
         pthread_cond_wait(&glob->idle, &glob->lock);
-    count_blocking(glob, began);
+    glob_note_blocking(glob, began);
 }
 
 /* A write that others see from now on. With the lock. */
 static void show(struct glob *glob, const struct glob_request *request)
 {
-    struct view_entry *entry = find(&glob->view, request->key);
+    struct view_entry *entry = glob_view_find(&glob->view, request->key);
 
     if (!entry)
-        entry = add(&glob->view, request->key);
+        entry = glob_view_add(&glob->view, request->key);
     else if (entry->pending == 0)
-        unlink_clean(&glob->view, entry);
+        glob_view_unlink(&glob->view, entry);
     entry->pending++;
-    set_value(entry, request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
+    glob_view_set(
+        entry, request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
 }
 
 static bool fits(struct call *call, const struct glob_request *request)
@@ -351,15 +154,15 @@ static enum iotify_result give(
 static bool look(struct glob *glob, struct call *call, const char *key, struct iotify_bytes *out,
     enum iotify_result *result)
 {
-    struct view_entry *entry = find(&glob->view, key);
+    struct view_entry *entry = glob_view_find(&glob->view, key);
 
     if (!entry)
         return false;
     *result = give(call, (struct iotify_bytes){entry->value, entry->size}, out);
     if (entry->pending > 0)
         return true;
-    unlink_clean(&glob->view, entry);
-    link_clean(&glob->view, entry);
+    glob_view_unlink(&glob->view, entry);
+    glob_view_link(&glob->view, entry);
     if (!entry->refreshing && clock_now() - entry->read_at > FRESH) {
         const struct glob_request request = {.kind = GLOB_GET, .key = key};
         struct waiting *waiting = copy_request(NULL, &request);
@@ -388,13 +191,13 @@ enum iotify_result glob_read(
         return result;
     result = store_get(glob->store, call, mapped, out);
     pthread_mutex_lock(&glob->lock);
-    count_blocking(glob, began);
+    glob_note_blocking(glob, began);
     if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
         /* Unless somebody has written it meanwhile. */
-        if (find(&glob->view, key))
+        if (glob_view_find(&glob->view, key))
             look(glob, call, key, out, &result);
         else
-            learn(glob, key, result == IOTIFY_OK ? *out : (struct iotify_bytes){0});
+            glob_view_learn(glob, key, result == IOTIFY_OK ? *out : (struct iotify_bytes){0});
     }
     pthread_mutex_unlock(&glob->lock);
     return result;
@@ -411,7 +214,7 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
     call_init(&call, glob->where);
     pthread_mutex_lock(&glob->lock);
     for (size_t i = 0; i < count; i++) {
-        if (find(&glob->view, keys[i]))
+        if (glob_view_find(&glob->view, keys[i]))
             continue;
         reads[wanted].key = store_glob_key(&call, keys[i]);
         names[wanted] = keys[i];
@@ -422,130 +225,14 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
         pthread_mutex_lock(&glob->lock);
         /* Unless somebody has written it meanwhile. */
         for (size_t i = 0; i < wanted; i++)
-            if (!find(&glob->view, names[i]))
-                learn(glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
+            if (!glob_view_find(&glob->view, names[i]))
+                glob_view_learn(
+                    glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
         pthread_mutex_unlock(&glob->lock);
     }
     call_clear(&call);
     free(reads);
     free(names);
-}
-
-/* ------------------------------------------------------------------ ports */
-
-struct glob_port *glob_port_new(struct glob *glob, void (*wake)(void *argument), void *argument)
-{
-    struct glob_port *port = memory_new(1, sizeof(*port));
-
-    port->glob = glob;
-    port->last = &port->first;
-    port->wake = wake;
-    port->argument = argument;
-    pthread_mutex_init(&port->lock, NULL);
-    clock_condition_init(&port->came);
-    return port;
-}
-
-void glob_port_wakes(struct glob_port *port, void (*wake)(void *argument), void *argument)
-{
-    pthread_mutex_lock(&port->lock);
-    port->wake = wake;
-    port->argument = argument;
-    pthread_mutex_unlock(&port->lock);
-}
-
-void glob_port_free(struct glob_port *port)
-{
-    if (!port)
-        return;
-    /* Requests under way name the port. */
-    glob_flush(port->glob);
-    for (struct glob_answer *answer = glob_take(port), *next; answer; answer = next) {
-        next = answer->next;
-        glob_answer_free(answer);
-    }
-    pthread_mutex_destroy(&port->lock);
-    pthread_cond_destroy(&port->came);
-    free(port);
-}
-
-void glob_post(struct glob_port *port, struct glob_answer *answer)
-{
-    pthread_mutex_lock(&port->lock);
-    if (!port->first && port->wake)
-        port->wake(port->argument);
-    *port->last = answer;
-    port->last = &answer->next;
-    pthread_cond_broadcast(&port->came);
-    pthread_mutex_unlock(&port->lock);
-}
-
-struct glob_answer *glob_take(struct glob_port *port)
-{
-    struct glob_answer *all;
-
-    pthread_mutex_lock(&port->lock);
-    all = port->first;
-    port->first = NULL;
-    port->last = &port->first;
-    pthread_mutex_unlock(&port->lock);
-    return all;
-}
-
-void glob_await(struct glob_port *port, int64_t nanoseconds)
-{
-    int64_t until = clock_now() + nanoseconds;
-
-    pthread_mutex_lock(&port->lock);
-    while (!port->first && clock_now() < until)
-        clock_condition_wait(&port->came, &port->lock, until);
-    pthread_mutex_unlock(&port->lock);
-}
-
-void glob_answer_free(struct glob_answer *answer)
-{
-    if (!answer)
-        return;
-    arena_wipe(&answer->arena);
-    free(answer);
-}
-
-/* The answer with this token, taken out of the others; NULL: it has not come. With the lock. */
-static struct glob_answer *take_one(struct glob_port *port, uint64_t token)
-{
-    struct glob_answer **place = &port->first, *answer;
-
-    while (*place && (*place)->token != token)
-        place = &(*place)->next;
-    answer = *place;
-    if (!answer)
-        return NULL;
-    *place = answer->next;
-    if (!*place)
-        port->last = place;
-    answer->next = NULL;
-    return answer;
-}
-
-struct glob_answer *glob_wait(
-    struct glob_port *port, struct call *call, const struct glob_request *request)
-{
-    struct glob_request own = *request;
-    struct glob_answer *answer;
-    int64_t began = clock_now();
-
-    /* No token that a script makes. */
-    own.token = UINT64_MAX;
-    if (glob_ask(port, call, &own) != IOTIFY_OK)
-        return NULL;
-    pthread_mutex_lock(&port->lock);
-    while (!(answer = take_one(port, own.token)))
-        pthread_cond_wait(&port->came, &port->lock);
-    pthread_mutex_unlock(&port->lock);
-    pthread_mutex_lock(&port->glob->lock);
-    count_blocking(port->glob, began);
-    pthread_mutex_unlock(&port->glob->lock);
-    return answer;
 }
 
 /* ------------------------------------------------------------------ life */
@@ -590,7 +277,7 @@ void glob_free(struct glob *glob)
     pthread_cond_signal(&glob->work);
     pthread_mutex_unlock(&glob->lock);
     pthread_join(glob->thread, NULL);
-    clear_view(&glob->view);
+    glob_view_clear(&glob->view);
     pthread_mutex_destroy(&glob->lock);
     pthread_cond_destroy(&glob->work);
     pthread_cond_destroy(&glob->idle);
@@ -603,7 +290,7 @@ void glob_begin(struct glob *glob, const char *where)
     glob->where = where;
     glob->counting = false;
     glob->account = (struct glob_account){0};
-    drop_clean(&glob->view, 0);
+    glob_view_trim(&glob->view, 0);
     pthread_mutex_unlock(&glob->lock);
 }
 

@@ -1,4 +1,4 @@
-/* What glob.c (view, ports) and glob_worker.c (carrying out) share. */
+/* What the parts of the glob share: glob.c, glob_view.c, glob_port.c, glob_worker.c, glob_changes.c. */
 #ifndef CORE_STORE_GLOB_INTERNAL_H
 #define CORE_STORE_GLOB_INTERNAL_H
 
@@ -58,8 +58,18 @@ struct glob_port {
     void *argument;
 };
 
-/* The thread. */
-void *glob_worker(void *glob);
+/* ------------------------------------------------------------------ glob_view.c */
+
+/* All with the glob's lock held. An entry is linked while it may be dropped. */
+struct view_entry *glob_view_find(struct view *view, const char *key);
+struct view_entry *glob_view_add(struct view *view, const char *key);
+void glob_view_set(struct view_entry *entry, struct iotify_bytes value);
+void glob_view_link(struct view *view, struct view_entry *entry);
+void glob_view_unlink(struct view *view, struct view_entry *entry);
+/* Drop linked entries, the least recently used first, until they take `left` bytes. */
+void glob_view_trim(struct view *view, size_t left);
+void glob_view_learn(struct glob *glob, const char *key, struct iotify_bytes value);
+void glob_view_clear(struct view *view);
 
 /* The value that a key has by now, unless a write that waits will change it anyway. */
 void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value);
@@ -67,8 +77,43 @@ void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value);
 void glob_not_learned(struct glob *glob, const char *key);
 /* A write of the queue is done, or has failed. */
 void glob_written(struct glob *glob, const char *key, bool good);
+/* A caller has waited for the store since `began`, by clock_now(). */
+void glob_note_blocking(struct glob *glob, int64_t began);
 /* A write that nobody waits for has failed; or one that somebody does. */
 void glob_failed(struct glob *glob, const char *what, const char *key, const char *message);
 void glob_post(struct glob_port *port, struct glob_answer *answer);
+
+/* ------------------------------------------------------------------ glob_worker.c */
+
+/* The thread. */
+void *glob_worker(void *glob);
+
+/* Requests that are taken at a time. */
+#define GLOB_GROUP_MAX 256
+/* How often a change is tried again that lost against another writer. */
+#define GLOB_TRIES_MAX 1000
+/* The first byte of a value that is JSON; others are plain text. Known to runtime/glob.js. */
+#define GLOB_JSON_MARK '\001'
+
+/* Requests that are carried out together, in their order. */
+struct glob_group {
+    struct waiting *items[GLOB_GROUP_MAX];
+    size_t count;
+};
+
+/* An answer to a request; it goes back to the port by glob_answer_send(). */
+struct glob_answer *glob_answer_new(const struct waiting *waiting);
+struct iotify_bytes glob_answer_keep(struct arena *arena, struct iotify_bytes bytes);
+void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer);
+/* The request has failed, with this text. */
+void glob_answer_error(
+    struct glob *glob, const struct waiting *waiting, const char *message);
+/* All of a group have failed. */
+void glob_answer_all(struct glob *glob, const struct glob_group *group, const char *message);
+
+/* ------------------------------------------------------------------ glob_changes.c */
+
+/* Carry out GLOB_ADD and GLOB_SWAP requests and answer them. */
+void glob_do_changes(struct glob *glob, struct glob_group *group);
 
 #endif

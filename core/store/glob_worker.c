@@ -2,24 +2,11 @@
  * The glob's thread: carries out what scripts asked for, in its order, and as much of it at a time
  * as can be done together.
  */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/store/glob_internal.h"
 
-/* Requests that are taken at a time. */
-#define GROUP_MAX 256
-/* How often a change that others were faster with is tried again. */
-#define TRIES_MAX 1000
-/* The first byte of a value that is JSON; others are plain text. Known to runtime/glob.js. */
-#define MARK '\001'
-
-/* What belongs together, one behind the other. */
-struct group {
-    struct waiting *items[GROUP_MAX];
-    size_t count;
-};
 
 static bool is_write(const struct waiting *waiting)
 {
@@ -44,7 +31,7 @@ static bool go_together(const struct waiting *a, const struct waiting *b)
 
 /* ------------------------------------------------------------------ answers */
 
-static struct glob_answer *new_answer(const struct waiting *waiting)
+struct glob_answer *glob_answer_new(const struct waiting *waiting)
 {
     struct glob_answer *answer = memory_new(1, sizeof(*answer));
 
@@ -53,14 +40,14 @@ static struct glob_answer *new_answer(const struct waiting *waiting)
     return answer;
 }
 
-static struct iotify_bytes keep(struct arena *arena, struct iotify_bytes bytes)
+struct iotify_bytes glob_answer_keep(struct arena *arena, struct iotify_bytes bytes)
 {
     if (!bytes.data)
         return bytes;
     return (struct iotify_bytes){arena_copy(arena, bytes.data, bytes.size), bytes.size};
 }
 
-static void tell(const struct waiting *waiting, struct glob_answer *answer)
+void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer)
 {
     if (waiting->port && waiting->request.token)
         glob_post(waiting->port, answer);
@@ -70,7 +57,7 @@ static void tell(const struct waiting *waiting, struct glob_answer *answer)
 
 static void tell_done(const struct waiting *waiting)
 {
-    tell(waiting, new_answer(waiting));
+    glob_answer_send(waiting, glob_answer_new(waiting));
 }
 
 static const char *const names[] = {[GLOB_PUT] = "glob.set",
@@ -86,21 +73,21 @@ static const char *const names[] = {[GLOB_PUT] = "glob.set",
     [GLOB_DUMP] = "mailbox.dump",
     [GLOB_CLEAR] = "mailbox.delete"};
 
-static void tell_error(struct glob *glob, const struct waiting *waiting, const char *message)
+void glob_answer_error(struct glob *glob, const struct waiting *waiting, const char *message)
 {
-    struct glob_answer *answer = new_answer(waiting);
+    struct glob_answer *answer = glob_answer_new(waiting);
     enum glob_kind kind = waiting->request.kind;
 
     answer->error = arena_format(&answer->arena, "%s: %s", names[kind], message);
     if (is_write(waiting) || kind == GLOB_CLEAR)
         glob_failed(glob, names[kind], waiting->request.key, message);
-    tell(waiting, answer);
+    glob_answer_send(waiting, answer);
 }
 
-static void tell_all(struct glob *glob, const struct group *group, const char *message)
+void glob_answer_all(struct glob *glob, const struct glob_group *group, const char *message)
 {
     for (size_t i = 0; i < group->count; i++)
-        tell_error(glob, group->items[i], message);
+        glob_answer_error(glob, group->items[i], message);
 }
 
 /* ------------------------------------------------------------------ writes */
@@ -121,12 +108,12 @@ static void write_done(
     if (result == IOTIFY_OK)
         tell_done(waiting);
     else
-        tell_error(glob, waiting, call_message(call, result));
+        glob_answer_error(glob, waiting, call_message(call, result));
 }
 
-static void do_writes(struct glob *glob, struct call *call, const struct group *group)
+static void do_writes(struct glob *glob, struct call *call, const struct glob_group *group)
 {
-    struct iotify_write writes[GROUP_MAX];
+    struct iotify_write writes[GLOB_GROUP_MAX];
     enum iotify_result result;
 
     for (size_t i = 0; i < group->count; i++)
@@ -150,196 +137,11 @@ static void do_writes(struct glob *glob, struct call *call, const struct group *
     }
 }
 
-/* ------------------------------------------------------------------ changes */
-
-/* A key that requests of the group change. */
-struct change {
-    const char *key;
-    struct iotify_bytes before, now;
-    bool won;
-};
-
-static json_t *parse(struct iotify_bytes value)
-{
-    if (!value.data || value.size < 2 || *(const char *)value.data != MARK)
-        return NULL;
-    return json_loadb((const char *)value.data + 1, value.size - 1, JSON_DECODE_ANY, NULL);
-}
-
-/* As values, not as texts: the order of an object's members says nothing. */
-static bool is_same(struct iotify_bytes a, struct iotify_bytes b)
-{
-    json_t *left, *right;
-    bool same;
-
-    if (!a.data || !b.data)
-        return !a.data && !b.data;
-    if (a.size == b.size && memcmp(a.data, b.data, a.size) == 0)
-        return true;
-    left = parse(a);
-    right = parse(b);
-    same = left && right && json_equal(left, right);
-    json_decref(left);
-    json_decref(right);
-    return same;
-}
-
-static bool add_number(struct arena *arena, struct iotify_bytes *value, double by, double *sum)
-{
-    json_t *present = parse(*value), *next;
-    bool is_integer;
-    char *text;
-
-    if (value->data && !json_is_number(present)) {
-        json_decref(present);
-        return false;
-    }
-    *sum = (value->data ? json_number_value(present) : 0) + by;
-    json_decref(present);
-    is_integer = *sum >= -9007199254740992.0 && *sum <= 9007199254740992.0 &&
-                 (double)(json_int_t)*sum >= *sum && (double)(json_int_t)*sum <= *sum;
-    next = is_integer ? json_integer((json_int_t)*sum) : json_real(*sum);
-    text = next ? json_dumps(next, JSON_ENCODE_ANY) : NULL;
-    json_decref(next);
-    if (!text)
-        return false;
-    value->data = arena_format(arena, "%c%s", MARK, text);
-    value->size = strlen(value->data);
-    free(text);
-    return true;
-}
-
-static struct change *find_change(struct change *changes, size_t *count, const char *key)
-{
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp(changes[i].key, key) == 0)
-            return &changes[i];
-    changes[*count] = (struct change){.key = key};
-    return &changes[(*count)++];
-}
-
-/* What the request makes of the value; its answer, for when that is in the store. */
-static struct glob_answer *change_value(
-    const struct waiting *waiting, struct change *change, struct arena *arena)
-{
-    struct glob_answer *answer = new_answer(waiting);
-    const struct glob_request *request = &waiting->request;
-
-    if (request->kind == GLOB_SWAP) {
-        answer->swapped = is_same(change->now, request->expected);
-        if (answer->swapped)
-            change->now = request->value;
-    } else if (!add_number(arena, &change->now, request->number, &answer->number)) {
-        answer->error = arena_format(
-            &answer->arena, "glob.increment: the value of \"%s\" is no number", request->key);
-    }
-    return answer;
-}
-
-static struct iotify_write change_write(const struct change *change, struct call *call)
-{
-    struct iotify_write write = {
-        .key = store_glob_key(call, change->key), .value = change->now, .expected = change->before};
-
-    if (!change->before.data)
-        write.kind = IOTIFY_CREATE;
-    else
-        write.kind = change->now.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE;
-    return write;
-}
-
-static bool is_unchanged(const struct change *change)
-{
-    return (!change->before.data && !change->now.data) ||
-           (change->before.data && change->now.data && change->before.size == change->now.size &&
-               memcmp(change->before.data, change->now.data, change->now.size) == 0);
-}
-
-/* Read, change, and write what is still as it was read. True: `changes` say who won. */
-static enum iotify_result try_changes(struct glob *glob, struct call *call,
-    const struct group *group, struct glob_answer **answers, struct change *changes,
-    size_t *change_count)
-{
-    struct iotify_read reads[GROUP_MAX];
-    struct iotify_write writes[GROUP_MAX];
-    struct change *written[GROUP_MAX];
-    size_t count = 0, write_count = 0;
-    enum iotify_result result;
-
-    for (size_t i = 0; i < group->count; i++)
-        find_change(changes, &count, group->items[i]->request.key);
-    *change_count = count;
-    for (size_t i = 0; i < count; i++)
-        reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
-    result = store_get_many(glob->store, call, reads, count);
-    if (result != IOTIFY_OK)
-        return result;
-    for (size_t i = 0; i < count; i++)
-        changes[i].before = changes[i].now =
-            reads[i].found ? reads[i].value : (struct iotify_bytes){0};
-    for (size_t i = 0; i < group->count; i++)
-        answers[i] = change_value(group->items[i],
-            find_change(changes, &count, group->items[i]->request.key), &call->arena);
-    for (size_t i = 0; i < count; i++) {
-        changes[i].won = is_unchanged(&changes[i]);
-        if (changes[i].won)
-            continue;
-        written[write_count] = &changes[i];
-        writes[write_count++] = change_write(&changes[i], call);
-    }
-    result = store_apply(glob->store, call, writes, write_count);
-    for (size_t i = 0; i < write_count && result == IOTIFY_OK; i++)
-        written[i]->won = writes[i].result == IOTIFY_OK;
-    return result;
-}
-
-/* One round; what others were faster with stays in the group. */
-static enum iotify_result change_round(struct glob *glob, struct group *group)
-{
-    struct glob_answer *answers[GROUP_MAX] = {NULL};
-    struct change changes[GROUP_MAX];
-    size_t change_count = 0, left = 0;
-    struct call call;
-    enum iotify_result result;
-
-    call_init(&call, glob->where);
-    result = try_changes(glob, &call, group, answers, changes, &change_count);
-    for (size_t i = 0; i < group->count; i++) {
-        struct waiting *waiting = group->items[i];
-        bool won =
-            result == IOTIFY_OK && find_change(changes, &change_count, waiting->request.key)->won;
-
-        if (won) {
-            tell(waiting, answers[i]);
-            continue;
-        }
-        glob_answer_free(answers[i]);
-        if (result != IOTIFY_OK)
-            tell_error(glob, waiting, call_message(&call, result));
-        else
-            group->items[left++] = waiting;
-    }
-    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
-        if (changes[i].won)
-            glob_learn(glob, changes[i].key, changes[i].now);
-    group->count = left;
-    call_clear(&call);
-    return result;
-}
-
-static void do_changes(struct glob *glob, struct group *group)
-{
-    for (int try = 0; group->count > 0 && try < TRIES_MAX; try++)
-        if (change_round(glob, group) != IOTIFY_OK)
-            return;
-    tell_all(glob, group, "others change the value all the time");
-}
-
 /* ------------------------------------------------------------------ reads */
 
-static void do_reads(struct glob *glob, struct call *call, const struct group *group)
+static void do_reads(struct glob *glob, struct call *call, const struct glob_group *group)
 {
-    struct iotify_read reads[GROUP_MAX];
+    struct iotify_read reads[GLOB_GROUP_MAX];
     enum iotify_result result;
 
     for (size_t i = 0; i < group->count; i++)
@@ -348,18 +150,18 @@ static void do_reads(struct glob *glob, struct call *call, const struct group *g
     if (result != IOTIFY_OK) {
         for (size_t i = 0; i < group->count; i++)
             glob_not_learned(glob, group->items[i]->request.key);
-        tell_all(glob, group, call_message(call, result));
+        glob_answer_all(glob, group, call_message(call, result));
         return;
     }
     for (size_t i = 0; i < group->count; i++) {
         struct waiting *waiting = group->items[i];
         struct iotify_bytes value =
             reads[i].found ? reads[i].value : (struct iotify_bytes){NULL, 0};
-        struct glob_answer *answer = new_answer(waiting);
+        struct glob_answer *answer = glob_answer_new(waiting);
 
         glob_learn(glob, waiting->request.key, value);
-        answer->value = keep(&answer->arena, value);
-        tell(waiting, answer);
+        answer->value = glob_answer_keep(&answer->arena, value);
+        glob_answer_send(waiting, answer);
     }
 }
 
@@ -413,7 +215,8 @@ static enum iotify_result dump(
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
     for (size_t i = 0; i < keys->count && result == IOTIFY_OK; i++)
         if (reads[i].found)
-            answer->items[answer->item_count++] = keep(&answer->arena, reads[i].value).data;
+            answer->items[answer->item_count++] =
+                glob_answer_keep(&answer->arena, reads[i].value).data;
     return result;
 }
 
@@ -421,9 +224,9 @@ static enum iotify_result clear(struct glob *glob, struct call *call, const stru
 {
     enum iotify_result result = IOTIFY_OK;
 
-    for (size_t at = 0; at < keys->count && result == IOTIFY_OK; at += GROUP_MAX) {
-        size_t some = keys->count - at < GROUP_MAX ? keys->count - at : GROUP_MAX;
-        struct iotify_write writes[GROUP_MAX];
+    for (size_t at = 0; at < keys->count && result == IOTIFY_OK; at += GLOB_GROUP_MAX) {
+        size_t some = keys->count - at < GLOB_GROUP_MAX ? keys->count - at : GLOB_GROUP_MAX;
+        struct iotify_write writes[GLOB_GROUP_MAX];
 
         for (size_t i = 0; i < some; i++)
             writes[i] = (struct iotify_write){
@@ -436,7 +239,7 @@ static enum iotify_result clear(struct glob *glob, struct call *call, const stru
 /* What looks at keys: lists, and mailboxes as a whole. */
 static void do_listing(struct glob *glob, struct call *call, const struct waiting *waiting)
 {
-    struct glob_answer *answer = new_answer(waiting);
+    struct glob_answer *answer = glob_answer_new(waiting);
     struct keys keys = {0};
     enum iotify_result result = list_keys(glob, call, waiting->request.key, SIZE_MAX, &keys);
 
@@ -449,11 +252,11 @@ static void do_listing(struct glob *glob, struct call *call, const struct waitin
         result = clear(glob, call, &keys);
     free(keys.items);
     if (result == IOTIFY_OK) {
-        tell(waiting, answer);
+        glob_answer_send(waiting, answer);
         return;
     }
     glob_answer_free(answer);
-    tell_error(glob, waiting, call_message(call, result));
+    glob_answer_error(glob, waiting, call_message(call, result));
 }
 
 /* ------------------------------------------------------------------ mailboxes */
@@ -462,11 +265,11 @@ static void do_listing(struct glob *glob, struct call *call, const struct waitin
  * Take the oldest messages, one for each of the group: each is deleted on the condition that it is
  * still there, so that nobody else has it too. Those that found none are answered with nothing.
  */
-static enum iotify_result pop_round(struct glob *glob, struct call *call, struct group *group)
+static enum iotify_result pop_round(struct glob *glob, struct call *call, struct glob_group *group)
 {
     struct keys keys = {0};
     struct iotify_read *reads;
-    struct iotify_write writes[GROUP_MAX];
+    struct iotify_write writes[GLOB_GROUP_MAX];
     size_t found = 0, taken = 0;
     enum iotify_result result =
         list_keys(glob, call, group->items[0]->request.key, group->count, &keys);
@@ -484,9 +287,9 @@ static enum iotify_result pop_round(struct glob *glob, struct call *call, struct
 
         if (writes[i].result != IOTIFY_OK)
             continue;
-        answer = new_answer(group->items[taken]);
-        answer->value = keep(&answer->arena, writes[i].expected);
-        tell(group->items[taken++], answer);
+        answer = glob_answer_new(group->items[taken]);
+        answer->value = glob_answer_keep(&answer->arena, writes[i].expected);
+        glob_answer_send(group->items[taken++], answer);
     }
     if (result == IOTIFY_OK && keys.count == 0)
         for (; taken < group->count; taken++)
@@ -497,21 +300,21 @@ static enum iotify_result pop_round(struct glob *glob, struct call *call, struct
     return result;
 }
 
-static void do_pops(struct glob *glob, struct group *group)
+static void do_pops(struct glob *glob, struct glob_group *group)
 {
     enum iotify_result result = IOTIFY_OK;
 
-    for (int try = 0; group->count > 0 && result == IOTIFY_OK && try < TRIES_MAX; try++) {
+    for (int try = 0; group->count > 0 && result == IOTIFY_OK && try < GLOB_TRIES_MAX; try++) {
         struct call call;
 
         call_init(&call, glob->where);
         result = pop_round(glob, &call, group);
         if (result != IOTIFY_OK)
-            tell_all(glob, group, call_message(&call, result));
+            glob_answer_all(glob, group, call_message(&call, result));
         call_clear(&call);
     }
     if (result == IOTIFY_OK)
-        tell_all(glob, group, "others take from the mailbox all the time");
+        glob_answer_all(glob, group, "others take from the mailbox all the time");
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -530,12 +333,12 @@ static bool reads_only(const struct waiting *waiting)
     }
 }
 
-static void carry_out(struct glob *glob, struct group *group)
+static void carry_out(struct glob *glob, struct glob_group *group)
 {
     struct call call;
 
     if (glob->looking && !reads_only(group->items[0])) {
-        tell_all(glob, group, "nothing is written here");
+        glob_answer_all(glob, group, "nothing is written here");
         return;
     }
     call_init(&call, glob->where);
@@ -547,7 +350,7 @@ static void carry_out(struct glob *glob, struct group *group)
         break;
     case GLOB_ADD:
     case GLOB_SWAP:
-        do_changes(glob, group);
+        glob_do_changes(glob, group);
         break;
     case GLOB_GET:
         do_reads(glob, &call, group);
@@ -578,12 +381,12 @@ static void free_waiting(struct waiting *waiting)
 }
 
 /* What waits first, as far as it goes together. With the lock. */
-static size_t take_group(struct glob *glob, struct group *group)
+static size_t take_group(struct glob *glob, struct glob_group *group)
 {
     size_t size = 0;
 
     group->count = 0;
-    while (glob->first && group->count < GROUP_MAX &&
+    while (glob->first && group->count < GLOB_GROUP_MAX &&
            (group->count == 0 || go_together(group->items[0], glob->first))) {
         group->items[group->count++] = glob->first;
         size += glob->first->size;
@@ -597,7 +400,7 @@ static size_t take_group(struct glob *glob, struct group *group)
 void *glob_worker(void *argument)
 {
     struct glob *glob = argument;
-    struct group *group = memory_new(1, sizeof(*group)), *taken = memory_new(1, sizeof(*taken));
+    struct glob_group *group = memory_new(1, sizeof(*group)), *taken = memory_new(1, sizeof(*taken));
 
     pthread_mutex_lock(&glob->lock);
     for (;;) {

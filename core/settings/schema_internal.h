@@ -1,0 +1,24 @@
+/* What schema.c and schema_value.c share. */
+#ifndef CORE_SETTINGS_SCHEMA_INTERNAL_H
+#define CORE_SETTINGS_SCHEMA_INTERNAL_H
+
+#include "core/settings/schema.h"
+
+/* One setting that is being bound. */
+struct schema_target {
+    struct binder *binder;
+    const struct iotify_setting *setting;
+    const struct node *node; /* NULL: the default */
+    void *value;
+    struct place where; /* of the mapping: stands for the place of a default */
+    struct schema_expression **expressions;
+};
+
+/* Bind the target's node, or its default. */
+void schema_bind_value(const struct schema_target *target);
+/* Bind a text as the setting's type. False when it does not have that form: no diagnostic yet. */
+bool schema_bind_text(const struct schema_target *target, const char *text);
+/* The diagnostic for a value of another form. */
+void schema_wrong_type(const struct schema_target *target, const char *text);
+
+#endif

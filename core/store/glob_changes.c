@@ -1,0 +1,190 @@
+/* Changes of the glob that depend on the current value: add a number, compare and set. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/glob_internal.h"
+
+
+/* A key that requests of the group change. */
+struct change {
+    const char *key;
+    struct iotify_bytes before, now;
+    bool won;
+};
+
+static json_t *parse(struct iotify_bytes value)
+{
+    if (!value.data || value.size < 2 || *(const char *)value.data != GLOB_JSON_MARK)
+        return NULL;
+    return json_loadb((const char *)value.data + 1, value.size - 1, JSON_DECODE_ANY, NULL);
+}
+
+/* As values, not as texts: the order of an object's members says nothing. */
+static bool is_same(struct iotify_bytes a, struct iotify_bytes b)
+{
+    json_t *left, *right;
+    bool same;
+
+    if (!a.data || !b.data)
+        return !a.data && !b.data;
+    if (a.size == b.size && memcmp(a.data, b.data, a.size) == 0)
+        return true;
+    left = parse(a);
+    right = parse(b);
+    same = left && right && json_equal(left, right);
+    json_decref(left);
+    json_decref(right);
+    return same;
+}
+
+static bool add_number(struct arena *arena, struct iotify_bytes *value, double by, double *sum)
+{
+    json_t *present = parse(*value), *next;
+    bool is_integer;
+    char *text;
+
+    if (value->data && !json_is_number(present)) {
+        json_decref(present);
+        return false;
+    }
+    *sum = (value->data ? json_number_value(present) : 0) + by;
+    json_decref(present);
+    is_integer = *sum >= -9007199254740992.0 && *sum <= 9007199254740992.0 &&
+                 (double)(json_int_t)*sum >= *sum && (double)(json_int_t)*sum <= *sum;
+    next = is_integer ? json_integer((json_int_t)*sum) : json_real(*sum);
+    text = next ? json_dumps(next, JSON_ENCODE_ANY) : NULL;
+    json_decref(next);
+    if (!text)
+        return false;
+    value->data = arena_format(arena, "%c%s", GLOB_JSON_MARK, text);
+    value->size = strlen(value->data);
+    free(text);
+    return true;
+}
+
+static struct change *find_change(struct change *changes, size_t *count, const char *key)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(changes[i].key, key) == 0)
+            return &changes[i];
+    changes[*count] = (struct change){.key = key};
+    return &changes[(*count)++];
+}
+
+/* What the request makes of the value; its answer, for when that is in the store. */
+static struct glob_answer *change_value(
+    const struct waiting *waiting, struct change *change, struct arena *arena)
+{
+    struct glob_answer *answer = glob_answer_new(waiting);
+    const struct glob_request *request = &waiting->request;
+
+    if (request->kind == GLOB_SWAP) {
+        answer->swapped = is_same(change->now, request->expected);
+        if (answer->swapped)
+            change->now = request->value;
+    } else if (!add_number(arena, &change->now, request->number, &answer->number)) {
+        answer->error = arena_format(
+            &answer->arena, "glob.increment: the value of \"%s\" is no number", request->key);
+    }
+    return answer;
+}
+
+static struct iotify_write change_write(const struct change *change, struct call *call)
+{
+    struct iotify_write write = {
+        .key = store_glob_key(call, change->key), .value = change->now, .expected = change->before};
+
+    if (!change->before.data)
+        write.kind = IOTIFY_CREATE;
+    else
+        write.kind = change->now.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE;
+    return write;
+}
+
+static bool is_unchanged(const struct change *change)
+{
+    return (!change->before.data && !change->now.data) ||
+           (change->before.data && change->now.data && change->before.size == change->now.size &&
+               memcmp(change->before.data, change->now.data, change->now.size) == 0);
+}
+
+/* Read, change, and write what is still as it was read. True: `changes` say who won. */
+static enum iotify_result try_changes(struct glob *glob, struct call *call,
+    const struct glob_group *group, struct glob_answer **answers, struct change *changes,
+    size_t *change_count)
+{
+    struct iotify_read reads[GLOB_GROUP_MAX];
+    struct iotify_write writes[GLOB_GROUP_MAX];
+    struct change *written[GLOB_GROUP_MAX];
+    size_t count = 0, write_count = 0;
+    enum iotify_result result;
+
+    for (size_t i = 0; i < group->count; i++)
+        find_change(changes, &count, group->items[i]->request.key);
+    *change_count = count;
+    for (size_t i = 0; i < count; i++)
+        reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
+    result = store_get_many(glob->store, call, reads, count);
+    if (result != IOTIFY_OK)
+        return result;
+    for (size_t i = 0; i < count; i++)
+        changes[i].before = changes[i].now =
+            reads[i].found ? reads[i].value : (struct iotify_bytes){0};
+    for (size_t i = 0; i < group->count; i++)
+        answers[i] = change_value(group->items[i],
+            find_change(changes, &count, group->items[i]->request.key), &call->arena);
+    for (size_t i = 0; i < count; i++) {
+        changes[i].won = is_unchanged(&changes[i]);
+        if (changes[i].won)
+            continue;
+        written[write_count] = &changes[i];
+        writes[write_count++] = change_write(&changes[i], call);
+    }
+    result = store_apply(glob->store, call, writes, write_count);
+    for (size_t i = 0; i < write_count && result == IOTIFY_OK; i++)
+        written[i]->won = writes[i].result == IOTIFY_OK;
+    return result;
+}
+
+/* One round; what others were faster with stays in the group. */
+static enum iotify_result change_round(struct glob *glob, struct glob_group *group)
+{
+    struct glob_answer *answers[GLOB_GROUP_MAX] = {NULL};
+    struct change changes[GLOB_GROUP_MAX];
+    size_t change_count = 0, left = 0;
+    struct call call;
+    enum iotify_result result;
+
+    call_init(&call, glob->where);
+    result = try_changes(glob, &call, group, answers, changes, &change_count);
+    for (size_t i = 0; i < group->count; i++) {
+        struct waiting *waiting = group->items[i];
+        bool won =
+            result == IOTIFY_OK && find_change(changes, &change_count, waiting->request.key)->won;
+
+        if (won) {
+            glob_answer_send(waiting, answers[i]);
+            continue;
+        }
+        glob_answer_free(answers[i]);
+        if (result != IOTIFY_OK)
+            glob_answer_error(glob, waiting, call_message(&call, result));
+        else
+            group->items[left++] = waiting;
+    }
+    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
+        if (changes[i].won)
+            glob_learn(glob, changes[i].key, changes[i].now);
+    group->count = left;
+    call_clear(&call);
+    return result;
+}
+
+void glob_do_changes(struct glob *glob, struct glob_group *group)
+{
+    for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++)
+        if (change_round(glob, group) != IOTIFY_OK)
+            return;
+    glob_answer_all(glob, group, "others change the value all the time");
+}

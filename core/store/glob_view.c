@@ -1,0 +1,205 @@
+/* What is known of the keys of the glob: values that answer without the store. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <iotify/text.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/store/glob.h"
+#include "core/store/glob_internal.h"
+
+/* Values that were read and not written are kept up to this many bytes. */
+#define CLEAN_MAX (16u << 20)
+
+static size_t glob_hash(const char *key)
+{
+    uint64_t hash = iotify_hash(IOTIFY_HASH_START, key);
+
+    return (size_t)(hash ^ hash >> 32);
+}
+
+static struct view_entry **find_place(struct view *view, const char *key)
+{
+    struct view_entry **place = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
+
+    while (*place && strcmp((*place)->key, key) != 0)
+        place = &(*place)->next;
+    return place;
+}
+
+static void grow(struct view *view)
+{
+    struct view_entry **before = view->buckets;
+    size_t count = view->bucket_count;
+
+    view->bucket_count = count ? count * 2 : 256;
+    view->buckets = memory_new(view->bucket_count, sizeof(struct view_entry *));
+    for (size_t i = 0; i < count; i++) {
+        while (before[i]) {
+            struct view_entry *entry = before[i], **place;
+
+            before[i] = entry->next;
+            place = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
+            entry->next = *place;
+            *place = entry;
+        }
+    }
+    free(before);
+}
+
+static size_t entry_size(const struct view_entry *entry)
+{
+    return sizeof(*entry) + strlen(entry->key) + entry->size + 64;
+}
+
+void glob_view_unlink(struct view *view, struct view_entry *entry)
+{
+    if (entry->newer)
+        entry->newer->older = entry->older;
+    else
+        view->newest = entry->older;
+    if (entry->older)
+        entry->older->newer = entry->newer;
+    else
+        view->oldest = entry->newer;
+    view->clean -= entry_size(entry);
+}
+
+void glob_view_link(struct view *view, struct view_entry *entry)
+{
+    entry->newer = NULL;
+    entry->older = view->newest;
+    if (view->newest)
+        view->newest->newer = entry;
+    else
+        view->oldest = entry;
+    view->newest = entry;
+    view->clean += entry_size(entry);
+}
+
+static void wipe_value(struct view_entry *entry)
+{
+    if (entry->value)
+        explicit_bzero(entry->value, entry->size);
+    free(entry->value);
+    entry->value = NULL;
+    entry->size = 0;
+}
+
+void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
+{
+    wipe_value(entry);
+    if (!value.data)
+        return;
+    entry->value = memory_new(1, value.size + 1);
+    memcpy(entry->value, value.data, value.size);
+    entry->size = value.size;
+}
+
+static void drop(struct view *view, struct view_entry *entry)
+{
+    *find_place(view, entry->key) = entry->next;
+    view->count--;
+    wipe_value(entry);
+    free(entry);
+}
+
+struct view_entry *glob_view_add(struct view *view, const char *key)
+{
+    struct view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
+    struct view_entry **place;
+
+    if (view->count >= view->bucket_count)
+        grow(view);
+    memcpy(entry->key, key, strlen(key) + 1);
+    place = find_place(view, key);
+    *place = entry;
+    view->count++;
+    return entry;
+}
+
+struct view_entry *glob_view_find(struct view *view, const char *key)
+{
+    return view->bucket_count ? *find_place(view, key) : NULL;
+}
+
+/* Drop what was not used for longest until no more than so many bytes are left. */
+void glob_view_trim(struct view *view, size_t left)
+{
+    for (struct view_entry *entry = view->oldest, *newer; entry && view->clean > left;
+         entry = newer) {
+        newer = entry->newer;
+        glob_view_unlink(view, entry);
+        drop(view, entry);
+    }
+}
+
+void glob_view_learn(struct glob *glob, const char *key, struct iotify_bytes value)
+{
+    struct view_entry *entry = glob_view_find(&glob->view, key);
+
+    if (entry)
+        entry->refreshing = false;
+    if (entry && entry->pending > 0)
+        return;
+    if (entry)
+        glob_view_unlink(&glob->view, entry);
+    else
+        entry = glob_view_add(&glob->view, key);
+    glob_view_set(entry, value);
+    entry->read_at = clock_now();
+    glob_view_link(&glob->view, entry);
+    glob_view_trim(&glob->view, CLEAN_MAX);
+}
+
+void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value)
+{
+    pthread_mutex_lock(&glob->lock);
+    glob_view_learn(glob, key, value);
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_not_learned(struct glob *glob, const char *key)
+{
+    struct view_entry *entry;
+
+    pthread_mutex_lock(&glob->lock);
+    entry = glob_view_find(&glob->view, key);
+    if (entry)
+        entry->refreshing = false;
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_written(struct glob *glob, const char *key, bool good)
+{
+    struct view_entry *entry;
+
+    pthread_mutex_lock(&glob->lock);
+    entry = glob_view_find(&glob->view, key);
+    if (entry && entry->pending > 0 && --entry->pending == 0) {
+        if (good) {
+            entry->read_at = clock_now();
+            glob_view_link(&glob->view, entry);
+            glob_view_trim(&glob->view, CLEAN_MAX);
+        } else {
+            /* What is not in the store is not shown any longer. */
+            drop(&glob->view, entry);
+        }
+    }
+    pthread_mutex_unlock(&glob->lock);
+}
+
+void glob_view_clear(struct view *view)
+{
+    for (size_t i = 0; i < view->bucket_count; i++) {
+        while (view->buckets[i]) {
+            struct view_entry *entry = view->buckets[i];
+
+            view->buckets[i] = entry->next;
+            wipe_value(entry);
+            free(entry);
+        }
+    }
+    free(view->buckets);
+}

@@ -1,0 +1,146 @@
+/* Writes of the store: many threads in one commit. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/store_internal.h"
+
+#define GROUP_MAX 256 /* writes in one commit */
+
+static enum iotify_result apply_now(
+    struct store *store, struct call *call, struct iotify_write *writes, size_t count)
+{
+    enum iotify_result result;
+
+    store_enter(store);
+    result = store->plugin->storage.apply(store->instance, &call->base, writes, count);
+    if (result == IOTIFY_OK && store->plugin->storage.flush)
+        result = store->plugin->storage.flush(store->instance, &call->base);
+    store_leave(store);
+    return result;
+}
+
+/* One commit for several requests. When it fails, each gets a try and an answer of its own.
+ */
+static void commit_group(struct store *store, struct store_request *group, size_t total)
+{
+    struct iotify_write *writes = memory_new(total, sizeof(*writes));
+    struct call *call = group->call;
+    enum iotify_result result;
+    size_t at = 0;
+
+    for (struct store_request *request = group; request; request = request->next) {
+        memcpy(writes + at, request->writes, request->count * sizeof(*writes));
+        at += request->count;
+    }
+    result = apply_now(store, call, writes, total);
+    at = 0;
+    for (struct store_request *request = group; request; request = request->next) {
+        if (result == IOTIFY_OK) {
+            memcpy(request->writes, writes + at, request->count * sizeof(*writes));
+            request->result = result;
+        } else {
+            request->result = apply_now(store, request->call, request->writes, request->count);
+        }
+        at += request->count;
+    }
+    free(writes);
+}
+
+/*
+ * Take what waits, as far as it fits one commit. A backend whose batches are not atomic gets
+ * one request at a time: after a failure nobody could tell whose writes were done. Called with the
+ * queue's lock.
+ */
+static struct store_request *take_group(struct store *store, size_t *total)
+{
+    struct store_request *group = store->first, **end = &store->first;
+
+    *total = 0;
+    while (*end && (*total == 0 || (store->plugin->storage.atomic_batch &&
+                                       *total + (*end)->count <= GROUP_MAX))) {
+        *total += (*end)->count;
+        end = &(*end)->next;
+    }
+    store->first = *end;
+    if (!store->first)
+        store->last = &store->first;
+    *end = NULL;
+    return group;
+}
+
+static void lead(struct store *store)
+{
+    size_t total;
+    struct store_request *group = take_group(store, &total);
+
+    store->committing = true;
+    pthread_mutex_unlock(&store->queue_lock);
+    if (group->next)
+        commit_group(store, group, total);
+    else
+        group->result = apply_now(store, group->call, group->writes, group->count);
+    pthread_mutex_lock(&store->queue_lock);
+    store->committing = false;
+    while (group) {
+        /* The waiter's stack holds the request: look ahead before it can go. */
+        struct store_request *next = group->next;
+
+        group->done = true;
+        group = next;
+    }
+    pthread_cond_broadcast(&store->committed);
+}
+
+/* The writes as the storage gets them. */
+static enum iotify_result seal_writes(struct store *store, struct call *call,
+    const struct iotify_write *writes, size_t count, struct iotify_write *sealed)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+        sealed[i] = writes[i];
+        if (!store_is_sealed(store, writes[i].key))
+            continue;
+        if (!iotify_write_removes(&writes[i]))
+            result =
+                seal_value(store->seal, call, writes[i].key, writes[i].value, &sealed[i].value);
+        if (result == IOTIFY_OK && (writes[i].kind == IOTIFY_COMPARE_AND_SET ||
+                                       writes[i].kind == IOTIFY_COMPARE_AND_DELETE))
+            result = seal_value(
+                store->seal, call, writes[i].key, writes[i].expected, &sealed[i].expected);
+    }
+    return result;
+}
+
+void store_commit(struct store *store, struct store_request *request)
+{
+    pthread_mutex_lock(&store->queue_lock);
+    *store->last = request;
+    store->last = &request->next;
+    while (!request->done) {
+        if (store->committing)
+            pthread_cond_wait(&store->committed, &store->queue_lock);
+        else
+            lead(store);
+    }
+    pthread_mutex_unlock(&store->queue_lock);
+}
+
+enum iotify_result store_apply(
+    struct store *store, struct call *call, struct iotify_write *writes, size_t count)
+{
+    struct store_request request = {.call = call, .count = count};
+    enum iotify_result result;
+
+    if (count == 0)
+        return IOTIFY_OK;
+    request.writes = arena_array(&call->arena, count, sizeof(*writes));
+    result = seal_writes(store, call, writes, count, request.writes);
+    if (result != IOTIFY_OK)
+        return result;
+    store_commit(store, &request);
+    for (size_t i = 0; i < count; i++)
+        writes[i].result = request.writes[i].result;
+    return request.result;
+}

@@ -1,0 +1,81 @@
+/* A template brought into a script context: code, data, helpers. */
+#include <string.h>
+
+#include "core/template/template.h"
+
+void template_facts(const struct template_file *template, struct script_facts *facts)
+{
+    facts->folder = template->folder;
+    facts->job_folder = template->job->directory;
+}
+
+/* What the connectors of the job bring along for scripts. */
+static bool add_helpers(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    const struct job *job = template->job;
+
+    for (size_t i = 0; i < job->plugin_count; i++) {
+        const struct plugin *plugin = job->plugins[i].plugin;
+
+        if (plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->connector.helpers)
+            continue;
+        if (!script_helpers(script, plugin->descriptor.name, plugin->connector.helpers)) {
+            diagnostics_add(diagnostics, (struct place){template->file, 1, 1},
+                "the helpers of the plugin %s cannot be used", plugin->descriptor.name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The client id as the connection settings have it, for helpers. */
+static void set_client_id(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    const struct schema_expression *expression = template->connection_expressions;
+    const struct iotify_settings *settings;
+
+    if (!template->transport)
+        return;
+    for (; expression; expression = expression->next)
+        if (strcmp(expression->setting.name, "client_id") == 0)
+            script_client_id(script, script_macro(script, "client_id", expression->text,
+                                         expression->place, diagnostics));
+    settings = template->transport->plugin->transport.connection;
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting setting = schema_setting(settings, i);
+        const char *value;
+
+        if (strcmp(setting.name, "client_id") != 0 || setting.type != IOTIFY_STRING)
+            continue;
+        value = *(
+            const char *const *)(const void *)((const char *)template->connection + setting.offset);
+        if (value && macro_is_constant(value))
+            script_client_id(script, script_macro(script, "client_id", value,
+                                         template->connection_node->place, diagnostics));
+    }
+}
+
+bool template_compile(
+    const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
+{
+    bool good = add_helpers(template, script, diagnostics);
+
+    /* What follows uses what stands in the library. */
+    if (!good || !script_library(script, &template->library, diagnostics))
+        return false;
+    for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
+        if (template->code[i].text)
+            good =
+                script_compile(script, (enum script_function)i, &template->code[i], diagnostics) &&
+                good;
+    good = script_stages(script, template->stages, template->stage_count, diagnostics) && good;
+    if (template->script)
+        good = script_file(script, template->script, template->script_place, diagnostics) && good;
+    if (template->data)
+        good = script_data(script, template->data, template->data_place, diagnostics) >= 0 && good;
+    if (good)
+        set_client_id(template, script, diagnostics);
+    return good;
+}
