@@ -1,6 +1,5 @@
 #include "sandbox/admin.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static unsigned tell(const struct admin *admin, json_t **out)

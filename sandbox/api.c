@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "sandbox/identity.h"
+#include "sandbox/request.h"
+#include "sandbox/response.h"
 #include "sandbox/signature.h"
 #include "sandbox/validate.h"
 

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <iotify/buffer.h>
-
 #include "plugins/aws/policy/policy.h"
 
 #define RESOURCE_MAX 1024

@@ -17,6 +17,8 @@
 
 #include <iotify/text.h>
 
+#include "sandbox/request.h"
+
 #define DAY 86400L
 #define YEARS 20
 

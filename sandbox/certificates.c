@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/identity.h"
+#include "sandbox/page.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 
 #define PEM_MAX (64 * 1024)
 

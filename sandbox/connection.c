@@ -1,57 +1,15 @@
 #include "sandbox/connection.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sandbox/ca.h"
-
-#define CHUNK CONNECTION_CHUNK
-/* What waits to be written on one side before the other is not read any more. */
-#define WAITING_MAX (256 * 1024)
-#define WAITING_CEILING (4 * 1024 * 1024)
-/* From the connection to a session that the broker has. */
-#define DEADLINE_MS 30000
-/* The broker takes a hundred connections at a time. */
-#define RETRY_MS 3
-#define LINGER_MS 2000
-/* How long a stalled connection is kept. */
-#define STALL_MS 300000
-/* After so many reads of one connection the others have their turn. */
-#define READS_A_TURN 4
-
-/* What was read from one side and not written to the other yet. */
-struct flow {
-    struct iotify_buffer waiting;
-    size_t written;
-    struct iotify_buffer partial; /* a packet that has not come whole */
-};
-
-struct connection {
-    struct connections *common;
-    enum protocol protocol;
-    SSL *ssl;
-    int client, peer; /* descriptors; peer, the broker or HTTP server, is -1 until it is needed */
-    uv_poll_t client_poll, peer_poll;
-    uv_timer_t deadline, again; /* until its end; until the next try or turn */
-    int open_handles;
-    bool secured, closing, stalled, client_wants_write, peer_watched;
-    bool ending;       /* nothing is read any more; what waits is still written */
-    bool client_ended; /* HTTPS: it asks for nothing more, and waits for its answer */
-    bool client_gone, client_parted, peer_deaf, peer_parted, peer_gone, lingers;
-    char id[65]; /* of the certificate */
-    struct session *session;
-    struct https_client *https;
-    struct flow up, down; /* to the peer, to the client */
-    struct connection *next, **link;
-};
+#include "sandbox/connection_internal.h"
 
 /* ------------------------------------------------------------------ closing */
 
@@ -79,7 +37,7 @@ static void on_closed(uv_handle_t *handle)
     free(connection);
 }
 
-static void close_connection(struct connection *connection)
+void connection_close(struct connection *connection)
 {
     if (connection->closing)
         return;
@@ -100,227 +58,41 @@ static void close_connection(struct connection *connection)
 }
 
 /* The client sees a reset in place of an end. */
-static void reset_connection(struct connection *connection)
+void connection_reset(struct connection *connection)
 {
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
     setsockopt(connection->client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     connection->secured = false; /* no farewell */
-    close_connection(connection);
+    connection_close(connection);
 }
 
-static void on_deadline(uv_timer_t *timer)
+void connection_on_deadline(uv_timer_t *timer)
 {
-    close_connection(timer->data);
-}
-
-/* ------------------------------------------------------------------ writing */
-
-static size_t waiting(const struct flow *flow)
-{
-    return flow->waiting.size - flow->written;
-}
-
-static void empty(struct flow *flow)
-{
-    iotify_buffer_clear(&flow->waiting);
-    flow->written = 0;
-}
-
-/* So that a flow that never runs dry does not grow by all that ever went through it. */
-static void compact(struct flow *flow)
-{
-    if (flow->written < CHUNK)
-        return;
-    flow->waiting.size -= flow->written;
-    memmove(flow->waiting.data, flow->waiting.data + flow->written, flow->waiting.size);
-    flow->written = 0;
-}
-
-/* 1: something moved, 0: not now, -1: over */
-static int tls_result(struct connection *connection, int result)
-{
-    int error;
-
-    if (result > 0)
-        return 1;
-    error = SSL_get_error(connection->ssl, result);
-    ERR_clear_error();
-    if (error == SSL_ERROR_WANT_WRITE)
-        connection->client_wants_write = true;
-    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
-/* False when the connection is over. */
-static bool write_client(struct connection *connection)
-{
-    struct flow *flow = &connection->down;
-
-    if (connection->client_gone || connection->client_parted) {
-        empty(flow);
-        return true;
-    }
-    while (waiting(flow)) {
-        size_t size = waiting(flow) < CHUNK ? waiting(flow) : CHUNK;
-        int done = SSL_write(connection->ssl, flow->waiting.data + flow->written, (int)size);
-        int result = tls_result(connection, done);
-
-        if (result <= 0) {
-            compact(flow);
-            return result == 0;
-        }
-        flow->written += (size_t)done;
-    }
-    empty(flow);
-    return true;
-}
-
-static bool write_peer(struct connection *connection)
-{
-    struct flow *flow = &connection->up;
-
-    if (connection->peer < 0)
-        return true;
-    while (waiting(flow) && !connection->peer_deaf) {
-        ssize_t done =
-            send(connection->peer, flow->waiting.data + flow->written, waiting(flow), MSG_NOSIGNAL);
-
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0 && errno == EAGAIN) {
-            compact(flow);
-            return true;
-        }
-        /* It hears nothing more, but what it has said is still to be read. */
-        if (done < 0)
-            connection->peer_deaf = true;
-        else
-            flow->written += (size_t)done;
-    }
-    empty(flow);
-    return true;
-}
-
-/* ------------------------------------------------------------------ packets */
-
-static bool act_on(struct connection *connection, enum session_next next)
-{
-    switch (next) {
-    case SESSION_GOES_ON:
-        return true;
-    case SESSION_ENDS:
-        connection->ending = true;
-        return true;
-    case SESSION_STALLS:
-        connection->stalled = true;
-        uv_timer_start(&connection->deadline, on_deadline, STALL_MS, 0);
-        return true;
-    case SESSION_RESETS:
-        reset_connection(connection);
-        return false;
-    case SESSION_CUT:
-        break;
-    }
-    return false;
-}
-
-static bool take_packet(
-    struct connection *connection, const struct mqtt_packet *packet, bool from_client)
-{
-    struct session *session = connection->session;
-    bool before = session_connected(session);
-    enum session_next next = from_client ? session_from_client(session, packet,
-                                               &connection->up.waiting, &connection->down.waiting)
-                                         : session_from_broker(session, packet,
-                                               &connection->up.waiting, &connection->down.waiting);
-
-    if (!before && session_connected(session))
-        connection->common->sessions++;
-    return act_on(connection, next);
-}
-
-/* All whole packets in the bytes; `used` is where the first one that is not whole begins. */
-static bool take_packets(
-    struct connection *connection, const uint8_t *data, size_t size, bool from_client, size_t *used)
-{
-    *used = 0;
-    while (!connection->ending && !connection->stalled) {
-        struct mqtt_packet packet;
-
-        /* What does not begin as MQTT does will never become whole. */
-        if (from_client && *used < size && !session_connected(connection->session) &&
-            data[*used] != MQTT_CONNECT << 4)
-            return act_on(connection,
-                session_bad_packet(connection->session, false, &connection->down.waiting));
-        switch (mqtt_find(data + *used, size - *used,
-            from_client ? SESSION_PACKET_MAX : SESSION_DELIVERY_MAX, &packet)) {
-        case MQTT_PACKET:
-            *used += packet.size;
-            if (!take_packet(connection, &packet, from_client))
-                return false;
-            break;
-        case MQTT_INCOMPLETE:
-            return true;
-        case MQTT_TOO_LARGE:
-            return act_on(connection,
-                session_bad_packet(connection->session, true, &connection->down.waiting));
-        case MQTT_GARBAGE:
-            return act_on(connection,
-                session_bad_packet(connection->session, false, &connection->down.waiting));
-        }
-    }
-    return true;
-}
-
-/* Bytes of one side: packets at once where they are whole, the rest is kept. */
-static bool take_bytes(
-    struct connection *connection, const uint8_t *data, size_t size, bool from_client)
-{
-    struct flow *flow = from_client ? &connection->up : &connection->down;
-    struct iotify_buffer *partial = &flow->partial;
-    size_t used;
-
-    if (connection->protocol == HTTPS)
-        return iotify_buffer_append(&flow->waiting, data, size);
-    if (partial->size == 0) {
-        if (!take_packets(connection, data, size, from_client, &used))
-            return false;
-        return used == size || iotify_buffer_append(partial, data + used, size - used);
-    }
-    if (!iotify_buffer_append(partial, data, size) ||
-        !take_packets(
-            connection, (const uint8_t *)partial->data, partial->size, from_client, &used))
-        return false;
-    if (used == partial->size) {
-        iotify_buffer_clear(partial);
-    } else {
-        memmove(partial->data, partial->data + used, partial->size - used);
-        partial->size -= used;
-    }
-    return true;
+    connection_close(timer->data);
 }
 
 /* ------------------------------------------------------------------ reading */
 
-static void work(struct connection *connection);
-static void on_client(uv_poll_t *poll, int status, int events);
+void connection_work(struct connection *connection);
+void connection_on_client(uv_poll_t *poll, int status, int events);
 static void on_peer(uv_poll_t *poll, int status, int events);
 
 static void on_again(uv_timer_t *timer)
 {
-    work(timer->data);
+    connection_work(timer->data);
 }
 
 static bool may_read(const struct connection *connection, const struct flow *flow)
 {
-    return !connection->ending && !connection->stalled && waiting(flow) < WAITING_MAX &&
-           (connection->peer >= 0 || waiting(flow) == 0);
+    return !connection->ending && !connection->stalled && connection_waiting(flow) < WAITING_MAX &&
+           (connection->peer >= 0 || connection_waiting(flow) == 0);
 }
 
 /* A client that reads no answers gets no more of them. */
 static bool may_read_client(const struct connection *connection)
 {
-    return !connection->client_ended && waiting(&connection->down) < WAITING_MAX &&
+    return !connection->client_ended && connection_waiting(&connection->down) < WAITING_MAX &&
            may_read(connection, &connection->up);
 }
 
@@ -346,12 +118,12 @@ static bool read_client(struct connection *connection)
             return true;
         }
         got = SSL_read(connection->ssl, connection->common->chunk, CHUNK);
-        result = tls_result(connection, got);
+        result = connection_tls_result(connection, got);
         if (result < 0)
             end_of_client(connection);
         if (result <= 0)
             return true;
-        if (!take_bytes(connection, connection->common->chunk, (size_t)got, true))
+        if (!connection_take_bytes(connection, connection->common->chunk, (size_t)got, true))
             return false;
     }
     return true;
@@ -371,7 +143,7 @@ static bool read_peer(struct connection *connection)
             connection->peer_gone = connection->ending = true;
             return true;
         }
-        if (!take_bytes(connection, connection->common->chunk, (size_t)got, false))
+        if (!connection_take_bytes(connection, connection->common->chunk, (size_t)got, false))
             return false;
         /* One chunk at a time: others wait too. */
         if (got < CHUNK)
@@ -443,11 +215,11 @@ static void rearm(struct connection *connection)
                       (connection->peer_parted && !connection->peer_gone);
     int client = hears_client ? UV_READABLE : 0, peer = hears_peer ? UV_READABLE : 0;
 
-    if (waiting(&connection->down) || connection->client_wants_write)
+    if (connection_waiting(&connection->down) || connection->client_wants_write)
         client |= UV_WRITABLE;
-    if (waiting(&connection->up))
+    if (connection_waiting(&connection->up))
         peer |= UV_WRITABLE;
-    watch(&connection->client_poll, client, on_client);
+    watch(&connection->client_poll, client, connection_on_client);
     if (connection->peer_watched)
         watch(&connection->peer_poll, peer, on_peer);
 }
@@ -478,7 +250,7 @@ static bool need_peer(struct connection *connection)
 {
     int reached;
 
-    if (connection->peer >= 0 || waiting(&connection->up) == 0)
+    if (connection->peer >= 0 || connection_waiting(&connection->up) == 0)
         return true;
     reached = reach_broker(connection);
     if (reached == 0) {
@@ -503,7 +275,7 @@ static bool need_peer(struct connection *connection)
 static void stand_still(struct connection *connection)
 {
     uv_timer_stop(&connection->again);
-    watch(&connection->client_poll, UV_DISCONNECT, on_client);
+    watch(&connection->client_poll, UV_DISCONNECT, connection_on_client);
     if (connection->peer_watched)
         uv_poll_stop(&connection->peer_poll);
 }
@@ -514,13 +286,13 @@ static void linger(struct connection *connection)
     if (connection->lingers)
         return;
     connection->lingers = true;
-    uv_timer_start(&connection->deadline, on_deadline, LINGER_MS, 0);
+    uv_timer_start(&connection->deadline, connection_on_deadline, LINGER_MS, 0);
 }
 
 /* HTTPS: the request is whole and the client waits; the server has to know that no other comes. */
 static void pass_end_on(struct connection *connection)
 {
-    if (!connection->client_ended || connection->lingers || waiting(&connection->up))
+    if (!connection->client_ended || connection->lingers || connection_waiting(&connection->up))
         return;
     shutdown(connection->peer, SHUT_WR);
     linger(connection);
@@ -531,7 +303,7 @@ static bool part(struct connection *connection)
 {
     bool peer, client;
 
-    if (waiting(&connection->down) || waiting(&connection->up))
+    if (connection_waiting(&connection->down) || connection_waiting(&connection->up))
         return false;
     peer = part_from_peer(connection);
     client = part_from_client(connection);
@@ -539,7 +311,7 @@ static bool part(struct connection *connection)
 }
 
 /* Everything that can be done now. */
-static void work(struct connection *connection)
+void connection_work(struct connection *connection)
 {
     bool good;
 
@@ -551,15 +323,15 @@ static void work(struct connection *connection)
         stand_still(connection);
         return;
     }
-    good = good && need_peer(connection) && write_peer(connection) && read_peer(connection) &&
-           write_peer(connection);
+    good = good && need_peer(connection) && connection_write_peer(connection) &&
+           read_peer(connection) && connection_write_peer(connection);
     if (connection->closing)
         return;
     /* What the client is owed goes out even when the connection is over. */
-    good = write_client(connection) && good;
+    good = connection_write_client(connection) && good;
     if (!good || connection->up.waiting.failed || connection->down.waiting.failed ||
         (connection->ending && part(connection))) {
-        close_connection(connection);
+        connection_close(connection);
         return;
     }
     pass_end_on(connection);
@@ -575,92 +347,7 @@ static void on_peer(uv_poll_t *poll, int status, int events)
 
     (void)events;
     connection->peer_deaf = connection->peer_deaf || status < 0;
-    work(connection);
-}
-
-/* ------------------------------------------------------------------ handshake */
-
-static void peer_address(const struct connection *connection, char *text, size_t size)
-{
-    struct sockaddr_in address = {0};
-    socklen_t length = sizeof(address);
-
-    if (getpeername(connection->client, (struct sockaddr *)&address, &length) != 0 ||
-        !inet_ntop(AF_INET, &address.sin_addr, text, (socklen_t)size))
-        snprintf(text, size, "127.0.0.1");
-}
-
-static bool is_valid_now(const X509 *certificate)
-{
-    return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
-           X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
-}
-
-/* A client that shows no certificate, or one that has expired, is none of ours. */
-static bool take_in(struct connection *connection)
-{
-    const X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
-    const unsigned char *protocol = NULL;
-    unsigned length = 0;
-    char address[64];
-
-    if (!certificate || !is_valid_now(certificate))
-        return false;
-    SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
-    if (length == 14 && memcmp(protocol, "x-amzn-http-ca", 14) == 0)
-        connection->protocol = HTTPS;
-    if (length == 14 && memcmp(protocol, "x-amzn-mqtt-ca", 14) == 0)
-        connection->protocol = MQTT;
-    authority_fingerprint(certificate, connection->id);
-    peer_address(connection, address, sizeof(address));
-    if (connection->protocol == MQTT) {
-        connection->session =
-            session_new(connection->common->world, certificate, connection->id, address);
-        return true;
-    }
-    connection->peer = https_accept(
-        connection->common->https, certificate, connection->id, address, &connection->https);
-    if (connection->peer < 0 ||
-        uv_poll_init(connection->common->loop, &connection->peer_poll, connection->peer) != 0)
-        return false;
-    connection->peer_poll.data = connection;
-    connection->peer_watched = true;
-    connection->open_handles++;
-    return true;
-}
-
-static void handshake(struct connection *connection)
-{
-    int result;
-
-    connection->client_wants_write = false;
-    result = tls_result(connection, SSL_accept(connection->ssl));
-    if (result == 0) {
-        uv_poll_start(&connection->client_poll,
-            connection->client_wants_write ? UV_WRITABLE : UV_READABLE, on_client);
-        return;
-    }
-    if (result < 0 || !take_in(connection)) {
-        close_connection(connection);
-        return;
-    }
-    connection->secured = true;
-    if (connection->protocol == HTTPS)
-        uv_timer_stop(&connection->deadline);
-    work(connection);
-}
-
-static void on_client(uv_poll_t *poll, int status, int events)
-{
-    struct connection *connection = poll->data;
-
-    (void)events;
-    if (connection->stalled || (status < 0 && !connection->secured))
-        close_connection(connection);
-    else if (connection->secured)
-        work(connection);
-    else
-        handshake(connection);
+    connection_work(connection);
 }
 
 /* ------------------------------------------------------------------ all of them */
@@ -694,24 +381,25 @@ void connections_take(struct connections *common, int descriptor, enum protocol 
     uv_timer_init(common->loop, &connection->again);
     connection->deadline.data = connection->again.data = connection;
     connection->open_handles = 3;
-    uv_timer_start(&connection->deadline, on_deadline, DEADLINE_MS, 0);
+    uv_timer_start(&connection->deadline, connection_on_deadline, DEADLINE_MS, 0);
     connection->next = common->first;
     connection->link = &common->first;
     if (connection->next)
         connection->next->link = &connection->next;
     common->first = connection;
-    uv_poll_start(&connection->client_poll, UV_READABLE, on_client);
+    uv_poll_start(&connection->client_poll, UV_READABLE, connection_on_client);
 }
 
 static void look_again(struct connection *connection)
 {
     if (!connection->session || connection->closing)
         return;
-    act_on(connection, session_look_again(connection->session, &connection->down.waiting));
+    connection_act_on(
+        connection, session_look_again(connection->session, &connection->down.waiting));
     if (connection->ending && connection->stalled)
-        close_connection(connection);
+        connection_close(connection);
     else if (connection->ending)
-        work(connection);
+        connection_work(connection);
 }
 
 void connections_look_again(struct connections *common, const char *certificate)
@@ -728,5 +416,5 @@ void connections_look_again(struct connections *common, const char *certificate)
 void connections_close(struct connections *common)
 {
     while (common->first)
-        close_connection(common->first);
+        connection_close(common->first);
 }

@@ -1,6 +1,8 @@
 /* Publish: a message by the signed API. */
 #include "sandbox/operation.h"
 #include "sandbox/publisher.h"
+#include "sandbox/request.h"
+#include "sandbox/response.h"
 
 #define PAYLOAD_MAX (128 * 1024)
 

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "sandbox/operation.h"
+#include "sandbox/request.h"
+#include "sandbox/response.h"
 
 static void describe_endpoint(const struct request *request, struct response *response)
 {

@@ -9,6 +9,7 @@
 #include "core/base/suggest.h"
 #include "core/base/value.h"
 #include "sandbox/operation.h"
+#include "sandbox/request.h"
 
 static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",
     [FAULT_ERROR] = "error",

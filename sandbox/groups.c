@@ -2,7 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/identity.h"
+#include "sandbox/page.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 
 #define GROUPS_OF_THING_MAX 10
 #define DEPTH_MAX 7

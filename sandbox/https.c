@@ -1,6 +1,5 @@
 #include "sandbox/https.h"
 
-#include <fcntl.h>
 #include <jansson.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -12,6 +11,8 @@
 #include <unistd.h>
 
 #include <iotify/buffer.h>
+
+#include "sandbox/response.h"
 
 #define PAYLOAD_MAX (128 * 1024)
 #define PAYLOAD_READ_MAX (16 * PAYLOAD_MAX)

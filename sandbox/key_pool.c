@@ -1,7 +1,6 @@
 #include "sandbox/key_pool.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -16,6 +16,7 @@
 #include "sandbox/broker.h"
 #include "sandbox/listener.h"
 #include "sandbox/options.h"
+#include "sandbox/request.h"
 
 /* A burst of 64 keys is answered at once. */
 #define POOL_SIZE 64

@@ -3,7 +3,12 @@
 #include <string.h>
 
 #include "plugins/aws/policy/policy.h"
+#include "sandbox/identity.h"
+#include "sandbox/page.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 
 #define VERSIONS_MAX 5
 

@@ -1,7 +1,6 @@
 #include "sandbox/publisher.h"
 
 #include <mosquitto.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,6 +8,7 @@
 
 #include "core/base/suggest.h"
 #include "sandbox/operation.h"
+#include "sandbox/request.h"
 
 #define OWN_CHAINS 4096
 

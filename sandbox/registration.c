@@ -6,135 +6,20 @@
 #include <string.h>
 
 #include "plugins/shared/aws/sigv4.h"
+#include "sandbox/identity.h"
+#include "sandbox/registration_internal.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 #include "sandbox/validate.h"
 
-#define DEPTH_MAX 16
-#define TEXT_BYTES_MAX (64 * 1024)
-#define NAME_MAX_BYTES 128
-
-struct template
-{
-    const struct request *request;
-    struct response *response;
-    const json_t *declared; /* Parameters of the template */
-    const json_t *given;    /* parameters of the call */
-};
-
-static bool fail(struct template *template, const char *text, const char *detail)
+bool registration_fail(struct template *template, const char *text, const char *detail)
 {
     if (!template->response->error)
         respond_error(
             template->response, 400, "ResourceRegistrationFailureException", "%s%s", text, detail);
     return false;
-}
-
-/* ------------------------------------------------------------------ values */
-
-static const char *parameter(struct template *template, const char *name)
-{
-    const json_t *declared = json_object_get(template->declared, name);
-    const char *value = json_string_value(json_object_get(template->given, name));
-
-    if (!declared) {
-        fail(template, "The template declares no parameter ", name);
-        return NULL;
-    }
-    if (!value)
-        value = json_string_value(json_object_get(declared, "Default"));
-    if (!value)
-        fail(template, "No value for the parameter ", name);
-    return value;
-}
-
-static bool append(
-    struct template *template, const json_t *value, struct iotify_buffer *out, int depth);
-
-/* ["separator", ["a", "b"]] */
-static bool join(
-    struct template *template, const json_t *arguments, struct iotify_buffer *out, int depth)
-{
-    const char *separator = json_string_value(json_array_get(arguments, 0));
-    const json_t *items = json_array_get(arguments, 1);
-
-    if (!separator || !json_is_array(items))
-        return fail(template, "Fn::Join takes a text and a list", "");
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        iotify_buffer_string(out, i ? separator : "");
-        if (!append(template, json_array_get(items, i), out, depth + 1))
-            return false;
-    }
-    return true;
-}
-
-/* "text with ${parameters}", alone or as the first item of a list */
-static bool substitute(struct template *template, const json_t *argument, struct iotify_buffer *out)
-{
-    const char *text =
-        json_string_value(json_is_array(argument) ? json_array_get(argument, 0) : argument);
-
-    if (!text)
-        return fail(template, "Fn::Sub takes a text", "");
-    for (; *text; text++) {
-        const char *end = text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
-        char name[128];
-
-        if (end && (size_t)(end - text) - 2 < sizeof(name)) {
-            const char *value;
-
-            memcpy(name, text + 2, (size_t)(end - text) - 2);
-            name[end - text - 2] = '\0';
-            value = parameter(template, name);
-            if (!value)
-                return false;
-            iotify_buffer_string(out, value);
-            text = end;
-        } else {
-            iotify_buffer_char(out, *text);
-        }
-    }
-    return true;
-}
-
-/* A text, {"Ref": parameter}, {"Fn::Join": …} or {"Fn::Sub": …}. */
-static bool append(
-    struct template *template, const json_t *value, struct iotify_buffer *out, int depth)
-{
-    const json_t *argument;
-    const char *text = json_string_value(value);
-
-    if (depth > DEPTH_MAX)
-        return fail(template, "The template is nested too deeply", "");
-    if (!text && (argument = json_object_get(value, "Ref"))) {
-        text = parameter(template, json_is_string(argument) ? json_string_value(argument) : "");
-        if (!text)
-            return false;
-    }
-    if (text)
-        return iotify_buffer_string(out, text);
-    if ((argument = json_object_get(value, "Fn::Join")))
-        return join(template, argument, out, depth);
-    if ((argument = json_object_get(value, "Fn::Sub")))
-        return substitute(template, argument, out);
-    return fail(template, "A value is neither a text nor a function that is known", "");
-}
-
-/* A member of an object as text, to be freed; NULL when absent or after an answer. */
-static char *member(struct template *template, const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-    struct iotify_buffer text;
-    char *copy = NULL;
-
-    if (!value)
-        return NULL;
-    iotify_buffer_init(&text, TEXT_BYTES_MAX);
-    if (append(template, value, &text, 0) && !text.failed)
-        copy = strdup(iotify_buffer_text(&text));
-    else
-        fail(template, "The value is too long: ", name);
-    iotify_buffer_clear(&text);
-    return copy;
 }
 
 /* ------------------------------------------------------------------ resources */
@@ -159,7 +44,7 @@ static bool check_overrides(struct template *template, const char *name, const j
             good =
                 good || (json_is_string(value) && strcmp(json_string_value(value), known[i]) == 0);
         if (!good)
-            return fail(
+            return registration_fail(
                 template, "OverrideSettings take DO_NOTHING, REPLACE, FAIL or MERGE in ", name);
     }
     return true;
@@ -180,7 +65,8 @@ static struct wanted find_resource(
         if (!is || strcmp(is, type) != 0)
             continue;
         if (found.properties)
-            fail(template, "The template has more than one resource of the type ", type);
+            registration_fail(
+                template, "The template has more than one resource of the type ", type);
         found = (struct wanted){key, json_object_get(resource, "Properties"),
             json_object_get(resource, "OverrideSettings")};
         check_overrides(template, key, found.overrides);
@@ -199,29 +85,29 @@ static json_t *make_certificate(struct template *template, const struct wanted *
 {
     const json_t *properties = resource->properties;
     const struct request *request = template->request;
-    char *csr = member(template, properties, "CertificateSigningRequest");
-    char *id = member(template, properties, "CertificateId");
-    char *pem = member(template, properties, "CertificatePem");
-    char *status = member(template, properties, "Status");
+    char *csr = registration_member(template, properties, "CertificateSigningRequest");
+    char *id = registration_member(template, properties, "CertificateId");
+    char *pem = registration_member(template, properties, "CertificatePem");
+    char *status = registration_member(template, properties, "Status");
     const char *wanted = status ? status : "ACTIVE";
     struct iotify_buffer signed_pem;
     json_t *row = NULL;
 
     iotify_buffer_init(&signed_pem, TEXT_BYTES_MAX);
     if (strcmp(wanted, "ACTIVE") != 0 && strcmp(wanted, "INACTIVE") != 0)
-        fail(template, "Status must be ACTIVE or INACTIVE, not ", wanted);
+        registration_fail(template, "Status must be ACTIVE or INACTIVE, not ", wanted);
     else if (csr && authority_sign_request(request->authority, csr, &signed_pem))
         row = create_certificate_row(
             request, template->response, iotify_buffer_text(&signed_pem), wanted, "DEFAULT");
     else if (csr)
-        fail(template, "The certificate signing request is not valid", "");
+        registration_fail(template, "The certificate signing request is not valid", "");
     else if (pem)
         row = create_certificate_row(request, template->response, pem, wanted, "SNI_ONLY");
     else if (id) {
         row = first_row(state_select(
             request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
         if (!row)
-            fail(template, "There is no certificate ", id);
+            registration_fail(template, "There is no certificate ", id);
         else if (status && overrides_with(resource, "Status", "FAIL") &&
                  strcmp(row_text(row, "status"), wanted) != 0)
             respond_exists(template->response, id, row_text(row, "arn"),
@@ -229,7 +115,7 @@ static json_t *make_certificate(struct template *template, const struct wanted *
         else if (status && !overrides_with(resource, "Status", "DO_NOTHING"))
             set_certificate_status(request, template->response, id, wanted);
     } else {
-        fail(template,
+        registration_fail(template,
             "A certificate needs CertificateSigningRequest, CertificatePem or CertificateId", "");
     }
     iotify_buffer_clear(&signed_pem);
@@ -248,7 +134,7 @@ static json_t *fill_in_attributes(struct template *template, const json_t *paylo
 
     json_object_foreach((json_t *)payload, name, value)
     {
-        char *text = member(template, payload, name);
+        char *text = registration_member(template, payload, name);
 
         if (text)
             json_object_set_new(attributes, name, json_string(text));
@@ -266,7 +152,7 @@ static bool join_groups(struct template *template, const json_t *properties, con
         bool good;
 
         iotify_buffer_init(&name, 1024);
-        good = append(template, json_array_get(groups, i), &name, 0) &&
+        good = registration_append(template, json_array_get(groups, i), &name, 0) &&
                join_group(template->request, template->response, iotify_buffer_text(&name), thing);
         iotify_buffer_clear(&name);
         if (!good)
@@ -330,16 +216,16 @@ static json_t *find_or_make_thing(struct template *template, const struct wanted
 static json_t *make_thing(struct template *template, const struct wanted *resource)
 {
     const json_t *properties = resource->properties;
-    char *name = member(template, properties, "ThingName");
-    char *type = member(template, properties, "ThingTypeName");
+    char *name = registration_member(template, properties, "ThingName");
+    char *type = registration_member(template, properties, "ThingTypeName");
     json_t *attributes =
         fill_in_attributes(template, json_object_get(properties, "AttributePayload"));
     json_t *row = NULL;
 
     if (!name)
-        fail(template, "A thing needs ThingName", "");
+        registration_fail(template, "A thing needs ThingName", "");
     else if (strlen(name) > NAME_MAX_BYTES || !charset_holds(NAME, name))
-        fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
+        registration_fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
     if (!template->response->error)
         row = find_or_make_thing(template, resource, name, type ? type : "", attributes);
     if (row && !overrides_with(resource, "ThingGroups", "DO_NOTHING") &&
@@ -357,27 +243,28 @@ static json_t *make_thing(struct template *template, const struct wanted *resour
 static char *make_policy(struct template *template, const json_t *properties)
 {
     const struct request *request = template->request;
-    char *name = member(template, properties, "PolicyName");
-    char *document = member(template, properties, "PolicyDocument");
+    char *name = registration_member(template, properties, "PolicyName");
+    char *document = registration_member(template, properties, "PolicyDocument");
     bool present;
 
     if (!name && document) {
         name = calloc(1, 65);
         if (!name || !sigv4_sha256(document, strlen(document), name))
-            fail(template, "The policy cannot be named", "");
+            registration_fail(template, "The policy cannot be named", "");
     }
     if (!name) {
-        fail(template, "A policy needs PolicyName or PolicyDocument", "");
+        registration_fail(template, "A policy needs PolicyName or PolicyDocument", "");
         free(document);
         return NULL;
     }
     if (strlen(name) > NAME_MAX_BYTES || !charset_holds(POLICY_NAME, name))
-        fail(template, "PolicyName must satisfy the pattern ", charset_pattern(POLICY_NAME));
+        registration_fail(
+            template, "PolicyName must satisfy the pattern ", charset_pattern(POLICY_NAME));
     present = has_row(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
     if (!present && document && !template->response->error)
         create_policy_row(request, template->response, name, document);
     else if (!present)
-        fail(template, "There is no policy ", name);
+        registration_fail(template, "There is no policy ", name);
     free(document);
     return name;
 }
@@ -432,7 +319,7 @@ static void provision(struct template *template, const json_t *body)
     made.certificate = find_resource(template, resources, "AWS::IoT::Certificate");
     made.policy = find_resource(template, resources, "AWS::IoT::Policy");
     if (!made.thing.properties && !made.certificate.properties && !made.policy.properties)
-        fail(template, "The template has no resources that the sandbox knows", "");
+        registration_fail(template, "The template has no resources that the sandbox knows", "");
     if (made.certificate.properties && !template->response->error)
         made.certificate_row = make_certificate(template, &made.certificate);
     if (made.thing.properties && !template->response->error)

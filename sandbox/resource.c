@@ -1,8 +1,10 @@
 #include "sandbox/resource.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/request.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 #include "sandbox/validate.h"
 
 #define DESCRIPTION_MAX 2028

@@ -6,6 +6,8 @@
 #include <iotify/text.h>
 
 #include "sandbox/operation.h"
+#include "sandbox/request.h"
+#include "sandbox/response.h"
 
 /* The value of an operation that the sandbox does not limit. */
 #define RATE_UNLIMITED 10000

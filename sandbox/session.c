@@ -9,53 +9,7 @@
 #include <iotify/text.h>
 
 #include "plugins/aws/policy/topic.h"
-
-/* AWS IoT's limits of a connection. */
-#define CLIENT_ID_MAX 128
-#define PAYLOAD_MAX (128 * 1024)
-#define FILTERS_MAX 8
-#define SUBSCRIPTIONS_MAX 50
-#define PUBLISHES_A_SECOND 100
-#define KEEPALIVE_MIN 30
-#define KEEPALIVE_MAX 1200
-#define ALIASES_MAX 8
-
-#define VERDICTS 8 /* that a session remembers */
-#define ANSWERS_MAX 16
-
-struct verdict {
-    char action; /* the letter behind "iot:"; 0: none is remembered */
-    bool allowed;
-    char topic[TOPIC_BYTES_MAX];
-};
-
-/* A SUBSCRIBE of which the broker saw only a part. */
-struct answer {
-    uint16_t id; /* 0: free */
-    size_t count;
-    uint8_t codes[FILTERS_MAX]; /* FROM_BROKER where the broker decides */
-};
-
-#define FROM_BROKER 0xff
-
-struct session {
-    const struct session_world *world;
-    const X509 *certificate;
-    const char *id;
-    char source_ip[64];
-    int level;
-    bool connected;
-    bool made_id;       /* the client left its id to us */
-    uint16_t keepalive; /* that the client did not ask for; 0: it has what it wanted */
-    char client_id[CLIENT_ID_MAX + 1];
-    struct grants *grants;
-    uint64_t version;
-    struct verdict *verdicts; /* VERDICTS of them, made when first needed */
-    double tokens, filled;
-    char *up_aliases[ALIASES_MAX], *down_aliases[ALIASES_MAX];
-    char *filters[SUBSCRIPTIONS_MAX];
-    struct answer answers[ANSWERS_MAX];
-};
+#include "sandbox/session_internal.h"
 
 struct session *session_new(const struct session_world *world, const X509 *certificate,
     const char *id, const char *source_ip)
@@ -122,7 +76,7 @@ static struct verdict *find_verdict(struct session *session, char action, const 
 }
 
 /* A device publishes on the same topic again and again: the last answers are remembered. */
-static bool allowed(
+bool session_allowed(
     struct session *session, const char *action, const char *kind, const char *topic)
 {
     struct verdict *verdict;
@@ -141,18 +95,18 @@ static bool allowed(
 
 static bool may_publish(struct session *session, const char *topic, bool retain)
 {
-    return allowed(session, "iot:Publish", "topic", topic) &&
+    return session_allowed(session, "iot:Publish", "topic", topic) &&
            (!retain || grants_allow(session->grants, "iot:RetainPublish", "topic", topic));
 }
 
-static void copy_text(struct mqtt_text text, char *out)
+void session_copy_text(struct mqtt_text text, char *out)
 {
     memcpy(out, text.data, text.size);
     out[text.size] = '\0';
 }
 
 /* The end of a session that the client has deserved; MQTT 5 says why. */
-static enum session_next end(struct session *session, uint8_t reason, struct iotify_buffer *client)
+enum session_next session_end(struct session *session, uint8_t reason, struct iotify_buffer *client)
 {
     mqtt_put_disconnect(client, session->level, reason);
     return SESSION_ENDS;
@@ -192,7 +146,7 @@ static bool take_client_id(struct session *session, const struct mqtt_connect *c
         session->made_id = true;
         return connect->clean || connect->level == MQTT_5;
     }
-    copy_text(connect->client_id, session->client_id);
+    session_copy_text(connect->client_id, session->client_id);
     return session->client_id[0] != '$';
 }
 
@@ -200,14 +154,14 @@ static bool may_connect(struct session *session, const struct mqtt_connect *conn
 {
     char topic[TOPIC_BYTES_MAX];
 
-    if (!allowed(session, "iot:Connect", "client", session->client_id))
+    if (!session_allowed(session, "iot:Connect", "client", session->client_id))
         return false;
     if (!connect->has_will)
         return true;
     if (connect->will_qos == 2 || !topic_fits(connect->will_topic.data, connect->will_topic.size) ||
         topic_reserved(connect->will_topic.data, connect->will_topic.size, TOPIC_PUBLISH))
         return false;
-    copy_text(connect->will_topic, topic);
+    session_copy_text(connect->will_topic, topic);
     return may_publish(session, topic, connect->will_retain);
 }
 
@@ -309,7 +263,7 @@ static bool resolve_topic(
         memcpy(topic, *known, strlen(*known) + 1);
         return true;
     }
-    copy_text(publish->topic, topic);
+    session_copy_text(publish->topic, topic);
     if (known) {
         free(*known);
         *known = strdup(topic);
@@ -317,7 +271,7 @@ static bool resolve_topic(
     return true;
 }
 
-static void pass(const struct mqtt_packet *packet, struct iotify_buffer *out)
+void session_pass(const struct mqtt_packet *packet, struct iotify_buffer *out)
 {
     iotify_buffer_append(out, packet->body - (packet->size - packet->body_size), packet->size);
 }
@@ -328,14 +282,14 @@ static void pass_publish(const struct mqtt_packet *packet, const struct mqtt_pub
     if (publish->alias)
         mqtt_put_publish(out, packet, publish, (struct mqtt_text){topic, strlen(topic)});
     else
-        pass(packet, out);
+        session_pass(packet, out);
 }
 
 static enum session_next publish_denied(
     struct session *session, const struct mqtt_publish *publish, struct iotify_buffer *client)
 {
     if (session->level != MQTT_5 || publish->qos == 0)
-        return end(session, MQTT_NOT_AUTHORIZED, client);
+        return session_end(session, MQTT_NOT_AUTHORIZED, client);
     mqtt_put_puback(client, session->level, publish->id, MQTT_NOT_AUTHORIZED);
     return SESSION_GOES_ON;
 }
@@ -348,16 +302,16 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
     struct fault_plan fault;
 
     if (!mqtt_read_publish(packet, session->level, &publish))
-        return end(session, MQTT_MALFORMED, client);
+        return session_end(session, MQTT_MALFORMED, client);
     if (publish.qos == 2)
-        return end(session, MQTT_QOS_NOT_SUPPORTED, client);
+        return session_end(session, MQTT_QOS_NOT_SUPPORTED, client);
     if (publish.payload_size > PAYLOAD_MAX)
-        return end(session, MQTT_PACKET_TOO_LARGE, client);
+        return session_end(session, MQTT_PACKET_TOO_LARGE, client);
     if (!topic_fits(publish.topic.data, publish.topic.size) ||
         topic_reserved(publish.topic.data, publish.topic.size, TOPIC_PUBLISH))
-        return end(session, MQTT_BAD_TOPIC, client);
+        return session_end(session, MQTT_BAD_TOPIC, client);
     if (publish.alias > ALIASES_MAX || !resolve_topic(session->up_aliases, &publish, topic))
-        return end(session, MQTT_BAD_ALIAS, client);
+        return session_end(session, MQTT_BAD_ALIAS, client);
     faults_draw(session->world->faults, FAULT_PUBLISH, &fault);
     if (fault.hits[FAULT_DROP])
         return SESSION_CUT;
@@ -370,154 +324,6 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
     if (!may_publish(session, topic, publish.retain))
         return publish_denied(session, &publish, client);
     pass_publish(packet, &publish, topic, broker);
-    return SESSION_GOES_ON;
-}
-
-/* ------------------------------------------------------------------ SUBSCRIBE */
-
-/* Where the filter is, or where there is room for it; -1: neither. */
-static int find_filter(const struct session *session, struct mqtt_text filter, bool make)
-{
-    int room = -1;
-
-    for (int i = 0; i < SUBSCRIPTIONS_MAX; i++) {
-        const char *known = session->filters[i];
-
-        if (!known)
-            room = room < 0 ? i : room;
-        else if (strlen(known) == filter.size && memcmp(known, filter.data, filter.size) == 0)
-            return i;
-    }
-    return make ? room : -1;
-}
-
-/* FROM_BROKER when the broker may decide, else the code of the refusal. */
-static uint8_t judge_filter(struct session *session, const struct mqtt_filter *filter)
-{
-    bool modern = session->level == MQTT_5;
-    char text[TOPIC_BYTES_MAX];
-    int place;
-
-    if (!topic_fits(filter->topic.data, filter->topic.size) ||
-        topic_reserved(filter->topic.data, filter->topic.size, TOPIC_SUBSCRIBE))
-        return modern ? MQTT_BAD_FILTER : MQTT_UNSPECIFIED;
-    copy_text(filter->topic, text);
-    if (!allowed(session, "iot:Subscribe", "topicfilter", text))
-        return modern ? MQTT_NOT_AUTHORIZED : MQTT_UNSPECIFIED;
-    place = find_filter(session, filter->topic, true);
-    if (place < 0)
-        return modern ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED;
-    if (!session->filters[place])
-        session->filters[place] = strdup(text);
-    return FROM_BROKER;
-}
-
-static struct answer *free_answer(struct session *session)
-{
-    for (size_t i = 0; i < ANSWERS_MAX; i++)
-        if (session->answers[i].id == 0)
-            return &session->answers[i];
-    return NULL;
-}
-
-static void put_suback(
-    const struct session *session, const struct answer *answer, struct iotify_buffer *client)
-{
-    mqtt_put_header(client, MQTT_SUBACK, 0, 2 + (size_t)(session->level == MQTT_5) + answer->count);
-    mqtt_put_number(client, answer->id);
-    if (session->level == MQTT_5)
-        iotify_buffer_char(client, 0);
-    for (size_t i = 0; i < answer->count; i++)
-        iotify_buffer_char(client, (char)answer->codes[i]);
-}
-
-/* The same SUBSCRIBE without the filters that were refused. */
-static void forward_part(const struct mqtt_packet *packet, const struct mqtt_filters *filters,
-    const struct mqtt_filter *list, const struct answer *answer, struct iotify_buffer *broker)
-{
-    size_t size = 2 + filters->properties;
-
-    for (size_t i = 0; i < answer->count; i++)
-        if (answer->codes[i] == FROM_BROKER)
-            size += 2 + list[i].topic.size + 1;
-    mqtt_put_header(broker, MQTT_SUBSCRIBE, 2, size);
-    iotify_buffer_append(broker, packet->body, 2 + filters->properties);
-    for (size_t i = 0; i < answer->count; i++) {
-        if (answer->codes[i] != FROM_BROKER)
-            continue;
-        mqtt_put_text(broker, list[i].topic);
-        iotify_buffer_char(broker, (char)list[i].options);
-    }
-}
-
-static enum session_next on_subscribe(struct session *session, const struct mqtt_packet *packet,
-    struct iotify_buffer *broker, struct iotify_buffer *client)
-{
-    struct mqtt_filters filters, walk;
-    struct mqtt_filter list[FILTERS_MAX];
-    struct answer answer = {0}, *kept;
-    bool malformed;
-    size_t left = 0;
-
-    if (!mqtt_read_filters(packet, session->level, &filters))
-        return end(session, MQTT_MALFORMED, client);
-    if (filters.with_identifier)
-        return end(session, MQTT_IDENTIFIERS_NOT_SUPPORTED, client);
-    walk = filters;
-    answer.id = filters.id;
-    for (;;) {
-        struct mqtt_filter filter;
-
-        if (!mqtt_next_filter(&walk, &filter, &malformed))
-            break;
-        if (answer.count == FILTERS_MAX)
-            return end(session, MQTT_QUOTA_EXCEEDED, client);
-        if ((filter.options & 3) == 2)
-            return end(session, MQTT_QOS_NOT_SUPPORTED, client);
-        list[answer.count++] = filter;
-    }
-    if (malformed)
-        return end(session, MQTT_MALFORMED, client);
-    for (size_t i = 0; i < answer.count; i++) {
-        answer.codes[i] = judge_filter(session, &list[i]);
-        left += answer.codes[i] == FROM_BROKER;
-    }
-    if (left == answer.count) {
-        pass(packet, broker);
-        return SESSION_GOES_ON;
-    }
-    if (left == 0) {
-        put_suback(session, &answer, client);
-        return SESSION_GOES_ON;
-    }
-    kept = free_answer(session);
-    if (!kept)
-        return end(session, MQTT_QUOTA_EXCEEDED, client);
-    *kept = answer;
-    forward_part(packet, &filters, list, &answer, broker);
-    return SESSION_GOES_ON;
-}
-
-static enum session_next on_unsubscribe(struct session *session, const struct mqtt_packet *packet,
-    struct iotify_buffer *broker, struct iotify_buffer *client)
-{
-    struct mqtt_filters filters;
-    struct mqtt_filter filter;
-    bool malformed;
-
-    if (!mqtt_read_filters(packet, session->level, &filters))
-        return end(session, MQTT_MALFORMED, client);
-    while (mqtt_next_filter(&filters, &filter, &malformed)) {
-        int place = find_filter(session, filter.topic, false);
-
-        if (place >= 0) {
-            free(session->filters[place]);
-            session->filters[place] = NULL;
-        }
-    }
-    if (malformed)
-        return end(session, MQTT_MALFORMED, client);
-    pass(packet, broker);
     return SESSION_GOES_ON;
 }
 
@@ -534,16 +340,16 @@ enum session_next session_from_client(struct session *session, const struct mqtt
     case MQTT_PUBLISH:
         return on_publish(session, packet, broker, client);
     case MQTT_SUBSCRIBE:
-        return on_subscribe(session, packet, broker, client);
+        return session_on_subscribe(session, packet, broker, client);
     case MQTT_UNSUBSCRIBE:
-        return on_unsubscribe(session, packet, broker, client);
+        return session_on_unsubscribe(session, packet, broker, client);
     case MQTT_PUBACK:
     case MQTT_PINGREQ:
     case MQTT_DISCONNECT:
-        pass(packet, broker);
+        session_pass(packet, broker);
         return packet->type == MQTT_DISCONNECT ? SESSION_ENDS : SESSION_GOES_ON;
     default:
-        return end(session, MQTT_PROTOCOL_ERROR, client);
+        return session_end(session, MQTT_PROTOCOL_ERROR, client);
     }
 }
 
@@ -558,7 +364,7 @@ static void deliver(struct session *session, const struct mqtt_packet *packet,
         publish.topic.size >= TOPIC_BYTES_MAX || publish.alias > ALIASES_MAX ||
         !resolve_topic(session->down_aliases, &publish, topic))
         return;
-    if (allowed(session, "iot:Receive", "topic", topic))
+    if (session_allowed(session, "iot:Receive", "topic", topic))
         pass_publish(packet, &publish, topic, client);
     else if (publish.qos == 1)
         mqtt_put_puback(broker, session->level, publish.id, MQTT_SUCCESS);
@@ -583,31 +389,8 @@ static void welcome(
         mqtt_put_number(&more, session->keepalive);
     }
     if (!mqtt_put_connack(client, packet, &more))
-        pass(packet, client);
+        session_pass(packet, client);
     iotify_buffer_clear(&more);
-}
-
-/* The broker's codes, put where the client asked for them. False when nothing was left out. */
-static bool complete_suback(
-    struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client)
-{
-    uint16_t id = mqtt_id(packet);
-    size_t at = packet->body_size;
-
-    for (size_t i = 0; i < ANSWERS_MAX; i++) {
-        struct answer *answer = &session->answers[i];
-
-        if (answer->id != id || id == 0)
-            continue;
-        /* The codes stand at the end, whatever properties came before them. */
-        for (size_t j = answer->count; j-- > 0 && at > 0;)
-            if (answer->codes[j] == FROM_BROKER)
-                answer->codes[j] = packet->body[--at];
-        put_suback(session, answer, client);
-        answer->id = 0;
-        return true;
-    }
-    return false;
 }
 
 enum session_next session_from_broker(struct session *session, const struct mqtt_packet *packet,
@@ -619,8 +402,8 @@ enum session_next session_from_broker(struct session *session, const struct mqtt
         deliver(session, packet, broker, client);
     else if (accepted && session->level == MQTT_5)
         welcome(session, packet, client);
-    else if (packet->type != MQTT_SUBACK || !complete_suback(session, packet, client))
-        pass(packet, client);
+    else if (packet->type != MQTT_SUBACK || !session_complete_suback(session, packet, client))
+        session_pass(packet, client);
     return SESSION_GOES_ON;
 }
 
@@ -629,7 +412,7 @@ enum session_next session_bad_packet(
 {
     if (!session->connected)
         return SESSION_CUT;
-    return end(session, too_large ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED, client);
+    return session_end(session, too_large ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED, client);
 }
 
 enum session_next session_look_again(struct session *session, struct iotify_buffer *client)
@@ -638,5 +421,5 @@ enum session_next session_look_again(struct session *session, struct iotify_buff
         return SESSION_GOES_ON;
     refresh_grants(session);
     return grants_active(session->grants) ? SESSION_GOES_ON
-                                          : end(session, MQTT_ADMINISTRATIVE, client);
+                                          : session_end(session, MQTT_ADMINISTRATIVE, client);
 }

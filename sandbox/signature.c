@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "plugins/shared/aws/sigv4.h"
+#include "sandbox/request.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256 "
 /* AWS's tolerance for a wrong clock. */

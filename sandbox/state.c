@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "sandbox/identity.h"
 
 #define FORMAT "2"
 
@@ -61,14 +62,6 @@ struct state {
     void *argument;
     int64_t next_due; /* when the next thing and principal come apart; INT64_MAX: none does */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int64_t read_number(sqlite3 *db, const char *sql, int64_t otherwise)
 {

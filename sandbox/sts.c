@@ -2,7 +2,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sandbox/identity.h"
 #include "sandbox/operation.h"
+#include "sandbox/request.h"
+#include "sandbox/response.h"
 
 static void get_caller_identity(const struct request *request, struct response *response)
 {

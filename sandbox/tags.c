@@ -1,8 +1,11 @@
 /* Tags of types, groups and policies. */
-#include <stdio.h>
 #include <string.h>
 
+#include "sandbox/page.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 
 #define TAGS_MAX 50
 #define KEY_MAX 128

@@ -2,8 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sandbox/identity.h"
 #include "sandbox/operation.h"
+#include "sandbox/page.h"
+#include "sandbox/request.h"
 #include "sandbox/resource.h"
+#include "sandbox/response.h"
+#include "sandbox/row.h"
 #include "sandbox/validate.h"
 
 #define DESCRIPTION_MAX 2028

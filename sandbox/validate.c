@@ -8,6 +8,9 @@
 
 #include <iotify/buffer.h>
 
+#include "sandbox/request.h"
+#include "sandbox/response.h"
+
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define NUMERALS "0123456789"
 

@@ -11,7 +11,6 @@
 #include "core/base/value.h"
 #include "core/cli/iam_policy.h"
 #include "core/cli/load.h"
-#include "core/plugin/call.h"
 
 #define ANSWER_MAX 128
 

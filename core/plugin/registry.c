@@ -2,10 +2,8 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/program.h"
 #include "core/plugin/trust.h"

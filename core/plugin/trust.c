@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <stdbool.h>
 
 /* The group that Debian makes for each user: same id as the user's own, and nobody else in it. */
 static bool private_group(uid_t owner, gid_t group)

@@ -1,5 +1,4 @@
 /* The summary for machines. */
-#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/base/clock.h"
 #include "core/script/script_context.h"
 
 const char *const script_function_names[SCRIPT_FUNCTIONS] = {

@@ -5,7 +5,6 @@
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/script/script_context.h"

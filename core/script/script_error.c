@@ -1,5 +1,4 @@
 /* Exceptions in the user's words: file, line and column of what he wrote. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

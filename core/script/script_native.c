@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/redact.h"
 #include "core/script/script_context.h"
 

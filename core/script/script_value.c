@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/log.h"
 #include "core/script/script_context.h"
 
 JSStringRef script_string(const char *text)

@@ -1,6 +1,5 @@
 #include "core/simulate/capture.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <pthread.h>

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/base/random.h"
 #include "core/simulate/device.h"
 #include "core/simulate/solo.h"

@@ -1,5 +1,6 @@
 
 #include "core/simulate/settings.h"
+
 #include "core/base/value.h"
 
 #define AT(member) offsetof(struct simulate_options, member)

@@ -1,6 +1,5 @@
 #include "core/simulate/solo.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 

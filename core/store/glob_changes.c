@@ -5,7 +5,6 @@
 
 #include "core/store/glob_internal.h"
 
-
 /* A key that requests of the group change. */
 struct change {
     const char *key;

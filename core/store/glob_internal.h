@@ -1,4 +1,5 @@
-/* What the parts of the glob share: glob.c, glob_view.c, glob_port.c, glob_worker.c, glob_changes.c. */
+/* What the parts of the glob share: glob.c, glob_view.c, glob_port.c, glob_worker.c,
+ * glob_changes.c. */
 #ifndef CORE_STORE_GLOB_INTERNAL_H
 #define CORE_STORE_GLOB_INTERNAL_H
 
@@ -106,8 +107,7 @@ struct glob_answer *glob_answer_new(const struct waiting *waiting);
 struct iotify_bytes glob_answer_keep(struct arena *arena, struct iotify_bytes bytes);
 void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer);
 /* The request has failed, with this text. */
-void glob_answer_error(
-    struct glob *glob, const struct waiting *waiting, const char *message);
+void glob_answer_error(struct glob *glob, const struct waiting *waiting, const char *message);
 /* All of a group have failed. */
 void glob_answer_all(struct glob *glob, const struct glob_group *group, const char *message);
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/store/glob.h"
 #include "core/store/glob_internal.h"
 

@@ -5,7 +5,6 @@
 #include <iotify/text.h>
 
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/store/glob.h"
 #include "core/store/glob_internal.h"
 

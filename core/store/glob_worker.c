@@ -7,7 +7,6 @@
 
 #include "core/store/glob_internal.h"
 
-
 static bool is_write(const struct waiting *waiting)
 {
     return waiting->request.kind == GLOB_PUT || waiting->request.kind == GLOB_DELETE ||
@@ -400,7 +399,8 @@ static size_t take_group(struct glob *glob, struct glob_group *group)
 void *glob_worker(void *argument)
 {
     struct glob *glob = argument;
-    struct glob_group *group = memory_new(1, sizeof(*group)), *taken = memory_new(1, sizeof(*taken));
+    struct glob_group *group = memory_new(1, sizeof(*group)),
+                      *taken = memory_new(1, sizeof(*taken));
 
     pthread_mutex_lock(&glob->lock);
     for (;;) {

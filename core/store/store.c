@@ -215,7 +215,8 @@ enum iotify_result store_get_many(
     enum iotify_result result = IOTIFY_OK;
 
     for (size_t at = 0; at < count && result == IOTIFY_OK; at += STORE_READ_MAX)
-        result = store_read(store, call, reads + at, count - at < STORE_READ_MAX ? count - at : STORE_READ_MAX);
+        result = store_read(
+            store, call, reads + at, count - at < STORE_READ_MAX ? count - at : STORE_READ_MAX);
     return result;
 }
 

@@ -2,7 +2,7 @@
 #ifndef PLUGINS_AWS_IAM_PERMISSIONS_H
 #define PLUGINS_AWS_IAM_PERMISSIONS_H
 
-#include "plugins/aws/aws.h"
+#include "plugins/aws/instance.h"
 
 /* Each run: who am I, what are my quotas, and where do devices connect. */
 void permit_connector(struct iotify_call *call);

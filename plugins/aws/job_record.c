@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/api/client.h"
-
 #define FORMAT 2
 
 static const char *const kinds[] = {

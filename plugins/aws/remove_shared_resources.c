@@ -2,10 +2,13 @@
  * Taking away what all devices shared: group, policy with its versions, and the type. Only what
  * this job made, and only while nobody else uses it; all else is reported and left.
  */
+#include "plugins/aws/remove_shared_resources.h"
+
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/aws/job_record.h"
 

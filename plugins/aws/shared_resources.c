@@ -1,9 +1,13 @@
 /* What all devices share: the thing type, the thing group and the policy. */
+#include "plugins/aws/shared_resources.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/aws/job_record.h"
 

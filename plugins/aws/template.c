@@ -2,16 +2,17 @@
  * The template that simulates the deployed devices. The first line holds a fingerprint of the
  * rest, so that a file that the user changed is known as such, and kept.
  */
+#include "plugins/aws/template.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <iotify/buffer.h>
 
-#include "plugins/aws/aws.h"
+#include "plugins/aws/instance.h"
 #include "plugins/shared/aws/sigv4.h"
 
 #define FILE_MAX (1024 * 1024)

@@ -1,7 +1,6 @@
-/* The operations of AWS IoT that the connector calls, and how their answers are read. */
-#include <string.h>
+#include "plugins/aws/api/operations.h"
 
-#include "plugins/aws/api/client.h"
+#include <string.h>
 
 /* Path parameters are {}; rates are the defaults of AWS's quota pages, the lower of two figures. */
 static const struct aws_form operations[AWS_OPERATIONS] = {
@@ -101,29 +100,4 @@ double aws_default_rate(const char *operation)
     enum aws_operation found = aws_operation_by_name(operation);
 
     return found < AWS_OPERATIONS ? operations[found].rate : 0;
-}
-
-const char *aws_keep(struct iotify_call *call, const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char *copy = call->host->alloc(call, size);
-
-    memcpy(copy, text, size);
-    return copy;
-}
-
-const char *aws_text(const json_t *answer, const char *member)
-{
-    const char *text = json_string_value(json_object_get(answer, member));
-
-    return text ? text : "";
-}
-
-enum iotify_result aws_remove(
-    struct aws_client *client, struct iotify_call *call, struct aws_request request)
-{
-    enum iotify_result result = aws_send(client, call, &request);
-
-    json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }

@@ -13,6 +13,9 @@
 
 #include <iotify/text.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/service_quotas.h"
+
 #define DAY 86400L
 
 /* ------------------------------------------------------------------ PEM */

@@ -5,14 +5,19 @@
  * are stored before AWS hears of them, and everything behind that is safe to repeat. The other
  * issuers leave an inactive certificate at worst, which can never connect.
  */
+#include "plugins/aws/device/device.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/inspect.h"
 #include "plugins/aws/device/issuer.h"
 #include "plugins/aws/device/orphan.h"
 #include "plugins/aws/device/provision.h"
+#include "plugins/aws/device/remove_device.h"
+#include "plugins/aws/device/verify_removal.h"
 #include "plugins/aws/iam_permissions.h"
 
 /* In the order of enum issuer. */

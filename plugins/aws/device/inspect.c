@@ -1,12 +1,13 @@
 #include "plugins/aws/device/inspect.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
 #include "plugins/aws/device/listing.h"
 #include "plugins/aws/device/provision.h"
+#include "plugins/aws/device/remove_device.h"
 
 /* What the account has, read once. */
 struct aws_view {

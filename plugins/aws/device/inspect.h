@@ -2,8 +2,8 @@
 #ifndef PLUGINS_AWS_DEVICE_INSPECT_H
 #define PLUGINS_AWS_DEVICE_INSPECT_H
 
-#include "plugins/aws/aws.h"
 #include "plugins/aws/device/record.h"
+#include "plugins/aws/instance.h"
 
 /* What the record of a new device would say of names. */
 void device_wanted(const struct aws_instance *instance, const struct device_options *options,

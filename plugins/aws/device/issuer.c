@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/certificate.h"
 #include "plugins/aws/device/orphan.h"
 

@@ -2,8 +2,8 @@
 #ifndef PLUGINS_AWS_DEVICE_ISSUER_H
 #define PLUGINS_AWS_DEVICE_ISSUER_H
 
-#include "plugins/aws/aws.h"
 #include "plugins/aws/device/record.h"
+#include "plugins/aws/instance.h"
 
 /*
  * From RECORD_NONE, RECORD_TOMBSTONE or RECORD_INTENT to RECORD_SEALED, in the way that the

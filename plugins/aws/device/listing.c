@@ -2,39 +2,9 @@
 
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/record.h"
-
-/* More pages than any account fills: a listing that does not end is the server's mistake. */
-#define PAGES_MAX 100000
-
-enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
-    struct aws_request *request, const char *next, const char *parameter,
-    bool (*page)(void *argument, const json_t *answer), void *argument)
-{
-    enum iotify_result result = IOTIFY_OK;
-    bool more = true;
-
-    for (int i = 0; more && result == IOTIFY_OK && i < PAGES_MAX; i++) {
-        const char *token;
-
-        result = aws_send(client, call, request);
-        if (result == IOTIFY_OK) {
-            const char *last = request->query[AWS_QUERY_MAX - 1].value;
-
-            token = aws_text(request->answer, next);
-            if (*token && ((last && strcmp(last, token) == 0) || i + 1 == PAGES_MAX))
-                result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
-                    "%s: the listing does not come to an end",
-                    aws_operation_name(request->operation));
-            more = page(argument, request->answer) && *token;
-            request->query[AWS_QUERY_MAX - 1].name = parameter;
-            request->query[AWS_QUERY_MAX - 1].value = more ? aws_keep(call, token) : NULL;
-        }
-        json_decref(request->answer);
-        request->answer = NULL;
-    }
-    return result;
-}
 
 /* ------------------------------------------------------------------ certificates */
 

@@ -2,7 +2,7 @@
 #ifndef PLUGINS_AWS_DEVICE_LISTING_H
 #define PLUGINS_AWS_DEVICE_LISTING_H
 
-#include "plugins/aws/aws.h"
+#include "plugins/aws/instance.h"
 
 /* Clocks differ: how much earlier than the moment asked for a listing begins, in seconds. */
 #define LISTING_MARGIN 600

@@ -1,10 +1,11 @@
 #include "plugins/aws/device/orphan.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/certificate.h"
 #include "plugins/aws/device/listing.h"
 #include "plugins/aws/job_record.h"

@@ -6,8 +6,8 @@
 #ifndef PLUGINS_AWS_DEVICE_ORPHAN_H
 #define PLUGINS_AWS_DEVICE_ORPHAN_H
 
-#include "plugins/aws/aws.h"
 #include "plugins/aws/device/record.h"
+#include "plugins/aws/instance.h"
 
 /*
  * The certificates that were made of the record's key and that no record names, from a listing that

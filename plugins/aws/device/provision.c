@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
+#include "plugins/aws/device/remove_device.h"
+
 /* Send a request whose answer says nothing more. */
 static enum iotify_result send(
     struct aws_instance *instance, struct iotify_call *call, struct aws_request *request)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/aws/api/client.h"
+#include "plugins/aws/api/calls.h"
 
 #define FORMAT 2
 

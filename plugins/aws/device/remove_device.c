@@ -2,12 +2,15 @@
  * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
  * its object gone goes on; the record becomes a tombstone last, together with the glob entries.
  */
+#include "plugins/aws/device/remove_device.h"
+
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/orphan.h"
-#include "plugins/aws/device/provision.h"
+#include "plugins/aws/device/verify_removal.h"
 #include "plugins/aws/iam_permissions.h"
 
 /* A detach is asynchronous, a matter of seconds mostly: pauses between looks, and how long in all.

@@ -1,11 +1,14 @@
 /* The end of a cleanup: listings show that nothing is left of what the tombstones name. */
+#include "plugins/aws/device/verify_removal.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
 #include "plugins/aws/device/listing.h"
-#include "plugins/aws/device/provision.h"
+#include "plugins/aws/device/record.h"
 
 /* What was deleted may be listed for a moment more: how often to look again, and when. */
 #define LOOKS_MAX 5

@@ -1,5 +1,4 @@
 /* A session: what the host asks of it. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

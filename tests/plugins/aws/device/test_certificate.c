@@ -1,9 +1,9 @@
-#include "check.h"
-
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
+#include "check.h"
+#include "plugins/aws/api/service_quotas.h"
 #include "plugins/aws/device/certificate.h"
 
 static struct iotify_buffer key, certificate;

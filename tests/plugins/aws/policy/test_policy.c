@@ -1,9 +1,10 @@
-#include "check.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "check.h"
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/service_quotas.h"
 #include "plugins/aws/policy/policy.h"
 
 #define ARN "arn:aws:iot:eu-central-1:123456789012:"

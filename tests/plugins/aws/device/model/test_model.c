@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/service_quotas.h"
 #include "tests/plugins/aws/device/model/world.h"
 
 /* A run that ends badly is run again, as a user would. */

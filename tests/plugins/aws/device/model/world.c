@@ -6,9 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/api/operations.h"
+#include "plugins/aws/api/service_quotas.h"
 #include "plugins/aws/device/certificate.h"
+#include "plugins/aws/device/device.h"
 #include "plugins/aws/device/orphan.h"
 #include "plugins/aws/device/record.h"
+#include "plugins/aws/device/remove_device.h"
 
 #define CERTIFICATES_MAX 64
 #define TEXT 160

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "plugins/aws/aws.h"
+#include "plugins/aws/instance.h"
 
 enum { DEVICES = 1, POINTS_MAX = 4096 };
 

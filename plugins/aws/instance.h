@@ -1,6 +1,6 @@
-/* The instance of the connector, and its actions. */
-#ifndef PLUGINS_AWS_AWS_H
-#define PLUGINS_AWS_AWS_H
+/* The instance of the connector: its settings, and what its steps know of each other. */
+#ifndef PLUGINS_AWS_INSTANCE_H
+#define PLUGINS_AWS_INSTANCE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,9 +36,6 @@ struct device_options {
     bool adopt, register_thing;
 };
 
-/* helpers.js, put in by the build. */
-extern const char aws_helpers[];
-
 /* What the job's steps say, noted by their prepare(); read-only once the run begins. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
@@ -47,8 +44,8 @@ struct aws_names {
     bool adopt;                        /* things of others may be used */
 };
 
-struct stray_list; /* stray.c */
-struct aws_view;   /* device_plan.c */
+struct stray_list; /* device/orphan.c */
+struct aws_view;   /* device/inspect.c */
 
 struct aws_instance {
     const struct aws_options *options;
@@ -82,13 +79,15 @@ const char *aws_partition(const char *region);
 bool aws_check_name(struct iotify_call *call, const char *setting, const char *name);
 bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name);
 
-/* The actions, one file a kind of work. Each table entry is complete in itself. */
-extern const struct iotify_action aws_thing_type_action; /* shared.c */
-extern const struct iotify_action aws_thing_group_action;
-extern const struct iotify_action aws_policy_action;
-extern const struct iotify_action aws_remove_shared_action; /* remove_shared.c */
-extern const struct iotify_action aws_device_action;        /* device.c */
-extern const struct iotify_action aws_remove_device_action; /* remove_device.c */
-extern const struct iotify_action aws_template_action;      /* template.c */
+/* The operations of the connector; see iotify/connector.h. */
+enum iotify_result aws_instance_open(struct iotify_call *call, const void *options, void **out);
+void aws_instance_close(void *given);
+enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, const char **realm);
+enum iotify_result aws_instance_endpoint(
+    void *given, struct iotify_call *call, struct iotify_endpoint *out);
+double aws_instance_rate(void *given, const char *operation, bool *known);
+void aws_instance_permit(void *given, struct iotify_call *call);
+enum iotify_result aws_instance_grant(void *given, struct iotify_call *call,
+    const struct iotify_permission *permissions, size_t count, const char **document);
 
 #endif

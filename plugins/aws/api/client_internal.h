@@ -1,0 +1,20 @@
+/* What client.c, sts.c and service_quotas.c share. */
+#ifndef PLUGINS_AWS_API_CLIENT_INTERNAL_H
+#define PLUGINS_AWS_API_CLIENT_INTERNAL_H
+
+#include "plugins/aws/api/client.h"
+#include "plugins/aws/api/signed_request.h"
+
+struct aws_client {
+    struct aws_target target;
+    struct exchanger exchanger;
+};
+
+/* One call on its way through host->perform(). */
+struct sending {
+    struct aws_client *client;
+    struct aws_request *request;
+    struct exchange exchange;
+};
+
+#endif

@@ -1,0 +1,9 @@
+/* The step `remove_shared`: group, policy and type are deleted when nothing uses them. */
+#ifndef PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H
+#define PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H
+
+#include <iotify/plugin.h>
+
+extern const struct iotify_action aws_remove_shared_action;
+
+#endif

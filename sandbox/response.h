@@ -1,0 +1,26 @@
+/* The answer to one call of the API. */
+#ifndef SANDBOX_RESPONSE_H
+#define SANDBOX_RESPONSE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct response {
+    unsigned status;
+    json_t *body;         /* owned; NULL: an empty one */
+    char *text;           /* in place of body: XML; owned, freed with free() */
+    const char *error;    /* the error's code; NULL when it went well */
+    char certificate[65]; /* whose live sessions have to be looked at again; "" for none */
+};
+
+/* Answer with an error of AWS: code, HTTP status, message. */
+void respond_error(struct response *response, unsigned status, const char *code, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+void respond_invalid(struct response *response, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* 400 InvalidRequestException */
+void respond_not_found(struct response *response, const char *kind, const char *name);
+/* 409 ResourceAlreadyExistsException with the resource's id and ARN. */
+void respond_exists(struct response *response, const char *id, const char *arn, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+
+#endif
