@@ -8,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include "sandbox/identity.h"
+#include "sandbox/api_internal.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 #include "sandbox/signature.h"
@@ -23,222 +22,6 @@
 /* So that a call that waits for a key to be made does not hold up all others. */
 #define THREADS 4U
 
-/* A request that waits for its latency to pass. */
-struct delayed {
-    struct MHD_Connection *connection;
-    int64_t due; /* nanoseconds of the monotonic clock */
-    struct delayed *next;
-};
-
-struct api {
-    const struct api_options *options;
-    struct MHD_Daemon *daemon;
-    uint16_t port;
-    /* Requests that wait; the lock guards all of it. */
-    pthread_t waker;
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    struct delayed *delayed; /* by due */
-    bool closing, waking;
-};
-
-/* One request while it arrives. */
-struct exchange {
-    char *uri;          /* as it came */
-    bool begun, waited; /* the headers were announced; its latency has passed */
-    struct iotify_buffer body;
-    struct fault_plan fault;
-    bool drawn;
-};
-
-/* Everything about one request while it is answered. */
-struct call {
-    struct api *api;
-    struct MHD_Connection *connection;
-    const struct exchange *exchange;
-    const char *method, *path, *query;
-    const struct operation *operation; /* NULL: unknown */
-    json_t *input;
-    struct signature_verdict verdict;
-    struct response response;
-};
-
-/* ------------------------------------------------------------------ sending */
-
-static const char *query_of(void *connection, const char *name)
-{
-    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-static const char *header_of(void *connection, const char *name)
-{
-    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, char *text,
-    const char *type, const char *error)
-{
-    struct MHD_Response *answer;
-    enum MHD_Result result;
-    char *id;
-
-    if (!text)
-        return MHD_NO;
-    id = make_id();
-    answer = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    MHD_add_response_header(answer, "Content-Type", type);
-    MHD_add_response_header(answer, "x-amzn-RequestId", id);
-    if (error)
-        MHD_add_response_header(answer, "x-amzn-ErrorType", error);
-    result = MHD_queue_response(connection, status, answer);
-    MHD_destroy_response(answer);
-    free(id);
-    return result;
-}
-
-static bool is_sts(const struct call *call)
-{
-    return strcmp(call->verdict.service, "sts") == 0;
-}
-
-/* STS answers errors in XML, and has names of its own for some. */
-static char *sts_error(const struct response *response)
-{
-    const char *message = json_string_value(json_object_get(response->body, "message"));
-    char *text = NULL;
-
-    if (asprintf(&text,
-            "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
-            "<Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error>"
-            "<RequestId>00000000-0000-4000-8000-000000000000</RequestId></ErrorResponse>",
-            response->error, message ? message : "") < 0)
-        return NULL;
-    return text;
-}
-
-static enum MHD_Result send_response(struct call *call)
-{
-    struct response *response = &call->response;
-    const char *type = "application/json";
-
-    if (response->text)
-        return send_text(
-            call->connection, response->status, strdup(response->text), "text/xml", NULL);
-    if (response->error && is_sts(call))
-        return send_text(call->connection, response->status, sts_error(response), "text/xml", NULL);
-    if (!response->body)
-        response->body = json_object();
-    if (strcmp(call->verdict.service, "servicequotas") == 0) {
-        type = "application/x-amz-json-1.1";
-        if (response->error)
-            json_object_set_new(response->body, "__type", json_string(response->error));
-    }
-    return send_text(call->connection, response->status, json_dumps(response->body, JSON_COMPACT),
-        type, response->error);
-}
-
-/* ------------------------------------------------------------------ faults */
-
-static int64_t monotonic(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* Wakes requests whose latency has passed. */
-static void *wake(void *argument)
-{
-    struct api *api = argument;
-
-    pthread_mutex_lock(&api->mutex);
-    while (!api->closing) {
-        struct delayed *first = api->delayed;
-        struct timespec until;
-
-        if (!first) {
-            pthread_cond_wait(&api->changed, &api->mutex);
-        } else if (first->due > monotonic()) {
-            until = (struct timespec){first->due / 1000000000, first->due % 1000000000};
-            pthread_cond_timedwait(&api->changed, &api->mutex, &until);
-        } else {
-            api->delayed = first->next;
-            MHD_resume_connection(first->connection);
-            free(first);
-        }
-    }
-    /* The server cannot stop while requests are suspended. */
-    while (api->delayed) {
-        struct delayed *first = api->delayed;
-
-        api->delayed = first->next;
-        MHD_resume_connection(first->connection);
-        free(first);
-    }
-    pthread_mutex_unlock(&api->mutex);
-    return NULL;
-}
-
-/* False when it is not worth while any more. */
-static bool delay(struct api *api, struct MHD_Connection *connection, int64_t latency)
-{
-    struct delayed *delayed = calloc(1, sizeof(*delayed)), **link = &api->delayed;
-
-    pthread_mutex_lock(&api->mutex);
-    if (!delayed || api->closing) {
-        pthread_mutex_unlock(&api->mutex);
-        free(delayed);
-        return false;
-    }
-    *delayed = (struct delayed){connection, monotonic() + latency, NULL};
-    MHD_suspend_connection(connection);
-    while (*link && (*link)->due <= delayed->due)
-        link = &(*link)->next;
-    delayed->next = *link;
-    *link = delayed;
-    pthread_cond_signal(&api->changed);
-    pthread_mutex_unlock(&api->mutex);
-    return true;
-}
-
-/* Closes without an answer; with a reset where that is the fault. */
-static enum MHD_Result hang_up(struct MHD_Connection *connection, bool reset)
-{
-    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-    if (reset && info)
-        setsockopt(info->connect_fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    return MHD_NO;
-}
-
-/* The faults before anything is done. True when the call goes no further. */
-static bool meet_fault(struct call *call, const char **how)
-{
-    const struct fault_plan *fault = &call->exchange->fault;
-
-    if (fault->hits[FAULT_RESET]) {
-        *how = "reset";
-        return true;
-    }
-    if (fault->hits[FAULT_DROP_REQUEST]) {
-        *how = "drop_request";
-        return true;
-    }
-    if (fault->hits[FAULT_THROTTLE] ||
-        !quotas_take(call->api->options->quotas, call->operation->name))
-        respond_error(&call->response, 400, is_sts(call) ? "Throttling" : "ThrottlingException",
-            "Rate exceeded");
-    else if (fault->hits[FAULT_ERROR] && fault->roll % 2)
-        respond_error(&call->response, 503, "ServiceUnavailableException",
-            "The service is temporarily unavailable.");
-    else if (fault->hits[FAULT_ERROR])
-        respond_error(
-            &call->response, 500, "InternalFailureException", "An unexpected error has occurred.");
-    return call->response.error != NULL;
-}
 
 /* ------------------------------------------------------------------ one call */
 
@@ -259,7 +42,7 @@ static void find_action(const char *form, char *name, size_t size)
 static void route(struct call *call)
 {
     const char *body = iotify_buffer_text(&call->exchange->body);
-    const char *target = header_of(call->connection, "x-amz-target");
+    const char *target = api_header(call->connection, "x-amz-target");
     const char *dot = target ? strrchr(target, '.') : NULL;
     char name[64] = "";
 
@@ -323,7 +106,7 @@ static void execute(struct call *call)
 
 static void run_call(struct call *call)
 {
-    struct arrival arrival = {query_of, header_of, call->connection, NULL};
+    struct arrival arrival = {api_query, api_header, call->connection, NULL};
     json_t *body = parse_body(call);
 
     arrival.body = body;
@@ -346,7 +129,7 @@ static void verify(struct call *call)
 {
     const struct api_options *options = call->api->options;
     const struct signed_request request = {call->method, call->path, call->query,
-        call->exchange->body.data, call->exchange->body.size, header_of, call->connection};
+        call->exchange->body.data, call->exchange->body.size, api_header, call->connection};
     const struct signature_keys keys = {options->access_key, options->secret_key, options->token};
 
     signature_verify(&request, &keys, &call->verdict);
@@ -359,7 +142,7 @@ static void verify(struct call *call)
         respond_error(&call->response, 403, "InvalidSignatureException",
             "Credential should be scoped to correct service: '%s'.",
             service_of(call->path, call->verdict.service));
-    else if (!call->operation && is_sts(call))
+    else if (!call->operation && api_is_sts(call))
         respond_error(&call->response, 400, "InvalidAction",
             "Could not find operation for version 2011-06-15");
     else if (!call->operation)
@@ -374,18 +157,18 @@ static enum MHD_Result answer_call(struct call *call)
     const char *name = call->operation ? call->operation->name : "Unknown", *how = NULL;
 
     verify(call);
-    if (!call->response.error && meet_fault(call, &how) && how) {
+    if (!call->response.error && api_meet_fault(call, &how) && how) {
         counts_add(counts, name, how);
-        return hang_up(call->connection, strcmp(how, "reset") == 0);
+        return api_hang_up(call->connection, strcmp(how, "reset") == 0);
     }
     if (!call->response.error)
         run_call(call);
     if (!call->response.error && call->exchange->fault.hits[FAULT_DROP_REPLY]) {
         counts_add(counts, name, "drop_reply");
-        return hang_up(call->connection, false);
+        return api_hang_up(call->connection, false);
     }
     counts_add(counts, name, call->response.error ? call->response.error : "OK");
-    return send_response(call);
+    return api_send_response(call);
 }
 
 static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
@@ -410,7 +193,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
         exchange->drawn = true;
     }
     if (exchange->fault.latency_ns > 0 && !exchange->waited &&
-        delay(api, connection, exchange->fault.latency_ns)) {
+        api_delay(api, connection, exchange->fault.latency_ns)) {
         exchange->waited = true;
         result = MHD_YES;
     } else {
@@ -430,8 +213,8 @@ static enum MHD_Result answer_admin(struct api *api, struct MHD_Connection *conn
     json_t *body = NULL;
     unsigned status = admin_answer(&api->options->admin, method, exchange->uri + strlen(ADMIN_PATH),
         iotify_buffer_text(&exchange->body), &body);
-    enum MHD_Result result =
-        send_text(connection, status, json_dumps(body, JSON_INDENT(2)), "application/json", NULL);
+    enum MHD_Result result = api_send_text(
+        connection, status, json_dumps(body, JSON_INDENT(2)), "application/json", NULL);
 
     json_decref(body);
     return result;
@@ -471,7 +254,7 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 /* A little too much is read and answered, which clients understand best; much is not waited for. */
 static bool announces_too_much(struct MHD_Connection *connection)
 {
-    const char *length = header_of(connection, "content-length");
+    const char *length = api_header(connection, "content-length");
 
     return length && strtoull(length, NULL, 10) > BODY_READ_MAX;
 }
@@ -479,7 +262,7 @@ static bool announces_too_much(struct MHD_Connection *connection)
 static enum MHD_Result refuse_body(struct MHD_Connection *connection)
 {
     json_t *body = json_pack("{s:s}", "message", "The body is too large");
-    enum MHD_Result result = send_text(connection, 413, json_dumps(body, JSON_COMPACT),
+    enum MHD_Result result = api_send_text(connection, 413, json_dumps(body, JSON_COMPACT),
         "application/json", "RequestEntityTooLargeException");
 
     json_decref(body);
@@ -510,19 +293,6 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     return answer(argument, connection, method, exchange);
 }
 
-static bool start_waker(struct api *api)
-{
-    pthread_condattr_t attributes;
-
-    pthread_mutex_init(&api->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&api->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    api->waking = pthread_create(&api->waker, NULL, wake, api) == 0;
-    return api->waking;
-}
-
 static bool start_daemon(struct api *api)
 {
     const struct api_options *options = api->options;
@@ -551,7 +321,7 @@ struct api *api_open(const struct api_options *options)
     if (!api)
         return NULL;
     api->options = options;
-    if (start_waker(api) && start_daemon(api))
+    if (api_start_waker(api) && start_daemon(api))
         return api;
     fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d; is it taken? try --api-port 0\n",
         options->address, options->port);

@@ -1,0 +1,96 @@
+/* Patterns of policies: *, ? and ${variables}, filled in and matched. */
+#include <stdint.h>
+#include <string.h>
+
+#include "plugins/aws/policy/policy_internal.h"
+
+static bool put(struct pattern *pattern, uint16_t item)
+{
+    if (pattern->count == PATTERN_MAX)
+        return false;
+    pattern->items[pattern->count++] = item;
+    return true;
+}
+
+/* At `${`: append what it stands for. False when it has no value. */
+static bool put_variable(
+    struct pattern *pattern, const char *name, size_t length, const struct evaluation *at)
+{
+    char copy[NAME_MAX_BYTES];
+    const char *value;
+
+    /* ${*}, ${?} and ${$} are the characters themselves. */
+    if (length == 1 && strchr("*?$", *name))
+        return put(pattern, (unsigned char)*name);
+    if (length == 0 || length >= sizeof(copy))
+        return false;
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    value = policy_value(at, copy);
+    if (!value)
+        return false;
+    /* A star in a value is a star. */
+    for (; *value; value++)
+        if (!put(pattern, (unsigned char)*value))
+            return false;
+    return true;
+}
+
+bool policy_fill_in(
+    struct pattern *pattern, const char *text, bool wildcards, const struct evaluation *at)
+{
+    pattern->count = 0;
+    for (; *text; text++) {
+        const char *end =
+            at->variables && text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
+
+        if (end) {
+            if (!put_variable(pattern, text + 2, (size_t)(end - text) - 2, at))
+                return false;
+            text = end;
+        } else if (!put(pattern, wildcards && *text == '*'   ? ANY_TEXT
+                                 : wildcards && *text == '?' ? ANY_CHARACTER
+                                                             : (unsigned char)*text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fold(uint16_t item, unsigned char character)
+{
+    if (item >= 'A' && item <= 'Z')
+        item |= 0x20;
+    if (character >= 'A' && character <= 'Z')
+        character |= 0x20;
+    return item == character;
+}
+
+/* One star back is enough: a later star makes an earlier one final. */
+bool policy_matches(const struct pattern *pattern, const char *text, bool any_case)
+{
+    size_t at = 0, star = SIZE_MAX;
+    const char *resume = NULL;
+
+    while (*text) {
+        uint16_t item = at < pattern->count ? pattern->items[at] : 0;
+
+        if (item == ANY_TEXT) {
+            star = at++;
+            resume = text;
+        } else if (at < pattern->count &&
+                   (item == ANY_CHARACTER || (any_case ? fold(item, (unsigned char)*text)
+                                                       : item == (unsigned char)*text))) {
+            at++;
+            text++;
+        } else if (star != SIZE_MAX) {
+            at = star + 1;
+            text = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (at < pattern->count && pattern->items[at] == ANY_TEXT)
+        at++;
+    return at == pattern->count;
+}
