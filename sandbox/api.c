@@ -22,7 +22,6 @@
 /* So that a call that waits for a key to be made does not hold up all others. */
 #define THREADS 4U
 
-
 /* ------------------------------------------------------------------ one call */
 
 /* The value of Action in a form; "" when there is none. */

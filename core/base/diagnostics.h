@@ -13,13 +13,13 @@
 #include "core/base/arena.h"
 
 /* A place in a file. `line` and `column` count from 1; line 0: the file as a whole. */
-struct place {
+struct location {
     const char *file;
     int line, column;
 };
 
 struct diagnostic {
-    struct place place;
+    struct location location;
     const char *text;
 };
 
@@ -33,9 +33,9 @@ struct diagnostics {
 void diagnostics_clear(struct diagnostics *diagnostics);
 
 /* Note one problem. `place.file` must outlive the diagnostics. A repetition is dropped. */
-void diagnostics_add(struct diagnostics *diagnostics, struct place place, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-void diagnostics_vadd(struct diagnostics *diagnostics, struct place place, const char *format,
+void diagnostics_add(struct diagnostics *diagnostics, struct location location, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
+void diagnostics_vadd(struct diagnostics *diagnostics, struct location location, const char *format,
     va_list arguments) __attribute__((format(printf, 3, 0)));
 
 /* All of them, in the order of their places. */

@@ -34,8 +34,8 @@ static void check_expressions(const struct job *job, struct diagnostics *diagnos
                 if (!script)
                     script = script_new(&services, &facts);
                 if (script)
-                    script_macro(script, expression->setting.name, expression->text,
-                        expression->place, diagnostics);
+                    script_expression(script, expression->setting.name, expression->text,
+                        expression->location, diagnostics);
             }
         }
     }

@@ -20,8 +20,8 @@ struct core_step {
 struct job_plugin {
     const char *alias;
     const struct plugin *plugin;
-    const struct node *node; /* its mapping */
-    struct place place;      /* of its alias */
+    const struct node *node;  /* its mapping */
+    struct location location; /* of its alias */
     void *options;
     bool valid;     /* its settings have no mistake */
     void *instance; /* connectors: opened by job_load(); else NULL */
@@ -29,7 +29,7 @@ struct job_plugin {
 
 struct step {
     const char *name; /* "aws.device", "simulate" */
-    struct place place;
+    struct location location;
     const struct node *node;            /* its settings; may be NULL */
     struct job_plugin *owner;           /* NULL for a core step */
     const struct iotify_action *action; /* NULL for a core step */

@@ -9,9 +9,9 @@
 
 static const char *const use_key[] = {"use", NULL};
 
-struct place job_loader_root_place(const struct job_loader *loader)
+struct location job_loader_root_location(const struct job_loader *loader)
 {
-    return (struct place){loader->job->file, 1, 1};
+    return (struct location){loader->job->file, 1, 1};
 }
 
 /* ------------------------------------------------------------------ plugins */
@@ -53,7 +53,7 @@ static const struct plugin *load_one(
     case REGISTRY_OK:
         break;
     case REGISTRY_UNKNOWN:
-        diagnostics_add(loader->diagnostics, use->place, "%s", text);
+        diagnostics_add(loader->diagnostics, use->location, "%s", text);
         break;
     case REGISTRY_REFUSED:
         if (!loader->job->refused)
@@ -72,14 +72,14 @@ static void bind_plugin(struct job_loader *loader, const struct node_pair *pair)
     const char *name;
 
     *entry = (struct job_plugin){
-        .alias = pair->key->text, .node = pair->value, .place = pair->key->place};
+        .alias = pair->key->text, .node = pair->value, .location = pair->key->location};
     if (!job_valid_name(entry->alias) || strchr(entry->alias, '.')) {
-        diagnostics_add(loader->diagnostics, entry->place,
+        diagnostics_add(loader->diagnostics, entry->location,
             "an alias is made of letters, digits, _ and -, not \"%s\"", entry->alias);
         return;
     }
     if (!use || use->kind != NODE_SCALAR || !*use->text) {
-        diagnostics_add(loader->diagnostics, use ? use->place : entry->place,
+        diagnostics_add(loader->diagnostics, use ? use->location : entry->location,
             "\"%s\" needs the setting \"use\": the name of a plugin", entry->alias);
         return;
     }
@@ -88,7 +88,8 @@ static void bind_plugin(struct job_loader *loader, const struct node_pair *pair)
     if (!entry->plugin)
         return;
     entry->options = schema_bind(&job->binder, entry->plugin->descriptor.settings, pair->value,
-        arena_format(&job->arena, "plugin %s", entry->plugin->name), entry->place, use_key, NULL);
+        arena_format(&job->arena, "plugin %s", entry->plugin->name), entry->location, use_key,
+        NULL);
     entry->valid = loader->diagnostics->count == before;
     job->plugin_count++;
 }
@@ -109,15 +110,15 @@ static void find_roles(struct job_loader *loader)
     if (connectors > 1)
         job->connector = NULL;
     if (connectors > 1 && !node_get(loader->root, "pipelines"))
-        diagnostics_add(loader->diagnostics, node_get(loader->root, "plugins")->place,
+        diagnostics_add(loader->diagnostics, node_get(loader->root, "plugins")->location,
             "a job with several connectors needs \"pipelines\" of its own");
     if (connectors && job->storage && job->storage->plugin->storage.durability == IOTIFY_VOLATILE)
-        diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->place,
+        diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->location,
             "provisioning needs a durable store: %s forgets the private keys when the run ends; "
             "use sqlite or file",
             job->storage->plugin->name);
     if (job->storage && job->storage->plugin->descriptor.kind != IOTIFY_STORAGE)
-        diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->place,
+        diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->location,
             "the alias \"glob\" is the store, and %s is a %s plugin", job->storage->plugin->name,
             plugin_kind_name(job->storage->plugin->descriptor.kind));
 }
@@ -129,7 +130,7 @@ static void bind_plugins(struct job_loader *loader)
 
     if (!plugins || plugins->kind != NODE_MAP || plugins->count == 0) {
         diagnostics_add(loader->diagnostics,
-            plugins ? plugins->place : job_loader_root_place(loader),
+            plugins ? plugins->location : job_loader_root_location(loader),
             "the job file needs the setting \"plugins\": a mapping such as "
             "aws: {use: aws-iot}");
         return;
@@ -182,8 +183,8 @@ static bool read_tree(struct job_loader *loader)
     if (!loader->root)
         return false;
     if (loader->root->kind != NODE_MAP) {
-        diagnostics_add(loader->diagnostics, loader->root->place, "a job file is a mapping, not %s",
-            node_kind_name(loader->root));
+        diagnostics_add(loader->diagnostics, loader->root->location,
+            "a job file is a mapping, not %s", node_kind_name(loader->root));
         return false;
     }
     if (!realpath(dirname(arena_string(&job->arena, job->file)), directory))

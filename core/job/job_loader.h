@@ -20,7 +20,7 @@ struct job_loader {
 };
 
 /* The start of the job file, for an error that no line of it causes. */
-struct place job_loader_root_place(const struct job_loader *loader);
+struct location job_loader_root_location(const struct job_loader *loader);
 
 /* Bind the job's own settings: name, devices, workers, seal. */
 void job_loader_bind_settings(struct job_loader *loader);

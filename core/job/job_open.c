@@ -13,14 +13,15 @@ static void open_connector(struct job_loader *loader, struct job_plugin *entry)
 
     call_init(&call, entry->alias);
     call.node = entry->node;
-    call.place = entry->place;
+    call.location = entry->location;
     /* With mistakes of its own it is opened for its steps' sake, and what follows is not told. */
     call.diagnostics = entry->valid ? loader->diagnostics : NULL;
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
     if (result != IOTIFY_OK) {
         entry->instance = NULL;
         if (entry->valid && loader->diagnostics->count == before)
-            diagnostics_add(loader->diagnostics, entry->place, "%s", call_message(&call, result));
+            diagnostics_add(
+                loader->diagnostics, entry->location, "%s", call_message(&call, result));
     }
     call_clear(&call);
 }
@@ -35,13 +36,13 @@ static void prepare_step(struct job_loader *loader, const struct step *step)
         return;
     call_init(&call, step->name);
     call.node = step->node;
-    call.place = step->place;
+    call.location = step->location;
     call.diagnostics = loader->diagnostics;
     call.base.arguments = step->options;
     result = step->action->prepare(step->owner->instance, &call.base);
     if (result != IOTIFY_OK && loader->diagnostics->count == before)
         diagnostics_add(
-            loader->diagnostics, step->place, "%s: %s", step->name, call_message(&call, result));
+            loader->diagnostics, step->location, "%s: %s", step->name, call_message(&call, result));
     call_clear(&call);
 }
 
@@ -110,7 +111,7 @@ static void add_glob_keys(
             continue;
         for (size_t j = 0; j < *count; j++)
             if (same_key(keys[j].text, key.text))
-                diagnostics_add(loader->diagnostics, given ? given->place : step->place,
+                diagnostics_add(loader->diagnostics, given ? given->location : step->location,
                     "\"%s\" of %s and \"%s\" of %s are the same keys of the glob: \"%s\"",
                     key.setting, step->name, keys[j].setting, keys[j].step->name, key.text);
         keys[(*count)++] = key;

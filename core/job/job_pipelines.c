@@ -19,7 +19,7 @@ static struct node *default_step(struct job_loader *loader, const struct iotify_
     if (!settings)
         settings = node_new(&job->arena, NODE_MAP, NULL);
     node_set(&job->arena, step, name, settings);
-    node_blame(step, (struct place){job->file, 1, 1});
+    node_blame(step, (struct location){job->file, 1, 1});
     return step;
 }
 
@@ -31,7 +31,7 @@ void job_loader_fill_in_pipelines(struct job_loader *loader)
     const struct plugin *connector = job->connector ? job->connector->plugin : NULL;
 
     if (!node_is_empty(written) && written->kind != NODE_MAP) {
-        diagnostics_add(loader->diagnostics, written->place,
+        diagnostics_add(loader->diagnostics, written->location,
             "\"pipelines\" takes a mapping of names to lists of steps, not %s",
             node_kind_name(written));
         return;
@@ -45,14 +45,14 @@ void job_loader_fill_in_pipelines(struct job_loader *loader)
             continue;
         if (!list) {
             list = node_new(&job->arena, NODE_LIST, NULL);
-            list->place = job_loader_root_place(loader);
+            list->location = job_loader_root_location(loader);
             node_set(&job->arena, all, from->pipeline, list);
         }
         node_push(&job->arena, list, default_step(loader, from));
     }
     for (size_t i = 0; written && written->kind == NODE_MAP && i < written->count; i++) {
         node_set(&job->arena, all, written->pairs[i].key->text, written->pairs[i].value);
-        all->pairs[all->count - 1].key->place = written->pairs[i].key->place;
+        all->pairs[all->count - 1].key->location = written->pairs[i].key->location;
     }
     node_set(&job->arena, loader->root, "pipelines", all);
 }
@@ -77,7 +77,7 @@ static void unknown_step(struct job_loader *loader, const struct node *key, cons
         for (uint32_t j = 0; j < job->plugins[i].plugin->descriptor.action_count; j++)
             suggest_offer(&suggest, arena_format(&job->arena, "%s.%s", job->plugins[i].alias,
                                         job->plugins[i].plugin->actions[j].name));
-    diagnostics_add(loader->diagnostics, key->place, "unknown step \"%s\"%s", name,
+    diagnostics_add(loader->diagnostics, key->location, "unknown step \"%s\"%s", name,
         suggest_hint(&suggest, "; a step is alias.action or simulate"));
 }
 
@@ -115,7 +115,7 @@ static bool bind_step(struct job_loader *loader, struct step *step, const struct
         key = item->pairs[0].key;
         settings = item->pairs[0].value;
     } else if (item->kind != NODE_SCALAR || node_is_empty(item)) {
-        diagnostics_add(loader->diagnostics, item->place,
+        diagnostics_add(loader->diagnostics, item->location,
             "a step is one mapping, alias.action: {settings}, not %s",
             item->kind == NODE_MAP && item->count > 1 ? "several"
             : item->kind == NODE_LIST                 ? "a list"
@@ -125,13 +125,13 @@ static bool bind_step(struct job_loader *loader, struct step *step, const struct
     name = item->kind == NODE_SCALAR ? binder_text(&job->binder, item) : key->text;
     if (!name)
         return false;
-    *step = (struct step){.name = name, .place = key->place, .node = settings};
-    if (!step->place.file)
-        step->place = job_loader_root_place(loader);
+    *step = (struct step){.name = name, .location = key->location, .node = settings};
+    if (!step->location.file)
+        step->location = job_loader_root_location(loader);
     if (!resolve_step(loader, step, key))
         return false;
     step->options = schema_bind(&job->binder, step->settings, settings,
-        arena_format(&job->arena, "step %s", step->name), step->place, NULL, &step->expressions);
+        arena_format(&job->arena, "step %s", step->name), step->location, NULL, &step->expressions);
     step->valid = loader->diagnostics->count == before;
     return true;
 }
@@ -145,7 +145,7 @@ static void bind_pipeline(
     pipeline->is_default = list->source == NULL;
     pipeline->valid = list->kind == NODE_LIST;
     if (list->kind != NODE_LIST) {
-        diagnostics_add(loader->diagnostics, list->place,
+        diagnostics_add(loader->diagnostics, list->location,
             "pipeline \"%s\" takes a list of steps, not %s", pipeline->name,
             node_is_empty(list) ? "nothing; [] is a pipeline without steps" : node_kind_name(list));
         return;
@@ -171,7 +171,7 @@ void job_loader_bind_pipelines(struct job_loader *loader)
     for (size_t i = 0; i < all->count; i++)
         bind_pipeline(loader, &job->pipelines[job->pipeline_count++], &all->pairs[i]);
     if (job->pipeline_count == 0 && loader->diagnostics->count == 0)
-        diagnostics_add(loader->diagnostics, job_loader_root_place(loader),
+        diagnostics_add(loader->diagnostics, job_loader_root_location(loader),
             "nothing to run: the job has no connector and no \"pipelines\"");
 }
 
@@ -190,7 +190,7 @@ static void add_run(struct job_loader *loader, const char *name, const struct no
     suggest_init(&suggest, name);
     for (size_t i = 0; i < job->pipeline_count; i++)
         suggest_offer(&suggest, job->pipelines[i].name);
-    diagnostics_add(loader->diagnostics, blame->place, "unknown pipeline \"%s\"%s", name,
+    diagnostics_add(loader->diagnostics, blame->location, "unknown pipeline \"%s\"%s", name,
         suggest_hint(&suggest, ""));
 }
 
@@ -205,13 +205,13 @@ void job_loader_bind_run(struct job_loader *loader)
         for (size_t i = 0; i < JOB_LOADER_RUN_COUNT; i++)
             add_run(loader, job_loader_run[i], NULL);
         if (job->run_count == 0 && loader->diagnostics->count == 0)
-            diagnostics_add(loader->diagnostics, job_loader_root_place(loader),
+            diagnostics_add(loader->diagnostics, job_loader_root_location(loader),
                 "nothing to run: no pipeline is named deploy, simulate or cleanup; write run: with "
                 "the names of yours");
         return;
     }
     if (run->kind != NODE_LIST || run->count == 0) {
-        diagnostics_add(loader->diagnostics, run->place,
+        diagnostics_add(loader->diagnostics, run->location,
             "\"run\" takes a list of pipelines, not %s",
             run->kind == NODE_LIST ? "an empty list"
             : node_is_empty(run)   ? "nothing"
@@ -223,7 +223,7 @@ void job_loader_bind_run(struct job_loader *loader)
         const char *name = item->kind == NODE_SCALAR ? binder_text(&job->binder, item) : NULL;
 
         if (item->kind != NODE_SCALAR)
-            diagnostics_add(loader->diagnostics, item->place,
+            diagnostics_add(loader->diagnostics, item->location,
                 "\"run\" takes names of pipelines, not %s in it", node_kind_name(item));
         else if (name)
             add_run(loader, name, item);
@@ -243,7 +243,7 @@ void job_loader_fill_in_run(struct job_loader *loader)
     if (!wanted || node_get(loader->root, "run"))
         return;
     list = node_new(arena, NODE_LIST, NULL);
-    list->place = job_loader_root_place(loader);
+    list->location = job_loader_root_location(loader);
     for (size_t i = 0; i < JOB_LOADER_RUN_COUNT; i++) {
         struct node *name = node_new(arena, NODE_SCALAR, list);
 

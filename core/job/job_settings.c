@@ -104,11 +104,12 @@ void job_loader_bind_settings(struct job_loader *loader)
     size_t before = loader->diagnostics->count;
 
     options = schema_bind(&job->binder, is_short ? &short_settings : &job_settings, loader->root,
-        "the job file", job_loader_root_place(loader), other_keys, NULL);
+        "the job file", job_loader_root_location(loader), other_keys, NULL);
     if (!options->name)
         options->name = job_default_name(&job->arena, job->file);
     if (!job_valid_name(options->name))
-        diagnostics_add(loader->diagnostics, name ? name->place : job_loader_root_place(loader),
+        diagnostics_add(loader->diagnostics,
+            name ? name->location : job_loader_root_location(loader),
             "\"name\" takes 1 to 64 letters, digits and ._- , not \"%s\"%s", options->name,
             name ? "" : "; the file's name is its default");
     job->binder.name = options->name;

@@ -69,7 +69,7 @@ static void work(struct fanout *fanout, struct task *task)
     call.base.client = task->client;
     call.base.arguments = fanout->request->expand ? task->options : NULL;
     call.node = step->node;
-    call.place = step->place;
+    call.location = step->location;
     result = fanout->request->function(step->owner->instance, &call.base);
     if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
         call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
@@ -161,7 +161,7 @@ static void wait_tick(struct fanout *fanout)
 }
 
 /* A step whose settings are the same for all clients needs no script machine. */
-static bool compile(struct fanout *fanout, struct expansion *expansion)
+static bool compile(struct fanout *fanout, struct expression_set *expression_set)
 {
     struct diagnostics diagnostics = {0};
     bool good;
@@ -170,14 +170,14 @@ static bool compile(struct fanout *fanout, struct expansion *expansion)
         return true;
     if (!run_script(fanout->run))
         return false;
-    good =
-        expansion_compile(expansion, fanout->run->script, fanout->step->expressions, &diagnostics);
+    good = expression_set_compile(
+        expression_set, fanout->run->script, fanout->step->expressions, &diagnostics);
     for (size_t i = 0; i < diagnostics.count; i++) {
         const struct diagnostic *item = &diagnostics.items[i];
 
         summary_add_failure(fanout->run->summary, &fanout->result->failures, "Expression",
-            arena_format(&diagnostics.arena, "%s:%d:%d: %s", item->place.file, item->place.line,
-                item->place.column, item->text),
+            arena_format(&diagnostics.arena, "%s:%d:%d: %s", item->location.file,
+                item->location.line, item->location.column, item->text),
             -1);
     }
     diagnostics_clear(&diagnostics);
@@ -207,7 +207,7 @@ static bool has_ended(struct fanout *fanout)
     return ended;
 }
 
-static void dispatch(struct fanout *fanout, const struct expansion *expansion,
+static void dispatch(struct fanout *fanout, const struct expression_set *expression_set,
     const int64_t *clients, size_t count, size_t most)
 {
     for (size_t i = 0; i < count && !stop_requested() && !has_ended(fanout); i++) {
@@ -218,7 +218,7 @@ static void dispatch(struct fanout *fanout, const struct expansion *expansion,
 
         call_init(&call, fanout->request->where);
         call.base.client = task->client = clients[i];
-        task->options = expansion_apply(expansion, fanout->run->script,
+        task->options = expression_set_apply(expression_set, fanout->run->script,
             (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
             fanout->run->job->directory, &task->arena, &error);
         if (task->options) {
@@ -285,7 +285,7 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
         .request = request, .run = request->run, .step = request->step, .result = request->result};
     struct fanout *fanout = &state;
     size_t workers = (size_t)fanout->run->job->options->workers;
-    struct expansion expansion = {0};
+    struct expression_set expression_set = {0};
     pthread_t *threads;
 
     fanout->result->total = (int64_t)count;
@@ -293,9 +293,9 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
         workers = count;
     if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
         workers = 1;
-    if (!compile(fanout, &expansion)) {
+    if (!compile(fanout, &expression_set)) {
         fanout->result->failed = fanout->result->total;
-        expansion_clear(&expansion);
+        expression_set_clear(&expression_set);
         return;
     }
     pthread_mutex_init(&fanout->mutex, NULL);
@@ -305,7 +305,7 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
     threads = memory_new(workers, sizeof(*threads));
     workers = start_workers(fanout, threads, workers);
     if (workers > 0 || count == 0) {
-        dispatch(fanout, &expansion, clients, count, workers * 4);
+        dispatch(fanout, &expression_set, clients, count, workers * 4);
     } else {
         fanout->result->failed = fanout->result->total;
         summary_add_failure(fanout->run->summary, &fanout->result->failures, "NoThread",
@@ -317,7 +317,7 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
             "the store cannot be written, and what had not begun is left; when it can, run the "
             "same command");
     free(threads);
-    expansion_clear(&expansion);
+    expression_set_clear(&expression_set);
     pthread_cond_destroy(&fanout->work);
     pthread_cond_destroy(&fanout->progress);
     pthread_mutex_destroy(&fanout->mutex);

@@ -10,7 +10,7 @@
 
 /* ------------------------------------------------------------------ asking */
 
-static const char *place_of(
+static const char *location_of(
     struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
     return arena_format(
@@ -25,7 +25,7 @@ static bool failed(const char *where, const struct call *call, enum iotify_resul
 }
 
 static bool ask(struct run *run, const struct step *step, const char *where, int64_t client,
-    const struct expansion *expansion,
+    const struct expression_set *expression_set,
     enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
 {
     const char *error = NULL;
@@ -39,11 +39,11 @@ static bool ask(struct run *run, const struct step *step, const char *where, int
     call.base.client = client;
     call.plan = plan;
     /* Without expressions it is about a client that the job has no more. */
-    if (expansion)
-        call.base.arguments = expansion_apply(expansion, run->script,
+    if (expression_set)
+        call.base.arguments = expression_set_apply(expression_set, run->script,
             (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
             run->job->directory, &call.arena, &error);
-    if (!expansion || call.base.arguments)
+    if (!expression_set || call.base.arguments)
         result = function(step->owner->instance, &call.base);
     else
         call_fail(&call.base, result, "Expression", "%s", error);
@@ -55,9 +55,9 @@ static bool ask(struct run *run, const struct step *step, const char *where, int
 bool planning_of_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
     enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
 {
-    const char *where = place_of(run, pipeline, step);
+    const char *where = location_of(run, pipeline, step);
     struct diagnostics diagnostics = {0};
-    struct expansion expansion = {0};
+    struct expression_set expression_set = {0};
     struct run_context context;
     const int64_t *clients;
     enum iotify_result result;
@@ -71,11 +71,12 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
         result = run_list_clients(run, step, &call, &clients, &count);
     good = result == IOTIFY_OK || failed(where, &call, result);
     if (good && step->expressions)
-        good = run_script(run) &&
-               expansion_compile(&expansion, run->script, step->expressions, &diagnostics);
+        good = run_script(run) && expression_set_compile(&expression_set, run->script,
+                                      step->expressions, &diagnostics);
     for (size_t i = 0; good && i < count; i++)
-        good = !stop_requested() && ask(run, step, where, clients[i], &expansion, function, plan);
-    expansion_clear(&expansion);
+        good =
+            !stop_requested() && ask(run, step, where, clients[i], &expression_set, function, plan);
+    expression_set_clear(&expression_set);
     diagnostics_clear(&diagnostics);
     call_clear(&call);
     return good;
@@ -85,7 +86,7 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
 static bool plan_surplus(struct run *run, const struct pipeline *pipeline, const struct step *step,
     struct forecast *plan)
 {
-    const char *where = place_of(run, pipeline, step);
+    const char *where = location_of(run, pipeline, step);
     struct forecast removal = {0};
     struct call call;
     int64_t *clients;

@@ -73,7 +73,7 @@ enum iotify_result call_fail_setting(
     va_end(arguments);
     utf8_clean(own(call)->message);
     if (own(call)->diagnostics)
-        diagnostics_add(own(call)->diagnostics, given ? given->place : own(call)->place, "%s",
+        diagnostics_add(own(call)->diagnostics, given ? given->location : own(call)->location, "%s",
             own(call)->message);
     return IOTIFY_INVALID;
 }

@@ -18,7 +18,7 @@ struct call {
     const char *where;               /* for the log: "deploy/aws.device"; never NULL */
     void *context;                   /* of the host table; NULL in the offline one */
     const struct node *node;         /* the settings, for fail_setting; may be NULL */
-    struct place place;              /* where the step stands */
+    struct location location;        /* where the step stands */
     struct diagnostics *diagnostics; /* takes fail_setting; may be NULL */
     char code[64];                   /* of the last failure; "" when none was given */
     char message[512];

@@ -17,7 +17,7 @@ static const char *one_line(struct arena *arena, const char *text)
     return utf8_clean(copy);
 }
 
-bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *place,
+bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *location,
     const char *message, int64_t client, int64_t count)
 {
     struct failure *failure, **alike = NULL;
@@ -27,7 +27,7 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
     for (; *list; list = &(*list)->next, kinds++) {
         if (strcmp((*list)->code, code) != 0)
             continue;
-        if (strcmp((*list)->place, place) == 0)
+        if (strcmp((*list)->location, location) == 0)
             break;
         alike = alike ? alike : list;
     }
@@ -38,7 +38,7 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
     if (is_new) {
         failure = arena_alloc(arena, sizeof(*failure));
         failure->code = arena_string(arena, code);
-        failure->place = arena_string(arena, place);
+        failure->location = arena_string(arena, location);
         failure->message = one_line(arena, message);
         failure->first_client = client;
         *list = failure;
@@ -54,6 +54,6 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
 void failure_merge(struct arena *arena, struct failure **list, const struct failure *from)
 {
     for (; from; from = from->next)
-        failure_add(
-            arena, list, from->code, from->place, from->message, from->first_client, from->count);
+        failure_add(arena, list, from->code, from->location, from->message, from->first_client,
+            from->count);
 }

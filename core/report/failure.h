@@ -9,8 +9,8 @@
 
 struct failure {
     const char *code;
-    const char *place;   /* in the user's file, "file:line:column"; "" for what has none */
-    const char *message; /* of the first client */
+    const char *location; /* in the user's file, "file:line:column"; "" for what has none */
+    const char *message;  /* of the first client */
     int64_t count;
     int64_t first_client; /* -1: none */
     struct failure *next;
@@ -20,7 +20,7 @@ struct failure {
  * Count `count` failures under a code and a place; texts are copied into the arena. True when it is
  * new.
  */
-bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *place,
+bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *location,
     const char *message, int64_t client, int64_t count);
 /* The same for all of another list. */
 void failure_merge(struct arena *arena, struct failure **list, const struct failure *from);

@@ -4,7 +4,7 @@
 
 #define TEXT_MAX (1 << 20)
 
-bool expansion_compile(struct expansion *expansion, struct script *script,
+bool expression_set_compile(struct expression_set *expression_set, struct script *script,
     const struct schema_expression *list, struct diagnostics *diagnostics)
 {
     const struct schema_expression *item;
@@ -13,62 +13,62 @@ bool expansion_compile(struct expansion *expansion, struct script *script,
 
     for (item = list; item; item = item->next)
         count++;
-    *expansion = (struct expansion){0};
-    expansion->items = memory_new(count, sizeof(*expansion->items));
-    expansion->macros = memory_new(count, sizeof(*expansion->macros));
-    expansion->text = memory_new(1, sizeof(*expansion->text));
-    iotify_buffer_init(expansion->text, TEXT_MAX);
+    *expression_set = (struct expression_set){0};
+    expression_set->items = memory_new(count, sizeof(*expression_set->items));
+    expression_set->expressions = memory_new(count, sizeof(*expression_set->expressions));
+    expression_set->text = memory_new(1, sizeof(*expression_set->text));
+    iotify_buffer_init(expression_set->text, TEXT_MAX);
     for (item = list; item; item = item->next) {
-        struct macro *macro =
-            script_macro(script, item->setting.name, item->text, item->place, diagnostics);
+        struct expression *expression =
+            script_expression(script, item->setting.name, item->text, item->location, diagnostics);
 
-        good = good && macro;
-        expansion->items[expansion->count] = item;
-        expansion->macros[expansion->count++] = macro;
+        good = good && expression;
+        expression_set->items[expression_set->count] = item;
+        expression_set->expressions[expression_set->count++] = expression;
     }
     return good;
 }
 
-void expansion_clear(struct expansion *expansion)
+void expression_set_clear(struct expression_set *expression_set)
 {
-    free(expansion->items);
-    free(expansion->macros);
-    if (expansion->text)
-        iotify_buffer_wipe(expansion->text);
-    free(expansion->text);
-    *expansion = (struct expansion){0};
+    free(expression_set->items);
+    free(expression_set->expressions);
+    if (expression_set->text)
+        iotify_buffer_wipe(expression_set->text);
+    free(expression_set->text);
+    *expression_set = (struct expression_set){0};
 }
 
-const void *expansion_apply(const struct expansion *expansion, struct script *script,
+const void *expression_set_apply(const struct expression_set *expression_set, struct script *script,
     struct script_turn turn, const struct iotify_settings *settings, const void *options,
     const char *directory, struct arena *arena, const char **error)
 {
     struct diagnostics diagnostics = {0};
     struct binder binder = {.arena = arena, .diagnostics = &diagnostics, .directory = directory};
-    struct iotify_buffer *text = expansion->text;
+    struct iotify_buffer *text = expression_set->text;
     bool good = true;
     void *copy;
 
-    if (expansion->count == 0)
+    if (expression_set->count == 0)
         return options;
     copy = arena_copy(arena, options, settings->options_size);
-    for (size_t i = 0; i < expansion->count && good; i++) {
+    for (size_t i = 0; i < expression_set->count && good; i++) {
         struct script_error failure = {0};
 
         iotify_buffer_reset(text);
-        if (!script_expand(script, expansion->macros[i], turn, text, &failure)) {
-            *error = arena_format(arena, "%s:%d:%d: %s", failure.place.file, failure.place.line,
-                failure.place.column, failure.text);
+        if (!script_expand(script, expression_set->expressions[i], turn, text, &failure)) {
+            *error = arena_format(arena, "%s:%d:%d: %s", failure.location.file,
+                failure.location.line, failure.location.column, failure.text);
             good = false;
         } else if (!schema_bind_expanded(
-                       &binder, expansion->items[i], iotify_buffer_text(text), copy)) {
+                       &binder, expression_set->items[i], iotify_buffer_text(text), copy)) {
             const struct diagnostic *first = &diagnostics.items[0];
 
-            *error = arena_format(arena, "%s:%d:%d: %s", first->place.file, first->place.line,
-                first->place.column, first->text);
+            *error = arena_format(arena, "%s:%d:%d: %s", first->location.file, first->location.line,
+                first->location.column, first->text);
             good = false;
         }
-        if (expansion->items[i]->setting.type == IOTIFY_SECRET)
+        if (expression_set->items[i]->setting.type == IOTIFY_SECRET)
             iotify_buffer_wipe(text);
     }
     diagnostics_clear(&diagnostics);

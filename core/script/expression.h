@@ -5,23 +5,23 @@
 #include "core/script/script.h"
 #include "core/settings/schema.h"
 
-struct expansion {
+struct expression_set {
     const struct schema_expression **items;
-    struct macro **macros;
+    struct expression **expressions;
     size_t count;
     struct iotify_buffer *text; /* one value at a time */
 };
 
-/* False after diagnostics; expansion_clear() in either case. */
-bool expansion_compile(struct expansion *expansion, struct script *script,
+/* False after diagnostics; expression_set_clear() in either case. */
+bool expression_set_compile(struct expression_set *expression_set, struct script *script,
     const struct schema_expression *list, struct diagnostics *diagnostics);
-void expansion_clear(struct expansion *expansion);
+void expression_set_clear(struct expression_set *expression_set);
 
 /*
  * A copy of `options` with every expression's value in it, in `arena`; `options` itself when there
  * are none. NULL: `*error` says why, with the place, in `arena`.
  */
-const void *expansion_apply(const struct expansion *expansion, struct script *script,
+const void *expression_set_apply(const struct expression_set *expression_set, struct script *script,
     struct script_turn turn, const struct iotify_settings *settings, const void *options,
     const char *directory, struct arena *arena, const char **error);
 

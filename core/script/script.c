@@ -124,15 +124,15 @@ bool script_has(const struct script *script, enum script_function function)
     return script->bodies[function].function != NULL;
 }
 
-struct place script_blamed(const struct script *script, enum script_function function)
+struct location script_blamed(const struct script *script, enum script_function function)
 {
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
-        struct place place = script->bodies[(function + i) % SCRIPT_FUNCTIONS].place;
+        struct location location = script->bodies[(function + i) % SCRIPT_FUNCTIONS].location;
 
-        if (place.file)
-            return place;
+        if (location.file)
+            return location;
     }
-    return (struct place){"", 0, 0};
+    return (struct location){"", 0, 0};
 }
 
 /*
@@ -198,7 +198,7 @@ struct arena script_hold_error(struct script *script)
 bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
     bool *has_output, struct script_error *error)
 {
-    struct place place = script_blamed(script, SCRIPT_MESSAGE);
+    struct location location = script_blamed(script, SCRIPT_MESSAGE);
     JSContextRef context = script->context;
     JSValueRef exception = NULL;
     JSStringRef string;
@@ -206,7 +206,7 @@ bool script_take_output(struct script *script, JSValueRef value, struct iotify_b
     if (JSValueIsString(context, value)) {
         string = JSValueToStringCopy(context, value, &exception);
         if (!string) {
-            script_describe(script, exception, place, error);
+            script_describe(script, exception, location, error);
             return false;
         }
         script_append_string(string, out);
@@ -218,14 +218,14 @@ bool script_take_output(struct script *script, JSValueRef value, struct iotify_b
 
         iotify_buffer_append(out, bytes.data, bytes.size);
     } else {
-        *error = (struct script_error){"ScriptError", place, true,
+        *error = (struct script_error){"ScriptError", location, true,
             "message must return a string, a Buffer or a list of messages; return "
             "JSON.stringify(…) of an object",
             "", ""};
         return false;
     }
     *has_output = true;
-    return script_fits(out, place, "the message", &script->error_arena, error);
+    return script_fits(out, location, "the message", &script->error_arena, error);
 }
 
 /* ------------------------------------------------------------------ one call */

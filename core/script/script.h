@@ -20,7 +20,7 @@
 #include "core/store/glob.h"
 
 struct script;
-struct macro;
+struct expression;
 
 enum script_function {
     SCRIPT_INIT,
@@ -44,7 +44,7 @@ struct script_turn {
 struct script_error {
     const char
         *code; /* ScriptError, ScriptTimeout, ScriptMemory, PromiseNotSettled or AssertionFailed */
-    struct place place;
+    struct location location;
     bool exact; /* that is where it was thrown, not only the function's beginning */
     const char *text;
     const char *excerpt;
@@ -67,7 +67,7 @@ struct script_act {
     struct iotify_bytes payload;
     int qos, retain; /* -1: the template's */
     const char *text;
-    struct place place; /* of a condition that did not hold */
+    struct location location; /* of a condition that did not hold */
 };
 
 /* A call whose promise has come to its end. `output` is that of message(). */
@@ -120,8 +120,8 @@ struct script_facts {
 /* A function body and where its first line stands. */
 struct script_code {
     const char *text;
-    struct place place; /* of the body's first character; the column is the body's indent */
-    const struct placement *placement; /* NULL: its lines are those of the file from there on */
+    struct location location; /* of the body's first character; the column is the body's indent */
+    const struct source_map *source_map; /* NULL: its lines are those of the file from there on */
 };
 
 /* NULL only when the engine cannot start. */
@@ -138,8 +138,8 @@ bool script_has(const struct script *script, enum script_function function);
 bool script_library(
     struct script *script, const struct script_code *code, struct diagnostics *diagnostics);
 /* A JavaScript file with functions of these names, for those that are not compiled already. */
-bool script_file(
-    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics);
+bool script_file(struct script *script, const char *path, struct location blamed,
+    struct diagnostics *diagnostics);
 /* Bodies that take turns as message(); next() tells which. */
 struct script_stage {
     const char *name;
@@ -148,8 +148,8 @@ struct script_stage {
 bool script_stages(struct script *script, const struct script_stage *stages, size_t count,
     struct diagnostics *diagnostics);
 /* Rows of a CSV or JSON-lines file, one for each client; -1 after a diagnostic. */
-int64_t script_data(
-    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics);
+int64_t script_data(struct script *script, const char *path, struct location blamed,
+    struct diagnostics *diagnostics);
 /* How many rows it has; 0: none. */
 int64_t script_rows(const struct script *script);
 /* Helpers of a connector, in scope for all code: see iotify_connector.helpers. */
@@ -228,14 +228,14 @@ bool script_too_large(struct script *script, int64_t *bytes);
  * Compile a text with {{expressions}}; NULL after a diagnostic at `place`, which names the setting
  * `setting`. Owned by the script.
  */
-struct macro *script_macro(struct script *script, const char *setting, const char *text,
-    struct place place, struct diagnostics *diagnostics);
+struct expression *script_expression(struct script *script, const char *setting, const char *text,
+    struct location location, struct diagnostics *diagnostics);
 /* Append the text with every expression's value in its place. False: `error` says why. */
-bool script_expand(struct script *script, const struct macro *macro, struct script_turn turn,
-    struct iotify_buffer *out, struct script_error *error);
+bool script_expand(struct script *script, const struct expression *expression,
+    struct script_turn turn, struct iotify_buffer *out, struct script_error *error);
 /* Is this text the same in every iteration: without any expression? */
-bool macro_is_constant(const char *text);
+bool expression_is_constant(const char *text);
 /* The text that names the client to its server, for helpers; NULL: there is none. */
-void script_client_id(struct script *script, const struct macro *macro);
+void script_client_id(struct script *script, const struct expression *expression);
 
 #endif

@@ -74,14 +74,14 @@ struct cut {
 static void convert(struct script *script, size_t index, struct script_output *output,
     struct script_error *error, struct iotify_buffer *out)
 {
-    struct place place = script_blamed(script, SCRIPT_MESSAGE);
+    struct location location = script_blamed(script, SCRIPT_MESSAGE);
     JSValueRef value =
         JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
 
     iotify_buffer_reset(out);
     if ((enum outcome)script->turns->batch[index].slot_or_outcome == THROWN) {
         arena_wipe(&script->error_arena);
-        script_describe(script, value, place, error);
+        script_describe(script, value, location, error);
         output->error = error;
     } else if (!script_take_output(script, value, out, &output->has_output, error)) {
         output->error = error;

@@ -29,9 +29,9 @@ static int line_count(const char *text)
 /* Text whose lines are not those of the file has a name of its own. */
 static const char *engine_file(struct script *script, const struct script_code *code)
 {
-    return code->placement ? arena_format(&script->arena, "%s#%d.%d", code->place.file,
-                                 code->place.line, code->place.column)
-                           : code->place.file;
+    return code->source_map ? arena_format(&script->arena, "%s#%d.%d", code->location.file,
+                                  code->location.line, code->location.column)
+                            : code->location.file;
 }
 
 static void note_region(struct script *script, const struct script_code *code, const char *before,
@@ -39,15 +39,15 @@ static void note_region(struct script *script, const struct script_code *code, c
 {
     struct region *region = arena_alloc(&script->arena, sizeof(*region));
 
-    *region = (struct region){.file = code->place.file,
+    *region = (struct region){.file = code->location.file,
         .engine = engine_file(script, code),
-        .first = code->place.line,
-        .last = code->place.line + line_count(code->text) - 1,
-        .shift = code->place.column - 1,
-        .first_shift = wrapper_line == code->place.line ? -(int)strlen(before) : 0,
+        .first = code->location.line,
+        .last = code->location.line + line_count(code->text) - 1,
+        .shift = code->location.column - 1,
+        .first_shift = wrapper_line == code->location.line ? -(int)strlen(before) : 0,
         .text = foreign ? "" : code->text,
-        .placement = code->placement,
-        .headed = wrapper_line < code->place.line,
+        .source_map = code->source_map,
+        .headed = wrapper_line < code->location.line,
         .foreign = foreign,
         .next = script->regions};
     script->regions = region;
@@ -57,8 +57,8 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     const char *before, const char *behind, bool foreign, JSValueRef *exception)
 {
     /* The engine counts from line 1: where there is one before it, the wrapper stands there. */
-    bool own_line = *before && code->place.line > 1;
-    int line = own_line ? code->place.line - 1 : code->place.line;
+    bool own_line = *before && code->location.line > 1;
+    int line = own_line ? code->location.line - 1 : code->location.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
     char *whole = memory_new(1, size);
     JSStringRef source, file = script_string(engine_file(script, code));
@@ -74,13 +74,13 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     return value;
 }
 
-static bool complain(struct script *script, JSValueRef exception, struct place place,
+static bool complain(struct script *script, JSValueRef exception, struct location location,
     struct diagnostics *diagnostics)
 {
     struct script_error error;
 
-    script_describe(script, exception, place, &error);
-    diagnostics_add(diagnostics, error.place, "%s", error.text);
+    script_describe(script, exception, location, &error);
+    diagnostics_add(diagnostics, error.location, "%s", error.text);
     return false;
 }
 
@@ -120,10 +120,10 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
     text = script_string(whole);
     free(whole);
     JSObjectMakeFunction(
-        script->context, NULL, 0, NULL, text, file, engine_line(code->place.line), &exception);
+        script->context, NULL, 0, NULL, text, file, engine_line(code->location.line), &exception);
     JSStringRelease(text);
     JSStringRelease(file);
-    correct_line(script, exception, code->place.line);
+    correct_line(script, exception, code->location.line);
     return exception;
 }
 
@@ -156,7 +156,7 @@ static JSObjectRef compile_body(struct script *script, const char *name, const c
     script_note_async(script, code->text, false);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
     if (broken || !value) {
-        complain(script, broken ? broken : exception, code->place, diagnostics);
+        complain(script, broken ? broken : exception, code->location, diagnostics);
         return NULL;
     }
     function = JSValueToObject(script->context, value, NULL);
@@ -179,7 +179,7 @@ bool script_compile(struct script *script, enum script_function function,
     compiled = compile_body(
         script, script_function_names[function], parameters_of(function), code, diagnostics);
     if (compiled)
-        script->bodies[function] = (struct body){compiled, code->place};
+        script->bodies[function] = (struct body){compiled, code->location};
     return compiled != NULL;
 }
 
@@ -212,7 +212,7 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
     if (!dispatcher)
         return false;
     script->bodies[SCRIPT_MESSAGE] =
-        (struct body){JSValueToObject(context, dispatcher, NULL), stages[0].code.place};
+        (struct body){JSValueToObject(context, dispatcher, NULL), stages[0].code.location};
     JSValueProtect(context, dispatcher);
     return true;
 }
@@ -228,17 +228,17 @@ static void begin_loading(struct script *script)
 
 /* False after a diagnostic. */
 static bool end_loading(struct script *script, JSValueRef value, JSValueRef exception,
-    struct place place, struct diagnostics *diagnostics)
+    struct location location, struct diagnostics *diagnostics)
 {
     struct script_error error;
 
     script_leave(script);
     script->loading = false;
     if (!value || script->timed_out)
-        return complain(script, exception, place, diagnostics);
-    if (!script_take_rejected(script, place, &error))
+        return complain(script, exception, location, diagnostics);
+    if (!script_take_rejected(script, location, &error))
         return true;
-    diagnostics_add(diagnostics, error.place, "%s", error.text);
+    diagnostics_add(diagnostics, error.location, "%s", error.text);
     return false;
 }
 
@@ -252,11 +252,11 @@ bool script_library(
     script_note_async(script, code->text, false);
     begin_loading(script);
     value = script_evaluate(script, code, "", "", false, &exception);
-    return end_loading(script, value, exception, code->place, diagnostics);
+    return end_loading(script, value, exception, code->location, diagnostics);
 }
 
-bool script_file(
-    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
+bool script_file(struct script *script, const char *path, struct location blamed,
+    struct diagnostics *diagnostics)
 {
     JSContextRef context = script->context;
     JSObjectRef names = JSObjectMakeArray(context, 0, NULL, NULL);
@@ -298,8 +298,8 @@ static bool ends_with(const char *text, const char *end)
     return length >= size && strcasecmp(text + length - size, end) == 0;
 }
 
-int64_t script_data(
-    struct script *script, const char *path, struct place blamed, struct diagnostics *diagnostics)
+int64_t script_data(struct script *script, const char *path, struct location blamed,
+    struct diagnostics *diagnostics)
 {
     JSContextRef context = script->context;
     bool csv = ends_with(path, ".csv");

@@ -10,7 +10,7 @@
 
 struct body {
     JSObjectRef function; /* NULL: there is none */
-    struct place place;
+    struct location location;
 };
 
 /*
@@ -24,7 +24,7 @@ struct region {
     int shift;       /* of the columns of each line */
     int first_shift; /* of those of the first line, besides */
     const char *text;
-    const struct placement *placement;
+    const struct source_map *source_map;
     bool headed; /* what the engine runs begins on the line before */
     bool foreign;
     struct region *next;
@@ -164,12 +164,12 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
 /* ------------------------------------------------------------------ script_error.c */
 
 /* Turn an exception into the user's file, line and column; `place` where it tells none. */
-void script_describe(
-    struct script *script, JSValueRef exception, struct place place, struct script_error *error);
+void script_describe(struct script *script, JSValueRef exception, struct location location,
+    struct script_error *error);
 /* Where a stack's innermost frame of the user's code is; false: it has none. */
-bool script_find_place(struct script *script, const char *stack, struct place *place);
+bool script_find_location(struct script *script, const char *stack, struct location *location);
 /* The output buffer has a ceiling; say so when a value goes beyond it. */
-bool script_fits(const struct iotify_buffer *out, struct place place, const char *what,
+bool script_fits(const struct iotify_buffer *out, struct location location, const char *what,
     struct arena *arena, struct script_error *error);
 
 /* ------------------------------------------------------------------ script_promise.c */
@@ -179,7 +179,8 @@ bool script_take_promise(struct script *script, struct script_invocation *call, 
 /* It was cut short: nobody waits for it any longer. */
 void script_drop_call(struct script *script, double id);
 /* A promise that was rejected and that nobody waits for, as an error. False: there is none. */
-bool script_take_rejected(struct script *script, struct place place, struct script_error *error);
+bool script_take_rejected(
+    struct script *script, struct location location, struct script_error *error);
 
 /* ------------------------------------------------------------------ script.c */
 
@@ -200,7 +201,7 @@ void script_settle_call(struct script *script);
 JSValueRef script_state(struct script *script, int64_t slot);
 bool script_is_promise(struct script *script, JSValueRef value);
 /* The place to be blamed for a call where an error tells none. */
-struct place script_blamed(const struct script *script, enum script_function function);
+struct location script_blamed(const struct script *script, enum script_function function);
 /* What message() returned, as bytes. */
 bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
     bool *has_output, struct script_error *error);

@@ -53,7 +53,7 @@ static const char *region_line(const struct region *region, int line, size_t *le
  * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
  * on its beginning.
  */
-static struct place users_place(const struct region *region, int line, int column)
+static struct location users_location(const struct region *region, int line, int column)
 {
     const char *text;
     size_t length;
@@ -65,11 +65,11 @@ static struct place users_place(const struct region *region, int line, int colum
         column += region->first_shift;
     }
     column = column > 1 ? column : 1;
-    if (!region->placement)
-        return (struct place){region->file, line, column + region->shift};
+    if (!region->source_map)
+        return (struct location){region->file, line, column + region->shift};
     text = region_line(region, line, &length);
-    return placement_at(
-        region->placement, (size_t)(text - region->text) + text_byte(text, length, column));
+    return source_map_at(
+        region->source_map, (size_t)(text - region->text) + text_byte(text, length, column));
 }
 
 /* Does the code break in this way already where it ends behind `end`? */
@@ -155,7 +155,7 @@ static bool is_own(const struct frame *frame)
 
 /* The region of a stack's innermost frame of the user's code; NULL: it has none. */
 static const struct region *find_frame(
-    const struct script *script, const char *stack, struct place *place)
+    const struct script *script, const char *stack, struct location *location)
 {
     for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         const struct region *region;
@@ -166,36 +166,36 @@ static const struct region *find_frame(
         region = find_region(script, frame.file, frame.file_length, frame.line);
         if (!region || region->foreign)
             continue;
-        *place = users_place(region, frame.line, frame.column);
+        *location = users_location(region, frame.line, frame.column);
         return region;
     }
     return NULL;
 }
 
-bool script_find_place(struct script *script, const char *stack, struct place *place)
+bool script_find_location(struct script *script, const char *stack, struct location *location)
 {
-    return find_frame(script, stack, place) != NULL;
+    return find_frame(script, stack, location) != NULL;
 }
 
 static void show_frame(
     const struct script *script, const struct frame *frame, struct iotify_buffer *out)
 {
     const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
-    struct place place = {NULL, frame->line, frame->column};
+    struct location location = {NULL, frame->line, frame->column};
     bool named = frame->name_length > 0 && frame->name_length < 100 &&
                  strncmp(frame->name, "global code", 11) != 0;
 
     if (region)
-        place = users_place(region, frame->line, frame->column);
+        location = users_location(region, frame->line, frame->column);
 
     iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
     if (named)
         iotify_buffer_format(out, "%.*s (", (int)frame->name_length, frame->name);
-    if (place.file)
-        iotify_buffer_string(out, place.file);
+    if (location.file)
+        iotify_buffer_string(out, location.file);
     else
         iotify_buffer_append(out, frame->file, frame->file_length);
-    iotify_buffer_format(out, ":%d:%d%s", place.line, place.column, named ? ")" : "");
+    iotify_buffer_format(out, ":%d:%d%s", location.line, location.column, named ? ")" : "");
 }
 
 /*
@@ -251,7 +251,8 @@ static const char *show_stack(struct script *script, const char *stack)
 
 /* ------------------------------------------------------------------ the line shown */
 
-static const char *show_line(struct script *script, const struct region *region, struct place place)
+static const char *show_line(
+    struct script *script, const struct region *region, struct location location)
 {
     struct iotify_buffer out;
     const char *line, *text;
@@ -259,12 +260,12 @@ static const char *show_line(struct script *script, const struct region *region,
 
     if (!region || region->foreign)
         return "";
-    if (region->placement) {
-        line = placement_line(region->placement, place.line, &length);
-        column = text_byte(line, length, place.column);
+    if (region->source_map) {
+        line = source_map_line(region->source_map, location.line, &length);
+        column = text_byte(line, length, location.column);
     } else {
-        line = region_line(region, place.line, &length);
-        column = text_byte(line, length, place.column - region->shift);
+        line = region_line(region, location.line, &length);
+        column = text_byte(line, length, location.column - region->shift);
     }
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
         from = column - LINE_SHOWN / 2;
@@ -273,7 +274,7 @@ static const char *show_line(struct script *script, const struct region *region,
         from--;
     length = length - from < LINE_SHOWN ? length - from : LINE_SHOWN;
     iotify_buffer_init(&out, 4096);
-    iotify_buffer_format(&out, "%5d | %.*s\n      | ", place.line, (int)length, line + from);
+    iotify_buffer_format(&out, "%5d | %.*s\n      | ", location.line, (int)length, line + from);
     for (size_t i = from; i < column; i++)
         if (((unsigned char)line[i] & 0xc0) != 0x80)
             iotify_buffer_char(&out, line[i] == '\t' ? '\t' : ' ');
@@ -286,7 +287,7 @@ static const char *show_line(struct script *script, const struct region *region,
 /* ------------------------------------------------------------------ the whole */
 
 /* Errors that tell a line and have no frame in the user's code: those of the syntax. */
-static const struct region *place_by_line(
+static const struct region *location_by_line(
     struct script *script, JSObjectRef object, struct script_error *error)
 {
     JSContextRef context = script->context;
@@ -307,7 +308,7 @@ static const struct region *place_by_line(
     if (column <= 0)
         column = token_column(script, region, line, error->text) -
                  (line == region->first ? region->first_shift : 0);
-    error->place = users_place(region, line, column);
+    error->location = users_location(region, line, column);
     return region;
 }
 
@@ -321,8 +322,8 @@ static const char *limit_text(struct script *script)
         (double)script->facts.time_limit / (double)SECOND);
 }
 
-void script_describe(
-    struct script *script, JSValueRef exception, struct place place, struct script_error *error)
+void script_describe(struct script *script, JSValueRef exception, struct location location,
+    struct script_error *error)
 {
     JSContextRef context = script->context;
     struct arena *arena = &script->error_arena;
@@ -330,7 +331,7 @@ void script_describe(
     const char *stack = "";
     char *text;
 
-    *error = (struct script_error){"ScriptError", place, false, "failed", "", ""};
+    *error = (struct script_error){"ScriptError", location, false, "failed", "", ""};
     if (script->timed_out) {
         script->timed_out = false;
         error->code = script->overgrown ? "ScriptMemory" : "ScriptTimeout";
@@ -349,24 +350,24 @@ void script_describe(
 
         if (value && JSValueIsString(context, value))
             stack = script_text(context, arena, value);
-        region = find_frame(script, stack, &error->place);
+        region = find_frame(script, stack, &error->location);
         if (!region)
-            region = place_by_line(script, object, error);
+            region = location_by_line(script, object, error);
     } else {
         error->text = arena_format(arena, "threw %s", error->text);
     }
     error->exact = region != NULL;
     error->stack = show_stack(script, stack);
-    error->excerpt = show_line(script, region, error->place);
+    error->excerpt = show_line(script, region, error->location);
 }
 
 /* The output buffer has a ceiling; say so when a value goes beyond it. */
-bool script_fits(const struct iotify_buffer *out, struct place place, const char *what,
+bool script_fits(const struct iotify_buffer *out, struct location location, const char *what,
     struct arena *arena, struct script_error *error)
 {
     if (!out->failed)
         return true;
-    *error = (struct script_error){"ScriptError", place, true,
+    *error = (struct script_error){"ScriptError", location, true,
         arena_format(arena, "%s is larger than %zu MiB", what, out->ceiling >> 20), "", ""};
     return false;
 }

@@ -12,14 +12,14 @@ struct part {
     JSObjectRef expression;
 };
 
-struct macro {
+struct expression {
     const char *setting;
-    struct place place;
+    struct location location;
     struct part *parts;
     size_t count;
 };
 
-bool macro_is_constant(const char *text)
+bool expression_is_constant(const char *text)
 {
     return !text || !strstr(text, "{{");
 }
@@ -48,23 +48,25 @@ static const char *expression_end(const char *at)
     return NULL;
 }
 
-static JSObjectRef compile_expression(struct script *script, const struct macro *macro,
+static JSObjectRef compile_expression(struct script *script, const struct expression *expression,
     const char *source, struct diagnostics *diagnostics)
 {
-    JSStringRef parameter = script_string("state"), body, file = script_string(macro->place.file);
+    JSStringRef parameter = script_string("state"), body,
+                file = script_string(expression->location.file);
     JSValueRef exception = NULL;
     JSObjectRef compiled = NULL;
 
     if (source[strspn(source, " \t")] == '\0') {
-        diagnostics_add(
-            diagnostics, macro->place, "\"%s\": {{ }} holds no expression", macro->setting);
+        diagnostics_add(diagnostics, expression->location, "\"%s\": {{ }} holds no expression",
+            expression->setting);
     } else {
         body = script_string(arena_format(&script->arena, "return (%s\n)", source));
-        compiled = JSObjectMakeFunction(
-            script->context, NULL, 1, &parameter, body, file, macro->place.line - 2, &exception);
+        compiled = JSObjectMakeFunction(script->context, NULL, 1, &parameter, body, file,
+            expression->location.line - 2, &exception);
         JSStringRelease(body);
         if (!compiled)
-            diagnostics_add(diagnostics, macro->place, "\"%s\": {{%s}}: %s", macro->setting, source,
+            diagnostics_add(diagnostics, expression->location, "\"%s\": {{%s}}: %s",
+                expression->setting, source,
                 script_text(script->context, &script->arena, exception));
         else
             JSValueProtect(script->context, compiled);
@@ -102,17 +104,17 @@ static size_t count_parts(const char *text)
     return count;
 }
 
-struct macro *script_macro(struct script *script, const char *setting, const char *text,
-    struct place place, struct diagnostics *diagnostics)
+struct expression *script_expression(struct script *script, const char *setting, const char *text,
+    struct location location, struct diagnostics *diagnostics)
 {
-    struct macro *macro = arena_alloc(&script->arena, sizeof(*macro));
+    struct expression *expression = arena_alloc(&script->arena, sizeof(*expression));
 
-    macro->setting = arena_string(&script->arena, setting);
-    macro->place = place;
-    macro->parts = arena_array(&script->arena, count_parts(text), sizeof(*macro->parts));
+    expression->setting = arena_string(&script->arena, setting);
+    expression->location = location;
+    expression->parts = arena_array(&script->arena, count_parts(text), sizeof(*expression->parts));
     while (*text) {
         const char *open = strstr(text, "{{"), *end;
-        struct part *part = &macro->parts[macro->count++];
+        struct part *part = &expression->parts[expression->count++];
 
         if (open != text) {
             size_t length = open ? (size_t)(open - text) : strlen(text);
@@ -123,21 +125,22 @@ struct macro *script_macro(struct script *script, const char *setting, const cha
         }
         end = expression_end(open + 2);
         if (!end) {
-            diagnostics_add(diagnostics, place, "\"%s\": {{ without its }}", setting);
+            diagnostics_add(diagnostics, location, "\"%s\": {{ without its }}", setting);
             return NULL;
         }
         part->text = arena_copy(&script->arena, open + 2, (size_t)(end - open) - 2);
         part->kind = kind_of(part->text);
-        part->expression = compile_expression(script, macro, part->text, diagnostics);
+        part->expression = compile_expression(script, expression, part->text, diagnostics);
         if (!part->expression)
             return NULL;
         text = end + 2;
     }
-    return macro;
+    return expression;
 }
 
-static bool expand_part(struct script *script, const struct macro *macro, const struct part *part,
-    struct script_turn turn, struct iotify_buffer *out, struct script_error *error)
+static bool expand_part(struct script *script, const struct expression *expression,
+    const struct part *part, struct script_turn turn, struct iotify_buffer *out,
+    struct script_error *error)
 {
     JSContextRef context = script->context;
     JSValueRef exception = NULL, value, state = script_state(script, turn.slot);
@@ -148,30 +151,30 @@ static bool expand_part(struct script *script, const struct macro *macro, const 
     script_leave(script);
     if (value && !script->timed_out &&
         (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
-        *error = (struct script_error){"ScriptError", macro->place, true,
-            arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", macro->setting, part->text,
-                JSValueIsNull(context, value) ? "null" : "undefined"),
+        *error = (struct script_error){"ScriptError", expression->location, true,
+            arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", expression->setting,
+                part->text, JSValueIsNull(context, value) ? "null" : "undefined"),
             "", ""};
         return false;
     }
     if (value && script_is_promise(script, value)) {
-        *error = (struct script_error){"ScriptError", macro->place, true,
+        *error = (struct script_error){"ScriptError", expression->location, true,
             arena_format(&script->error_arena,
                 "\"%s\": {{%s}} is a promise; wait for it in init() and keep the value in state",
-                macro->setting, part->text),
+                expression->setting, part->text),
             "", ""};
         return false;
     }
     string = value && !script->timed_out ? JSValueToStringCopy(context, value, &exception) : NULL;
     if (!string) {
-        script_describe(script, exception, macro->place, error);
-        error->text = arena_format(
-            &script->error_arena, "\"%s\": {{%s}}: %s", macro->setting, part->text, error->text);
+        script_describe(script, exception, expression->location, error);
+        error->text = arena_format(&script->error_arena, "\"%s\": {{%s}}: %s", expression->setting,
+            part->text, error->text);
         return false;
     }
     script_append_string(string, out);
     JSStringRelease(string);
-    return script_fits(out, macro->place, macro->setting, &script->error_arena, error);
+    return script_fits(out, expression->location, expression->setting, &script->error_arena, error);
 }
 
 /* Digits, without what a format has to be read for: this stands in the way of every message. */
@@ -190,11 +193,11 @@ static void append_number(struct iotify_buffer *out, int64_t value)
     iotify_buffer_append(out, digits + at, sizeof(digits) - at);
 }
 
-bool script_expand(struct script *script, const struct macro *macro, struct script_turn turn,
-    struct iotify_buffer *out, struct script_error *error)
+bool script_expand(struct script *script, const struct expression *expression,
+    struct script_turn turn, struct iotify_buffer *out, struct script_error *error)
 {
-    for (size_t i = 0; i < macro->count; i++) {
-        const struct part *part = &macro->parts[i];
+    for (size_t i = 0; i < expression->count; i++) {
+        const struct part *part = &expression->parts[i];
 
         switch (part->kind) {
         case LITERAL:
@@ -207,21 +210,21 @@ bool script_expand(struct script *script, const struct macro *macro, struct scri
             append_number(out, turn.iteration);
             break;
         case EXPRESSION:
-            if (!expand_part(script, macro, part, turn, out, error))
+            if (!expand_part(script, expression, part, turn, out, error))
                 return false;
         }
     }
-    return script_fits(out, macro->place, macro->setting, &script->error_arena, error);
+    return script_fits(out, expression->location, expression->setting, &script->error_arena, error);
 }
 
-void script_client_id(struct script *script, const struct macro *macro)
+void script_client_id(struct script *script, const struct expression *expression)
 {
     JSContextRef context = script->context;
     JSObjectRef parts = JSObjectMakeArray(context, 0, NULL, NULL);
     JSValueRef argument = parts;
 
-    for (size_t i = 0; macro && i < macro->count; i++) {
-        const struct part *part = &macro->parts[i];
+    for (size_t i = 0; expression && i < expression->count; i++) {
+        const struct part *part = &expression->parts[i];
 
         JSObjectSetPropertyAtIndex(context, parts, (unsigned)i,
             part->kind == LITERAL ? script_text_value(context, part->text)

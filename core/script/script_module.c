@@ -194,7 +194,7 @@ static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JS
     JSValueRef value;
 
     (void)self, (void)count;
-    code.place = (struct place){script_shown_path(script, path), 1, 1};
+    code.location = (struct location){script_shown_path(script, path), 1, 1};
     /* The text of packages is not kept: nobody is shown a line of it. */
     if (!is_below(path, script->own_modules))
         script_note_async(script, code.text, foreign);

@@ -137,8 +137,8 @@ JSValueRef script_native_act(JSContextRef context, JSObjectRef function, JSObjec
     }
     if (act.kind == ACT_ASSERT && count == 3) {
         act.text = script_text(context, &arena, arguments[1]);
-        act.place = script_blamed(script, SCRIPT_MESSAGE);
-        script_find_place(script, script_text(context, &arena, arguments[2]), &act.place);
+        act.location = script_blamed(script, SCRIPT_MESSAGE);
+        script_find_location(script, script_text(context, &arena, arguments[2]), &act.location);
     }
     if (text.failed)
         refused = "the payload is larger than 16 MiB";

@@ -266,13 +266,14 @@ bool script_waits(const struct script *script)
 
 /* ------------------------------------------------------------------ what nobody waited for */
 
-bool script_take_rejected(struct script *script, struct place place, struct script_error *error)
+bool script_take_rejected(
+    struct script *script, struct location location, struct script_error *error)
 {
     struct settled settled;
     bool found = take_settled(script, 0, &settled);
 
     if (found)
         script_describe(
-            script, script_property(script->context, settled.call, "value"), place, error);
+            script, script_property(script->context, settled.call, "value"), location, error);
     return found;
 }

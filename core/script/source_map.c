@@ -5,7 +5,7 @@
 
 #include "core/base/text.h"
 
-struct placement {
+struct source_map {
     const struct source *source;
     size_t count;
     const uint32_t *offsets; /* in the source, of each byte of the text */
@@ -23,9 +23,9 @@ static size_t character_size(const char *at)
 /* Where a scalar begins, behind an anchor or a tag. */
 static const char *scalar_start(const struct node *node)
 {
-    const char *at = text_line(node->source->text, node->place.line);
+    const char *at = text_line(node->source->text, node->location.line);
 
-    for (int column = 1; column < node->place.column && *at && *at != '\n'; column++)
+    for (int column = 1; column < node->location.column && *at && *at != '\n'; column++)
         at += character_size(at);
     while (*at == '&' || *at == '!') {
         at += strcspn(at, " \t\r\n");
@@ -99,11 +99,11 @@ static bool align(const char *text, const struct source *source, const char *at,
     return true;
 }
 
-const struct placement *placement_find(struct arena *arena, const struct node *node)
+const struct source_map *source_map_new(struct arena *arena, const struct node *node)
 {
     const char *start = scalar_start(node);
     size_t count = strlen(node->text);
-    struct placement *placement;
+    struct source_map *source_map;
     uint32_t *offsets;
 
     if (*start == '|' || count == 0)
@@ -115,30 +115,31 @@ const struct placement *placement_find(struct arena *arena, const struct node *n
     offsets = arena_array(arena, count, sizeof(*offsets));
     if (!align(node->text, node->source, start, offsets))
         return NULL;
-    placement = arena_alloc(arena, sizeof(*placement));
-    *placement = (struct placement){node->source, count, offsets};
-    return placement;
+    source_map = arena_alloc(arena, sizeof(*source_map));
+    *source_map = (struct source_map){node->source, count, offsets};
+    return source_map;
 }
 
-struct place placement_at(const struct placement *placement, size_t offset)
+struct location source_map_at(const struct source_map *source_map, size_t offset)
 {
-    const struct source *source = placement->source;
-    const char *end = source->text +
-                      placement->offsets[offset < placement->count ? offset : placement->count - 1];
-    struct place place = {source->name, 1, 1};
+    const struct source *source = source_map->source;
+    const char *end =
+        source->text +
+        source_map->offsets[offset < source_map->count ? offset : source_map->count - 1];
+    struct location location = {source->name, 1, 1};
     const char *at = source->text, *next;
 
     while ((next = memchr(at, '\n', (size_t)(end - at)))) {
-        place.line++;
+        location.line++;
         at = next + 1;
     }
-    place.column = text_column(at, end);
-    return place;
+    location.column = text_column(at, end);
+    return location;
 }
 
-const char *placement_line(const struct placement *placement, int line, size_t *length)
+const char *source_map_line(const struct source_map *source_map, int line, size_t *length)
 {
-    const char *at = text_line(placement->source->text, line);
+    const char *at = text_line(source_map->source->text, line);
 
     *length = strcspn(at, "\r\n");
     return at;

@@ -7,17 +7,17 @@
 
 #include "core/settings/tree.h"
 
-struct placement;
+struct source_map;
 
 /*
  * For the text of a scalar; in the arena, and valid as long as the node's source. NULL: it stands
  * there as it is, each line of it on a line of the file, or nothing could be found out.
  */
-const struct placement *placement_find(struct arena *arena, const struct node *node);
+const struct source_map *source_map_new(struct arena *arena, const struct node *node);
 
 /* The place of a byte of the text; of what is behind its end that of the last byte. */
-struct place placement_at(const struct placement *placement, size_t offset);
+struct location source_map_at(const struct source_map *source_map, size_t offset);
 /* A line of the file, from 1 on, and how many bytes it has. */
-const char *placement_line(const struct placement *placement, int line, size_t *length);
+const char *source_map_line(const struct source_map *source_map, int line, size_t *length);
 
 #endif

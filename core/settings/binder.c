@@ -51,7 +51,7 @@ static bool expand_reference(struct binder *binder, const struct node *node, con
         iotify_buffer_append(out, at + name_size + 4, length - name_size - 5);
         return true;
     }
-    diagnostics_add(binder->diagnostics, node->place,
+    diagnostics_add(binder->diagnostics, node->location,
         "the environment variable %s is not set; set it or write ${%s:-default}", name, name);
     return false;
 }

@@ -7,7 +7,7 @@
 struct change {
     struct arena *arena;
     struct diagnostics *diagnostics;
-    struct place place;
+    struct location location;
     const char *path; /* what is left of it */
     struct node *value;
 };
@@ -53,7 +53,7 @@ static struct node *new_map(const struct change *change)
 {
     struct node *map = node_new(change->arena, NODE_MAP, NULL);
 
-    map->place = change->place;
+    map->location = change->location;
     return map;
 }
 
@@ -81,7 +81,7 @@ static void apply_to_list(struct change *change, struct node *list)
 
     change->path += length + (change->path[length] == '.');
     if (!value_parse_integer(number, &index) || index < 0 || (size_t)index >= list->count) {
-        diagnostics_add(change->diagnostics, change->place,
+        diagnostics_add(change->diagnostics, change->location,
             "\"%s\" is not the number of an item; the list has the items 0 to %zu", number,
             list->count ? list->count - 1 : 0);
         return;
@@ -103,22 +103,22 @@ static void apply(struct change *change, struct node *node)
         apply_to_list(change, node);
     else
         diagnostics_add(
-            change->diagnostics, change->place, "\"%s\" leads into a text", change->path);
+            change->diagnostics, change->location, "\"%s\" leads into a text", change->path);
 }
 
 void override_apply(
     struct arena *arena, struct diagnostics *diagnostics, struct node *root, const char *text)
 {
     const char *equals = strchr(text, '=');
-    struct place place = {.file = arena_format(arena, "--set %s", text)};
-    struct change change = {arena, diagnostics, place, NULL, NULL};
+    struct location location = {.file = arena_format(arena, "--set %s", text)};
+    struct change change = {arena, diagnostics, location, NULL, NULL};
 
     if (!equals || equals == text) {
-        diagnostics_add(diagnostics, place, "write it as PATH=VALUE, for example devices=500");
+        diagnostics_add(diagnostics, location, "write it as PATH=VALUE, for example devices=500");
         return;
     }
     change.path = arena_copy(arena, text, (size_t)(equals - text));
-    change.value = tree_parse_text(arena, diagnostics, place.file, equals + 1);
+    change.value = tree_parse_text(arena, diagnostics, location.file, equals + 1);
     if (!change.value)
         return;
     if (!equals[1]) {
@@ -126,6 +126,6 @@ void override_apply(
         change.value->plain = true;
     }
     /* It has no line of its own: its values are blamed by the option's text. */
-    node_blame(change.value, place);
+    node_blame(change.value, location);
     apply(&change, root);
 }

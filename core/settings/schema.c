@@ -59,8 +59,8 @@ static void unknown(struct binder *binder, const struct iotify_settings *setting
                     : name + prefix);
         }
     }
-    diagnostics_add(binder->diagnostics, key->place, "unknown setting \"%s\" in %s%s", path, owner,
-        suggest_hint(&suggest, ""));
+    diagnostics_add(binder->diagnostics, key->location, "unknown setting \"%s\" in %s%s", path,
+        owner, suggest_hint(&suggest, ""));
 }
 
 static bool listed(const char *const *names, const char *name)
@@ -87,13 +87,13 @@ static void check_keys(struct binder *binder, const struct iotify_settings *sett
             check_keys(
                 binder, settings, value, arena_format(binder->arena, "%s.", path), owner, NULL);
         else if (group && !node_is_empty(value))
-            diagnostics_add(binder->diagnostics, value->place, "\"%s\" takes a mapping, not %s",
+            diagnostics_add(binder->diagnostics, value->location, "\"%s\" takes a mapping, not %s",
                 path, node_kind_name(value));
     }
 }
 
 void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
-    const struct node *map, const char *owner, struct place where, const char *const *ignored,
+    const struct node *map, const char *owner, struct location where, const char *const *ignored,
     struct schema_expression **expressions)
 {
     char *options = arena_alloc(binder->arena, settings->options_size);
@@ -101,8 +101,8 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
     if (map && map->kind == NODE_MAP)
         check_keys(binder, settings, map, "", owner, ignored);
     else if (map && !node_is_empty(map))
-        diagnostics_add(binder->diagnostics, map->place, "%s takes a mapping of settings, not %s",
-            owner, node_kind_name(map));
+        diagnostics_add(binder->diagnostics, map->location,
+            "%s takes a mapping of settings, not %s", owner, node_kind_name(map));
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
         const struct node *given = schema_given(map, setting.name);
@@ -120,9 +120,9 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
 bool schema_bind_expanded(struct binder *binder, const struct schema_expression *expression,
     const char *text, void *options)
 {
-    struct node node = {.kind = NODE_SCALAR, .place = expression->place, .text = text};
+    struct node node = {.kind = NODE_SCALAR, .location = expression->location, .text = text};
     struct schema_target target = {binder, &expression->setting, &node,
-        (char *)options + expression->setting.offset, expression->place, NULL};
+        (char *)options + expression->setting.offset, expression->location, NULL};
     size_t before = binder->diagnostics->count;
 
     /* The value is data by now: braces in it are no expression. */

@@ -19,7 +19,7 @@
 struct schema_expression {
     struct iotify_setting setting;
     const char *text;
-    struct place place;
+    struct location location;
     struct schema_expression *next;
 };
 
@@ -32,7 +32,7 @@ struct schema_expression {
  * any other type has its default. Problems become diagnostics; the result is always a structure.
  */
 void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
-    const struct node *map, const char *owner, struct place where, const char *const *ignored,
+    const struct node *map, const char *owner, struct location where, const char *const *ignored,
     struct schema_expression **expressions);
 
 /* The domain of an IOTIFY_CHOICE, and of an IOTIFY_TABLE. */

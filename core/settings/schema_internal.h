@@ -10,7 +10,7 @@ struct schema_target {
     const struct iotify_setting *setting;
     const struct node *node; /* NULL: the default */
     void *value;
-    struct place where; /* of the mapping: stands for the place of a default */
+    struct location where; /* of the mapping: stands for the place of a default */
     struct schema_expression **expressions;
 };
 

@@ -43,7 +43,7 @@ void schema_wrong_type(const struct schema_target *target, const char *text)
 
     if (target->setting->type == IOTIFY_SECRET)
         got = node_kind_name(node);
-    diagnostics_add(target->binder->diagnostics, node->place, "\"%s\" takes %s, not %s",
+    diagnostics_add(target->binder->diagnostics, node->location, "\"%s\" takes %s, not %s",
         target->setting->name, schema_type_words(target->setting->type), got);
 }
 
@@ -65,7 +65,7 @@ static void check_range(const struct schema_target *target, int64_t value)
         iotify_buffer_format(
             &text, "%lld to %lld", (long long)setting->min, (long long)setting->max);
     }
-    diagnostics_add(target->binder->diagnostics, target->node->place,
+    diagnostics_add(target->binder->diagnostics, target->node->location,
         "\"%s\" must be in the range %s", setting->name, iotify_buffer_text(&text));
     iotify_buffer_clear(&text);
 }
@@ -76,7 +76,7 @@ static void check_rate(const struct schema_target *target, double rate)
 
     if (target->node && (setting->min || setting->max) &&
         (rate <= 0 || rate > (double)setting->max))
-        diagnostics_add(target->binder->diagnostics, target->node->place,
+        diagnostics_add(target->binder->diagnostics, target->node->location,
             "\"%s\" must be more than 0 and at most %lld a second", setting->name,
             (long long)setting->max);
 }
@@ -97,7 +97,7 @@ static bool bind_choice(const struct schema_target *target, const char *text)
     iotify_buffer_init(&names, 4096);
     for (int i = 0; schema_choices(target->setting)[i]; i++)
         iotify_buffer_format(&names, "%s%s", i ? ", " : "", schema_choices(target->setting)[i]);
-    diagnostics_add(target->binder->diagnostics, target->node->place,
+    diagnostics_add(target->binder->diagnostics, target->node->location,
         "\"%s\" takes one of %s, not \"%s\"%s", target->setting->name, iotify_buffer_text(&names),
         text, suggest_hint(&suggest, ""));
     iotify_buffer_clear(&names);
@@ -143,7 +143,7 @@ static bool defer(const struct schema_target *target, const char *text)
         return false;
     expression = arena_alloc(target->binder->arena, sizeof(*expression));
     *expression = (struct schema_expression){
-        *target->setting, text, target->node ? target->node->place : target->where, NULL};
+        *target->setting, text, target->node ? target->node->location : target->where, NULL};
     while (*end)
         end = &(*end)->next;
     *end = expression;
@@ -157,7 +157,7 @@ bool schema_bind_text(const struct schema_target *target, const char *text)
 
     if (!deferred && target->node && strstr(text, "{{") &&
         !(target->setting->flags & IOTIFY_EXPRESSION)) {
-        diagnostics_add(target->binder->diagnostics, target->node->place,
+        diagnostics_add(target->binder->diagnostics, target->node->location,
             "\"%s\" cannot hold an expression", target->setting->name);
         return true;
     }
@@ -206,7 +206,7 @@ static bool bind_list(const struct schema_target *target)
         return false;
     for (size_t i = 0; i < node->count; i++) {
         if (node->items[i]->kind != NODE_SCALAR) {
-            diagnostics_add(target->binder->diagnostics, node->items[i]->place,
+            diagnostics_add(target->binder->diagnostics, node->items[i]->location,
                 "\"%s\" takes a list of texts, not %s in it", target->setting->name,
                 node_kind_name(node->items[i]));
             continue;
@@ -233,7 +233,7 @@ static bool bind_map(const struct schema_target *target)
 
         entries[i].name = node->pairs[i].key->text;
         if (text && (!value_parse_rate(text, &entries[i].value) || entries[i].value <= 0))
-            diagnostics_add(target->binder->diagnostics, value->place,
+            diagnostics_add(target->binder->diagnostics, value->location,
                 "\"%s.%s\" takes a rate such as 200/s", target->setting->name, entries[i].name);
     }
     *map = (struct iotify_map){entries, node->count};
@@ -265,7 +265,7 @@ static bool bind_table(const struct schema_target *target)
         return false;
     for (size_t i = 0; i < node->count; i++)
         rows[i] = schema_bind(target->binder, schema_columns(target->setting),
-            row_of(target, node->items[i]), owner, node->items[i]->place, NULL, NULL);
+            row_of(target, node->items[i]), owner, node->items[i]->location, NULL, NULL);
     *table = (struct iotify_table){rows, node->count};
     return true;
 }
@@ -300,7 +300,7 @@ static bool bind_document(const struct schema_target *target)
 
         source = source_read(binder->arena, &unread, binder_path(binder, file), file);
         if (!source)
-            diagnostics_add(binder->diagnostics, node->place, "\"%s\": %s: %s",
+            diagnostics_add(binder->diagnostics, node->location, "\"%s\": %s: %s",
                 target->setting->name, file, unread.items[0].text);
         diagnostics_clear(&unread);
         if (!source)
@@ -309,7 +309,7 @@ static bool bind_document(const struct schema_target *target)
     json = json_loads(file ? source->text : node->text, JSON_REJECT_DUPLICATES, &error);
     if (!json)
         diagnostics_add(binder->diagnostics,
-            file ? (struct place){source->name, error.line, error.column} : node->place,
+            file ? (struct location){source->name, error.line, error.column} : node->location,
             "not valid JSON: %s", error.text);
     json_decref(json);
     *(const char **)target->value = file ? source->text : node->text;
@@ -342,7 +342,7 @@ void schema_bind_value(const struct schema_target *target)
     /* `ca: null` and an empty value are the same as leaving the setting out. */
     if (node_is_empty(target->node)) {
         if (target->setting->flags & IOTIFY_REQUIRED)
-            diagnostics_add(target->binder->diagnostics, target->node->place,
+            diagnostics_add(target->binder->diagnostics, target->node->location,
                 "\"%s\" must have a value: %s", target->setting->name,
                 schema_type_words(target->setting->type));
         else

@@ -27,7 +27,7 @@ struct builder {
 const struct source *source_read(
     struct arena *arena, struct diagnostics *diagnostics, const char *path, const char *name)
 {
-    struct place place = {.file = name};
+    struct location location = {.file = name};
     struct source *source = arena_alloc(arena, sizeof(*source));
     struct iotify_buffer text;
     char chunk[8192];
@@ -36,11 +36,11 @@ const struct source *source_read(
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
 
     if (descriptor < 0) {
-        diagnostics_add(diagnostics, place, "cannot open: %s", strerror(errno));
+        diagnostics_add(diagnostics, location, "cannot open: %s", strerror(errno));
         return NULL;
     }
     if (fstat(descriptor, &about) == 0 && S_ISDIR(about.st_mode)) {
-        diagnostics_add(diagnostics, place, "is a directory, not a file");
+        diagnostics_add(diagnostics, location, "is a directory, not a file");
         close(descriptor);
         return NULL;
     }
@@ -48,9 +48,9 @@ const struct source *source_read(
     while ((got = read(descriptor, chunk, sizeof(chunk))) > 0)
         iotify_buffer_append(&text, chunk, (size_t)got);
     if (got < 0)
-        diagnostics_add(diagnostics, place, "cannot read: %s", strerror(errno));
+        diagnostics_add(diagnostics, location, "cannot read: %s", strerror(errno));
     else if (text.failed)
-        diagnostics_add(diagnostics, place, "larger than %d MiB", FILE_MAX_BYTES >> 20);
+        diagnostics_add(diagnostics, location, "larger than %d MiB", FILE_MAX_BYTES >> 20);
     else
         *source = (struct source){name, arena_copy(arena, text.data, text.size), text.size};
     close(descriptor);
@@ -65,7 +65,7 @@ struct node *node_new(struct arena *arena, enum node_kind kind, const struct nod
     node->kind = kind;
     node->text = "";
     if (where) {
-        node->place = where->place;
+        node->location = where->location;
         node->source = where->source;
     }
     return node;
@@ -101,15 +101,15 @@ void node_set(struct arena *arena, struct node *map, const char *key, struct nod
     map->count++;
 }
 
-void node_blame(struct node *node, struct place place)
+void node_blame(struct node *node, struct location location)
 {
-    node->place = place;
+    node->location = location;
     for (size_t i = 0; i < node->count; i++) {
         if (node->kind == NODE_LIST) {
-            node_blame(node->items[i], place);
+            node_blame(node->items[i], location);
         } else {
-            node_blame(node->pairs[i].key, place);
-            node_blame(node->pairs[i].value, place);
+            node_blame(node->pairs[i].key, location);
+            node_blame(node->pairs[i].value, location);
         }
     }
 }
@@ -143,16 +143,16 @@ const char *node_kind_name(const struct node *node)
     return *node->text ? "text" : "nothing";
 }
 
-static struct place mark_place(const struct source *source, yaml_mark_t mark)
+static struct location mark_location(const struct source *source, yaml_mark_t mark)
 {
-    return (struct place){source->name, (int)mark.line + 1, (int)mark.column + 1};
+    return (struct location){source->name, (int)mark.line + 1, (int)mark.column + 1};
 }
 
 /*
  * A value that begins with `{{` without quotes is a flow mapping to YAML: find such a value on a
  * line, as its column from 1, or 0.
  */
-static int unquoted_macro(const struct source *source, int line)
+static int unquoted_expression(const struct source *source, int line)
 {
     const char *at = text_line(source->text, line), *end = at + strcspn(at, "\n"), *hit;
     bool quoted = false;
@@ -175,29 +175,29 @@ static const char quote_text[] = "quote this value: \"{{…}}\"";
 static void report_parser(
     const struct source *source, struct diagnostics *diagnostics, const yaml_parser_t *parser)
 {
-    struct place place = mark_place(source, parser->problem_mark);
-    int lines[] = {(int)parser->context_mark.line + 1, place.line, place.line - 1};
+    struct location location = mark_location(source, parser->problem_mark);
+    int lines[] = {(int)parser->context_mark.line + 1, location.line, location.line - 1};
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        int column = unquoted_macro(source, lines[i]);
+        int column = unquoted_expression(source, lines[i]);
 
         if (column) {
-            place.line = lines[i];
-            place.column = column;
-            diagnostics_add(diagnostics, place, "%s", quote_text);
+            location.line = lines[i];
+            location.column = column;
+            diagnostics_add(diagnostics, location, "%s", quote_text);
             return;
         }
     }
     if (parser->error == YAML_READER_ERROR)
-        place = (struct place){.file = source->name, .line = 1, .column = 1};
-    diagnostics_add(diagnostics, place, "not valid YAML: %s%s%s",
+        location = (struct location){.file = source->name, .line = 1, .column = 1};
+    diagnostics_add(diagnostics, location, "not valid YAML: %s%s%s",
         parser->problem ? parser->problem : "unreadable", parser->context ? ", " : "",
         parser->context ? parser->context : "");
 }
 
-static void fail(struct builder *builder, struct place place, const char *text)
+static void fail(struct builder *builder, struct location location, const char *text)
 {
-    diagnostics_add(builder->diagnostics, place, "%s", text);
+    diagnostics_add(builder->diagnostics, location, "%s", text);
     builder->failed = true;
 }
 
@@ -213,9 +213,9 @@ static void build_scalar(struct builder *builder, struct node *node, const yaml_
     node->block = style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE;
     node->text = arena_copy(builder->arena, text, size);
     if (memchr(text, 0, size))
-        diagnostics_add(builder->diagnostics, node->place, "a NUL character is not allowed");
+        diagnostics_add(builder->diagnostics, node->location, "a NUL character is not allowed");
     if (node->plain && strstr(node->text, "{{"))
-        diagnostics_add(builder->diagnostics, node->place, "%s", quote_text);
+        diagnostics_add(builder->diagnostics, node->location, "%s", quote_text);
 }
 
 static void build_list(
@@ -243,12 +243,12 @@ static void add_pair(
     const struct node *older = older_key(map, key->text);
 
     if (strcmp(key->text, "<<") == 0 && key->plain) {
-        diagnostics_add(builder->diagnostics, key->place, "merge keys (<<) are not supported");
+        diagnostics_add(builder->diagnostics, key->location, "merge keys (<<) are not supported");
         return;
     }
     if (older) {
-        diagnostics_add(builder->diagnostics, key->place, "duplicate key \"%s\" (first on line %d)",
-            key->text, older->place.line);
+        diagnostics_add(builder->diagnostics, key->location,
+            "duplicate key \"%s\" (first on line %d)", key->text, older->location.line);
         return;
     }
     map->pairs[map->count].key = key;
@@ -268,11 +268,11 @@ static void build_map(
         const yaml_node_t *key = yaml_document_get_node(builder->document, start[i].key);
 
         if (key->type == YAML_MAPPING_NODE) {
-            fail(builder, node->place, quote_text);
+            fail(builder, node->location, quote_text);
             return;
         }
         if (key->type != YAML_SCALAR_NODE) {
-            fail(builder, mark_place(builder->source, key->start_mark), "a key must be text");
+            fail(builder, mark_location(builder->source, key->start_mark), "a key must be text");
             return;
         }
         add_pair(builder, node, build(builder, start[i].key, depth + 1), start[i].value, depth);
@@ -285,13 +285,13 @@ static struct node *build(struct builder *builder, int index, int depth)
     struct node *node = node_new(builder->arena, NODE_SCALAR, NULL);
 
     node->source = builder->source;
-    node->place = mark_place(builder->source, from->start_mark);
+    node->location = mark_location(builder->source, from->start_mark);
     if (depth > DEPTH_MAX) {
-        fail(builder, node->place, "nested too deeply, or an alias inside its own anchor");
+        fail(builder, node->location, "nested too deeply, or an alias inside its own anchor");
         return node;
     }
     if (++builder->nodes > NODES_MAX) {
-        fail(builder, node->place, "too large after its aliases are expanded");
+        fail(builder, node->location, "too large after its aliases are expanded");
         return node;
     }
     switch (from->type) {
@@ -323,7 +323,7 @@ static void refuse_second(
         return;
     }
     if (yaml_document_get_root_node(&second))
-        diagnostics_add(diagnostics, mark_place(source, second.start_mark),
+        diagnostics_add(diagnostics, mark_location(source, second.start_mark),
             "a second document; one file holds one");
     yaml_document_delete(&second);
 }
@@ -352,7 +352,7 @@ struct node *tree_parse(
 
     if (nested_too_deeply(source)) {
         diagnostics_add(
-            diagnostics, (struct place){.file = source->name}, "brackets are nested too deeply");
+            diagnostics, (struct location){.file = source->name}, "brackets are nested too deeply");
         return NULL;
     }
     if (!yaml_parser_initialize(&parser))
@@ -370,7 +370,7 @@ struct node *tree_parse(
     } else {
         root = node_new(arena, NODE_MAP, NULL);
         root->source = source;
-        root->place = (struct place){source->name, 1, 1};
+        root->location = (struct location){source->name, 1, 1};
     }
     yaml_document_delete(&document);
     yaml_parser_delete(&parser);

@@ -28,7 +28,7 @@ struct node_pair {
 
 struct node {
     enum node_kind kind;
-    struct place place;
+    struct location location;
     const struct source *source;
     const char *text; /* scalar: NUL-terminated, without a NUL inside */
     bool plain;       /* scalar: written without quotes and not as a block */
@@ -55,7 +55,7 @@ struct node *node_get(const struct node *map, const char *key);
 /* Set a key of a map, replacing an older value. */
 void node_set(struct arena *arena, struct node *map, const char *key, struct node *value);
 /* Say that everything in the tree stands at one place: for trees that are in no file. */
-void node_blame(struct node *node, struct place place);
+void node_blame(struct node *node, struct location location);
 void node_push(struct arena *arena, struct node *list, struct node *item);
 /* Nothing is written there: `key:` with an empty value, or null. NULL counts too. */
 bool node_is_empty(const struct node *node);

@@ -82,8 +82,8 @@ static void check_thresholds(
 
         if (wrong)
             diagnostics_add(diagnostics,
-                list && list->kind == NODE_LIST && i < list->count ? list->items[i]->place
-                                                                   : step->place,
+                list && list->kind == NODE_LIST && i < list->count ? list->items[i]->location
+                                                                   : step->location,
                 "%s", wrong);
         arena_clear(&arena);
     }
@@ -149,22 +149,23 @@ static void check_stages(
     const struct node *duration = schema_given(step->node, "duration");
 
     if (options->stages.count && options->duration)
-        diagnostics_add(diagnostics, duration ? duration->place : step->place,
+        diagnostics_add(diagnostics, duration ? duration->location : step->location,
             "\"duration\" and \"stages\" exclude each other: the stages have durations");
     if (list && list->kind == NODE_LIST && options->stages.count == 0)
-        diagnostics_add(diagnostics, list->place, "\"stages\" has no stage in it");
+        diagnostics_add(diagnostics, list->location, "\"stages\" has no stage in it");
     for (size_t i = 0; i < options->stages.count; i++) {
         const struct stage *stage = options->stages.rows[i];
-        struct place place = list && list->kind == NODE_LIST && i < list->count
-                                 ? list->items[i]->place
-                                 : step->place;
+        struct location location = list && list->kind == NODE_LIST && i < list->count
+                                       ? list->items[i]->location
+                                       : step->location;
 
         if (stage->clients >= 0 && stage->rate > 0)
             diagnostics_add(
-                diagnostics, place, "a stage changes \"clients\" or \"rate\", not both at once");
+                diagnostics, location, "a stage changes \"clients\" or \"rate\", not both at once");
         if (job->valid && stage->clients > check_clients_of(job, step))
-            diagnostics_add(diagnostics, place, "the stage wants %lld clients, and %lld take part",
-                (long long)stage->clients, (long long)check_clients_of(job, step));
+            diagnostics_add(diagnostics, location,
+                "the stage wants %lld clients, and %lld take part", (long long)stage->clients,
+                (long long)check_clients_of(job, step));
     }
 }
 
@@ -179,7 +180,7 @@ static void check_clients(
     if (!given)
         given = schema_given(step->node, "first");
     if (first < job->options->first || first >= end || first + options->clients > end)
-        diagnostics_add(diagnostics, given ? given->place : step->place,
+        diagnostics_add(diagnostics, given ? given->location : step->location,
             "the job has the clients %lld to %lld; \"first\" and \"clients\" go beyond them",
             (long long)job->options->first, (long long)end - 1);
 }
@@ -192,7 +193,7 @@ static void check_verify(
 
     if (options->verify == VERIFY_END_TO_END && template->transport &&
         template->subscription_count == 0)
-        diagnostics_add(diagnostics, given ? given->place : step->place,
+        diagnostics_add(diagnostics, given ? given->location : step->location,
             "\"verify: end_to_end\" needs subscriptions by which messages come back to their "
             "client; the template %s has none",
             template->file);
@@ -204,7 +205,7 @@ static void check_rows(const struct job *job, const struct step *step,
     int64_t last = check_first_of(job, step) + check_clients_of(job, step) - 1;
 
     if (job->valid && template->data && template->rows <= last)
-        diagnostics_add(diagnostics, template->data_place,
+        diagnostics_add(diagnostics, template->data_location,
             "%s has %lld rows, and client %lld takes part: each client has a row, from 0 on",
             check_shown(job, template->data), (long long)template->rows, (long long)last);
 }
@@ -224,7 +225,7 @@ void simulate_check(const struct job *job, const struct step *step,
         check_clients(job, step, diagnostics);
     check_stages(job, step, diagnostics);
     if (schema_given(step->node, "capture") && !options->capture_file)
-        diagnostics_add(diagnostics, schema_given(step->node, "capture")->place,
+        diagnostics_add(diagnostics, schema_given(step->node, "capture")->location,
             "\"capture\" needs the setting \"file\"");
     if (!options->template) {
         check_thresholds(step, &names, diagnostics);
@@ -249,13 +250,14 @@ void simulate_check(const struct job *job, const struct step *step,
     check_thresholds(step, &names, diagnostics);
     if (options->transport)
         template_check_transport(job, options->transport,
-            given_transport ? given_transport->place : step->place, diagnostics);
+            given_transport ? given_transport->location : step->location, diagnostics);
     /* Where a step could not be made out, it may have been the one. */
     for (size_t i = 0; i < run_count; i++)
         if (!run[i]->valid)
             return;
     if (!is_written(run, run_count, step, options->template))
-        diagnostics_add(diagnostics, given && given->place.line ? given->place : step->place,
+        diagnostics_add(diagnostics,
+            given && given->location.line ? given->location : step->location,
             "the template %s does not exist, and no step before this one writes it; run deploy "
             "first",
             name);

@@ -48,7 +48,7 @@ static void stop_timer(struct device *device)
 static void be_done(struct device *device)
 {
     struct engine *engine = device->engine;
-    int64_t limit = engine->plan->iterations;
+    int64_t limit = engine->simulation->iterations;
 
     if (device->phase == DONE)
         return;
@@ -74,7 +74,7 @@ static void run_finish(struct device *device)
         device_fail_script(device, invocation.turn, &invocation.error);
     device->awaiting = invocation.pending;
     acts_do(device->engine);
-    if (device->engine->plan->solo)
+    if (device->engine->simulation->solo)
         solo_finished(device);
 }
 
@@ -131,7 +131,7 @@ bool device_has_sent_all(const struct device *device)
     const struct engine *engine = device->engine;
 
     return engine->ending || device->complete ||
-           (engine->plan->iterations && device->iteration >= engine->plan->iterations);
+           (engine->simulation->iterations && device->iteration >= engine->simulation->iterations);
 }
 
 /* All is answered: stay for a while, or go. */
@@ -139,10 +139,10 @@ static void settle(struct device *device)
 {
     const struct engine *engine = device->engine;
 
-    if (engine->plan->options->hold > 0 && !engine->end_asked && !device->parking &&
+    if (engine->simulation->options->hold > 0 && !engine->end_asked && !device->parking &&
         device->session) {
         device->phase = HOLDING;
-        device_wake_at(device, engine_now(engine) + engine->plan->options->hold);
+        device_wake_at(device, engine_now(engine) + engine->simulation->options->hold);
     } else {
         leave(device);
     }
@@ -155,8 +155,8 @@ static int64_t drain_end(const struct device *device)
     int64_t wait = engine->stopped ? DEVICE_HASTE : DRAIN;
 
     /* Everything is acknowledged, and only has to come back. */
-    if (device->ledger.open == 0 && engine->plan->options->verify_within < wait)
-        wait = engine->plan->options->verify_within;
+    if (device->ledger.open == 0 && engine->simulation->options->verify_within < wait)
+        wait = engine->simulation->options->verify_within;
     return device->draining_at + wait;
 }
 
@@ -208,13 +208,13 @@ static void give_up(struct device *device, const char *code, const char *text)
 static const char *const *expand_subscriptions(
     struct device *device, struct arena *arena, const char **error)
 {
-    const struct template_file *template = device->engine->plan->template;
+    const struct template_file *template = device->engine->simulation->template;
     const char **topics = arena_array(arena, template->subscription_count + 1, sizeof(*topics));
     struct iotify_settings one = {.options_size = sizeof(char *)};
 
     for (size_t i = 0; i < template->subscription_count; i++) {
         const char *text = template->subscriptions[i].text;
-        const char *const *bound = expansion_apply(&device->engine->subscriptions[i],
+        const char *const *bound = expression_set_apply(&device->engine->subscriptions[i],
             device->engine->script, device_turn(device), &one, &text, "", arena, error);
 
         if (!bound)
@@ -227,17 +227,17 @@ static const char *const *expand_subscriptions(
 static bool make_session(struct device *device)
 {
     struct engine *engine = device->engine;
-    const struct plan *plan = engine->plan;
+    const struct simulation *simulation = engine->simulation;
     const char *error = NULL, *const *topics = NULL;
     enum iotify_result result = IOTIFY_INVALID;
     const void *options;
     struct call call;
 
-    call_init(&call, plan->where);
+    call_init(&call, simulation->where);
     call.base.client = device->client;
-    options = expansion_apply(&engine->connection, engine->script, device_turn(device),
-        engine->operations->connection, plan->connection, plan->run->job->directory, &call.arena,
-        &error);
+    options = expression_set_apply(&engine->connection, engine->script, device_turn(device),
+        engine->operations->connection, simulation->connection, simulation->run->job->directory,
+        &call.arena, &error);
     if (options)
         topics = expand_subscriptions(device, &call.arena, &error);
     if (!options || !topics)
@@ -245,7 +245,7 @@ static bool make_session(struct device *device)
             arena_format(&call.arena, "%s (client %lld)", error, (long long)device->client));
     else
         result = engine->operations->session_new(engine->transport, &call.base, options, topics,
-            plan->template->subscription_count, device, &device->session);
+            simulation->template->subscription_count, device, &device->session);
     if (options && topics && result != IOTIFY_OK)
         give_up(device, call_code(&call, result), call_message(&call, result));
     call_clear(&call);
@@ -297,7 +297,7 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
 
     if (device->phase != CONNECTING && (!ending || device->connected_at))
         return;
-    if (device->engine->plan->solo)
+    if (device->engine->simulation->solo)
         solo_connected(device, times);
     count_connect(device, times);
     /* Its last message was due while it connected: what is in flight goes out again. */
@@ -311,7 +311,7 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
 
 static int64_t pause_before(struct device *device)
 {
-    const struct simulate_options *options = device->engine->plan->options;
+    const struct simulate_options *options = device->engine->simulation->options;
     int64_t ceiling = SECOND;
 
     for (int i = 1; i < device->attempts && ceiling < options->backoff_cap; i++)
@@ -435,7 +435,7 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
             device->attempts = 0;
     }
     device->connected_at = 0;
-    if (device->engine->plan->solo)
+    if (device->engine->simulation->solo)
         solo_closed(device, text);
     if (device->phase == FINISHING) {
         device->phase = LEAVING;
@@ -448,7 +448,8 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     /* What was broken on purpose is no attempt that failed. */
     if (!device->dropped)
         device->attempts++;
-    if (!needed || device->attempts >= engine->plan->options->attempts || out_of_time(device)) {
+    if (!needed || device->attempts >= engine->simulation->options->attempts ||
+        out_of_time(device)) {
         give_up(device, close_codes[reason], text);
         return;
     }

@@ -71,7 +71,7 @@ struct act {
 };
 
 /* Where the settings of a message are in the transport's options; SIZE_MAX: it has none such. */
-struct publish_places {
+struct publish_offsets {
     size_t topic, qos, retain;
 };
 
@@ -84,15 +84,15 @@ struct script_line {
 };
 
 struct engine {
-    const struct plan *plan;
+    const struct simulation *simulation;
     int64_t share, shares;
     pthread_t thread;
     struct loop loop;
     struct script *script;
     void *transport; /* the plugin's engine; NULL for `none` */
     const struct iotify_transport *operations;
-    struct expansion connection, publish;
-    struct expansion *subscriptions;
+    struct expression_set connection, publish;
+    struct expression_set *subscriptions;
     const void *publish_options;
     struct call call; /* of messages, used again and again */
     struct device *devices;
@@ -116,7 +116,7 @@ struct engine {
     struct act *acts, **last_act;
     struct arena acts_arena;
     int acting; /* lists of acts being done */
-    struct publish_places places;
+    struct publish_offsets offsets;
     struct arena arena; /* Results: one tally is filled while another may be taken away. */
     struct tally *tally;
     struct tally tallies[2];

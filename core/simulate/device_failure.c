@@ -7,18 +7,19 @@
 
 /* Count it; true when nobody has told the log of this kind in this place yet. */
 static bool count_failure(
-    struct device *device, const char *code, const char *place, const char *text)
+    struct device *device, const char *code, const char *location, const char *text)
 {
     struct tally *tally = device->engine->tally;
-    struct told *told = device->engine->plan->told;
+    struct reported *reported = device->engine->simulation->reported;
     bool first;
 
     /* Only what is new since the last tally can be new to the log. */
-    if (!failure_add(&tally->arena, &tally->failures, code, place, text, device->client, 1))
+    if (!failure_add(&tally->arena, &tally->failures, code, location, text, device->client, 1))
         return false;
-    pthread_mutex_lock(&told->lock);
-    first = failure_add(&told->arena, &told->failures, code, place, "", device->client, 1);
-    pthread_mutex_unlock(&told->lock);
+    pthread_mutex_lock(&reported->lock);
+    first =
+        failure_add(&reported->arena, &reported->failures, code, location, "", device->client, 1);
+    pthread_mutex_unlock(&reported->lock);
     return first;
 }
 
@@ -27,8 +28,8 @@ static void tell_failure(struct device *device, const char *text, const char *mo
 {
     char where[160];
 
-    snprintf(
-        where, sizeof(where), "%s[%lld]", device->engine->plan->where, (long long)device->client);
+    snprintf(where, sizeof(where), "%s[%lld]", device->engine->simulation->where,
+        (long long)device->client);
     log_write_more(IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
 }
 
@@ -39,11 +40,11 @@ void device_fail(struct device *device, const char *code, const char *text)
 }
 
 /* Texts that differ in their numbers only are of one kind. */
-static const char *kind_of(struct arena *arena, const char *place, const char *text)
+static const char *kind_of(struct arena *arena, const char *location, const char *text)
 {
-    char *kind = arena_format(arena, "%s: %.100s", place, text);
+    char *kind = arena_format(arena, "%s: %.100s", location, text);
 
-    for (char *c = kind + strlen(place); *c; c++)
+    for (char *c = kind + strlen(location); *c; c++)
         if (*c >= '0' && *c <= '9')
             *c = '#';
     return kind;
@@ -53,10 +54,10 @@ void device_fail_script(
     struct device *device, struct script_turn turn, const struct script_error *error)
 {
     struct arena arena = {0};
-    const char *place =
-        arena_format(&arena, "%s:%d:%d", error->place.file, error->place.line, error->place.column);
-    const char *text = arena_format(&arena, "%s: %s", place, error->text);
-    const char *kind = error->exact ? place : kind_of(&arena, place, error->text);
+    const char *location = arena_format(
+        &arena, "%s:%d:%d", error->location.file, error->location.line, error->location.column);
+    const char *text = arena_format(&arena, "%s: %s", location, error->text);
+    const char *kind = error->exact ? location : kind_of(&arena, location, error->text);
 
     /* What the library has begun goes on for nobody. */
     if (turn.slot >= 0)

@@ -26,7 +26,7 @@ static void run_chunk(struct engine *engine, size_t from, size_t end)
         device_init(&engine->devices[i]);
         if (engine->prefetch)
             prefetch_learn(engine->prefetch, engine->script, engine->devices[i].client);
-        if (engine->plan->solo)
+        if (engine->simulation->solo)
             solo_started(&engine->devices[i]);
     }
     /* What else they wait for may be in the hands of those to come. */

@@ -6,7 +6,8 @@
 #include "core/base/arena.h"
 #include "core/base/clock.h"
 
-void shape_init(struct shape *shape, const struct simulate_options *options, int64_t clients)
+void load_profile_init(
+    struct load_profile *load_profile, const struct simulate_options *options, int64_t clients)
 {
     const struct iotify_table *stages = &options->stages;
     /* A ramp of clients begins with nobody, any other first stage with all. */
@@ -14,15 +15,15 @@ void shape_init(struct shape *shape, const struct simulate_options *options, int
     double present = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
     int64_t begins = 0;
 
-    *shape = (struct shape){.interval = options->interval, .ends = options->duration};
+    *load_profile = (struct load_profile){.interval = options->interval, .ends = options->duration};
     if (!first)
         return;
-    shape->pieces = memory_new(stages->count, sizeof(*shape->pieces));
+    load_profile->pieces = memory_new(stages->count, sizeof(*load_profile->pieces));
     for (size_t i = 0; i < stages->count; i++) {
         const struct stage *stage = stages->rows[i];
-        struct shape_piece *piece = &shape->pieces[shape->count++];
+        struct load_piece *piece = &load_profile->pieces[load_profile->count++];
 
-        *piece = (struct shape_piece){.begins = begins,
+        *piece = (struct load_piece){.begins = begins,
             .ends = begins + stage->duration,
             .clients = present,
             .rate = rate,
@@ -36,34 +37,34 @@ void shape_init(struct shape *shape, const struct simulate_options *options, int
         piece->rate_end = rate;
         begins = piece->ends;
     }
-    shape->ends = begins;
+    load_profile->ends = begins;
 }
 
-void shape_clear(struct shape *shape)
+void load_profile_clear(struct load_profile *load_profile)
 {
-    free(shape->pieces);
-    *shape = (struct shape){0};
+    free(load_profile->pieces);
+    *load_profile = (struct load_profile){0};
 }
 
-bool shape_varies(const struct shape *shape)
+bool load_profile_varies(const struct load_profile *load_profile)
 {
-    for (size_t i = 0; i < shape->count; i++)
-        if (shape->pieces[i].clients < shape->pieces[i].clients_end ||
-            shape->pieces[i].clients > shape->pieces[i].clients_end)
+    for (size_t i = 0; i < load_profile->count; i++)
+        if (load_profile->pieces[i].clients < load_profile->pieces[i].clients_end ||
+            load_profile->pieces[i].clients > load_profile->pieces[i].clients_end)
             return true;
     return false;
 }
 
 /* The piece of a moment; NULL without stages and behind the last. */
-static const struct shape_piece *piece_at(const struct shape *shape, int64_t moment)
+static const struct load_piece *piece_at(const struct load_profile *load_profile, int64_t moment)
 {
-    for (size_t i = 0; i < shape->count; i++)
-        if (moment < shape->pieces[i].ends)
-            return &shape->pieces[i];
+    for (size_t i = 0; i < load_profile->count; i++)
+        if (moment < load_profile->pieces[i].ends)
+            return &load_profile->pieces[i];
     return NULL;
 }
 
-static double part_of(const struct shape_piece *piece, int64_t moment)
+static double part_of(const struct load_piece *piece, int64_t moment)
 {
     double passed = (double)(moment - piece->begins), whole = (double)(piece->ends - piece->begins);
 
@@ -75,19 +76,21 @@ static double between(double from, double to, double part)
     return from + (to - from) * part;
 }
 
-int64_t shape_clients(const struct shape *shape, int64_t moment)
+int64_t load_profile_clients(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct shape_piece *piece = piece_at(shape, moment);
+    const struct load_piece *piece = piece_at(load_profile, moment);
 
     if (!piece)
-        return shape->count ? (int64_t)shape->pieces[shape->count - 1].clients_end : INT64_MAX;
+        return load_profile->count
+                   ? (int64_t)load_profile->pieces[load_profile->count - 1].clients_end
+                   : INT64_MAX;
     return (int64_t)ceil(
         between(piece->clients, piece->clients_end, part_of(piece, moment)) - 1e-9);
 }
 
-bool shape_shares(const struct shape *shape, int64_t moment)
+bool load_profile_shares(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct shape_piece *piece = piece_at(shape, moment);
+    const struct load_piece *piece = piece_at(load_profile, moment);
 
     return piece && piece->rate_end > 0;
 }
@@ -122,7 +125,7 @@ static void clip(struct slope *slope)
 }
 
 static struct slope slope_at(
-    const struct shape *shape, const struct shape_piece *piece, int64_t moment)
+    const struct load_profile *load_profile, const struct load_piece *piece, int64_t moment)
 {
     struct slope slope;
     double part = part_of(piece, moment), whole = (double)(piece->ends - piece->begins) / SECOND;
@@ -133,7 +136,7 @@ static struct slope slope_at(
         .clients_slope = (piece->clients_end - piece->clients) / whole,
         .rate = between(piece->rate, piece->rate_end, part),
         .rate_slope = (piece->rate_end - piece->rate) / whole,
-        .interval = piece->rate_end > 0 ? 0 : (double)shape->interval / SECOND,
+        .interval = piece->rate_end > 0 ? 0 : (double)load_profile->interval / SECOND,
     };
     clip(&slope);
     return slope;
@@ -167,15 +170,15 @@ static double seconds_for(const struct slope *slope, double messages)
     return clients * expm1(messages * slope->clients_slope / slope->rate) / slope->clients_slope;
 }
 
-int64_t shape_after(const struct shape *shape, int64_t moment, double messages)
+int64_t load_profile_after(const struct load_profile *load_profile, int64_t moment, double messages)
 {
-    if (shape->count == 0)
-        return moment + (int64_t)((double)shape->interval * messages);
-    for (size_t i = 0; i < shape->count; i++) {
-        const struct shape_piece *piece = &shape->pieces[i];
+    if (load_profile->count == 0)
+        return moment + (int64_t)((double)load_profile->interval * messages);
+    for (size_t i = 0; i < load_profile->count; i++) {
+        const struct load_piece *piece = &load_profile->pieces[i];
 
         while (moment < piece->ends) {
-            struct slope slope = slope_at(shape, piece, moment);
+            struct slope slope = slope_at(load_profile, piece, moment);
             double inside;
 
             /* Without an interval and a rate a client sends as fast as it can. */

@@ -12,7 +12,7 @@
 #include "core/simulate/settings.h"
 
 /* Moments count from the start of the run, in nanoseconds. */
-struct shape_piece {
+struct load_piece {
     int64_t begins, ends;
     double clients, clients_end;
     double rate, rate_end; /* a second, of all; 0: each client by its interval */
@@ -20,27 +20,29 @@ struct shape_piece {
     const char *name;
 };
 
-struct shape {
+struct load_profile {
     int64_t interval;
     int64_t ends; /* 0: the iterations end it */
-    struct shape_piece *pieces;
+    struct load_piece *pieces;
     size_t count;
 };
 
-/* `clients` of them take part where no stage says otherwise. End it with shape_clear(). */
-void shape_init(struct shape *shape, const struct simulate_options *options, int64_t clients);
-void shape_clear(struct shape *shape);
+/* `clients` of them take part where no stage says otherwise. End it with load_profile_clear(). */
+void load_profile_init(
+    struct load_profile *load_profile, const struct simulate_options *options, int64_t clients);
+void load_profile_clear(struct load_profile *load_profile);
 
 /* Does the number of clients change? */
-bool shape_varies(const struct shape *shape);
+bool load_profile_varies(const struct load_profile *load_profile);
 /* How many take part at this moment. */
-int64_t shape_clients(const struct shape *shape, int64_t moment);
+int64_t load_profile_clients(const struct load_profile *load_profile, int64_t moment);
 /*
  * When a client sends that was due `messages` of its messages before `moment`; INT64_MAX: never.
  * A fraction of a message is a part of the way to the next.
  */
-int64_t shape_after(const struct shape *shape, int64_t moment, double messages);
+int64_t load_profile_after(
+    const struct load_profile *load_profile, int64_t moment, double messages);
 /* Do clients share one rate at this moment? Then they begin spread over it, not all at once. */
-bool shape_shares(const struct shape *shape, int64_t moment);
+bool load_profile_shares(const struct load_profile *load_profile, int64_t moment);
 
 #endif

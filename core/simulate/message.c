@@ -18,7 +18,7 @@
 
 static void schedule(struct device *device, int64_t due)
 {
-    const struct simulate_options *options = device->engine->plan->options;
+    const struct simulate_options *options = device->engine->simulation->options;
     int64_t moment = due;
 
     device->due = due;
@@ -37,7 +37,8 @@ static void schedule(struct device *device, int64_t due)
 static void schedule_after(struct device *device, int64_t moment, double messages)
 {
     const struct engine *engine = device->engine;
-    int64_t after = shape_after(&engine->plan->shape, moment - engine->began, messages);
+    int64_t after =
+        load_profile_after(&engine->simulation->load_profile, moment - engine->began, messages);
 
     if (after == INT64_MAX)
         schedule(device, INT64_MAX);
@@ -51,7 +52,7 @@ static void schedule_after(struct device *device, int64_t moment, double message
 
 static double first_part(const struct device *device)
 {
-    double position = (double)(device->client - device->engine->plan->first) * GOLDEN;
+    double position = (double)(device->client - device->engine->simulation->first) * GOLDEN;
 
     return position - (double)(int64_t)position;
 }
@@ -59,22 +60,22 @@ static double first_part(const struct device *device)
 void message_begin(struct device *device)
 {
     const struct engine *engine = device->engine;
-    const struct plan *plan = engine->plan;
+    const struct simulation *simulation = engine->simulation;
     int64_t now = engine_now(engine);
     bool first = !device->was_connected || device->rejoined;
 
     device->rejoined = device->flooding = false;
     if (device->parking || device_has_sent_all(device))
         device_drain(device);
-    else if (first && shape_shares(&plan->shape, now - engine->began))
+    else if (first && load_profile_shares(&simulation->load_profile, now - engine->began))
         schedule_after(device, now, first_part(device));
     else if (first)
         schedule(device, now);
-    else if (plan->options->pacing == PACING_CLOSED && device->ledger.open == 0)
+    else if (simulation->options->pacing == PACING_CLOSED && device->ledger.open == 0)
         schedule_after(device, now, 1);
-    else if (plan->options->pacing == PACING_CLOSED)
+    else if (simulation->options->pacing == PACING_CLOSED)
         device->answerable = true;
-    else if (plan->options->pacing == PACING_OPEN && device->due != INT64_MAX)
+    else if (simulation->options->pacing == PACING_OPEN && device->due != INT64_MAX)
         device_wake_at(device, device->intended);
 }
 
@@ -86,13 +87,13 @@ static bool over_rate(struct device *device, int64_t now)
     const struct engine *engine = device->engine;
     uint32_t second = (uint32_t)((now - engine->began) / SECOND);
 
-    if (engine->plan->publish_rate <= 0)
+    if (engine->simulation->publish_rate <= 0)
         return false;
     if (second != device->second) {
         device->second = second;
         device->in_second = 0;
     }
-    return ++device->in_second > (uint32_t)engine->plan->publish_rate;
+    return ++device->in_second > (uint32_t)engine->simulation->publish_rate;
 }
 
 static void fail_message(struct device *device, const char *code, const char *text)
@@ -128,12 +129,12 @@ static const void *with_asked(
     if (!asked || (!asked->topic && asked->qos < 0 && asked->retain < 0))
         return options;
     copy = arena_copy(&engine->call.arena, options, engine->operations->publish->options_size);
-    if (asked->topic && engine->places.topic != SIZE_MAX)
-        *(const char **)(void *)(copy + engine->places.topic) = asked->topic;
-    if (asked->qos >= 0 && engine->places.qos != SIZE_MAX)
-        *(int64_t *)(void *)(copy + engine->places.qos) = asked->qos;
-    if (asked->retain >= 0 && engine->places.retain != SIZE_MAX)
-        *(bool *)(void *)(copy + engine->places.retain) = asked->retain != 0;
+    if (asked->topic && engine->offsets.topic != SIZE_MAX)
+        *(const char **)(void *)(copy + engine->offsets.topic) = asked->topic;
+    if (asked->qos >= 0 && engine->offsets.qos != SIZE_MAX)
+        *(int64_t *)(void *)(copy + engine->offsets.qos) = asked->qos;
+    if (asked->retain >= 0 && engine->offsets.retain != SIZE_MAX)
+        *(bool *)(void *)(copy + engine->offsets.retain) = asked->retain != 0;
     return copy;
 }
 
@@ -147,9 +148,9 @@ static void publish(struct device *device, struct iotify_bytes payload, int64_t 
 
     engine->call.base.client = device->client;
     engine->call.code[0] = engine->call.message[0] = '\0';
-    options = expansion_apply(&engine->publish, engine->script, device_turn(device),
-        engine->operations->publish, engine->publish_options, engine->plan->run->job->directory,
-        &engine->call.arena, &error);
+    options = expression_set_apply(&engine->publish, engine->script, device_turn(device),
+        engine->operations->publish, engine->publish_options,
+        engine->simulation->run->job->directory, &engine->call.arena, &error);
     if (options)
         options = with_asked(engine, options, asked);
     if (!options) {
@@ -159,7 +160,7 @@ static void publish(struct device *device, struct iotify_bytes payload, int64_t 
         fail_message(device, "TooManyInFlight",
             "the server leaves too many messages unacknowledged; this one is not sent");
     } else {
-        if (engine->plan->solo)
+        if (engine->simulation->solo)
             solo_message(device, options, payload);
         hand_over(device, options, payload, intended, now);
     }
@@ -196,11 +197,11 @@ static json_t *lines_json(const struct engine *engine, const struct device *devi
 static void capture(struct device *device, const struct script_output *output, int64_t now)
 {
     struct engine *engine = device->engine;
-    const struct simulate_options *options = engine->plan->options;
+    const struct simulate_options *options = engine->simulation->options;
     struct iotify_buffer text;
     json_t *object;
 
-    if (!capture_wants(engine->plan->capture, device->client, device->iteration))
+    if (!capture_wants(engine->simulation->capture, device->client, device->iteration))
         return;
     object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "event", "message", "client",
         (json_int_t)device->client, "iteration", (json_int_t)device->iteration, "seconds",
@@ -221,7 +222,7 @@ static void capture(struct device *device, const struct script_output *output, i
     }
     if (options->capture_logs)
         json_object_set_new(object, "logs", lines_json(engine, device));
-    capture_add(engine->plan->capture, object);
+    capture_add(engine->simulation->capture, object);
 }
 
 void message_on_console(
@@ -230,12 +231,12 @@ void message_on_console(
     struct engine *engine = given;
     struct script_line *line;
 
-    if (engine->plan->solo)
+    if (engine->simulation->solo)
         solo_console(engine, level, text);
     else
-        run_console(engine->plan->run, level, turn, text);
-    if (!engine->plan->options->capture_logs ||
-        !capture_wants(engine->plan->capture, turn->client, turn->iteration))
+        run_console(engine->simulation->run, level, turn, text);
+    if (!engine->simulation->options->capture_logs ||
+        !capture_wants(engine->simulation->capture, turn->client, turn->iteration))
         return;
     line = arena_alloc(&engine->lines_arena, sizeof(*line));
     *line = (struct script_line){turn->client, turn->iteration, level,
@@ -286,7 +287,7 @@ static void go_on(struct device *device)
     /* The transport may have lost the connection meanwhile; the event comes. */
     if (device_has_sent_all(device))
         device_drain(device);
-    else if (engine->plan->options->pacing == PACING_OPEN)
+    else if (engine->simulation->options->pacing == PACING_OPEN)
         schedule_after(device, device->due, 1);
     else if (device->ledger.open == 0)
         schedule_after(device, engine_now(engine), 1);
@@ -301,7 +302,7 @@ static void send_output(struct device *device, struct iotify_bytes payload, int6
 
     if (device->connected_at)
         publish(device, payload,
-            engine->plan->options->pacing == PACING_OPEN ? device->intended : now, now, NULL);
+            engine->simulation->options->pacing == PACING_OPEN ? device->intended : now, now, NULL);
     else
         fail_message(device, "NotConnected",
             "the connection went while message() waited; what it returned is not sent");
@@ -326,9 +327,9 @@ static void end_iteration(struct device *device, const struct script_output *out
     device->spoiled = false;
     if (output->has_output && engine->transport && !absent)
         send_output(device, output->bytes, now);
-    if (engine->plan->solo && output->has_output && !engine->transport)
+    if (engine->simulation->solo && output->has_output && !engine->transport)
         solo_message(device, NULL, output->bytes);
-    if (engine->plan->solo)
+    if (engine->simulation->solo)
         solo_state(device, output,
             engine->tally->counts[TALLY_PUBLISHED] > before ||
                 (output->has_output && !engine->transport));
@@ -419,7 +420,7 @@ void message_on_acknowledged(void *user, uint64_t token)
 
     if (device->phase == DONE || !ledger_acknowledge(&device->ledger, token, &intended))
         return;
-    if (device->engine->plan->solo)
+    if (device->engine->simulation->solo)
         solo_acknowledged(device, intended);
     device->attempts = 0;
     tally->counts[TALLY_ACKNOWLEDGED]++;
@@ -440,7 +441,7 @@ void message_on_lost(void *user, uint64_t token)
 
 static void verify(struct device *device, struct iotify_bytes payload)
 {
-    const struct plan *plan = device->engine->plan;
+    const struct simulation *simulation = device->engine->simulation;
     struct tally *tally = device->engine->tally;
     int64_t intended = 0, took;
     enum ledger_arrival arrival =
@@ -460,7 +461,7 @@ static void verify(struct device *device, struct iotify_bytes payload)
         tally->counts[TALLY_REORDERED]++;
         device_trouble(device)->reordered++;
     }
-    if (took > plan->options->verify_within) {
+    if (took > simulation->options->verify_within) {
         tally->counts[TALLY_LATE]++;
         device_trouble(device)->late++;
     }
@@ -472,7 +473,7 @@ static void capture_response(
     const struct device *device, const char *topic, struct iotify_bytes payload)
 {
     struct engine *engine = device->engine;
-    struct capture *into = engine->plan->capture;
+    struct capture *into = engine->simulation->capture;
     json_t *object;
 
     if (!capture_wants(into, device->client, device->iteration))
@@ -480,9 +481,9 @@ static void capture_response(
     object = json_pack("{s:s, s:I, s:I, s:f, s:s}", "event", "response", "client",
         (json_int_t)device->client, "iteration", (json_int_t)device->iteration, "seconds",
         (double)(engine_now(engine) - engine->began) / SECOND, "topic", topic);
-    if (engine->plan->options->capture_payload)
+    if (engine->simulation->options->capture_payload)
         json_object_set_new(object, "payload", capture_bytes(payload.data, payload.size));
-    if (engine->plan->options->capture_logs)
+    if (engine->simulation->options->capture_logs)
         json_object_set_new(object, "logs", lines_json(engine, device));
     capture_add(into, object);
     forget_lines(engine);
@@ -513,12 +514,12 @@ void message_on_received(void *user, const char *topic, struct iotify_bytes payl
         .payload = payload};
 
     engine->tally->counts[TALLY_RECEIVED]++;
-    if (engine->plan->solo)
+    if (engine->simulation->solo)
         solo_received(device, topic, payload);
     /* After finish() the script is done with. */
     if (device->init_done)
         run_response(device, &invocation);
-    if (engine->plan->capture)
+    if (engine->simulation->capture)
         capture_response(device, topic, payload);
     if (device->ledger.verifies)
         verify(device, payload);
@@ -540,7 +541,7 @@ static void tell_lost(struct device *device, const struct ledger_entry *entry)
         "messages were %s; they were sent in a second with more than the %.0f messages that the "
         "endpoint takes on one connection",
         entry->acknowledged ? "acknowledged and never came back" : "not acknowledged",
-        device->engine->plan->publish_rate);
+        device->engine->simulation->publish_rate);
     device_fail(device, "OverRate", text);
 }
 

@@ -36,10 +36,11 @@ static void measure_generator(struct simulate_summary *results)
         tally->counts[TALLY_CONNECTED] > 0 && (behind || results->busy > BUSY_SATURATED);
 }
 
-void monitor_init(struct monitor *monitor, const struct plan *plan, struct engine *const *engines,
-    size_t count, struct monitor_outputs *outputs, struct simulate_summary *results)
+void monitor_init(struct monitor *monitor, const struct simulation *simulation,
+    struct engine *const *engines, size_t count, struct monitor_outputs *outputs,
+    struct simulate_summary *results)
 {
-    *monitor = (struct monitor){.plan = plan,
+    *monitor = (struct monitor){.simulation = simulation,
         .engines = engines,
         .count = count,
         .outputs = outputs,
@@ -48,7 +49,7 @@ void monitor_init(struct monitor *monitor, const struct plan *plan, struct engin
         .cpu_began = clock_cpu()};
     monitor->second_at = monitor->began;
     monitor->cpu_at = monitor->cpu_began;
-    results->verified = plan->options->verify == VERIFY_END_TO_END;
+    results->verified = simulation->options->verify == VERIFY_END_TO_END;
 }
 
 /* ------------------------------------------------------------------ a second */
@@ -61,8 +62,8 @@ static void collect(struct monitor *monitor)
 
 static struct live look(const struct monitor *monitor, int64_t now)
 {
-    struct live live = {.job = monitor->plan->run->job->options->name,
-        .step = strchr(monitor->plan->where, '/') + 1,
+    struct live live = {.job = monitor->simulation->run->job->options->name,
+        .step = strchr(monitor->simulation->where, '/') + 1,
         .seconds = (double)(now - monitor->began) / SECOND,
         .period = (double)(now - monitor->second_at) / SECOND,
         .last = &monitor->second,
@@ -106,25 +107,25 @@ static void publish_metrics(const struct monitor_outputs *outputs, const struct 
 
 static void show(const struct monitor *monitor, const struct live *live)
 {
-    const struct plan *plan = monitor->plan;
+    const struct simulation *simulation = monitor->simulation;
     const int64_t *counts = monitor->results->tally.counts;
-    struct progress progress = {.label = plan->where,
-        .total = plan->clients,
+    struct progress progress = {.label = simulation->where,
+        .total = simulation->clients,
         .done = counts[TALLY_FINISHED],
         .failed = counts[TALLY_FAILED]};
     struct iotify_buffer line;
     iotify_buffer_init(&line, sizeof(progress.detail) - 1);
-    if (plan->shape.ends > 0)
-        iotify_buffer_format(
-            &line, "%.0f of %.0f s  ", live->seconds, (double)plan->shape.ends / SECOND);
+    if (simulation->load_profile.ends > 0)
+        iotify_buffer_format(&line, "%.0f of %.0f s  ", live->seconds,
+            (double)simulation->load_profile.ends / SECOND);
     live_line(live, &line);
     snprintf(progress.detail, sizeof(progress.detail), "%s", iotify_buffer_text(&line));
     iotify_buffer_clear(&line);
-    if (plan->iterations && plan->template->transport) {
+    if (simulation->iterations && simulation->template->transport) {
         /* Messages tell more than clients, which all finish at the end. */
-        progress.total = plan->clients * plan->iterations;
+        progress.total = simulation->clients * simulation->iterations;
         progress.done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
-    } else if (plan->shape.ends > 0) {
+    } else if (simulation->load_profile.ends > 0) {
         /* The time tells how far it is. */
         progress.total = 0;
     }
@@ -140,7 +141,7 @@ static void end_engines(struct monitor *monitor, bool stopped)
 /* Thresholds that may end the run are looked at while it goes on. */
 static void watch_thresholds(struct monitor *monitor, int64_t now)
 {
-    const struct iotify_table *table = &monitor->plan->options->thresholds;
+    const struct iotify_table *table = &monitor->simulation->options->thresholds;
     double value;
 
     for (size_t i = 0; i < table->count && !monitor->aborted; i++) {
@@ -152,7 +153,7 @@ static void watch_thresholds(struct monitor *monitor, int64_t now)
             THRESHOLD_CROSSED)
             continue;
         monitor->aborted = threshold->expression;
-        log_write(IOTIFY_WARNING, monitor->plan->where,
+        log_write(IOTIFY_WARNING, monitor->simulation->where,
             "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
         end_engines(monitor, false);
     }
@@ -185,7 +186,7 @@ static bool is_stuck(const struct monitor *monitor)
     for (size_t i = 0; i < monitor->count; i++) {
         int64_t since = engine_busy_since(monitor->engines[i]);
 
-        if (since && clock_now() - since > monitor->plan->options->time_limit + STUCK_AFTER)
+        if (since && clock_now() - since > monitor->simulation->options->time_limit + STUCK_AFTER)
             return true;
     }
     return false;
@@ -213,7 +214,7 @@ bool monitor_watch(struct monitor *monitor)
             end_engines(monitor, true);
         }
         collect(monitor);
-        capture_write(monitor->plan->capture);
+        capture_write(monitor->simulation->capture);
         now = clock_now();
         /* The last row is the one that monitor_finish() writes, with all that is left. */
         if (now - monitor->second_at >= SECOND && !all_finished(monitor))

@@ -19,7 +19,7 @@ struct monitor_outputs {
 };
 
 struct monitor {
-    const struct plan *plan;
+    const struct simulation *simulation;
     struct engine *const *engines;
     size_t count;
     struct monitor_outputs *outputs;
@@ -30,8 +30,9 @@ struct monitor {
     const char *aborted; /* the threshold that ended the run; NULL: none did */
 };
 
-void monitor_init(struct monitor *monitor, const struct plan *plan, struct engine *const *engines,
-    size_t count, struct monitor_outputs *outputs, struct simulate_summary *results);
+void monitor_init(struct monitor *monitor, const struct simulation *simulation,
+    struct engine *const *engines, size_t count, struct monitor_outputs *outputs,
+    struct simulate_summary *results);
 /* Until all engines are done; false when one is stuck. */
 bool monitor_watch(struct monitor *monitor);
 /* All engines have ended: collect the rest. False: one of them could not be set up. */

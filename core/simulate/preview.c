@@ -15,7 +15,7 @@
 struct preview {
     const struct template_file *template;
     struct script *script;
-    struct expansion publish;
+    struct expression_set publish;
     struct glob_port *port;
     struct script_turn turn;
     enum script_function function; /* the one at work */
@@ -55,8 +55,8 @@ static void print_lines(const char *text)
 static void print_error(struct preview *preview, const struct script_error *error)
 {
     preview->failed = true;
-    printf("%-12s %s:%d:%d: %s (client %lld, iteration %lld)\n", "  error", error->place.file,
-        error->place.line, error->place.column, error->text, (long long)preview->turn.client,
+    printf("%-12s %s:%d:%d: %s (client %lld, iteration %lld)\n", "  error", error->location.file,
+        error->location.line, error->location.column, error->text, (long long)preview->turn.client,
         (long long)preview->turn.iteration);
     print_lines(error->excerpt);
     print_lines(error->stack);
@@ -73,7 +73,7 @@ static const char *topic_of(struct preview *preview)
     if (!template->transport)
         return "";
     settings = template->transport->plugin->transport.publish;
-    options = expansion_apply(&preview->publish, preview->script, preview->turn, settings,
+    options = expression_set_apply(&preview->publish, preview->script, preview->turn, settings,
         template->publish, template->job->directory, &preview->arena, &error);
     if (!options) {
         preview->failed = true;
@@ -130,8 +130,8 @@ static const char *on_act(
         break;
     case ACT_ASSERT:
         preview->failed = true;
-        printf("%-12s %s:%d:%d: %s\n", "  assertion", act->place.file, act->place.line,
-            act->place.column, act->text);
+        printf("%-12s %s:%d:%d: %s\n", "  assertion", act->location.file, act->location.line,
+            act->location.column, act->text);
         break;
     case ACT_FINISH:
         preview->complete = true;
@@ -230,7 +230,7 @@ static struct store *open_store(struct registry *registry, struct call *call)
         return NULL;
     }
     if (store_open(call, plugin,
-            schema_bind(&binder, plugin->descriptor.settings, NULL, "", (struct place){"", 0, 0},
+            schema_bind(&binder, plugin->descriptor.settings, NULL, "", (struct location){"", 0, 0},
                 NULL, NULL),
             &store) != IOTIFY_OK)
         fprintf(stderr, "iotifyd: --preview: %s\n", call_message(call, IOTIFY_FAILED));
@@ -260,7 +260,7 @@ static bool open_script(struct preview *preview, const struct job *job,
     template_facts(preview->template, &facts);
     preview->script = script_new(&services, &facts);
     if (!preview->script || !template_compile(preview->template, preview->script, diagnostics) ||
-        !expansion_compile(&preview->publish, preview->script,
+        !expression_set_compile(&preview->publish, preview->script,
             preview->template->publish_expressions, diagnostics))
         return false;
     script_add_state(preview->script, preview->turn.client);
@@ -280,7 +280,7 @@ static bool preview_template(struct preview *preview, const struct job *job,
     good = open_script(preview, job, options, check_clients_of(job, step), diagnostics);
     if (good)
         run_functions(preview);
-    expansion_clear(&preview->publish);
+    expression_set_clear(&preview->publish);
     script_free(preview->script);
     glob_port_free(preview->port);
     glob_free(glob);

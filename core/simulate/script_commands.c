@@ -76,7 +76,7 @@ static void act_out(const struct act *act)
     case ACT_ASSERT:
         device->spoiled = true;
         device_fail_script(device, act->turn,
-            &(struct script_error){"AssertionFailed", asked->place, true, asked->text, "", ""});
+            &(struct script_error){"AssertionFailed", asked->location, true, asked->text, "", ""});
         break;
     case ACT_FINISH:
         device->complete = true;

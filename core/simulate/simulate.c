@@ -19,17 +19,17 @@
 
 /* The connection settings with the connector's endpoint where the template names no host. */
 static bool fill_in_endpoint(
-    struct run *run, struct plan *plan, struct arena *arena, struct call *call)
+    struct run *run, struct simulation *simulation, struct arena *arena, struct call *call)
 {
     const struct job_plugin *connector = run->job->connector;
     const struct iotify_settings *settings =
-        plan->template->transport->plugin->transport.connection;
+        simulation->template->transport->plugin->transport.connection;
     struct iotify_endpoint endpoint = {0};
-    char *options = arena_copy(arena, plan->template->connection, settings->options_size);
+    char *options = arena_copy(arena, simulation->template->connection, settings->options_size);
     enum iotify_result result;
 
-    plan->connection = options;
-    if (!node_is_empty(schema_given(plan->template->connection_node, "host")) || !connector ||
+    simulation->connection = options;
+    if (!node_is_empty(schema_given(simulation->template->connection_node, "host")) || !connector ||
         !connector->plugin->connector.endpoint)
         return true;
     result = run_connect(run, connector, call);
@@ -37,34 +37,35 @@ static bool fill_in_endpoint(
         result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
     if (result != IOTIFY_OK)
         return false;
-    plan->publish_rate = endpoint.publish_rate;
+    simulation->publish_rate = endpoint.publish_rate;
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
 
         if (strcmp(setting.name, "host") == 0 && setting.type == IOTIFY_STRING)
             *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
         if (strcmp(setting.name, "port") == 0 && setting.type == IOTIFY_INTEGER &&
-            node_is_empty(schema_given(plan->template->connection_node, "port")))
+            node_is_empty(schema_given(simulation->template->connection_node, "port")))
             *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
     }
     return true;
 }
 
-static size_t loop_count(const struct plan *plan)
+static size_t loop_count(const struct simulation *simulation)
 {
-    int64_t loops = plan->options->loops ? plan->options->loops : sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t loops =
+        simulation->options->loops ? simulation->options->loops : sysconf(_SC_NPROCESSORS_ONLN);
 
     if (loops < 1)
         loops = 1;
-    return (size_t)(loops < plan->clients ? loops : plan->clients);
+    return (size_t)(loops < simulation->clients ? loops : simulation->clients);
 }
 
-static bool watch(struct run *run, const struct plan *plan, struct engine *const *engines,
-    size_t count, struct simulate_summary *results)
+static bool watch(struct run *run, const struct simulation *simulation,
+    struct engine *const *engines, size_t count, struct simulate_summary *results)
 {
     struct monitor monitor;
 
-    monitor_init(&monitor, plan, engines, count, run->outputs, results);
+    monitor_init(&monitor, simulation, engines, count, run->outputs, results);
     if (!monitor_watch(&monitor)) {
         run->abandoned = true;
         return false;
@@ -73,41 +74,43 @@ static bool watch(struct run *run, const struct plan *plan, struct engine *const
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */
-static bool run_engines(struct run *run, struct plan *plan, struct simulate_summary *results)
+static bool run_engines(
+    struct run *run, struct simulation *simulation, struct simulate_summary *results)
 {
-    size_t count = loop_count(plan);
+    size_t count = loop_count(simulation);
     struct engine **engines = memory_new(count, sizeof(*engines));
     pthread_barrier_t ready;
     size_t made = 0, started = 0;
     bool good = false;
 
     pthread_barrier_init(&ready, NULL, (unsigned)count);
-    plan->ready = &ready;
-    while (
-        made < count && (engines[made] = engine_new(plan, (int64_t)made, (int64_t)count)) != NULL)
+    simulation->ready = &ready;
+    while (made < count &&
+           (engines[made] = engine_new(simulation, (int64_t)made, (int64_t)count)) != NULL)
         made++;
     while (made == count && started < count && engine_start(engines[started]))
         started++;
     if (started == count) {
-        good = watch(run, plan, engines, count, results);
+        good = watch(run, simulation, engines, count, results);
         /* Everything that a stuck engine may still touch has to stay. */
         if (run->abandoned)
             return false;
     }
     /* Engines that wait at the barrier for one that never came cannot be taken back. */
     if (started > 0 && started < count) {
-        log_write(IOTIFY_ERROR, plan->where, "cannot start %zu threads; set loops: lower", count);
+        log_write(
+            IOTIFY_ERROR, simulation->where, "cannot start %zu threads; set loops: lower", count);
         _Exit(1);
     }
     for (size_t i = 0; i < made; i++)
         engine_free(engines[i]);
-    plan->ready = NULL;
+    simulation->ready = NULL;
     pthread_barrier_destroy(&ready);
     free(engines);
     return good;
 }
 
-static bool load(struct run *run, const struct step *step, struct plan *plan,
+static bool load(struct run *run, const struct step *step, struct simulation *simulation,
     struct template_file *template, struct arena *arena, struct call *call)
 {
     const struct simulate_options *options = step->options;
@@ -118,58 +121,58 @@ static bool load(struct run *run, const struct step *step, struct plan *plan,
 
     diagnostics_print(&diagnostics, stderr);
     diagnostics_clear(&diagnostics);
-    plan->template = template;
+    simulation->template = template;
     if (!good) {
         call_fail(&call->base, IOTIFY_INVALID, "BadTemplate", "the template %s has errors", name);
         return false;
     }
     if (!template->transport)
         return true;
-    if (!fill_in_endpoint(run, plan, arena, call))
+    if (!fill_in_endpoint(run, simulation, arena, call))
         return false;
     return template->transport->plugin->transport.open(
-               &call->base, template->transport->options, &plan->transport) == IOTIFY_OK;
+               &call->base, template->transport->options, &simulation->transport) == IOTIFY_OK;
 }
 
-static void make_plan(struct run *run, const struct step *step, struct plan *plan)
+static void make_simulation(struct run *run, const struct step *step, struct simulation *simulation)
 {
     const struct simulate_options *options = step->options;
     const struct job_options *job = run->job->options;
 
-    plan->run = run;
-    plan->options = options;
-    plan->first = check_first_of(run->job, step);
-    plan->clients = check_clients_of(run->job, step);
+    simulation->run = run;
+    simulation->options = options;
+    simulation->first = check_first_of(run->job, step);
+    simulation->clients = check_clients_of(run->job, step);
     if (run->solo >= 0) {
-        plan->solo = true;
-        plan->first = run->solo;
-        plan->clients = 1;
+        simulation->solo = true;
+        simulation->first = run->solo;
+        simulation->clients = 1;
     }
-    plan->iterations = options->iterations;
-    if (!plan->iterations && !options->duration && !options->stages.count)
-        plan->iterations = DEFAULT_ITERATIONS;
-    shape_init(&plan->shape, options, plan->clients);
-    plan->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
-    plan->settings = check_run_settings(
-        run->job, options, plan->first, plan->clients, plan->iterations, &run->arena);
+    simulation->iterations = options->iterations;
+    if (!simulation->iterations && !options->duration && !options->stages.count)
+        simulation->iterations = DEFAULT_ITERATIONS;
+    load_profile_init(&simulation->load_profile, options, simulation->clients);
+    simulation->where = arena_format(&run->arena, "%s/%s", job->name, step->name);
+    simulation->settings = check_run_settings(run->job, options, simulation->first,
+        simulation->clients, simulation->iterations, &run->arena);
 }
 
 /* The glob of the run, as new for this step. */
-static bool prepare_glob(struct run *run, struct plan *plan)
+static bool prepare_glob(struct run *run, struct simulation *simulation)
 {
-    plan->glob = run_glob(run);
-    if (plan->glob)
-        glob_begin(plan->glob, plan->where);
-    return plan->glob != NULL;
+    simulation->glob = run_glob(run);
+    if (simulation->glob)
+        glob_begin(simulation->glob, simulation->where);
+    return simulation->glob != NULL;
 }
 
 /* Everything that scripts wrote is in the store by now, or this says that it is not. */
-static bool settle_glob(const struct plan *plan, struct simulate_summary *results)
+static bool settle_glob(const struct simulation *simulation, struct simulate_summary *results)
 {
-    glob_flush(plan->glob);
-    glob_account(plan->glob, &results->glob);
+    glob_flush(simulation->glob);
+    glob_account(simulation->glob, &results->glob);
     if (results->glob.blocking)
-        log_write(IOTIFY_WARNING, plan->where,
+        log_write(IOTIFY_WARNING, simulation->where,
             "scripts waited %lld times for the store, %.3f s in all, and all clients of the loop "
             "with them; read in init(), or give a callback",
             (long long)results->glob.blocking, (double)results->glob.blocking_time / SECOND);
@@ -198,45 +201,45 @@ static bool check_names(
 }
 
 /* Each client needs a row of its own. */
-static bool check_data(const struct plan *plan, struct call *call)
+static bool check_data(const struct simulation *simulation, struct call *call)
 {
-    const struct template_file *template = plan->template;
+    const struct template_file *template = simulation->template;
 
-    if (!template->data || template->rows >= plan->first + plan->clients)
+    if (!template->data || template->rows >= simulation->first + simulation->clients)
         return true;
     call_fail(&call->base, IOTIFY_INVALID, "TooFewRows",
         "%s has %lld rows, the last for client %lld, and client %lld takes part", template->data,
         (long long)template->rows, (long long)template->rows - 1,
-        (long long)(plan->first + plan->clients - 1));
+        (long long)(simulation->first + simulation->clients - 1));
     return false;
 }
 
-static bool open_capture(struct plan *plan, struct call *call)
+static bool open_capture(struct simulation *simulation, struct call *call)
 {
-    const char *file = plan->options->capture_file;
+    const char *file = simulation->options->capture_file;
 
     if (!file)
         return true;
-    plan->capture = capture_open(plan->options);
-    if (!plan->capture)
+    simulation->capture = capture_open(simulation->options);
+    if (!simulation->capture)
         call_fail(&call->base, IOTIFY_INVALID, "BadCapture", "cannot write %s: %s", file,
             strerror(errno));
-    return plan->capture != NULL;
+    return simulation->capture != NULL;
 }
 
-static bool close_capture(struct plan *plan)
+static bool close_capture(struct simulation *simulation)
 {
     int64_t dropped = 0;
 
-    if (!plan->capture || capture_close(plan->capture, &dropped))
+    if (!simulation->capture || capture_close(simulation->capture, &dropped))
         return true;
     if (dropped)
-        log_write(IOTIFY_WARNING, plan->where,
+        log_write(IOTIFY_WARNING, simulation->where,
             "%lld lines are not in %s: the disk did not keep up; set capture.sample lower",
-            (long long)dropped, plan->options->capture_file);
+            (long long)dropped, simulation->options->capture_file);
     else
-        log_write(IOTIFY_ERROR, plan->where, "%s could not be written to its end",
-            plan->options->capture_file);
+        log_write(IOTIFY_ERROR, simulation->where, "%s could not be written to its end",
+            simulation->options->capture_file);
     return dropped > 0;
 }
 
@@ -245,20 +248,20 @@ static const struct failure *find_end(const struct tally *tally)
 {
     const struct failure *failure = tally->failures;
 
-    while (failure && (strcmp(failure->code, "ScriptMemory") != 0 || *failure->place))
+    while (failure && (strcmp(failure->code, "ScriptMemory") != 0 || *failure->location))
         failure = failure->next;
     return failure;
 }
 
 /* How the step went, from what its clients did. False when it failed. */
-static bool judge_step(struct run *run, const struct plan *plan, bool ran, const struct call *call,
-    struct step_summary *result)
+static bool judge_step(struct run *run, const struct simulation *simulation, bool ran,
+    const struct call *call, struct step_summary *result)
 {
     const struct simulate_summary *results = result->simulate;
     const struct failure *end = find_end(&results->tally);
-    bool connects = plan->template->transport != NULL;
+    bool connects = simulation->template->transport != NULL;
 
-    result->total = plan->clients;
+    result->total = simulation->clients;
     if (results->glob.failed)
         summary_add_failure(
             run->summary, &result->failures, "GlobWriteFailed", results->glob.error, -1);
@@ -269,7 +272,7 @@ static bool judge_step(struct run *run, const struct plan *plan, bool ran, const
             end ? end->message : call_message(call, IOTIFY_FAILED), -1);
         return false;
     }
-    result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : plan->clients;
+    result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : simulation->clients;
     result->failed = stop_requested() ? 0 : result->total - result->ok;
     return !connects || results->tally.counts[TALLY_CONNECTED] > 0 || stop_requested();
 }
@@ -278,24 +281,25 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
 {
     struct simulate_summary *results = summary_begin_simulate(run->summary, result);
     struct template_file *template = memory_new(1, sizeof(*template));
-    struct plan *plan = memory_new(1, sizeof(*plan));
-    struct told *told = memory_new(1, sizeof(*told));
+    struct simulation *simulation = memory_new(1, sizeof(*simulation));
+    struct reported *reported = memory_new(1, sizeof(*reported));
     struct run_context context;
     struct arena arena = {0};
     struct call call;
     bool good, stored = true;
 
-    make_plan(run, step, plan);
-    pthread_mutex_init(&told->lock, NULL);
-    plan->told = told;
-    run_call(run, &call, &context, run->job->connector, plan->where, NULL);
-    good = load(run, step, plan, template, &arena, &call) && check_names(step, template, &call) &&
-           check_data(plan, &call) && prepare_glob(run, plan) && open_capture(plan, &call);
+    make_simulation(run, step, simulation);
+    pthread_mutex_init(&reported->lock, NULL);
+    simulation->reported = reported;
+    run_call(run, &call, &context, run->job->connector, simulation->where, NULL);
+    good = load(run, step, simulation, template, &arena, &call) &&
+           check_names(step, template, &call) && check_data(simulation, &call) &&
+           prepare_glob(run, simulation) && open_capture(simulation, &call);
     limits_raise();
     if (good) {
-        progress_begin(plan->where, plan->clients);
-        good = run_engines(run, plan, results);
-        stored = settle_glob(plan, results);
+        progress_begin(simulation->where, simulation->clients);
+        good = run_engines(run, simulation, results);
+        stored = settle_glob(simulation, results);
         progress_end();
         results->present = good;
     }
@@ -305,20 +309,20 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
             "another "
             "one, most likely; the run goes on without this step",
             template->file);
-    good = judge_step(run, plan, good, &call, result) && stored;
+    good = judge_step(run, simulation, good, &call, result) && stored;
     if (run->abandoned)
         return false;
-    good = close_capture(plan) && good;
+    good = close_capture(simulation) && good;
     summary_end_simulate(run->summary, results);
-    shape_clear(&plan->shape);
-    if (plan->transport)
-        template->transport->plugin->transport.close(plan->transport);
+    load_profile_clear(&simulation->load_profile);
+    if (simulation->transport)
+        template->transport->plugin->transport.close(simulation->transport);
     template_clear(template);
     free(template);
-    pthread_mutex_destroy(&told->lock);
-    arena_clear(&told->arena);
-    free(told);
-    free(plan);
+    pthread_mutex_destroy(&reported->lock);
+    arena_clear(&reported->arena);
+    free(reported);
+    free(simulation);
     arena_clear(&arena);
     call_clear(&call);
     return good;

@@ -28,9 +28,11 @@ static size_t share_of(const struct engine *engine, int64_t clients)
 
 static size_t wanted(const struct engine *engine)
 {
-    int64_t clients = shape_clients(&engine->plan->shape, engine_now(engine) - engine->began);
+    int64_t clients =
+        load_profile_clients(&engine->simulation->load_profile, engine_now(engine) - engine->began);
 
-    return share_of(engine, clients < engine->plan->clients ? clients : engine->plan->clients);
+    return share_of(
+        engine, clients < engine->simulation->clients ? clients : engine->simulation->clients);
 }
 
 /* Let as many join as the rate has allowed since the last time, and send those away who are too
@@ -38,7 +40,7 @@ static size_t wanted(const struct engine *engine)
 static void on_join_timer(void *argument)
 {
     struct engine *engine = argument;
-    double rate = engine->plan->options->connect_rate / (double)engine->shares;
+    double rate = engine->simulation->options->connect_rate / (double)engine->shares;
     int64_t now = engine_now(engine);
     size_t target = engine->ending ? engine->joined : wanted(engine);
 
@@ -55,14 +57,15 @@ static void on_join_timer(void *argument)
         engine->join_tokens = 1;
     while (engine->joined > target)
         device_park(&engine->devices[--engine->joined]);
-    if (!engine->ending && (engine->joined < engine->count || shape_varies(&engine->plan->shape)))
+    if (!engine->ending &&
+        (engine->joined < engine->count || load_profile_varies(&engine->simulation->load_profile)))
         engine->loop.base.timer_start(engine->join_timer, JOIN_TICK);
 }
 
 /* Which connections break is the same in every run. */
 static void storm(struct engine *engine, double share)
 {
-    uint64_t seed = random_of((uint64_t)engine->plan->options->seed, 1000 + engine->stage);
+    uint64_t seed = random_of((uint64_t)engine->simulation->options->seed, 1000 + engine->stage);
 
     for (size_t i = 0; i < engine->joined; i++) {
         struct device *device = &engine->devices[i];
@@ -75,20 +78,20 @@ static void storm(struct engine *engine, double share)
 static void on_stage_timer(void *argument)
 {
     struct engine *engine = argument;
-    const struct shape *shape = &engine->plan->shape;
-    const struct shape_piece *piece = &shape->pieces[engine->stage];
+    const struct load_profile *load_profile = &engine->simulation->load_profile;
+    const struct load_piece *piece = &load_profile->pieces[engine->stage];
 
     if (engine->ending)
         return;
     if (engine->share == 0)
-        log_write(IOTIFY_INFO, engine->plan->where, "stage %zu of %zu%s%s begins",
-            engine->stage + 1, shape->count, piece->name ? ": " : "",
+        log_write(IOTIFY_INFO, engine->simulation->where, "stage %zu of %zu%s%s begins",
+            engine->stage + 1, load_profile->count, piece->name ? ": " : "",
             piece->name ? piece->name : "");
     if (piece->storm > 0 && engine->transport)
         storm(engine, piece->storm);
-    if (++engine->stage < shape->count)
+    if (++engine->stage < load_profile->count)
         engine->loop.base.timer_start(engine->stage_timer,
-            engine->began + shape->pieces[engine->stage].begins - engine_now(engine));
+            engine->began + load_profile->pieces[engine->stage].begins - engine_now(engine));
 }
 
 static void end_all(void *argument)
@@ -154,7 +157,7 @@ static void check_memory(struct engine *engine)
         return;
     snprintf(text, sizeof(text),
         "the scripts of one loop hold %lld MiB, more than memory_limit (%lld MiB); the run ends",
-        (long long)(bytes >> 20), (long long)(engine->plan->options->memory_limit >> 20));
+        (long long)(bytes >> 20), (long long)(engine->simulation->options->memory_limit >> 20));
     device_fail(&engine->devices[0], "ScriptMemory", text);
     engine->overgrown = true;
     end_all(engine);
@@ -269,7 +272,7 @@ static void on_read(void *argument, const char *key)
 
 static bool compile(struct engine *engine)
 {
-    const struct template_file *template = engine->plan->template;
+    const struct template_file *template = engine->simulation->template;
     const struct script_services services = {.context = engine,
         .glob = engine->glob,
         .reads = on_read,
@@ -277,15 +280,15 @@ static bool compile(struct engine *engine)
         .act = acts_on_asked,
         .more = on_more,
         .settled = on_settled};
-    struct script_facts facts = {.job = engine->plan->run->job->options->name,
-        .clients = engine->plan->clients,
-        .iterations = engine->plan->iterations,
-        .interval = engine->plan->options->interval,
-        .seed = (uint64_t)engine->plan->options->seed,
-        .time_limit = engine->plan->options->time_limit,
-        .wait_limit = engine->plan->options->wait_limit,
-        .memory_limit = engine->plan->options->memory_limit,
-        .settings = engine->plan->settings,
+    struct script_facts facts = {.job = engine->simulation->run->job->options->name,
+        .clients = engine->simulation->clients,
+        .iterations = engine->simulation->iterations,
+        .interval = engine->simulation->options->interval,
+        .seed = (uint64_t)engine->simulation->options->seed,
+        .time_limit = engine->simulation->options->time_limit,
+        .wait_limit = engine->simulation->options->wait_limit,
+        .memory_limit = engine->simulation->options->memory_limit,
+        .settings = engine->simulation->settings,
         .busy_since = &engine->busy_since};
     struct diagnostics diagnostics = {0};
     bool good;
@@ -297,18 +300,18 @@ static bool compile(struct engine *engine)
     engine->subscriptions =
         memory_new(template->subscription_count, sizeof(*engine->subscriptions));
     good = template_compile(template, engine->script, &diagnostics) &&
-           expansion_compile(&engine->connection, engine->script, template->connection_expressions,
-               &diagnostics) &&
-           expansion_compile(
+           expression_set_compile(&engine->connection, engine->script,
+               template->connection_expressions, &diagnostics) &&
+           expression_set_compile(
                &engine->publish, engine->script, template->publish_expressions, &diagnostics);
     for (size_t i = 0; i < template->subscription_count && good; i++) {
         struct schema_expression *one = arena_alloc(&engine->arena, sizeof(*one));
 
         *one = (struct schema_expression){.setting = {.name = "subscribe", .type = IOTIFY_STRING},
             .text = template->subscriptions[i].text,
-            .place = template->subscriptions[i].place};
-        good = expansion_compile(&engine->subscriptions[i], engine->script,
-            macro_is_constant(one->text) ? NULL : one, &diagnostics);
+            .location = template->subscriptions[i].location};
+        good = expression_set_compile(&engine->subscriptions[i], engine->script,
+            expression_is_constant(one->text) ? NULL : one, &diagnostics);
     }
     diagnostics_print(&diagnostics, stderr);
     diagnostics_clear(&diagnostics);
@@ -323,17 +326,17 @@ static bool open_transport(struct engine *engine)
         .message = message_on_received,
         .closed = device_on_closed,
         .lost = message_on_lost};
-    const struct plan *plan = engine->plan;
+    const struct simulation *simulation = engine->simulation;
     enum iotify_result result;
     struct call call;
 
-    if (!plan->template->transport)
+    if (!simulation->template->transport)
         return true;
-    call_init(&call, plan->where);
+    call_init(&call, simulation->where);
     result = engine->operations->engine_new(
-        plan->transport, &call.base, &engine->loop.base, &events, &engine->transport);
+        simulation->transport, &call.base, &engine->loop.base, &events, &engine->transport);
     if (result != IOTIFY_OK)
-        log_write(IOTIFY_ERROR, plan->where, "%s", call_message(&call, result));
+        log_write(IOTIFY_ERROR, simulation->where, "%s", call_message(&call, result));
     call_clear(&call);
     return result == IOTIFY_OK;
 }
@@ -366,19 +369,19 @@ static void free_timers(struct engine *engine)
 static void run_loop(struct engine *engine)
 {
     const struct iotify_loop *loop = &engine->loop.base;
-    const struct shape *shape = &engine->plan->shape;
+    const struct load_profile *load_profile = &engine->simulation->load_profile;
 
-    glob_count_blocking(engine->plan->glob);
+    glob_count_blocking(engine->simulation->glob);
     engine->began = engine->join_at = engine->reported_at = engine_now(engine);
     /* The engines' first connections come one behind the other. */
     engine->join_tokens = 1 - (double)engine->share / (double)engine->shares;
     make_timers(engine);
     loop->timer_start(engine->join_timer, 0);
     loop->timer_start(engine->report_timer, REPORT_TICK);
-    if (shape->count > 0)
+    if (load_profile->count > 0)
         loop->timer_start(engine->stage_timer, 0);
-    if (shape->ends > 0)
-        loop->timer_start(engine->end_timer, shape->ends);
+    if (load_profile->ends > 0)
+        loop->timer_start(engine->end_timer, load_profile->ends);
     if (engine->end_asked)
         on_woken(engine);
     if (engine->done < engine->count)
@@ -415,7 +418,7 @@ static void *engine_main(void *argument)
     engine->broken = !compile(engine) || !open_transport(engine);
     if (!engine->broken)
         inits_run(engine);
-    pthread_barrier_wait(engine->plan->ready);
+    pthread_barrier_wait(engine->simulation->ready);
     if (!engine->broken)
         run_loop(engine);
     await_last(engine);
@@ -443,11 +446,11 @@ static void *engine_main(void *argument)
 /* The template's publish settings, with the step's `qos` in place of theirs. */
 static const void *publish_options(struct engine *engine)
 {
-    const struct template_file *template = engine->plan->template;
+    const struct template_file *template = engine->simulation->template;
     const struct iotify_settings *settings;
     char *copy;
 
-    if (!template->transport || engine->plan->options->qos < 0)
+    if (!template->transport || engine->simulation->options->qos < 0)
         return template->publish;
     settings = template->transport->plugin->transport.publish;
     copy = arena_copy(&engine->arena, template->publish, settings->options_size);
@@ -455,17 +458,17 @@ static const void *publish_options(struct engine *engine)
         struct iotify_setting setting = schema_setting(settings, i);
 
         if (strcmp(setting.name, "qos") == 0 && setting.type == IOTIFY_INTEGER)
-            *(int64_t *)(void *)(copy + setting.offset) = engine->plan->options->qos;
+            *(int64_t *)(void *)(copy + setting.offset) = engine->simulation->options->qos;
     }
     return copy;
 }
 
 /* Where a script's own topic, quality and retention go. */
-static void find_places(struct engine *engine)
+static void find_offsets(struct engine *engine)
 {
     const struct iotify_settings *settings;
 
-    engine->places = (struct publish_places){SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    engine->offsets = (struct publish_offsets){SIZE_MAX, SIZE_MAX, SIZE_MAX};
     if (!engine->operations)
         return;
     settings = engine->operations->publish;
@@ -473,11 +476,11 @@ static void find_places(struct engine *engine)
         struct iotify_setting setting = schema_setting(settings, i);
 
         if (strcmp(setting.name, "topic") == 0 && setting.type == IOTIFY_STRING)
-            engine->places.topic = setting.offset;
+            engine->offsets.topic = setting.offset;
         if (strcmp(setting.name, "qos") == 0 && setting.type == IOTIFY_INTEGER)
-            engine->places.qos = setting.offset;
+            engine->offsets.qos = setting.offset;
         if (strcmp(setting.name, "retain") == 0 && setting.type == IOTIFY_BOOLEAN)
-            engine->places.retain = setting.offset;
+            engine->offsets.retain = setting.offset;
     }
 }
 
@@ -494,7 +497,7 @@ static void on_answers(void *argument)
 
 static void make_devices(struct engine *engine)
 {
-    const struct plan *plan = engine->plan;
+    const struct simulation *simulation = engine->simulation;
 
     engine->devices = memory_new(engine->count, sizeof(*engine->devices));
     for (size_t i = 0; i < engine->count; i++) {
@@ -502,36 +505,36 @@ static void make_devices(struct engine *engine)
 
         loop_timer_init(&device->timer, &engine->loop, device_timer, device);
         device->engine = engine;
-        device->client = plan->first + engine->share + (int64_t)i * engine->shares;
-        device->random = random_of((uint64_t)plan->options->seed, (uint64_t)device->client);
+        device->client = simulation->first + engine->share + (int64_t)i * engine->shares;
+        device->random = random_of((uint64_t)simulation->options->seed, (uint64_t)device->client);
         device->ledger.verifies =
-            plan->template->transport && plan->options->verify == VERIFY_END_TO_END;
+            simulation->template->transport && simulation->options->verify == VERIFY_END_TO_END;
     }
 }
 
-struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares)
+struct engine *engine_new(const struct simulation *simulation, int64_t share, int64_t shares)
 {
     struct engine *engine = memory_new(1, sizeof(*engine));
 
     pthread_mutex_init(&engine->lock, NULL);
-    engine->plan = plan;
+    engine->simulation = simulation;
     engine->share = share;
     engine->shares = shares;
     engine->tally = &engine->tallies[0];
-    if (plan->template->transport)
-        engine->operations = &plan->template->transport->plugin->transport;
-    engine->count = (size_t)((plan->clients - share + shares - 1) / shares);
+    if (simulation->template->transport)
+        engine->operations = &simulation->template->transport->plugin->transport;
+    engine->count = (size_t)((simulation->clients - share + shares - 1) / shares);
     engine->tally->counts[TALLY_CLIENTS] = (int64_t)engine->count;
     engine->publish_options = publish_options(engine);
     engine->last_act = &engine->acts;
-    find_places(engine);
+    find_offsets(engine);
     iotify_buffer_init(&engine->payload, PAYLOAD_MAX);
-    call_init(&engine->call, plan->where);
+    call_init(&engine->call, simulation->where);
     if (!loop_init(&engine->loop, on_woken, on_settle, engine)) {
         engine_free(engine);
         return NULL;
     }
-    engine->glob = glob_port_new(plan->glob, on_answers, engine);
+    engine->glob = glob_port_new(simulation->glob, on_answers, engine);
     make_devices(engine);
     return engine;
 }
@@ -599,10 +602,11 @@ void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
-    expansion_clear(&engine->connection);
-    expansion_clear(&engine->publish);
-    for (size_t i = 0; engine->subscriptions && i < engine->plan->template->subscription_count; i++)
-        expansion_clear(&engine->subscriptions[i]);
+    expression_set_clear(&engine->connection);
+    expression_set_clear(&engine->publish);
+    for (size_t i = 0;
+         engine->subscriptions && i < engine->simulation->template->subscription_count; i++)
+        expression_set_clear(&engine->subscriptions[i]);
     pthread_mutex_destroy(&engine->lock);
     free(engine->subscriptions);
     free(engine->devices);

@@ -12,7 +12,7 @@
 struct engine;
 
 /* An engine for the clients first + share, first + share + shares, …. NULL: no resources. */
-struct engine *engine_new(const struct plan *plan, int64_t share, int64_t shares);
+struct engine *engine_new(const struct simulation *simulation, int64_t share, int64_t shares);
 /* Start the thread; false when there is none to be had. */
 bool engine_start(struct engine *engine);
 bool engine_finished(const struct engine *engine);

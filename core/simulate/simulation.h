@@ -11,13 +11,13 @@
 #include "core/template/template.h"
 
 /* The kinds of failures that the log told of; shared by the loops. */
-struct told {
+struct reported {
     pthread_mutex_t lock;
     struct arena arena;
     struct failure *failures;
 };
 
-struct plan {
+struct simulation {
     struct run *run;
     const struct template_file *template;
     const struct simulate_options *options;
@@ -25,10 +25,10 @@ struct plan {
     void *transport;        /* the plugin's instance; NULL for `none` */
     int64_t first, clients;
     int64_t iterations; /* 0: no limit */
-    struct shape shape;
+    struct load_profile load_profile;
     double publish_rate;     /* that the endpoint takes on one connection; 0: not known */
     struct capture *capture; /* NULL: nothing is captured */
-    struct told *told;
+    struct reported *reported;
     bool solo;                /* one client, and everything about it is printed */
     struct glob *glob;        /* what scripts see of the store */
     const char *settings;     /* of the run, as JSON, for scripts */

@@ -82,9 +82,9 @@ void solo_message(struct device *device, const void *options, struct iotify_byte
 {
     struct engine *engine = device->engine;
     const char *topic =
-        !options || engine->places.topic == SIZE_MAX
+        !options || engine->offsets.topic == SIZE_MAX
             ? ""
-            : *(const char *const *)(const void *)((const char *)options + engine->places.topic);
+            : *(const char *const *)(const void *)((const char *)options + engine->offsets.topic);
     char what[32];
     struct iotify_buffer text;
 
@@ -108,8 +108,8 @@ void solo_state(struct device *device, const struct script_output *output, bool 
         say(device->engine, "no message", "iteration %lld sent nothing",
             (long long)device->iteration);
     if (output->error)
-        say(device->engine, "error", "%s:%d:%d: %s", output->error->place.file,
-            output->error->place.line, output->error->place.column, output->error->text);
+        say(device->engine, "error", "%s:%d:%d: %s", output->error->location.file,
+            output->error->location.line, output->error->location.column, output->error->text);
     say_state(device);
 }
 

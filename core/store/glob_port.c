@@ -86,16 +86,16 @@ void glob_answer_free(struct glob_answer *answer)
 /* The answer with this token, taken out of the others; NULL: it has not come. With the lock. */
 static struct glob_answer *take_one(struct glob_port *port, uint64_t token)
 {
-    struct glob_answer **place = &port->first, *answer;
+    struct glob_answer **slot = &port->first, *answer;
 
-    while (*place && (*place)->token != token)
-        place = &(*place)->next;
-    answer = *place;
+    while (*slot && (*slot)->token != token)
+        slot = &(*slot)->next;
+    answer = *slot;
     if (!answer)
         return NULL;
-    *place = answer->next;
-    if (!*place)
-        port->last = place;
+    *slot = answer->next;
+    if (!*slot)
+        port->last = slot;
     answer->next = NULL;
     return answer;
 }

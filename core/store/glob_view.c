@@ -18,13 +18,13 @@ static size_t glob_hash(const char *key)
     return (size_t)(hash ^ hash >> 32);
 }
 
-static struct view_entry **find_place(struct view *view, const char *key)
+static struct view_entry **find_slot(struct view *view, const char *key)
 {
-    struct view_entry **place = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
+    struct view_entry **slot = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
 
-    while (*place && strcmp((*place)->key, key) != 0)
-        place = &(*place)->next;
-    return place;
+    while (*slot && strcmp((*slot)->key, key) != 0)
+        slot = &(*slot)->next;
+    return slot;
 }
 
 static void grow(struct view *view)
@@ -36,12 +36,12 @@ static void grow(struct view *view)
     view->buckets = memory_new(view->bucket_count, sizeof(struct view_entry *));
     for (size_t i = 0; i < count; i++) {
         while (before[i]) {
-            struct view_entry *entry = before[i], **place;
+            struct view_entry *entry = before[i], **slot;
 
             before[i] = entry->next;
-            place = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
-            entry->next = *place;
-            *place = entry;
+            slot = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
+            entry->next = *slot;
+            *slot = entry;
         }
     }
     free(before);
@@ -98,7 +98,7 @@ void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
 
 static void drop(struct view *view, struct view_entry *entry)
 {
-    *find_place(view, entry->key) = entry->next;
+    *find_slot(view, entry->key) = entry->next;
     view->count--;
     wipe_value(entry);
     free(entry);
@@ -107,20 +107,20 @@ static void drop(struct view *view, struct view_entry *entry)
 struct view_entry *glob_view_add(struct view *view, const char *key)
 {
     struct view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
-    struct view_entry **place;
+    struct view_entry **slot;
 
     if (view->count >= view->bucket_count)
         grow(view);
     memcpy(entry->key, key, strlen(key) + 1);
-    place = find_place(view, key);
-    *place = entry;
+    slot = find_slot(view, key);
+    *slot = entry;
     view->count++;
     return entry;
 }
 
 struct view_entry *glob_view_find(struct view *view, const char *key)
 {
-    return view->bucket_count ? *find_place(view, key) : NULL;
+    return view->bucket_count ? *find_slot(view, key) : NULL;
 }
 
 /* Drop what was not used for longest until no more than so many bytes are left. */

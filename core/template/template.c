@@ -30,42 +30,42 @@ static void check_keys(struct loader *loader)
             suggest_offer(&suggest, keys[j]);
         }
         if (!known)
-            diagnostics_add(loader->diagnostics, key->place,
+            diagnostics_add(loader->diagnostics, key->location,
                 "unknown setting \"%s\" in the template%s", key->text, suggest_hint(&suggest, ""));
     }
 }
 
-bool template_check_transport(
-    const struct job *job, const char *name, struct place place, struct diagnostics *diagnostics)
+bool template_check_transport(const struct job *job, const char *name, struct location location,
+    struct diagnostics *diagnostics)
 {
     const struct job_plugin *entry = job_plugin(job, name);
 
     if (strcmp(name, "none") == 0 || (entry && entry->plugin->descriptor.kind == IOTIFY_TRANSPORT))
         return true;
     if (entry)
-        diagnostics_add(diagnostics, place, "\"%s\" is a %s plugin, not a transport", name,
+        diagnostics_add(diagnostics, location, "\"%s\" is a %s plugin, not a transport", name,
             plugin_kind_name(entry->plugin->descriptor.kind));
     else
         diagnostics_add(
-            diagnostics, place, "the job has no transport \"%s\" under \"plugins\"", name);
+            diagnostics, location, "the job has no transport \"%s\" under \"plugins\"", name);
     return false;
 }
 
 static void find_transport(struct loader *loader, const char *override)
 {
     const struct node *node = node_get(loader->root, "transport");
-    struct place place = node ? node->place : loader->root->place;
+    struct location location = node ? node->location : loader->root->location;
     const char *name = override ? override : "mqtt";
 
     if (!override && node && !node_is_empty(node)) {
         if (node->kind != NODE_SCALAR || !*node->text) {
-            diagnostics_add(loader->diagnostics, place,
+            diagnostics_add(loader->diagnostics, location,
                 "\"transport\" takes the alias of a transport plugin, or none");
             return;
         }
         name = node->text;
     }
-    if (template_check_transport(loader->job, name, place, loader->diagnostics) &&
+    if (template_check_transport(loader->job, name, location, loader->diagnostics) &&
         strcmp(name, "none") != 0)
         loader->template->transport = job_plugin(loader->job, name);
 }
@@ -77,7 +77,7 @@ static const void *bind(struct loader *loader, const char *key,
 
     return schema_bind(&loader->binder, settings, map,
         arena_format(&loader->template->arena, "\"%s\"", key),
-        map ? map->place : loader->root->place, NULL, expressions);
+        map ? map->location : loader->root->location, NULL, expressions);
 }
 
 static bool has_setting(const struct iotify_settings *settings, const char *name)
@@ -95,7 +95,7 @@ static void need_host(struct loader *loader, const struct iotify_settings *setti
 
     if (!loader->job->connector && has_setting(settings, "host") &&
         node_is_empty(schema_given(map, "host")))
-        diagnostics_add(loader->diagnostics, map ? map->place : loader->root->place,
+        diagnostics_add(loader->diagnostics, map ? map->location : loader->root->location,
             "\"connection\" needs the setting \"host\": no single connector of the job gives an "
             "endpoint");
 }
@@ -108,7 +108,7 @@ static void need_topic(struct loader *loader, const struct iotify_settings *sett
 
     if (!node_is_empty(message) && has_setting(settings, "topic") &&
         node_is_empty(schema_given(map, "topic")))
-        diagnostics_add(loader->diagnostics, map ? map->place : message->place,
+        diagnostics_add(loader->diagnostics, map ? map->location : message->location,
             "\"publish\" needs the setting \"topic\": where the messages go");
 }
 
@@ -120,7 +120,8 @@ static void bind_subscriptions(struct loader *loader)
     if (node_is_empty(list))
         return;
     if (list->kind != NODE_LIST) {
-        diagnostics_add(loader->diagnostics, list->place, "\"subscribe\" takes a list of topics");
+        diagnostics_add(
+            loader->diagnostics, list->location, "\"subscribe\" takes a list of topics");
         return;
     }
     template->subscriptions =
@@ -129,32 +130,32 @@ static void bind_subscriptions(struct loader *loader)
         const struct node *item = list->items[i];
 
         if (item->kind != NODE_SCALAR || !*item->text)
-            diagnostics_add(loader->diagnostics, item->place,
+            diagnostics_add(loader->diagnostics, item->location,
                 "\"subscribe\" takes a list of topics, not %s in it", node_kind_name(item));
         else
             template->subscriptions[template->subscription_count++] =
-                (struct subscription){item->text, item->place};
+                (struct subscription){item->text, item->location};
     }
 }
 
 /* The line after the one of `|`, and the indent that YAML took off the block. */
-static struct place block_place(const struct node *node)
+static struct location block_location(const struct node *node)
 {
-    struct place place = node->place;
-    const char *at = text_line(node->source->text, node->place.line + 1);
+    struct location location = node->location;
+    const char *at = text_line(node->source->text, node->location.line + 1);
 
-    place.line = node->place.line + 1;
-    place.column = 1;
+    location.line = node->location.line + 1;
+    location.column = 1;
     for (; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
         size_t indent = strspn(at, " ");
 
         if (at[indent] == '\n' || at[indent] == '\r')
             continue;
         /* Lines that begin with blanks of their own are indented further. */
-        place.column = (int)(indent - strspn(node->text + strspn(node->text, "\r\n"), " ")) + 1;
+        location.column = (int)(indent - strspn(node->text + strspn(node->text, "\r\n"), " ")) + 1;
         break;
     }
-    return place;
+    return location;
 }
 
 static bool names_file(const struct node *node, const char *end)
@@ -169,27 +170,28 @@ static bool names_file(const struct node *node, const char *end)
 static void take_code(
     struct loader *loader, const char *key, const struct node *node, struct script_code *code)
 {
-    struct place place;
+    struct location location;
 
     if (node_is_empty(node))
         return;
     if (node->kind != NODE_SCALAR) {
-        diagnostics_add(loader->diagnostics, node->place,
+        diagnostics_add(loader->diagnostics, node->location,
             "\"%s\" takes the body of a function as text, not %s; write it as a block after |", key,
             node_kind_name(node));
         return;
     }
     if (names_file(node, ".js")) {
-        diagnostics_add(loader->diagnostics, node->place,
+        diagnostics_add(loader->diagnostics, node->location,
             "\"%s\" takes the body of a function; a file with functions goes under \"script\": "
             "script: %s",
             key, node->text);
         return;
     }
-    place = node->block ? block_place(node) : node->place;
+    location = node->block ? block_location(node) : node->location;
     if (!node->block && !node->plain)
-        place.column++;
-    *code = (struct script_code){node->text, place, placement_find(&loader->template->arena, node)};
+        location.column++;
+    *code =
+        (struct script_code){node->text, location, source_map_new(&loader->template->arena, node)};
 }
 
 static void take_functions(struct loader *loader)
@@ -225,16 +227,16 @@ static void take_library(struct loader *loader)
         template->library = (struct script_code){source->text, {source->name, 1, 1}, NULL};
 }
 
-static const char *take_path(struct loader *loader, const char *key, struct place *place)
+static const char *take_path(struct loader *loader, const char *key, struct location *location)
 {
     const struct node *node = node_get(loader->root, key);
 
     if (node_is_empty(node))
         return NULL;
-    *place = node->place;
+    *location = node->location;
     if (node->kind == NODE_SCALAR)
         return beside(loader, node->text);
-    diagnostics_add(loader->diagnostics, node->place,
+    diagnostics_add(loader->diagnostics, node->location,
         "\"%s\" takes the name of a file beside the template", key);
     return NULL;
 }
@@ -252,7 +254,7 @@ static void take_stage(struct loader *loader, const struct node_pair *pair)
         take_code(loader, name, pair->value, &template->code[SCRIPT_FINISH]);
     } else {
         stage = &template->stages[template->stage_count++];
-        *stage = (struct script_stage){name, {"", pair->key->place, NULL}};
+        *stage = (struct script_stage){name, {"", pair->key->location, NULL}};
         take_code(loader, name, pair->value, &stage->code);
     }
 }
@@ -265,7 +267,7 @@ static void take_stages(struct loader *loader)
     if (node_is_empty(map))
         return;
     if (map->kind != NODE_MAP) {
-        diagnostics_add(loader->diagnostics, map->place,
+        diagnostics_add(loader->diagnostics, map->location,
             "\"stages\" takes a mapping of stages to the bodies of their functions");
         return;
     }
@@ -273,7 +275,7 @@ static void take_stages(struct loader *loader)
         const struct node *other = node_get(loader->root, keys[i]);
 
         if (i != SCRIPT_RESPONSE && !node_is_empty(other))
-            diagnostics_add(loader->diagnostics, other->place,
+            diagnostics_add(loader->diagnostics, other->location,
                 "\"%s\" and \"stages\" exclude each other: it is the stage %s", keys[i],
                 i == SCRIPT_INIT     ? "Init"
                 : i == SCRIPT_FINISH ? "Finished"
@@ -283,7 +285,7 @@ static void take_stages(struct loader *loader)
     for (size_t i = 0; i < map->count; i++)
         take_stage(loader, &map->pairs[i]);
     if (template->stage_count == 0)
-        diagnostics_add(loader->diagnostics, map->place,
+        diagnostics_add(loader->diagnostics, map->location,
             "\"stages\" needs a stage that runs, besides Init and Finished");
 }
 
@@ -293,7 +295,8 @@ static void try_expressions(
     struct loader *loader, struct script *script, const struct schema_expression *list)
 {
     for (; list; list = list->next)
-        script_macro(script, list->setting.name, list->text, list->place, loader->diagnostics);
+        script_expression(
+            script, list->setting.name, list->text, list->location, loader->diagnostics);
 }
 
 /* Compile everything once in a machine of its own, so that errors show before anything starts. */
@@ -308,7 +311,8 @@ static void try_scripts(struct loader *loader)
     template_facts(template, &facts);
     script = script_new(&services, &facts);
     if (!script) {
-        diagnostics_add(loader->diagnostics, loader->root->place, "the script engine cannot start");
+        diagnostics_add(
+            loader->diagnostics, loader->root->location, "the script engine cannot start");
         return;
     }
     template_compile(template, script, loader->diagnostics);
@@ -316,9 +320,9 @@ static void try_scripts(struct loader *loader)
     try_expressions(loader, script, template->connection_expressions);
     try_expressions(loader, script, template->publish_expressions);
     for (size_t i = 0; i < template->subscription_count; i++)
-        if (!macro_is_constant(template->subscriptions[i].text))
-            script_macro(script, "subscribe", template->subscriptions[i].text,
-                template->subscriptions[i].place, loader->diagnostics);
+        if (!expression_is_constant(template->subscriptions[i].text))
+            script_expression(script, "subscribe", template->subscriptions[i].text,
+                template->subscriptions[i].location, loader->diagnostics);
     script_free(script);
 }
 
@@ -338,7 +342,7 @@ bool template_load(struct template_file *template, const struct job *job, const 
     if (!loader.root)
         return false;
     if (loader.root->kind != NODE_MAP || loader.root->count == 0) {
-        diagnostics_add(diagnostics, loader.root->place, "a template is a mapping, not %s",
+        diagnostics_add(diagnostics, loader.root->location, "a template is a mapping, not %s",
             loader.root->count ? node_kind_name(loader.root) : "nothing");
         return false;
     }
@@ -363,8 +367,8 @@ bool template_load(struct template_file *template, const struct job *job, const 
     take_functions(&loader);
     take_library(&loader);
     take_stages(&loader);
-    template->script = take_path(&loader, "script", &template->script_place);
-    template->data = take_path(&loader, "data", &template->data_place);
+    template->script = take_path(&loader, "script", &template->script_location);
+    template->data = take_path(&loader, "data", &template->data_location);
     try_scripts(&loader);
     return diagnostics->count == before;
 }

@@ -9,7 +9,7 @@
 
 struct subscription {
     const char *text;
-    struct place place;
+    struct location location;
 };
 
 struct template_file {
@@ -29,7 +29,7 @@ struct template_file {
     size_t stage_count;
     const char *script; /* a file with functions; NULL: none */
     const char *data;   /* a file with a row for each client; NULL: none */
-    struct place script_place, data_place;
+    struct location script_location, data_location;
     int64_t rows; /* of `data` */
     const char *folder;
     const struct job *job;
@@ -43,8 +43,8 @@ struct template_file {
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
 /* Is `name` the alias of a transport, or none? A diagnostic at `place` when it is not. */
-bool template_check_transport(
-    const struct job *job, const char *name, struct place place, struct diagnostics *diagnostics);
+bool template_check_transport(const struct job *job, const char *name, struct location location,
+    struct diagnostics *diagnostics);
 void template_clear(struct template_file *template);
 
 /* The facts that the template knows, for a machine of its own. */

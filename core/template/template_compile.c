@@ -21,7 +21,7 @@ static bool add_helpers(
         if (plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->connector.helpers)
             continue;
         if (!script_helpers(script, plugin->descriptor.name, plugin->connector.helpers)) {
-            diagnostics_add(diagnostics, (struct place){template->file, 1, 1},
+            diagnostics_add(diagnostics, (struct location){template->file, 1, 1},
                 "the helpers of the plugin %s cannot be used", plugin->descriptor.name);
             return false;
         }
@@ -40,8 +40,8 @@ static void set_client_id(
         return;
     for (; expression; expression = expression->next)
         if (strcmp(expression->setting.name, "client_id") == 0)
-            script_client_id(script, script_macro(script, "client_id", expression->text,
-                                         expression->place, diagnostics));
+            script_client_id(script, script_expression(script, "client_id", expression->text,
+                                         expression->location, diagnostics));
     settings = template->transport->plugin->transport.connection;
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
@@ -51,9 +51,9 @@ static void set_client_id(
             continue;
         value = *(
             const char *const *)(const void *)((const char *)template->connection + setting.offset);
-        if (value && macro_is_constant(value))
-            script_client_id(script, script_macro(script, "client_id", value,
-                                         template->connection_node->place, diagnostics));
+        if (value && expression_is_constant(value))
+            script_client_id(script, script_expression(script, "client_id", value,
+                                         template->connection_node->location, diagnostics));
     }
 }
 
@@ -72,9 +72,11 @@ bool template_compile(
                 good;
     good = script_stages(script, template->stages, template->stage_count, diagnostics) && good;
     if (template->script)
-        good = script_file(script, template->script, template->script_place, diagnostics) && good;
+        good =
+            script_file(script, template->script, template->script_location, diagnostics) && good;
     if (template->data)
-        good = script_data(script, template->data, template->data_place, diagnostics) >= 0 && good;
+        good =
+            script_data(script, template->data, template->data_location, diagnostics) >= 0 && good;
     if (good)
         set_client_id(template, script, diagnostics);
     return good;

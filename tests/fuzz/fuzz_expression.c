@@ -32,16 +32,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = strndup((const char *)data, size);
     struct script_error error = {0};
     struct iotify_buffer out;
-    struct macro *macro =
-        script_macro(machine(), "topic", text, (struct place){"fuzz.yaml", 3, 5}, &diagnostics);
+    struct expression *expression = script_expression(
+        machine(), "topic", text, (struct location){"fuzz.yaml", 3, 5}, &diagnostics);
 
     iotify_buffer_init(&out, 1 << 20);
     /* One or the other: a macro, or the reason why there is none. */
-    if ((macro == NULL) != (diagnostics.count > 0))
+    if ((expression == NULL) != (diagnostics.count > 0))
         abort();
-    if (macro && !script_expand(script, macro, turn, &out, &error) && !*error.text)
+    if (expression && !script_expand(script, expression, turn, &out, &error) && !*error.text)
         abort();
-    if (macro && macro_is_constant(text) && strcmp(iotify_buffer_text(&out), text) != 0)
+    if (expression && expression_is_constant(text) && strcmp(iotify_buffer_text(&out), text) != 0)
         abort();
     iotify_buffer_wipe(&out);
     diagnostics_clear(&diagnostics);

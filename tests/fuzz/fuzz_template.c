@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (good != (diagnostics.count == 0))
         abort();
     for (size_t i = 0; i < diagnostics.count; i++)
-        if (!diagnostics.items[i].place.file || !*diagnostics.items[i].text)
+        if (!diagnostics.items[i].location.file || !*diagnostics.items[i].text)
             abort();
     template_clear(&template);
     diagnostics_clear(&diagnostics);

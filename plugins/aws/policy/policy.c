@@ -8,7 +8,6 @@
 
 #include "plugins/aws/policy/policy_internal.h"
 
-
 struct statement {
     bool allows;
     bool other_actions, other_resources; /* NotAction, NotResource */
@@ -23,14 +22,12 @@ struct policy {
     bool variables; /* of version 2012-10-17 */
 };
 
-
 const char *policy_value(const struct evaluation *at, const char *name)
 {
     return at->context->variable ? at->context->variable(at->context->argument, name) : NULL;
 }
 
 /* ------------------------------------------------------------------ patterns */
-
 
 /* A text, or a list of texts. */
 const char *policy_item(const json_t *value, size_t index)
@@ -46,7 +43,6 @@ size_t policy_count(const json_t *value)
 }
 
 /* ------------------------------------------------------------------ conditions */
-
 
 /* ------------------------------------------------------------------ parsing */
 

@@ -45,7 +45,7 @@ static const char *act(
     snprintf(world.acts + used, sizeof(world.acts) - used, "%lld:%d:%s:%.*s:%d:%d:%s:%d;",
         (long long)turn->client, (int)asked->kind, asked->topic ? asked->topic : "-",
         (int)asked->payload.size, asked->payload.data ? (const char *)asked->payload.data : "",
-        asked->qos, asked->retain, asked->text ? asked->text : "", asked->place.line);
+        asked->qos, asked->retain, asked->text ? asked->text : "", asked->location.line);
     return NULL;
 }
 
@@ -272,7 +272,7 @@ static void waits_for_promises(void **state)
     assert_string_equal(message("return Promise.resolve(Buffer.from('b'))"), "b");
     assert_null(message("await null; missing()"));
     assert_string_equal(last.error.text, "ReferenceError: Can't find variable: missing");
-    assert_int_equal(last.error.place.column, 22);
+    assert_int_equal(last.error.location.column, 22);
     message("await new Promise(() => {})");
     assert_true(last.pending);
     assert_true(script_waits(script));
@@ -362,13 +362,13 @@ static void errors_have_places(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_null(message(cases[i].body));
         assert_string_equal(last.error.text, cases[i].text);
-        assert_string_equal(last.error.place.file, "t.yaml");
-        assert_int_equal(last.error.place.line, cases[i].line);
-        assert_int_equal(last.error.place.column, cases[i].column);
+        assert_string_equal(last.error.location.file, "t.yaml");
+        assert_int_equal(last.error.location.line, cases[i].line);
+        assert_int_equal(last.error.location.column, cases[i].column);
     }
     assert_false(compile(SCRIPT_INIT, "let x = ;\n"));
-    assert_int_equal(diagnostics.items[0].place.line, 10);
-    assert_int_equal(diagnostics.items[0].place.column, 11);
+    assert_int_equal(diagnostics.items[0].location.line, 10);
+    assert_int_equal(diagnostics.items[0].location.column, 11);
 }
 
 static void endless_loops_end(void **state)
@@ -384,15 +384,17 @@ static const char *expand(const char *text)
 {
     static struct script_error error;
     struct script_turn turn = {0, 7, 3};
-    struct macro *macro;
+    struct expression *expression;
 
     diagnostics_clear(&diagnostics);
-    macro = script_macro(script, "topic", text, (struct place){"t.yaml", 4, 5}, &diagnostics);
+    expression =
+        script_expression(script, "topic", text, (struct location){"t.yaml", 4, 5}, &diagnostics);
 
-    if (!macro)
+    if (!expression)
         return diagnostics.items[diagnostics.count - 1].text;
     iotify_buffer_reset(&out);
-    return script_expand(script, macro, turn, &out, &error) ? iotify_buffer_text(&out) : error.text;
+    return script_expand(script, expression, turn, &out, &error) ? iotify_buffer_text(&out)
+                                                                 : error.text;
 }
 
 static void macros_expand(void **state)

@@ -34,19 +34,19 @@ static const char *pick(const char *const *choices, uint64_t *state)
 }
 
 /* Line and column of a byte of a text, columns in UTF-16 units. */
-static struct place place_of(const char *text, const char *at)
+static struct location location_of(const char *text, const char *at)
 {
-    struct place place = {"t", 1, 1};
+    struct location location = {"t", 1, 1};
 
     for (; text < at; text++) {
         if (*text == '\n') {
-            place.line++;
-            place.column = 1;
+            location.line++;
+            location.column = 1;
         } else if (((unsigned char)*text & 0xc0) != 0x80) {
-            place.column += (unsigned char)*text >= 0xf0 ? 2 : 1;
+            location.column += (unsigned char)*text >= 0xf0 ? 2 : 1;
         }
     }
-    return place;
+    return location;
 }
 
 /* Every word of a text stands where it is written. */
@@ -55,7 +55,7 @@ static void check(size_t style, uint64_t seed)
     struct arena arena = {0};
     struct diagnostics diagnostics = {0};
     struct iotify_buffer text;
-    const struct placement *placement;
+    const struct source_map *source_map;
     const struct node *node;
     char word[32];
 
@@ -66,14 +66,14 @@ static void check(size_t style, uint64_t seed)
     iotify_buffer_string(&text, styles[style].close);
     node = node_get(tree_parse_text(&arena, &diagnostics, "t", iotify_buffer_text(&text)), "k");
     assert_non_null(node);
-    placement = placement_find(&arena, node);
-    assert_non_null(placement);
+    source_map = source_map_new(&arena, node);
+    assert_non_null(source_map);
     for (int i = 0; i < WORDS; i++) {
-        struct place found, expected;
+        struct location found, expected;
 
         snprintf(word, sizeof(word), "w%dw", i);
-        expected = place_of(iotify_buffer_text(&text), strstr(iotify_buffer_text(&text), word));
-        found = placement_at(placement, (size_t)(strstr(node->text, word) - node->text));
+        expected = location_of(iotify_buffer_text(&text), strstr(iotify_buffer_text(&text), word));
+        found = source_map_at(source_map, (size_t)(strstr(node->text, word) - node->text));
         if (found.line != expected.line || found.column != expected.column)
             print_error("%s\n%s: %d:%d, not %d:%d\n", iotify_buffer_text(&text), word, found.line,
                 found.column, expected.line, expected.column);
@@ -102,7 +102,7 @@ static void knows_what_is_as_written(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        assert_null(placement_find(
+        assert_null(source_map_new(
             &arena, node_get(tree_parse_text(&arena, &diagnostics, "t", texts[i]), "k")));
     diagnostics_clear(&diagnostics);
     arena_clear(&arena);

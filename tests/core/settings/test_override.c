@@ -88,7 +88,7 @@ static void refuses_nonsense(void **state)
         override_apply(&arena, &diagnostics, tree(), bad[i].text);
         assert_int_equal(diagnostics.count, i < 1 ? 1 : i + 1);
         assert_string_equal(diagnostics.items[diagnostics.count - 1].text, bad[i].error);
-        assert_int_equal(diagnostics.items[diagnostics.count - 1].place.line, 0);
+        assert_int_equal(diagnostics.items[diagnostics.count - 1].location.line, 0);
     }
 }
 

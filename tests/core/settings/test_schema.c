@@ -82,11 +82,11 @@ static int tear_down(void **state)
 static struct options *bind_text(const char *text)
 {
     struct binder binder = {&arena, &diagnostics, "/dir", "job", true};
-    struct place place = {"t", 1, 1};
+    struct location location = {"t", 1, 1};
 
     expressions = NULL;
     return schema_bind(&binder, &settings, tree_parse_text(&arena, &diagnostics, "t", text), "test",
-        place, NULL, &expressions);
+        location, NULL, &expressions);
 }
 
 static void fills_in_defaults(void **state)

@@ -38,8 +38,8 @@ static void knows_places(void **state)
     const struct node *root = parse(state, "a: 1\nb:\n  - x\n  - {c: 'y'}\n");
     const struct node *item = node_get(root, "b")->items[1];
 
-    assert_int_equal(item->place.line, 4);
-    assert_int_equal(item->place.column, 5);
+    assert_int_equal(item->location.line, 4);
+    assert_int_equal(item->location.column, 5);
     assert_string_equal(node_get(item, "c")->text, "y");
     assert_false(node_get(item, "c")->plain);
     assert_true(node_get(root, "a")->plain);

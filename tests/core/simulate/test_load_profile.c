@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/simulate/load_profile.h"
 
-static struct shape shape;
+static struct load_profile load_profile;
 
 static void make(const struct stage *stages, size_t count, int64_t interval, int64_t clients)
 {
@@ -15,13 +15,13 @@ static void make(const struct stage *stages, size_t count, int64_t interval, int
 
     for (size_t i = 0; i < count; i++)
         rows[i] = &stages[i];
-    shape_init(&shape, &options, clients);
+    load_profile_init(&load_profile, &options, clients);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    shape_clear(&shape);
+    load_profile_clear(&load_profile);
     return 0;
 }
 
@@ -30,7 +30,7 @@ static int64_t count_messages(int64_t from, int64_t to)
 {
     int64_t count = 0;
 
-    for (int64_t at = from; (at = shape_after(&shape, at, 1)) < to; count++)
+    for (int64_t at = from; (at = load_profile_after(&load_profile, at, 1)) < to; count++)
         continue;
     return count;
 }
@@ -39,11 +39,11 @@ static void without_stages(void **state)
 {
     (void)state;
     make(NULL, 0, 250 * MILLISECOND, 10);
-    assert_int_equal(shape.ends, 0);
-    assert_false(shape_varies(&shape));
-    assert_true(shape_clients(&shape, 5 * SECOND) >= 10);
-    assert_int_equal(shape_after(&shape, SECOND, 1), SECOND + 250 * MILLISECOND);
-    assert_false(shape_shares(&shape, 0));
+    assert_int_equal(load_profile.ends, 0);
+    assert_false(load_profile_varies(&load_profile));
+    assert_true(load_profile_clients(&load_profile, 5 * SECOND) >= 10);
+    assert_int_equal(load_profile_after(&load_profile, SECOND, 1), SECOND + 250 * MILLISECOND);
+    assert_false(load_profile_shares(&load_profile, 0));
 }
 
 static void clients_ramp_and_hold(void **state)
@@ -53,16 +53,16 @@ static void clients_ramp_and_hold(void **state)
 
     (void)state;
     make(stages, 3, SECOND, 100);
-    assert_true(shape_varies(&shape));
-    assert_int_equal(shape.ends, 25 * SECOND);
-    assert_int_equal(shape_clients(&shape, 0), 0);
-    assert_int_equal(shape_clients(&shape, 5 * SECOND), 50);
-    assert_int_equal(shape_clients(&shape, 12 * SECOND), 100);
-    assert_int_equal(shape_clients(&shape, 20 * SECOND), 75);
-    assert_int_equal(shape_clients(&shape, 30 * SECOND), 50);
+    assert_true(load_profile_varies(&load_profile));
+    assert_int_equal(load_profile.ends, 25 * SECOND);
+    assert_int_equal(load_profile_clients(&load_profile, 0), 0);
+    assert_int_equal(load_profile_clients(&load_profile, 5 * SECOND), 50);
+    assert_int_equal(load_profile_clients(&load_profile, 12 * SECOND), 100);
+    assert_int_equal(load_profile_clients(&load_profile, 20 * SECOND), 75);
+    assert_int_equal(load_profile_clients(&load_profile, 30 * SECOND), 50);
     /* Each by its own interval, whoever else is there. */
-    assert_int_equal(shape_after(&shape, 3 * SECOND, 1), 4 * SECOND);
-    assert_true(shape_after(&shape, 24 * SECOND + 1, 1) == INT64_MAX);
+    assert_int_equal(load_profile_after(&load_profile, 3 * SECOND, 1), 4 * SECOND);
+    assert_true(load_profile_after(&load_profile, 24 * SECOND + 1, 1) == INT64_MAX);
 }
 
 static void a_rate_is_shared(void **state)
@@ -72,16 +72,16 @@ static void a_rate_is_shared(void **state)
 
     (void)state;
     make(stages, 3, SECOND, 50);
-    assert_true(shape_shares(&shape, SECOND));
+    assert_true(load_profile_shares(&load_profile, SECOND));
     /* 500 in the first stage, 1000 in the second, 750 in the third: by 50 clients. */
     assert_in_range(count_messages(0, 10 * SECOND), 9, 10);
     assert_in_range(count_messages(10 * SECOND, 20 * SECOND), 19, 20);
     assert_in_range(count_messages(20 * SECOND, 30 * SECOND), 14, 15);
     assert_in_range(count_messages(0, 30 * SECOND), 44, 45);
     /* In the middle of the plateau a client sends twice a second. */
-    assert_int_equal(shape_after(&shape, 12 * SECOND, 1), 12 * SECOND + SECOND / 2);
-    assert_int_equal(shape_after(&shape, 12 * SECOND, 0.5), 12 * SECOND + SECOND / 4);
-    assert_true(shape_after(&shape, 30 * SECOND, 1) == INT64_MAX);
+    assert_int_equal(load_profile_after(&load_profile, 12 * SECOND, 1), 12 * SECOND + SECOND / 2);
+    assert_int_equal(load_profile_after(&load_profile, 12 * SECOND, 0.5), 12 * SECOND + SECOND / 4);
+    assert_true(load_profile_after(&load_profile, 30 * SECOND, 1) == INT64_MAX);
 }
 
 /* While clients come, those that are there send less often: the rate of all stays. */
@@ -95,7 +95,7 @@ static void a_rate_stays_when_clients_come(void **state)
     (void)state;
     make(stages, 3, SECOND, 110);
     assert_in_range(count_messages(begins, 12 * SECOND), (int)expected - 1, (int)expected + 1);
-    at = shape_after(&shape, at, 1);
+    at = load_profile_after(&load_profile, at, 1);
     assert_true(llabs(at - begins - (int64_t)(SECOND * (exp(0.1) - 1))) < 2 * MILLISECOND);
 }
 
@@ -119,7 +119,7 @@ static void as_fast_as_it_goes(void **state)
 {
     (void)state;
     make(NULL, 0, 0, 10);
-    assert_int_equal(shape_after(&shape, SECOND, 1), SECOND);
+    assert_int_equal(load_profile_after(&load_profile, SECOND, 1), SECOND);
 }
 
 #define CASE(function) cmocka_unit_test_teardown(function, tear_down)

@@ -40,7 +40,8 @@ static int set_up(void **state)
     for (int i = 0; i < CLIENTS; i++)
         fprintf(rows, "SN%05d,s%d\n", i * 7, i % 3);
     fclose(rows);
-    assert_int_equal(script_data(script, file, (struct place){"t", 1, 1}, &diagnostics), CLIENTS);
+    assert_int_equal(
+        script_data(script, file, (struct location){"t", 1, 1}, &diagnostics), CLIENTS);
     prefetch = prefetch_new();
     return 0;
 }

@@ -21,7 +21,7 @@ static inline struct store *memory_store(struct registry *registry, struct arena
     call_init(&call, "test");
     assert_int_equal(store_open(&call, plugin,
                          schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
-                             (struct place){"t", 1, 1}, NULL, NULL),
+                             (struct location){"t", 1, 1}, NULL, NULL),
                          &store),
         IOTIFY_OK);
     call_clear(&call);

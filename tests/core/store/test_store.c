@@ -20,7 +20,7 @@ static int set_up(void **state)
 {
     struct diagnostics diagnostics = {0};
     struct binder binder = {&arena, &diagnostics, folder, "job", false};
-    struct place place = {"test", 1, 1};
+    struct location location = {"test", 1, 1};
     const struct plugin *plugin;
     const char *text;
 
@@ -32,7 +32,7 @@ static int set_up(void **state)
     call_init(&call, "test");
     assert_int_equal(
         store_open(&call, plugin,
-            schema_bind(&binder, plugin->descriptor.settings, NULL, "t", place, NULL, NULL),
+            schema_bind(&binder, plugin->descriptor.settings, NULL, "t", location, NULL, NULL),
             &store),
         IOTIFY_OK);
     diagnostics_clear(&diagnostics);

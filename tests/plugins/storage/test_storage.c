@@ -36,12 +36,12 @@ static int set_up(void **state)
 {
     struct diagnostics diagnostics = {0};
     struct binder binder = {&options_arena, &diagnostics, folder, "new/job", false};
-    struct place place = {"test", 1, 1};
+    struct location location = {"test", 1, 1};
 
     (void)state;
     snprintf(folder, sizeof(folder), "/tmp/iotify-storage-XXXXXX");
     assert_non_null(mkdtemp(folder));
-    options = schema_bind(&binder, plugin->descriptor.settings, NULL, "test", place, NULL, NULL);
+    options = schema_bind(&binder, plugin->descriptor.settings, NULL, "test", location, NULL, NULL);
     mkdir(arena_format(&options_arena, "%s/new", folder), 0700);
     diagnostics_clear(&diagnostics);
     open_store();

@@ -244,9 +244,9 @@ static const void *bind_settings(const struct iotify_settings *settings, const c
 {
     struct diagnostics diagnostics = {0};
     struct binder binder = {&arena, &diagnostics, folder, "job", false};
-    struct place place = {"test", 1, 1};
+    struct location location = {"test", 1, 1};
     const void *options = schema_bind(&binder, settings,
-        tree_parse_text(&arena, &diagnostics, "test", yaml), "test", place, NULL, NULL);
+        tree_parse_text(&arena, &diagnostics, "test", yaml), "test", location, NULL, NULL);
 
     diagnostics_print(&diagnostics, stderr);
     assert_int_equal(diagnostics.count, 0);
