@@ -52,17 +52,17 @@ struct script_error {
 };
 
 /* What a function asks of its device. */
-enum script_act_kind {
-    ACT_PUBLISH = 1,
-    ACT_DISCONNECT, /* in good order */
-    ACT_DROP,       /* as a failing network does */
-    ACT_RECONNECT,
-    ACT_ASSERT, /* a condition did not hold */
-    ACT_FINISH  /* it has done all it was to do */
+enum script_command_kind {
+    COMMAND_PUBLISH = 1,
+    COMMAND_DISCONNECT, /* in good order */
+    COMMAND_DROP,       /* as a failing network does */
+    COMMAND_RECONNECT,
+    COMMAND_ASSERT, /* a condition did not hold */
+    COMMAND_FINISH  /* it has done all it was to do */
 };
 
-struct script_act {
-    enum script_act_kind kind;
+struct script_command {
+    enum script_command_kind kind;
     const char *topic; /* NULL: the template's */
     struct iotify_bytes payload;
     int qos, retain; /* -1: the template's */
@@ -90,9 +90,10 @@ struct script_services {
     void (*reads)(void *context, const char *key);
     /*
      * Do it, or keep it for later: called while the function runs. NULL, or why not, for the script
-     * to catch. `act` is valid during the call. May be NULL: nothing can be asked.
+     * to catch. `command` is valid during the call. May be NULL: nothing can be asked.
      */
-    const char *(*act)(void *context, const struct script_turn *turn, const struct script_act *act);
+    const char *(*command)(
+        void *context, const struct script_turn *turn, const struct script_command *command);
     /* There is more to go on with: call script_settle() when others have had their turn. */
     void (*more)(void *context);
     /* Between calls into the machine; other functions of the machine may be called. */

@@ -118,7 +118,7 @@ JSValueRef script_native_now(JSContextRef context, JSObjectRef function, JSObjec
     size_t count, const JSValueRef arguments[], JSValueRef *exception);
 JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception);
-JSValueRef script_native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
+JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception);
 /* Whose turn it is while a function runs. */
 struct script_turn script_present_turn(const struct script *script);

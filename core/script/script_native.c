@@ -112,12 +112,12 @@ static struct iotify_bytes text_bytes(
 }
 
 /* (kind, topic, payload, qos, retain) or (kind, text, stack); gives why not. */
-JSValueRef script_native_act(JSContextRef context, JSObjectRef function, JSObjectRef self,
+JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
     struct script_turn turn = script_present_turn(script);
-    struct script_act act = {.qos = -1, .retain = -1};
+    struct script_command command = {.qos = -1, .retain = -1};
     const char *refused = "there is no device here to do that";
     struct iotify_buffer text;
     struct arena arena = {0};
@@ -125,25 +125,25 @@ JSValueRef script_native_act(JSContextRef context, JSObjectRef function, JSObjec
 
     (void)self, (void)exception;
     iotify_buffer_init(&text, OUTPUT_MAX);
-    act.kind = (enum script_act_kind)JSValueToNumber(context, arguments[0], NULL);
-    if (act.kind == ACT_PUBLISH && count == 5) {
+    command.kind = (enum script_command_kind)JSValueToNumber(context, arguments[0], NULL);
+    if (command.kind == COMMAND_PUBLISH && count == 5) {
         if (JSValueIsString(context, arguments[1]))
-            act.topic = script_text(context, &arena, arguments[1]);
-        act.payload = script_bytes(context, arguments[2]);
-        if (!act.payload.data)
-            act.payload = text_bytes(context, arguments[2], &text);
-        act.qos = (int)JSValueToNumber(context, arguments[3], NULL);
-        act.retain = (int)JSValueToNumber(context, arguments[4], NULL);
+            command.topic = script_text(context, &arena, arguments[1]);
+        command.payload = script_bytes(context, arguments[2]);
+        if (!command.payload.data)
+            command.payload = text_bytes(context, arguments[2], &text);
+        command.qos = (int)JSValueToNumber(context, arguments[3], NULL);
+        command.retain = (int)JSValueToNumber(context, arguments[4], NULL);
     }
-    if (act.kind == ACT_ASSERT && count == 3) {
-        act.text = script_text(context, &arena, arguments[1]);
-        act.location = script_blamed(script, SCRIPT_MESSAGE);
-        script_find_location(script, script_text(context, &arena, arguments[2]), &act.location);
+    if (command.kind == COMMAND_ASSERT && count == 3) {
+        command.text = script_text(context, &arena, arguments[1]);
+        command.location = script_blamed(script, SCRIPT_MESSAGE);
+        script_find_location(script, script_text(context, &arena, arguments[2]), &command.location);
     }
     if (text.failed)
         refused = "the payload is larger than 16 MiB";
-    else if (script->services.act)
-        refused = script->services.act(script->services.context, &turn, &act);
+    else if (script->services.command)
+        refused = script->services.command(script->services.context, &turn, &command);
     if (refused)
         answer = script_text_value(context, refused);
     iotify_buffer_wipe(&text);

@@ -47,11 +47,11 @@ static JSObjectRef make_names(struct script *script)
     static const struct {
         const char *name;
         unsigned long number;
-    } names[] = {{"PUBLISH", ACT_PUBLISH}, {"DISCONNECT", ACT_DISCONNECT}, {"DROP", ACT_DROP},
-        {"RECONNECT", ACT_RECONNECT}, {"ASSERT", ACT_ASSERT}, {"FINISH", ACT_FINISH},
-        {"MESSAGE", SCRIPT_MESSAGE}, {"RESPONSE", SCRIPT_RESPONSE}, {"NOTHING", NOTHING},
-        {"A_STRING", A_STRING}, {"SOMETHING_ELSE", SOMETHING_ELSE}, {"THROWN", THROWN},
-        {"PENDING", PENDING}, {"SLOT", PLACE(slot)}, {"CLIENT", PLACE(client)},
+    } names[] = {{"PUBLISH", COMMAND_PUBLISH}, {"DISCONNECT", COMMAND_DISCONNECT},
+        {"DROP", COMMAND_DROP}, {"RECONNECT", COMMAND_RECONNECT}, {"ASSERT", COMMAND_ASSERT},
+        {"FINISH", COMMAND_FINISH}, {"MESSAGE", SCRIPT_MESSAGE}, {"RESPONSE", SCRIPT_RESPONSE},
+        {"NOTHING", NOTHING}, {"A_STRING", A_STRING}, {"SOMETHING_ELSE", SOMETHING_ELSE},
+        {"THROWN", THROWN}, {"PENDING", PENDING}, {"SLOT", PLACE(slot)}, {"CLIENT", PLACE(client)},
         {"ITERATION", PLACE(iteration)}, {"AT", PLACE(at)}, {"WAITING", PLACE(waiting)},
         {"TRACKED", PLACE(tracked)}, {"SETTLED", PLACE(settled)}, {"LISTENERS", PLACE(listeners)},
         {"RESUMPTIONS", PLACE(resumptions)}, {"BATCH", PLACE(batch)},
@@ -79,7 +79,7 @@ static JSObjectRef make_native(struct script *script)
     script_add_function(script, native, "console", script_native_console);
     script_add_function(script, native, "now", script_native_now);
     script_add_function(script, native, "decode", script_native_decode);
-    script_add_function(script, native, "act", script_native_act);
+    script_add_function(script, native, "act", script_native_command);
     script_add_glob(script, native);
     script_add_crypto(script, native);
     script_add_modules(script, native);

@@ -46,6 +46,12 @@ static inline const struct iotify_settings *schema_columns(const struct iotify_s
 }
 /* One entry of the table, as large as the host knows it. */
 struct iotify_setting schema_setting(const struct iotify_settings *settings, size_t index);
+/*
+ * The setting of a role and type. False when the table has none; `setting` is NULL or gets it. The
+ * only way in which the core knows a protocol's settings.
+ */
+bool schema_find_role(const struct iotify_settings *settings, enum iotify_role role,
+    enum iotify_type type, struct iotify_setting *setting);
 /* The node of the setting in the map; NULL when it was left to its default. */
 const struct node *schema_given(const struct node *map, const char *setting);
 

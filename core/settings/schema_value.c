@@ -15,6 +15,21 @@ struct iotify_setting schema_setting(const struct iotify_settings *settings, siz
     return setting;
 }
 
+bool schema_find_role(const struct iotify_settings *settings, enum iotify_role role,
+    enum iotify_type type, struct iotify_setting *setting)
+{
+    for (size_t i = 0; i < settings->count; i++) {
+        struct iotify_setting each = schema_setting(settings, i);
+
+        if (each.role != role || each.type != type)
+            continue;
+        if (setting)
+            *setting = each;
+        return true;
+    }
+    return false;
+}
+
 const char *schema_type_words(enum iotify_type type)
 {
     static const char *const words[] = {[IOTIFY_STRING] = "text",

@@ -1,16 +1,17 @@
-/* What goes wrong with a device: counted by kind and place, told once. */
+#include "core/simulate/device_failure.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/simulate/device.h"
+#include "core/simulate/simulate_loop_internal.h"
 
 /* Count it; true when nobody has told the log of this kind in this place yet. */
 static bool count_failure(
     struct device *device, const char *code, const char *location, const char *text)
 {
-    struct tally *tally = device->engine->tally;
-    struct reported *reported = device->engine->simulation->reported;
+    struct tally *tally = device_tally(device);
+    struct reported *reported = device->loop->simulation->reported;
     bool first;
 
     /* Only what is new since the last tally can be new to the log. */
@@ -28,7 +29,7 @@ static void tell_failure(struct device *device, const char *text, const char *mo
 {
     char where[160];
 
-    snprintf(where, sizeof(where), "%s[%lld]", device->engine->simulation->where,
+    snprintf(where, sizeof(where), "%s[%lld]", device->loop->simulation->where,
         (long long)device->client);
     log_write_more(IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
 }
@@ -83,7 +84,7 @@ void device_fail_expression(struct device *device, const char *text)
 struct tally_device *device_trouble(struct device *device)
 {
     if (!device->trouble) {
-        device->trouble = arena_alloc(&device->engine->arena, sizeof(*device->trouble));
+        device->trouble = arena_alloc(&device->loop->arena, sizeof(*device->trouble));
         device->trouble->client = device->client;
     }
     return device->trouble;

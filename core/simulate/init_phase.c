@@ -1,64 +1,66 @@
-/* init() of all devices of an engine, before its loop runs. */
-#include "core/simulate/device.h"
-#include "core/simulate/prefetch.h"
+#include "core/simulate/init_phase.h"
+
+#include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
-/* Clients whose init() runs before it is waited for what they asked of the glob. */
-#define INIT_CHUNK 256
+/* Clients whose init() runs before what they asked of the glob is waited for. */
+#define CHUNK 256
 
-static bool awaits(const struct engine *engine, size_t from, size_t end)
+static bool init_phase_waits(const struct simulate_loop *loop, size_t from, size_t end)
 {
     for (size_t i = from; i < end; i++)
-        if (engine->devices[i].awaiting)
+        if (loop->devices[i].call == CALL_WAITING)
             return true;
     return false;
 }
 
-static void take_answers(struct engine *engine)
+static void init_phase_take_answers(struct simulate_loop *loop)
 {
-    script_await(engine->script, SECOND / 10);
-    acts_do(engine);
+    script_await(loop->scripts.context, SECOND / 10);
+    script_commands_flush(loop);
 }
 
-static void run_chunk(struct engine *engine, size_t from, size_t end)
+static void init_phase_run_chunk(struct simulate_loop *loop, size_t from, size_t end)
 {
-    for (size_t i = from; i < end && !engine->end_asked; i++) {
-        device_init(&engine->devices[i]);
-        if (engine->prefetch)
-            prefetch_learn(engine->prefetch, engine->script, engine->devices[i].client);
-        if (engine->simulation->solo)
-            solo_started(&engine->devices[i]);
+    struct loop_scripts *scripts = &loop->scripts;
+
+    for (size_t i = from; i < end && loop->end_asked == LOOP_RUNS; i++) {
+        device_init(&loop->devices[i]);
+        if (scripts->prefetch)
+            prefetch_learn(scripts->prefetch, scripts->context, loop->devices[i].client);
+        if (loop->simulation->solo)
+            solo_started(&loop->devices[i]);
     }
-    /* What else they wait for may be in the hands of those to come. */
-    while (awaits(engine, from, end) && script_progresses(engine->script) && !engine->end_asked)
-        take_answers(engine);
+    script_commands_flush(loop);
+    /* What else they wait for may depend on those after them. */
+    while (init_phase_waits(loop, from, end) && script_progresses(scripts->context) &&
+           loop->end_asked == LOOP_RUNS)
+        init_phase_take_answers(loop);
 }
 
-/*
- * init() of all devices, some at a time: what the first two read of the glob tells what the others
- * will, and that is read for many of them at once.
- */
-void inits_run(struct engine *engine)
+void init_phase_run(struct simulate_loop *loop)
 {
-    for (size_t i = 0; i < engine->count; i++)
-        script_add_state(engine->script, engine->devices[i].client);
-    engine->prefetch = prefetch_new();
-    for (size_t at = 0, end; at < engine->count && !engine->end_asked; at = end) {
+    struct loop_scripts *scripts = &loop->scripts;
+
+    for (size_t i = 0; i < loop->count; i++)
+        script_add_state(scripts->context, loop->devices[i].client);
+    scripts->prefetch = prefetch_new();
+    for (size_t at = 0, end; at < loop->count && loop->end_asked == LOOP_RUNS; at = end) {
         /* The first two by themselves. */
-        end = at < PREFETCH_MODELS ? at + 1 : at + INIT_CHUNK;
-        end = end < engine->count ? end : engine->count;
+        end = at < PREFETCH_MODELS ? at + 1 : at + CHUNK;
+        end = end < loop->count ? end : loop->count;
         if (at >= PREFETCH_MODELS)
             for (size_t i = at; i < end; i++)
-                prefetch_add(engine->prefetch, engine->script, engine->devices[i].client);
-        prefetch_read(engine->prefetch, engine->glob);
-        run_chunk(engine, at, end);
+                prefetch_add(scripts->prefetch, scripts->context, loop->devices[i].client);
+        prefetch_read(scripts->prefetch, scripts->glob);
+        init_phase_run_chunk(loop, at, end);
     }
-    while (awaits(engine, 0, engine->count) && !engine->end_asked) {
-        script_give_up(engine->script);
-        take_answers(engine);
+    while (init_phase_waits(loop, 0, loop->count) && loop->end_asked == LOOP_RUNS) {
+        script_give_up(scripts->context);
+        init_phase_take_answers(loop);
     }
-    prefetch_free(engine->prefetch);
-    engine->prefetch = NULL;
-    script_states_made(engine->script);
-    acts_do(engine);
+    prefetch_free(scripts->prefetch);
+    scripts->prefetch = NULL;
+    script_states_made(scripts->context);
+    script_commands_flush(loop);
 }

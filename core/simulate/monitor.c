@@ -37,11 +37,11 @@ static void measure_generator(struct simulate_summary *results)
 }
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,
-    struct engine *const *engines, size_t count, struct monitor_outputs *outputs,
+    struct simulate_loop *const *loops, size_t count, struct monitor_outputs *outputs,
     struct simulate_summary *results)
 {
     *monitor = (struct monitor){.simulation = simulation,
-        .engines = engines,
+        .loops = loops,
         .count = count,
         .outputs = outputs,
         .results = results,
@@ -57,7 +57,7 @@ void monitor_init(struct monitor *monitor, const struct simulation *simulation,
 static void collect(struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++)
-        engine_collect(monitor->engines[i], &monitor->second);
+        simulate_loop_collect(monitor->loops[i], &monitor->second);
 }
 
 static struct live look(const struct monitor *monitor, int64_t now)
@@ -70,9 +70,9 @@ static struct live look(const struct monitor *monitor, int64_t now)
         .total = &monitor->results->tally};
 
     for (size_t i = 0; i < monitor->count; i++) {
-        double busy = engine_busy(monitor->engines[i]);
+        double busy = simulate_loop_busy(monitor->loops[i]);
 
-        live.connected += engine_connected(monitor->engines[i]);
+        live.connected += simulate_loop_connected(monitor->loops[i]);
         live.busy = busy > live.busy ? busy : live.busy;
     }
     if (now > monitor->second_at)
@@ -132,10 +132,10 @@ static void show(const struct monitor *monitor, const struct live *live)
     progress_show(&progress);
 }
 
-static void end_engines(struct monitor *monitor, bool stopped)
+static void end_loops(struct monitor *monitor, bool stopped)
 {
     for (size_t i = 0; i < monitor->count; i++)
-        engine_end(monitor->engines[i], stopped);
+        simulate_loop_end(monitor->loops[i], stopped);
 }
 
 /* Thresholds that may end the run are looked at while it goes on. */
@@ -155,7 +155,7 @@ static void watch_thresholds(struct monitor *monitor, int64_t now)
         monitor->aborted = threshold->expression;
         log_write(IOTIFY_WARNING, monitor->simulation->where,
             "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
-        end_engines(monitor, false);
+        end_loops(monitor, false);
     }
 }
 
@@ -184,7 +184,7 @@ static void turn_second(struct monitor *monitor, int64_t now)
 static bool is_stuck(const struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++) {
-        int64_t since = engine_busy_since(monitor->engines[i]);
+        int64_t since = simulate_loop_busy_since(monitor->loops[i]);
 
         if (since && clock_now() - since > monitor->simulation->options->time_limit + STUCK_AFTER)
             return true;
@@ -195,7 +195,7 @@ static bool is_stuck(const struct monitor *monitor)
 static bool all_finished(const struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++)
-        if (!engine_finished(monitor->engines[i]))
+        if (!simulate_loop_finished(monitor->loops[i]))
             return false;
     return true;
 }
@@ -211,7 +211,7 @@ bool monitor_watch(struct monitor *monitor)
         nanosleep(&tick, NULL);
         if (stop_requested() && !monitor->stopping) {
             monitor->stopping = true;
-            end_engines(monitor, true);
+            end_loops(monitor, true);
         }
         collect(monitor);
         capture_write(monitor->simulation->capture);
@@ -231,7 +231,7 @@ bool monitor_finish(struct monitor *monitor)
     double busy;
 
     for (size_t i = 0; i < monitor->count; i++) {
-        good = engine_join(monitor->engines[i], &monitor->second, &busy) && good;
+        good = simulate_loop_join(monitor->loops[i], &monitor->second, &busy) && good;
         results->busy = busy > results->busy ? busy : results->busy;
     }
     now = clock_now();

@@ -20,7 +20,7 @@ struct monitor_outputs {
 
 struct monitor {
     const struct simulation *simulation;
-    struct engine *const *engines;
+    struct simulate_loop *const *loops;
     size_t count;
     struct monitor_outputs *outputs;
     struct simulate_summary *results; /* of the step, filled in here */
@@ -31,7 +31,7 @@ struct monitor {
 };
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,
-    struct engine *const *engines, size_t count, struct monitor_outputs *outputs,
+    struct simulate_loop *const *loops, size_t count, struct monitor_outputs *outputs,
     struct simulate_summary *results);
 /* Until all engines are done; false when one is stuck. */
 bool monitor_watch(struct monitor *monitor);

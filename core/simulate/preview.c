@@ -1,4 +1,5 @@
 #include "core/simulate/preview.h"
+#include "core/script/expression.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,7 @@ static const char *topic_of(struct preview *preview)
 {
     const struct template_file *template = preview->template;
     const struct iotify_settings *settings;
+    struct iotify_setting setting;
     const char *error = NULL;
     const void *options;
 
@@ -80,13 +82,9 @@ static const char *topic_of(struct preview *preview)
         printf("%-12s %s\n", "  error", error);
         return NULL;
     }
-    for (size_t i = 0; i < settings->count; i++) {
-        struct iotify_setting setting = schema_setting(settings, i);
-
-        if (strcmp(setting.name, "topic") == 0 && setting.type == IOTIFY_STRING)
-            return *(const char *const *)(const void *)((const char *)options + setting.offset);
-    }
-    return "";
+    if (!schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_STRING, &setting))
+        return "";
+    return *(const char *const *)(const void *)((const char *)options + setting.offset);
 }
 
 static void print_message(struct preview *preview, const char *topic, struct iotify_bytes payload)
@@ -109,31 +107,31 @@ static void print_message(struct preview *preview, const char *topic, struct iot
 
 /* ------------------------------------------------------------------ what scripts reach */
 
-static const char *on_act(
-    void *argument, const struct script_turn *turn, const struct script_act *act)
+static const char *on_command(
+    void *argument, const struct script_turn *turn, const struct script_command *command)
 {
     struct preview *preview = argument;
 
     (void)turn;
-    switch (act->kind) {
-    case ACT_PUBLISH:
+    switch (command->kind) {
+    case COMMAND_PUBLISH:
         if (!preview->connected)
             return "there is no connection yet: this is for message(), response() and finish()";
-        print_message(preview, act->topic, act->payload);
+        print_message(preview, command->topic, command->payload);
         break;
-    case ACT_DISCONNECT:
-    case ACT_DROP:
+    case COMMAND_DISCONNECT:
+    case COMMAND_DROP:
         print_line("  disconnect", "");
         break;
-    case ACT_RECONNECT:
+    case COMMAND_RECONNECT:
         print_line("  reconnect", "");
         break;
-    case ACT_ASSERT:
+    case COMMAND_ASSERT:
         preview->failed = true;
-        printf("%-12s %s:%d:%d: %s\n", "  assertion", act->location.file, act->location.line,
-            act->location.column, act->text);
+        printf("%-12s %s:%d:%d: %s\n", "  assertion", command->location.file,
+            command->location.line, command->location.column, command->text);
         break;
-    case ACT_FINISH:
+    case COMMAND_FINISH:
         preview->complete = true;
         break;
     }
@@ -244,7 +242,7 @@ static bool open_script(struct preview *preview, const struct job *job,
     const struct script_services services = {.context = preview,
         .glob = preview->port,
         .console = on_console,
-        .act = on_act,
+        .command = on_command,
         .settled = on_settled};
     struct script_facts facts = {.job = job->options->name,
         .clients = clients,

@@ -1,131 +1,208 @@
-/* What scripts ask of their devices while they run, and what is done about it afterwards. */
-#include <string.h>
+#include "core/simulate/script_commands.h"
 
-#include "core/simulate/device.h"
+#include "core/simulate/device_failure.h"
+#include "core/simulate/simulate_loop_internal.h"
 
-/* NULL: it can be done. */
-static const char *refuse(const struct device *device, enum script_act_kind kind)
+/* One entry of the queue. */
+struct queued_command {
+    struct queued_command *next;
+    struct device *device;
+    struct script_turn turn;
+    bool is_end;      /* of message(), with `result`; else what was `asked` */
+    bool of_response; /* asked by response(): the iteration is not affected */
+    bool counts;      /* the first condition of a response() that did not hold */
+    union {
+        struct script_command asked;
+        struct message_result result;
+    };
+};
+
+void script_commands_init(struct script_commands *commands)
 {
-    if (kind == ACT_ASSERT || kind == ACT_FINISH)
+    *commands = (struct script_commands){.last = &commands->first};
+}
+
+void script_commands_clear(struct script_commands *commands)
+{
+    arena_wipe(&commands->arena);
+    arena_wipe(&commands->spare);
+}
+
+/* ------------------------------------------------------------------ queueing */
+
+/* Why a device cannot do this now; NULL: it can. */
+static const char *script_commands_refuse(
+    const struct device *device, enum script_command_kind kind)
+{
+    if (kind == COMMAND_ASSERT || kind == COMMAND_FINISH)
         return NULL;
-    if (!device->engine->transport)
+    if (!device->loop->transport)
         return "there is no connection: the template says transport: none";
-    if (kind != ACT_PUBLISH && !device->init_done && device->phase != WAITING)
+    if (kind != COMMAND_PUBLISH && !device->script_live && device->phase != PHASE_WAITING)
         return "in finish() the device is about to disconnect by itself";
-    if (kind == ACT_RECONNECT || (kind != ACT_PUBLISH && (device->offline || device->departing)))
+    if (kind == COMMAND_RECONNECT ||
+        (kind != COMMAND_PUBLISH && (device_is_away(device) || device->departing)))
         return NULL;
-    if (device->phase == WAITING)
+    if (device->phase == PHASE_WAITING)
         return "there is no connection yet: this is for message(), response() and finish()";
-    if (device->offline || device->departing || device->phase == OFFLINE)
+    if (device_is_away(device) || device->departing)
         return "the device is disconnected; reconnect() brings it back";
     if (!device->connected_at)
         return "the connection is lost at the moment";
     return NULL;
 }
 
-const char *acts_on_asked(
-    void *argument, const struct script_turn *turn, const struct script_act *asked)
+static struct iotify_bytes script_commands_copy(struct arena *arena, struct iotify_bytes bytes)
 {
-    struct engine *engine = argument;
-    struct arena *arena = &engine->acts_arena;
+    if (!bytes.data)
+        return bytes;
+    return (struct iotify_bytes){arena_copy(arena, bytes.data, bytes.size), bytes.size};
+}
+
+static struct queued_command *script_commands_add(
+    struct device *device, struct script_turn turn, bool is_end)
+{
+    struct script_commands *commands = &device->loop->scripts.commands;
+    struct queued_command *command = arena_alloc(&commands->arena, sizeof(*command));
+
+    command->device = device;
+    command->turn = turn;
+    command->is_end = is_end;
+    device->commands++;
+    *commands->last = command;
+    commands->last = &command->next;
+    return command;
+}
+
+static bool script_commands_disconnects(enum script_command_kind kind)
+{
+    return kind == COMMAND_DISCONNECT || kind == COMMAND_DROP || kind == COMMAND_RECONNECT;
+}
+
+const char *script_commands_on_asked(
+    void *argument, const struct script_turn *turn, const struct script_command *asked)
+{
+    struct simulate_loop *loop = argument;
+    struct script_commands *commands = &loop->scripts.commands;
+    struct arena *arena = &commands->arena;
+    struct queued_command *command;
     struct device *device;
     const char *refused;
-    struct act *act;
 
-    if (turn->slot < 0 || turn->slot >= (int64_t)engine->count)
+    if (turn->slot < 0 || turn->slot >= (int64_t)loop->count)
         return "there is no device here to do that";
-    device = &engine->devices[turn->slot];
-    refused = refuse(device, asked->kind);
+    device = &loop->devices[turn->slot];
+    refused = script_commands_refuse(device, asked->kind);
     if (refused)
         return refused;
-    act = arena_alloc(arena, sizeof(*act));
-    *act = (struct act){NULL, device, *turn, *asked};
-    if (asked->kind == ACT_DISCONNECT || asked->kind == ACT_DROP || asked->kind == ACT_RECONNECT)
+    command = script_commands_add(device, *turn, false);
+    command->asked = *asked;
+    command->asked.topic = asked->topic ? arena_string(arena, asked->topic) : NULL;
+    command->asked.text = asked->text ? arena_string(arena, asked->text) : NULL;
+    command->asked.payload = script_commands_copy(arena, asked->payload);
+    command->of_response = commands->in_response;
+    if (script_commands_disconnects(asked->kind))
         device->departing = true;
-    if (asked->topic)
-        act->asked.topic = arena_string(arena, asked->topic);
-    if (asked->text)
-        act->asked.text = arena_string(arena, asked->text);
-    if (asked->payload.data)
-        act->asked.payload.data = arena_copy(arena, asked->payload.data, asked->payload.size);
-    *engine->last_act = act;
-    engine->last_act = &act->next;
+    if (asked->kind == COMMAND_ASSERT && commands->in_response) {
+        command->counts = !commands->response_spoiled;
+        commands->response_spoiled = true;
+    }
     return NULL;
 }
 
-static void act_out(const struct act *act)
+void script_commands_add_end(struct device *device, const struct message_result *result)
 {
-    const struct script_act *asked = &act->asked;
-    struct device *device = act->device;
+    struct queued_command *command = script_commands_add(device, device_turn(device), true);
 
-    switch (asked->kind) {
-    case ACT_PUBLISH:
-        message_publish(device, asked);
-        break;
-    case ACT_DISCONNECT:
-    case ACT_DROP:
-        device->departing = false;
-        device->absent = true;
-        device_go_offline(device, asked->kind == ACT_DISCONNECT);
-        break;
-    case ACT_RECONNECT:
-        device->departing = false;
-        device->absent = true;
-        device_come_back(device);
-        break;
-    case ACT_ASSERT:
+    command->result = *result;
+    command->result.payload =
+        script_commands_copy(&device->loop->scripts.commands.arena, result->payload);
+}
+
+void script_commands_begin_response(struct simulate_loop *loop)
+{
+    loop->scripts.commands.in_response = true;
+    loop->scripts.commands.response_spoiled = false;
+}
+
+void script_commands_end_response(struct simulate_loop *loop)
+{
+    loop->scripts.commands.in_response = false;
+}
+
+/* ------------------------------------------------------------------ carrying out */
+
+static void script_commands_assert(const struct queued_command *command)
+{
+    struct device *device = command->device;
+
+    if (command->counts)
+        device_tally(device)->counts[TALLY_FAILED]++;
+    if (!command->of_response)
         device->spoiled = true;
-        device_fail_script(device, act->turn,
-            &(struct script_error){"AssertionFailed", asked->location, true, asked->text, "", ""});
+    device_fail_script(device, command->turn,
+        &(struct script_error){
+            "AssertionFailed", command->asked.location, true, command->asked.text, "", ""});
+}
+
+static void script_commands_disconnect(const struct queued_command *command)
+{
+    struct device *device = command->device;
+
+    device->departing = false;
+    if (!command->of_response)
+        device->absent = true;
+    if (command->asked.kind == COMMAND_RECONNECT)
+        device_come_back(device);
+    else
+        device_go_offline(device, command->asked.kind == COMMAND_DISCONNECT);
+}
+
+static void script_commands_do(const struct queued_command *command)
+{
+    struct device *device = command->device;
+
+    if (command->is_end) {
+        message_end(device, &command->result);
+        return;
+    }
+    switch (command->asked.kind) {
+    case COMMAND_PUBLISH:
+        message_publish(device, &command->asked);
         break;
-    case ACT_FINISH:
+    case COMMAND_DISCONNECT:
+    case COMMAND_DROP:
+    case COMMAND_RECONNECT:
+        script_commands_disconnect(command);
+        break;
+    case COMMAND_ASSERT:
+        script_commands_assert(command);
+        break;
+    case COMMAND_FINISH:
         device->complete = true;
         break;
     }
 }
 
-/*
- * What one act leads to may ask for more, and even have that done: the memory of all is kept until
- * the last is done.
- */
-static void act_out_all(struct engine *engine, const struct act *act)
+bool script_commands_flush(struct simulate_loop *loop)
 {
-    engine->acting++;
-    for (; act; act = act->next)
-        act_out(act);
-    engine->acting--;
-    if (!engine->acts && engine->acting == 0)
-        arena_reset(&engine->acts_arena);
-}
+    struct script_commands *commands = &loop->scripts.commands;
+    struct queued_command *command = commands->first;
+    struct arena arena = commands->arena;
 
-void acts_do_of(struct device *device)
-{
-    struct engine *engine = device->engine;
-    struct act *own = NULL, **last_own = &own, **link = &engine->acts;
-
-    while (*link) {
-        struct act *act = *link;
-
-        if (act->device == device) {
-            *link = act->next;
-            *last_own = act;
-            last_own = &act->next;
-        } else {
-            link = &act->next;
-        }
+    if (!command)
+        return false;
+    /* What these lead to is queued anew, in the other arena. */
+    commands->arena = commands->spare;
+    commands->first = NULL;
+    commands->last = &commands->first;
+    for (; command; command = command->next) {
+        command->device->commands--;
+        script_commands_do(command);
+        if (command->device->phase == PHASE_FINISHING && command->device->commands == 0)
+            device_drained(command->device);
     }
-    *last_own = NULL;
-    engine->last_act = link;
-    if (own)
-        act_out_all(engine, own);
-}
-
-void acts_do(struct engine *engine)
-{
-    struct act *act = engine->acts;
-
-    engine->acts = NULL;
-    engine->last_act = &engine->acts;
-    if (act)
-        act_out_all(engine, act);
+    arena_reset(&arena);
+    commands->spare = arena;
+    return true;
 }

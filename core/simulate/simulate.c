@@ -24,12 +24,15 @@ static bool fill_in_endpoint(
     const struct job_plugin *connector = run->job->connector;
     const struct iotify_settings *settings =
         simulation->template->transport->plugin->transport.connection;
+    const struct node *given = simulation->template->connection_node;
     struct iotify_endpoint endpoint = {0};
+    struct iotify_setting setting;
     char *options = arena_copy(arena, simulation->template->connection, settings->options_size);
     enum iotify_result result;
 
     simulation->connection = options;
-    if (!node_is_empty(schema_given(simulation->template->connection_node, "host")) || !connector ||
+    if (!schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_STRING, &setting) ||
+        !node_is_empty(schema_given(given, setting.name)) || !connector ||
         !connector->plugin->connector.endpoint)
         return true;
     result = run_connect(run, connector, call);
@@ -38,15 +41,10 @@ static bool fill_in_endpoint(
     if (result != IOTIFY_OK)
         return false;
     simulation->publish_rate = endpoint.publish_rate;
-    for (size_t i = 0; i < settings->count; i++) {
-        struct iotify_setting setting = schema_setting(settings, i);
-
-        if (strcmp(setting.name, "host") == 0 && setting.type == IOTIFY_STRING)
-            *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
-        if (strcmp(setting.name, "port") == 0 && setting.type == IOTIFY_INTEGER &&
-            node_is_empty(schema_given(simulation->template->connection_node, "port")))
-            *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
-    }
+    *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
+    if (schema_find_role(settings, IOTIFY_ROLE_PORT, IOTIFY_INTEGER, &setting) &&
+        node_is_empty(schema_given(given, setting.name)))
+        *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
     return true;
 }
 
@@ -61,11 +59,11 @@ static size_t loop_count(const struct simulation *simulation)
 }
 
 static bool watch(struct run *run, const struct simulation *simulation,
-    struct engine *const *engines, size_t count, struct simulate_summary *results)
+    struct simulate_loop *const *loops, size_t count, struct simulate_summary *results)
 {
     struct monitor monitor;
 
-    monitor_init(&monitor, simulation, engines, count, run->outputs, results);
+    monitor_init(&monitor, simulation, loops, count, run->outputs, results);
     if (!monitor_watch(&monitor)) {
         run->abandoned = true;
         return false;
@@ -74,11 +72,11 @@ static bool watch(struct run *run, const struct simulation *simulation,
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */
-static bool run_engines(
+static bool run_loops(
     struct run *run, struct simulation *simulation, struct simulate_summary *results)
 {
     size_t count = loop_count(simulation);
-    struct engine **engines = memory_new(count, sizeof(*engines));
+    struct simulate_loop **loops = memory_new(count, sizeof(*loops));
     pthread_barrier_t ready;
     size_t made = 0, started = 0;
     bool good = false;
@@ -86,12 +84,12 @@ static bool run_engines(
     pthread_barrier_init(&ready, NULL, (unsigned)count);
     simulation->ready = &ready;
     while (made < count &&
-           (engines[made] = engine_new(simulation, (int64_t)made, (int64_t)count)) != NULL)
+           (loops[made] = simulate_loop_new(simulation, (int64_t)made, (int64_t)count)) != NULL)
         made++;
-    while (made == count && started < count && engine_start(engines[started]))
+    while (made == count && started < count && simulate_loop_start(loops[started]))
         started++;
     if (started == count) {
-        good = watch(run, simulation, engines, count, results);
+        good = watch(run, simulation, loops, count, results);
         /* Everything that a stuck engine may still touch has to stay. */
         if (run->abandoned)
             return false;
@@ -103,10 +101,10 @@ static bool run_engines(
         _Exit(1);
     }
     for (size_t i = 0; i < made; i++)
-        engine_free(engines[i]);
+        simulate_loop_free(loops[i]);
     simulation->ready = NULL;
     pthread_barrier_destroy(&ready);
-    free(engines);
+    free(loops);
     return good;
 }
 
@@ -298,7 +296,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     limits_raise();
     if (good) {
         progress_begin(simulation->where, simulation->clients);
-        good = run_engines(run, simulation, results);
+        good = run_loops(run, simulation, results);
         stored = settle_glob(simulation, results);
         progress_end();
         results->present = good;

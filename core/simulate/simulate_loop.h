@@ -1,7 +1,7 @@
 /*
- * The simulation engine: one event loop with its share of the clients, its script machine and
- * its transport engine, on a thread of its own. Engines share nothing but the plan, which nobody
- * changes, and the barrier after init.
+ * A loop of a simulation: one event loop with its share of the clients, a script context and a
+ * transport of its own, on its own thread. Loops share nothing but the simulation, which does not
+ * change, and the barrier after init.
  */
 #ifndef CORE_SIMULATE_SIMULATE_LOOP_H
 #define CORE_SIMULATE_SIMULATE_LOOP_H
@@ -9,31 +9,38 @@
 #include "core/report/tally.h"
 #include "core/simulate/simulation.h"
 
-struct engine;
+struct simulate_loop;
 
-/* An engine for the clients first + share, first + share + shares, …. NULL: no resources. */
-struct engine *engine_new(const struct simulation *simulation, int64_t share, int64_t shares);
-/* Start the thread; false when there is none to be had. */
-bool engine_start(struct engine *engine);
-bool engine_finished(const struct engine *engine);
-/* Connections that are open just now. */
-int64_t engine_connected(const struct engine *engine);
-/* The share of the last second that the loop was at work, from 0 to 1. */
-double engine_busy(const struct engine *engine);
 /*
- * Ask to begin no more and to finish what is in flight: `stopped` by the user, in haste, or because
- * the run is over. Any thread.
+ * A loop for the clients first + share, first + share + shares, …. NULL: the system has no
+ * resources for it. Free it with simulate_loop_free().
  */
-void engine_end(struct engine *engine, bool stopped);
-/* Since when, by clock_now(), a script is at work; 0 when none is. Any thread. */
-int64_t engine_busy_since(const struct engine *engine);
-/* Move what was counted since the last time into `tally`. One thread, not the engine's own. */
-void engine_collect(struct engine *engine, struct tally *tally);
+struct simulate_loop *simulate_loop_new(
+    const struct simulation *simulation, int64_t share, int64_t shares);
+/* Start the thread; false when the system has none. */
+bool simulate_loop_start(struct simulate_loop *loop);
+
+/* The following are for any thread but the loop's. */
+
+bool simulate_loop_finished(const struct simulate_loop *loop);
+/* Connections that are open now. */
+int64_t simulate_loop_connected(const struct simulate_loop *loop);
+/* The share of the last second in which the loop was at work, from 0 to 1. */
+double simulate_loop_busy(const struct simulate_loop *loop);
 /*
- * Wait for the thread, and collect the rest; `busy` becomes the share of its time that the loop
- * was at work. False: it could not be set up.
+ * Ask it to begin nothing more and to finish what is in flight: because the run is over, or, with
+ * `stopped`, because the user wants it to stop soon.
  */
-bool engine_join(struct engine *engine, struct tally *tally, double *busy);
-void engine_free(struct engine *engine);
+void simulate_loop_end(struct simulate_loop *loop, bool stopped);
+/* Since when, by clock_now(), a script runs; 0 when none does. */
+int64_t simulate_loop_busy_since(const struct simulate_loop *loop);
+/* Move what was counted since the last call into `tally`. One thread. */
+void simulate_loop_collect(struct simulate_loop *loop, struct tally *tally);
+/*
+ * Wait for the thread and collect the rest; `busy` becomes the share of its time in which the loop
+ * was at work. False: it could not be set up, or took too much memory.
+ */
+bool simulate_loop_join(struct simulate_loop *loop, struct tally *tally, double *busy);
+void simulate_loop_free(struct simulate_loop *loop);
 
 #endif

@@ -1,10 +1,12 @@
 #include "core/simulate/solo.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/log.h"
 #include "core/base/utf8.h"
+#include "core/simulate/simulate_loop_internal.h"
 
 #define SHOWN_MAX 2000
 
@@ -33,12 +35,12 @@ void solo_payload(struct iotify_bytes payload, struct iotify_buffer *out)
 }
 
 /* One line: when, what, and the rest. */
-static void say(struct engine *engine, const char *what, const char *format, ...)
+static void say(struct simulate_loop *loop, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void say(struct engine *engine, const char *what, const char *format, ...)
+static void say(struct simulate_loop *loop, const char *what, const char *format, ...)
 {
-    double seconds = engine->began ? (double)(engine_now(engine) - engine->began) / SECOND : 0;
+    double seconds = loop->began ? (double)(simulate_loop_now(loop) - loop->began) / SECOND : 0;
     va_list arguments;
 
     va_start(arguments, format);
@@ -53,26 +55,26 @@ static void say(struct engine *engine, const char *what, const char *format, ...
 
 static void say_state(struct device *device)
 {
-    struct engine *engine = device->engine;
+    struct simulate_loop *loop = device->loop;
     struct iotify_buffer text;
 
     iotify_buffer_init(&text, 1 << 20);
-    if (script_show_state(engine->script, device - engine->devices, &text))
-        say(engine, "state", "%s", iotify_buffer_text(&text));
+    if (script_show_state(loop->scripts.context, device - loop->devices, &text))
+        say(loop, "state", "%s", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 void solo_started(struct device *device)
 {
-    if (device->phase == DONE)
+    if (device->phase == PHASE_DONE)
         return;
-    say(device->engine, "init", "client %lld", (long long)device->client);
+    say(device->loop, "init", "client %lld", (long long)device->client);
     say_state(device);
 }
 
 void solo_connected(struct device *device, const struct iotify_connect_times *times)
 {
-    say(device->engine, "connected", "in %.1f ms (TCP %.1f, TLS %.1f%s, session %.1f)",
+    say(device->loop, "connected", "in %.1f ms (TCP %.1f, TLS %.1f%s, session %.1f)",
         (double)(times->tcp + times->tls + times->session) / MILLISECOND,
         (double)times->tcp / MILLISECOND, (double)times->tls / MILLISECOND,
         times->resumed ? " resumed" : "", (double)times->session / MILLISECOND);
@@ -80,36 +82,39 @@ void solo_connected(struct device *device, const struct iotify_connect_times *ti
 
 void solo_message(struct device *device, const void *options, struct iotify_bytes payload)
 {
-    struct engine *engine = device->engine;
+    struct simulate_loop *loop = device->loop;
     const char *topic =
-        !options || engine->offsets.topic == SIZE_MAX
+        !options || loop->offsets.topic == SIZE_MAX
             ? ""
-            : *(const char *const *)(const void *)((const char *)options + engine->offsets.topic);
+            : *(const char *const *)(const void *)((const char *)options + loop->offsets.topic);
     char what[32];
     struct iotify_buffer text;
 
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
     snprintf(what, sizeof(what), "message %lld", (long long)device->iteration);
-    say(engine, what, "%s%s%s%s", topic && *topic ? "to " : "", topic ? topic : "",
+    say(loop, what, "%s%s%s%s", topic && *topic ? "to " : "", topic ? topic : "",
         topic && *topic ? ": " : "", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 void solo_acknowledged(struct device *device, int64_t intended)
 {
-    say(device->engine, "acknowledged", "after %.1f ms",
-        (double)(engine_now(device->engine) - intended) / MILLISECOND);
+    say(device->loop, "acknowledged", "after %.1f ms",
+        (double)(simulate_loop_now(device->loop) - intended) / MILLISECOND);
 }
 
-void solo_state(struct device *device, const struct script_output *output, bool sent)
+void solo_error(struct device *device, const struct script_error *error)
 {
-    if (!sent && !output->error)
-        say(device->engine, "no message", "iteration %lld sent nothing",
+    say(device->loop, "error", "%s:%d:%d: %s", error->location.file, error->location.line,
+        error->location.column, error->text);
+}
+
+void solo_state(struct device *device, bool sent)
+{
+    if (!sent)
+        say(device->loop, "no message", "iteration %lld sent nothing",
             (long long)device->iteration);
-    if (output->error)
-        say(device->engine, "error", "%s:%d:%d: %s", output->error->location.file,
-            output->error->location.line, output->error->location.column, output->error->text);
     say_state(device);
 }
 
@@ -119,25 +124,25 @@ void solo_received(struct device *device, const char *topic, struct iotify_bytes
 
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
-    say(device->engine, "received", "from %s: %s", topic, iotify_buffer_text(&text));
+    say(device->loop, "received", "from %s: %s", topic, iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 void solo_finished(struct device *device)
 {
-    say(device->engine, "finish", "client %lld", (long long)device->client);
+    say(device->loop, "finish", "client %lld", (long long)device->client);
     say_state(device);
 }
 
 void solo_closed(struct device *device, const char *text)
 {
-    say(device->engine, "closed", "%s", text && *text ? text : "by the device");
+    say(device->loop, "closed", "%s", text && *text ? text : "by the device");
 }
 
-void solo_console(struct engine *engine, enum iotify_level level, const char *text)
+void solo_console(struct simulate_loop *loop, enum iotify_level level, const char *text)
 {
     static const char *const names[] = {
         "console.error", "console.warn", "console.log", "console.debug"};
 
-    say(engine, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
+    say(loop, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
 }

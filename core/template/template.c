@@ -80,24 +80,19 @@ static const void *bind(struct loader *loader, const char *key,
         map ? map->location : loader->root->location, NULL, expressions);
 }
 
-static bool has_setting(const struct iotify_settings *settings, const char *name)
-{
-    for (size_t i = 0; i < settings->count; i++)
-        if (strcmp(schema_setting(settings, i).name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Without a connector nobody else says where to connect. */
 static void need_host(struct loader *loader, const struct iotify_settings *settings)
 {
     const struct node *map = node_get(loader->root, "connection");
+    struct iotify_setting host;
 
-    if (!loader->job->connector && has_setting(settings, "host") &&
-        node_is_empty(schema_given(map, "host")))
+    if (!loader->job->connector &&
+        schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_STRING, &host) &&
+        node_is_empty(schema_given(map, host.name)))
         diagnostics_add(loader->diagnostics, map ? map->location : loader->root->location,
-            "\"connection\" needs the setting \"host\": no single connector of the job gives an "
-            "endpoint");
+            "\"connection\" needs the setting \"%s\": no single connector of the job gives an "
+            "endpoint",
+            host.name);
 }
 
 /* A template that sends has to say where to. */
@@ -105,11 +100,13 @@ static void need_topic(struct loader *loader, const struct iotify_settings *sett
 {
     const struct node *map = node_get(loader->root, "publish");
     const struct node *message = node_get(loader->root, "message");
+    struct iotify_setting topic;
 
-    if (!node_is_empty(message) && has_setting(settings, "topic") &&
-        node_is_empty(schema_given(map, "topic")))
+    if (!node_is_empty(message) &&
+        schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_STRING, &topic) &&
+        node_is_empty(schema_given(map, topic.name)))
         diagnostics_add(loader->diagnostics, map ? map->location : message->location,
-            "\"publish\" needs the setting \"topic\": where the messages go");
+            "\"publish\" needs the setting \"%s\": where the messages go", topic.name);
 }
 
 static void bind_subscriptions(struct loader *loader)

@@ -34,27 +34,26 @@ static void set_client_id(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
     const struct schema_expression *expression = template->connection_expressions;
-    const struct iotify_settings *settings;
+    struct location location = {0};
+    struct iotify_setting setting;
+    const char *text;
 
-    if (!template->transport)
+    if (!template->transport || !schema_find_role(template->transport->plugin->transport.connection,
+                                    IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
         return;
-    for (; expression; expression = expression->next)
-        if (strcmp(expression->setting.name, "client_id") == 0)
-            script_client_id(script, script_expression(script, "client_id", expression->text,
-                                         expression->location, diagnostics));
-    settings = template->transport->plugin->transport.connection;
-    for (size_t i = 0; i < settings->count; i++) {
-        struct iotify_setting setting = schema_setting(settings, i);
-        const char *value;
-
-        if (strcmp(setting.name, "client_id") != 0 || setting.type != IOTIFY_STRING)
-            continue;
-        value = *(
-            const char *const *)(const void *)((const char *)template->connection + setting.offset);
-        if (value && expression_is_constant(value))
-            script_client_id(script, script_expression(script, "client_id", value,
-                                         template->connection_node->location, diagnostics));
+    text =
+        *(const char *const *)(const void *)((const char *)template->connection + setting.offset);
+    if (template->connection_node)
+        location = template->connection_node->location;
+    while (expression && strcmp(expression->setting.name, setting.name) != 0)
+        expression = expression->next;
+    if (expression) {
+        text = expression->text;
+        location = expression->location;
     }
+    if (text)
+        script_client_id(
+            script, script_expression(script, setting.name, text, location, diagnostics));
 }
 
 bool template_compile(

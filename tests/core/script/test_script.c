@@ -35,7 +35,7 @@ static void console(
 }
 
 static const char *act(
-    void *context, const struct script_turn *turn, const struct script_act *asked)
+    void *context, const struct script_turn *turn, const struct script_command *asked)
 {
     size_t used = strlen(world.acts);
 
@@ -62,7 +62,7 @@ static void settled(void *context, enum script_function function, const struct s
 
 static int set_up(void **state)
 {
-    struct script_services services = {.console = console, .act = act, .settled = settled};
+    struct script_services services = {.console = console, .command = act, .settled = settled};
     const struct script_facts facts = {.job = "test",
         .clients = 3,
         .iterations = 10,

@@ -1,0 +1,132 @@
+#include "core/simulate/answers.h"
+
+#include <stdio.h>
+
+#include "core/simulate/captured_lines.h"
+#include "core/simulate/device_failure.h"
+#include "core/simulate/schedule.h"
+#include "core/simulate/simulate_loop_internal.h"
+#include "core/simulate/solo.h"
+
+/* ------------------------------------------------------------------ acknowledgements */
+
+void answers_on_acknowledged(void *user, uint64_t token)
+{
+    struct device *device = user;
+    struct tally *tally = device_tally(device);
+    int64_t intended;
+
+    if (device->phase == PHASE_DONE || !ledger_acknowledge(&device->ledger, token, &intended))
+        return;
+    if (device->loop->simulation->solo)
+        solo_acknowledged(device, intended);
+    device->attempts = 0;
+    tally->counts[TALLY_ACKNOWLEDGED]++;
+    histogram_add(&tally->times[TALLY_PUBLISH], simulate_loop_now(device->loop) - intended);
+    if (device->phase == PHASE_RUNNING)
+        schedule_answered(device);
+    else if ((device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING) &&
+             device->ledger.open == 0)
+        device_drained(device);
+}
+
+void answers_on_lost(void *user, uint64_t token)
+{
+    struct device *device = user;
+
+    if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
+        return;
+    device_tally(device)->counts[TALLY_LOST]++;
+    device_trouble(device)->lost++;
+}
+
+/* ------------------------------------------------------------------ messages that come in */
+
+static void answers_verify(struct device *device, struct iotify_bytes payload)
+{
+    struct tally *tally = device_tally(device);
+    int64_t intended = 0, took;
+    enum ledger_arrival arrival =
+        ledger_receive(&device->ledger, ledger_print(payload.data, payload.size), &intended);
+
+    if (arrival == ARRIVED_FOREIGN)
+        return;
+    if (arrival == ARRIVED_AGAIN) {
+        tally->counts[TALLY_DUPLICATES]++;
+        device_trouble(device)->duplicates++;
+        return;
+    }
+    took = simulate_loop_now(device->loop) - intended;
+    tally->counts[TALLY_VERIFIED]++;
+    histogram_add(&tally->times[TALLY_END_TO_END], took);
+    if (arrival == ARRIVED_REORDERED) {
+        tally->counts[TALLY_REORDERED]++;
+        device_trouble(device)->reordered++;
+    }
+    if (took > device->loop->simulation->options->verify_within) {
+        tally->counts[TALLY_LATE]++;
+        device_trouble(device)->late++;
+    }
+    if (device->phase == PHASE_DRAINING && device->ledger.open == 0)
+        device_drained(device);
+}
+
+void answers_on_received(void *user, const char *topic, struct iotify_bytes payload)
+{
+    struct device *device = user;
+    struct simulate_loop *loop = device->loop;
+    struct script_invocation invocation = {.function = SCRIPT_RESPONSE,
+        .turn = device_turn(device),
+        .topic = topic,
+        .payload = payload};
+
+    device_tally(device)->counts[TALLY_RECEIVED]++;
+    if (loop->simulation->solo)
+        solo_received(device, topic, payload);
+    /* After finish() no function of the script runs. */
+    if (device->script_live) {
+        script_commands_begin_response(loop);
+        if (!script_invoke(loop->scripts.context, &invocation))
+            device_fail_script(device, invocation.turn, &invocation.error);
+        script_commands_end_response(loop);
+    }
+    if (loop->simulation->capture)
+        captured_lines_response(device, topic, payload);
+    if (device->ledger.verifies)
+        answers_verify(device, payload);
+}
+
+/* ------------------------------------------------------------------ the account */
+
+static void answers_report_lost(struct device *device, const struct ledger_entry *entry)
+{
+    char text[200];
+
+    if (!entry->over_rate) {
+        device_fail(device, entry->acknowledged ? "NotReceived" : "NotAcknowledged",
+            entry->acknowledged ? "messages were acknowledged and never came back"
+                                : "messages were not acknowledged before the end");
+        return;
+    }
+    snprintf(text, sizeof(text),
+        "messages were %s; they were sent in a second with more than the %.0f messages that the "
+        "endpoint takes on one connection",
+        entry->acknowledged ? "acknowledged and never came back" : "not acknowledged",
+        device->loop->simulation->publish_rate);
+    device_fail(device, "OverRate", text);
+}
+
+void answers_account(struct device *device)
+{
+    struct tally *tally = device_tally(device);
+    const struct ledger_entry *entry;
+    uint32_t at = 0;
+
+    while ((entry = ledger_unsettled(&device->ledger, &at))) {
+        answers_report_lost(device, entry);
+        tally->counts[TALLY_LOST]++;
+        device_trouble(device)->lost++;
+    }
+    if (device->trouble)
+        tally_add_device(tally, device->trouble);
+}

@@ -1,0 +1,29 @@
+/*
+ * What is captured of iterations: their lines of console output are kept until then. On the thread
+ * of the loop.
+ */
+#ifndef CORE_SIMULATE_CAPTURED_LINES_H
+#define CORE_SIMULATE_CAPTURED_LINES_H
+
+#include "core/simulate/device.h"
+
+/* A line of console output, until its iteration is captured. */
+struct captured_line {
+    int64_t client, iteration;
+    enum iotify_level level;
+    const char *text;
+    struct captured_line *next;
+};
+
+/* A script of the loop, a struct simulate_loop, prints a line. */
+void captured_lines_on_console(
+    void *loop, enum iotify_level level, const struct script_turn *turn, const char *text);
+/* Forget the lines: their iterations are captured. */
+void captured_lines_forget(struct simulate_loop *loop);
+
+/* Capture an iteration, where the capture wants it. */
+void captured_lines_message(struct device *device, const struct script_output *output, int64_t now);
+void captured_lines_response(
+    const struct device *device, const char *topic, struct iotify_bytes payload);
+
+#endif

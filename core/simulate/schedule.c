@@ -1,0 +1,103 @@
+#include "core/simulate/schedule.h"
+
+#include "core/base/random.h"
+#include "core/simulate/simulate_loop_internal.h"
+
+/* Where there is no interval, a client waits for an answer when this many are missing. */
+#define FLOOD_MAX 100
+/* Clients with neighbouring numbers begin far apart, and all of them evenly. */
+#define GOLDEN 0.6180339887498949
+
+static void schedule_at(struct device *device, int64_t due)
+{
+    const struct simulate_options *options = device->loop->simulation->options;
+    int64_t moment = due;
+
+    device->due = due;
+    /* No stage has a further message for it. */
+    if (due == INT64_MAX)
+        return;
+    if (options->jitter > 0)
+        moment += (int64_t)(random_next(&device->random) * (double)options->jitter);
+    /* However late the one before was meant to be, this one is not meant to be before it. */
+    if (moment < device->intended)
+        moment = device->intended;
+    device->intended = moment;
+    device_wake_at(device, device->intended);
+}
+
+static void schedule_after(struct device *device, int64_t moment, double messages)
+{
+    const struct simulate_loop *loop = device->loop;
+    int64_t after =
+        load_profile_after(&loop->simulation->load_profile, moment - loop->began, messages);
+
+    if (after == INT64_MAX)
+        schedule_at(device, INT64_MAX);
+    else if (after > moment - loop->began)
+        schedule_at(device, loop->began + after);
+    else if (device->ledger.open < FLOOD_MAX)
+        schedule_at(device, simulate_loop_now(loop));
+    else
+        device->pace = PACE_ANSWER;
+}
+
+static double schedule_first_part(const struct device *device)
+{
+    double position = (double)(device->client - device->loop->simulation->first) * GOLDEN;
+
+    return position - (double)(int64_t)position;
+}
+
+/* With closed pacing: now, or when everything is answered. */
+static void schedule_closed(struct device *device)
+{
+    if (device->ledger.open == 0)
+        schedule_after(device, simulate_loop_now(device->loop), 1);
+    else
+        device->pace = PACE_ALL_ANSWERS;
+}
+
+void schedule_begin(struct device *device)
+{
+    const struct simulate_loop *loop = device->loop;
+    const struct simulation *simulation = loop->simulation;
+    int64_t now = simulate_loop_now(loop);
+    bool anew = device->starts_anew;
+
+    device->starts_anew = false;
+    device->pace = PACE_TIME;
+    if (device->goal == GOAL_PARKED || device_has_sent_all(device))
+        device_drain(device);
+    else if (anew && load_profile_shares(&simulation->load_profile, now - loop->began))
+        schedule_after(device, now, schedule_first_part(device));
+    else if (anew)
+        schedule_at(device, now);
+    else if (simulation->options->pacing == PACING_CLOSED)
+        schedule_closed(device);
+    else if (device->due != INT64_MAX)
+        device_wake_at(device, device->intended);
+}
+
+void schedule_next(struct device *device)
+{
+    if (device_has_sent_all(device))
+        device_drain(device);
+    else if (device->loop->simulation->options->pacing == PACING_OPEN)
+        schedule_after(device, device->due, 1);
+    else
+        schedule_closed(device);
+}
+
+void schedule_answered(struct device *device)
+{
+    int64_t now = simulate_loop_now(device->loop);
+
+    if (device->pace == PACE_ANSWER) {
+        device->pace = PACE_TIME;
+        schedule_at(device, now);
+    } else if (device->pace == PACE_ALL_ANSWERS && device->ledger.open == 0) {
+        device->pace = PACE_TIME;
+        schedule_after(device, now, 1);
+    }
+}
