@@ -18,7 +18,7 @@
  * Keys are in memory: no core dump, and no look by other processes of the user. The leak checker
  * of a sanitized build looks by ptrace, and would find nothing to look at.
  */
-static void guard_memory(void)
+static void main_guard_memory(void)
 {
     const struct rlimit none = {0, 0};
 
@@ -29,7 +29,7 @@ static void guard_memory(void)
 }
 
 /* JSON trees hold keys and answers with keys in them. */
-static void free_wiped(void *memory)
+static void main_free_wiped(void *memory)
 {
     if (memory)
         explicit_bzero(memory, malloc_usable_size(memory));
@@ -46,9 +46,9 @@ int main(int count, char **arguments)
      * while; asking at each turn of a loop does not. Before any thread or script machine.
      */
     setenv("JSC_usePollingTraps", "true", 1);
-    guard_memory();
+    main_guard_memory();
     seal_prepare();
-    json_set_alloc_funcs(malloc, free_wiped);
+    json_set_alloc_funcs(malloc, main_free_wiped);
     stop_install();
     if (options_parse(&options, count, arguments)) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static unsigned tell(const struct admin *admin, json_t **out)
+static unsigned admin_status(const struct admin *admin, json_t **out)
 {
     struct iotify_buffer faults;
 
@@ -15,7 +15,7 @@ static unsigned tell(const struct admin *admin, json_t **out)
     return 200;
 }
 
-static unsigned wrong(json_t **out, const char *why)
+static unsigned admin_wrong(json_t **out, const char *why)
 {
     *out = json_pack("{s:s}", "message", why);
     /* What was sent need not be text. */
@@ -30,20 +30,20 @@ unsigned admin_answer(
     char why[256];
 
     if (strcmp(method, "GET") == 0 && (!*path || *path == '?' || strcmp(path, "/") == 0))
-        return tell(admin, out);
+        return admin_status(admin, out);
     if (strcmp(method, "DELETE") == 0 && strcmp(path, "/calls") == 0) {
         counts_reset(admin->counts);
-        return tell(admin, out);
+        return admin_status(admin, out);
     }
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/faults") == 0)
-        return faults_set(admin->faults, body, why, sizeof(why)) ? tell(admin, out)
-                                                                 : wrong(out, why);
+        return faults_set(admin->faults, body, why, sizeof(why)) ? admin_status(admin, out)
+                                                                 : admin_wrong(out, why);
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/quotas") == 0)
-        return quotas_set(admin->quotas, body, why, sizeof(why)) ? tell(admin, out)
-                                                                 : wrong(out, why);
+        return quotas_set(admin->quotas, body, why, sizeof(why)) ? admin_status(admin, out)
+                                                                 : admin_wrong(out, why);
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/seed") == 0)
-        return faults_seed(admin->faults, body) ? tell(admin, out)
-                                                : wrong(out, "a seed is a whole number");
+        return faults_seed(admin->faults, body) ? admin_status(admin, out)
+                                                : admin_wrong(out, "a seed is a whole number");
     *out = json_pack("{s:s}", "message",
         "the sandbox knows GET " ADMIN_PATH ", DELETE " ADMIN_PATH "/calls, and PUT " ADMIN_PATH
         "/faults, /quotas and /seed");

@@ -25,7 +25,7 @@
 /* ------------------------------------------------------------------ one call */
 
 /* The value of Action in a form; "" when there is none. */
-static void find_action(const char *form, char *name, size_t size)
+static void api_find_action(const char *form, char *name, size_t size)
 {
     static const char key[] = "Action=";
 
@@ -38,7 +38,7 @@ static void find_action(const char *form, char *name, size_t size)
 }
 
 /* STS names its operation in a form, Service Quotas in a header; all others have a path. */
-static void route(struct call *call)
+static void api_route(struct call *call)
 {
     const char *body = iotify_buffer_text(&call->exchange->body);
     const char *target = api_header(call->connection, "x-amz-target");
@@ -52,13 +52,13 @@ static void route(struct call *call)
     if (dot)
         snprintf(name, sizeof(name), "%s", dot + 1);
     else
-        find_action(strcmp(call->method, "GET") == 0 ? call->query : body, name, sizeof(name));
+        api_find_action(strcmp(call->method, "GET") == 0 ? call->query : body, name, sizeof(name));
     call->operation = operation_by_name(name);
     if (call->operation && strcmp(call->operation->path, "/") != 0)
         call->operation = NULL;
 }
 
-static bool takes_json(const struct operation *operation)
+static bool api_takes_json(const struct operation *operation)
 {
     for (const struct parameter *parameter = operation->parameters; parameter && parameter->name;
          parameter++)
@@ -68,12 +68,12 @@ static bool takes_json(const struct operation *operation)
 }
 
 /* The body as an object; NULL after an answer. */
-static json_t *parse_body(struct call *call)
+static json_t *api_parse_body(struct call *call)
 {
     const struct iotify_buffer *text = &call->exchange->body;
     json_t *body;
 
-    if (text->size == 0 || !takes_json(call->operation))
+    if (text->size == 0 || !api_takes_json(call->operation))
         return json_object();
     body = json_loadb(text->data, text->size, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(body))
@@ -83,7 +83,7 @@ static json_t *parse_body(struct call *call)
     return NULL;
 }
 
-static void execute(struct call *call)
+static void api_execute(struct call *call)
 {
     const struct api_options *options = call->api->options;
     struct request request = {.operation = call->operation,
@@ -103,19 +103,19 @@ static void execute(struct call *call)
         access_changed(options->access, call->response.certificate);
 }
 
-static void run_call(struct call *call)
+static void api_run_call(struct call *call)
 {
     struct arrival arrival = {api_query, api_header, call->connection, NULL};
-    json_t *body = parse_body(call);
+    json_t *body = api_parse_body(call);
 
     arrival.body = body;
     if (body && validate(call->operation, &arrival, call->input, &call->response))
-        execute(call);
+        api_execute(call);
     json_decref(body);
 }
 
 /* The service that a call of this path has to be signed for. */
-static const char *service_of(const char *path, const char *signed_for)
+static const char *api_service_of(const char *path, const char *signed_for)
 {
     if (strcmp(path, "/") == 0)
         return strcmp(signed_for, "servicequotas") == 0 ? "servicequotas" : "sts";
@@ -124,7 +124,7 @@ static const char *service_of(const char *path, const char *signed_for)
     return strcmp(signed_for, "execute-api") == 0 ? "execute-api" : "iot";
 }
 
-static void verify(struct call *call)
+static void api_verify(struct call *call)
 {
     const struct api_options *options = call->api->options;
     const struct signed_request request = {call->method, call->path, call->query,
@@ -137,10 +137,10 @@ static void verify(struct call *call)
             "The body is larger than %d bytes", BODY_MAX);
     else if (call->verdict.error)
         respond_error(&call->response, 403, call->verdict.error, "%s", call->verdict.message);
-    else if (strcmp(service_of(call->path, call->verdict.service), call->verdict.service) != 0)
+    else if (strcmp(api_service_of(call->path, call->verdict.service), call->verdict.service) != 0)
         respond_error(&call->response, 403, "InvalidSignatureException",
             "Credential should be scoped to correct service: '%s'.",
-            service_of(call->path, call->verdict.service));
+            api_service_of(call->path, call->verdict.service));
     else if (!call->operation && api_is_sts(call))
         respond_error(&call->response, 400, "InvalidAction",
             "Could not find operation for version 2011-06-15");
@@ -150,18 +150,18 @@ static void verify(struct call *call)
 }
 
 /* Verified, met by its faults, run and answered. */
-static enum MHD_Result answer_call(struct call *call)
+static enum MHD_Result api_answer_call(struct call *call)
 {
     struct counts *counts = call->api->options->counts;
     const char *name = call->operation ? call->operation->name : "Unknown", *how = NULL;
 
-    verify(call);
+    api_verify(call);
     if (!call->response.error && api_meet_fault(call, &how) && how) {
         counts_add(counts, name, how);
         return api_hang_up(call->connection, strcmp(how, "reset") == 0);
     }
     if (!call->response.error)
-        run_call(call);
+        api_run_call(call);
     if (!call->response.error && call->exchange->fault.hits[FAULT_DROP_REPLY]) {
         counts_add(counts, name, "drop_reply");
         return api_hang_up(call->connection, false);
@@ -170,7 +170,7 @@ static enum MHD_Result answer_call(struct call *call)
     return api_send_response(call);
 }
 
-static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection,
+static enum MHD_Result api_answer(struct api *api, struct MHD_Connection *connection,
     const char *method, struct exchange *exchange)
 {
     char *uri = strdup(exchange->uri), *query = strchr(uri, '?');
@@ -186,7 +186,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
         *query++ = '\0';
     call.path = uri;
     call.query = query ? query : "";
-    route(&call);
+    api_route(&call);
     if (call.operation && !exchange->drawn) {
         faults_draw(api->options->faults, call.operation->name, &exchange->fault);
         exchange->drawn = true;
@@ -196,7 +196,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
         exchange->waited = true;
         result = MHD_YES;
     } else {
-        result = answer_call(&call);
+        result = api_answer_call(&call);
     }
     json_decref(call.input);
     json_decref(call.response.body);
@@ -206,7 +206,7 @@ static enum MHD_Result answer(struct api *api, struct MHD_Connection *connection
 }
 
 /* Not AWS's, and not signed: for the tests of whoever runs the sandbox. */
-static enum MHD_Result answer_admin(struct api *api, struct MHD_Connection *connection,
+static enum MHD_Result api_answer_admin(struct api *api, struct MHD_Connection *connection,
     const char *method, const struct exchange *exchange)
 {
     json_t *body = NULL;
@@ -221,7 +221,7 @@ static enum MHD_Result answer_admin(struct api *api, struct MHD_Connection *conn
 
 /* ------------------------------------------------------------------ the server */
 
-static void *on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
+static void *api_on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
 {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
@@ -234,7 +234,7 @@ static void *on_uri(void *argument, const char *uri, struct MHD_Connection *conn
     return exchange;
 }
 
-static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
+static void api_on_completed(void *argument, struct MHD_Connection *connection, void **context,
     enum MHD_RequestTerminationCode code)
 {
     struct exchange *exchange = *context;
@@ -251,14 +251,14 @@ static void on_completed(void *argument, struct MHD_Connection *connection, void
 }
 
 /* A little too much is read and answered, which clients understand best; much is not waited for. */
-static bool announces_too_much(struct MHD_Connection *connection)
+static bool api_announces_too_much(struct MHD_Connection *connection)
 {
     const char *length = api_header(connection, "content-length");
 
     return length && strtoull(length, NULL, 10) > BODY_READ_MAX;
 }
 
-static enum MHD_Result refuse_body(struct MHD_Connection *connection)
+static enum MHD_Result api_refuse_body(struct MHD_Connection *connection)
 {
     json_t *body = json_pack("{s:s}", "message", "The body is too large");
     enum MHD_Result result = api_send_text(connection, 413, json_dumps(body, JSON_COMPACT),
@@ -268,7 +268,7 @@ static enum MHD_Result refuse_body(struct MHD_Connection *connection)
     return result;
 }
 
-static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
+static enum MHD_Result api_on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
 {
@@ -280,7 +280,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         return MHD_NO;
     if (!exchange->begun) {
         exchange->begun = true;
-        return announces_too_much(connection) ? refuse_body(connection) : MHD_YES;
+        return api_announces_too_much(connection) ? api_refuse_body(connection) : MHD_YES;
     }
     if (*size) {
         iotify_buffer_append(&exchange->body, data, *size);
@@ -288,11 +288,11 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         return MHD_YES;
     }
     if (strncmp(exchange->uri, ADMIN_PATH, strlen(ADMIN_PATH)) == 0)
-        return answer_admin(argument, connection, method, exchange);
-    return answer(argument, connection, method, exchange);
+        return api_answer_admin(argument, connection, method, exchange);
+    return api_answer(argument, connection, method, exchange);
 }
 
-static bool start_daemon(struct api *api)
+static bool api_start_daemon(struct api *api)
 {
     const struct api_options *options = api->options;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(options->port)};
@@ -300,12 +300,12 @@ static bool start_daemon(struct api *api)
 
     if (inet_pton(AF_INET, options->address, &address.sin_addr) != 1)
         return false;
-    api->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, options->port,
-            NULL, NULL, on_request, api, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-            MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-            NULL, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_THREAD_POOL_SIZE,
-            THREADS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
+    api->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME,
+        options->port, NULL, NULL, api_on_request, api, MHD_OPTION_SOCK_ADDR,
+        (struct sockaddr *)&address, MHD_OPTION_URI_LOG_CALLBACK, api_on_uri, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, api_on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        CONNECTIONS_MAX, MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
+        IDLE_SECONDS, MHD_OPTION_END);
     if (!api->daemon)
         return false;
     info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT);
@@ -320,7 +320,7 @@ struct api *api_open(const struct api_options *options)
     if (!api)
         return NULL;
     api->options = options;
-    if (api_start_waker(api) && start_daemon(api))
+    if (api_start_waker(api) && api_start_daemon(api))
         return api;
     fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d; is it taken? try --api-port 0\n",
         options->address, options->port);

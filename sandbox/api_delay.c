@@ -11,7 +11,7 @@
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
-static int64_t monotonic(void)
+static int64_t api_delay_monotonic(void)
 {
     struct timespec now;
 
@@ -20,7 +20,7 @@ static int64_t monotonic(void)
 }
 
 /* Wakes requests whose latency has passed. */
-static void *wake(void *argument)
+static void *api_delay_wake(void *argument)
 {
     struct api *api = argument;
 
@@ -31,7 +31,7 @@ static void *wake(void *argument)
 
         if (!first) {
             pthread_cond_wait(&api->changed, &api->mutex);
-        } else if (first->due > monotonic()) {
+        } else if (first->due > api_delay_monotonic()) {
             until = (struct timespec){first->due / 1000000000, first->due % 1000000000};
             pthread_cond_timedwait(&api->changed, &api->mutex, &until);
         } else {
@@ -63,7 +63,7 @@ bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t laten
         free(delayed);
         return false;
     }
-    *delayed = (struct delayed){connection, monotonic() + latency, NULL};
+    *delayed = (struct delayed){connection, api_delay_monotonic() + latency, NULL};
     MHD_suspend_connection(connection);
     while (*link && (*link)->due <= delayed->due)
         link = &(*link)->next;
@@ -121,6 +121,6 @@ bool api_start_waker(struct api *api)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&api->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    api->waking = pthread_create(&api->waker, NULL, wake, api) == 0;
+    api->waking = pthread_create(&api->waker, NULL, api_delay_wake, api) == 0;
     return api->waking;
 }

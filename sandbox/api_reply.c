@@ -46,7 +46,7 @@ bool api_is_sts(const struct call *call)
 }
 
 /* STS answers errors in XML, and has names of its own for some. */
-static char *sts_error(const struct response *response)
+static char *api_reply_sts_error(const struct response *response)
 {
     const char *message = json_string_value(json_object_get(response->body, "message"));
     char *text = NULL;
@@ -70,7 +70,7 @@ enum MHD_Result api_send_response(struct call *call)
             call->connection, response->status, strdup(response->text), "text/xml", NULL);
     if (response->error && api_is_sts(call))
         return api_send_text(
-            call->connection, response->status, sts_error(response), "text/xml", NULL);
+            call->connection, response->status, api_reply_sts_error(response), "text/xml", NULL);
     if (!response->body)
         response->body = json_object();
     if (strcmp(call->verdict.service, "servicequotas") == 0) {

@@ -12,16 +12,16 @@
 #define RESOURCE_MAX 1024
 
 /* Documents never change: one that was parsed serves all sessions, known by its row. */
-struct parsed {
+struct authorization_parsed {
     json_int_t row;
     struct policy *policy; /* NULL: the document is none */
     size_t users;
-    struct parsed *next;
+    struct authorization_parsed *next;
 };
 
-struct changed {
+struct authorization_changed {
     char certificate[65];
-    struct changed *next;
+    struct authorization_changed *next;
 };
 
 struct access {
@@ -30,8 +30,8 @@ struct access {
     void *argument;
     atomic_uint_fast64_t version;
     pthread_mutex_t mutex; /* of the two lists below */
-    struct changed *first, **last;
-    struct parsed *cache;
+    struct authorization_changed *first, **last;
+    struct authorization_parsed *cache;
 };
 
 struct grants {
@@ -43,7 +43,7 @@ struct grants {
     char *type;
     json_t *attributes;
     X509 *certificate;
-    struct parsed **policies;
+    struct authorization_parsed **policies;
     size_t count;
     char now[24]; /* seconds since 1970 */
     char *value;  /* of the variable that was asked for last */
@@ -51,7 +51,7 @@ struct grants {
 
 /* ------------------------------------------------------------------ changes */
 
-static void on_parted(void *argument, const char *principal)
+static void authorization_on_parted(void *argument, const char *principal)
 {
     const char *id = principal ? strrchr(principal, '/') : NULL;
 
@@ -70,7 +70,7 @@ struct access *access_new(struct state *state, void (*notify)(void *argument), v
     access->last = &access->first;
     atomic_init(&access->version, 1);
     pthread_mutex_init(&access->mutex, NULL);
-    state_on_parted(state, on_parted, access);
+    state_on_parted(state, authorization_on_parted, access);
     return access;
 }
 
@@ -84,7 +84,7 @@ void access_free(struct access *access)
     while (access_next_changed(access, certificate))
         continue;
     while (access->cache) {
-        struct parsed *parsed = access->cache;
+        struct authorization_parsed *parsed = access->cache;
 
         access->cache = parsed->next;
         policy_free(parsed->policy);
@@ -96,7 +96,7 @@ void access_free(struct access *access)
 
 void access_changed(struct access *access, const char *certificate)
 {
-    struct changed *changed = *certificate ? calloc(1, sizeof(*changed)) : NULL;
+    struct authorization_changed *changed = *certificate ? calloc(1, sizeof(*changed)) : NULL;
 
     atomic_fetch_add(&access->version, 1);
     if (!changed)
@@ -116,7 +116,7 @@ uint64_t access_version(const struct access *access)
 
 bool access_next_changed(struct access *access, char certificate[65])
 {
-    struct changed *changed;
+    struct authorization_changed *changed;
 
     pthread_mutex_lock(&access->mutex);
     changed = access->first;
@@ -135,9 +135,10 @@ bool access_next_changed(struct access *access, char certificate[65])
 
 /* ------------------------------------------------------------------ loading */
 
-static struct parsed *use_policy(struct access *access, json_int_t row, const char *document)
+static struct authorization_parsed *authorization_use_policy(
+    struct access *access, json_int_t row, const char *document)
 {
-    struct parsed *parsed;
+    struct authorization_parsed *parsed;
     char why[128];
 
     pthread_mutex_lock(&access->mutex);
@@ -159,9 +160,9 @@ static struct parsed *use_policy(struct access *access, json_int_t row, const ch
 }
 
 /* Nobody uses it any more: most often because its version is gone. */
-static void release_policy(struct access *access, struct parsed *parsed)
+static void authorization_release_policy(struct access *access, struct authorization_parsed *parsed)
 {
-    struct parsed **link = &access->cache;
+    struct authorization_parsed **link = &access->cache;
 
     pthread_mutex_lock(&access->mutex);
     if (--parsed->users == 0) {
@@ -174,21 +175,22 @@ static void release_policy(struct access *access, struct parsed *parsed)
     pthread_mutex_unlock(&access->mutex);
 }
 
-static const char *text_of(const json_t *row, const char *column)
+static const char *authorization_text_of(const json_t *row, const char *column)
 {
     const char *text = json_string_value(json_object_get(row, column));
 
     return text ? text : "";
 }
 
-static void load_certificate(struct grants *grants)
+static void authorization_load_certificate(struct grants *grants)
 {
     json_t *rows = state_select(grants->access->state,
         "SELECT arn, status FROM certificates WHERE id = ?1", STATE_WITH(grants->id));
-    const char *arn = text_of(json_array_get(rows, 0), "arn");
+    const char *arn = authorization_text_of(json_array_get(rows, 0), "arn");
     const char *end = strstr(arn, ":cert/");
 
-    grants->active = strcmp(text_of(json_array_get(rows, 0), "status"), "ACTIVE") == 0;
+    grants->active =
+        strcmp(authorization_text_of(json_array_get(rows, 0), "status"), "ACTIVE") == 0;
     snprintf(grants->certificate_arn, sizeof(grants->certificate_arn), "%s", arn);
     if (end && (size_t)(end - arn) + 2 < sizeof(grants->arn))
         snprintf(grants->arn, sizeof(grants->arn), "%.*s", (int)(end - arn) + 1, arn);
@@ -196,7 +198,7 @@ static void load_certificate(struct grants *grants)
 }
 
 /* The thing that is named like the client, when the certificate is attached to it. */
-static void load_thing(struct grants *grants)
+static void authorization_load_thing(struct grants *grants)
 {
     json_t *rows = state_select(grants->access->state,
         "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
@@ -205,14 +207,15 @@ static void load_thing(struct grants *grants)
 
     grants->attached = json_array_size(rows) > 0;
     if (grants->attached) {
-        grants->type = strdup(text_of(json_array_get(rows, 0), "type"));
-        grants->attributes = json_loads(text_of(json_array_get(rows, 0), "attributes"), 0, NULL);
+        grants->type = strdup(authorization_text_of(json_array_get(rows, 0), "type"));
+        grants->attributes =
+            json_loads(authorization_text_of(json_array_get(rows, 0), "attributes"), 0, NULL);
     }
     json_decref(rows);
 }
 
 /* The certificate's own policies, and those of the groups that its thing is in. */
-static void load_policies(struct grants *grants)
+static void authorization_load_policies(struct grants *grants)
 {
     json_t *rows = state_select(grants->access->state,
         "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
@@ -230,8 +233,8 @@ static void load_policies(struct grants *grants)
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
 
-        grants->policies[grants->count++] = use_policy(grants->access,
-            json_integer_value(json_object_get(row, "id")), text_of(row, "document"));
+        grants->policies[grants->count++] = authorization_use_policy(grants->access,
+            json_integer_value(json_object_get(row, "id")), authorization_text_of(row, "document"));
     }
     json_decref(rows);
 }
@@ -250,11 +253,11 @@ struct grants *access_load(struct access *access, const X509 *certificate, const
     grants->certificate = (X509 *)certificate;
     X509_up_ref(grants->certificate);
     state_begin(access->state);
-    load_certificate(grants);
+    authorization_load_certificate(grants);
     if (grants->active) {
         if (*client_id)
-            load_thing(grants);
-        load_policies(grants);
+            authorization_load_thing(grants);
+        authorization_load_policies(grants);
     }
     state_end(access->state, true);
     return grants;
@@ -265,7 +268,7 @@ void grants_free(struct grants *grants)
     if (!grants)
         return;
     for (size_t i = 0; i < grants->count; i++)
-        release_policy(grants->access, grants->policies[i]);
+        authorization_release_policy(grants->access, grants->policies[i]);
     free(grants->policies);
     json_decref(grants->attributes);
     X509_free(grants->certificate);
@@ -287,7 +290,7 @@ bool grants_depend_on_time(const struct grants *grants)
 /* ------------------------------------------------------------------ variables */
 
 /* A part of a certificate's name, kept in `value`. */
-static const char *name_part(struct grants *grants, X509_NAME *name, const char *part)
+static const char *authorization_name_part(struct grants *grants, X509_NAME *name, const char *part)
 {
     static const struct {
         const char *variable;
@@ -317,12 +320,13 @@ static const char *name_part(struct grants *grants, X509_NAME *name, const char 
     return grants->value;
 }
 
-static const char *certificate_variable(struct grants *grants, const char *name)
+static const char *authorization_certificate_variable(struct grants *grants, const char *name)
 {
     if (strncmp(name, "Subject.", 8) == 0)
-        return name_part(grants, X509_get_subject_name(grants->certificate), name + 8);
+        return authorization_name_part(
+            grants, X509_get_subject_name(grants->certificate), name + 8);
     if (strncmp(name, "Issuer.", 7) == 0)
-        return name_part(grants, X509_get_issuer_name(grants->certificate), name + 7);
+        return authorization_name_part(grants, X509_get_issuer_name(grants->certificate), name + 7);
     if (strcmp(name, "SerialNumber") == 0) {
         BIGNUM *number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(grants->certificate), NULL);
         char *text = number ? BN_bn2hex(number) : NULL;
@@ -337,7 +341,7 @@ static const char *certificate_variable(struct grants *grants, const char *name)
 }
 
 /* "Attributes[name]" */
-static const char *attribute(const struct grants *grants, const char *name)
+static const char *authorization_attribute(const struct grants *grants, const char *name)
 {
     char key[160];
     size_t length = strcspn(name, "]");
@@ -349,7 +353,7 @@ static const char *attribute(const struct grants *grants, const char *name)
     return json_string_value(json_object_get(grants->attributes, key));
 }
 
-static const char *thing_variable(const struct grants *grants, const char *name)
+static const char *authorization_thing_variable(const struct grants *grants, const char *name)
 {
     if (strcmp(name, "IsAttached") == 0)
         return grants->attached ? "true" : "false";
@@ -360,19 +364,19 @@ static const char *thing_variable(const struct grants *grants, const char *name)
     if (strcmp(name, "ThingTypeName") == 0)
         return grants->type && *grants->type ? grants->type : NULL;
     if (strncmp(name, "Attributes[", 11) == 0)
-        return attribute(grants, name + 11);
+        return authorization_attribute(grants, name + 11);
     return NULL;
 }
 
-static const char *variable(void *argument, const char *name)
+static const char *authorization_variable(void *argument, const char *name)
 {
     static const char thing[] = "iot:Connection.Thing.", certificate[] = "iot:Certificate.";
     struct grants *grants = argument;
 
     if (strncasecmp(name, thing, strlen(thing)) == 0)
-        return thing_variable(grants, name + strlen(thing));
+        return authorization_thing_variable(grants, name + strlen(thing));
     if (strncasecmp(name, certificate, strlen(certificate)) == 0)
-        return certificate_variable(grants, name + strlen(certificate));
+        return authorization_certificate_variable(grants, name + strlen(certificate));
     if (strcasecmp(name, "iot:ClientId") == 0)
         return *grants->client_id ? grants->client_id : NULL;
     if (strcasecmp(name, "iot:CertificateId") == 0)
@@ -393,7 +397,7 @@ static const char *variable(void *argument, const char *name)
 bool grants_allow(
     const struct grants *grants, const char *action, const char *kind, const char *name)
 {
-    const struct policy_context context = {variable, (void *)grants};
+    const struct policy_context context = {authorization_variable, (void *)grants};
     char resource[RESOURCE_MAX];
     bool allowed = false;
 

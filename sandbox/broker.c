@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-static void pause_shortly(void)
+static void broker_pause_shortly(void)
 {
     const struct timespec pause = {.tv_nsec = TRY_PAUSE_NS};
 
@@ -28,7 +28,7 @@ static void pause_shortly(void)
 }
 
 /* It runs in its folder: a path with blanks in it could not be written here. */
-static bool write_configuration(const char *path, const char *socket_name, bool keep)
+static bool broker_write_configuration(const char *path, const char *socket_name, bool keep)
 {
     FILE *stream = fopen(path, "we");
 
@@ -49,7 +49,7 @@ static bool write_configuration(const char *path, const char *socket_name, bool 
     return fclose(stream) == 0;
 }
 
-static bool listens(const char *path)
+static bool broker_listens(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -64,18 +64,19 @@ static bool listens(const char *path)
 }
 
 /* Debian puts it where a user's PATH does not look. */
-static char *mosquitto_path(void)
+static char *broker_mosquitto_path(void)
 {
     static char usual[] = "/usr/sbin/mosquitto", by_name[] = "mosquitto";
 
     return access(usual, X_OK) == 0 ? usual : by_name;
 }
 
-static int spawn_mosquitto(struct broker *broker, const struct broker_options *options)
+static int broker_spawn_mosquitto(struct broker *broker, const struct broker_options *options)
 {
     static char configuration[] = CONFIGURATION;
     /* The broker ends with the sandbox, even when that is killed. */
-    char *bound[] = {"setpriv", "--pdeathsig", "TERM", mosquitto_path(), "-c", configuration, NULL};
+    char *bound[] = {
+        "setpriv", "--pdeathsig", "TERM", broker_mosquitto_path(), "-c", configuration, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
@@ -102,18 +103,18 @@ static int spawn_mosquitto(struct broker *broker, const struct broker_options *o
     return code;
 }
 
-static bool wait_until_it_listens(struct broker *broker)
+static bool broker_wait_until_it_listens(struct broker *broker)
 {
     int status;
 
     for (int i = 0; i < START_TRIES; i++) {
-        if (listens(broker->socket))
+        if (broker_listens(broker->socket))
             return true;
         if (waitpid(broker->pid, &status, WNOHANG) == broker->pid) {
             broker->pid = 0;
             break;
         }
-        pause_shortly();
+        broker_pause_shortly();
     }
     fprintf(stderr, "iotify-sandbox: mosquitto did not start; see %s\n", broker->log);
     broker_stop(broker);
@@ -137,11 +138,11 @@ bool broker_start(struct broker *broker, const struct broker_options *options)
     snprintf(configuration, sizeof(configuration), "%s/" CONFIGURATION, options->folder);
     snprintf(broker->log, sizeof(broker->log), "%s/broker.log", options->folder);
     unlink(broker->socket);
-    if (!write_configuration(configuration, name, options->keep)) {
+    if (!broker_write_configuration(configuration, name, options->keep)) {
         fprintf(stderr, "iotify-sandbox: cannot write %s: %s\n", configuration, strerror(errno));
         return false;
     }
-    code = spawn_mosquitto(broker, options);
+    code = broker_spawn_mosquitto(broker, options);
     if (code != 0) {
         fprintf(stderr,
             "iotify-sandbox: cannot start mosquitto: %s; install the package mosquitto\n",
@@ -149,7 +150,7 @@ bool broker_start(struct broker *broker, const struct broker_options *options)
         broker->pid = 0;
         return false;
     }
-    return wait_until_it_listens(broker);
+    return broker_wait_until_it_listens(broker);
 }
 
 bool broker_runs(struct broker *broker)
@@ -184,7 +185,7 @@ void broker_stop(struct broker *broker)
         if (waitpid(broker->pid, &status, WNOHANG) == broker->pid)
             broker->pid = 0;
         else
-            pause_shortly();
+            broker_pause_shortly();
     }
     if (broker->pid) {
         kill(broker->pid, SIGKILL);

@@ -30,7 +30,7 @@ struct authority {
 
 /* ------------------------------------------------------------------ certificates */
 
-static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
+static bool ca_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX context;
     X509_EXTENSION *extension;
@@ -44,7 +44,7 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
     return good;
 }
 
-static bool set_serial(X509 *certificate)
+static bool ca_set_serial(X509 *certificate)
 {
     unsigned char bytes[16];
     BIGNUM *number;
@@ -59,12 +59,12 @@ static bool set_serial(X509 *certificate)
     return good;
 }
 
-static X509 *begin(EVP_PKEY *key, const char *common_name)
+static X509 *ca_begin(EVP_PKEY *key, const char *common_name)
 {
     X509 *certificate = X509_new();
 
     if (certificate && X509_set_version(certificate, X509_VERSION_3) == 1 &&
-        set_serial(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
+        ca_set_serial(certificate) && X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
         X509_gmtime_adj(X509_getm_notAfter(certificate), DAY * 365 * YEARS) &&
         X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
             (const unsigned char *)common_name, -1, -1, 0) == 1 &&
@@ -74,14 +74,14 @@ static X509 *begin(EVP_PKEY *key, const char *common_name)
     return NULL;
 }
 
-static X509 *make_root(EVP_PKEY *key)
+static X509 *ca_make_root(EVP_PKEY *key)
 {
-    X509 *root = begin(key, "iotify-sandbox root");
+    X509 *root = ca_begin(key, "iotify-sandbox root");
 
     if (root && X509_set_issuer_name(root, X509_get_subject_name(root)) == 1 &&
-        add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") &&
-        add_extension(root, root, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-        add_extension(root, root, NID_subject_key_identifier, "hash") &&
+        ca_add_extension(root, root, NID_basic_constraints, "critical,CA:TRUE") &&
+        ca_add_extension(root, root, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        ca_add_extension(root, root, NID_subject_key_identifier, "hash") &&
         X509_sign(root, key, EVP_sha256()) > 0)
         return root;
     X509_free(root);
@@ -89,27 +89,29 @@ static X509 *make_root(EVP_PKEY *key)
 }
 
 /* `names` NULL: a client's certificate. */
-static X509 *issue(
+static X509 *ca_issue(
     struct authority *authority, EVP_PKEY *key, const char *common_name, const char *names)
 {
-    X509 *certificate = begin(key, common_name);
+    X509 *certificate = ca_begin(key, common_name);
 
     if (certificate &&
         X509_set_issuer_name(certificate, X509_get_subject_name(authority->root)) == 1 &&
-        add_extension(certificate, authority->root, NID_basic_constraints, "critical,CA:FALSE") &&
-        add_extension(certificate, authority->root, NID_key_usage, "critical,digitalSignature") &&
-        add_extension(
+        ca_add_extension(
+            certificate, authority->root, NID_basic_constraints, "critical,CA:FALSE") &&
+        ca_add_extension(
+            certificate, authority->root, NID_key_usage, "critical,digitalSignature") &&
+        ca_add_extension(
             certificate, authority->root, NID_ext_key_usage, names ? "serverAuth" : "clientAuth") &&
-        add_extension(certificate, authority->root, NID_subject_key_identifier, "hash") &&
-        add_extension(certificate, authority->root, NID_authority_key_identifier, "keyid") &&
-        (!names || add_extension(certificate, authority->root, NID_subject_alt_name, names)) &&
+        ca_add_extension(certificate, authority->root, NID_subject_key_identifier, "hash") &&
+        ca_add_extension(certificate, authority->root, NID_authority_key_identifier, "keyid") &&
+        (!names || ca_add_extension(certificate, authority->root, NID_subject_alt_name, names)) &&
         X509_sign(certificate, authority->root_key, EVP_sha256()) > 0)
         return certificate;
     X509_free(certificate);
     return NULL;
 }
 
-static bool take_pem(BIO *bio, struct iotify_buffer *out)
+static bool ca_take_pem(BIO *bio, struct iotify_buffer *out)
 {
     char *data;
     long size = BIO_get_mem_data(bio, &data);
@@ -117,10 +119,10 @@ static bool take_pem(BIO *bio, struct iotify_buffer *out)
     return size > 0 && iotify_buffer_append(out, data, (size_t)size);
 }
 
-static bool certificate_pem(X509 *certificate, struct iotify_buffer *out)
+static bool ca_certificate_pem(X509 *certificate, struct iotify_buffer *out)
 {
     BIO *bio = BIO_new(BIO_s_mem());
-    bool good = bio && PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, out);
+    bool good = bio && PEM_write_bio_X509(bio, certificate) == 1 && ca_take_pem(bio, out);
 
     BIO_free(bio);
     return good;
@@ -128,14 +130,14 @@ static bool certificate_pem(X509 *certificate, struct iotify_buffer *out)
 
 /* ------------------------------------------------------------------ the root's files */
 
-static FILE *open_new(const char *path, int mode)
+static FILE *ca_open_new(const char *path, int mode)
 {
     int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 
     return descriptor < 0 ? NULL : fdopen(descriptor, "w");
 }
 
-static bool load(struct authority *authority, const char *certificate, const char *key)
+static bool ca_load(struct authority *authority, const char *certificate, const char *key)
 {
     FILE *certificate_file = fopen(certificate, "re"), *key_file = fopen(key, "re");
 
@@ -152,9 +154,9 @@ static bool load(struct authority *authority, const char *certificate, const cha
            X509_check_private_key(authority->root, authority->root_key) == 1;
 }
 
-static bool save(const struct authority *authority, const char *certificate, const char *key)
+static bool ca_save(const struct authority *authority, const char *certificate, const char *key)
 {
-    FILE *key_file = open_new(key, 0600), *certificate_file = open_new(certificate, 0644);
+    FILE *key_file = ca_open_new(key, 0600), *certificate_file = ca_open_new(certificate, 0644);
     bool good =
         key_file && certificate_file &&
         PEM_write_PrivateKey(key_file, authority->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
@@ -179,12 +181,12 @@ struct authority *authority_open(const char *folder)
         return NULL;
     snprintf(certificate, sizeof(certificate), "%s/ca.pem", folder);
     snprintf(key, sizeof(key), "%s/ca.key", folder);
-    if (!load(authority, certificate, key)) {
+    if (!ca_load(authority, certificate, key)) {
         X509_free(authority->root);
         EVP_PKEY_free(authority->root_key);
         authority->root_key = EVP_EC_gen("P-256");
-        authority->root = authority->root_key ? make_root(authority->root_key) : NULL;
-        if (!authority->root || !save(authority, certificate, key)) {
+        authority->root = authority->root_key ? ca_make_root(authority->root_key) : NULL;
+        if (!authority->root || !ca_save(authority, certificate, key)) {
             fprintf(stderr, "iotify-sandbox: cannot make the root certificate %s: %s\n",
                 certificate, strerror(errno));
             authority_close(authority);
@@ -193,7 +195,7 @@ struct authority *authority_open(const char *folder)
     }
     authority->server_key = EVP_EC_gen("P-256");
     if (authority->server_key)
-        authority->server = issue(authority, authority->server_key, "localhost", names);
+        authority->server = ca_issue(authority, authority->server_key, "localhost", names);
     if (!authority->server) {
         fprintf(stderr, "iotify-sandbox: cannot make the server's certificate\n");
         authority_close(authority);
@@ -227,7 +229,7 @@ bool authority_use(const struct authority *authority, SSL_CTX *context)
 /* ------------------------------------------------------------------ what the API asks for */
 
 /* What AWS IoT takes for a device: RSA from 2048 bits on, and three curves. */
-static bool key_accepted(EVP_PKEY *key)
+static bool ca_key_accepted(EVP_PKEY *key)
 {
     static const char *const groups[] = {"prime256v1", "secp384r1", "secp521r1"};
     char group[32] = "";
@@ -253,9 +255,9 @@ bool authority_sign_request(
     X509 *certificate = NULL;
     bool good;
 
-    if (key_accepted(key) && X509_REQ_verify(request, key) == 1)
-        certificate = issue(authority, key, "AWS IoT Certificate", NULL);
-    good = certificate && certificate_pem(certificate, out);
+    if (ca_key_accepted(key) && X509_REQ_verify(request, key) == 1)
+        certificate = ca_issue(authority, key, "AWS IoT Certificate", NULL);
+    good = certificate && ca_certificate_pem(certificate, out);
     X509_free(certificate);
     X509_REQ_free(request);
     BIO_free(bio);
@@ -267,13 +269,13 @@ bool authority_make(struct authority *authority, struct iotify_buffer *private_k
     struct iotify_buffer *public_key, struct iotify_buffer *out)
 {
     EVP_PKEY *key = authority->pool ? key_pool_take(authority->pool) : EVP_RSA_gen(2048);
-    X509 *certificate = key ? issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
+    X509 *certificate = key ? ca_issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
     BIO *private_bio = BIO_new(BIO_s_mem()), *public_bio = BIO_new(BIO_s_mem());
     bool good =
-        certificate && private_bio && public_bio && certificate_pem(certificate, out) &&
+        certificate && private_bio && public_bio && ca_certificate_pem(certificate, out) &&
         PEM_write_bio_PrivateKey_traditional(private_bio, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-        take_pem(private_bio, private_key) && PEM_write_bio_PUBKEY(public_bio, key) == 1 &&
-        take_pem(public_bio, public_key);
+        ca_take_pem(private_bio, private_key) && PEM_write_bio_PUBKEY(public_bio, key) == 1 &&
+        ca_take_pem(public_bio, public_key);
 
     BIO_free(private_bio);
     BIO_free(public_bio);
@@ -293,7 +295,7 @@ void authority_fingerprint(const X509 *certificate, char id[65])
 }
 
 /* Milliseconds since 1970. */
-static int64_t moment_of(const ASN1_TIME *time)
+static int64_t ca_moment_of(const ASN1_TIME *time)
 {
     struct tm parts;
 
@@ -304,13 +306,13 @@ bool authority_check(const char *text, struct certificate_facts *facts)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    bool good = certificate && key_accepted(X509_get0_pubkey(certificate)) &&
+    bool good = certificate && ca_key_accepted(X509_get0_pubkey(certificate)) &&
                 X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 
     if (good) {
         authority_fingerprint(certificate, facts->id);
-        facts->not_before = moment_of(X509_get0_notBefore(certificate));
-        facts->not_after = moment_of(X509_get0_notAfter(certificate));
+        facts->not_before = ca_moment_of(X509_get0_notBefore(certificate));
+        facts->not_after = ca_moment_of(X509_get0_notAfter(certificate));
     }
     X509_free(certificate);
     BIO_free(bio);

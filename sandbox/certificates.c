@@ -12,13 +12,13 @@
 
 #define PEM_MAX (64 * 1024)
 
-static json_t *find_certificate(const struct request *request, const char *id)
+static json_t *certificates_find(const struct request *request, const char *id)
 {
     return first_row(
         state_select(request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
 }
 
-static const char *wanted_status(const struct request *request)
+static const char *certificates_wanted_status(const struct request *request)
 {
     return input_flag(request, "setAsActive") ? "ACTIVE" : "INACTIVE";
 }
@@ -36,7 +36,7 @@ json_t *create_certificate_row(const struct request *request, struct response *r
             "with an RSA key of at least 2048 bits or a P-256, P-384 or P-521 key");
         return NULL;
     }
-    present = find_certificate(request, facts.id);
+    present = certificates_find(request, facts.id);
     if (present) {
         respond_exists(response, facts.id, row_text(present, "arn"),
             "The certificate is already provisioned or registered");
@@ -56,17 +56,17 @@ json_t *create_certificate_row(const struct request *request, struct response *r
     free(now);
     free(from);
     free(to);
-    return find_certificate(request, facts.id);
+    return certificates_find(request, facts.id);
 }
 
 /* The members that all ways of making a certificate answer. */
-static json_t *identity_json(const json_t *row)
+static json_t *certificates_identity_json(const json_t *row)
 {
     return json_pack(
         "{s:s, s:s}", "certificateArn", row_text(row, "arn"), "certificateId", row_text(row, "id"));
 }
 
-static void create_keys(const struct request *request, struct response *response)
+static void certificates_create_keys(const struct request *request, struct response *response)
 {
     struct iotify_buffer private_key, public_key, certificate;
     json_t *row = NULL;
@@ -80,12 +80,12 @@ static void create_keys(const struct request *request, struct response *response
     made = authority_make(request->authority, &private_key, &public_key, &certificate);
     state_begin(request->state);
     if (made)
-        row = create_certificate_row(
-            request, response, iotify_buffer_text(&certificate), wanted_status(request), "DEFAULT");
+        row = create_certificate_row(request, response, iotify_buffer_text(&certificate),
+            certificates_wanted_status(request), "DEFAULT");
     else
         respond_error(response, 500, "InternalFailureException", "cannot make a key");
     if (row) {
-        response->body = identity_json(row);
+        response->body = certificates_identity_json(row);
         json_object_set_new(
             response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
         json_object_set_new(response->body, "keyPair",
@@ -98,7 +98,7 @@ static void create_keys(const struct request *request, struct response *response
     iotify_buffer_clear(&certificate);
 }
 
-static void create_from_csr(const struct request *request, struct response *response)
+static void certificates_create_from_csr(const struct request *request, struct response *response)
 {
     struct iotify_buffer certificate;
     json_t *row = NULL;
@@ -106,14 +106,14 @@ static void create_from_csr(const struct request *request, struct response *resp
     iotify_buffer_init(&certificate, PEM_MAX);
     if (authority_sign_request(
             request->authority, input_text(request, "certificateSigningRequest"), &certificate))
-        row = create_certificate_row(
-            request, response, iotify_buffer_text(&certificate), wanted_status(request), "DEFAULT");
+        row = create_certificate_row(request, response, iotify_buffer_text(&certificate),
+            certificates_wanted_status(request), "DEFAULT");
     else
         respond_invalid(response,
             "The certificate signing request is not valid: it must be signed by its own key, RSA "
             "with at least 2048 bits, P-256, P-384 or P-521");
     if (row) {
-        response->body = identity_json(row);
+        response->body = certificates_identity_json(row);
         json_object_set_new(
             response->body, "certificatePem", json_string(iotify_buffer_text(&certificate)));
     }
@@ -121,7 +121,8 @@ static void create_from_csr(const struct request *request, struct response *resp
     iotify_buffer_clear(&certificate);
 }
 
-static void register_without_ca(const struct request *request, struct response *response)
+static void certificates_register_without_ca(
+    const struct request *request, struct response *response)
 {
     const char *status = input_text(request, "status");
     json_t *row;
@@ -133,27 +134,27 @@ static void register_without_ca(const struct request *request, struct response *
     row = create_certificate_row(request, response, input_text(request, "certificatePem"),
         *status ? status : "INACTIVE", "SNI_ONLY");
     if (row)
-        response->body = identity_json(row);
+        response->body = certificates_identity_json(row);
     json_decref(row);
 }
 
-static json_t *summary_json(const json_t *row)
+static json_t *certificates_summary_json(const json_t *row)
 {
     return json_pack("{s:s, s:s, s:s, s:o, s:s}", "certificateArn", row_text(row, "arn"),
         "certificateId", row_text(row, "id"), "status", row_text(row, "status"), "creationDate",
         time_json(row, "created"), "certificateMode", row_text(row, "mode"));
 }
 
-static void describe_certificate(const struct request *request, struct response *response)
+static void certificates_describe(const struct request *request, struct response *response)
 {
     const char *id = input_text(request, "certificateId");
-    json_t *row = find_certificate(request, id), *inner;
+    json_t *row = certificates_find(request, id), *inner;
 
     if (!row) {
         respond_not_found(response, "Certificate", id);
         return;
     }
-    inner = summary_json(row);
+    inner = certificates_summary_json(row);
     json_object_set_new(inner, "certificatePem", json_string(row_text(row, "pem")));
     json_object_set_new(inner, "ownedBy", json_string(ACCOUNT));
     json_object_set_new(inner, "customerVersion", json_integer(1));
@@ -165,14 +166,14 @@ static void describe_certificate(const struct request *request, struct response 
     json_decref(row);
 }
 
-static void list_certificates(const struct request *request, struct response *response)
+static void certificates_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"certificates", true,
         "SELECT rowid AS position, * FROM certificates WHERE rowid > CAST(?1 AS INTEGER)"
         " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
         "SELECT rowid AS position, * FROM certificates WHERE rowid < CAST(?1 AS INTEGER)"
         " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
-        "position", summary_json};
+        "position", certificates_summary_json};
 
     respond_page(request, response, &page, NULL);
 }
@@ -194,7 +195,7 @@ bool set_certificate_status(
     return found;
 }
 
-static void update_certificate(const struct request *request, struct response *response)
+static void certificates_update(const struct request *request, struct response *response)
 {
     const char *status = input_text(request, "newStatus");
 
@@ -206,10 +207,10 @@ static void update_certificate(const struct request *request, struct response *r
     set_certificate_status(request, response, input_text(request, "certificateId"), status);
 }
 
-static void delete_certificate(const struct request *request, struct response *response)
+static void certificates_delete(const struct request *request, struct response *response)
 {
     const char *id = input_text(request, "certificateId");
-    json_t *row = find_certificate(request, id);
+    json_t *row = certificates_find(request, id);
     const char *arn = row_text(row, "arn");
 
     if (!row)
@@ -293,45 +294,45 @@ const struct operation certificate_operations[] = {
         .method = "POST",
         .path = "/keys-and-certificate",
         .rate = 10,
-        .run = create_keys,
+        .run = certificates_create_keys,
         .parameters = keys_parameters},
     {.name = "CreateCertificateFromCsr",
         .method = "POST",
         .path = "/certificates",
         .rate = 15,
-        .run = create_from_csr,
+        .run = certificates_create_from_csr,
         .parameters = csr_parameters},
     {.name = "RegisterCertificateWithoutCA",
         .method = "POST",
         .path = "/certificate/register-no-ca",
         .rate = 10,
-        .run = register_without_ca,
+        .run = certificates_register_without_ca,
         .parameters = register_parameters},
     {.name = "DescribeCertificate",
         .method = "GET",
         .path = "/certificates/{certificateId}",
         .rate = 10,
-        .run = describe_certificate,
+        .run = certificates_describe,
         .parameters = id_parameters},
     {.name = "ListCertificates",
         .method = "GET",
         .path = "/certificates",
         .rate = 10,
-        .run = list_certificates,
+        .run = certificates_list,
         .parameters = list_parameters},
     {.name = "UpdateCertificate",
         .method = "PUT",
         .path = "/certificates/{certificateId}",
         .rate = 10,
         .opens = true,
-        .run = update_certificate,
+        .run = certificates_update,
         .parameters = update_parameters},
     {.name = "DeleteCertificate",
         .method = "DELETE",
         .path = "/certificates/{certificateId}",
         .rate = 10,
         .opens = true,
-        .run = delete_certificate,
+        .run = certificates_delete,
         .parameters = delete_parameters},
     {},
 };

@@ -13,13 +13,13 @@
 
 /* ------------------------------------------------------------------ closing */
 
-static void clear_flow(struct flow *flow)
+static void connection_clear_flow(struct flow *flow)
 {
     iotify_buffer_clear(&flow->waiting);
     iotify_buffer_clear(&flow->partial);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void connection_on_closed(uv_handle_t *handle)
 {
     struct connection *connection = handle->data;
 
@@ -32,8 +32,8 @@ static void on_closed(uv_handle_t *handle)
     close(connection->client);
     if (connection->peer >= 0)
         close(connection->peer);
-    clear_flow(&connection->up);
-    clear_flow(&connection->down);
+    connection_clear_flow(&connection->up);
+    connection_clear_flow(&connection->down);
     free(connection);
 }
 
@@ -50,11 +50,11 @@ void connection_close(struct connection *connection)
     if (connection->secured && !connection->client_parted)
         SSL_shutdown(connection->ssl);
     ERR_clear_error();
-    uv_close((uv_handle_t *)&connection->client_poll, on_closed);
-    uv_close((uv_handle_t *)&connection->deadline, on_closed);
-    uv_close((uv_handle_t *)&connection->again, on_closed);
+    uv_close((uv_handle_t *)&connection->client_poll, connection_on_closed);
+    uv_close((uv_handle_t *)&connection->deadline, connection_on_closed);
+    uv_close((uv_handle_t *)&connection->again, connection_on_closed);
     if (connection->peer_watched)
-        uv_close((uv_handle_t *)&connection->peer_poll, on_closed);
+        uv_close((uv_handle_t *)&connection->peer_poll, connection_on_closed);
 }
 
 /* The client sees a reset in place of an end. */
@@ -76,28 +76,28 @@ void connection_on_deadline(uv_timer_t *timer)
 
 void connection_work(struct connection *connection);
 void connection_on_client(uv_poll_t *poll, int status, int events);
-static void on_peer(uv_poll_t *poll, int status, int events);
+static void connection_on_peer(uv_poll_t *poll, int status, int events);
 
-static void on_again(uv_timer_t *timer)
+static void connection_on_again(uv_timer_t *timer)
 {
     connection_work(timer->data);
 }
 
-static bool may_read(const struct connection *connection, const struct flow *flow)
+static bool connection_may_read(const struct connection *connection, const struct flow *flow)
 {
     return !connection->ending && !connection->stalled && connection_waiting(flow) < WAITING_MAX &&
            (connection->peer >= 0 || connection_waiting(flow) == 0);
 }
 
 /* A client that reads no answers gets no more of them. */
-static bool may_read_client(const struct connection *connection)
+static bool connection_may_read_client(const struct connection *connection)
 {
     return !connection->client_ended && connection_waiting(&connection->down) < WAITING_MAX &&
-           may_read(connection, &connection->up);
+           connection_may_read(connection, &connection->up);
 }
 
 /* Nothing more comes from the client. What came before is still its due. */
-static void end_of_client(struct connection *connection)
+static void connection_end_of_client(struct connection *connection)
 {
     if (connection->protocol == HTTPS && SSL_get_shutdown(connection->ssl) & SSL_RECEIVED_SHUTDOWN)
         connection->client_ended = true;
@@ -105,22 +105,22 @@ static void end_of_client(struct connection *connection)
         connection->client_gone = connection->ending = true;
 }
 
-static bool read_client(struct connection *connection)
+static bool connection_read_client(struct connection *connection)
 {
-    for (int reads = 0; may_read_client(connection); reads++) {
+    for (int reads = 0; connection_may_read_client(connection); reads++) {
         int got, result;
 
         /* Others wait too. TLS may hold bytes that no poll tells of; a timer of 0 would fire again
          * before the loop looks at anybody else. */
         if (reads == READS_A_TURN) {
             if (SSL_has_pending(connection->ssl))
-                uv_timer_start(&connection->again, on_again, 1, 0);
+                uv_timer_start(&connection->again, connection_on_again, 1, 0);
             return true;
         }
         got = SSL_read(connection->ssl, connection->common->chunk, CHUNK);
         result = connection_tls_result(connection, got);
         if (result < 0)
-            end_of_client(connection);
+            connection_end_of_client(connection);
         if (result <= 0)
             return true;
         if (!connection_take_bytes(connection, connection->common->chunk, (size_t)got, true))
@@ -130,9 +130,9 @@ static bool read_client(struct connection *connection)
 }
 
 /* False when it is over; what the broker had to say before is still delivered. */
-static bool read_peer(struct connection *connection)
+static bool connection_read_peer(struct connection *connection)
 {
-    while (connection->peer >= 0 && may_read(connection, &connection->down)) {
+    while (connection->peer >= 0 && connection_may_read(connection, &connection->down)) {
         ssize_t got = recv(connection->peer, connection->common->chunk, CHUNK, 0);
 
         if (got < 0 && errno == EINTR)
@@ -153,7 +153,7 @@ static bool read_peer(struct connection *connection)
 }
 
 /* Reads what is there for nobody; true at the end of it. */
-static bool discard(struct connection *connection, int descriptor)
+static bool connection_discard(struct connection *connection, int descriptor)
 {
     for (int reads = 0; reads < READS_A_TURN; reads++) {
         ssize_t got = recv(descriptor, connection->common->chunk, CHUNK, 0);
@@ -170,14 +170,14 @@ static bool discard(struct connection *connection, int descriptor)
  * The end towards the broker: no more bytes come, but it reads all that it was sent before it
  * hangs up. What it still says is for nobody. True when there is nothing to wait for.
  */
-static bool part_from_peer(struct connection *connection)
+static bool connection_part_from_peer(struct connection *connection)
 {
     if (connection->protocol == HTTPS || connection->peer < 0 || connection->peer_gone)
         return true;
     if (!connection->peer_parted)
         shutdown(connection->peer, SHUT_WR);
     connection->peer_parted = true;
-    connection->peer_gone = discard(connection, connection->peer);
+    connection->peer_gone = connection_discard(connection, connection->peer);
     return connection->peer_gone;
 }
 
@@ -185,7 +185,7 @@ static bool part_from_peer(struct connection *connection)
  * The end towards the client: it is told, and what it still sends is read until it has heard, since
  * closing over unread bytes would take back what it was told last. True when it has.
  */
-static bool part_from_client(struct connection *connection)
+static bool connection_part_from_client(struct connection *connection)
 {
     if (connection->client_gone)
         return true;
@@ -195,11 +195,11 @@ static bool part_from_client(struct connection *connection)
         shutdown(connection->client, SHUT_WR);
     }
     connection->client_parted = true;
-    connection->client_gone = discard(connection, connection->client);
+    connection->client_gone = connection_discard(connection, connection->client);
     return connection->client_gone;
 }
 
-static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
+static void connection_watch(uv_poll_t *poll, int events, uv_poll_cb ready)
 {
     if (events)
         uv_poll_start(poll, events, ready);
@@ -207,11 +207,11 @@ static void watch(uv_poll_t *poll, int events, uv_poll_cb ready)
         uv_poll_stop(poll);
 }
 
-static void rearm(struct connection *connection)
+static void connection_rearm(struct connection *connection)
 {
-    bool hears_client =
-        may_read_client(connection) || (connection->client_parted && !connection->client_gone);
-    bool hears_peer = may_read(connection, &connection->down) ||
+    bool hears_client = connection_may_read_client(connection) ||
+                        (connection->client_parted && !connection->client_gone);
+    bool hears_peer = connection_may_read(connection, &connection->down) ||
                       (connection->peer_parted && !connection->peer_gone);
     int client = hears_client ? UV_READABLE : 0, peer = hears_peer ? UV_READABLE : 0;
 
@@ -219,15 +219,15 @@ static void rearm(struct connection *connection)
         client |= UV_WRITABLE;
     if (connection_waiting(&connection->up))
         peer |= UV_WRITABLE;
-    watch(&connection->client_poll, client, connection_on_client);
+    connection_watch(&connection->client_poll, client, connection_on_client);
     if (connection->peer_watched)
-        watch(&connection->peer_poll, peer, on_peer);
+        connection_watch(&connection->peer_poll, peer, connection_on_peer);
 }
 
 /* ------------------------------------------------------------------ the peer */
 
 /* -1: impossible, 0: later, 1: connected */
-static int reach_broker(struct connection *connection)
+static int connection_reach_broker(struct connection *connection)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -246,15 +246,15 @@ static int reach_broker(struct connection *connection)
 }
 
 /* With the first bytes for it. False when there is none to be had. */
-static bool need_peer(struct connection *connection)
+static bool connection_need_peer(struct connection *connection)
 {
     int reached;
 
     if (connection->peer >= 0 || connection_waiting(&connection->up) == 0)
         return true;
-    reached = reach_broker(connection);
+    reached = connection_reach_broker(connection);
     if (reached == 0) {
-        uv_timer_start(&connection->again, on_again, RETRY_MS, 0);
+        uv_timer_start(&connection->again, connection_on_again, RETRY_MS, 0);
         return true;
     }
     if (reached < 0)
@@ -272,16 +272,16 @@ static bool need_peer(struct connection *connection)
 /* ------------------------------------------------------------------ moving bytes */
 
 /* From here on only the client's end is waited for. */
-static void stand_still(struct connection *connection)
+static void connection_stand_still(struct connection *connection)
 {
     uv_timer_stop(&connection->again);
-    watch(&connection->client_poll, UV_DISCONNECT, connection_on_client);
+    connection_watch(&connection->client_poll, UV_DISCONNECT, connection_on_client);
     if (connection->peer_watched)
         uv_poll_stop(&connection->peer_poll);
 }
 
 /* A last while for what is under way. */
-static void linger(struct connection *connection)
+static void connection_linger(struct connection *connection)
 {
     if (connection->lingers)
         return;
@@ -290,23 +290,23 @@ static void linger(struct connection *connection)
 }
 
 /* HTTPS: the request is whole and the client waits; the server has to know that no other comes. */
-static void pass_end_on(struct connection *connection)
+static void connection_pass_end_on(struct connection *connection)
 {
     if (!connection->client_ended || connection->lingers || connection_waiting(&connection->up))
         return;
     shutdown(connection->peer, SHUT_WR);
-    linger(connection);
+    connection_linger(connection);
 }
 
 /* Both sides have what is theirs, and are told; true when that is done. */
-static bool part(struct connection *connection)
+static bool connection_part(struct connection *connection)
 {
     bool peer, client;
 
     if (connection_waiting(&connection->down) || connection_waiting(&connection->up))
         return false;
-    peer = part_from_peer(connection);
-    client = part_from_client(connection);
+    peer = connection_part_from_peer(connection);
+    client = connection_part_from_client(connection);
     return peer && client;
 }
 
@@ -318,30 +318,30 @@ void connection_work(struct connection *connection)
     if (connection->stalled)
         return;
     connection->client_wants_write = false;
-    good = read_client(connection);
+    good = connection_read_client(connection);
     if (connection->stalled) {
-        stand_still(connection);
+        connection_stand_still(connection);
         return;
     }
-    good = good && need_peer(connection) && connection_write_peer(connection) &&
-           read_peer(connection) && connection_write_peer(connection);
+    good = good && connection_need_peer(connection) && connection_write_peer(connection) &&
+           connection_read_peer(connection) && connection_write_peer(connection);
     if (connection->closing)
         return;
     /* What the client is owed goes out even when the connection is over. */
     good = connection_write_client(connection) && good;
     if (!good || connection->up.waiting.failed || connection->down.waiting.failed ||
-        (connection->ending && part(connection))) {
+        (connection->ending && connection_part(connection))) {
         connection_close(connection);
         return;
     }
-    pass_end_on(connection);
+    connection_pass_end_on(connection);
     if (connection->ending)
-        linger(connection);
-    rearm(connection);
+        connection_linger(connection);
+    connection_rearm(connection);
 }
 
 /* An error is one of sending: what was said before it can still be read, and then the end. */
-static void on_peer(uv_poll_t *poll, int status, int events)
+static void connection_on_peer(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
 
@@ -390,7 +390,7 @@ void connections_take(struct connections *common, int descriptor, enum protocol 
     uv_poll_start(&connection->client_poll, UV_READABLE, connection_on_client);
 }
 
-static void look_again(struct connection *connection)
+static void connection_recheck(struct connection *connection)
 {
     if (!connection->session || connection->closing)
         return;
@@ -409,7 +409,7 @@ void connections_look_again(struct connections *common, const char *certificate)
     for (; connection; connection = next) {
         next = connection->next;
         if (strcmp(connection->id, certificate) == 0)
-            look_again(connection);
+            connection_recheck(connection);
     }
 }
 

@@ -13,14 +13,14 @@ size_t connection_waiting(const struct flow *flow)
     return flow->waiting.size - flow->written;
 }
 
-static void empty(struct flow *flow)
+static void connection_empty(struct flow *flow)
 {
     iotify_buffer_clear(&flow->waiting);
     flow->written = 0;
 }
 
 /* So that a flow that never runs dry does not grow by all that ever went through it. */
-static void compact(struct flow *flow)
+static void connection_compact(struct flow *flow)
 {
     if (flow->written < CHUNK)
         return;
@@ -49,7 +49,7 @@ bool connection_write_client(struct connection *connection)
     struct flow *flow = &connection->down;
 
     if (connection->client_gone || connection->client_parted) {
-        empty(flow);
+        connection_empty(flow);
         return true;
     }
     while (connection_waiting(flow)) {
@@ -58,12 +58,12 @@ bool connection_write_client(struct connection *connection)
         int result = connection_tls_result(connection, done);
 
         if (result <= 0) {
-            compact(flow);
+            connection_compact(flow);
             return result == 0;
         }
         flow->written += (size_t)done;
     }
-    empty(flow);
+    connection_empty(flow);
     return true;
 }
 
@@ -80,7 +80,7 @@ bool connection_write_peer(struct connection *connection)
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0 && errno == EAGAIN) {
-            compact(flow);
+            connection_compact(flow);
             return true;
         }
         /* It hears nothing more, but what it has said is still to be read. */
@@ -89,7 +89,7 @@ bool connection_write_peer(struct connection *connection)
         else
             flow->written += (size_t)done;
     }
-    empty(flow);
+    connection_empty(flow);
     return true;
 }
 
@@ -114,7 +114,7 @@ bool connection_act_on(struct connection *connection, enum session_next next)
     return false;
 }
 
-static bool take_packet(
+static bool connection_take_packet(
     struct connection *connection, const struct mqtt_packet *packet, bool from_client)
 {
     struct session *session = connection->session;
@@ -130,7 +130,7 @@ static bool take_packet(
 }
 
 /* All whole packets in the bytes; `used` is where the first one that is not whole begins. */
-static bool take_packets(
+static bool connection_take_packets(
     struct connection *connection, const uint8_t *data, size_t size, bool from_client, size_t *used)
 {
     *used = 0;
@@ -146,7 +146,7 @@ static bool take_packets(
             from_client ? SESSION_PACKET_MAX : SESSION_DELIVERY_MAX, &packet)) {
         case MQTT_PACKET:
             *used += packet.size;
-            if (!take_packet(connection, &packet, from_client))
+            if (!connection_take_packet(connection, &packet, from_client))
                 return false;
             break;
         case MQTT_INCOMPLETE:
@@ -173,12 +173,12 @@ bool connection_take_bytes(
     if (connection->protocol == HTTPS)
         return iotify_buffer_append(&flow->waiting, data, size);
     if (partial->size == 0) {
-        if (!take_packets(connection, data, size, from_client, &used))
+        if (!connection_take_packets(connection, data, size, from_client, &used))
             return false;
         return used == size || iotify_buffer_append(partial, data + used, size - used);
     }
     if (!iotify_buffer_append(partial, data, size) ||
-        !take_packets(
+        !connection_take_packets(
             connection, (const uint8_t *)partial->data, partial->size, from_client, &used))
         return false;
     if (used == partial->size) {

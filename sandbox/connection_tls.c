@@ -9,7 +9,7 @@
 #include "sandbox/connection.h"
 #include "sandbox/connection_internal.h"
 
-static void peer_address(const struct connection *connection, char *text, size_t size)
+static void connection_peer_address(const struct connection *connection, char *text, size_t size)
 {
     struct sockaddr_in address = {0};
     socklen_t length = sizeof(address);
@@ -19,21 +19,21 @@ static void peer_address(const struct connection *connection, char *text, size_t
         snprintf(text, size, "127.0.0.1");
 }
 
-static bool is_valid_now(const X509 *certificate)
+static bool connection_is_valid_now(const X509 *certificate)
 {
     return X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0 &&
            X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 }
 
 /* A client that shows no certificate, or one that has expired, is none of ours. */
-static bool take_in(struct connection *connection)
+static bool connection_accept(struct connection *connection)
 {
     const X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
     const unsigned char *protocol = NULL;
     unsigned length = 0;
     char address[64];
 
-    if (!certificate || !is_valid_now(certificate))
+    if (!certificate || !connection_is_valid_now(certificate))
         return false;
     SSL_get0_alpn_selected(connection->ssl, &protocol, &length);
     if (length == 14 && memcmp(protocol, "x-amzn-http-ca", 14) == 0)
@@ -41,7 +41,7 @@ static bool take_in(struct connection *connection)
     if (length == 14 && memcmp(protocol, "x-amzn-mqtt-ca", 14) == 0)
         connection->protocol = MQTT;
     authority_fingerprint(certificate, connection->id);
-    peer_address(connection, address, sizeof(address));
+    connection_peer_address(connection, address, sizeof(address));
     if (connection->protocol == MQTT) {
         connection->session =
             session_new(connection->common->world, certificate, connection->id, address);
@@ -69,7 +69,7 @@ void connection_handshake(struct connection *connection)
             connection->client_wants_write ? UV_WRITABLE : UV_READABLE, connection_on_client);
         return;
     }
-    if (result < 0 || !take_in(connection)) {
+    if (result < 0 || !connection_accept(connection)) {
         connection_close(connection);
         return;
     }

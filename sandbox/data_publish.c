@@ -6,7 +6,7 @@
 
 #define PAYLOAD_MAX (128 * 1024)
 
-static void publish(const struct request *request, struct response *response)
+static void data_publish(const struct request *request, struct response *response)
 {
     const struct service *service = request->service;
 
@@ -33,7 +33,7 @@ const struct operation data_operations[] = {
     {.name = "Publish",
         .method = "POST",
         .path = "/topics/{topic+}",
-        .run = publish,
+        .run = data_publish,
         .parameters = publish_parameters},
     {},
 };

@@ -6,7 +6,7 @@
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
-static void describe_endpoint(const struct request *request, struct response *response)
+static void endpoint_describe(const struct request *request, struct response *response)
 {
     static const char *const known[] = {"iot:Data-ATS", "iot:Data", "iot:CredentialProvider",
         "iot:Jobs", "iot:DeviceAdvisor", "iot:Data-Beta", NULL};
@@ -36,7 +36,7 @@ const struct operation endpoint_operations[] = {
         .method = "GET",
         .path = "/endpoint",
         .rate = 10,
-        .run = describe_endpoint,
+        .run = endpoint_describe,
         .parameters = endpoint_parameters},
     {},
 };

@@ -23,19 +23,19 @@ static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",
 static const char latency_name[] = "latency";
 
 /* What was set for one operation, or for all of them ("*"). */
-struct rule {
+struct fault_rule {
     char operation[64];
     double share[FAULT_KINDS];     /* 0 to 1; negative: as for all */
     int64_t latency_ns, spread_ns; /* negative: as for all */
     uint64_t calls;                /* of the operation so far; for "*" unused */
-    struct rule *next;
+    struct fault_rule *next;
 };
 
 struct faults {
     pthread_mutex_t mutex;
     uint64_t seed;
     bool any;
-    struct rule *rules;
+    struct fault_rule *rules;
 };
 
 struct faults *faults_new(uint64_t seed)
@@ -49,10 +49,10 @@ struct faults *faults_new(uint64_t seed)
     return faults;
 }
 
-static void clear(struct rule **rules)
+static void fault_clear(struct fault_rule **rules)
 {
     while (*rules) {
-        struct rule *rule = *rules;
+        struct fault_rule *rule = *rules;
 
         *rules = rule->next;
         free(rule);
@@ -63,21 +63,21 @@ void faults_free(struct faults *faults)
 {
     if (!faults)
         return;
-    clear(&faults->rules);
+    fault_clear(&faults->rules);
     pthread_mutex_destroy(&faults->mutex);
     free(faults);
 }
 
-static struct rule *find(struct rule *rules, const char *operation)
+static struct fault_rule *fault_find(struct fault_rule *rules, const char *operation)
 {
     while (rules && strcmp(rules->operation, operation) != 0)
         rules = rules->next;
     return rules;
 }
 
-static struct rule *need(struct rule **rules, const char *operation)
+static struct fault_rule *fault_need(struct fault_rule **rules, const char *operation)
 {
-    struct rule *rule = find(*rules, operation);
+    struct fault_rule *rule = fault_find(*rules, operation);
 
     if (rule)
         return rule;
@@ -95,25 +95,25 @@ static struct rule *need(struct rule **rules, const char *operation)
 
 /* ------------------------------------------------------------------ setting */
 
-struct parser {
-    struct rule *rules;
+struct fault_parser {
+    struct fault_rule *rules;
     char *why;
     size_t size;
 };
 
-static void offer(void *argument, const struct operation *operation)
+static void fault_offer(void *argument, const struct operation *operation)
 {
     suggest_offer(argument, operation->name);
 }
 
-static bool unknown(struct parser *parser, const char *what, struct suggest *suggest)
+static bool fault_unknown(struct fault_parser *parser, const char *what, struct suggest *suggest)
 {
     snprintf(parser->why, parser->size, "unknown %s \"%s\"%s", what, suggest->word,
         suggest_hint(suggest, ""));
     return false;
 }
 
-static bool check_operation(struct parser *parser, const char *name)
+static bool fault_check_operation(struct fault_parser *parser, const char *name)
 {
     struct suggest suggest;
 
@@ -121,12 +121,12 @@ static bool check_operation(struct parser *parser, const char *name)
         strcmp(name, FAULT_PUBLISH) == 0)
         return true;
     suggest_init(&suggest, name);
-    operation_each(offer, &suggest);
-    return unknown(parser, "operation", &suggest);
+    operation_each(fault_offer, &suggest);
+    return fault_unknown(parser, "operation", &suggest);
 }
 
 /* "50ms" or "50ms~20ms" */
-static bool set_latency(struct parser *parser, struct rule *rule, char *value)
+static bool fault_set_latency(struct fault_parser *parser, struct fault_rule *rule, char *value)
 {
     char *spread = strchr(value, '~');
 
@@ -142,7 +142,7 @@ static bool set_latency(struct parser *parser, struct rule *rule, char *value)
 }
 
 /* Does an operation ask for this kind? */
-static bool meets(const char *operation, enum fault_kind kind)
+static bool fault_meets(const char *operation, enum fault_kind kind)
 {
     if (strcmp(operation, FAULT_CONNECT) == 0)
         return kind == FAULT_RESET || kind == FAULT_STALL || kind == FAULT_REFUSE;
@@ -151,7 +151,8 @@ static bool meets(const char *operation, enum fault_kind kind)
     return strcmp(operation, "*") == 0 || kind < FAULT_REFUSE;
 }
 
-static bool set_share(struct parser *parser, struct rule *rule, const char *name, const char *value)
+static bool fault_set_share(
+    struct fault_parser *parser, struct fault_rule *rule, const char *name, const char *value)
 {
     struct suggest suggest;
     char *end;
@@ -167,7 +168,7 @@ static bool set_share(struct parser *parser, struct rule *rule, const char *name
                 name, value);
             return false;
         }
-        if (!meets(rule->operation, (enum fault_kind)i)) {
+        if (!fault_meets(rule->operation, (enum fault_kind)i)) {
             snprintf(parser->why, parser->size, "%s meets no \"%s\"", rule->operation, name);
             return false;
         }
@@ -175,18 +176,18 @@ static bool set_share(struct parser *parser, struct rule *rule, const char *name
         return true;
     }
     suggest_offer(&suggest, latency_name);
-    return unknown(parser, "fault", &suggest);
+    return fault_unknown(parser, "fault", &suggest);
 }
 
 /* "throttle=10%" or "CreateThing:throttle=10%" */
-static bool set_one(struct parser *parser, char *item)
+static bool fault_set_one(struct fault_parser *parser, char *item)
 {
     char *equals = strchr(item, '='), *colon = strchr(item, ':');
     const char *operation = "*";
-    struct rule *rule;
+    struct fault_rule *rule;
 
     if (strcmp(item, "none") == 0) {
-        clear(&parser->rules);
+        fault_clear(&parser->rules);
         return true;
     }
     if (!equals) {
@@ -200,21 +201,21 @@ static bool set_one(struct parser *parser, char *item)
         item = colon + 1;
     }
     *equals = '\0';
-    if (!check_operation(parser, operation))
+    if (!fault_check_operation(parser, operation))
         return false;
-    rule = need(&parser->rules, operation);
+    rule = fault_need(&parser->rules, operation);
     if (strcmp(item, latency_name) == 0 && strcmp(operation, "*") != 0 &&
         !operation_by_name(operation)) {
         snprintf(parser->why, parser->size, "%s meets no \"%s\"", operation, item);
         return false;
     }
-    return strcmp(item, latency_name) == 0 ? set_latency(parser, rule, equals + 1)
-                                           : set_share(parser, rule, item, equals + 1);
+    return strcmp(item, latency_name) == 0 ? fault_set_latency(parser, rule, equals + 1)
+                                           : fault_set_share(parser, rule, item, equals + 1);
 }
 
-static struct rule *copy_rules(const struct rule *from)
+static struct fault_rule *fault_copy_rules(const struct fault_rule *from)
 {
-    struct rule *copy = NULL, **end = &copy;
+    struct fault_rule *copy = NULL, **end = &copy;
 
     for (; from; from = from->next) {
         *end = calloc(1, sizeof(**end));
@@ -229,18 +230,18 @@ static struct rule *copy_rules(const struct rule *from)
 
 bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
 {
-    struct parser parser = {.why = why, .size = size};
+    struct fault_parser parser = {.why = why, .size = size};
     char *copy = strdup(text), *rest = NULL;
     bool good = copy && text[strspn(text, ", ")];
 
     if (!good)
         snprintf(why, size, "the list is empty; \"none\" takes all faults away");
     pthread_mutex_lock(&faults->mutex);
-    parser.rules = copy_rules(faults->rules);
+    parser.rules = fault_copy_rules(faults->rules);
     for (char *item = good ? strtok_r(copy, ", ", &rest) : NULL; item && good;
          item = strtok_r(NULL, ", ", &rest))
-        good = set_one(&parser, item);
-    clear(good ? &faults->rules : &parser.rules);
+        good = fault_set_one(&parser, item);
+    fault_clear(good ? &faults->rules : &parser.rules);
     if (good)
         faults->rules = parser.rules;
     faults->any = faults->rules != NULL;
@@ -260,7 +261,7 @@ bool faults_seed(struct faults *faults, const char *text)
         return false;
     pthread_mutex_lock(&faults->mutex);
     faults->seed = seed;
-    for (struct rule *rule = faults->rules; rule; rule = rule->next)
+    for (struct fault_rule *rule = faults->rules; rule; rule = rule->next)
         rule->calls = 0;
     pthread_mutex_unlock(&faults->mutex);
     return true;
@@ -268,7 +269,7 @@ bool faults_seed(struct faults *faults, const char *text)
 
 /* ------------------------------------------------------------------ drawing */
 
-static uint64_t mix(uint64_t z)
+static uint64_t fault_mix(uint64_t z)
 {
     z += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -277,19 +278,19 @@ static uint64_t mix(uint64_t z)
 }
 
 /* Between 0 and 1, by seed, operation, number of its call and what is drawn for. */
-static double draw(uint64_t seed, const char *operation, uint64_t call, unsigned what)
+static double fault_draw(uint64_t seed, const char *operation, uint64_t call, unsigned what)
 {
-    uint64_t hash = mix(seed);
+    uint64_t hash = fault_mix(seed);
 
     for (; *operation; operation++)
-        hash = mix(hash ^ (unsigned char)*operation);
-    return (double)(mix(hash ^ call << 8 ^ what) >> 11) / 9007199254740992.0;
+        hash = fault_mix(hash ^ (unsigned char)*operation);
+    return (double)(fault_mix(hash ^ call << 8 ^ what) >> 11) / 9007199254740992.0;
 }
 
-static void draw_plan(struct faults *faults, const char *operation, struct fault_plan *plan)
+static void fault_draw_plan(struct faults *faults, const char *operation, struct fault_plan *plan)
 {
-    const struct rule *all = find(faults->rules, "*");
-    struct rule *own = need(&faults->rules, operation);
+    const struct fault_rule *all = fault_find(faults->rules, "*");
+    struct fault_rule *own = fault_need(&faults->rules, operation);
     uint64_t call = own->calls++;
     int64_t latency = own->latency_ns >= 0 ? own->latency_ns : all ? all->latency_ns : -1;
     int64_t spread = own->latency_ns >= 0 ? own->spread_ns : all ? all->spread_ns : -1;
@@ -297,15 +298,15 @@ static void draw_plan(struct faults *faults, const char *operation, struct fault
     for (unsigned i = 0; i < FAULT_KINDS; i++) {
         double share = own->share[i] >= 0 ? own->share[i] : all ? all->share[i] : -1;
 
-        plan->hits[i] = share > 0 && draw(faults->seed, operation, call, i) < share;
+        plan->hits[i] = share > 0 && fault_draw(faults->seed, operation, call, i) < share;
     }
     if (latency >= 0)
         plan->latency_ns =
-            latency + (int64_t)((draw(faults->seed, operation, call, FAULT_KINDS) * 2 - 1) *
+            latency + (int64_t)((fault_draw(faults->seed, operation, call, FAULT_KINDS) * 2 - 1) *
                                 (double)(spread > 0 ? spread : 0));
     if (plan->latency_ns < 0)
         plan->latency_ns = 0;
-    plan->roll = (unsigned)(draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
+    plan->roll = (unsigned)(fault_draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
 }
 
 void faults_draw(struct faults *faults, const char *operation, struct fault_plan *plan)
@@ -313,13 +314,14 @@ void faults_draw(struct faults *faults, const char *operation, struct fault_plan
     *plan = (struct fault_plan){0};
     pthread_mutex_lock(&faults->mutex);
     if (faults->any)
-        draw_plan(faults, operation, plan);
+        fault_draw_plan(faults, operation, plan);
     pthread_mutex_unlock(&faults->mutex);
 }
 
 /* ------------------------------------------------------------------ printing */
 
-static void print_item(struct iotify_buffer *out, const struct rule *rule, const char *name)
+static void fault_print_item(
+    struct iotify_buffer *out, const struct fault_rule *rule, const char *name)
 {
     iotify_buffer_format(out, "%s%s%s%s=", out->size ? "," : "",
         strcmp(rule->operation, "*") == 0 ? "" : rule->operation,
@@ -329,15 +331,15 @@ static void print_item(struct iotify_buffer *out, const struct rule *rule, const
 void faults_print(struct faults *faults, struct iotify_buffer *out)
 {
     pthread_mutex_lock(&faults->mutex);
-    for (const struct rule *rule = faults->rules; rule; rule = rule->next) {
+    for (const struct fault_rule *rule = faults->rules; rule; rule = rule->next) {
         for (size_t i = 0; i < FAULT_KINDS; i++) {
             if (rule->share[i] < 0)
                 continue;
-            print_item(out, rule, names[i]);
+            fault_print_item(out, rule, names[i]);
             iotify_buffer_format(out, "%g%%", rule->share[i] * 100);
         }
         if (rule->latency_ns >= 0) {
-            print_item(out, rule, latency_name);
+            fault_print_item(out, rule, latency_name);
             value_format_duration(rule->latency_ns, out);
             if (rule->spread_ns > 0) {
                 iotify_buffer_char(out, '~');

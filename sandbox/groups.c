@@ -13,19 +13,19 @@
 #define DEPTH_MAX 7
 #define ATTRIBUTES_MAX 50
 
-static json_t *find_group(const struct request *request, const char *name)
+static json_t *groups_find(const struct request *request, const char *name)
 {
     return first_row(state_select(
         request->state, "SELECT * FROM thing_groups WHERE name = ?1", STATE_WITH(name)));
 }
 
 /* The group's ancestors, the root first, as AWS lists them. */
-static json_t *ancestors(const struct request *request, const json_t *row)
+static json_t *groups_ancestors(const struct request *request, const json_t *row)
 {
     json_t *list = json_array(), *parent = json_incref((json_t *)row);
 
     while (parent && *row_text(parent, "parent")) {
-        json_t *next = find_group(request, row_text(parent, "parent"));
+        json_t *next = groups_find(request, row_text(parent, "parent"));
 
         json_decref(parent);
         parent = next;
@@ -39,15 +39,15 @@ static json_t *ancestors(const struct request *request, const json_t *row)
 }
 
 /* False after an answer. */
-static bool check_parent(const struct request *request, struct response *response)
+static bool groups_check_parent(const struct request *request, struct response *response)
 {
     const char *parent = input_text(request, "parentGroupName");
     json_t *row, *above;
 
     if (!*parent)
         return true;
-    row = find_group(request, parent);
-    above = row ? ancestors(request, row) : NULL;
+    row = groups_find(request, parent);
+    above = row ? groups_ancestors(request, row) : NULL;
     if (!row)
         respond_not_found(response, "Thing group", parent);
     else if (json_array_size(above) + 2 > DEPTH_MAX)
@@ -57,7 +57,7 @@ static bool check_parent(const struct request *request, struct response *respons
     return response->error == NULL;
 }
 
-static bool check_properties(const struct request *request, struct response *response)
+static bool groups_check_properties(const struct request *request, struct response *response)
 {
     const json_t *properties = json_object_get(request->input, "thingGroupProperties");
     const json_t *payload = json_object_get(properties, "attributePayload");
@@ -74,7 +74,7 @@ static bool check_properties(const struct request *request, struct response *res
 }
 
 /* What a group has after a call: on top of what it has before; a new object. */
-static json_t *next_properties(const struct request *request, const json_t *before)
+static json_t *groups_next_properties(const struct request *request, const json_t *before)
 {
     static const char *const names[] = {"thingGroupDescription", NULL};
     const json_t *wants = json_object_get(request->input, "thingGroupProperties");
@@ -94,10 +94,10 @@ static json_t *next_properties(const struct request *request, const json_t *befo
 }
 
 /* The same properties and parent again are no error, others are. */
-static void create_again(
+static void groups_create_again(
     const struct request *request, struct response *response, const json_t *present)
 {
-    json_t *has = row_json(present, "properties"), *wants = next_properties(request, NULL);
+    json_t *has = row_json(present, "properties"), *wants = groups_next_properties(request, NULL);
 
     if (json_equal(has, wants) &&
         strcmp(row_text(present, "parent"), input_text(request, "parentGroupName")) == 0)
@@ -111,24 +111,24 @@ static void create_again(
     json_decref(has);
 }
 
-static void create_group(const struct request *request, struct response *response)
+static void groups_create(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingGroupName");
-    json_t *present = find_group(request, name);
+    json_t *present = groups_find(request, name);
     char *arn, *id, *properties, *now;
     json_t *wants;
 
     if (present) {
-        create_again(request, response, present);
+        groups_create_again(request, response, present);
         json_decref(present);
         return;
     }
     arn = make_arn(request, "thinggroup", name);
-    if (check_parent(request, response) && check_properties(request, response) &&
+    if (groups_check_parent(request, response) && groups_check_properties(request, response) &&
         set_tags(request, response, arn)) {
         id = make_id();
         now = now_text();
-        wants = next_properties(request, NULL);
+        wants = groups_next_properties(request, NULL);
         properties = json_dumps(wants, JSON_COMPACT);
         json_decref(wants);
         state_change(request->state,
@@ -145,10 +145,10 @@ static void create_group(const struct request *request, struct response *respons
     free(arn);
 }
 
-static void describe_group(const struct request *request, struct response *response)
+static void groups_describe(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingGroupName");
-    json_t *row = find_group(request, name), *metadata;
+    json_t *row = groups_find(request, name), *metadata;
 
     if (!row) {
         respond_not_found(response, "Thing group", name);
@@ -157,7 +157,7 @@ static void describe_group(const struct request *request, struct response *respo
     metadata = json_pack("{s:o}", "creationDate", time_json(row, "created"));
     if (*row_text(row, "parent")) {
         json_object_set_new(metadata, "parentGroupName", json_string(row_text(row, "parent")));
-        json_object_set_new(metadata, "rootToParentThingGroups", ancestors(request, row));
+        json_object_set_new(metadata, "rootToParentThingGroups", groups_ancestors(request, row));
     }
     response->body = json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "thingGroupName",
         row_text(row, "name"), "thingGroupArn", row_text(row, "arn"), "thingGroupId",
@@ -166,19 +166,19 @@ static void describe_group(const struct request *request, struct response *respo
     json_decref(row);
 }
 
-static void update_group(const struct request *request, struct response *response)
+static void groups_update(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingGroupName");
-    json_t *row = find_group(request, name);
+    json_t *row = groups_find(request, name);
     json_t *before, *next;
     char *properties;
 
     if (!row)
         respond_not_found(response, "Thing group", name);
     else if (check_version(request, response, "thing group", row) &&
-             check_properties(request, response)) {
+             groups_check_properties(request, response)) {
         before = row_json(row, "properties");
-        next = next_properties(request, before);
+        next = groups_next_properties(request, before);
         properties = json_dumps(next, JSON_COMPACT);
         json_decref(before);
         json_decref(next);
@@ -191,20 +191,20 @@ static void update_group(const struct request *request, struct response *respons
     json_decref(row);
 }
 
-static json_t *group_json(const json_t *row)
+static json_t *groups_group_json(const json_t *row)
 {
     return json_pack(
         "{s:s, s:s}", "groupName", row_text(row, "name"), "groupArn", row_text(row, "arn"));
 }
 
-static void list_groups(const struct request *request, struct response *response)
+static void groups_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"thingGroups", false,
         "WITH RECURSIVE below (name) AS (SELECT name FROM thing_groups WHERE parent = ?3"
         " UNION SELECT g.name FROM thing_groups g JOIN below b ON g.parent = b.name WHERE ?5 <> '')"
         " SELECT * FROM thing_groups WHERE name > ?1 AND (?3 = '' OR name IN below)"
         " AND substr(name, 1, length(?4)) = ?4 ORDER BY name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", group_json};
+        NULL, "name", groups_group_json};
     const char *parent = input_text(request, "parentGroup");
     /* Without a word of the caller the whole hierarchy is listed. */
     bool recursive = !input_given(request, "recursive") || input_flag(request, "recursive");
@@ -214,10 +214,10 @@ static void list_groups(const struct request *request, struct response *response
             STATE_WITH(parent, input_text(request, "namePrefixFilter"), recursive ? "yes" : ""));
 }
 
-static void delete_group(const struct request *request, struct response *response)
+static void groups_delete(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingGroupName");
-    json_t *row = find_group(request, name);
+    json_t *row = groups_find(request, name);
 
     /* AWS answers the same whether or not there was one; its members stay things. */
     if (row && check_version(request, response, "thing group", row)) {
@@ -239,31 +239,31 @@ static void delete_group(const struct request *request, struct response *respons
 
 /* ------------------------------------------------------------------ members */
 
-static void list_groups_of_thing(const struct request *request, struct response *response)
+static void groups_list_groups_of_thing(const struct request *request, struct response *response)
 {
     static const struct page page = {"thingGroups", false,
         "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
         " WHERE g.name > ?1 AND t.thing = ?3 ORDER BY g.name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", group_json};
+        NULL, "name", groups_group_json};
     const char *thing = input_text(request, "thingName");
 
     if (check_thing(request, response, thing))
         respond_page(request, response, &page, STATE_WITH(thing));
 }
 
-static json_t *member_json(const json_t *row)
+static json_t *groups_member_json(const json_t *row)
 {
     return json_string(row_text(row, "thing"));
 }
 
-static void list_members(const struct request *request, struct response *response)
+static void groups_list_members(const struct request *request, struct response *response)
 {
     static const struct page page = {"things", false,
         "WITH RECURSIVE below (name) AS (SELECT ?3 UNION SELECT g.name FROM thing_groups g"
         " JOIN below b ON g.parent = b.name WHERE ?4 <> '')"
         " SELECT DISTINCT thing FROM group_things WHERE thing > ?1 AND thing_group IN below"
         " ORDER BY thing LIMIT CAST(?2 AS INTEGER)",
-        NULL, "thing", member_json};
+        NULL, "thing", groups_member_json};
     const char *group = input_text(request, "thingGroupName");
 
     if (check_group(request, response, group))
@@ -290,7 +290,7 @@ bool join_group(
     return true;
 }
 
-static bool leave_group(
+static bool groups_leave(
     const struct request *request, struct response *response, const char *group, const char *thing)
 {
     if (!check_group(request, response, group) || !check_thing(request, response, thing))
@@ -301,7 +301,7 @@ static bool leave_group(
 }
 
 /* The name, or the one at the end of the ARN; "" after an answer. */
-static const char *name_or_arn(const struct request *request, struct response *response,
+static const char *groups_name_or_arn(const struct request *request, struct response *response,
     const char *kind, const char *name_member, const char *arn_member)
 {
     const char *name = input_text(request, name_member), *arn = input_text(request, arn_member);
@@ -324,27 +324,27 @@ static const char *name_or_arn(const struct request *request, struct response *r
     return "";
 }
 
-static void add_thing(const struct request *request, struct response *response)
+static void groups_add_thing(const struct request *request, struct response *response)
 {
     const char *group =
-        name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
-    const char *thing = name_or_arn(request, response, "thing", "thingName", "thingArn");
+        groups_name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
+    const char *thing = groups_name_or_arn(request, response, "thing", "thingName", "thingArn");
 
     if (*group && *thing)
         join_group(request, response, group, thing);
 }
 
-static void remove_thing(const struct request *request, struct response *response)
+static void groups_remove_thing(const struct request *request, struct response *response)
 {
     const char *group =
-        name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
-    const char *thing = name_or_arn(request, response, "thing", "thingName", "thingArn");
+        groups_name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
+    const char *thing = groups_name_or_arn(request, response, "thing", "thingName", "thingArn");
 
     if (*group && *thing)
-        leave_group(request, response, group, thing);
+        groups_leave(request, response, group, thing);
 }
 
-static void update_groups_of_thing(const struct request *request, struct response *response)
+static void groups_update_groups_of_thing(const struct request *request, struct response *response)
 {
     const char *thing = input_text(request, "thingName");
     const json_t *add = json_object_get(request->input, "thingGroupsToAdd");
@@ -353,7 +353,7 @@ static void update_groups_of_thing(const struct request *request, struct respons
     for (size_t i = 0; i < json_array_size(leave) && !response->error; i++) {
         const char *group = json_string_value(json_array_get(leave, i));
 
-        leave_group(request, response, group ? group : "", thing);
+        groups_leave(request, response, group ? group : "", thing);
     }
     for (size_t i = 0; i < json_array_size(add) && !response->error; i++) {
         const char *group = json_string_value(json_array_get(add, i));
@@ -433,64 +433,64 @@ const struct operation group_operations[] = {
         .path = "/thing-groups/addThingToThingGroup",
         .rate = 60,
         .opens = true,
-        .run = add_thing,
+        .run = groups_add_thing,
         .parameters = addition_parameters},
     {.name = "RemoveThingFromThingGroup",
         .method = "PUT",
         .path = "/thing-groups/removeThingFromThingGroup",
         .rate = 15,
         .opens = true,
-        .run = remove_thing,
+        .run = groups_remove_thing,
         .parameters = member_parameters},
     {.name = "UpdateThingGroupsForThing",
         .method = "PUT",
         .path = "/thing-groups/updateThingGroupsForThing",
         .rate = 10,
         .opens = true,
-        .run = update_groups_of_thing,
+        .run = groups_update_groups_of_thing,
         .parameters = update_of_thing_parameters},
     {.name = "CreateThingGroup",
         .method = "POST",
         .path = "/thing-groups/{thingGroupName}",
         .rate = 25,
-        .run = create_group,
+        .run = groups_create,
         .parameters = create_parameters},
     {.name = "DescribeThingGroup",
         .method = "GET",
         .path = "/thing-groups/{thingGroupName}",
         .rate = 100,
-        .run = describe_group,
+        .run = groups_describe,
         .parameters = name_parameters},
     {.name = "UpdateThingGroup",
         .method = "PATCH",
         .path = "/thing-groups/{thingGroupName}",
         .rate = 15,
-        .run = update_group,
+        .run = groups_update,
         .parameters = update_parameters},
     {.name = "ListThingGroups",
         .method = "GET",
         .path = "/thing-groups",
         .rate = 10,
-        .run = list_groups,
+        .run = groups_list,
         .parameters = list_parameters},
     {.name = "ListThingGroupsForThing",
         .method = "GET",
         .path = "/things/{thingName}/thing-groups",
         .rate = 10,
-        .run = list_groups_of_thing,
+        .run = groups_list_groups_of_thing,
         .parameters = of_thing_parameters},
     {.name = "ListThingsInThingGroup",
         .method = "GET",
         .path = "/thing-groups/{thingGroupName}/things",
         .rate = 25,
-        .run = list_members,
+        .run = groups_list_members,
         .parameters = members_parameters},
     {.name = "DeleteThingGroup",
         .method = "DELETE",
         .path = "/thing-groups/{thingGroupName}",
         .rate = 15,
         .opens = true,
-        .run = delete_group,
+        .run = groups_delete,
         .parameters = delete_parameters},
     {},
 };

@@ -43,7 +43,8 @@ struct exchange {
 
 /* ------------------------------------------------------------------ answering */
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text)
+static enum MHD_Result https_answer(
+    struct MHD_Connection *connection, unsigned status, const char *text)
 {
     json_t *body =
         json_pack("{s:s, s:s}", "message", text, "traceId", "00000000-0000-4000-8000-000000000000");
@@ -61,7 +62,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
-static struct https_client *find_client(struct https *https, struct MHD_Connection *connection)
+static struct https_client *https_find_client(
+    struct https *https, struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -74,7 +76,7 @@ static struct https_client *find_client(struct https *https, struct MHD_Connecti
 }
 
 /* What the certificate allows. Here no client id is known, and so no thing. */
-static bool may_publish(
+static bool https_may_publish(
     struct https *https, struct MHD_Connection *connection, const char *topic, bool retain)
 {
     const struct https_client *client;
@@ -82,7 +84,7 @@ static bool may_publish(
     bool good = false;
 
     pthread_mutex_lock(&https->mutex);
-    client = find_client(https, connection);
+    client = https_find_client(https, connection);
     if (client) {
         grants = access_load(https->access, client->certificate, client->id, "", client->source_ip);
         good = grants_allow(grants, "iot:Publish", "topic", topic) &&
@@ -94,7 +96,7 @@ static bool may_publish(
 }
 
 /* "0" or "1"; -1 when it is neither. */
-static int number_argument(struct MHD_Connection *connection, const char *name, int otherwise)
+static int https_number_argument(struct MHD_Connection *connection, const char *name, int otherwise)
 {
     const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
 
@@ -105,29 +107,29 @@ static int number_argument(struct MHD_Connection *connection, const char *name, 
     return strcmp(text, "1") == 0 || strcmp(text, "true") == 0 ? 1 : -1;
 }
 
-static enum MHD_Result publish(struct https *https, struct MHD_Connection *connection,
+static enum MHD_Result https_publish(struct https *https, struct MHD_Connection *connection,
     const char *url, const struct exchange *exchange)
 {
     static const char prefix[] = "/topics/";
     const char *topic = url + strlen(prefix);
-    int qos = number_argument(connection, "qos", 0);
-    int retain = number_argument(connection, "retain", 0);
+    int qos = https_number_argument(connection, "qos", 0);
+    int retain = https_number_argument(connection, "retain", 0);
 
     if (strncmp(url, prefix, strlen(prefix)) != 0)
-        return answer(connection, 404, "Not Found");
+        return https_answer(connection, 404, "Not Found");
     if (exchange->body.failed)
-        return answer(connection, 413, "Payload too large");
+        return https_answer(connection, 413, "Payload too large");
     if (exchange->has_nul || !publisher_accepts(topic) || qos < 0 || retain < 0)
-        return answer(connection, 400, "Bad Request");
-    if (!may_publish(https, connection, topic, retain))
-        return answer(connection, 403, "Forbidden");
+        return https_answer(connection, 400, "Bad Request");
+    if (!https_may_publish(https, connection, topic, retain))
+        return https_answer(connection, 403, "Forbidden");
     if (!publisher_publish(https->publisher, topic, iotify_buffer_text(&exchange->body),
             exchange->body.size, qos, retain))
-        return answer(connection, 500, "The broker does not answer");
-    return answer(connection, 200, "OK");
+        return https_answer(connection, 500, "The broker does not answer");
+    return https_answer(connection, 200, "OK");
 }
 
-static void *on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
+static void *https_on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
 {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
@@ -140,7 +142,7 @@ static void *on_uri(void *argument, const char *uri, struct MHD_Connection *conn
     return exchange;
 }
 
-static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
+static enum MHD_Result https_on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
 {
@@ -156,7 +158,7 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         exchange->begun = true;
         /* A little too much is read and answered; much is not waited for. */
         return length && strtoull(length, NULL, 10) > PAYLOAD_READ_MAX
-                   ? answer(connection, 413, "Payload too large")
+                   ? https_answer(connection, 413, "Payload too large")
                    : MHD_YES;
     }
     if (*size) {
@@ -165,11 +167,11 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
         return MHD_YES;
     }
     if (strcmp(method, "POST") != 0)
-        return answer(connection, 405, "Method Not Allowed");
-    return publish(argument, connection, url, exchange);
+        return https_answer(connection, 405, "Method Not Allowed");
+    return https_publish(argument, connection, url, exchange);
 }
 
-static void on_completed(void *argument, struct MHD_Connection *connection, void **context,
+static void https_on_completed(void *argument, struct MHD_Connection *connection, void **context,
     enum MHD_RequestTerminationCode code)
 {
     struct exchange *exchange = *context;
@@ -196,8 +198,8 @@ struct https *https_open(struct access *access, struct publisher *publisher)
     pthread_mutex_init(&https->mutex, NULL);
     https->daemon =
         MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC, 0,
-            NULL, NULL, on_request, https, MHD_OPTION_URI_LOG_CALLBACK, on_uri, NULL,
-            MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+            NULL, NULL, https_on_request, https, MHD_OPTION_URI_LOG_CALLBACK, https_on_uri, NULL,
+            MHD_OPTION_NOTIFY_COMPLETED, https_on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
             CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 120, MHD_OPTION_END);
     if (https->daemon)
         return https;

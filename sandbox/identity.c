@@ -11,9 +11,9 @@
 #include "sandbox/request.h"
 #include "sandbox/row.h"
 
-static char *format_new(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static char *identity_format_new(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static char *format_new(const char *format, ...)
+static char *identity_format_new(const char *format, ...)
 {
     va_list arguments;
     char *text = NULL;
@@ -27,7 +27,7 @@ static char *format_new(const char *format, ...)
 
 char *make_arn(const struct request *request, const char *kind, const char *name)
 {
-    return format_new("arn:aws:iot:%s:" ACCOUNT ":%s/%s", request->region, kind, name);
+    return identity_format_new("arn:aws:iot:%s:" ACCOUNT ":%s/%s", request->region, kind, name);
 }
 
 char *make_id(void)
@@ -35,9 +35,9 @@ char *make_id(void)
     unsigned char b[16];
 
     RAND_bytes(b, sizeof(b));
-    return format_new("%02x%02x%02x%02x-%02x%02x-4%x%02x-a%x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-        b[1], b[2], b[3], b[4], b[5], b[6] & 15, b[7], b[8] & 15, b[9], b[10], b[11], b[12], b[13],
-        b[14], b[15]);
+    return identity_format_new("%02x%02x%02x%02x-%02x%02x-4%x%02x-a%x%02x-%02x%02x%02x%02x%02x%02x",
+        b[0], b[1], b[2], b[3], b[4], b[5], b[6] & 15, b[7], b[8] & 15, b[9], b[10], b[11], b[12],
+        b[13], b[14], b[15]);
 }
 
 int64_t now_ms(void)
@@ -50,7 +50,7 @@ int64_t now_ms(void)
 
 char *number_text(int64_t number)
 {
-    return format_new("%lld", (long long)number);
+    return identity_format_new("%lld", (long long)number);
 }
 
 char *now_text(void)

@@ -20,7 +20,7 @@
 #define NAME_BYTES 64
 
 /* A key and the file that holds it; whoever removes the file may use the key. */
-struct entry {
+struct key_pool_entry {
     EVP_PKEY *key;
     char file[NAME_BYTES]; /* "" when it is in memory only */
 };
@@ -30,14 +30,14 @@ struct key_pool {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     int folder; /* descriptor; -1: none */
-    struct entry *entries;
+    struct key_pool_entry *entries;
     size_t count, size;
     bool started, closing;
 };
 
 /* ------------------------------------------------------------------ the folder */
 
-static int make_folder(const char *path)
+static int key_pool_make_folder(const char *path)
 {
     char part[4096];
 
@@ -52,7 +52,7 @@ static int make_folder(const char *path)
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static int open_folder(const char *given)
+static int key_pool_open_folder(const char *given)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char path[4096] = "";
@@ -65,7 +65,7 @@ static int open_folder(const char *given)
         snprintf(path, sizeof(path), "%s/iotify-sandbox/keys", cache);
     else if (home && *home == '/')
         snprintf(path, sizeof(path), "%s/.cache/iotify-sandbox/keys", home);
-    folder = *path ? make_folder(path) : -1;
+    folder = *path ? key_pool_make_folder(path) : -1;
     /* Keys that others can read or plant are no keys. */
     if (folder >= 0 && (fstat(folder, &about) != 0 || about.st_uid != geteuid() ||
                            (about.st_mode & (S_IRWXG | S_IRWXO)))) {
@@ -75,7 +75,7 @@ static int open_folder(const char *given)
     return folder;
 }
 
-static EVP_PKEY *read_key(int folder, const char *name)
+static EVP_PKEY *key_pool_read_key(int folder, const char *name)
 {
     int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     FILE *stream = descriptor < 0 ? NULL : fdopen(descriptor, "r");
@@ -90,7 +90,7 @@ static EVP_PKEY *read_key(int folder, const char *name)
     return NULL;
 }
 
-static void write_key(int folder, struct entry *entry)
+static void key_pool_write_key(int folder, struct key_pool_entry *entry)
 {
     char temporary[NAME_BYTES];
     uint64_t number;
@@ -115,7 +115,7 @@ static void write_key(int folder, struct entry *entry)
     }
 }
 
-static bool is_key_file(const char *name)
+static bool key_pool_is_key_file(const char *name)
 {
     size_t length = strlen(name), suffix = strlen(SUFFIX);
 
@@ -124,7 +124,7 @@ static bool is_key_file(const char *name)
 
 /* ------------------------------------------------------------------ filling */
 
-static bool holds(const struct key_pool *pool, const char *name)
+static bool key_pool_holds(const struct key_pool *pool, const char *name)
 {
     for (size_t i = 0; i < pool->count; i++)
         if (strcmp(pool->entries[i].file, name) == 0)
@@ -133,7 +133,7 @@ static bool holds(const struct key_pool *pool, const char *name)
 }
 
 /* Take in what others left in the folder, without the lock while a file is read. */
-static void load(struct key_pool *pool)
+static void key_pool_load(struct key_pool *pool)
 {
     int copy =
         pool->folder < 0 ? -1 : openat(pool->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -141,13 +141,13 @@ static void load(struct key_pool *pool)
     const struct dirent *file;
 
     while (directory && pool->count < pool->size && !pool->closing && (file = readdir(directory))) {
-        struct entry entry = {0};
+        struct key_pool_entry entry = {0};
 
-        if (!is_key_file(file->d_name) || holds(pool, file->d_name))
+        if (!key_pool_is_key_file(file->d_name) || key_pool_holds(pool, file->d_name))
             continue;
         memcpy(entry.file, file->d_name, strlen(file->d_name) + 1);
         pthread_mutex_unlock(&pool->mutex);
-        entry.key = read_key(pool->folder, entry.file);
+        entry.key = key_pool_read_key(pool->folder, entry.file);
         pthread_mutex_lock(&pool->mutex);
         if (entry.key && pool->count < pool->size)
             pool->entries[pool->count++] = entry;
@@ -159,14 +159,14 @@ static void load(struct key_pool *pool)
 }
 
 /* Making a key is given up when the pool closes. */
-static int on_progress(EVP_PKEY_CTX *context)
+static int key_pool_on_progress(EVP_PKEY_CTX *context)
 {
     const struct key_pool *pool = EVP_PKEY_CTX_get_app_data(context);
 
     return !__atomic_load_n(&pool->closing, __ATOMIC_RELAXED);
 }
 
-static EVP_PKEY *make_key(struct key_pool *pool)
+static EVP_PKEY *key_pool_make_key(struct key_pool *pool)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
     EVP_PKEY *key = NULL;
@@ -174,7 +174,7 @@ static EVP_PKEY *make_key(struct key_pool *pool)
     if (context && EVP_PKEY_keygen_init(context) == 1 &&
         EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1) {
         EVP_PKEY_CTX_set_app_data(context, pool);
-        EVP_PKEY_CTX_set_cb(context, on_progress);
+        EVP_PKEY_CTX_set_cb(context, key_pool_on_progress);
         if (EVP_PKEY_generate(context, &key) != 1)
             key = NULL;
     }
@@ -183,7 +183,7 @@ static EVP_PKEY *make_key(struct key_pool *pool)
     return key;
 }
 
-static void *fill(void *argument)
+static void *key_pool_fill(void *argument)
 {
     const struct sched_param none = {0};
     struct key_pool *pool = argument;
@@ -191,18 +191,18 @@ static void *fill(void *argument)
     /* Only the time that nobody else wants. */
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
     pthread_mutex_lock(&pool->mutex);
-    load(pool);
+    key_pool_load(pool);
     while (!pool->closing) {
-        struct entry entry = {0};
+        struct key_pool_entry entry = {0};
 
         if (pool->count == pool->size) {
             pthread_cond_wait(&pool->changed, &pool->mutex);
             continue;
         }
         pthread_mutex_unlock(&pool->mutex);
-        entry.key = make_key(pool);
+        entry.key = key_pool_make_key(pool);
         if (entry.key)
-            write_key(pool->folder, &entry);
+            key_pool_write_key(pool->folder, &entry);
         pthread_mutex_lock(&pool->mutex);
         if (entry.key && pool->count < pool->size)
             pool->entries[pool->count++] = entry;
@@ -221,14 +221,14 @@ struct key_pool *key_pool_open(const char *folder, size_t size)
 
     if (!pool)
         abort();
-    pool->folder = open_folder(folder);
+    pool->folder = key_pool_open_folder(folder);
     pool->size = size;
     pool->entries = calloc(size, sizeof(*pool->entries));
     if (!pool->entries)
         abort();
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->changed, NULL);
-    pool->started = pthread_create(&pool->thread, NULL, fill, pool) == 0;
+    pool->started = pthread_create(&pool->thread, NULL, key_pool_fill, pool) == 0;
     return pool;
 }
 
@@ -263,7 +263,7 @@ EVP_PKEY *key_pool_take(struct key_pool *pool)
 
     pthread_mutex_lock(&pool->mutex);
     while (!key && pool->count) {
-        struct entry *entry = &pool->entries[--pool->count];
+        struct key_pool_entry *entry = &pool->entries[--pool->count];
 
         /* The one who removes the file has the key; another sandbox may have been faster. */
         if (!*entry->file || unlinkat(pool->folder, entry->file, 0) == 0)

@@ -35,7 +35,7 @@ struct front {
 /* ------------------------------------------------------------------ listeners */
 
 /* Without a descriptor for it a client is turned away: waiting, it would wake the loop for ever. */
-static void turn_away(struct listener *listener)
+static void listener_refuse(struct listener *listener)
 {
     struct front *front = listener->front;
     int descriptor;
@@ -48,7 +48,7 @@ static void turn_away(struct listener *listener)
     front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void on_listener(uv_poll_t *poll, int status, int events)
+static void listener_on(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
     int descriptor;
@@ -60,12 +60,12 @@ static void on_listener(uv_poll_t *poll, int status, int events)
         if (descriptor >= 0)
             connections_take(&listener->front->connections, descriptor, listener->protocol);
         else if (errno == EMFILE || errno == ENFILE)
-            turn_away(listener);
+            listener_refuse(listener);
     } while (descriptor >= 0);
 }
 
 /* Every certificate is taken here; whether it is a registered one is decided behind it. */
-static int accept_any(X509_STORE_CTX *store, void *argument)
+static int listener_accept_any(X509_STORE_CTX *store, void *argument)
 {
     (void)store;
     (void)argument;
@@ -73,7 +73,7 @@ static int accept_any(X509_STORE_CTX *store, void *argument)
 }
 
 /* AWS demands the endpoint's name: those that the server's certificate is for. */
-static int check_name(SSL *ssl, int *alert, void *argument)
+static int listener_check_name(SSL *ssl, int *alert, void *argument)
 {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
@@ -85,7 +85,7 @@ static int check_name(SSL *ssl, int *alert, void *argument)
 }
 
 /* One of AWS's names for a port that carries several protocols; others are not answered. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
+static int listener_choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
     const unsigned char *offered, unsigned length, void *argument)
 {
     static const unsigned char known[] = "\x0ex-amzn-mqtt-ca\x0ex-amzn-http-ca";
@@ -98,7 +98,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *s
                : SSL_TLSEXT_ERR_NOACK;
 }
 
-static SSL_CTX *make_context(const struct authority *authority)
+static SSL_CTX *listener_make_context(const struct authority *authority)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
@@ -106,14 +106,14 @@ static SSL_CTX *make_context(const struct authority *authority)
         return NULL;
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    SSL_CTX_set_cert_verify_callback(context, accept_any, NULL);
-    SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
+    SSL_CTX_set_cert_verify_callback(context, listener_accept_any, NULL);
+    SSL_CTX_set_alpn_select_cb(context, listener_choose_protocol, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);
-    SSL_CTX_set_tlsext_servername_callback(context, check_name);
+    SSL_CTX_set_tlsext_servername_callback(context, listener_check_name);
     if (!authority_use(authority, context)) {
         SSL_CTX_free(context);
         return NULL;
@@ -121,7 +121,7 @@ static SSL_CTX *make_context(const struct authority *authority)
     return context;
 }
 
-static bool listen_on(struct front *front, struct listener *listener, const char *where,
+static bool listener_listen_on(struct front *front, struct listener *listener, const char *where,
     uint16_t port, enum protocol protocol)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -142,13 +142,13 @@ static bool listen_on(struct front *front, struct listener *listener, const char
     listener->port = ntohs(address.sin_port);
     listener->poll.data = listener;
     listener->watched = true;
-    uv_poll_start(&listener->poll, UV_READABLE, on_listener);
+    uv_poll_start(&listener->poll, UV_READABLE, listener_on);
     return true;
 }
 
 /* ------------------------------------------------------------------ changed certificates */
 
-static void on_wake(uv_async_t *async)
+static void listener_on_wake(uv_async_t *async)
 {
     struct front *front = async->data;
     char certificate[65];
@@ -164,26 +164,27 @@ void front_wake(struct front *front)
 
 /* ------------------------------------------------------------------ life */
 
-static bool tell(const char *address, uint16_t port, const char *option)
+static bool listener_print(const char *address, uint16_t port, const char *option)
 {
     fprintf(stderr, "iotify-sandbox: cannot listen on %s port %d: %s; try %s 0\n", address, port,
         strerror(errno), option);
     return false;
 }
 
-static bool open_all(
+static bool listener_open_all(
     struct front *front, const struct front_options *options, const struct authority *authority)
 {
-    front->connections.context = make_context(authority);
+    front->connections.context = listener_make_context(authority);
     if (!front->connections.context ||
-        uv_async_init(front->connections.loop, &front->wake, on_wake) != 0)
+        uv_async_init(front->connections.loop, &front->wake, listener_on_wake) != 0)
         return false;
     front->wake.data = front;
     front->woken = true;
-    if (!listen_on(front, &front->mqtt, options->address, options->mqtt_port, MQTT))
-        return tell(options->address, options->mqtt_port, "--mqtt-port");
-    if (!listen_on(front, &front->secure_http, options->address, options->https_port, HTTPS))
-        return tell(options->address, options->https_port, "--https-port");
+    if (!listener_listen_on(front, &front->mqtt, options->address, options->mqtt_port, MQTT))
+        return listener_print(options->address, options->mqtt_port, "--mqtt-port");
+    if (!listener_listen_on(
+            front, &front->secure_http, options->address, options->https_port, HTTPS))
+        return listener_print(options->address, options->https_port, "--https-port");
     return true;
 }
 
@@ -200,7 +201,7 @@ struct front *front_open(uv_loop_t *loop, const struct front_options *options,
     front->mqtt.descriptor = front->secure_http.descriptor = -1;
     front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     memcpy(front->connections.broker, options->broker, strlen(options->broker) + 1);
-    if (open_all(front, options, authority))
+    if (listener_open_all(front, options, authority))
         return front;
     front_close(front);
     uv_run(loop, UV_RUN_DEFAULT);

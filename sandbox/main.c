@@ -52,7 +52,7 @@ struct sandbox {
 /* ------------------------------------------------------------------ what it needs */
 
 /* The key pair of the environment, else a new one. */
-static bool find_keys(struct sandbox *sandbox)
+static bool sandbox_find_keys(struct sandbox *sandbox)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
@@ -82,7 +82,7 @@ static bool find_keys(struct sandbox *sandbox)
 }
 
 /* The broker of a sandbox that was killed holds the lock until it has written what it keeps. */
-static bool take_lock(struct sandbox *sandbox)
+static bool sandbox_take_lock(struct sandbox *sandbox)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
     const char *given = sandbox->options.folder;
@@ -102,7 +102,7 @@ static bool take_lock(struct sandbox *sandbox)
     return false;
 }
 
-static bool find_folder(struct sandbox *sandbox)
+static bool sandbox_find_folder(struct sandbox *sandbox)
 {
     const char *given = sandbox->options.folder;
 
@@ -120,7 +120,7 @@ static bool find_folder(struct sandbox *sandbox)
         fprintf(stderr, "iotify-sandbox: cannot use the folder %s: %s\n", given, strerror(errno));
         return false;
     }
-    if (!take_lock(sandbox))
+    if (!sandbox_take_lock(sandbox))
         return false;
     snprintf(sandbox->database, sizeof(sandbox->database), "%s/state.db", sandbox->folder);
     if (sandbox->options.reset) {
@@ -133,7 +133,7 @@ static bool find_folder(struct sandbox *sandbox)
     return true;
 }
 
-static void remove_temporary(const struct sandbox *sandbox)
+static void sandbox_remove_temporary(const struct sandbox *sandbox)
 {
     static const char *const files[] = {"ca.pem", "ca.key", "broker.conf", "broker.log"};
     char path[4200];
@@ -148,7 +148,7 @@ static void remove_temporary(const struct sandbox *sandbox)
 }
 
 /* Each session costs two descriptors here and one in the broker. */
-static void raise_limit(void)
+static void sandbox_raise_limit(void)
 {
     struct rlimit limit;
 
@@ -160,7 +160,7 @@ static void raise_limit(void)
 
 /* ------------------------------------------------------------------ putting it together */
 
-static void on_access_changed(void *argument)
+static void sandbox_on_access_changed(void *argument)
 {
     struct sandbox *sandbox = argument;
 
@@ -168,24 +168,24 @@ static void on_access_changed(void *argument)
         front_wake(sandbox->front);
 }
 
-static double quota_of(void *argument, const char *operation)
+static double sandbox_quota_of(void *argument, const char *operation)
 {
     return quotas_rate(((struct sandbox *)argument)->options.quotas, operation);
 }
 
-static bool publish(
+static bool sandbox_publish(
     void *argument, const char *topic, const char *payload, size_t size, int qos, bool retain)
 {
     return publisher_publish(
         ((struct sandbox *)argument)->publisher, topic, payload, size, qos, retain);
 }
 
-static size_t count_sessions(void *argument)
+static size_t sandbox_count_sessions(void *argument)
 {
     return front_sessions(((struct sandbox *)argument)->front);
 }
 
-static bool open_data_plane(struct sandbox *sandbox)
+static bool sandbox_open_data_plane(struct sandbox *sandbox)
 {
     const struct front_options options = {.address = sandbox->options.address,
         .mqtt_port = (uint16_t)sandbox->options.mqtt_port,
@@ -203,7 +203,7 @@ static bool open_data_plane(struct sandbox *sandbox)
     return sandbox->front != NULL;
 }
 
-static bool open_control_plane(struct sandbox *sandbox)
+static bool sandbox_open_control_plane(struct sandbox *sandbox)
 {
     const struct options *options = &sandbox->options;
 
@@ -216,14 +216,14 @@ static bool open_control_plane(struct sandbox *sandbox)
             .https_port = front_https_port(sandbox->front),
             .deprecation_wait_ms = options->deprecation_wait_ms,
             .detach_wait_ms = options->detach_wait_ms,
-            .quota = quota_of,
-            .publish = publish,
+            .quota = sandbox_quota_of,
+            .publish = sandbox_publish,
             .argument = sandbox},
         .admin = {.counts = sandbox->counts,
             .faults = options->faults,
             .quotas = options->quotas,
             .pool = sandbox->pool,
-            .sessions = count_sessions,
+            .sessions = sandbox_count_sessions,
             .argument = sandbox},
         .state = sandbox->state,
         .authority = sandbox->authority,
@@ -235,11 +235,11 @@ static bool open_control_plane(struct sandbox *sandbox)
     return sandbox->api != NULL;
 }
 
-static bool open_all(struct sandbox *sandbox)
+static bool sandbox_open_all(struct sandbox *sandbox)
 {
     struct broker_options broker_options;
 
-    if (!find_keys(sandbox) || !find_folder(sandbox))
+    if (!sandbox_find_keys(sandbox) || !sandbox_find_folder(sandbox))
         return false;
     broker_options = (struct broker_options){
         sandbox->folder, *sandbox->database != '\0', sandbox->lock > 0 ? sandbox->lock : -1};
@@ -250,11 +250,11 @@ static bool open_all(struct sandbox *sandbox)
     if (!sandbox->authority || !broker_start(&sandbox->broker, &broker_options))
         return false;
     authority_set_pool(sandbox->authority, sandbox->pool);
-    sandbox->access = access_new(sandbox->state, on_access_changed, sandbox);
-    return open_data_plane(sandbox) && open_control_plane(sandbox);
+    sandbox->access = access_new(sandbox->state, sandbox_on_access_changed, sandbox);
+    return sandbox_open_data_plane(sandbox) && sandbox_open_control_plane(sandbox);
 }
 
-static void close_all(struct sandbox *sandbox)
+static void sandbox_close_all(struct sandbox *sandbox)
 {
     api_close(sandbox->api);
     if (sandbox->front)
@@ -269,7 +269,7 @@ static void close_all(struct sandbox *sandbox)
     state_close(sandbox->state);
     key_pool_close(sandbox->pool);
     counts_free(sandbox->counts);
-    remove_temporary(sandbox);
+    sandbox_remove_temporary(sandbox);
 }
 
 /* ------------------------------------------------------------------ running */
@@ -278,7 +278,7 @@ static const int signal_numbers[] = {SIGINT, SIGTERM, SIGHUP};
 
 #define SIGNALS (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
 
-static void close_signals(struct sandbox *sandbox)
+static void sandbox_close_signals(struct sandbox *sandbox)
 {
     if (!uv_is_closing((uv_handle_t *)&sandbox->sweeper))
         uv_close((uv_handle_t *)&sandbox->sweeper, NULL);
@@ -292,17 +292,17 @@ static void close_signals(struct sandbox *sandbox)
 }
 
 /* A command gets what the terminal sends too, and decides when it ends. */
-static void on_signal(uv_signal_t *handle, int number)
+static void sandbox_on_signal(uv_signal_t *handle, int number)
 {
     struct sandbox *sandbox = handle->data;
 
     if (!sandbox->running)
-        close_signals(sandbox);
+        sandbox_close_signals(sandbox);
     else if (number != SIGINT)
         uv_process_kill(&sandbox->process, number);
 }
 
-static void on_command_end(uv_process_t *process, int64_t status, int number)
+static void sandbox_on_command_end(uv_process_t *process, int64_t status, int number)
 {
     struct sandbox *sandbox = process->data;
 
@@ -311,10 +311,10 @@ static void on_command_end(uv_process_t *process, int64_t status, int number)
     if (sandbox->status == 0)
         sandbox->status = number ? 128 + number : (int)status;
     uv_close((uv_handle_t *)process, NULL);
-    close_signals(sandbox);
+    sandbox_close_signals(sandbox);
 }
 
-static void set_number(const char *name, int number)
+static void sandbox_set_number(const char *name, int number)
 {
     char text[16];
 
@@ -323,7 +323,7 @@ static void set_number(const char *name, int number)
 }
 
 /* Behind what a list in the environment has. */
-static void add_to_list(const char *name, const char *separator, const char *item)
+static void sandbox_add_to_list(const char *name, const char *separator, const char *item)
 {
     const char *before = getenv(name);
     char *list = NULL;
@@ -336,24 +336,24 @@ static void add_to_list(const char *name, const char *separator, const char *ite
 
 /* A proxy does not reach this machine; and the programs beside this one are found without a path.
  */
-static void set_surroundings(void)
+static void sandbox_set_surroundings(void)
 {
     char program[4096];
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
     char *slash;
 
-    add_to_list("NO_PROXY", ",", "localhost,127.0.0.1");
-    add_to_list("no_proxy", ",", "localhost,127.0.0.1");
+    sandbox_add_to_list("NO_PROXY", ",", "localhost,127.0.0.1");
+    sandbox_add_to_list("no_proxy", ",", "localhost,127.0.0.1");
     program[length > 0 ? length : 0] = '\0';
     slash = strrchr(program, '/');
     if (!slash)
         return;
     *slash = '\0';
-    add_to_list("PATH", ":", program);
+    sandbox_add_to_list("PATH", ":", program);
 }
 
 /* What would lead a program past the sandbox, to AWS itself. */
-static void clear_detours(void)
+static void sandbox_clear_detours(void)
 {
     static const char *const names[] = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
         "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE",
@@ -364,7 +364,7 @@ static void clear_detours(void)
 }
 
 /* The region has two names; whoever set one means both. */
-static void set_region(void)
+static void sandbox_set_region(void)
 {
     const char *region = getenv("AWS_REGION"), *other = getenv("AWS_DEFAULT_REGION");
 
@@ -373,7 +373,7 @@ static void set_region(void)
     setenv("AWS_DEFAULT_REGION", region ? region : "", other && !*other);
 }
 
-static void set_environment(const struct sandbox *sandbox)
+static void sandbox_set_environment(const struct sandbox *sandbox)
 {
     char url[64], bundle[4200];
 
@@ -387,31 +387,31 @@ static void set_environment(const struct sandbox *sandbox)
     setenv("AWS_SECRET_ACCESS_KEY", sandbox->secret_key, 1);
     if (sandbox->own_keys)
         unsetenv("AWS_SESSION_TOKEN");
-    set_region();
-    clear_detours();
+    sandbox_set_region();
+    sandbox_clear_detours();
     setenv("AWS_CA_BUNDLE", bundle, 1);
     setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
-    set_surroundings();
-    set_number("IOTIFY_SANDBOX_API_PORT", api_port(sandbox->api));
-    set_number("IOTIFY_SANDBOX_MQTT_PORT", front_mqtt_port(sandbox->front));
-    set_number("IOTIFY_SANDBOX_HTTPS_PORT", front_https_port(sandbox->front));
+    sandbox_set_surroundings();
+    sandbox_set_number("IOTIFY_SANDBOX_API_PORT", api_port(sandbox->api));
+    sandbox_set_number("IOTIFY_SANDBOX_MQTT_PORT", front_mqtt_port(sandbox->front));
+    sandbox_set_number("IOTIFY_SANDBOX_HTTPS_PORT", front_https_port(sandbox->front));
 }
 
-static bool start_command(struct sandbox *sandbox)
+static bool sandbox_start_command(struct sandbox *sandbox)
 {
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_INHERIT_FD, .data.fd = 0},
         {.flags = UV_INHERIT_FD, .data.fd = 1},
         {.flags = UV_INHERIT_FD, .data.fd = 2},
     };
-    uv_process_options_t options = {.exit_cb = on_command_end,
+    uv_process_options_t options = {.exit_cb = sandbox_on_command_end,
         .file = sandbox->options.command[0],
         .args = sandbox->options.command,
         .stdio_count = 3,
         .stdio = stdio};
     int code;
 
-    set_environment(sandbox);
+    sandbox_set_environment(sandbox);
     sandbox->process.data = sandbox;
     code = uv_spawn(&sandbox->loop, &sandbox->process, &options);
     if (code != 0) {
@@ -424,7 +424,7 @@ static bool start_command(struct sandbox *sandbox)
     return true;
 }
 
-static void tell(const struct sandbox *sandbox)
+static void sandbox_print_start(const struct sandbox *sandbox)
 {
     int port = api_port(sandbox->api);
 
@@ -443,7 +443,7 @@ static void tell(const struct sandbox *sandbox)
     fflush(stdout);
 }
 
-static void on_sweep(uv_timer_t *timer)
+static void sandbox_on_sweep(uv_timer_t *timer)
 {
     struct sandbox *sandbox = timer->data;
 
@@ -455,23 +455,23 @@ static void on_sweep(uv_timer_t *timer)
     if (sandbox->running)
         uv_process_kill(&sandbox->process, SIGTERM);
     else
-        close_signals(sandbox);
+        sandbox_close_signals(sandbox);
 }
 
-static void run(struct sandbox *sandbox)
+static void sandbox_run(struct sandbox *sandbox)
 {
     uv_timer_init(&sandbox->loop, &sandbox->sweeper);
     sandbox->sweeper.data = sandbox;
-    uv_timer_start(&sandbox->sweeper, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_timer_start(&sandbox->sweeper, sandbox_on_sweep, SWEEP_MS, SWEEP_MS);
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&sandbox->loop, &sandbox->signals[i]);
         sandbox->signals[i].data = sandbox;
-        uv_signal_start(&sandbox->signals[i], on_signal, signal_numbers[i]);
+        uv_signal_start(&sandbox->signals[i], sandbox_on_signal, signal_numbers[i]);
     }
     if (!sandbox->options.command)
-        tell(sandbox);
-    else if (!start_command(sandbox))
-        close_signals(sandbox);
+        sandbox_print_start(sandbox);
+    else if (!sandbox_start_command(sandbox))
+        sandbox_close_signals(sandbox);
     uv_run(&sandbox->loop, UV_RUN_DEFAULT);
 }
 
@@ -482,13 +482,13 @@ int main(int count, char **arguments)
 
     if (outcome == OPTIONS_RUN) {
         signal(SIGPIPE, SIG_IGN);
-        raise_limit();
+        sandbox_raise_limit();
         uv_loop_init(&sandbox.loop);
-        if (open_all(&sandbox))
-            run(&sandbox);
+        if (sandbox_open_all(&sandbox))
+            sandbox_run(&sandbox);
         else
             sandbox.status = 1;
-        close_all(&sandbox);
+        sandbox_close_all(&sandbox);
         uv_loop_close(&sandbox.loop);
     }
     options_clear(&sandbox.options);

@@ -7,17 +7,18 @@
 /* ------------------------------------------------------------------ reading */
 
 /* What is left of a body. Once it was too short, everything read is empty and `failed` stays. */
-struct reader {
+struct mqtt_reader {
     const uint8_t *start, *at, *end;
     bool failed;
 };
 
-static struct reader reader_of(const struct mqtt_packet *packet)
+static struct mqtt_reader mqtt_reader_of(const struct mqtt_packet *packet)
 {
-    return (struct reader){packet->body, packet->body, packet->body + packet->body_size, false};
+    return (struct mqtt_reader){
+        packet->body, packet->body, packet->body + packet->body_size, false};
 }
 
-static const uint8_t *take(struct reader *reader, size_t size)
+static const uint8_t *mqtt_take(struct mqtt_reader *reader, size_t size)
 {
     const uint8_t *at = reader->at;
 
@@ -30,30 +31,30 @@ static const uint8_t *take(struct reader *reader, size_t size)
     return at;
 }
 
-static uint8_t take_byte(struct reader *reader)
+static uint8_t mqtt_take_byte(struct mqtt_reader *reader)
 {
-    const uint8_t *at = take(reader, 1);
+    const uint8_t *at = mqtt_take(reader, 1);
 
     return at ? *at : 0;
 }
 
-static uint16_t take_number(struct reader *reader)
+static uint16_t mqtt_take_number(struct mqtt_reader *reader)
 {
-    const uint8_t *at = take(reader, 2);
+    const uint8_t *at = mqtt_take(reader, 2);
 
     return (uint16_t)(at ? (unsigned)at[0] << 8 | at[1] : 0);
 }
 
-static struct mqtt_text take_text(struct reader *reader)
+static struct mqtt_text mqtt_take_text(struct mqtt_reader *reader)
 {
-    size_t size = take_number(reader);
-    const uint8_t *at = take(reader, size);
+    size_t size = mqtt_take_number(reader);
+    const uint8_t *at = mqtt_take(reader, size);
 
     return at ? (struct mqtt_text){(const char *)at, size} : (struct mqtt_text){"", 0};
 }
 
 /* A length of one to four bytes; -1 when it is not complete, -2 when it cannot be one. */
-static long read_length(const uint8_t *data, size_t size, size_t *used)
+static long mqtt_read_length(const uint8_t *data, size_t size, size_t *used)
 {
     long value = 0;
 
@@ -70,7 +71,7 @@ static long read_length(const uint8_t *data, size_t size, size_t *used)
 }
 
 /* What is looked for among the properties of MQTT 5; offsets in the body. */
-struct properties {
+struct mqtt_properties {
     size_t at, size;
     uint16_t alias; /* 0: none */
     size_t alias_at;
@@ -78,27 +79,28 @@ struct properties {
 };
 
 /* One property; what is looked for is noted in `found`. */
-static void take_property(struct reader *inside, const uint8_t *body, struct properties *found)
+static void mqtt_take_property(
+    struct mqtt_reader *inside, const uint8_t *body, struct mqtt_properties *found)
 {
-    switch (take_byte(inside)) {
+    switch (mqtt_take_byte(inside)) {
     case 0x01: /* payload format */
     case 0x17: /* request problem information */
     case 0x19: /* request response information */
-        take_byte(inside);
+        mqtt_take_byte(inside);
         break;
     case 0x02: /* message expiry */
     case 0x11: /* session expiry */
     case 0x18: /* will delay */
     case 0x27: /* maximum packet size */
-        take(inside, 4);
+        mqtt_take(inside, 4);
         break;
     case 0x21: /* receive maximum */
     case 0x22: /* topic alias maximum */
-        take(inside, 2);
+        mqtt_take(inside, 2);
         break;
     case 0x23: {
         size_t at = (size_t)(inside->at - 1 - body);
-        uint16_t alias = take_number(inside);
+        uint16_t alias = mqtt_take_number(inside);
 
         inside->failed = inside->failed || alias == 0 || found->alias != 0;
         found->alias = alias;
@@ -108,8 +110,8 @@ static void take_property(struct reader *inside, const uint8_t *body, struct pro
     case 0x0b: { /* subscription identifier */
         size_t bytes = 0;
 
-        if (read_length(inside->at, (size_t)(inside->end - inside->at), &bytes) < 0 ||
-            !take(inside, bytes))
+        if (mqtt_read_length(inside->at, (size_t)(inside->end - inside->at), &bytes) < 0 ||
+            !mqtt_take(inside, bytes))
             inside->failed = true;
         found->identifier = true;
         break;
@@ -119,11 +121,11 @@ static void take_property(struct reader *inside, const uint8_t *body, struct pro
     case 0x09: /* correlation data */
     case 0x15: /* authentication method */
     case 0x16: /* authentication data */
-        take_text(inside);
+        mqtt_take_text(inside);
         break;
     case 0x26: /* user property */
-        take_text(inside);
-        take_text(inside);
+        mqtt_take_text(inside);
+        mqtt_take_text(inside);
         break;
     default:
         inside->failed = true;
@@ -132,28 +134,29 @@ static void take_property(struct reader *inside, const uint8_t *body, struct pro
 }
 
 /* Walks over the properties; `found` may be NULL. */
-static void take_properties(struct reader *reader, int level, struct properties *found)
+static void mqtt_take_properties(
+    struct mqtt_reader *reader, int level, struct mqtt_properties *found)
 {
-    struct properties properties = {0};
+    struct mqtt_properties properties = {0};
     const uint8_t *at;
     size_t used = 0;
     long size;
 
     if (level != MQTT_5)
         return;
-    size = read_length(reader->at, (size_t)(reader->end - reader->at), &used);
-    if (size < 0 || !take(reader, used)) {
+    size = mqtt_read_length(reader->at, (size_t)(reader->end - reader->at), &used);
+    if (size < 0 || !mqtt_take(reader, used)) {
         reader->failed = true;
         return;
     }
-    at = take(reader, (size_t)size);
+    at = mqtt_take(reader, (size_t)size);
     if (at) {
-        struct reader inside = {at, at, at + size, false};
+        struct mqtt_reader inside = {at, at, at + size, false};
 
         properties.at = (size_t)(at - reader->start);
         properties.size = (size_t)size;
         while (inside.at < inside.end && !inside.failed)
-            take_property(&inside, reader->start, &properties);
+            mqtt_take_property(&inside, reader->start, &properties);
         reader->failed = reader->failed || inside.failed;
     }
     if (found)
@@ -170,7 +173,7 @@ enum mqtt_found mqtt_find(
         return MQTT_INCOMPLETE;
     if (data[0] >> 4 == 0)
         return MQTT_GARBAGE;
-    length = read_length(data + 1, size - 1, &used);
+    length = mqtt_read_length(data + 1, size - 1, &used);
     if (length == -2)
         return MQTT_GARBAGE;
     if (length < 0)
@@ -187,59 +190,59 @@ enum mqtt_found mqtt_find(
     return MQTT_PACKET;
 }
 
-static void take_will(struct reader *reader, uint8_t flags, struct mqtt_connect *connect)
+static void mqtt_take_will(struct mqtt_reader *reader, uint8_t flags, struct mqtt_connect *connect)
 {
     connect->has_will = true;
     connect->will_qos = flags >> 3 & 3;
     connect->will_retain = flags & 0x20;
-    take_properties(reader, connect->level, NULL);
-    connect->will_topic = take_text(reader);
-    connect->will_payload = take_text(reader);
+    mqtt_take_properties(reader, connect->level, NULL);
+    connect->will_topic = mqtt_take_text(reader);
+    connect->will_payload = mqtt_take_text(reader);
     reader->failed =
         reader->failed || connect->will_qos == 3 || !mqtt_valid_topic(connect->will_topic);
 }
 
 bool mqtt_read_connect(const struct mqtt_packet *packet, struct mqtt_connect *connect)
 {
-    struct reader reader = reader_of(packet);
-    struct mqtt_text name = take_text(&reader);
+    struct mqtt_reader reader = mqtt_reader_of(packet);
+    struct mqtt_text name = mqtt_take_text(&reader);
     uint8_t flags;
 
-    *connect = (struct mqtt_connect){.level = take_byte(&reader)};
-    flags = take_byte(&reader);
+    *connect = (struct mqtt_connect){.level = mqtt_take_byte(&reader)};
+    flags = mqtt_take_byte(&reader);
     connect->keepalive_at = (size_t)(reader.at - reader.start);
-    connect->keepalive = take_number(&reader);
+    connect->keepalive = mqtt_take_number(&reader);
     if (reader.failed || packet->flags != 0 || name.size != 4 || memcmp(name.data, "MQTT", 4) != 0)
         return false;
     /* Levels that nobody knows are answered, not misread. */
     if (connect->level != MQTT_3_1_1 && connect->level != MQTT_5)
         return true;
     connect->clean = flags & 2;
-    take_properties(&reader, connect->level, NULL);
+    mqtt_take_properties(&reader, connect->level, NULL);
     connect->client_id_at = (size_t)(reader.at - reader.start);
-    connect->client_id = take_text(&reader);
+    connect->client_id = mqtt_take_text(&reader);
     if (flags & 4)
-        take_will(&reader, flags, connect);
+        mqtt_take_will(&reader, flags, connect);
     else if (flags & 0x38)
         return false;
     if (flags & 0x80)
-        connect->username = take_text(&reader);
+        connect->username = mqtt_take_text(&reader);
     if (flags & 0x40)
-        take_text(&reader);
+        mqtt_take_text(&reader);
     return !reader.failed && reader.at == reader.end && !(flags & 1) &&
            mqtt_valid_text(connect->client_id);
 }
 
 bool mqtt_read_publish(const struct mqtt_packet *packet, int level, struct mqtt_publish *publish)
 {
-    struct reader reader = reader_of(packet);
-    struct properties properties = {0};
+    struct mqtt_reader reader = mqtt_reader_of(packet);
+    struct mqtt_properties properties = {0};
 
     *publish = (struct mqtt_publish){.qos = packet->flags >> 1 & 3, .retain = packet->flags & 1};
-    publish->topic = take_text(&reader);
+    publish->topic = mqtt_take_text(&reader);
     if (publish->qos > 0)
-        publish->id = take_number(&reader);
-    take_properties(&reader, level, &properties);
+        publish->id = mqtt_take_number(&reader);
+    mqtt_take_properties(&reader, level, &properties);
     publish->alias = properties.alias;
     publish->alias_at = properties.alias_at;
     publish->properties_at = properties.at;
@@ -254,13 +257,13 @@ bool mqtt_read_publish(const struct mqtt_packet *packet, int level, struct mqtt_
 
 bool mqtt_read_filters(const struct mqtt_packet *packet, int level, struct mqtt_filters *filters)
 {
-    struct reader reader = reader_of(packet);
-    struct properties properties = {0};
+    struct mqtt_reader reader = mqtt_reader_of(packet);
+    struct mqtt_properties properties = {0};
     const uint8_t *before;
 
-    *filters = (struct mqtt_filters){.id = take_number(&reader)};
+    *filters = (struct mqtt_filters){.id = mqtt_take_number(&reader)};
     before = reader.at;
-    take_properties(&reader, level, &properties);
+    mqtt_take_properties(&reader, level, &properties);
     filters->with_identifier = properties.identifier;
     filters->properties = (size_t)(reader.at - before);
     filters->at = reader.at;
@@ -271,13 +274,13 @@ bool mqtt_read_filters(const struct mqtt_packet *packet, int level, struct mqtt_
 
 bool mqtt_next_filter(struct mqtt_filters *filters, struct mqtt_filter *filter, bool *malformed)
 {
-    struct reader reader = {filters->at, filters->at, filters->end, false};
+    struct mqtt_reader reader = {filters->at, filters->at, filters->end, false};
 
     *malformed = false;
     if (reader.at == reader.end)
         return false;
-    filter->topic = take_text(&reader);
-    filter->options = filters->with_options ? take_byte(&reader) : 0;
+    filter->topic = mqtt_take_text(&reader);
+    filter->options = filters->with_options ? mqtt_take_byte(&reader) : 0;
     *malformed = reader.failed || !mqtt_valid_filter(filter->topic) || (filter->options & 3) == 3;
     filters->at = reader.at;
     return !*malformed;
@@ -285,9 +288,9 @@ bool mqtt_next_filter(struct mqtt_filters *filters, struct mqtt_filter *filter, 
 
 uint16_t mqtt_id(const struct mqtt_packet *packet)
 {
-    struct reader reader = reader_of(packet);
+    struct mqtt_reader reader = mqtt_reader_of(packet);
 
-    return take_number(&reader);
+    return mqtt_take_number(&reader);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -304,7 +307,7 @@ void mqtt_put_text(struct iotify_buffer *out, struct mqtt_text text)
     iotify_buffer_append(out, text.data, text.size);
 }
 
-static void put_length(struct iotify_buffer *out, size_t length)
+static void mqtt_put_length(struct iotify_buffer *out, size_t length)
 {
     do {
         uint8_t byte = length & 0x7f;
@@ -314,7 +317,7 @@ static void put_length(struct iotify_buffer *out, size_t length)
     } while (length);
 }
 
-static size_t length_size(size_t length)
+static size_t mqtt_length_size(size_t length)
 {
     size_t size = 1;
 
@@ -327,7 +330,7 @@ void mqtt_put_header(
     struct iotify_buffer *out, enum mqtt_type type, uint8_t flags, size_t body_size)
 {
     iotify_buffer_char(out, (char)((unsigned)type << 4 | flags));
-    put_length(out, body_size);
+    mqtt_put_length(out, body_size);
 }
 
 void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packet,
@@ -338,12 +341,12 @@ void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packe
     size_t behind = publish->alias_at + alias;
 
     mqtt_put_header(out, MQTT_PUBLISH, packet->flags,
-        2 + topic.size + (publish->qos > 0 ? 2 : 0) + length_size(properties) + properties +
+        2 + topic.size + (publish->qos > 0 ? 2 : 0) + mqtt_length_size(properties) + properties +
             publish->payload_size);
     mqtt_put_text(out, topic);
     if (publish->qos > 0)
         mqtt_put_number(out, publish->id);
-    put_length(out, properties);
+    mqtt_put_length(out, properties);
     iotify_buffer_append(
         out, packet->body + publish->properties_at, publish->alias_at - publish->properties_at);
     iotify_buffer_append(out, packet->body + behind, packet->body_size - behind);
@@ -353,15 +356,16 @@ bool mqtt_put_connack(
     struct iotify_buffer *out, const struct mqtt_packet *packet, const struct iotify_buffer *more)
 {
     size_t used = 0;
-    long size =
-        packet->body_size > 2 ? read_length(packet->body + 2, packet->body_size - 2, &used) : 0;
+    long size = packet->body_size > 2
+                    ? mqtt_read_length(packet->body + 2, packet->body_size - 2, &used)
+                    : 0;
     size_t properties = (size_t)size + more->size;
 
     if (size < 0 || packet->body_size < 2 || packet->body_size != 2 + used + (size_t)size)
         return false;
-    mqtt_put_header(out, MQTT_CONNACK, 0, 2 + length_size(properties) + properties);
+    mqtt_put_header(out, MQTT_CONNACK, 0, 2 + mqtt_length_size(properties) + properties);
     iotify_buffer_append(out, packet->body, 2);
-    put_length(out, properties);
+    mqtt_put_length(out, properties);
     iotify_buffer_append(out, packet->body + 2 + used, (size_t)size);
     iotify_buffer_append(out, more->data, more->size);
     return true;

@@ -39,7 +39,7 @@ const struct operation *operation_by_name(const char *name)
 /* ------------------------------------------------------------------ routing */
 
 /* Percent-decode; NULL when the result is no UTF-8 text. */
-static json_t *decode(const char *from, size_t length)
+static json_t *operation_decode(const char *from, size_t length)
 {
     char text[SEGMENT_MAX];
     size_t used = 0;
@@ -62,13 +62,13 @@ static json_t *decode(const char *from, size_t length)
 }
 
 /* One parameter of the path, from `{` on; moves both behind it. */
-static bool match_parameter(const char **pattern, const char **path, json_t *input)
+static bool operation_match_parameter(const char **pattern, const char **path, json_t *input)
 {
     const char *close = strchr(*pattern, '}');
     bool greedy = close[-1] == '+';
     size_t length = greedy ? strlen(*path) : strcspn(*path, "/");
     char name[64];
-    json_t *value = length ? decode(*path, length) : NULL;
+    json_t *value = length ? operation_decode(*path, length) : NULL;
 
     if (!value)
         return false;
@@ -79,11 +79,11 @@ static bool match_parameter(const char **pattern, const char **path, json_t *inp
     return true;
 }
 
-static bool match(const char *pattern, const char *path, json_t *input)
+static bool operation_match(const char *pattern, const char *path, json_t *input)
 {
     while (*pattern) {
         if (*pattern == '{') {
-            if (!match_parameter(&pattern, &path, input))
+            if (!operation_match_parameter(&pattern, &path, input))
                 return false;
         } else if (*pattern++ != *path++) {
             return false;
@@ -99,7 +99,7 @@ const struct operation *operation_route(const char *method, const char *path, js
             if (strcmp(operation->method, method) != 0)
                 continue;
             json_object_clear(input);
-            if (match(operation->path, path, input))
+            if (operation_match(operation->path, path, input))
                 return operation;
         }
     }

@@ -40,23 +40,23 @@ static const char help[] =
     "While it runs, GET /_sandbox on the API's port tells what was called; PUT /_sandbox/faults,\n"
     "/_sandbox/quotas and /_sandbox/seed set what the options set.\n";
 
-enum kind { FLAG, VALUE };
+enum options_kind { FLAG, VALUE };
 
 static const struct {
     const char *name;
-    enum kind kind;
+    enum options_kind kind;
 } known[] = {{"--dir", VALUE}, {"--ephemeral", FLAG}, {"--reset", FLAG}, {"--listen", VALUE},
     {"--api-port", VALUE}, {"--mqtt-port", VALUE}, {"--https-port", VALUE}, {"--quota", VALUE},
     {"--fault", VALUE}, {"--seed", VALUE}, {"--deprecation-wait", VALUE}, {"--detach-delay", VALUE},
     {"--operations", FLAG}, {"--version", FLAG}, {"--help", FLAG}, {"-h", FLAG}};
 
-static bool wrong(const char *option, const char *why)
+static bool options_wrong(const char *option, const char *why)
 {
     fprintf(stderr, "iotify-sandbox: %s: %s\n", option, why);
     return false;
 }
 
-static bool take_number(const char *option, const char *text, long most, long *out)
+static bool options_take_number(const char *option, const char *text, long most, long *out)
 {
     char *end, why[64];
 
@@ -65,11 +65,11 @@ static bool take_number(const char *option, const char *text, long most, long *o
     if (*text && !*end && errno == 0 && *out >= 0 && *out <= most)
         return true;
     snprintf(why, sizeof(why), "takes a whole number from 0 to %ld", most);
-    return wrong(option, why);
+    return options_wrong(option, why);
 }
 
 /* A bare number is seconds. */
-static bool take_time(const char *option, const char *text, int64_t *out_ms)
+static bool options_take_time(const char *option, const char *text, int64_t *out_ms)
 {
     int64_t duration;
     char *end;
@@ -80,52 +80,52 @@ static bool take_time(const char *option, const char *text, int64_t *out_ms)
     else if (value_parse_duration(text, &duration) && duration <= INT64_C(86400000000000))
         *out_ms = duration / 1000000;
     else
-        return wrong(option, "takes a time such as 500ms, 30s or 5m, at most a day");
+        return options_wrong(option, "takes a time such as 500ms, 30s or 5m, at most a day");
     return true;
 }
 
-static bool take_address(struct options *options, const char *text)
+static bool options_take_address(struct options *options, const char *text)
 {
     struct in_addr address;
 
     options->address = text;
     return inet_pton(AF_INET, text, &address) == 1 ||
-           wrong("--listen", "takes an IPv4 address such as 127.0.0.1 or 0.0.0.0");
+           options_wrong("--listen", "takes an IPv4 address such as 127.0.0.1 or 0.0.0.0");
 }
 
-static bool take_seed(struct options *options, const char *text)
+static bool options_take_seed(struct options *options, const char *text)
 {
-    return faults_seed(options->faults, text) || wrong("--seed", "takes a whole number");
+    return faults_seed(options->faults, text) || options_wrong("--seed", "takes a whole number");
 }
 
-static bool take_value(struct options *options, const char *option, const char *value)
+static bool options_take_value(struct options *options, const char *option, const char *value)
 {
     char why[256];
 
     if (strcmp(option, "--dir") == 0) {
         options->folder = value;
-        return *value || wrong(option, "takes the name of a folder");
+        return *value || options_wrong(option, "takes the name of a folder");
     }
     if (strcmp(option, "--listen") == 0)
-        return take_address(options, value);
+        return options_take_address(options, value);
     if (strcmp(option, "--api-port") == 0)
-        return take_number(option, value, 65535, &options->api_port);
+        return options_take_number(option, value, 65535, &options->api_port);
     if (strcmp(option, "--mqtt-port") == 0)
-        return take_number(option, value, 65535, &options->mqtt_port);
+        return options_take_number(option, value, 65535, &options->mqtt_port);
     if (strcmp(option, "--https-port") == 0)
-        return take_number(option, value, 65535, &options->https_port);
+        return options_take_number(option, value, 65535, &options->https_port);
     if (strcmp(option, "--deprecation-wait") == 0)
-        return take_time(option, value, &options->deprecation_wait_ms);
+        return options_take_time(option, value, &options->deprecation_wait_ms);
     if (strcmp(option, "--detach-delay") == 0)
-        return take_time(option, value, &options->detach_wait_ms);
+        return options_take_time(option, value, &options->detach_wait_ms);
     if (strcmp(option, "--seed") == 0)
-        return take_seed(options, value);
+        return options_take_seed(options, value);
     if (strcmp(option, "--quota") == 0)
-        return quotas_set(options->quotas, value, why, sizeof(why)) || wrong(option, why);
-    return faults_set(options->faults, value, why, sizeof(why)) || wrong(option, why);
+        return quotas_set(options->quotas, value, why, sizeof(why)) || options_wrong(option, why);
+    return faults_set(options->faults, value, why, sizeof(why)) || options_wrong(option, why);
 }
 
-static bool unknown(const char *option)
+static bool options_unknown(const char *option)
 {
     struct suggest suggest;
 
@@ -137,7 +137,7 @@ static bool unknown(const char *option)
     return false;
 }
 
-static enum options_outcome take_flag(struct options *options, const char *option)
+static enum options_outcome options_take_flag(struct options *options, const char *option)
 {
     if (strcmp(option, "--ephemeral") == 0)
         options->ephemeral = true;
@@ -154,7 +154,7 @@ static enum options_outcome take_flag(struct options *options, const char *optio
 }
 
 /* One option at arguments[*at]; moves past its value. */
-static enum options_outcome take_option(
+static enum options_outcome options_take(
     struct options *options, int count, char **arguments, int *at)
 {
     const char *argument = arguments[*at], *equals = strchr(argument, '=');
@@ -166,17 +166,17 @@ static enum options_outcome take_option(
            (strlen(known[i].name) != length || strncmp(known[i].name, argument, length) != 0))
         i++;
     if (i == all)
-        return unknown(argument) ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_unknown(argument) ? OPTIONS_RUN : OPTIONS_BAD;
     if (known[i].kind == FLAG) {
         if (value)
-            return wrong(known[i].name, "takes no value") ? OPTIONS_RUN : OPTIONS_BAD;
-        return take_flag(options, known[i].name);
+            return options_wrong(known[i].name, "takes no value") ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_take_flag(options, known[i].name);
     }
     if (!value && *at + 1 < count)
         value = arguments[++*at];
     if (!value)
-        return wrong(known[i].name, "needs a value") ? OPTIONS_RUN : OPTIONS_BAD;
-    return take_value(options, known[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_wrong(known[i].name, "needs a value") ? OPTIONS_RUN : OPTIONS_BAD;
+    return options_take_value(options, known[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
 enum options_outcome options_parse(struct options *options, int count, char **arguments)
@@ -195,13 +195,13 @@ enum options_outcome options_parse(struct options *options, int count, char **ar
         if (strcmp(arguments[i], "--") == 0) {
             options->command = arguments + i + 1;
             if (!*options->command)
-                return wrong("--", "needs a command behind it") ? OPTIONS_RUN : OPTIONS_BAD;
+                return options_wrong("--", "needs a command behind it") ? OPTIONS_RUN : OPTIONS_BAD;
             break;
         }
-        outcome = take_option(options, count, arguments, &i);
+        outcome = options_take(options, count, arguments, &i);
     }
     if (outcome == OPTIONS_RUN && options->reset && !options->folder)
-        return wrong("--reset", "needs --dir") ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_wrong("--reset", "needs --dir") ? OPTIONS_RUN : OPTIONS_BAD;
     return outcome;
 }
 

@@ -10,7 +10,7 @@
 #include "sandbox/row.h"
 
 /* Tokens look as opaque as AWS's, so that nobody takes them for names. */
-static json_t *make_token(const json_t *row, const char *key)
+static json_t *page_make_token(const json_t *row, const char *key)
 {
     const json_t *value = json_object_get(row, key);
     char text[256];
@@ -25,7 +25,7 @@ static json_t *make_token(const json_t *row, const char *key)
 }
 
 /* The key behind which the page begins. False when it is no token of ours. */
-static bool read_token(const char *token, char *key, size_t size)
+static bool page_read_token(const char *token, char *key, size_t size)
 {
     size_t length = strlen(token), padding = 0;
     int decoded;
@@ -55,7 +55,7 @@ void respond_page(const struct request *request, struct response *response, cons
     size_t count = 2;
     json_t *rows, *list;
 
-    if (!read_token(token, key, sizeof(key))) {
+    if (!page_read_token(token, key, sizeof(key))) {
         respond_invalid(response, "Invalid token");
         return;
     }
@@ -73,6 +73,6 @@ void respond_page(const struct request *request, struct response *response, cons
     response->body = json_pack("{s:o}", page->member, list);
     if (json_array_size(rows) > size)
         json_object_set_new(response->body, page->older ? "nextMarker" : "nextToken",
-            make_token(json_array_get(rows, size - 1), page->key));
+            page_make_token(json_array_get(rows, size - 1), page->key));
     json_decref(rows);
 }

@@ -12,7 +12,7 @@
 
 #define VERSIONS_MAX 5
 
-static json_t *find_policy(const struct request *request, const char *name)
+static json_t *policies_find_policy(const struct request *request, const char *name)
 {
     return first_row(state_select(request->state,
         "SELECT p.*, v.document, v.id FROM policies p"
@@ -22,7 +22,7 @@ static json_t *find_policy(const struct request *request, const char *name)
 }
 
 /* False after MalformedPolicyException. */
-static bool check_document(struct response *response, const char *document)
+static bool policies_check_document(struct response *response, const char *document)
 {
     char why[256] = "";
     struct policy *policy = policy_parse(document, why, sizeof(why));
@@ -34,7 +34,7 @@ static bool check_document(struct response *response, const char *document)
     return response->error == NULL;
 }
 
-static void add_version(
+static void policies_add_version(
     const struct request *request, const char *name, const char *version, const char *document)
 {
     char *now = now_text();
@@ -52,9 +52,9 @@ bool create_policy_row(const struct request *request, struct response *response,
     json_t *present;
     char *arn, *now;
 
-    if (!check_document(response, document))
+    if (!policies_check_document(response, document))
         return false;
-    present = find_policy(request, name);
+    present = policies_find_policy(request, name);
     if (present) {
         respond_exists(response, name, row_text(present, "arn"),
             "Policy cannot be created - name already exists (name=%s)", name);
@@ -68,14 +68,14 @@ bool create_policy_row(const struct request *request, struct response *response,
             "INSERT INTO policies (name, arn, created, modified, default_version, last_version)"
             " VALUES (?1, ?2, CAST(?3 AS INTEGER), CAST(?3 AS INTEGER), 1, 1)",
             STATE_WITH(name, arn, now));
-        add_version(request, name, "1", document);
+        policies_add_version(request, name, "1", document);
         free(now);
     }
     free(arn);
     return response->error == NULL;
 }
 
-static void create_policy(const struct request *request, struct response *response)
+static void policies_create_policy(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "policyName");
     const char *document = input_text(request, "policyDocument");
@@ -90,7 +90,7 @@ static void create_policy(const struct request *request, struct response *respon
 }
 
 /* A number of a row as the text that the API has in its place. */
-static json_t *version_json(const json_t *row, const char *column)
+static json_t *policies_version_json(const json_t *row, const char *column)
 {
     char *text = number_text(row_integer(row, column));
     json_t *json = json_string(text);
@@ -99,42 +99,43 @@ static json_t *version_json(const json_t *row, const char *column)
     return json;
 }
 
-static void get_policy(const struct request *request, struct response *response)
+static void policies_get_policy(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "policyName");
-    json_t *row = find_policy(request, name);
+    json_t *row = policies_find_policy(request, name);
 
     if (!row) {
         respond_not_found(response, "Policy", name);
         return;
     }
-    response->body = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "policyName",
-        row_text(row, "name"), "policyArn", row_text(row, "arn"), "policyDocument",
-        row_text(row, "document"), "defaultVersionId", version_json(row, "default_version"),
-        "creationDate", time_json(row, "created"), "lastModifiedDate", time_json(row, "modified"),
-        "generationId", version_json(row, "id"));
+    response->body =
+        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "policyName", row_text(row, "name"),
+            "policyArn", row_text(row, "arn"), "policyDocument", row_text(row, "document"),
+            "defaultVersionId", policies_version_json(row, "default_version"), "creationDate",
+            time_json(row, "created"), "lastModifiedDate", time_json(row, "modified"),
+            "generationId", policies_version_json(row, "id"));
     json_decref(row);
 }
 
-static json_t *policy_json(const json_t *row)
+static json_t *policies_policy_json(const json_t *row)
 {
     return json_pack(
         "{s:s, s:s}", "policyName", row_text(row, "name"), "policyArn", row_text(row, "arn"));
 }
 
-static void list_policies(const struct request *request, struct response *response)
+static void policies_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"policies", true,
         "SELECT rowid AS position, * FROM policies WHERE rowid > CAST(?1 AS INTEGER)"
         " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
         "SELECT rowid AS position, * FROM policies WHERE rowid < CAST(?1 AS INTEGER)"
         " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
-        "position", policy_json};
+        "position", policies_policy_json};
 
     respond_page(request, response, &page, NULL);
 }
 
-static void delete_policy(const struct request *request, struct response *response)
+static void policies_delete_policy(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "policyName");
     char *now;
@@ -159,7 +160,7 @@ static void delete_policy(const struct request *request, struct response *respon
             "(name=%s)",
             name);
     else {
-        row = find_policy(request, name);
+        row = policies_find_policy(request, name);
         clear_tags(request, row_text(row, "arn"));
         json_decref(row);
         state_change(
@@ -173,7 +174,7 @@ static void delete_policy(const struct request *request, struct response *respon
 
 /* ------------------------------------------------------------------ versions */
 
-static json_t *find_version(const struct request *request)
+static json_t *policies_find_version(const struct request *request)
 {
     return first_row(state_select(request->state,
         "SELECT v.*, p.arn, v.version = p.default_version AS is_default FROM policy_versions v"
@@ -183,16 +184,16 @@ static json_t *find_version(const struct request *request)
 }
 
 /* The version that the call names; NULL after an answer. */
-static json_t *need_version(const struct request *request, struct response *response)
+static json_t *policies_need_version(const struct request *request, struct response *response)
 {
-    json_t *row = check_policy(request, response) ? find_version(request) : NULL;
+    json_t *row = check_policy(request, response) ? policies_find_version(request) : NULL;
 
     if (!row && !response->error)
         respond_not_found(response, "Policy version", input_text(request, "policyVersionId"));
     return row;
 }
 
-static void set_default(const struct request *request, const char *version)
+static void policies_set_default(const struct request *request, const char *version)
 {
     char *now = now_text();
 
@@ -203,7 +204,7 @@ static void set_default(const struct request *request, const char *version)
     free(now);
 }
 
-static void create_version(const struct request *request, struct response *response)
+static void policies_create_version(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "policyName");
     bool is_default = input_flag(request, "setAsDefault");
@@ -211,7 +212,7 @@ static void create_version(const struct request *request, struct response *respo
     char *version;
 
     if (!check_policy(request, response) ||
-        !check_document(response, input_text(request, "policyDocument")))
+        !policies_check_document(response, input_text(request, "policyDocument")))
         return;
     if (has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 4",
             STATE_WITH(name))) {
@@ -221,11 +222,11 @@ static void create_version(const struct request *request, struct response *respo
     }
     state_change(request->state,
         "UPDATE policies SET last_version = last_version + 1 WHERE name = ?1", STATE_WITH(name));
-    row = find_policy(request, name);
+    row = policies_find_policy(request, name);
     version = number_text(row_integer(row, "last_version"));
-    add_version(request, name, version, input_text(request, "policyDocument"));
+    policies_add_version(request, name, version, input_text(request, "policyDocument"));
     if (is_default)
-        set_default(request, version);
+        policies_set_default(request, version);
     response->body = json_pack("{s:s, s:s, s:s, s:b}", "policyArn", row_text(row, "arn"),
         "policyDocument", input_text(request, "policyDocument"), "policyVersionId", version,
         "isDefaultVersion", is_default);
@@ -233,22 +234,22 @@ static void create_version(const struct request *request, struct response *respo
     json_decref(row);
 }
 
-static void get_version(const struct request *request, struct response *response)
+static void policies_get_version(const struct request *request, struct response *response)
 {
-    json_t *row = need_version(request, response);
+    json_t *row = policies_need_version(request, response);
 
     if (!row)
         return;
-    response->body =
-        json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "policyArn", row_text(row, "arn"),
-            "policyName", row_text(row, "policy"), "policyDocument", row_text(row, "document"),
-            "policyVersionId", version_json(row, "version"), "isDefaultVersion",
-            row_integer(row, "is_default") != 0, "creationDate", time_json(row, "created"),
-            "lastModifiedDate", time_json(row, "created"), "generationId", version_json(row, "id"));
+    response->body = json_pack("{s:s, s:s, s:s, s:o, s:b, s:o, s:o, s:o}", "policyArn",
+        row_text(row, "arn"), "policyName", row_text(row, "policy"), "policyDocument",
+        row_text(row, "document"), "policyVersionId", policies_version_json(row, "version"),
+        "isDefaultVersion", row_integer(row, "is_default") != 0, "creationDate",
+        time_json(row, "created"), "lastModifiedDate", time_json(row, "created"), "generationId",
+        policies_version_json(row, "id"));
     json_decref(row);
 }
 
-static void list_versions(const struct request *request, struct response *response)
+static void policies_list_versions(const struct request *request, struct response *response)
 {
     json_t *rows, *list;
 
@@ -263,7 +264,7 @@ static void list_versions(const struct request *request, struct response *respon
         const json_t *row = json_array_get(rows, i);
 
         json_array_append_new(
-            list, json_pack("{s:o, s:b, s:o}", "versionId", version_json(row, "version"),
+            list, json_pack("{s:o, s:b, s:o}", "versionId", policies_version_json(row, "version"),
                       "isDefaultVersion", row_integer(row, "is_default") != 0, "createDate",
                       time_json(row, "created")));
     }
@@ -271,18 +272,18 @@ static void list_versions(const struct request *request, struct response *respon
     json_decref(rows);
 }
 
-static void set_default_version(const struct request *request, struct response *response)
+static void policies_set_default_version(const struct request *request, struct response *response)
 {
-    json_t *row = need_version(request, response);
+    json_t *row = policies_need_version(request, response);
 
     if (row)
-        set_default(request, input_text(request, "policyVersionId"));
+        policies_set_default(request, input_text(request, "policyVersionId"));
     json_decref(row);
 }
 
-static void delete_version(const struct request *request, struct response *response)
+static void policies_delete_version(const struct request *request, struct response *response)
 {
-    json_t *row = need_version(request, response);
+    json_t *row = policies_need_version(request, response);
 
     if (row && row_integer(row, "is_default"))
         respond_invalid(response, "Cannot delete the default version of a policy (versionId=%s)",
@@ -336,58 +337,58 @@ const struct operation policy_operations[] = {
         .method = "POST",
         .path = "/policies/{policyName}",
         .rate = 10,
-        .run = create_policy,
+        .run = policies_create_policy,
         .parameters = create_parameters},
     {.name = "GetPolicy",
         .method = "GET",
         .path = "/policies/{policyName}",
         .rate = 10,
-        .run = get_policy,
+        .run = policies_get_policy,
         .parameters = name_parameters},
     {.name = "ListPolicies",
         .method = "GET",
         .path = "/policies",
         .rate = 10,
-        .run = list_policies,
+        .run = policies_list,
         .parameters = list_parameters},
     {.name = "DeletePolicy",
         .method = "DELETE",
         .path = "/policies/{policyName}",
         .rate = 10,
         .opens = true,
-        .run = delete_policy,
+        .run = policies_delete_policy,
         .parameters = name_parameters},
     {.name = "CreatePolicyVersion",
         .method = "POST",
         .path = "/policies/{policyName}/version",
         .rate = 10,
         .opens = true,
-        .run = create_version,
+        .run = policies_create_version,
         .parameters = create_version_parameters},
     {.name = "GetPolicyVersion",
         .method = "GET",
         .path = "/policies/{policyName}/version/{policyVersionId}",
         .rate = 15,
-        .run = get_version,
+        .run = policies_get_version,
         .parameters = version_parameters},
     {.name = "ListPolicyVersions",
         .method = "GET",
         .path = "/policies/{policyName}/version",
         .rate = 10,
-        .run = list_versions,
+        .run = policies_list_versions,
         .parameters = name_parameters},
     {.name = "SetDefaultPolicyVersion",
         .method = "PATCH",
         .path = "/policies/{policyName}/version/{policyVersionId}",
         .rate = 10,
         .opens = true,
-        .run = set_default_version,
+        .run = policies_set_default_version,
         .parameters = version_parameters},
     {.name = "DeletePolicyVersion",
         .method = "DELETE",
         .path = "/policies/{policyName}/version/{policyVersionId}",
         .rate = 10,
-        .run = delete_version,
+        .run = policies_delete_version,
         .parameters = version_parameters},
     {},
 };

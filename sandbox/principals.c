@@ -32,7 +32,7 @@ bool attach_principal_to(const struct request *request, struct response *respons
     return true;
 }
 
-static void attach_principal(const struct request *request, struct response *response)
+static void principal_attach(const struct request *request, struct response *response)
 {
     const char *thing = input_text(request, "thingName");
     const char *arn = input_text(request, "principal");
@@ -43,7 +43,7 @@ static void attach_principal(const struct request *request, struct response *res
 }
 
 /* AWS detaches when it gets to it: until then all others still see the tie. */
-static void detach_principal(const struct request *request, struct response *response)
+static void principal_detach(const struct request *request, struct response *response)
 {
     const char *thing = input_text(request, "thingName");
     const char *arn = input_text(request, "principal");
@@ -80,7 +80,7 @@ static const char principals_sql[] =
     "SELECT principal, type FROM thing_principals WHERE principal > ?1 AND thing = ?3"
     " AND (?4 = '' OR type = ?4) ORDER BY principal LIMIT CAST(?2 AS INTEGER)";
 
-static void list_principals(const struct request *request, struct response *response)
+static void principal_list_principals(const struct request *request, struct response *response)
 {
     static const struct page page = {
         "principals", false, principals_sql, NULL, "principal", principal_json};
@@ -90,7 +90,7 @@ static void list_principals(const struct request *request, struct response *resp
         respond_page(request, response, &page, STATE_WITH(thing, ""));
 }
 
-static void list_principals_v2(const struct request *request, struct response *response)
+static void principal_list_principals_v2(const struct request *request, struct response *response)
 {
     static const struct page page = {
         "thingPrincipalObjects", false, principals_sql, NULL, "principal", principal_object};
@@ -101,12 +101,12 @@ static void list_principals_v2(const struct request *request, struct response *r
             request, response, &page, STATE_WITH(thing, input_text(request, "thingPrincipalType")));
 }
 
-static json_t *thing_json(const json_t *row)
+static json_t *principal_thing_json(const json_t *row)
 {
     return json_string(row_text(row, "thing"));
 }
 
-static json_t *thing_object(const json_t *row)
+static json_t *principal_thing_object(const json_t *row)
 {
     return json_pack("{s:s, s:s}", "thingName", row_text(row, "thing"), "thingPrincipalType",
         row_text(row, "type"));
@@ -116,19 +116,20 @@ static const char things_sql[] =
     "SELECT thing, type FROM thing_principals WHERE thing > ?1 AND principal = ?3"
     " AND (?4 = '' OR type = ?4) ORDER BY thing LIMIT CAST(?2 AS INTEGER)";
 
-static void list_things(const struct request *request, struct response *response)
+static void principal_list_things(const struct request *request, struct response *response)
 {
-    static const struct page page = {"things", false, things_sql, NULL, "thing", thing_json};
+    static const struct page page = {
+        "things", false, things_sql, NULL, "thing", principal_thing_json};
     const char *arn = input_text(request, "principal");
 
     if (check_certificate(request, response, arn))
         respond_page(request, response, &page, STATE_WITH(arn, ""));
 }
 
-static void list_things_v2(const struct request *request, struct response *response)
+static void principal_list_things_v2(const struct request *request, struct response *response)
 {
     static const struct page page = {
-        "principalThingObjects", false, things_sql, NULL, "thing", thing_object};
+        "principalThingObjects", false, things_sql, NULL, "thing", principal_thing_object};
     const char *arn = input_text(request, "principal");
 
     if (check_certificate(request, response, arn))
@@ -188,38 +189,38 @@ const struct operation principal_operations[] = {
         .path = "/things/{thingName}/principals",
         .rate = 15,
         .opens = true,
-        .run = attach_principal,
+        .run = principal_attach,
         .parameters = attach_parameters},
     {.name = "DetachThingPrincipal",
         .method = "DELETE",
         .path = "/things/{thingName}/principals",
         .rate = 15,
         .opens = true,
-        .run = detach_principal,
+        .run = principal_detach,
         .parameters = detach_parameters},
     {.name = "ListThingPrincipals",
         .method = "GET",
         .path = "/things/{thingName}/principals",
         .rate = 10,
-        .run = list_principals,
+        .run = principal_list_principals,
         .parameters = principals_parameters},
     {.name = "ListThingPrincipalsV2",
         .method = "GET",
         .path = "/things/{thingName}/principals-v2",
         .rate = 10,
-        .run = list_principals_v2,
+        .run = principal_list_principals_v2,
         .parameters = principals_v2_parameters},
     {.name = "ListPrincipalThings",
         .method = "GET",
         .path = "/principals/things",
         .rate = 10,
-        .run = list_things,
+        .run = principal_list_things,
         .parameters = things_parameters},
     {.name = "ListPrincipalThingsV2",
         .method = "GET",
         .path = "/principals/things-v2",
         .rate = 10,
-        .run = list_things_v2,
+        .run = principal_list_things_v2,
         .parameters = things_v2_parameters},
     {},
 };

@@ -12,17 +12,17 @@
 
 #define OWN_CHAINS 4096
 
-struct bucket {
+struct quota_bucket {
     char name[200];
     double rate, tokens;
     double filled; /* seconds of the monotonic clock */
-    struct bucket *next;
+    struct quota_bucket *next;
 };
 
 struct quotas {
     pthread_mutex_t mutex;
-    struct bucket *buckets;         /* of operations */
-    struct bucket *own[OWN_CHAINS]; /* of client ids */
+    struct quota_bucket *buckets;         /* of operations */
+    struct quota_bucket *own[OWN_CHAINS]; /* of client ids */
 };
 
 struct quotas *quotas_new(void)
@@ -35,10 +35,10 @@ struct quotas *quotas_new(void)
     return quotas;
 }
 
-static void free_buckets(struct bucket *bucket)
+static void quota_free_buckets(struct quota_bucket *bucket)
 {
     while (bucket) {
-        struct bucket *next = bucket->next;
+        struct quota_bucket *next = bucket->next;
 
         free(bucket);
         bucket = next;
@@ -49,14 +49,14 @@ void quotas_free(struct quotas *quotas)
 {
     if (!quotas)
         return;
-    free_buckets(quotas->buckets);
+    quota_free_buckets(quotas->buckets);
     for (size_t i = 0; i < OWN_CHAINS; i++)
-        free_buckets(quotas->own[i]);
+        quota_free_buckets(quotas->own[i]);
     pthread_mutex_destroy(&quotas->mutex);
     free(quotas);
 }
 
-static double seconds(void)
+static double quota_seconds(void)
 {
     struct timespec now;
 
@@ -64,9 +64,9 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static struct bucket *find(struct quotas *quotas, const char *name)
+static struct quota_bucket *quota_find(struct quotas *quotas, const char *name)
 {
-    struct bucket *bucket = quotas->buckets;
+    struct quota_bucket *bucket = quotas->buckets;
 
     while (bucket && strcmp(bucket->name, name) != 0)
         bucket = bucket->next;
@@ -74,66 +74,67 @@ static struct bucket *find(struct quotas *quotas, const char *name)
 }
 
 /* A burst may take what a second allows, as AWS's buckets do. */
-static double capacity(const struct bucket *bucket)
+static double quota_capacity(const struct quota_bucket *bucket)
 {
     return bucket->rate > 1 ? bucket->rate : 1;
 }
 
-static struct bucket *new_bucket(const char *name, double rate)
+static struct quota_bucket *quota_new_bucket(const char *name, double rate)
 {
-    struct bucket *bucket = calloc(1, sizeof(*bucket));
+    struct quota_bucket *bucket = calloc(1, sizeof(*bucket));
 
     if (!bucket)
         abort();
     snprintf(bucket->name, sizeof(bucket->name), "%s", name);
     bucket->rate = rate;
-    bucket->tokens = capacity(bucket);
-    bucket->filled = seconds();
+    bucket->tokens = quota_capacity(bucket);
+    bucket->filled = quota_seconds();
     return bucket;
 }
 
-static void set(struct quotas *quotas, const char *name, double rate)
+static void quota_set(struct quotas *quotas, const char *name, double rate)
 {
-    struct bucket *bucket = find(quotas, name);
+    struct quota_bucket *bucket = quota_find(quotas, name);
 
     if (!bucket) {
-        bucket = new_bucket(name, rate);
+        bucket = quota_new_bucket(name, rate);
         bucket->next = quotas->buckets;
         quotas->buckets = bucket;
     }
     bucket->rate = rate;
-    bucket->tokens = capacity(bucket);
-    bucket->filled = seconds();
+    bucket->tokens = quota_capacity(bucket);
+    bucket->filled = quota_seconds();
 }
 
 /* ------------------------------------------------------------------ setting */
 
-struct setting {
+struct quota_setting {
     struct quotas *quotas;
     double rate; /* negative: AWS's default of each */
 };
 
-static void set_one(void *argument, const struct operation *operation)
+static void quota_set_one(void *argument, const struct operation *operation)
 {
-    const struct setting *setting = argument;
+    const struct quota_setting *setting = argument;
 
     if (operation->rate > 0)
-        set(setting->quotas, operation->name, setting->rate < 0 ? operation->rate : setting->rate);
+        quota_set(
+            setting->quotas, operation->name, setting->rate < 0 ? operation->rate : setting->rate);
 }
 
-static void offer(void *argument, const struct operation *operation)
+static void quota_offer(void *argument, const struct operation *operation)
 {
     suggest_offer(argument, operation->name);
 }
 
-static bool known(const char *name)
+static bool quota_known(const char *name)
 {
     return operation_by_name(name) || strcmp(name, QUOTA_CONNECT) == 0 ||
            strcmp(name, QUOTA_CONNECT_CLIENT) == 0;
 }
 
 /* "NAME=RATE" or "aws": what it asks for. False: `why` says what is wrong. */
-static bool parse(char *item, const char **name, double *rate, char *why, size_t size)
+static bool quota_parse(char *item, const char **name, double *rate, char *why, size_t size)
 {
     char *equals = strchr(item, '='), *end = NULL;
     struct suggest suggest;
@@ -154,19 +155,19 @@ static bool parse(char *item, const char **name, double *rate, char *why, size_t
     }
     *equals = '\0';
     *name = item;
-    if (strcmp(item, "*") == 0 || known(item))
+    if (strcmp(item, "*") == 0 || quota_known(item))
         return true;
     suggest_init(&suggest, item);
-    operation_each(offer, &suggest);
+    operation_each(quota_offer, &suggest);
     snprintf(why, size, "unknown operation \"%s\"%s", item, suggest_hint(&suggest, ""));
     return false;
 }
 
 /* All of the list, or with `apply` unset only the look whether it is one. */
-static bool walk(struct quotas *quotas, const char *text, bool apply, char *why, size_t size)
+static bool quota_walk(struct quotas *quotas, const char *text, bool apply, char *why, size_t size)
 {
     char *copy = strdup(text), *rest = NULL;
-    struct setting setting = {quotas, 0};
+    struct quota_setting setting = {quotas, 0};
     const char *name;
     bool good = copy && text[strspn(text, ", \n")];
 
@@ -174,11 +175,11 @@ static bool walk(struct quotas *quotas, const char *text, bool apply, char *why,
         snprintf(why, size, "the list is empty; *=0 takes all quotas away");
     for (char *item = good ? strtok_r(copy, ", \n", &rest) : NULL; item && good;
          item = strtok_r(NULL, ", \n", &rest)) {
-        good = parse(item, &name, &setting.rate, why, size);
+        good = quota_parse(item, &name, &setting.rate, why, size);
         if (good && apply && strcmp(name, "*") == 0)
-            operation_each(set_one, &setting);
+            operation_each(quota_set_one, &setting);
         else if (good && apply)
-            set(quotas, name, setting.rate);
+            quota_set(quotas, name, setting.rate);
     }
     free(copy);
     return good;
@@ -189,7 +190,7 @@ bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
     bool good;
 
     pthread_mutex_lock(&quotas->mutex);
-    good = walk(quotas, text, false, why, size) && walk(quotas, text, true, why, size);
+    good = quota_walk(quotas, text, false, why, size) && quota_walk(quotas, text, true, why, size);
     pthread_mutex_unlock(&quotas->mutex);
     return good;
 }
@@ -198,23 +199,23 @@ bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
 
 double quotas_rate(struct quotas *quotas, const char *operation)
 {
-    const struct bucket *bucket;
+    const struct quota_bucket *bucket;
     double rate;
 
     pthread_mutex_lock(&quotas->mutex);
-    bucket = find(quotas, operation);
+    bucket = quota_find(quotas, operation);
     rate = bucket ? bucket->rate : 0;
     pthread_mutex_unlock(&quotas->mutex);
     return rate;
 }
 
-static bool take(struct bucket *bucket)
+static bool quota_take(struct quota_bucket *bucket)
 {
-    double now = seconds();
+    double now = quota_seconds();
 
     bucket->tokens += (now - bucket->filled) * bucket->rate;
-    if (bucket->tokens > capacity(bucket))
-        bucket->tokens = capacity(bucket);
+    if (bucket->tokens > quota_capacity(bucket))
+        bucket->tokens = quota_capacity(bucket);
     bucket->filled = now;
     if (bucket->tokens < 1)
         return false;
@@ -224,51 +225,52 @@ static bool take(struct bucket *bucket)
 
 bool quotas_take(struct quotas *quotas, const char *operation)
 {
-    struct bucket *bucket;
+    struct quota_bucket *bucket;
     bool good;
 
     pthread_mutex_lock(&quotas->mutex);
-    bucket = find(quotas, operation);
-    good = !bucket || bucket->rate <= 0 || take(bucket);
+    bucket = quota_find(quotas, operation);
+    good = !bucket || bucket->rate <= 0 || quota_take(bucket);
     pthread_mutex_unlock(&quotas->mutex);
     return good;
 }
 
 /* The bucket of one client, made when it is first seen. On the way those that are full again, and
  * so are as good as new ones, are given up. */
-static struct bucket *find_own(struct quotas *quotas, const char *who, double rate)
+static struct quota_bucket *quota_find_own(struct quotas *quotas, const char *who, double rate)
 {
     unsigned hash = 5381;
-    struct bucket **link, *found = NULL;
+    struct quota_bucket **link, *found = NULL;
 
     for (const char *at = who; *at; at++)
         hash = hash * 33 + (unsigned char)*at;
     link = &quotas->own[hash % OWN_CHAINS];
     while (*link) {
-        struct bucket *bucket = *link;
+        struct quota_bucket *bucket = *link;
 
         bucket->rate = rate;
         if (strcmp(bucket->name, who) == 0) {
             found = bucket;
-        } else if (bucket->tokens + (seconds() - bucket->filled) * rate >= capacity(bucket)) {
+        } else if (bucket->tokens + (quota_seconds() - bucket->filled) * rate >=
+                   quota_capacity(bucket)) {
             *link = bucket->next;
             free(bucket);
             continue;
         }
         link = &bucket->next;
     }
-    return found ? found : (*link = new_bucket(who, rate));
+    return found ? found : (*link = quota_new_bucket(who, rate));
 }
 
 bool quotas_take_for(struct quotas *quotas, const char *operation, const char *who)
 {
-    const struct bucket *common;
+    const struct quota_bucket *common;
     bool good = true;
 
     pthread_mutex_lock(&quotas->mutex);
-    common = find(quotas, operation);
+    common = quota_find(quotas, operation);
     if (common && common->rate > 0)
-        good = take(find_own(quotas, who, common->rate));
+        good = quota_take(quota_find_own(quotas, who, common->rate));
     pthread_mutex_unlock(&quotas->mutex);
     return good;
 }

@@ -2,7 +2,7 @@
 
 #include "sandbox/operation.h"
 
-static void print_one(void *argument, const struct operation *operation)
+static void reference_print_one(void *argument, const struct operation *operation)
 {
     FILE *stream = argument;
     const char *separator = "";
@@ -24,5 +24,5 @@ void reference_print(FILE *stream)
     fprintf(stream,
         "| Operation | HTTP | Parameters (* required) | AWS's default, calls a second |\n"
         "|---|---|---|---|\n");
-    operation_each(print_one, stream);
+    operation_each(reference_print_one, stream);
 }

@@ -25,12 +25,13 @@ bool registration_fail(struct template *template, const char *text, const char *
 /* ------------------------------------------------------------------ resources */
 
 /* A resource of the template: what it should be, and what to do where it is there already. */
-struct wanted {
+struct registration_wanted {
     const char *name; /* its logical name */
     const json_t *properties, *overrides;
 };
 
-static bool check_overrides(struct template *template, const char *name, const json_t *overrides)
+static bool registration_check_overrides(
+    struct template *template, const char *name, const json_t *overrides)
 {
     static const char *const known[] = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
     const char *property;
@@ -51,10 +52,10 @@ static bool check_overrides(struct template *template, const char *name, const j
 }
 
 /* The only resource of a type; `properties` NULL when there is none. */
-static struct wanted find_resource(
+static struct registration_wanted registration_find_resource(
     struct template *template, const json_t *resources, const char *type)
 {
-    struct wanted found = {0};
+    struct registration_wanted found = {0};
     const char *key;
     json_t *resource;
 
@@ -67,21 +68,23 @@ static struct wanted find_resource(
         if (found.properties)
             registration_fail(
                 template, "The template has more than one resource of the type ", type);
-        found = (struct wanted){key, json_object_get(resource, "Properties"),
+        found = (struct registration_wanted){key, json_object_get(resource, "Properties"),
             json_object_get(resource, "OverrideSettings")};
-        check_overrides(template, key, found.overrides);
+        registration_check_overrides(template, key, found.overrides);
     }
     return found;
 }
 
-static bool overrides_with(const struct wanted *wanted, const char *property, const char *how)
+static bool registration_overrides_with(
+    const struct registration_wanted *wanted, const char *property, const char *how)
 {
     const char *value = json_string_value(json_object_get(wanted->overrides, property));
 
     return value && strcmp(value, how) == 0;
 }
 
-static json_t *make_certificate(struct template *template, const struct wanted *resource)
+static json_t *registration_make_certificate(
+    struct template *template, const struct registration_wanted *resource)
 {
     const json_t *properties = resource->properties;
     const struct request *request = template->request;
@@ -108,11 +111,11 @@ static json_t *make_certificate(struct template *template, const struct wanted *
             request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
         if (!row)
             registration_fail(template, "There is no certificate ", id);
-        else if (status && overrides_with(resource, "Status", "FAIL") &&
+        else if (status && registration_overrides_with(resource, "Status", "FAIL") &&
                  strcmp(row_text(row, "status"), wanted) != 0)
             respond_exists(template->response, id, row_text(row, "arn"),
                 "The certificate %s has another status", id);
-        else if (status && !overrides_with(resource, "Status", "DO_NOTHING"))
+        else if (status && !registration_overrides_with(resource, "Status", "DO_NOTHING"))
             set_certificate_status(request, template->response, id, wanted);
     } else {
         registration_fail(template,
@@ -127,7 +130,7 @@ static json_t *make_certificate(struct template *template, const struct wanted *
 }
 
 /* {"name": value, …} with every value filled in. */
-static json_t *fill_in_attributes(struct template *template, const json_t *payload)
+static json_t *registration_fill_in_attributes(struct template *template, const json_t *payload)
 {
     json_t *attributes = json_object(), *value;
     const char *name;
@@ -143,7 +146,8 @@ static json_t *fill_in_attributes(struct template *template, const json_t *paylo
     return attributes;
 }
 
-static bool join_groups(struct template *template, const json_t *properties, const char *thing)
+static bool registration_join_groups(
+    struct template *template, const json_t *properties, const char *thing)
 {
     const json_t *groups = json_object_get(properties, "ThingGroups");
 
@@ -162,8 +166,9 @@ static bool join_groups(struct template *template, const json_t *properties, con
 }
 
 /* A thing that is there, as the template's OverrideSettings would have it. */
-static bool override_thing(struct template *template, const struct wanted *resource,
-    const json_t *present, const char *type, json_t *attributes)
+static bool registration_override_thing(struct template *template,
+    const struct registration_wanted *resource, const json_t *present, const char *type,
+    json_t *attributes)
 {
     static const char *const properties[] = {"AttributePayload", "ThingTypeName", "ThingGroups"};
     const char *name = row_text(present, "name");
@@ -171,19 +176,20 @@ static bool override_thing(struct template *template, const struct wanted *resou
     char *text;
 
     for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
-        if (overrides_with(resource, properties[i], "FAIL") &&
+        if (registration_overrides_with(resource, properties[i], "FAIL") &&
             json_object_get(resource->properties, properties[i]))
             respond_exists(template->response, row_text(present, "id"), row_text(present, "arn"),
                 "Thing %s already exists", name);
     if (!template->response->error) {
-        if (overrides_with(resource, "AttributePayload", "MERGE"))
+        if (registration_overrides_with(resource, "AttributePayload", "MERGE"))
             json_object_update(kept, attributes);
-        text =
-            json_dumps(overrides_with(resource, "AttributePayload", "REPLACE") ? attributes : kept,
-                JSON_COMPACT);
-        if (!overrides_with(resource, "ThingTypeName", "REPLACE"))
+        text = json_dumps(registration_overrides_with(resource, "AttributePayload", "REPLACE")
+                              ? attributes
+                              : kept,
+            JSON_COMPACT);
+        if (!registration_overrides_with(resource, "ThingTypeName", "REPLACE"))
             type = row_text(present, "type");
-        if (overrides_with(resource, "ThingGroups", "REPLACE"))
+        if (registration_overrides_with(resource, "ThingGroups", "REPLACE"))
             state_change(template->request->state, "DELETE FROM group_things WHERE thing = ?1",
                 STATE_WITH(name));
         state_change(template->request->state,
@@ -196,8 +202,9 @@ static bool override_thing(struct template *template, const struct wanted *resou
 }
 
 /* The thing's row, made or as it is there; NULL after an answer. */
-static json_t *find_or_make_thing(struct template *template, const struct wanted *resource,
-    const char *name, const char *type, json_t *attributes)
+static json_t *registration_find_or_make_thing(struct template *template,
+    const struct registration_wanted *resource, const char *name, const char *type,
+    json_t *attributes)
 {
     const struct request *request = template->request;
     json_t *row = json_object_size(resource->overrides)
@@ -207,19 +214,20 @@ static json_t *find_or_make_thing(struct template *template, const struct wanted
 
     if (!row)
         return create_thing_row(request, template->response, name, type, attributes);
-    if (override_thing(template, resource, row, type, attributes))
+    if (registration_override_thing(template, resource, row, type, attributes))
         return row;
     json_decref(row);
     return NULL;
 }
 
-static json_t *make_thing(struct template *template, const struct wanted *resource)
+static json_t *registration_make_thing(
+    struct template *template, const struct registration_wanted *resource)
 {
     const json_t *properties = resource->properties;
     char *name = registration_member(template, properties, "ThingName");
     char *type = registration_member(template, properties, "ThingTypeName");
     json_t *attributes =
-        fill_in_attributes(template, json_object_get(properties, "AttributePayload"));
+        registration_fill_in_attributes(template, json_object_get(properties, "AttributePayload"));
     json_t *row = NULL;
 
     if (!name)
@@ -227,9 +235,10 @@ static json_t *make_thing(struct template *template, const struct wanted *resour
     else if (strlen(name) > NAME_MAX_BYTES || !charset_holds(NAME, name))
         registration_fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
     if (!template->response->error)
-        row = find_or_make_thing(template, resource, name, type ? type : "", attributes);
-    if (row && !overrides_with(resource, "ThingGroups", "DO_NOTHING") &&
-        !join_groups(template, properties, name)) {
+        row =
+            registration_find_or_make_thing(template, resource, name, type ? type : "", attributes);
+    if (row && !registration_overrides_with(resource, "ThingGroups", "DO_NOTHING") &&
+        !registration_join_groups(template, properties, name)) {
         json_decref(row);
         row = NULL;
     }
@@ -240,7 +249,7 @@ static json_t *make_thing(struct template *template, const struct wanted *resour
 }
 
 /* A policy that is there by its name, or one with the document, named after its content. */
-static char *make_policy(struct template *template, const json_t *properties)
+static char *registration_make_policy(struct template *template, const json_t *properties)
 {
     const struct request *request = template->request;
     char *name = registration_member(template, properties, "PolicyName");
@@ -271,13 +280,14 @@ static char *make_policy(struct template *template, const json_t *properties)
 
 /* ------------------------------------------------------------------ the call */
 
-struct made {
-    struct wanted thing, certificate, policy;
+struct registration_made {
+    struct registration_wanted thing, certificate, policy;
     json_t *thing_row, *certificate_row;
     char *policy_made;
 };
 
-static void tie_together(struct template *template, const struct made *made)
+static void registration_tie_together(
+    struct template *template, const struct registration_made *made)
 {
     const char *arn = row_text(made->certificate_row, "arn");
 
@@ -289,7 +299,7 @@ static void tie_together(struct template *template, const struct made *made)
             row_text(made->thing_row, "name"), arn, "NON_EXCLUSIVE_THING");
 }
 
-static void answer(struct template *template, const struct made *made)
+static void registration_answer(struct template *template, const struct registration_made *made)
 {
     json_t *arns = json_object();
 
@@ -310,33 +320,33 @@ static void answer(struct template *template, const struct made *made)
             json_string(row_text(made->certificate_row, "pem")));
 }
 
-static void provision(struct template *template, const json_t *body)
+static void registration_provision(struct template *template, const json_t *body)
 {
     const json_t *resources = json_object_get(body, "Resources");
-    struct made made = {0};
+    struct registration_made made = {0};
 
-    made.thing = find_resource(template, resources, "AWS::IoT::Thing");
-    made.certificate = find_resource(template, resources, "AWS::IoT::Certificate");
-    made.policy = find_resource(template, resources, "AWS::IoT::Policy");
+    made.thing = registration_find_resource(template, resources, "AWS::IoT::Thing");
+    made.certificate = registration_find_resource(template, resources, "AWS::IoT::Certificate");
+    made.policy = registration_find_resource(template, resources, "AWS::IoT::Policy");
     if (!made.thing.properties && !made.certificate.properties && !made.policy.properties)
         registration_fail(template, "The template has no resources that the sandbox knows", "");
     if (made.certificate.properties && !template->response->error)
-        made.certificate_row = make_certificate(template, &made.certificate);
+        made.certificate_row = registration_make_certificate(template, &made.certificate);
     if (made.thing.properties && !template->response->error)
-        made.thing_row = make_thing(template, &made.thing);
+        made.thing_row = registration_make_thing(template, &made.thing);
     if (made.policy.properties && !template->response->error)
-        made.policy_made = make_policy(template, made.policy.properties);
+        made.policy_made = registration_make_policy(template, made.policy.properties);
     if (!template->response->error)
-        tie_together(template, &made);
+        registration_tie_together(template, &made);
     if (!template->response->error)
-        answer(template, &made);
+        registration_answer(template, &made);
     json_decref(made.thing_row);
     json_decref(made.certificate_row);
     free(made.policy_made);
 }
 
 /* The model knows two errors for what goes wrong inside a template. */
-static void use_errors_of_model(struct response *response)
+static void registration_use_errors_of_model(struct response *response)
 {
     const char *text = json_string_value(json_object_get(response->body, "message"));
     char *copy = text ? strdup(text) : NULL;
@@ -349,7 +359,7 @@ static void use_errors_of_model(struct response *response)
     free(copy);
 }
 
-static void register_thing(const struct request *request, struct response *response)
+static void registration_register_thing(const struct request *request, struct response *response)
 {
     json_error_t error;
     json_t *body = json_loads(input_text(request, "templateBody"), 0, &error);
@@ -359,15 +369,15 @@ static void register_thing(const struct request *request, struct response *respo
         .given = json_object_get(request->input, "parameters")};
 
     if (json_is_object(body))
-        provision(&template, body);
+        registration_provision(&template, body);
     else
         respond_invalid(response, "templateBody is not a JSON object: %s", error.text);
     if (response->error)
-        use_errors_of_model(response);
+        registration_use_errors_of_model(response);
     json_decref(body);
 }
 
-static void start_registration(const struct request *request, struct response *response)
+static void registration_start(const struct request *request, struct response *response)
 {
     (void)request;
     respond_error(response, 400, "InvalidRequestException",
@@ -404,13 +414,13 @@ const struct operation registration_operations[] = {
         .path = "/things",
         .rate = 10,
         .opens = true,
-        .run = register_thing,
+        .run = registration_register_thing,
         .parameters = register_parameters},
     {.name = "StartThingRegistrationTask",
         .method = "POST",
         .path = "/thing-registration-tasks",
         .rate = 10,
-        .run = start_registration,
+        .run = registration_start,
         .parameters = start_parameters},
     {},
 };

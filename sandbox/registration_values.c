@@ -23,7 +23,7 @@ bool registration_append(
     struct template *template, const json_t *value, struct iotify_buffer *out, int depth);
 
 /* ["separator", ["a", "b"]] */
-static bool join(
+static bool registration_join(
     struct template *template, const json_t *arguments, struct iotify_buffer *out, int depth)
 {
     const char *separator = json_string_value(json_array_get(arguments, 0));
@@ -40,7 +40,8 @@ static bool join(
 }
 
 /* "text with ${parameters}", alone or as the first item of a list */
-static bool substitute(struct template *template, const json_t *argument, struct iotify_buffer *out)
+static bool registration_substitute(
+    struct template *template, const json_t *argument, struct iotify_buffer *out)
 {
     const char *text =
         json_string_value(json_is_array(argument) ? json_array_get(argument, 0) : argument);
@@ -86,9 +87,9 @@ bool registration_append(
     if (text)
         return iotify_buffer_string(out, text);
     if ((argument = json_object_get(value, "Fn::Join")))
-        return join(template, argument, out, depth);
+        return registration_join(template, argument, out, depth);
     if ((argument = json_object_get(value, "Fn::Sub")))
-        return substitute(template, argument, out);
+        return registration_substitute(template, argument, out);
     return registration_fail(
         template, "A value is neither a text nor a function that is known", "");
 }

@@ -19,12 +19,12 @@ struct quotas {
 };
 
 /* A code for each name, the same in every run. */
-static void quota_code(const char *name, char code[16])
+static void service_quotas_code(const char *name, char code[16])
 {
     snprintf(code, 16, "L-%08X", (unsigned)iotify_hash(IOTIFY_HASH_START, name));
 }
 
-static void add_quota(void *argument, const struct operation *operation)
+static void service_quotas_add(void *argument, const struct operation *operation)
 {
     struct quotas *quotas = argument;
     const struct service *service = quotas->request->service;
@@ -35,7 +35,7 @@ static void add_quota(void *argument, const struct operation *operation)
     if (operation->rate <= 0)
         return;
     snprintf(name, sizeof(name), "%s API TPS", operation->name);
-    quota_code(name, code);
+    service_quotas_code(name, code);
     snprintf(arn, sizeof(arn), "arn:aws:servicequotas:%s:" ACCOUNT ":iotcore/%s",
         quotas->request->region, code);
     json_array_append_new(quotas->list,
@@ -46,7 +46,8 @@ static void add_quota(void *argument, const struct operation *operation)
 }
 
 /* All quotas, or NULL after an answer. */
-static json_t *all_quotas(const struct request *request, struct response *response, bool defaults)
+static json_t *service_quotas_all(
+    const struct request *request, struct response *response, bool defaults)
 {
     struct quotas quotas = {request, NULL, defaults};
 
@@ -56,13 +57,14 @@ static json_t *all_quotas(const struct request *request, struct response *respon
         return NULL;
     }
     quotas.list = json_array();
-    operation_each(add_quota, &quotas);
+    operation_each(service_quotas_add, &quotas);
     return quotas.list;
 }
 
-static void respond_quotas(const struct request *request, struct response *response, bool defaults)
+static void service_quotas_respond(
+    const struct request *request, struct response *response, bool defaults)
 {
-    json_t *all = all_quotas(request, response, defaults), *list;
+    json_t *all = service_quotas_all(request, response, defaults), *list;
     size_t size = (size_t)input_number(request, "MaxResults");
     size_t first = (size_t)strtoul(input_text(request, "NextToken"), NULL, 10);
     char token[24];
@@ -82,19 +84,19 @@ static void respond_quotas(const struct request *request, struct response *respo
     json_decref(all);
 }
 
-static void list_quotas(const struct request *request, struct response *response)
+static void service_quotas_list(const struct request *request, struct response *response)
 {
-    respond_quotas(request, response, false);
+    service_quotas_respond(request, response, false);
 }
 
-static void list_default_quotas(const struct request *request, struct response *response)
+static void service_quotas_list_default(const struct request *request, struct response *response)
 {
-    respond_quotas(request, response, true);
+    service_quotas_respond(request, response, true);
 }
 
-static void get_quota(const struct request *request, struct response *response)
+static void service_quotas_get(const struct request *request, struct response *response)
 {
-    json_t *all = all_quotas(request, response, false);
+    json_t *all = service_quotas_all(request, response, false);
     const char *code = input_text(request, "QuotaCode");
 
     if (!all)
@@ -128,17 +130,17 @@ const struct operation quota_operations[] = {
     {.name = "ListServiceQuotas",
         .method = "POST",
         .path = "/",
-        .run = list_quotas,
+        .run = service_quotas_list,
         .parameters = quotas_parameters},
     {.name = "ListAWSDefaultServiceQuotas",
         .method = "POST",
         .path = "/",
-        .run = list_default_quotas,
+        .run = service_quotas_list_default,
         .parameters = quotas_parameters},
     {.name = "GetServiceQuota",
         .method = "POST",
         .path = "/",
-        .run = get_quota,
+        .run = service_quotas_get,
         .parameters = quota_parameters},
     {},
 };

@@ -48,7 +48,7 @@ bool session_connected(const struct session *session)
 
 /* ------------------------------------------------------------------ what is allowed */
 
-static void refresh_grants(struct session *session)
+static void session_refresh_grants(struct session *session)
 {
     uint64_t version = access_version(session->world->access);
 
@@ -62,7 +62,7 @@ static void refresh_grants(struct session *session)
     session->verdicts = NULL;
 }
 
-static struct verdict *find_verdict(struct session *session, char action, const char *topic)
+static struct verdict *session_find_verdict(struct session *session, char action, const char *topic)
 {
     unsigned hash = (unsigned char)action;
 
@@ -81,8 +81,8 @@ bool session_allowed(
 {
     struct verdict *verdict;
 
-    refresh_grants(session);
-    verdict = find_verdict(session, action[4], topic);
+    session_refresh_grants(session);
+    verdict = session_find_verdict(session, action[4], topic);
     if (verdict->action == action[4] && strcmp(verdict->topic, topic) == 0)
         return verdict->allowed;
     verdict->allowed = grants_allow(session->grants, action, kind, topic);
@@ -93,7 +93,7 @@ bool session_allowed(
     return verdict->allowed;
 }
 
-static bool may_publish(struct session *session, const char *topic, bool retain)
+static bool session_may_publish(struct session *session, const char *topic, bool retain)
 {
     return session_allowed(session, "iot:Publish", "topic", topic) &&
            (!retain || grants_allow(session->grants, "iot:RetainPublish", "topic", topic));
@@ -114,7 +114,7 @@ enum session_next session_end(struct session *session, uint8_t reason, struct io
 
 /* ------------------------------------------------------------------ CONNECT */
 
-static void make_client_id(char id[CLIENT_ID_MAX + 1])
+static void session_make_client_id(char id[CLIENT_ID_MAX + 1])
 {
     unsigned char bytes[16];
 
@@ -124,7 +124,7 @@ static void make_client_id(char id[CLIENT_ID_MAX + 1])
 }
 
 /* In MQTT 3.1.1 only some refusals have a code; for others AWS closes. */
-static enum session_next refuse(
+static enum session_next session_refuse(
     struct session *session, uint8_t old_code, uint8_t reason, struct iotify_buffer *client)
 {
     if (session->level == MQTT_5)
@@ -137,12 +137,12 @@ static enum session_next refuse(
 enum { OLD_BAD_PROTOCOL = 1, OLD_BAD_CLIENT_ID = 2, OLD_UNAVAILABLE = 3, NO_OLD_CODE = 0 };
 
 /* False: refused, with an answer where there is one. */
-static bool take_client_id(struct session *session, const struct mqtt_connect *connect)
+static bool session_take_client_id(struct session *session, const struct mqtt_connect *connect)
 {
     if (connect->client_id.size > CLIENT_ID_MAX)
         return false;
     if (connect->client_id.size == 0) {
-        make_client_id(session->client_id);
+        session_make_client_id(session->client_id);
         session->made_id = true;
         return connect->clean || connect->level == MQTT_5;
     }
@@ -150,7 +150,7 @@ static bool take_client_id(struct session *session, const struct mqtt_connect *c
     return session->client_id[0] != '$';
 }
 
-static bool may_connect(struct session *session, const struct mqtt_connect *connect)
+static bool session_may_connect(struct session *session, const struct mqtt_connect *connect)
 {
     char topic[TOPIC_BYTES_MAX];
 
@@ -162,11 +162,11 @@ static bool may_connect(struct session *session, const struct mqtt_connect *conn
         topic_reserved(connect->will_topic.data, connect->will_topic.size, TOPIC_PUBLISH))
         return false;
     session_copy_text(connect->will_topic, topic);
-    return may_publish(session, topic, connect->will_retain);
+    return session_may_publish(session, topic, connect->will_retain);
 }
 
 /* The packet for the broker: keep-alive within AWS's limits, and always a client id. */
-static void forward_connect(struct session *session, const struct mqtt_packet *packet,
+static void session_forward_connect(struct session *session, const struct mqtt_packet *packet,
     const struct mqtt_connect *connect, struct iotify_buffer *broker)
 {
     const char *body = (const char *)packet->body;
@@ -189,8 +189,8 @@ static void forward_connect(struct session *session, const struct mqtt_packet *p
     iotify_buffer_append(broker, body + after, packet->body_size - after);
 }
 
-static enum session_next on_connect(struct session *session, const struct mqtt_packet *packet,
-    struct iotify_buffer *broker, struct iotify_buffer *client)
+static enum session_next session_on_connect(struct session *session,
+    const struct mqtt_packet *packet, struct iotify_buffer *broker, struct iotify_buffer *client)
 {
     const struct session_world *world = session->world;
     struct mqtt_connect connect;
@@ -203,28 +203,28 @@ static enum session_next on_connect(struct session *session, const struct mqtt_p
         mqtt_put_refusal(client, MQTT_3_1_1, OLD_BAD_PROTOCOL);
         return SESSION_ENDS;
     }
-    if (!take_client_id(session, &connect))
-        return refuse(session, OLD_BAD_CLIENT_ID, MQTT_BAD_CLIENT_ID, client);
+    if (!session_take_client_id(session, &connect))
+        return session_refuse(session, OLD_BAD_CLIENT_ID, MQTT_BAD_CLIENT_ID, client);
     faults_draw(world->faults, FAULT_CONNECT, &fault);
     if (fault.hits[FAULT_RESET])
         return SESSION_RESETS;
     if (fault.hits[FAULT_STALL])
         return SESSION_STALLS;
     if (fault.hits[FAULT_REFUSE])
-        return refuse(session, OLD_UNAVAILABLE, 0x88, client);
+        return session_refuse(session, OLD_UNAVAILABLE, 0x88, client);
     if (!quotas_take(world->quotas, QUOTA_CONNECT) ||
         !quotas_take_for(world->quotas, QUOTA_CONNECT_CLIENT, session->client_id))
-        return refuse(session, OLD_UNAVAILABLE, MQTT_RATE_EXCEEDED, client);
-    if (!may_connect(session, &connect))
-        return refuse(session, NO_OLD_CODE, MQTT_NOT_AUTHORIZED, client);
+        return session_refuse(session, OLD_UNAVAILABLE, MQTT_RATE_EXCEEDED, client);
+    if (!session_may_connect(session, &connect))
+        return session_refuse(session, NO_OLD_CODE, MQTT_NOT_AUTHORIZED, client);
     session->connected = true;
-    forward_connect(session, packet, &connect, broker);
+    session_forward_connect(session, packet, &connect, broker);
     return SESSION_GOES_ON;
 }
 
 /* ------------------------------------------------------------------ PUBLISH */
 
-static double seconds(void)
+static double session_seconds(void)
 {
     struct timespec now;
 
@@ -233,9 +233,9 @@ static double seconds(void)
 }
 
 /* What goes beyond 100 a second AWS discards without a word. */
-static bool within_rate(struct session *session)
+static bool session_within_rate(struct session *session)
 {
-    double now = seconds();
+    double now = session_seconds();
 
     session->tokens += (now - session->filled) * PUBLISHES_A_SECOND;
     if (session->tokens > PUBLISHES_A_SECOND)
@@ -252,7 +252,7 @@ static bool within_rate(struct session *session)
  * stands for nothing. Aliases end here: what goes on has its topic, so that a message that does
  * not go on leaves no alias behind that both ends understand differently.
  */
-static bool resolve_topic(
+static bool session_resolve_topic(
     char **aliases, const struct mqtt_publish *publish, char topic[TOPIC_BYTES_MAX])
 {
     char **known = publish->alias ? &aliases[publish->alias - 1] : NULL;
@@ -276,8 +276,8 @@ void session_pass(const struct mqtt_packet *packet, struct iotify_buffer *out)
     iotify_buffer_append(out, packet->body - (packet->size - packet->body_size), packet->size);
 }
 
-static void pass_publish(const struct mqtt_packet *packet, const struct mqtt_publish *publish,
-    const char *topic, struct iotify_buffer *out)
+static void session_pass_publish(const struct mqtt_packet *packet,
+    const struct mqtt_publish *publish, const char *topic, struct iotify_buffer *out)
 {
     if (publish->alias)
         mqtt_put_publish(out, packet, publish, (struct mqtt_text){topic, strlen(topic)});
@@ -285,7 +285,7 @@ static void pass_publish(const struct mqtt_packet *packet, const struct mqtt_pub
         session_pass(packet, out);
 }
 
-static enum session_next publish_denied(
+static enum session_next session_publish_denied(
     struct session *session, const struct mqtt_publish *publish, struct iotify_buffer *client)
 {
     if (session->level != MQTT_5 || publish->qos == 0)
@@ -294,8 +294,8 @@ static enum session_next publish_denied(
     return SESSION_GOES_ON;
 }
 
-static enum session_next on_publish(struct session *session, const struct mqtt_packet *packet,
-    struct iotify_buffer *broker, struct iotify_buffer *client)
+static enum session_next session_on_publish(struct session *session,
+    const struct mqtt_packet *packet, struct iotify_buffer *broker, struct iotify_buffer *client)
 {
     char topic[TOPIC_BYTES_MAX];
     struct mqtt_publish publish;
@@ -310,7 +310,7 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
     if (!topic_fits(publish.topic.data, publish.topic.size) ||
         topic_reserved(publish.topic.data, publish.topic.size, TOPIC_PUBLISH))
         return session_end(session, MQTT_BAD_TOPIC, client);
-    if (publish.alias > ALIASES_MAX || !resolve_topic(session->up_aliases, &publish, topic))
+    if (publish.alias > ALIASES_MAX || !session_resolve_topic(session->up_aliases, &publish, topic))
         return session_end(session, MQTT_BAD_ALIAS, client);
     faults_draw(session->world->faults, FAULT_PUBLISH, &fault);
     if (fault.hits[FAULT_DROP])
@@ -319,11 +319,11 @@ static enum session_next on_publish(struct session *session, const struct mqtt_p
         return SESSION_RESETS;
     if (fault.hits[FAULT_STALL])
         return SESSION_STALLS;
-    if (!within_rate(session))
+    if (!session_within_rate(session))
         return SESSION_GOES_ON;
-    if (!may_publish(session, topic, publish.retain))
-        return publish_denied(session, &publish, client);
-    pass_publish(packet, &publish, topic, broker);
+    if (!session_may_publish(session, topic, publish.retain))
+        return session_publish_denied(session, &publish, client);
+    session_pass_publish(packet, &publish, topic, broker);
     return SESSION_GOES_ON;
 }
 
@@ -336,9 +336,9 @@ enum session_next session_from_client(struct session *session, const struct mqtt
         return SESSION_CUT;
     switch (packet->type) {
     case MQTT_CONNECT:
-        return on_connect(session, packet, broker, client);
+        return session_on_connect(session, packet, broker, client);
     case MQTT_PUBLISH:
-        return on_publish(session, packet, broker, client);
+        return session_on_publish(session, packet, broker, client);
     case MQTT_SUBSCRIBE:
         return session_on_subscribe(session, packet, broker, client);
     case MQTT_UNSUBSCRIBE:
@@ -354,7 +354,7 @@ enum session_next session_from_client(struct session *session, const struct mqtt
 }
 
 /* A message that the client may not receive is taken off the broker's hands. */
-static void deliver(struct session *session, const struct mqtt_packet *packet,
+static void session_deliver(struct session *session, const struct mqtt_packet *packet,
     struct iotify_buffer *broker, struct iotify_buffer *client)
 {
     char topic[TOPIC_BYTES_MAX];
@@ -362,16 +362,16 @@ static void deliver(struct session *session, const struct mqtt_packet *packet,
 
     if (!mqtt_read_publish(packet, session->level, &publish) ||
         publish.topic.size >= TOPIC_BYTES_MAX || publish.alias > ALIASES_MAX ||
-        !resolve_topic(session->down_aliases, &publish, topic))
+        !session_resolve_topic(session->down_aliases, &publish, topic))
         return;
     if (session_allowed(session, "iot:Receive", "topic", topic))
-        pass_publish(packet, &publish, topic, client);
+        session_pass_publish(packet, &publish, topic, client);
     else if (publish.qos == 1)
         mqtt_put_puback(broker, session->level, publish.id, MQTT_SUCCESS);
 }
 
 /* What MQTT 5 tells a client about its session, beside what the broker itself knows. */
-static void welcome(
+static void session_welcome(
     struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client)
 {
     struct iotify_buffer more;
@@ -399,9 +399,9 @@ enum session_next session_from_broker(struct session *session, const struct mqtt
     bool accepted = packet->type == MQTT_CONNACK && packet->body_size >= 2 && packet->body[1] == 0;
 
     if (packet->type == MQTT_PUBLISH)
-        deliver(session, packet, broker, client);
+        session_deliver(session, packet, broker, client);
     else if (accepted && session->level == MQTT_5)
-        welcome(session, packet, client);
+        session_welcome(session, packet, client);
     else if (packet->type != MQTT_SUBACK || !session_complete_suback(session, packet, client))
         session_pass(packet, client);
     return SESSION_GOES_ON;
@@ -419,7 +419,7 @@ enum session_next session_look_again(struct session *session, struct iotify_buff
 {
     if (!session->connected)
         return SESSION_GOES_ON;
-    refresh_grants(session);
+    session_refresh_grants(session);
     return grants_active(session->grants) ? SESSION_GOES_ON
                                           : session_end(session, MQTT_ADMINISTRATIVE, client);
 }

@@ -8,7 +8,7 @@
 #include "sandbox/session_internal.h"
 
 /* Where the filter is, or where there is room for it; -1: neither. */
-static int find_filter(const struct session *session, struct mqtt_text filter, bool make)
+static int session_find_filter(const struct session *session, struct mqtt_text filter, bool make)
 {
     int room = -1;
 
@@ -24,7 +24,7 @@ static int find_filter(const struct session *session, struct mqtt_text filter, b
 }
 
 /* FROM_BROKER when the broker may decide, else the code of the refusal. */
-static uint8_t judge_filter(struct session *session, const struct mqtt_filter *filter)
+static uint8_t session_judge_filter(struct session *session, const struct mqtt_filter *filter)
 {
     bool modern = session->level == MQTT_5;
     char text[TOPIC_BYTES_MAX];
@@ -36,7 +36,7 @@ static uint8_t judge_filter(struct session *session, const struct mqtt_filter *f
     session_copy_text(filter->topic, text);
     if (!session_allowed(session, "iot:Subscribe", "topicfilter", text))
         return modern ? MQTT_NOT_AUTHORIZED : MQTT_UNSPECIFIED;
-    place = find_filter(session, filter->topic, true);
+    place = session_find_filter(session, filter->topic, true);
     if (place < 0)
         return modern ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED;
     if (!session->filters[place])
@@ -44,7 +44,7 @@ static uint8_t judge_filter(struct session *session, const struct mqtt_filter *f
     return FROM_BROKER;
 }
 
-static struct answer *free_answer(struct session *session)
+static struct answer *session_free_answer(struct session *session)
 {
     for (size_t i = 0; i < ANSWERS_MAX; i++)
         if (session->answers[i].id == 0)
@@ -52,7 +52,7 @@ static struct answer *free_answer(struct session *session)
     return NULL;
 }
 
-static void put_suback(
+static void session_put_suback(
     const struct session *session, const struct answer *answer, struct iotify_buffer *client)
 {
     mqtt_put_header(client, MQTT_SUBACK, 0, 2 + (size_t)(session->level == MQTT_5) + answer->count);
@@ -64,8 +64,9 @@ static void put_suback(
 }
 
 /* The same SUBSCRIBE without the filters that were refused. */
-static void forward_part(const struct mqtt_packet *packet, const struct mqtt_filters *filters,
-    const struct mqtt_filter *list, const struct answer *answer, struct iotify_buffer *broker)
+static void session_forward_part(const struct mqtt_packet *packet,
+    const struct mqtt_filters *filters, const struct mqtt_filter *list, const struct answer *answer,
+    struct iotify_buffer *broker)
 {
     size_t size = 2 + filters->properties;
 
@@ -111,7 +112,7 @@ enum session_next session_on_subscribe(struct session *session, const struct mqt
     if (malformed)
         return session_end(session, MQTT_MALFORMED, client);
     for (size_t i = 0; i < answer.count; i++) {
-        answer.codes[i] = judge_filter(session, &list[i]);
+        answer.codes[i] = session_judge_filter(session, &list[i]);
         left += answer.codes[i] == FROM_BROKER;
     }
     if (left == answer.count) {
@@ -119,14 +120,14 @@ enum session_next session_on_subscribe(struct session *session, const struct mqt
         return SESSION_GOES_ON;
     }
     if (left == 0) {
-        put_suback(session, &answer, client);
+        session_put_suback(session, &answer, client);
         return SESSION_GOES_ON;
     }
-    kept = free_answer(session);
+    kept = session_free_answer(session);
     if (!kept)
         return session_end(session, MQTT_QUOTA_EXCEEDED, client);
     *kept = answer;
-    forward_part(packet, &filters, list, &answer, broker);
+    session_forward_part(packet, &filters, list, &answer, broker);
     return SESSION_GOES_ON;
 }
 
@@ -140,7 +141,7 @@ enum session_next session_on_unsubscribe(struct session *session, const struct m
     if (!mqtt_read_filters(packet, session->level, &filters))
         return session_end(session, MQTT_MALFORMED, client);
     while (mqtt_next_filter(&filters, &filter, &malformed)) {
-        int place = find_filter(session, filter.topic, false);
+        int place = session_find_filter(session, filter.topic, false);
 
         if (place >= 0) {
             free(session->filters[place]);
@@ -169,7 +170,7 @@ bool session_complete_suback(
         for (size_t j = answer->count; j-- > 0 && at > 0;)
             if (answer->codes[j] == FROM_BROKER)
                 answer->codes[j] = packet->body[--at];
-        put_suback(session, answer, client);
+        session_put_suback(session, answer, client);
         answer->id = 0;
         return true;
     }

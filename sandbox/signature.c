@@ -15,13 +15,13 @@
 #define SKEW_MAX 300
 #define SIGNED_MAX 32
 
-struct authorization {
+struct signature_authorization {
     char access_key[160], date[16], region[64], service[32], terminator[16];
     char signed_headers[1024], signature[128];
 };
 
 /* The text behind `name=` up to a comma or blank. */
-static bool take(const char *text, const char *name, char *out, size_t size)
+static bool signature_take(const char *text, const char *name, char *out, size_t size)
 {
     const char *at = strstr(text, name);
     size_t length;
@@ -37,7 +37,7 @@ static bool take(const char *text, const char *name, char *out, size_t size)
     return true;
 }
 
-static bool take_part(const char **from, char *out, size_t size)
+static bool signature_take_part(const char **from, char *out, size_t size)
 {
     size_t length = strcspn(*from, "/");
 
@@ -49,25 +49,26 @@ static bool take_part(const char **from, char *out, size_t size)
     return true;
 }
 
-static bool parse(const char *header, struct authorization *out)
+static bool signature_parse(const char *header, struct signature_authorization *out)
 {
     char credential[320];
     const char *rest = credential;
 
     return strncmp(header, ALGORITHM, strlen(ALGORITHM)) == 0 &&
-           take(header, "Credential=", credential, sizeof(credential)) &&
-           take(header, "SignedHeaders=", out->signed_headers, sizeof(out->signed_headers)) &&
-           take(header, "Signature=", out->signature, sizeof(out->signature)) &&
-           take_part(&rest, out->access_key, sizeof(out->access_key)) &&
-           take_part(&rest, out->date, sizeof(out->date)) &&
-           take_part(&rest, out->region, sizeof(out->region)) &&
-           take_part(&rest, out->service, sizeof(out->service)) &&
-           take_part(&rest, out->terminator, sizeof(out->terminator)) &&
+           signature_take(header, "Credential=", credential, sizeof(credential)) &&
+           signature_take(
+               header, "SignedHeaders=", out->signed_headers, sizeof(out->signed_headers)) &&
+           signature_take(header, "Signature=", out->signature, sizeof(out->signature)) &&
+           signature_take_part(&rest, out->access_key, sizeof(out->access_key)) &&
+           signature_take_part(&rest, out->date, sizeof(out->date)) &&
+           signature_take_part(&rest, out->region, sizeof(out->region)) &&
+           signature_take_part(&rest, out->service, sizeof(out->service)) &&
+           signature_take_part(&rest, out->terminator, sizeof(out->terminator)) &&
            strcmp(out->terminator, "aws4_request") == 0 &&
            !out->region[strspn(out->region, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
-static void format_time(int64_t moment, char text[20])
+static void signature_format_time(int64_t moment, char text[20])
 {
     time_t seconds = (time_t)moment;
     struct tm parts;
@@ -76,10 +77,11 @@ static void format_time(int64_t moment, char text[20])
     strftime(text, 20, "%Y%m%dT%H%M%SZ", &parts);
 }
 
-static void refuse(struct signature_verdict *verdict, const char *error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void signature_refuse(struct signature_verdict *verdict, const char *error,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-static void refuse(struct signature_verdict *verdict, const char *error, const char *format, ...)
+static void signature_refuse(
+    struct signature_verdict *verdict, const char *error, const char *format, ...)
 {
     va_list arguments;
 
@@ -90,7 +92,7 @@ static void refuse(struct signature_verdict *verdict, const char *error, const c
 }
 
 /* STS has other names for the same refusals. */
-static const char *error_name(const struct signature_verdict *verdict, const char *name)
+static const char *signature_error_name(const struct signature_verdict *verdict, const char *name)
 {
     static const char *const names[][2] = {
         {"UnrecognizedClientException", "InvalidClientTokenId"},
@@ -106,10 +108,10 @@ static const char *error_name(const struct signature_verdict *verdict, const cha
 }
 
 /* Within five minutes of ours, and of the day that the scope names. */
-static void check_clock(const struct authorization *authorization, const char *timestamp,
-    struct signature_verdict *verdict)
+static void signature_check_clock(const struct signature_authorization *authorization,
+    const char *timestamp, struct signature_verdict *verdict)
 {
-    const char *error = error_name(verdict, "InvalidSignatureException");
+    const char *error = signature_error_name(verdict, "InvalidSignatureException");
     struct tm parts = {0};
     const char *end = strptime(timestamp, "%Y%m%dT%H%M%SZ", &parts);
     int64_t now = (int64_t)time(NULL), skew;
@@ -117,24 +119,28 @@ static void check_clock(const struct authorization *authorization, const char *t
 
     if (!end || *end || strncmp(timestamp, authorization->date, 8) != 0 ||
         strlen(authorization->date) != 8) {
-        refuse(verdict, error, "Date in Credential scope does not match X-Amz-Date or is no date");
+        signature_refuse(
+            verdict, error, "Date in Credential scope does not match X-Amz-Date or is no date");
         return;
     }
     skew = (int64_t)timegm(&parts) - now;
-    format_time(now, present);
+    signature_format_time(now, present);
     if (skew < -SKEW_MAX) {
-        format_time(now - SKEW_MAX, limit);
-        refuse(verdict, error, "Signature expired: %s is now earlier than %s (%s - 5 min.)",
-            timestamp, limit, present);
+        signature_format_time(now - SKEW_MAX, limit);
+        signature_refuse(verdict, error,
+            "Signature expired: %s is now earlier than %s (%s - 5 min.)", timestamp, limit,
+            present);
     } else if (skew > SKEW_MAX) {
-        format_time(now + SKEW_MAX, limit);
-        refuse(verdict, error, "Signature not yet current: %s is still later than %s (%s + 5 min.)",
-            timestamp, limit, present);
+        signature_format_time(now + SKEW_MAX, limit);
+        signature_refuse(verdict, error,
+            "Signature not yet current: %s is still later than %s (%s + 5 min.)", timestamp, limit,
+            present);
     }
 }
 
 /* Temporary keys come with a token, and with the right one. */
-static bool token_fits(const struct signed_request *request, const struct signature_keys *keys)
+static bool signature_token_fits(
+    const struct signed_request *request, const struct signature_keys *keys)
 {
     const char *token = request->header(request->context, "x-amz-security-token");
 
@@ -143,8 +149,9 @@ static bool token_fits(const struct signed_request *request, const struct signat
     return token || strncmp(keys->access_key, "ASIA", 4) != 0;
 }
 
-static bool compute(const struct signed_request *request, const struct authorization *authorization,
-    const char *timestamp, const char *secret_key, char signature[SIGV4_SIGNATURE_SIZE])
+static bool signature_compute(const struct signed_request *request,
+    const struct signature_authorization *authorization, const char *timestamp,
+    const char *secret_key, char signature[SIGV4_SIGNATURE_SIZE])
 {
     struct sigv4_header headers[SIGNED_MAX];
     char names[sizeof(authorization->signed_headers)];
@@ -181,33 +188,35 @@ void signature_verify(const struct signed_request *request, const struct signatu
     const char *header = request->header(request->context, "authorization");
     const char *timestamp = request->header(request->context, "x-amz-date");
     char expected[SIGV4_SIGNATURE_SIZE];
-    struct authorization authorization;
+    struct signature_authorization authorization;
 
     *verdict = (struct signature_verdict){0};
     if (!header) {
-        refuse(verdict, "MissingAuthenticationTokenException", "Missing Authentication Token");
+        signature_refuse(
+            verdict, "MissingAuthenticationTokenException", "Missing Authentication Token");
         return;
     }
-    if (!parse(header, &authorization) || !timestamp) {
-        refuse(verdict, "IncompleteSignatureException",
+    if (!signature_parse(header, &authorization) || !timestamp) {
+        signature_refuse(verdict, "IncompleteSignatureException",
             "Authorization header requires Credential, SignedHeaders and Signature parameters and "
             "an X-Amz-Date header");
         return;
     }
     snprintf(verdict->region, sizeof(verdict->region), "%s", authorization.region);
     snprintf(verdict->service, sizeof(verdict->service), "%s", authorization.service);
-    if (strcmp(authorization.access_key, keys->access_key) != 0 || !token_fits(request, keys)) {
-        refuse(verdict, error_name(verdict, "UnrecognizedClientException"),
+    if (strcmp(authorization.access_key, keys->access_key) != 0 ||
+        !signature_token_fits(request, keys)) {
+        signature_refuse(verdict, signature_error_name(verdict, "UnrecognizedClientException"),
             "The security token included in the request is invalid.");
         return;
     }
-    check_clock(&authorization, timestamp, verdict);
+    signature_check_clock(&authorization, timestamp, verdict);
     if (verdict->error)
         return;
-    if (!compute(request, &authorization, timestamp, keys->secret_key, expected) ||
+    if (!signature_compute(request, &authorization, timestamp, keys->secret_key, expected) ||
         strlen(authorization.signature) != strlen(expected) ||
         CRYPTO_memcmp(authorization.signature, expected, strlen(expected)) != 0)
-        refuse(verdict, error_name(verdict, "InvalidSignatureException"),
+        signature_refuse(verdict, signature_error_name(verdict, "InvalidSignatureException"),
             "The request signature we calculated does not match the signature you provided. Check "
             "your AWS Secret Access Key and signing method. Consult the service documentation for "
             "details.");

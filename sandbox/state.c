@@ -47,23 +47,23 @@ static const char schema[] =
     "PRAGMA user_version = " FORMAT;
 
 /* Statements are prepared once; their texts are literals, so their addresses tell them apart. */
-struct prepared {
+struct state_prepared {
     const char *sql;
     sqlite3_stmt *statement;
-    struct prepared *next;
+    struct state_prepared *next;
 };
 
 struct state {
     sqlite3 *db;
     pthread_mutex_t mutex;
-    struct prepared *prepared;
+    struct state_prepared *prepared;
     bool failed; /* a statement of this transaction */
     void (*parted)(void *argument, const char *principal);
     void *argument;
     int64_t next_due; /* when the next thing and principal come apart; INT64_MAX: none does */
 };
 
-static int64_t read_number(sqlite3 *db, const char *sql, int64_t otherwise)
+static int64_t state_read_number(sqlite3 *db, const char *sql, int64_t otherwise)
 {
     sqlite3_stmt *statement = NULL;
     int64_t number = otherwise;
@@ -76,10 +76,10 @@ static int64_t read_number(sqlite3 *db, const char *sql, int64_t otherwise)
 }
 
 /* A file of another format is told from one that is new. */
-static bool format_fits(struct state *state, const char *path)
+static bool state_format_fits(struct state *state, const char *path)
 {
-    int64_t format = read_number(state->db, "PRAGMA user_version", 0);
-    int64_t tables = read_number(state->db, "SELECT count(*) FROM sqlite_master", 0);
+    int64_t format = state_read_number(state->db, "PRAGMA user_version", 0);
+    int64_t tables = state_read_number(state->db, "SELECT count(*) FROM sqlite_master", 0);
 
     if (tables == 0 || format == strtol(FORMAT, NULL, 10))
         return true;
@@ -117,7 +117,7 @@ struct state *state_open(const char *path)
     if (sqlite3_open_v2(path ? path : ":memory:", &state->db,
             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
         sqlite3_busy_timeout(state->db, 2000);
-        if (!format_fits(state, path)) {
+        if (!state_format_fits(state, path)) {
             state_close(state);
             return NULL;
         }
@@ -129,7 +129,7 @@ struct state *state_open(const char *path)
         state_close(state);
         return NULL;
     }
-    state->next_due = read_number(
+    state->next_due = state_read_number(
         state->db, "SELECT min(detached) FROM thing_principals WHERE detached > 0", INT64_MAX);
     return state;
 }
@@ -139,7 +139,7 @@ void state_close(struct state *state)
     if (!state)
         return;
     while (state->prepared) {
-        struct prepared *prepared = state->prepared;
+        struct state_prepared *prepared = state->prepared;
 
         state->prepared = prepared->next;
         sqlite3_finalize(prepared->statement);
@@ -150,7 +150,7 @@ void state_close(struct state *state)
     free(state);
 }
 
-static bool execute(struct state *state, const char *sql)
+static bool state_execute(struct state *state, const char *sql)
 {
     char *error = NULL;
 
@@ -161,7 +161,7 @@ static bool execute(struct state *state, const char *sql)
     return false;
 }
 
-static void part_what_is_due(struct state *state, int64_t now)
+static void state_detach_due(struct state *state, int64_t now)
 {
     char text[24];
     json_t *rows;
@@ -175,9 +175,9 @@ static void part_what_is_due(struct state *state, int64_t now)
         "DELETE FROM thing_principals WHERE detached > 0 AND detached <= CAST(?1 AS INTEGER)",
         STATE_WITH(text));
     /* Kept whatever the call behind it comes to. */
-    state->failed = !execute(state, state->failed ? "ROLLBACK" : "COMMIT") || state->failed;
-    state->failed = !execute(state, "BEGIN IMMEDIATE") || state->failed;
-    state->next_due = read_number(
+    state->failed = !state_execute(state, state->failed ? "ROLLBACK" : "COMMIT") || state->failed;
+    state->failed = !state_execute(state, "BEGIN IMMEDIATE") || state->failed;
+    state->next_due = state_read_number(
         state->db, "SELECT min(detached) FROM thing_principals WHERE detached > 0", INT64_MAX);
     for (size_t i = 0; i < json_array_size(rows) && state->parted; i++)
         state->parted(state->argument,
@@ -190,9 +190,9 @@ void state_begin(struct state *state)
     int64_t now = now_ms();
 
     pthread_mutex_lock(&state->mutex);
-    state->failed = !execute(state, "BEGIN IMMEDIATE");
+    state->failed = !state_execute(state, "BEGIN IMMEDIATE");
     if (now >= state->next_due && !state->failed)
-        part_what_is_due(state, now);
+        state_detach_due(state, now);
 }
 
 void state_on_parted(
@@ -225,17 +225,18 @@ void state_expect(struct state *state, int64_t due_ms)
 
 bool state_end(struct state *state, bool keep)
 {
-    bool done = keep && !state->failed && execute(state, "COMMIT");
+    bool done = keep && !state->failed && state_execute(state, "COMMIT");
 
     if (!done && !sqlite3_get_autocommit(state->db))
-        execute(state, "ROLLBACK");
+        state_execute(state, "ROLLBACK");
     pthread_mutex_unlock(&state->mutex);
     return done || !keep;
 }
 
-static sqlite3_stmt *prepare(struct state *state, const char *sql, const char *const *arguments)
+static sqlite3_stmt *state_prepare(
+    struct state *state, const char *sql, const char *const *arguments)
 {
-    struct prepared *prepared;
+    struct state_prepared *prepared;
 
     for (prepared = state->prepared; prepared; prepared = prepared->next)
         if (prepared->sql == sql)
@@ -259,7 +260,7 @@ static sqlite3_stmt *prepare(struct state *state, const char *sql, const char *c
     return prepared->statement;
 }
 
-static json_t *row_of(sqlite3_stmt *statement)
+static json_t *state_row_of(sqlite3_stmt *statement)
 {
     json_t *row = json_object();
 
@@ -277,7 +278,7 @@ static json_t *row_of(sqlite3_stmt *statement)
 }
 
 /* One failed statement fails its transaction. */
-static void note_result(struct state *state, sqlite3_stmt *statement, int code)
+static void state_note_result(struct state *state, sqlite3_stmt *statement, int code)
 {
     if (code != SQLITE_DONE && !state->failed) {
         state->failed = true;
@@ -290,21 +291,21 @@ static void note_result(struct state *state, sqlite3_stmt *statement, int code)
 json_t *state_select(struct state *state, const char *sql, const char *const *arguments)
 {
     /* After a failure nothing is run, least of all outside a transaction. */
-    sqlite3_stmt *statement = state->failed ? NULL : prepare(state, sql, arguments);
+    sqlite3_stmt *statement = state->failed ? NULL : state_prepare(state, sql, arguments);
     int code = SQLITE_ERROR;
     json_t *rows = json_array();
 
     while (statement && (code = sqlite3_step(statement)) == SQLITE_ROW)
-        json_array_append_new(rows, row_of(statement));
-    note_result(state, statement, code);
+        json_array_append_new(rows, state_row_of(statement));
+    state_note_result(state, statement, code);
     return rows;
 }
 
 int state_change(struct state *state, const char *sql, const char *const *arguments)
 {
-    sqlite3_stmt *statement = state->failed ? NULL : prepare(state, sql, arguments);
+    sqlite3_stmt *statement = state->failed ? NULL : state_prepare(state, sql, arguments);
     int code = statement ? sqlite3_step(statement) : SQLITE_ERROR;
 
-    note_result(state, statement, code);
+    state_note_result(state, statement, code);
     return code == SQLITE_DONE ? sqlite3_changes(state->db) : -1;
 }

@@ -7,7 +7,7 @@
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
-static void get_caller_identity(const struct request *request, struct response *response)
+static void sts_get_caller_identity(const struct request *request, struct response *response)
 {
     char *id = make_id();
     static const char format[] =
@@ -32,7 +32,7 @@ const struct operation sts_operations[] = {
     {.name = "GetCallerIdentity",
         .method = "POST",
         .path = "/",
-        .run = get_caller_identity,
+        .run = sts_get_caller_identity,
         .parameters = no_parameters},
     {},
 };

@@ -11,7 +11,7 @@
 #define KEY_MAX 128
 #define VALUE_MAX 256
 
-static bool check_tag(struct response *response, const json_t *tag)
+static bool tags_check(struct response *response, const json_t *tag)
 {
     const char *key = json_string_value(json_object_get(tag, "Key"));
     const json_t *value = json_object_get(tag, "Value");
@@ -26,7 +26,7 @@ static bool check_tag(struct response *response, const json_t *tag)
     return false;
 }
 
-static size_t count_tags(const struct request *request, const char *arn)
+static size_t tags_count(const struct request *request, const char *arn)
 {
     json_t *row = first_row(state_select(
         request->state, "SELECT count(*) AS n FROM tags WHERE arn = ?1", STATE_WITH(arn)));
@@ -44,12 +44,12 @@ bool set_tags(const struct request *request, struct response *response, const ch
         const json_t *tag = json_array_get(tags, i);
         const char *value = json_string_value(json_object_get(tag, "Value"));
 
-        if (!check_tag(response, tag))
+        if (!tags_check(response, tag))
             return false;
         state_change(request->state, "REPLACE INTO tags (arn, key, value) VALUES (?1, ?2, ?3)",
             STATE_WITH(arn, json_string_value(json_object_get(tag, "Key")), value ? value : ""));
     }
-    if (count_tags(request, arn) <= TAGS_MAX)
+    if (tags_count(request, arn) <= TAGS_MAX)
         return true;
     respond_error(
         response, 410, "LimitExceededException", "A resource has at most %d tags", TAGS_MAX);
@@ -61,7 +61,7 @@ void clear_tags(const struct request *request, const char *arn)
     state_change(request->state, "DELETE FROM tags WHERE arn = ?1", STATE_WITH(arn));
 }
 
-static bool check_resource(const struct request *request, struct response *response)
+static bool tags_check_resource(const struct request *request, struct response *response)
 {
     const char *arn = input_text(request, "resourceArn");
 
@@ -78,17 +78,17 @@ static bool check_resource(const struct request *request, struct response *respo
     return false;
 }
 
-static void tag_resource(const struct request *request, struct response *response)
+static void tags_tag_resource(const struct request *request, struct response *response)
 {
-    if (check_resource(request, response))
+    if (tags_check_resource(request, response))
         set_tags(request, response, input_text(request, "resourceArn"));
 }
 
-static void untag_resource(const struct request *request, struct response *response)
+static void tags_untag_resource(const struct request *request, struct response *response)
 {
     const json_t *keys = json_object_get(request->input, "tagKeys");
 
-    if (!check_resource(request, response))
+    if (!tags_check_resource(request, response))
         return;
     for (size_t i = 0; i < json_array_size(keys); i++) {
         const char *key = json_string_value(json_array_get(keys, i));
@@ -99,19 +99,19 @@ static void untag_resource(const struct request *request, struct response *respo
     }
 }
 
-static json_t *tag_json(const json_t *row)
+static json_t *tags_tag_json(const json_t *row)
 {
     return json_pack("{s:s, s:s}", "Key", row_text(row, "key"), "Value", row_text(row, "value"));
 }
 
-static void list_tags(const struct request *request, struct response *response)
+static void tags_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"tags", false,
         "SELECT key, value FROM tags WHERE key > ?1 AND arn = ?3 ORDER BY key"
         " LIMIT CAST(?2 AS INTEGER)",
-        NULL, "key", tag_json};
+        NULL, "key", tags_tag_json};
 
-    if (check_resource(request, response))
+    if (tags_check_resource(request, response))
         respond_page(request, response, &page, STATE_WITH(input_text(request, "resourceArn")));
 }
 
@@ -151,19 +151,19 @@ const struct operation tag_operations[] = {
         .method = "POST",
         .path = "/tags",
         .rate = 10,
-        .run = tag_resource,
+        .run = tags_tag_resource,
         .parameters = tag_parameters},
     {.name = "UntagResource",
         .method = "POST",
         .path = "/untag",
         .rate = 10,
-        .run = untag_resource,
+        .run = tags_untag_resource,
         .parameters = untag_parameters},
     {.name = "ListTagsForResource",
         .method = "GET",
         .path = "/tags",
         .rate = 10,
-        .run = list_tags,
+        .run = tags_list,
         .parameters = list_parameters},
     {},
 };

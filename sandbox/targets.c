@@ -11,7 +11,7 @@
 
 #define POLICIES_OF_TARGET_MAX 10
 
-static bool check_target(
+static bool targets_check(
     const struct request *request, struct response *response, const char *target)
 {
     if (strncmp(target, "arn:", 4) != 0) {
@@ -30,7 +30,7 @@ static bool check_target(
 bool attach_policy_to(
     const struct request *request, struct response *response, const char *policy, const char *arn)
 {
-    if (!check_target(request, response, arn))
+    if (!targets_check(request, response, arn))
         return false;
     if (has_row(request,
             "SELECT count(*) AS n FROM policy_targets WHERE target = ?1 AND policy <> ?2"
@@ -47,22 +47,23 @@ bool attach_policy_to(
 }
 
 /* The older operations name the target in a header. */
-static const char *target_of(const struct request *request)
+static const char *targets_target_of(const struct request *request)
 {
     return input_given(request, "principal") ? input_text(request, "principal")
                                              : input_text(request, "target");
 }
 
-static void attach_policy(const struct request *request, struct response *response)
+static void targets_attach_policy(const struct request *request, struct response *response)
 {
     if (check_policy(request, response))
-        attach_policy_to(request, response, input_text(request, "policyName"), target_of(request));
+        attach_policy_to(
+            request, response, input_text(request, "policyName"), targets_target_of(request));
 }
 
 /* What is not attached is detached already: the operation knows no such error. */
-static void detach_policy(const struct request *request, struct response *response)
+static void targets_detach_policy(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName"), *target = target_of(request);
+    const char *name = input_text(request, "policyName"), *target = targets_target_of(request);
     char *until;
 
     (void)response;
@@ -76,7 +77,7 @@ static void detach_policy(const struct request *request, struct response *respon
     free(until);
 }
 
-static json_t *target_json(const json_t *row)
+static json_t *targets_target_json(const json_t *row)
 {
     return json_string(row_text(row, "target"));
 }
@@ -85,31 +86,33 @@ static const char targets_sql[] =
     "SELECT target FROM policy_targets WHERE target > ?1 AND policy = ?3"
     " AND (?4 = '' OR target LIKE '%:cert/%') ORDER BY target LIMIT CAST(?2 AS INTEGER)";
 
-static void list_targets(const struct request *request, struct response *response)
+static void targets_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"targets", true, targets_sql, NULL, "target", target_json};
+    static const struct page page = {
+        "targets", true, targets_sql, NULL, "target", targets_target_json};
 
     if (check_policy(request, response))
         respond_page(request, response, &page, STATE_WITH(input_text(request, "policyName"), ""));
 }
 
-static void list_policy_principals(const struct request *request, struct response *response)
+static void targets_list_policy_principals(const struct request *request, struct response *response)
 {
-    static const struct page page = {"principals", true, targets_sql, NULL, "target", target_json};
+    static const struct page page = {
+        "principals", true, targets_sql, NULL, "target", targets_target_json};
 
     if (check_policy(request, response))
         respond_page(request, response, &page,
             STATE_WITH(input_text(request, "policyName"), "certificates only"));
 }
 
-static json_t *policy_json(const json_t *row)
+static json_t *targets_policy_json(const json_t *row)
 {
     return json_pack(
         "{s:s, s:s}", "policyName", row_text(row, "name"), "policyArn", row_text(row, "arn"));
 }
 
 /* With `recursive`, those of the groups that the certificate's things are in come too. */
-static void list_attached(const struct request *request, struct response *response)
+static void targets_list_attached(const struct request *request, struct response *response)
 {
     static const struct page page = {"policies", true,
         "WITH RECURSIVE groups (name) AS ("
@@ -122,16 +125,16 @@ static void list_attached(const struct request *request, struct response *respon
         " WHERE p.name > ?1 AND (t.target = ?3 OR t.target IN"
         "  (SELECT arn FROM thing_groups WHERE name IN groups))"
         " ORDER BY p.name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", policy_json};
-    const char *target = target_of(request);
+        NULL, "name", targets_policy_json};
+    const char *target = targets_target_of(request);
 
-    if (check_target(request, response, target))
+    if (targets_check(request, response, target))
         respond_page(request, response, &page,
             STATE_WITH(target, input_flag(request, "recursive") ? "yes" : ""));
 }
 
 /* What holds for a certificate when it connects as a thing: its own policies and the groups'. */
-static void get_effective(const struct request *request, struct response *response)
+static void targets_get_effective(const struct request *request, struct response *response)
 {
     const char *principal = input_text(request, "principal");
     json_t *rows, *list = json_array();
@@ -150,7 +153,7 @@ static void get_effective(const struct request *request, struct response *respon
         "  (SELECT arn FROM thing_groups WHERE name IN groups) ORDER BY p.name",
         STATE_WITH(principal, input_text(request, "thingName")));
     for (size_t i = 0; i < json_array_size(rows); i++) {
-        json_t *policy = policy_json(json_array_get(rows, i));
+        json_t *policy = targets_policy_json(json_array_get(rows, i));
 
         json_object_set_new(
             policy, "policyDocument", json_string(row_text(json_array_get(rows, i), "document")));
@@ -219,58 +222,58 @@ const struct operation target_operations[] = {
         .path = "/target-policies/{policyName}",
         .rate = 15,
         .opens = true,
-        .run = attach_policy,
+        .run = targets_attach_policy,
         .parameters = attach_parameters},
     {.name = "DetachPolicy",
         .method = "POST",
         .path = "/target-policies/{policyName}",
         .rate = 15,
         .opens = true,
-        .run = detach_policy,
+        .run = targets_detach_policy,
         .parameters = attach_parameters},
     {.name = "ListTargetsForPolicy",
         .method = "POST",
         .path = "/policy-targets/{policyName}",
         .rate = 10,
-        .run = list_targets,
+        .run = targets_list,
         .parameters = targets_parameters},
     {.name = "ListAttachedPolicies",
         .method = "POST",
         .path = "/attached-policies/{target}",
         .rate = 10,
-        .run = list_attached,
+        .run = targets_list_attached,
         .parameters = attached_parameters},
     {.name = "AttachPrincipalPolicy",
         .method = "PUT",
         .path = "/principal-policies/{policyName}",
         .rate = 15,
         .opens = true,
-        .run = attach_policy,
+        .run = targets_attach_policy,
         .parameters = old_attach_parameters},
     {.name = "DetachPrincipalPolicy",
         .method = "DELETE",
         .path = "/principal-policies/{policyName}",
         .rate = 15,
         .opens = true,
-        .run = detach_policy,
+        .run = targets_detach_policy,
         .parameters = old_attach_parameters},
     {.name = "ListPrincipalPolicies",
         .method = "GET",
         .path = "/principal-policies",
         .rate = 10,
-        .run = list_attached,
+        .run = targets_list_attached,
         .parameters = principal_policies_parameters},
     {.name = "ListPolicyPrincipals",
         .method = "GET",
         .path = "/policy-principals",
         .rate = 10,
-        .run = list_policy_principals,
+        .run = targets_list_policy_principals,
         .parameters = policy_principals_parameters},
     {.name = "GetEffectivePolicies",
         .method = "POST",
         .path = "/effective-policies",
         .rate = 5,
-        .run = get_effective,
+        .run = targets_get_effective,
         .parameters = effective_parameters},
     {},
 };

@@ -13,13 +13,14 @@
 #define ATTRIBUTES_MAX 50
 #define ATTRIBUTES_UNTYPED_MAX 3
 
-static json_t *find_thing(const struct request *request, const char *name)
+static json_t *things_find(const struct request *request, const char *name)
 {
     return first_row(
         state_select(request->state, "SELECT * FROM things WHERE name = ?1", STATE_WITH(name)));
 }
 
-static bool type_usable(const struct request *request, struct response *response, const char *name)
+static bool things_type_usable(
+    const struct request *request, struct response *response, const char *name)
 {
     json_t *type;
 
@@ -36,7 +37,7 @@ static bool type_usable(const struct request *request, struct response *response
 }
 
 /* The same configuration again is no error, another one is. */
-static bool is_same(
+static bool things_is_same(
     struct response *response, const json_t *present, const char *type, const json_t *attributes)
 {
     json_t *has = row_json(present, "attributes");
@@ -54,16 +55,16 @@ static bool is_same(
 json_t *create_thing_row(const struct request *request, struct response *response, const char *name,
     const char *type, const json_t *attributes)
 {
-    json_t *present = find_thing(request, name);
+    json_t *present = things_find(request, name);
     char *arn, *id, *text;
 
-    if (present && !is_same(response, present, type, attributes)) {
+    if (present && !things_is_same(response, present, type, attributes)) {
         json_decref(present);
         return NULL;
     }
     if (present)
         return present;
-    if (!type_usable(request, response, type) ||
+    if (!things_type_usable(request, response, type) ||
         !check_attributes(response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX))
         return NULL;
     text = json_dumps(attributes, JSON_COMPACT);
@@ -75,10 +76,10 @@ json_t *create_thing_row(const struct request *request, struct response *respons
     free(text);
     free(arn);
     free(id);
-    return find_thing(request, name);
+    return things_find(request, name);
 }
 
-static void create_thing(const struct request *request, struct response *response)
+static void things_create(const struct request *request, struct response *response)
 {
     json_t *nothing = json_object(), *attributes, *row;
 
@@ -98,7 +99,7 @@ static void create_thing(const struct request *request, struct response *respons
     json_decref(nothing);
 }
 
-static json_t *thing_json(const json_t *row)
+static json_t *things_thing_json(const json_t *row)
 {
     json_t *thing = json_pack("{s:s, s:s, s:o, s:I}", "thingName", row_text(row, "name"),
         "thingArn", row_text(row, "arn"), "attributes", row_json(row, "attributes"), "version",
@@ -109,22 +110,22 @@ static json_t *thing_json(const json_t *row)
     return thing;
 }
 
-static void describe_thing(const struct request *request, struct response *response)
+static void things_describe(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingName");
-    json_t *row = find_thing(request, name);
+    json_t *row = things_find(request, name);
 
     if (!row) {
         respond_not_found(response, "Thing", name);
         return;
     }
-    response->body = thing_json(row);
+    response->body = things_thing_json(row);
     json_object_set_new(response->body, "thingId", json_string(row_text(row, "id")));
     json_object_set_new(response->body, "defaultClientId", json_string(row_text(row, "name")));
     json_decref(row);
 }
 
-static void change_thing(
+static void things_change(
     const struct request *request, struct response *response, const json_t *row)
 {
     const char *name = row_text(row, "name");
@@ -137,7 +138,7 @@ static void change_thing(
 
     if (input_flag(request, "removeThingType"))
         type = "";
-    if ((strcmp(type, row_text(row, "type")) == 0 || type_usable(request, response, type)) &&
+    if ((strcmp(type, row_text(row, "type")) == 0 || things_type_usable(request, response, type)) &&
         check_attributes(response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX)) {
         text = json_dumps(attributes, JSON_COMPACT);
         state_change(request->state,
@@ -149,28 +150,28 @@ static void change_thing(
     json_decref(present);
 }
 
-static void update_thing(const struct request *request, struct response *response)
+static void things_update(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingName");
-    json_t *row = find_thing(request, name);
+    json_t *row = things_find(request, name);
 
     if (!row)
         respond_not_found(response, "Thing", name);
     else if (input_flag(request, "removeThingType") && input_given(request, "thingTypeName"))
         respond_invalid(response, "Cannot set and remove the thing type at once");
     else if (check_version(request, response, "thing", row))
-        change_thing(request, response, row);
+        things_change(request, response, row);
     json_decref(row);
 }
 
-static void list_things(const struct request *request, struct response *response)
+static void things_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"things", false,
         "SELECT * FROM things WHERE name > ?1 AND (?3 = '' OR type = ?3) AND (?4 = '' OR"
         " CASE ?6 WHEN '' THEN json_extract(attributes, '$.\"' || ?4 || '\"') = ?5 ELSE"
         " substr(json_extract(attributes, '$.\"' || ?4 || '\"'), 1, length(?5)) = ?5 END)"
         " ORDER BY name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", thing_json};
+        NULL, "name", things_thing_json};
 
     if (input_given(request, "attributeValue") && !input_given(request, "attributeName")) {
         respond_invalid(response, "attributeValue needs attributeName");
@@ -182,10 +183,10 @@ static void list_things(const struct request *request, struct response *response
             input_flag(request, "usePrefixAttributeValue") ? "yes" : ""));
 }
 
-static void delete_thing(const struct request *request, struct response *response)
+static void things_delete(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingName");
-    json_t *row = find_thing(request, name);
+    json_t *row = things_find(request, name);
 
     /* A thing that is not there is deleted all the same. */
     if (!row || !check_version(request, response, "thing", row)) {
@@ -249,33 +250,33 @@ const struct operation thing_operations[] = {
         .method = "POST",
         .path = "/things/{thingName}",
         .rate = 15,
-        .run = create_thing,
+        .run = things_create,
         .parameters = create_parameters},
     {.name = "DescribeThing",
         .method = "GET",
         .path = "/things/{thingName}",
         .rate = 350,
-        .run = describe_thing,
+        .run = things_describe,
         .parameters = name_parameters},
     {.name = "UpdateThing",
         .method = "PATCH",
         .path = "/things/{thingName}",
         .rate = 10,
         .opens = true,
-        .run = update_thing,
+        .run = things_update,
         .parameters = update_parameters},
     {.name = "ListThings",
         .method = "GET",
         .path = "/things",
         .rate = 10,
-        .run = list_things,
+        .run = things_list,
         .parameters = list_parameters},
     {.name = "DeleteThing",
         .method = "DELETE",
         .path = "/things/{thingName}",
         .rate = 15,
         .opens = true,
-        .run = delete_thing,
+        .run = things_delete,
         .parameters = delete_parameters},
     {},
 };

@@ -14,14 +14,14 @@
 #define DESCRIPTION_MAX 2028
 #define SEARCHABLE_MAX 3
 
-static json_t *find_type(const struct request *request, const char *name)
+static json_t *types_find(const struct request *request, const char *name)
 {
     return first_row(state_select(
         request->state, "SELECT * FROM thing_types WHERE name = ?1", STATE_WITH(name)));
 }
 
 /* The properties that a type may have, checked; false after an answer. */
-static bool check_properties(const struct request *request, struct response *response)
+static bool types_check_properties(const struct request *request, struct response *response)
 {
     const json_t *properties = json_object_get(request->input, "thingTypeProperties");
     const json_t *list = json_object_get(properties, "searchableAttributes");
@@ -50,7 +50,7 @@ static bool check_properties(const struct request *request, struct response *res
 }
 
 /* To be freed. */
-static char *properties_text(const struct request *request)
+static char *types_properties_text(const struct request *request)
 {
     static const char *const names[] = {"thingTypeDescription", "searchableAttributes", NULL};
     json_t *kept = known_members(json_object_get(request->input, "thingTypeProperties"), names);
@@ -60,15 +60,15 @@ static char *properties_text(const struct request *request)
     return text;
 }
 
-static void create_type(const struct request *request, struct response *response)
+static void types_create(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingTypeName");
     json_t *present;
     char *arn, *id, *properties, *now;
 
-    if (!check_properties(request, response))
+    if (!types_check_properties(request, response))
         return;
-    present = find_type(request, name);
+    present = types_find(request, name);
     if (present) {
         respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
             "Thing Type %s already exists in your account", name);
@@ -82,7 +82,7 @@ static void create_type(const struct request *request, struct response *response
     }
     id = make_id();
     now = now_text();
-    properties = properties_text(request);
+    properties = types_properties_text(request);
     state_change(request->state,
         "INSERT INTO thing_types (name, arn, id, properties, created) VALUES (?1, ?2, ?3, ?4,"
         " CAST(?5 AS INTEGER))",
@@ -95,7 +95,7 @@ static void create_type(const struct request *request, struct response *response
     free(properties);
 }
 
-static json_t *type_json(const json_t *row)
+static json_t *types_type_json(const json_t *row)
 {
     json_t *metadata = json_pack("{s:b, s:o}", "deprecated", row_integer(row, "deprecated") != 0,
         "creationDate", time_json(row, "created"));
@@ -107,30 +107,30 @@ static json_t *type_json(const json_t *row)
         "thingTypeMetadata", metadata);
 }
 
-static void describe_type(const struct request *request, struct response *response)
+static void types_describe(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingTypeName");
-    json_t *row = find_type(request, name);
+    json_t *row = types_find(request, name);
 
     if (!row) {
         respond_not_found(response, "Thing type", name);
         return;
     }
-    response->body = type_json(row);
+    response->body = types_type_json(row);
     json_object_set_new(response->body, "thingTypeId", json_string(row_text(row, "id")));
     json_decref(row);
 }
 
-static void update_type(const struct request *request, struct response *response)
+static void types_update(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingTypeName");
-    json_t *row = find_type(request, name);
+    json_t *row = types_find(request, name);
     json_t *properties = row ? row_json(row, "properties") : NULL;
     char *text;
 
     if (!row)
         respond_not_found(response, "Thing type", name);
-    if (row && check_properties(request, response)) {
+    if (row && types_check_properties(request, response)) {
         json_object_update(properties, json_object_get(request->input, "thingTypeProperties"));
         text = json_dumps(properties, JSON_COMPACT);
         state_change(request->state, "UPDATE thing_types SET properties = ?2 WHERE name = ?1",
@@ -141,17 +141,17 @@ static void update_type(const struct request *request, struct response *response
     json_decref(row);
 }
 
-static void list_types(const struct request *request, struct response *response)
+static void types_list(const struct request *request, struct response *response)
 {
     static const struct page page = {"thingTypes", false,
         "SELECT * FROM thing_types WHERE name > ?1 AND (?3 = '' OR name = ?3) ORDER BY name"
         " LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", type_json};
+        NULL, "name", types_type_json};
 
     respond_page(request, response, &page, STATE_WITH(input_text(request, "thingTypeName")));
 }
 
-static void deprecate_type(const struct request *request, struct response *response)
+static void types_deprecate(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingTypeName");
     char *now = input_flag(request, "undoDeprecate") ? number_text(0) : now_text();
@@ -165,10 +165,10 @@ static void deprecate_type(const struct request *request, struct response *respo
     free(now);
 }
 
-static void delete_type(const struct request *request, struct response *response)
+static void types_delete(const struct request *request, struct response *response)
 {
     const char *name = input_text(request, "thingTypeName");
-    json_t *row = find_type(request, name);
+    json_t *row = types_find(request, name);
     json_int_t deprecated = row_integer(row, "deprecated");
 
     if (!row)
@@ -225,37 +225,37 @@ const struct operation type_operations[] = {
         .method = "POST",
         .path = "/thing-types/{thingTypeName}",
         .rate = 15,
-        .run = create_type,
+        .run = types_create,
         .parameters = create_parameters},
     {.name = "DescribeThingType",
         .method = "GET",
         .path = "/thing-types/{thingTypeName}",
         .rate = 10,
-        .run = describe_type,
+        .run = types_describe,
         .parameters = name_parameters},
     {.name = "UpdateThingType",
         .method = "PATCH",
         .path = "/thing-types/{thingTypeName}",
         .rate = 15,
-        .run = update_type,
+        .run = types_update,
         .parameters = update_parameters},
     {.name = "ListThingTypes",
         .method = "GET",
         .path = "/thing-types",
         .rate = 10,
-        .run = list_types,
+        .run = types_list,
         .parameters = list_parameters},
     {.name = "DeprecateThingType",
         .method = "POST",
         .path = "/thing-types/{thingTypeName}/deprecate",
         .rate = 15,
-        .run = deprecate_type,
+        .run = types_deprecate,
         .parameters = deprecate_parameters},
     {.name = "DeleteThingType",
         .method = "DELETE",
         .path = "/thing-types/{thingTypeName}",
         .rate = 15,
-        .run = delete_type,
+        .run = types_delete,
         .parameters = name_parameters},
     {},
 };

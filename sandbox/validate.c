@@ -50,16 +50,17 @@ bool charset_holds(enum charset charset, const char *text)
 
 /* ------------------------------------------------------------------ what is wrong */
 
-struct check {
+struct validate_check {
     const struct parameter *parameter;
     struct iotify_buffer wrong; /* all violations so far */
     int count;
 };
 
-static void violation(struct check *check, const char *value, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+static void validate_violation(struct validate_check *check, const char *value, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
-static void violation(struct check *check, const char *value, const char *format, ...)
+static void validate_violation(
+    struct validate_check *check, const char *value, const char *format, ...)
 {
     va_list arguments;
 
@@ -78,7 +79,7 @@ static void violation(struct check *check, const char *value, const char *format
 
 /* ------------------------------------------------------------------ one parameter */
 
-static void check_choice(struct check *check, const char *text)
+static void validate_check_choice(struct validate_check *check, const char *text)
 {
     struct iotify_buffer names;
 
@@ -88,41 +89,44 @@ static void check_choice(struct check *check, const char *text)
     iotify_buffer_init(&names, 1024);
     for (int i = 0; check->parameter->choices[i]; i++)
         iotify_buffer_format(&names, "%s%s", i ? ", " : "", check->parameter->choices[i]);
-    violation(check, text, "Member must satisfy enum value set: [%s]", iotify_buffer_text(&names));
+    validate_violation(
+        check, text, "Member must satisfy enum value set: [%s]", iotify_buffer_text(&names));
     iotify_buffer_clear(&names);
 }
 
-static void check_text(struct check *check, const char *text)
+static void validate_check_text(struct validate_check *check, const char *text)
 {
     const struct parameter *parameter = check->parameter;
 
     if (parameter->max && (long)strlen(text) > parameter->max)
-        violation(check, text, "Member must have length less than or equal to %ld", parameter->max);
+        validate_violation(
+            check, text, "Member must have length less than or equal to %ld", parameter->max);
     if ((long)strlen(text) < parameter->min)
-        violation(
+        validate_violation(
             check, text, "Member must have length greater than or equal to %ld", parameter->min);
     if (!charset_holds(parameter->charset, text))
-        violation(check, text, "Member must satisfy regular expression pattern: %s",
+        validate_violation(check, text, "Member must satisfy regular expression pattern: %s",
             charset_pattern(parameter->charset));
     if (parameter->choices)
-        check_choice(check, text);
+        validate_check_choice(check, text);
 }
 
-static void check_number(struct check *check, json_int_t number)
+static void validate_check_number(struct validate_check *check, json_int_t number)
 {
     const struct parameter *parameter = check->parameter;
     char text[24];
 
     snprintf(text, sizeof(text), "%lld", (long long)number);
     if (parameter->max && number > parameter->max)
-        violation(check, text, "Member must have value less than or equal to %ld", parameter->max);
+        validate_violation(
+            check, text, "Member must have value less than or equal to %ld", parameter->max);
     if (number < parameter->min)
-        violation(
+        validate_violation(
             check, text, "Member must have value greater than or equal to %ld", parameter->min);
 }
 
 /* A text of path, query or header in the type of its parameter; NULL when it has another. */
-static json_t *convert(const struct parameter *parameter, const char *text)
+static json_t *validate_convert(const struct parameter *parameter, const char *text)
 {
     char *end;
     long long number;
@@ -141,7 +145,7 @@ static json_t *convert(const struct parameter *parameter, const char *text)
     }
 }
 
-static bool has_form(const struct parameter *parameter, const json_t *value)
+static bool validate_has_form(const struct parameter *parameter, const json_t *value)
 {
     switch (parameter->form) {
     case TEXT:
@@ -159,7 +163,7 @@ static bool has_form(const struct parameter *parameter, const json_t *value)
 }
 
 /* The value as it arrived, with a reference of its own. `wrong`: it is there in another type. */
-static json_t *gather(const struct parameter *parameter, const struct arrival *arrival,
+static json_t *validate_gather(const struct parameter *parameter, const struct arrival *arrival,
     const json_t *input, bool *wrong)
 {
     const char *wire = parameter->wire ? parameter->wire : parameter->name, *text;
@@ -170,50 +174,50 @@ static json_t *gather(const struct parameter *parameter, const struct arrival *a
         value = json_object_get(parameter->place == IN_PATH ? input : arrival->body, wire);
         if (!value || json_is_null(value))
             return NULL;
-        *wrong = !has_form(parameter, value);
+        *wrong = !validate_has_form(parameter, value);
         return *wrong ? NULL : json_incref(value);
     }
     text = parameter->place == IN_QUERY ? arrival->query(arrival->context, wire)
                                         : arrival->header(arrival->context, wire);
-    value = text ? convert(parameter, text) : NULL;
+    value = text ? validate_convert(parameter, text) : NULL;
     *wrong = text && !value;
     return value;
 }
 
-static void check_value(struct check *check, const json_t *value)
+static void validate_check_value(struct validate_check *check, const json_t *value)
 {
     const struct parameter *parameter = check->parameter;
 
     if (json_is_string(value))
-        check_text(check, json_string_value(value));
+        validate_check_text(check, json_string_value(value));
     else if (json_is_integer(value))
-        check_number(check, json_integer_value(value));
+        validate_check_number(check, json_integer_value(value));
     else if (json_is_array(value) && parameter->max &&
              (long)json_array_size(value) > parameter->max)
-        violation(
+        validate_violation(
             check, "[list]", "Member must have length less than or equal to %ld", parameter->max);
 }
 
 bool validate(const struct operation *operation, const struct arrival *arrival, json_t *input,
     struct response *response)
 {
-    struct check check = {0};
+    struct validate_check check = {0};
     bool mistyped = false;
 
     iotify_buffer_init(&check.wrong, 900);
     for (check.parameter = operation->parameters; check.parameter && check.parameter->name;
          check.parameter++) {
         bool wrong;
-        json_t *value = gather(check.parameter, arrival, input, &wrong);
+        json_t *value = validate_gather(check.parameter, arrival, input, &wrong);
 
         if (wrong && !mistyped)
             respond_error(response, 400, "SerializationException",
                 "The value of %s has another type than the operation takes", check.parameter->name);
         mistyped = mistyped || wrong;
         if (value)
-            check_value(&check, value);
+            validate_check_value(&check, value);
         else if (check.parameter->required && !wrong)
-            violation(&check, NULL, "Member must not be null");
+            validate_violation(&check, NULL, "Member must not be null");
         if (value)
             json_object_set_new(input, check.parameter->name, value);
     }

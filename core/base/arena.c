@@ -14,7 +14,7 @@ struct arena_block {
     alignas(max_align_t) unsigned char bytes[];
 };
 
-static _Noreturn void out_of_memory(void)
+static _Noreturn void arena_out_of_memory(void)
 {
     static const char text[] = "iotifyd: out of memory\n";
 
@@ -27,17 +27,17 @@ void *memory_new(size_t count, size_t size)
     void *memory = calloc(count ? count : 1, size ? size : 1);
 
     if (!memory)
-        out_of_memory();
+        arena_out_of_memory();
     return memory;
 }
 
 void *memory_grow(void *memory, size_t count, size_t size)
 {
     if (count == 0 || size == 0 || count > SIZE_MAX / size)
-        out_of_memory();
+        arena_out_of_memory();
     memory = realloc(memory, count * size);
     if (!memory)
-        out_of_memory();
+        arena_out_of_memory();
     return memory;
 }
 
@@ -49,7 +49,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     void *memory;
 
     if (size > SIZE_MAX / 2)
-        out_of_memory();
+        arena_out_of_memory();
     size = (size + align - 1) / align * align;
     if (!block || block->size - block->used < size) {
         wanted = size > BLOCK_SIZE ? size : BLOCK_SIZE;
@@ -66,7 +66,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)
-        out_of_memory();
+        arena_out_of_memory();
     return arena_alloc(arena, count * size);
 }
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-static int64_t read_clock(clockid_t id)
+static int64_t clock_read(clockid_t id)
 {
     struct timespec now;
 
@@ -13,12 +13,12 @@ static int64_t read_clock(clockid_t id)
 
 int64_t clock_now(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
+    return clock_read(CLOCK_MONOTONIC);
 }
 
 int64_t clock_cpu(void)
 {
-    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    return clock_read(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void clock_wall(char *text, size_t size)

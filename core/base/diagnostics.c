@@ -13,7 +13,8 @@ void diagnostics_clear(struct diagnostics *diagnostics)
     *diagnostics = (struct diagnostics){0};
 }
 
-static bool same(const struct diagnostic *item, struct location location, const char *text)
+static bool diagnostics_equal(
+    const struct diagnostic *item, struct location location, const char *text)
 {
     return item->location.line == location.line && item->location.column == location.column &&
            strcmp(item->location.file, location.file) == 0 && strcmp(item->text, text) == 0;
@@ -25,7 +26,7 @@ void diagnostics_vadd(struct diagnostics *diagnostics, struct location location,
     const char *text = arena_vformat(&diagnostics->arena, format, arguments);
 
     for (size_t i = 0; i < diagnostics->count; i++)
-        if (same(&diagnostics->items[i], location, text))
+        if (diagnostics_equal(&diagnostics->items[i], location, text))
             return;
     if (diagnostics->count == diagnostics->capacity) {
         diagnostics->capacity = diagnostics->capacity ? diagnostics->capacity * 2 : 16;
@@ -45,7 +46,7 @@ void diagnostics_add(
     va_end(arguments);
 }
 
-static int by_location(const void *a, const void *b)
+static int diagnostics_compare(const void *a, const void *b)
 {
     const struct diagnostic *x = a, *y = b;
     int order = strcmp(x->location.file, y->location.file);
@@ -62,7 +63,8 @@ void diagnostics_print(struct diagnostics *diagnostics, FILE *stream)
     size_t shown = diagnostics->count < SHOWN_MAX ? diagnostics->count : SHOWN_MAX;
 
     if (diagnostics->count)
-        qsort(diagnostics->items, diagnostics->count, sizeof(*diagnostics->items), by_location);
+        qsort(diagnostics->items, diagnostics->count, sizeof(*diagnostics->items),
+            diagnostics_compare);
     for (size_t i = 0; i < shown; i++) {
         const struct diagnostic *item = &diagnostics->items[i];
 

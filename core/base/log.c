@@ -55,7 +55,7 @@ void log_set_display(void (*hide)(void *argument), void (*show)(void *argument),
 }
 
 /* One event is one line: control characters from foreign text must not forge another. */
-static void flatten(char *text)
+static void log_flatten(char *text)
 {
     for (char *at = text; at && *at; at++)
         if ((unsigned char)*at < ' ' && *at != '\t')
@@ -64,7 +64,7 @@ static void flatten(char *text)
         utf8_clean(text);
 }
 
-static void write_json(
+static void log_write_json(
     const char *time, const char *level, const char *where, const char *text, const char *more)
 {
     json_t *line = json_pack(
@@ -80,7 +80,7 @@ static void write_json(
 }
 
 /* Lines below an event, each further in than any event begins. */
-static void write_more(const char *more)
+static void log_write_lines(const char *more)
 {
     while (*more) {
         size_t length = strcspn(more, "\n");
@@ -91,7 +91,7 @@ static void write_more(const char *more)
 }
 
 /* What is no line break and no tab of a text of several lines is not printed as it is either. */
-static char *flatten_lines(const char *text)
+static char *log_flatten_lines(const char *text)
 {
     char *copy = strdup(text);
 
@@ -103,10 +103,10 @@ static char *flatten_lines(const char *text)
     return copy;
 }
 
-static void write_event(enum iotify_level level, const char *where, const char *more,
+static void log_write_event(enum iotify_level level, const char *where, const char *more,
     const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
-static void write_event(enum iotify_level level, const char *where, const char *more,
+static void log_write_event(enum iotify_level level, const char *where, const char *more,
     const char *format, va_list arguments)
 {
     struct iotify_buffer text;
@@ -128,19 +128,20 @@ static void write_event(enum iotify_level level, const char *where, const char *
         free(start);
     }
     va_end(again);
-    flatten(text.data);
-    lines = flatten_lines(more);
+    log_flatten(text.data);
+    lines = log_flatten_lines(more);
     clock_wall(time, sizeof(time));
     log_lock();
     if (log_state.hide)
         log_state.hide(log_state.argument);
     if (log_state.format == LOG_JSON)
-        write_json(time, level_names[level], where, iotify_buffer_text(&text), lines ? lines : "");
+        log_write_json(
+            time, level_names[level], where, iotify_buffer_text(&text), lines ? lines : "");
     else
         fprintf(stderr, "%s %s %s%s%s\n", time, level_names[level], where, *where ? ": " : "",
             iotify_buffer_text(&text));
     if (log_state.format != LOG_JSON && lines)
-        write_more(lines);
+        log_write_lines(lines);
     if (log_state.show)
         log_state.show(log_state.argument);
     log_unlock();
@@ -150,7 +151,7 @@ static void write_event(enum iotify_level level, const char *where, const char *
 
 void log_vwrite(enum iotify_level level, const char *where, const char *format, va_list arguments)
 {
-    write_event(level, where, "", format, arguments);
+    log_write_event(level, where, "", format, arguments);
 }
 
 void log_write_more(
@@ -159,7 +160,7 @@ void log_write_more(
     va_list arguments;
 
     va_start(arguments, format);
-    write_event(level, where, more, format, arguments);
+    log_write_event(level, where, more, format, arguments);
     va_end(arguments);
 }
 

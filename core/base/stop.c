@@ -8,7 +8,7 @@
 
 static atomic_int stop_signal;
 
-static void on_signal(int number)
+static void stop_on_signal(int number)
 {
     static const char text[] = "\nleaving at once\n";
 
@@ -23,7 +23,7 @@ static void on_signal(int number)
 
 void stop_install(void)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = stop_on_signal};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 

@@ -8,13 +8,13 @@ void suggest_init(struct suggest *suggest, const char *word)
     *suggest = (struct suggest){.word = word};
 }
 
-static size_t least(size_t a, size_t b)
+static size_t suggest_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
-static size_t distance(const char *a, const char *b)
+static size_t suggest_distance(const char *a, const char *b)
 {
     size_t rows[3][SUGGEST_MAX + 1];
     size_t length_a = strlen(a), length_b = strlen(b);
@@ -30,9 +30,9 @@ static size_t distance(const char *a, const char *b)
         for (size_t j = 1; j <= length_b; j++) {
             size_t change = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-            row[j] = least(least(above[j], row[j - 1]) + 1, change);
+            row[j] = suggest_least(suggest_least(above[j], row[j - 1]) + 1, change);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                row[j] = least(row[j], before[j - 2] + 1);
+                row[j] = suggest_least(row[j], before[j - 2] + 1);
         }
     }
     return rows[length_a % 3][length_b];
@@ -41,7 +41,7 @@ static size_t distance(const char *a, const char *b)
 void suggest_offer(struct suggest *suggest, const char *candidate)
 {
     size_t allowed = strlen(suggest->word) / 4 + 1;
-    size_t found = distance(suggest->word, candidate);
+    size_t found = suggest_distance(suggest->word, candidate);
 
     if (found > allowed || found >= strlen(candidate))
         return;

@@ -3,13 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-static bool continues(char byte)
+static bool text_continues(char byte)
 {
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
 /* A character takes two units when its UTF-8 takes four bytes. */
-static int units_of(char first)
+static int text_units(char first)
 {
     return (unsigned char)first >= 0xf0 ? 2 : 1;
 }
@@ -28,7 +28,7 @@ int text_column(const char *line, const char *at)
     int column = 1;
 
     for (; line < at; line++)
-        column += continues(*line) ? 0 : units_of(*line);
+        column += text_continues(*line) ? 0 : text_units(*line);
     return column;
 }
 
@@ -37,8 +37,8 @@ size_t text_byte(const char *line, size_t length, int column)
     size_t at = 0;
 
     for (int units = 1; at < length && units < column;) {
-        units += units_of(line[at++]);
-        while (at < length && continues(line[at]))
+        units += text_units(line[at++]);
+        while (at < length && text_continues(line[at]))
             at++;
     }
     return at;

@@ -5,19 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct unit {
+struct value_unit {
     const char *name;
     int64_t factor;
 };
 
-static const struct unit duration_units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000},
+static const struct value_unit duration_units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000},
     {"s", 1000000000}, {"m", INT64_C(60000000000)}, {"h", INT64_C(3600000000000)},
     {"d", INT64_C(86400000000000)}, {NULL, 0}};
 
-static const struct unit size_units[] = {{"", 1}, {"B", 1}, {"KB", 1000}, {"KiB", 1024},
+static const struct value_unit size_units[] = {{"", 1}, {"B", 1}, {"KB", 1000}, {"KiB", 1024},
     {"MB", 1000000}, {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}, {NULL, 0}};
 
-static const struct unit rate_units[] = {{"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}, {NULL, 0}};
+static const struct value_unit rate_units[] = {
+    {"", 1}, {"/s", 1}, {"/m", 60}, {"/h", 3600}, {NULL, 0}};
 
 bool value_parse_integer(const char *text, int64_t *out)
 {
@@ -36,8 +37,8 @@ bool value_parse_integer(const char *text, int64_t *out)
 }
 
 /* A decimal number without sign or exponent, and the unit behind it. */
-static bool parse_number(
-    const char *text, const struct unit *units, double *number, const struct unit **unit)
+static bool value_parse_number(const char *text, const struct value_unit *units, double *number,
+    const struct value_unit **unit)
 {
     size_t length = strspn(text, "0123456789.");
     char *end;
@@ -54,12 +55,12 @@ static bool parse_number(
     return false;
 }
 
-static bool parse_scaled(const char *text, const struct unit *units, int64_t *out)
+static bool value_parse_scaled(const char *text, const struct value_unit *units, int64_t *out)
 {
-    const struct unit *unit;
+    const struct value_unit *unit;
     double number;
 
-    if (!parse_number(text, units, &number, &unit))
+    if (!value_parse_number(text, units, &number, &unit))
         return false;
     number *= (double)unit->factor;
     if (number >= 9.0e18)
@@ -74,20 +75,20 @@ bool value_parse_duration(const char *text, int64_t *out)
         *out = 0;
         return true;
     }
-    return parse_scaled(text, duration_units, out);
+    return value_parse_scaled(text, duration_units, out);
 }
 
 bool value_parse_size(const char *text, int64_t *out)
 {
-    return parse_scaled(text, size_units, out);
+    return value_parse_scaled(text, size_units, out);
 }
 
 bool value_parse_rate(const char *text, double *out)
 {
-    const struct unit *unit;
+    const struct value_unit *unit;
     double number;
 
-    if (!parse_number(text, rate_units, &number, &unit))
+    if (!value_parse_number(text, rate_units, &number, &unit))
         return false;
     *out = number / (double)unit->factor;
     return true;
@@ -95,11 +96,11 @@ bool value_parse_rate(const char *text, double *out)
 
 bool value_parse_share(const char *text, double *out)
 {
-    static const struct unit units[] = {{"", 1}, {"%", 100}, {NULL, 0}};
-    const struct unit *unit;
+    static const struct value_unit units[] = {{"", 1}, {"%", 100}, {NULL, 0}};
+    const struct value_unit *unit;
     double number;
 
-    if (!parse_number(text, units, &number, &unit))
+    if (!value_parse_number(text, units, &number, &unit))
         return false;
     *out = number / (double)unit->factor;
     return *out <= 1;
@@ -113,7 +114,7 @@ bool value_parse_boolean(const char *text, bool *out)
 
 void value_format_duration(int64_t nanoseconds, struct iotify_buffer *out)
 {
-    const struct unit *unit = duration_units, *best = duration_units;
+    const struct value_unit *unit = duration_units, *best = duration_units;
 
     if (nanoseconds == 0) {
         iotify_buffer_string(out, "0s");

@@ -10,13 +10,14 @@
 /* Values that are no strings are stored as JSON behind this mark (see runtime/glob.js). */
 #define JSON_MARK '\1'
 
-static void print_key(void *argument, const char *key)
+static void glob_command_print_key(void *argument, const char *key)
 {
     (void)argument;
     printf("%s\n", key);
 }
 
-static enum iotify_result get(struct store *store, struct call *call, const char *key, bool reveal)
+static enum iotify_result glob_command_get(
+    struct store *store, struct call *call, const char *key, bool reveal)
 {
     struct iotify_bytes value;
     const char *text;
@@ -41,7 +42,7 @@ static enum iotify_result get(struct store *store, struct call *call, const char
     return IOTIFY_OK;
 }
 
-static enum iotify_result set(struct store *store, struct call *call, const char *key)
+static enum iotify_result glob_command_set(struct store *store, struct call *call, const char *key)
 {
     struct iotify_buffer value;
     struct iotify_write write = {.kind = IOTIFY_PUT, .key = store_glob_key(call, key)};
@@ -67,18 +68,20 @@ static enum iotify_result set(struct store *store, struct call *call, const char
     return result;
 }
 
-static enum iotify_result delete (struct store *store, struct call *call, const char *key) {
+static enum iotify_result glob_command_delete(
+    struct store *store, struct call *call, const char *key)
+{
     struct iotify_bytes value;
     struct iotify_write write = {.kind = IOTIFY_DELETE, .key = store_glob_key(call, key)};
-    enum iotify_result result = write.key ? store_get(store, call, write.key, &value)
-                                          : IOTIFY_INVALID;
+    enum iotify_result result =
+        write.key ? store_get(store, call, write.key, &value) : IOTIFY_INVALID;
 
-    if (result == IOTIFY_NOT_FOUND) return call_fail(
-        &call->base, result, "NotFound", "the glob has no key \"%s\"", key);
+    if (result == IOTIFY_NOT_FOUND)
+        return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
     return result == IOTIFY_OK ? store_apply(store, call, &write, 1) : result;
 }
 
-static int act(const struct options *options, const struct job *job, const char *verb)
+static int glob_command_run(const struct options *options, const struct job *job, const char *verb)
 {
     const char *key = options->word_count > 2 ? options->words[2] : "";
     struct store *store = NULL;
@@ -90,13 +93,13 @@ static int act(const struct options *options, const struct job *job, const char 
     if (result == IOTIFY_OK)
         result = store_unseal(store, &call, &job->options->seal, strcmp(verb, "set") == 0);
     if (result == IOTIFY_OK && strcmp(verb, "list") == 0)
-        result = store_list_glob(store, &call, "", SIZE_MAX, print_key, NULL);
+        result = store_list_glob(store, &call, "", SIZE_MAX, glob_command_print_key, NULL);
     else if (result == IOTIFY_OK && strcmp(verb, "get") == 0)
-        result = get(store, &call, key, options->reveal);
+        result = glob_command_get(store, &call, key, options->reveal);
     else if (result == IOTIFY_OK && strcmp(verb, "set") == 0)
-        result = set(store, &call, key);
+        result = glob_command_set(store, &call, key);
     else if (result == IOTIFY_OK)
-        result = delete (store, &call, key);
+        result = glob_command_delete(store, &call, key);
     store_close(store);
     if (result != IOTIFY_OK)
         fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
@@ -125,7 +128,7 @@ int command_glob(const struct options *options)
     }
     status = load_job(options->words[1], options, &registry, &job, &diagnostics);
     if (status == EXIT_DONE)
-        status = act(options, &job, verb);
+        status = glob_command_run(options, &job, verb);
     job_clear(&job);
     registry_clear(&registry);
     diagnostics_clear(&diagnostics);

@@ -5,7 +5,7 @@
 #include "core/cli/load.h"
 #include "core/pipeline/planning.h"
 
-static bool print_of(const struct job *job, const struct job_plugin *connector)
+static bool iam_policy_print_of(const struct job *job, const struct job_plugin *connector)
 {
     struct forecast plan = {0};
     const char *document;
@@ -42,7 +42,7 @@ bool iam_policy_print(const struct job *job)
         if (plugin->plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->plugin->connector.grant)
             continue;
         any = true;
-        good = print_of(job, plugin);
+        good = iam_policy_print_of(job, plugin);
     }
     if (!any)
         fprintf(stderr, "iotifyd: the job has no connector that needs permissions\n");

@@ -14,12 +14,12 @@
 
 #define ANSWER_MAX 128
 
-struct answers {
+struct init_answers {
     char file[4096], region[ANSWER_MAX], profile[ANSWER_MAX], devices[ANSWER_MAX];
 };
 
 /* An answer from the option, the terminal, or the default. False: there was none to be had. */
-static bool ask(
+static bool init_ask(
     const char *option, const char *given, const char *question, const char *fallback, char *answer)
 {
     size_t length;
@@ -52,31 +52,32 @@ static bool ask(
     return true;
 }
 
-static bool valid_word(const char *text)
+static bool init_valid_word(const char *text)
 {
     return text[strspn(text,
                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@ -")] == '\0';
 }
 
-static bool gather(const struct options *options, struct answers *answers)
+static bool init_gather(const struct options *options, struct init_answers *answers)
 {
     const char *region = getenv("AWS_REGION");
     int64_t count;
 
     if (!region)
         region = getenv("AWS_DEFAULT_REGION");
-    if (!ask("--region", options->region, "AWS region", region ? region : "", answers->region) ||
-        !ask("--profile", options->profile,
+    if (!init_ask(
+            "--region", options->region, "AWS region", region ? region : "", answers->region) ||
+        !init_ask("--profile", options->profile,
             "Profile of your AWS credentials (empty: environment or default)", "",
             answers->profile) ||
-        !ask("--devices", options->devices, "Number of devices", "100", answers->devices))
+        !init_ask("--devices", options->devices, "Number of devices", "100", answers->devices))
         return false;
-    if (!*answers->region || !valid_word(answers->region) || strchr(answers->region, ' ')) {
+    if (!*answers->region || !init_valid_word(answers->region) || strchr(answers->region, ' ')) {
         fprintf(
             stderr, "iotifyd: \"%s\" is no region; write it as eu-central-1\n", answers->region);
         return false;
     }
-    if (!valid_word(answers->profile)) {
+    if (!init_valid_word(answers->profile)) {
         fprintf(stderr, "iotifyd: \"%s\" is no profile name\n", answers->profile);
         return false;
     }
@@ -88,7 +89,7 @@ static bool gather(const struct options *options, struct answers *answers)
     return true;
 }
 
-static void write_job(FILE *stream, const struct answers *answers)
+static void init_write_job(FILE *stream, const struct init_answers *answers)
 {
     fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
         answers->file);
@@ -99,7 +100,7 @@ static void write_job(FILE *stream, const struct answers *answers)
 }
 
 /* Beside the file and then into its place: there is never half a job, and never none. */
-static bool write_file(const struct answers *answers, bool force)
+static bool init_write_file(const struct init_answers *answers, bool force)
 {
     char temporary[sizeof(answers->file) + 16];
     int descriptor;
@@ -111,7 +112,7 @@ static bool write_file(const struct answers *answers, bool force)
     stream = descriptor < 0 ? NULL : fdopen(descriptor, "w");
     good = stream != NULL;
     if (stream) {
-        write_job(stream, answers);
+        init_write_job(stream, answers);
         good = fflush(stream) == 0 && fsync(descriptor) == 0;
         good = fclose(stream) == 0 && good;
     }
@@ -125,7 +126,7 @@ static bool write_file(const struct answers *answers, bool force)
 }
 
 /* What can be said before anything is asked. */
-static bool check_file(const struct answers *answers, bool force)
+static bool init_check_file(const struct init_answers *answers, bool force)
 {
     struct arena arena = {0};
     bool named = job_valid_name(job_default_name(&arena, answers->file));
@@ -144,7 +145,7 @@ static bool check_file(const struct answers *answers, bool force)
 
 int command_init(const struct options *options)
 {
-    struct answers answers;
+    struct init_answers answers;
     struct diagnostics diagnostics = {0};
     struct registry registry;
     struct job job;
@@ -156,11 +157,11 @@ int command_init(const struct options *options)
     }
     snprintf(answers.file, sizeof(answers.file), "%s",
         options->word_count ? options->words[0] : "job.yaml");
-    if (!check_file(&answers, options->force))
+    if (!init_check_file(&answers, options->force))
         return EXIT_STEP_FAILED;
-    if (!gather(options, &answers))
+    if (!init_gather(options, &answers))
         return stop_requested() ? 128 + stop_requested() : EXIT_USAGE;
-    if (!write_file(&answers, options->force))
+    if (!init_write_file(&answers, options->force))
         return EXIT_STEP_FAILED;
     fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);
     status = load_job(answers.file, options, &registry, &job, &diagnostics);

@@ -7,7 +7,7 @@
 #include "core/base/value.h"
 #include "core/cli/load.h"
 
-static json_t *choice_schema(const struct iotify_setting *setting)
+static json_t *json_schema_choice(const struct iotify_setting *setting)
 {
     json_t *choices = json_array();
 
@@ -23,10 +23,10 @@ static json_t *choice_schema(const struct iotify_setting *setting)
     return json_pack("{s:o}", "enum", choices);
 }
 
-static json_t *settings_schema(const struct iotify_settings *settings);
+static json_t *json_schema_settings(const struct iotify_settings *settings);
 
 /* What a value of the type looks like, when it is spelled out. */
-static json_t *plain_schema(const struct iotify_setting *setting)
+static json_t *json_schema_plain(const struct iotify_setting *setting)
 {
     switch (setting->type) {
     case IOTIFY_INTEGER:
@@ -41,7 +41,7 @@ static json_t *plain_schema(const struct iotify_setting *setting)
     case IOTIFY_DURATION:
         return json_pack("{s:[s,s]}", "type", "string", "number");
     case IOTIFY_CHOICE:
-        return choice_schema(setting);
+        return json_schema_choice(setting);
     case IOTIFY_LIST:
         return json_pack("{s:s, s:{s:[s,s,s]}}", "type", "array", "items", "type", "string",
             "number", "boolean");
@@ -54,18 +54,18 @@ static json_t *plain_schema(const struct iotify_setting *setting)
         return json_pack("{s:[s,s]}", "type", "string", "number");
     case IOTIFY_TABLE:
         return json_pack("{s:s, s:{s:[{s:s}, o]}}", "type", "array", "items", "anyOf", "type",
-            "string", settings_schema(schema_columns(setting)));
+            "string", json_schema_settings(schema_columns(setting)));
     default:
         return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
     }
 }
 
 /* It may also stand in the environment, be an expression, or be left empty for its default. */
-static json_t *type_schema(const struct iotify_setting *setting)
+static json_t *json_schema_type(const struct iotify_setting *setting)
 {
     json_t *any = json_array();
 
-    json_array_append_new(any, plain_schema(setting));
+    json_array_append_new(any, json_schema_plain(setting));
     json_array_append_new(
         any, json_pack("{s:s, s:s}", "type", "string", "pattern", "[$]\\{|\\{\\{"));
     if (!(setting->flags & IOTIFY_REQUIRED))
@@ -74,7 +74,7 @@ static json_t *type_schema(const struct iotify_setting *setting)
 }
 
 /* The `properties` object that a dotted name belongs to; makes the groups on the way. */
-static json_t *group_of(json_t *properties, const char **name, json_t **required)
+static json_t *json_schema_group_of(json_t *properties, const char **name, json_t **required)
 {
     const char *dot;
 
@@ -96,15 +96,15 @@ static json_t *group_of(json_t *properties, const char **name, json_t **required
     return properties;
 }
 
-static json_t *settings_schema(const struct iotify_settings *settings)
+static json_t *json_schema_settings(const struct iotify_settings *settings)
 {
     json_t *properties = json_object(), *required = json_array();
 
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
-        json_t *type = type_schema(&setting);
+        json_t *type = json_schema_type(&setting);
         const char *name = setting.name;
-        json_t *needed = required, *group = group_of(properties, &name, &needed);
+        json_t *needed = required, *group = json_schema_group_of(properties, &name, &needed);
 
         json_object_set_new(type, "description", json_string(setting.help));
         if (setting.value)
@@ -118,24 +118,24 @@ static json_t *settings_schema(const struct iotify_settings *settings)
 }
 
 /* The settings of a step; left empty where none of them is needed. */
-static json_t *step_schema(const struct iotify_settings *settings)
+static json_t *json_schema_step(const struct iotify_settings *settings)
 {
-    json_t *schema = settings_schema(settings);
+    json_t *schema = json_schema_settings(settings);
 
     if (json_array_size(json_object_get(schema, "required")) == 0)
         json_object_set_new(schema, "type", json_pack("[s,s]", "object", "null"));
     return schema;
 }
 
-struct schema {
+struct json_schema_schema {
     struct registry *registry;
     json_t *plugins; /* alternatives of one entry under `plugins` */
     json_t *steps;   /* patterns of steps */
 };
 
-static void add_plugin_schema(void *argument, const char *name)
+static void json_schema_add_plugin(void *argument, const char *name)
 {
-    struct schema *schema = argument;
+    struct json_schema_schema *schema = argument;
     const struct plugin *plugin;
     const char *text;
     json_t *settings;
@@ -144,7 +144,7 @@ static void add_plugin_schema(void *argument, const char *name)
         fprintf(stderr, "iotifyd: %s\n", text);
         return;
     }
-    settings = settings_schema(plugin->descriptor.settings);
+    settings = json_schema_settings(plugin->descriptor.settings);
     json_object_set_new(json_object_get(settings, "properties"), "use",
         json_pack("{s:[{s:s}, {s:s, s:s}], s:s}", "anyOf", "const", name, "type", "string",
             "pattern", "[$]\\{", "description", plugin->descriptor.summary));
@@ -154,14 +154,14 @@ static void add_plugin_schema(void *argument, const char *name)
         char pattern[160];
 
         snprintf(pattern, sizeof(pattern), "^[A-Za-z0-9_-]+[.]%s$", plugin->actions[i].name);
-        json_object_set_new(schema->steps, pattern, step_schema(plugin->actions[i].settings));
+        json_object_set_new(schema->steps, pattern, json_schema_step(plugin->actions[i].settings));
     }
 }
 
 int command_schema(const struct options *options)
 {
     struct registry registry;
-    struct schema schema = {&registry, json_array(), json_object()};
+    struct json_schema_schema schema = {&registry, json_array(), json_object()};
     json_t *root, *properties, *step;
 
     if (options->word_count > 0) {
@@ -171,14 +171,14 @@ int command_schema(const struct options *options)
         return EXIT_USAGE;
     }
     registry_init(&registry);
-    registry_list(&registry, add_plugin_schema, &schema);
+    registry_list(&registry, json_schema_add_plugin, &schema);
     for (size_t i = 0; i < load_core_step_count; i++) {
         char pattern[80];
 
         snprintf(pattern, sizeof(pattern), "^%s$", load_core_steps[i].name);
-        json_object_set_new(schema.steps, pattern, step_schema(load_core_steps[i].settings));
+        json_object_set_new(schema.steps, pattern, json_schema_step(load_core_steps[i].settings));
     }
-    root = settings_schema(&job_settings);
+    root = json_schema_settings(&job_settings);
     properties = json_object_get(root, "properties");
     step = json_pack("{s:[{s:s}, {s:s, s:o, s:b, s:i, s:i}]}", "anyOf", "type", "string", "type",
         "object", "patternProperties", schema.steps, "additionalProperties", 0, "minProperties", 1,

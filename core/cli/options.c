@@ -49,7 +49,7 @@ const char options_help[] =
     "Exit status: 0 done, 1 a step failed, 2 bad usage or job file, 99 a threshold was crossed,\n"
     "128 + signal interrupted.\n";
 
-struct option {
+struct cli_option {
     const char *name, *short_name;
     size_t offset;
     enum { FLAG, VALUE, LIST } kind;
@@ -62,7 +62,7 @@ struct option {
 #define INIT FOR(COMMAND_INIT)
 #define JOB (RUN | FOR(COMMAND_GLOB) | FOR(COMMAND_IAM))
 #define ANY (JOB | INIT | FOR(COMMAND_PLUGINS) | FOR(COMMAND_SCHEMA))
-static const struct option known[] = {
+static const struct cli_option known[] = {
     {"--check", NULL, OFFSET(check), FLAG, RUN},
     {"--print", NULL, OFFSET(print), FLAG, RUN},
     {"--preview", NULL, OFFSET(preview), FLAG, RUN},
@@ -95,7 +95,7 @@ static const struct {
 } commands[] = {{"init", COMMAND_INIT}, {"plugins", COMMAND_PLUGINS}, {"schema", COMMAND_SCHEMA},
     {"glob", COMMAND_GLOB}, {"iam-policy", COMMAND_IAM}};
 
-static const struct option *find(const char *argument, size_t length)
+static const struct cli_option *cli_find_option(const char *argument, size_t length)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i].name) == length && strncmp(known[i].name, argument, length) == 0)
@@ -106,7 +106,7 @@ static const struct option *find(const char *argument, size_t length)
     return NULL;
 }
 
-static bool unknown(const char *argument)
+static bool cli_unknown_option(const char *argument)
 {
     struct suggest suggest;
 
@@ -119,17 +119,17 @@ static bool unknown(const char *argument)
 }
 
 /* One option at arguments[*at]; moves past its value. */
-static bool take_option(struct options *options, int count, char **arguments, int *at)
+static bool cli_take_option(struct options *options, int count, char **arguments, int *at)
 {
     const char *argument = arguments[*at];
     const char *equals = strchr(argument, '=');
-    const struct option *option =
-        find(argument, equals ? (size_t)(equals - argument) : strlen(argument));
+    const struct cli_option *option =
+        cli_find_option(argument, equals ? (size_t)(equals - argument) : strlen(argument));
     const char *value = equals ? equals + 1 : NULL;
     char *member;
 
     if (!option)
-        return unknown(argument);
+        return cli_unknown_option(argument);
     member = (char *)options + option->offset;
     if (option->kind == FLAG) {
         if (equals) {
@@ -159,7 +159,7 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_GLOB] = "glob",
     [COMMAND_IAM] = "iam-policy"};
 
-static bool was_given(const struct options *options, const struct option *option)
+static bool cli_was_given(const struct options *options, const struct cli_option *option)
 {
     const char *member = (const char *)options + option->offset;
 
@@ -175,10 +175,10 @@ static bool was_given(const struct options *options, const struct option *option
 }
 
 /* An option that the command does not look at is a mistake, not something to pass over. */
-static bool check_command(const struct options *options)
+static bool cli_check_command(const struct options *options)
 {
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (!was_given(options, &known[i]) || (known[i].commands & FOR(options->command)))
+        if (!cli_was_given(options, &known[i]) || (known[i].commands & FOR(options->command)))
             continue;
         fprintf(stderr, "iotifyd: %s is no option of %s; see iotifyd --help\n", known[i].name,
             command_names[options->command]);
@@ -187,7 +187,7 @@ static bool check_command(const struct options *options)
     return true;
 }
 
-static void find_command(struct options *options)
+static void cli_find_command(struct options *options)
 {
     for (size_t i = 0; options->word_count && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(options->words[0], commands[i].word) == 0) {
@@ -211,7 +211,7 @@ bool options_parse(struct options *options, int count, char **arguments)
         if (!only_words && strcmp(arguments[i], "--") == 0)
             only_words = true;
         else if (!only_words && arguments[i][0] == '-' && arguments[i][1]) {
-            if (!take_option(options, count, arguments, &i))
+            if (!cli_take_option(options, count, arguments, &i))
                 return false;
         } else
             options->words[options->word_count++] = arguments[i];
@@ -221,8 +221,8 @@ bool options_parse(struct options *options, int count, char **arguments)
         fprintf(stderr, "iotifyd: --log-format takes text or json, not %s\n", options->log_format);
         return false;
     }
-    find_command(options);
-    return options->help || options->version || check_command(options);
+    cli_find_command(options);
+    return options->help || options->version || cli_check_command(options);
 }
 
 void options_clear(struct options *options)

@@ -6,7 +6,7 @@
 #include "core/plugin/registry.h"
 #include "core/settings/schema.h"
 
-static void print_one_line(void *argument, const char *name)
+static void plugins_print_line(void *argument, const char *name)
 {
     const struct plugin *plugin;
     const char *text;
@@ -18,7 +18,7 @@ static void print_one_line(void *argument, const char *name)
         fprintf(stderr, "iotifyd: %s\n", text);
 }
 
-static const char *short_type(const struct iotify_setting *setting)
+static const char *plugins_short_type(const struct iotify_setting *setting)
 {
     static const char *const names[] = {[IOTIFY_STRING] = "string",
         [IOTIFY_SECRET] = "secret",
@@ -37,12 +37,13 @@ static const char *short_type(const struct iotify_setting *setting)
     return names[setting->type];
 }
 
-static void print_settings(const struct iotify_settings *settings, int indent)
+static void plugins_print_settings(const struct iotify_settings *settings, int indent)
 {
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
 
-        printf("%*s%-20s %-9s %s", indent, "", setting.name, short_type(&setting), setting.help);
+        printf("%*s%-20s %-9s %s", indent, "", setting.name, plugins_short_type(&setting),
+            setting.help);
         for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
             printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);
         if (setting.type == IOTIFY_CHOICE)
@@ -53,11 +54,11 @@ static void print_settings(const struct iotify_settings *settings, int indent)
             printf(" [default: %s]", setting.value);
         printf("\n");
         if (setting.type == IOTIFY_TABLE)
-            print_settings(schema_columns(&setting), indent + 4);
+            plugins_print_settings(schema_columns(&setting), indent + 4);
     }
 }
 
-static void print_plugin(const struct plugin *plugin)
+static void plugins_print_one(const struct plugin *plugin)
 {
     const struct iotify_plugin *descriptor = &plugin->descriptor;
 
@@ -65,16 +66,16 @@ static void print_plugin(const struct plugin *plugin)
         plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path);
     if (descriptor->settings->count)
         printf("\nSettings (under `plugins:`)\n");
-    print_settings(descriptor->settings, 2);
+    plugins_print_settings(descriptor->settings, 2);
     for (uint32_t i = 0; i < descriptor->action_count; i++) {
         printf("\nStep %s: %s\n", plugin->actions[i].name, plugin->actions[i].summary);
-        print_settings(plugin->actions[i].settings, 2);
+        plugins_print_settings(plugin->actions[i].settings, 2);
     }
     if (descriptor->kind == IOTIFY_TRANSPORT) {
         printf("\nTemplate, `connection:`\n");
-        print_settings(plugin->transport.connection, 2);
+        plugins_print_settings(plugin->transport.connection, 2);
         printf("\nTemplate, `publish:`\n");
-        print_settings(plugin->transport.publish, 2);
+        plugins_print_settings(plugin->transport.publish, 2);
     }
 }
 
@@ -91,11 +92,11 @@ int command_plugins(const struct options *options)
     }
     registry_init(&registry);
     if (options->word_count == 0) {
-        registry_list(&registry, print_one_line, &registry);
+        registry_list(&registry, plugins_print_line, &registry);
     } else {
         switch (registry_load(&registry, options->words[0], &plugin, &text)) {
         case REGISTRY_OK:
-            print_plugin(plugin);
+            plugins_print_one(plugin);
             break;
         case REGISTRY_UNKNOWN:
             fprintf(stderr, "iotifyd: %s\n", text);

@@ -20,7 +20,7 @@
 /* ------------------------------------------------------------------ check */
 
 /* The {{expressions}} of steps, compiled once so that a mistake shows before anything starts. */
-static void check_expressions(const struct job *job, struct diagnostics *diagnostics)
+static void run_command_check_expressions(const struct job *job, struct diagnostics *diagnostics)
 {
     static const struct script_services services = {0};
     const struct script_facts facts = {.job = job->options->name};
@@ -42,7 +42,7 @@ static void check_expressions(const struct job *job, struct diagnostics *diagnos
     script_free(script);
 }
 
-static void check_steps(
+static void run_command_check_steps(
     const struct job *job, const struct selection *selection, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < selection->count; i++)
@@ -50,14 +50,15 @@ static void check_steps(
             if (selection->pipelines[i]->steps[j].core && selection->pipelines[i]->steps[j].valid)
                 simulate_check(job, &selection->pipelines[i]->steps[j], selection->pipelines,
                     selection->count, diagnostics);
-    check_expressions(job, diagnostics);
+    run_command_check_expressions(job, diagnostics);
 }
 
 /* ------------------------------------------------------------------ run */
 
 static bool threshold_crossed;
 
-static bool run_core_step(struct run *run, const struct step *step, struct step_summary *result)
+static bool run_command_core_step(
+    struct run *run, const struct step *step, struct step_summary *result)
 {
     bool good = simulate_run(run, step, result);
 
@@ -69,7 +70,7 @@ static bool run_core_step(struct run *run, const struct step *step, struct step_
 /*
  * The pipelines in order. After a failure only cleanup still runs; after a signal nothing does.
  */
-static bool run_pipelines(struct run *run, const struct selection *selection)
+static bool run_command_pipelines(struct run *run, const struct selection *selection)
 {
     bool good = true;
 
@@ -90,7 +91,7 @@ static bool run_pipelines(struct run *run, const struct selection *selection)
 /* ------------------------------------------------------------------ the end of a run */
 
 /* A word as the shell takes it back. */
-static void print_word(const char *word)
+static void run_command_print_word(const char *word)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
@@ -105,16 +106,16 @@ static void print_word(const char *word)
     fputs("'", stderr);
 }
 
-static void tell_resume(const struct options *options)
+static void run_command_print_resume(const struct options *options)
 {
     fputs("interrupted; what was acknowledged is stored. To go on, run the same command: iotifyd",
         stderr);
     for (int i = 1; i < options->argument_count; i++)
-        print_word(options->arguments[i]);
+        run_command_print_word(options->arguments[i]);
     fputs("\n", stderr);
 }
 
-static int finish(const struct options *options, struct summary *summary, bool good)
+static int run_command_finish(const struct options *options, struct summary *summary, bool good)
 {
     int signal = stop_requested();
     bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
@@ -135,7 +136,7 @@ static int finish(const struct options *options, struct summary *summary, bool g
             summary->exit_code = EXIT_STEP_FAILED;
     }
     if (signal)
-        tell_resume(options);
+        run_command_print_resume(options);
     return summary->exit_code;
 }
 
@@ -143,7 +144,7 @@ static int finish(const struct options *options, struct summary *summary, bool g
  * Records of what the service has, for the cleanup behind it. EXIT_DONE to go on; without --yes
  * only the list is printed.
  */
-static int recover(const struct options *options, struct run *run)
+static int run_command_recover(const struct options *options, struct run *run)
 {
     int64_t found = 0;
 
@@ -160,14 +161,14 @@ static int recover(const struct options *options, struct run *run)
 }
 
 /* What comes instead of a run: EXIT_DONE with `*over` unset to go on with it. */
-static int look_ahead(
+static int run_command_look_ahead(
     const struct options *options, struct run *run, const struct selection *selection, bool *over)
 {
     int status = EXIT_DONE;
 
     *over = options->plan;
     if (options->from_aws)
-        status = recover(options, run);
+        status = run_command_recover(options, run);
     else if (options->plan &&
              !planning_print(run, selection->pipelines, selection->count, options->json))
         status = EXIT_STEP_FAILED;
@@ -178,7 +179,7 @@ static int look_ahead(
 /* ------------------------------------------------------------------ outputs */
 
 /* The series file and the metrics port; EXIT_DONE, or another status after a message. */
-static int open_outputs(const struct options *options, struct monitor_outputs *outputs)
+static int run_command_open_outputs(const struct options *options, struct monitor_outputs *outputs)
 {
     const char *error;
     int status = EXIT_DONE;
@@ -202,7 +203,7 @@ static int open_outputs(const struct options *options, struct monitor_outputs *o
     return status;
 }
 
-static bool close_outputs(struct monitor_outputs *outputs)
+static bool run_command_close_outputs(struct monitor_outputs *outputs)
 {
     bool good = !outputs->broken;
 
@@ -214,7 +215,7 @@ static bool close_outputs(struct monitor_outputs *outputs)
 
 /* ------------------------------------------------------------------ the command */
 
-static int run_job(
+static int run_command_run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
     struct monitor_outputs outputs;
@@ -222,10 +223,10 @@ static int run_job(
     struct call call;
     struct run run;
     bool good, over = false;
-    int status = open_outputs(options, &outputs);
+    int status = run_command_open_outputs(options, &outputs);
 
     if (status != EXIT_DONE) {
-        close_outputs(&outputs);
+        run_command_close_outputs(&outputs);
         return status;
     }
     progress_setup(options->quiet || options->solo, !options->no_color);
@@ -234,33 +235,33 @@ static int run_job(
     good =
         run_open(&run, job, &summary, options->plan || (options->from_aws && !options->yes), &call);
     if (good) {
-        run.core_step = run_core_step;
+        run.core_step = run_command_core_step;
         run.outputs = &outputs;
         run.prune = options->prune;
         run.solo = selection->solo;
-        status = look_ahead(options, &run, selection, &over);
+        status = run_command_look_ahead(options, &run, selection, &over);
         if (!over)
-            good = run_pipelines(&run, selection);
+            good = run_command_pipelines(&run, selection);
     } else {
         log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
     }
     if (run.abandoned) {
-        status = finish(options, &summary, false);
+        status = run_command_finish(options, &summary, false);
         fflush(stdout);
         /* A thread of the run is still at work with what would be freed. */
         _Exit(status);
     }
     run_close(&run);
     call_clear(&call);
-    good = close_outputs(&outputs) && good;
+    good = run_command_close_outputs(&outputs) && good;
     if (!over)
-        status = finish(options, &summary, good);
+        status = run_command_finish(options, &summary, good);
     summary_clear(&summary);
     return status;
 }
 
 /* Messages of each template that the selected pipelines simulate. */
-static int preview(
+static int run_command_preview(
     const struct job *job, struct registry *registry, const struct selection *selection)
 {
     int64_t client = selection->solo >= 0 ? selection->solo : job->options->first;
@@ -280,8 +281,8 @@ static int preview(
     return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-static int use_job(const struct options *options, const struct job *job, struct registry *registry,
-    const struct selection *selection)
+static int run_command_use_job(const struct options *options, const struct job *job,
+    struct registry *registry, const struct selection *selection)
 {
     struct iotify_buffer text;
 
@@ -297,12 +298,12 @@ static int use_job(const struct options *options, const struct job *job, struct 
         return EXIT_DONE;
     }
     if (options->preview)
-        return preview(job, registry, selection);
-    return run_job(options, job, selection);
+        return run_command_preview(job, registry, selection);
+    return run_command_run_job(options, job, selection);
 }
 
 /* All problems at once, whatever finds them; then what was asked for. */
-static int check_and_use(const struct options *options, const struct job *job,
+static int run_command_check_and_use(const struct options *options, const struct job *job,
     struct registry *registry, struct selection *selection, struct diagnostics *diagnostics)
 {
     int status;
@@ -313,10 +314,10 @@ static int check_and_use(const struct options *options, const struct job *job,
                                                                      : EXIT_USAGE;
         /* A job may be looked at before the template is there. */
         if (!options->print)
-            check_steps(job, selection, diagnostics);
+            run_command_check_steps(job, selection, diagnostics);
     }
     status = load_report(job, diagnostics);
-    return status == EXIT_DONE ? use_job(options, job, registry, selection) : status;
+    return status == EXIT_DONE ? run_command_use_job(options, job, registry, selection) : status;
 }
 
 int command_run(const struct options *options)
@@ -344,7 +345,7 @@ int command_run(const struct options *options)
         return EXIT_USAGE;
     }
     load_read(options->words[0], options, &registry, &job, &diagnostics);
-    status = check_and_use(options, &job, &registry, &selection, &diagnostics);
+    status = run_command_check_and_use(options, &job, &registry, &selection, &diagnostics);
     select_clear(&selection);
     job_clear(&job);
     registry_clear(&registry);

@@ -17,7 +17,7 @@ struct location job_loader_root_location(const struct job_loader *loader)
 /* ------------------------------------------------------------------ plugins */
 
 /* The mapping of an alias that the user left out. */
-static void add_default_plugin(
+static void job_load_add_default_plugin(
     struct job_loader *loader, struct node *plugins, const char *alias, const char *use)
 {
     struct arena *arena = &loader->job->arena;
@@ -33,17 +33,17 @@ static void add_default_plugin(
 }
 
 /* What the user left out, so that --set reaches it: the store and the transport. */
-static void fill_in_defaults(struct job_loader *loader)
+static void job_load_fill_in_defaults(struct job_loader *loader)
 {
     struct node *plugins = node_get(loader->root, "plugins");
 
     if (plugins && plugins->kind == NODE_MAP && plugins->count) {
-        add_default_plugin(loader, plugins, "glob", "sqlite");
-        add_default_plugin(loader, plugins, "mqtt", "mqtt");
+        job_load_add_default_plugin(loader, plugins, "glob", "sqlite");
+        job_load_add_default_plugin(loader, plugins, "mqtt", "mqtt");
     }
 }
 
-static const struct plugin *load_one(
+static const struct plugin *job_load_plugin_file(
     struct job_loader *loader, const struct node *use, const char *name)
 {
     const struct plugin *plugin = NULL;
@@ -63,7 +63,7 @@ static const struct plugin *load_one(
     return plugin;
 }
 
-static void bind_plugin(struct job_loader *loader, const struct node_pair *pair)
+static void job_load_bind_plugin(struct job_loader *loader, const struct node_pair *pair)
 {
     struct job *job = loader->job;
     struct job_plugin *entry = &job->plugins[job->plugin_count];
@@ -84,7 +84,7 @@ static void bind_plugin(struct job_loader *loader, const struct node_pair *pair)
         return;
     }
     name = binder_text(&job->binder, use);
-    entry->plugin = name ? load_one(loader, use, name) : NULL;
+    entry->plugin = name ? job_load_plugin_file(loader, use, name) : NULL;
     if (!entry->plugin)
         return;
     entry->options = schema_bind(&job->binder, entry->plugin->descriptor.settings, pair->value,
@@ -94,7 +94,7 @@ static void bind_plugin(struct job_loader *loader, const struct node_pair *pair)
     job->plugin_count++;
 }
 
-static void find_roles(struct job_loader *loader)
+static void job_load_find_roles(struct job_loader *loader)
 {
     struct job *job = loader->job;
     size_t connectors = 0;
@@ -123,7 +123,7 @@ static void find_roles(struct job_loader *loader)
             plugin_kind_name(job->storage->plugin->descriptor.kind));
 }
 
-static void bind_plugins(struct job_loader *loader)
+static void job_load_bind_plugins(struct job_loader *loader)
 {
     struct job *job = loader->job;
     struct node *plugins = node_get(loader->root, "plugins");
@@ -137,14 +137,14 @@ static void bind_plugins(struct job_loader *loader)
     }
     job->plugins = arena_array(&job->arena, plugins->count, sizeof(*job->plugins));
     for (size_t i = 0; i < plugins->count; i++)
-        bind_plugin(loader, &plugins->pairs[i]);
-    find_roles(loader);
+        job_load_bind_plugin(loader, &plugins->pairs[i]);
+    job_load_find_roles(loader);
 }
 
 /* ------------------------------------------------------------------ the whole */
 
 /* `devices: 100` in its long form, so that --set devices.first reaches it. */
-static void lengthen_devices(struct job_loader *loader)
+static void job_load_expand_devices(struct job_loader *loader)
 {
     struct arena *arena = &loader->job->arena;
     struct node *devices = node_get(loader->root, "devices"), *map;
@@ -157,7 +157,7 @@ static void lengthen_devices(struct job_loader *loader)
 }
 
 /* First what the file says by itself; then, once all defaults are there, pipelines and run. */
-static void override(struct job_loader *loader, bool late)
+static void job_load_override(struct job_loader *loader, bool late)
 {
     for (size_t i = 0; i < loader->request->override_count; i++) {
         const char *text = loader->request->overrides[i];
@@ -165,12 +165,12 @@ static void override(struct job_loader *loader, bool late)
         if ((override_is_for(text, "pipelines") || override_is_for(text, "run")) != late)
             continue;
         if (strncmp(text, "devices.", 8) == 0)
-            lengthen_devices(loader);
+            job_load_expand_devices(loader);
         override_apply(&loader->job->arena, loader->diagnostics, loader->root, text);
     }
 }
 
-static bool read_tree(struct job_loader *loader)
+static bool job_load_read_tree(struct job_loader *loader)
 {
     struct job *job = loader->job;
     const struct source *source =
@@ -205,17 +205,17 @@ bool job_load(struct job *job, struct registry *registry, const struct job_reque
     struct job_loader loader = {job, registry, request, diagnostics, NULL};
 
     *job = (struct job){.file = request->file};
-    if (!read_tree(&loader))
+    if (!job_load_read_tree(&loader))
         return false;
-    fill_in_defaults(&loader);
-    override(&loader, false);
+    job_load_fill_in_defaults(&loader);
+    job_load_override(&loader, false);
     job_loader_bind_settings(&loader);
-    bind_plugins(&loader);
+    job_load_bind_plugins(&loader);
     if (job->refused)
         return false;
     job_loader_fill_in_pipelines(&loader);
     job_loader_fill_in_run(&loader);
-    override(&loader, true);
+    job_load_override(&loader, true);
     job_loader_bind_pipelines(&loader);
     job_loader_bind_run(&loader);
     job_loader_open(&loader);

@@ -4,7 +4,7 @@
 #include "core/job/job_loader.h"
 #include "core/plugin/call.h"
 
-static void open_connector(struct job_loader *loader, struct job_plugin *entry)
+static void job_open_connector(struct job_loader *loader, struct job_plugin *entry)
 {
     struct call call;
     enum iotify_result result;
@@ -26,7 +26,7 @@ static void open_connector(struct job_loader *loader, struct job_plugin *entry)
     call_clear(&call);
 }
 
-static void prepare_step(struct job_loader *loader, const struct step *step)
+static void job_open_prepare_step(struct job_loader *loader, const struct step *step)
 {
     struct call call;
     size_t before = loader->diagnostics->count;
@@ -52,10 +52,10 @@ void job_loader_open(struct job_loader *loader)
 
     for (size_t i = 0; i < job->plugin_count; i++)
         if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
-            open_connector(loader, &job->plugins[i]);
+            job_open_connector(loader, &job->plugins[i]);
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
-            prepare_step(loader, &job->pipelines[i].steps[j]);
+            job_open_prepare_step(loader, &job->pipelines[i].steps[j]);
 }
 
 void job_clear(struct job *job)
@@ -70,7 +70,7 @@ void job_clear(struct job *job)
 /* ------------------------------------------------------------------ keys of the glob */
 
 /* Do the texts name the same keys? Blanks inside {{ }} do not matter. */
-static bool same_key(const char *a, const char *b)
+static bool job_open_same_key(const char *a, const char *b)
 {
     bool inside = false;
 
@@ -90,17 +90,17 @@ static bool same_key(const char *a, const char *b)
     }
 }
 
-struct glob_key {
+struct job_open_glob_key {
     const struct step *step;
     const char *setting, *text;
 };
 
-static void add_glob_keys(
-    struct job_loader *loader, const struct step *step, struct glob_key *keys, size_t *count)
+static void job_open_add_glob_keys(struct job_loader *loader, const struct step *step,
+    struct job_open_glob_key *keys, size_t *count)
 {
     for (size_t i = 0; i < step->settings->count; i++) {
         struct iotify_setting setting = schema_setting(step->settings, i);
-        struct glob_key key = {step, setting.name, NULL};
+        struct job_open_glob_key key = {step, setting.name, NULL};
         const struct node *given = schema_given(step->node, setting.name);
 
         if (!(setting.flags & IOTIFY_GLOB_KEY))
@@ -110,7 +110,7 @@ static void add_glob_keys(
         if (!key.text)
             continue;
         for (size_t j = 0; j < *count; j++)
-            if (same_key(keys[j].text, key.text))
+            if (job_open_same_key(keys[j].text, key.text))
                 diagnostics_add(loader->diagnostics, given ? given->location : step->location,
                     "\"%s\" of %s and \"%s\" of %s are the same keys of the glob: \"%s\"",
                     key.setting, step->name, keys[j].setting, keys[j].step->name, key.text);
@@ -123,7 +123,7 @@ void job_loader_check_glob_keys(struct job_loader *loader)
 {
     struct job *job = loader->job;
     size_t most = 0, count = 0;
-    struct glob_key *keys;
+    struct job_open_glob_key *keys;
 
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
@@ -132,5 +132,5 @@ void job_loader_check_glob_keys(struct job_loader *loader)
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
             if (job->pipelines[i].steps[j].valid)
-                add_glob_keys(loader, &job->pipelines[i].steps[j], keys, &count);
+                job_open_add_glob_keys(loader, &job->pipelines[i].steps[j], keys, &count);
 }

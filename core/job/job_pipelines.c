@@ -6,7 +6,8 @@
 
 const char *const job_loader_run[JOB_LOADER_RUN_COUNT] = {"deploy", "simulate", "cleanup"};
 
-static struct node *default_step(struct job_loader *loader, const struct iotify_default_step *from)
+static struct node *job_pipelines_default_step(
+    struct job_loader *loader, const struct iotify_default_step *from)
 {
     struct job *job = loader->job;
     struct node *step = node_new(&job->arena, NODE_MAP, NULL), *settings;
@@ -48,7 +49,7 @@ void job_loader_fill_in_pipelines(struct job_loader *loader)
             list->location = job_loader_root_location(loader);
             node_set(&job->arena, all, from->pipeline, list);
         }
-        node_push(&job->arena, list, default_step(loader, from));
+        node_push(&job->arena, list, job_pipelines_default_step(loader, from));
     }
     for (size_t i = 0; written && written->kind == NODE_MAP && i < written->count; i++) {
         node_set(&job->arena, all, written->pairs[i].key->text, written->pairs[i].value);
@@ -57,7 +58,8 @@ void job_loader_fill_in_pipelines(struct job_loader *loader)
     node_set(&job->arena, loader->root, "pipelines", all);
 }
 
-static const struct core_step *find_core_step(const struct job_loader *loader, const char *name)
+static const struct core_step *job_pipelines_find_core_step(
+    const struct job_loader *loader, const char *name)
 {
     for (size_t i = 0; i < loader->request->core_step_count; i++)
         if (strcmp(loader->request->core_steps[i].name, name) == 0)
@@ -65,7 +67,8 @@ static const struct core_step *find_core_step(const struct job_loader *loader, c
     return NULL;
 }
 
-static void unknown_step(struct job_loader *loader, const struct node *key, const char *name)
+static void job_pipelines_unknown_step(
+    struct job_loader *loader, const struct node *key, const char *name)
 {
     struct job *job = loader->job;
     struct suggest suggest;
@@ -81,12 +84,13 @@ static void unknown_step(struct job_loader *loader, const struct node *key, cons
         suggest_hint(&suggest, "; a step is alias.action or simulate"));
 }
 
-static bool resolve_step(struct job_loader *loader, struct step *step, const struct node *key)
+static bool job_pipelines_resolve_step(
+    struct job_loader *loader, struct step *step, const struct node *key)
 {
     struct job *job = loader->job;
     const char *dot = strchr(step->name, '.');
 
-    step->core = find_core_step(loader, step->name);
+    step->core = job_pipelines_find_core_step(loader, step->name);
     if (step->core) {
         step->settings = step->core->settings;
         return true;
@@ -97,14 +101,15 @@ static bool resolve_step(struct job_loader *loader, struct step *step, const str
     if (step->owner)
         step->action = plugin_action(step->owner->plugin, dot + 1);
     if (!step->action) {
-        unknown_step(loader, key, step->name);
+        job_pipelines_unknown_step(loader, key, step->name);
         return false;
     }
     step->settings = step->action->settings;
     return true;
 }
 
-static bool bind_step(struct job_loader *loader, struct step *step, const struct node *item)
+static bool job_pipelines_bind_step(
+    struct job_loader *loader, struct step *step, const struct node *item)
 {
     struct job *job = loader->job;
     const struct node *key = item, *settings = NULL;
@@ -128,7 +133,7 @@ static bool bind_step(struct job_loader *loader, struct step *step, const struct
     *step = (struct step){.name = name, .location = key->location, .node = settings};
     if (!step->location.file)
         step->location = job_loader_root_location(loader);
-    if (!resolve_step(loader, step, key))
+    if (!job_pipelines_resolve_step(loader, step, key))
         return false;
     step->options = schema_bind(&job->binder, step->settings, settings,
         arena_format(&job->arena, "step %s", step->name), step->location, NULL, &step->expressions);
@@ -136,7 +141,7 @@ static bool bind_step(struct job_loader *loader, struct step *step, const struct
     return true;
 }
 
-static void bind_pipeline(
+static void job_pipelines_bind(
     struct job_loader *loader, struct pipeline *pipeline, const struct node_pair *pair)
 {
     const struct node *list = pair->value;
@@ -154,7 +159,7 @@ static void bind_pipeline(
     for (size_t i = 0; i < list->count; i++) {
         struct step *step = &pipeline->steps[pipeline->count];
 
-        if (bind_step(loader, step, list->items[i]))
+        if (job_pipelines_bind_step(loader, step, list->items[i]))
             pipeline->count++;
         pipeline->valid = pipeline->valid && step->valid;
     }
@@ -169,13 +174,14 @@ void job_loader_bind_pipelines(struct job_loader *loader)
         return;
     job->pipelines = arena_array(&job->arena, all->count, sizeof(*job->pipelines));
     for (size_t i = 0; i < all->count; i++)
-        bind_pipeline(loader, &job->pipelines[job->pipeline_count++], &all->pairs[i]);
+        job_pipelines_bind(loader, &job->pipelines[job->pipeline_count++], &all->pairs[i]);
     if (job->pipeline_count == 0 && loader->diagnostics->count == 0)
         diagnostics_add(loader->diagnostics, job_loader_root_location(loader),
             "nothing to run: the job has no connector and no \"pipelines\"");
 }
 
-static void add_run(struct job_loader *loader, const char *name, const struct node *blame)
+static void job_pipelines_add_run(
+    struct job_loader *loader, const char *name, const struct node *blame)
 {
     struct job *job = loader->job;
     const struct pipeline *pipeline = job_pipeline(job, name);
@@ -203,7 +209,7 @@ void job_loader_bind_run(struct job_loader *loader)
     job->run = arena_array(&job->arena, count + JOB_LOADER_RUN_COUNT, sizeof(struct pipeline *));
     if (!run) {
         for (size_t i = 0; i < JOB_LOADER_RUN_COUNT; i++)
-            add_run(loader, job_loader_run[i], NULL);
+            job_pipelines_add_run(loader, job_loader_run[i], NULL);
         if (job->run_count == 0 && loader->diagnostics->count == 0)
             diagnostics_add(loader->diagnostics, job_loader_root_location(loader),
                 "nothing to run: no pipeline is named deploy, simulate or cleanup; write run: with "
@@ -226,7 +232,7 @@ void job_loader_bind_run(struct job_loader *loader)
             diagnostics_add(loader->diagnostics, item->location,
                 "\"run\" takes names of pipelines, not %s in it", node_kind_name(item));
         else if (name)
-            add_run(loader, name, item);
+            job_pipelines_add_run(loader, name, item);
     }
 }
 

@@ -1,7 +1,7 @@
 /* The effective job as YAML. */
 #include "core/job/job.h"
 
-static void print_step(const struct step *step, struct iotify_buffer *out)
+static void job_print_step(const struct step *step, struct iotify_buffer *out)
 {
     struct iotify_buffer settings;
 
@@ -28,7 +28,7 @@ void job_print(const struct job *job, struct iotify_buffer *out)
         schema_print_text(job->pipelines[i].name, out);
         iotify_buffer_string(out, job->pipelines[i].count ? ":\n" : ": []\n");
         for (size_t j = 0; j < job->pipelines[i].count; j++)
-            print_step(&job->pipelines[i].steps[j], out);
+            job_print_step(&job->pipelines[i].steps[j], out);
     }
     iotify_buffer_string(out, "run: [");
     for (size_t i = 0; i < job->run_count; i++) {

@@ -17,10 +17,10 @@ struct iotify_watch {
     int descriptor, events;
 };
 
-struct waiter {
+struct loop_waiter {
     void (*done)(void *argument, const char *address, const char *error);
     void *argument;
-    struct waiter *next;
+    struct loop_waiter *next;
 };
 
 #define EVENTS 512
@@ -38,16 +38,16 @@ struct resolution {
     char error[120];
     uv_getaddrinfo_t request;
     struct iotify_timer *later; /* answers that are known already come from the loop all the same */
-    struct waiter *waiters, **last;
+    struct loop_waiter *waiters, **last;
     struct resolution *next;
 };
 
-static struct loop *own(const struct iotify_loop *base)
+static struct loop *loop_of(const struct iotify_loop *base)
 {
     return (struct loop *)base;
 }
 
-static int64_t now(const struct iotify_loop *base)
+static int64_t loop_now(const struct iotify_loop *base)
 {
     (void)base;
     return clock_now();
@@ -55,13 +55,13 @@ static int64_t now(const struct iotify_loop *base)
 
 /* ------------------------------------------------------------------ watches */
 
-static uint32_t to_epoll(int events)
+static uint32_t loop_to_epoll(int events)
 {
     return (events & IOTIFY_READABLE ? EPOLLIN : 0u) | (events & IOTIFY_WRITABLE ? EPOLLOUT : 0u) |
            EPOLLRDHUP;
 }
 
-static int from_epoll(uint32_t events)
+static int loop_from_epoll(uint32_t events)
 {
     /* A half-closed peer still has bytes for us: reading finds the end by itself. */
     return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_READABLE : 0) |
@@ -69,23 +69,23 @@ static int from_epoll(uint32_t events)
            (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_ERRORED : 0);
 }
 
-static struct iotify_watch *watch_new(const struct iotify_loop *base, int descriptor, int events,
-    void (*ready)(void *argument, int events), void *argument)
+static struct iotify_watch *loop_watch_new(const struct iotify_loop *base, int descriptor,
+    int events, void (*ready)(void *argument, int events), void *argument)
 {
     struct iotify_watch *watch = memory_new(1, sizeof(*watch));
-    struct epoll_event event = {.events = to_epoll(events), .data = {.ptr = watch}};
+    struct epoll_event event = {.events = loop_to_epoll(events), .data = {.ptr = watch}};
 
-    *watch = (struct iotify_watch){ready, argument, own(base), NULL, descriptor, events};
-    if (epoll_ctl(own(base)->epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    *watch = (struct iotify_watch){ready, argument, loop_of(base), NULL, descriptor, events};
+    if (epoll_ctl(loop_of(base)->epoll, EPOLL_CTL_ADD, descriptor, &event) != 0) {
         free(watch);
         return NULL;
     }
     return watch;
 }
 
-static void watch_change(struct iotify_watch *watch, int events)
+static void loop_watch_change(struct iotify_watch *watch, int events)
 {
-    struct epoll_event event = {.events = to_epoll(events), .data = {.ptr = watch}};
+    struct epoll_event event = {.events = loop_to_epoll(events), .data = {.ptr = watch}};
 
     if (events == watch->events)
         return;
@@ -93,7 +93,7 @@ static void watch_change(struct iotify_watch *watch, int events)
     epoll_ctl(watch->loop->epoll, EPOLL_CTL_MOD, watch->descriptor, &event);
 }
 
-static void watch_free(struct iotify_watch *watch)
+static void loop_watch_free(struct iotify_watch *watch)
 {
     struct loop *loop = watch->loop;
 
@@ -103,7 +103,7 @@ static void watch_free(struct iotify_watch *watch)
     loop->gone = watch;
 }
 
-static void free_gone(struct loop *loop)
+static void loop_free_gone(struct loop *loop)
 {
     while (loop->gone) {
         struct iotify_watch *watch = loop->gone;
@@ -121,28 +121,28 @@ void loop_timer_init(
     *timer = (struct iotify_timer){.loop = loop, .fire = fire, .argument = argument};
 }
 
-static struct iotify_timer *timer_new(
+static struct iotify_timer *loop_timer_new(
     const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
 {
     struct iotify_timer *timer = memory_new(1, sizeof(*timer));
 
-    loop_timer_init(timer, own(base), fire, argument);
+    loop_timer_init(timer, loop_of(base), fire, argument);
     return timer;
 }
 
 /* What is due at once waits for the next turn, so that it leaves room for input and output. */
-static void start_soon(struct iotify_timer *timer)
+static void loop_start_soon(struct iotify_timer *timer)
 {
     wheel_stop(&timer->loop->wheel, &timer->timer);
     wheel_ring_append(&timer->loop->soon, &timer->timer);
 }
 
-static void timer_start(struct iotify_timer *timer, int64_t delay)
+static void loop_timer_start(struct iotify_timer *timer, int64_t delay)
 {
     if (delay > 0)
         wheel_start(&timer->loop->wheel, &timer->timer, clock_now() + delay);
     else
-        start_soon(timer);
+        loop_start_soon(timer);
 }
 
 void loop_timer_at(struct iotify_timer *timer, int64_t moment)
@@ -150,21 +150,21 @@ void loop_timer_at(struct iotify_timer *timer, int64_t moment)
     if (moment > timer->loop->turned_at)
         wheel_start(&timer->loop->wheel, &timer->timer, moment);
     else
-        start_soon(timer);
+        loop_start_soon(timer);
 }
 
-static void timer_stop(struct iotify_timer *timer)
+static void loop_timer_stop(struct iotify_timer *timer)
 {
     wheel_stop(&timer->loop->wheel, &timer->timer);
 }
 
-static void timer_free(struct iotify_timer *timer)
+static void loop_timer_free(struct iotify_timer *timer)
 {
-    timer_stop(timer);
+    loop_timer_stop(timer);
     free(timer);
 }
 
-static void fire_all(struct wheel_link *ring)
+static void loop_fire_all(struct wheel_link *ring)
 {
     struct wheel_timer *next;
 
@@ -176,26 +176,26 @@ static void fire_all(struct wheel_link *ring)
 }
 
 /* What was due at once, then what is due by now, then the owner. */
-static void fire_timers(struct loop *loop)
+static void loop_fire_timers(struct loop *loop)
 {
     wheel_ring_take(&loop->soon, &loop->due);
     loop->turned_at = clock_now();
     wheel_advance(&loop->wheel, loop->turned_at, &loop->due);
-    fire_all(&loop->due);
+    loop_fire_all(&loop->due);
     if (loop->settle)
         loop->settle(loop->argument);
 }
 
 /* ------------------------------------------------------------------ names */
 
-static void tell_waiters(struct resolution *resolution)
+static void loop_report_resolved(struct resolution *resolution)
 {
-    struct waiter *waiter = resolution->waiters;
+    struct loop_waiter *waiter = resolution->waiters;
 
     resolution->waiters = NULL;
     resolution->last = &resolution->waiters;
     while (waiter) {
-        struct waiter *next = waiter->next;
+        struct loop_waiter *next = waiter->next;
 
         waiter->done(waiter->argument,
             resolution->count
@@ -207,13 +207,14 @@ static void tell_waiters(struct resolution *resolution)
     }
 }
 
-static void on_later(void *argument)
+static void loop_on_later(void *argument)
 {
-    tell_waiters(argument);
+    loop_report_resolved(argument);
 }
 
 /* Those of one family: a host that has both most often reaches only one of them. */
-static void take_addresses(struct resolution *resolution, const struct addrinfo *found, int family)
+static void loop_take_addresses(
+    struct resolution *resolution, const struct addrinfo *found, int family)
 {
     for (; found && resolution->count < ADDRESSES_MAX; found = found->ai_next) {
         char *address = resolution->addresses[resolution->count];
@@ -225,26 +226,26 @@ static void take_addresses(struct resolution *resolution, const struct addrinfo 
     }
 }
 
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct resolution *resolution = request->data;
 
     resolution->under_way = false;
     resolution->count = 0;
     /* IPv4 first, as most brokers and NAT gateways have it; IPv6 where there is nothing else. */
-    take_addresses(resolution, found, AF_INET);
+    loop_take_addresses(resolution, found, AF_INET);
     if (resolution->count == 0)
-        take_addresses(resolution, found, AF_INET6);
+        loop_take_addresses(resolution, found, AF_INET6);
     if (resolution->count == 0)
         snprintf(resolution->error, sizeof(resolution->error), "%s",
             status ? uv_strerror(status) : "no address");
     uv_freeaddrinfo(found);
     /* A failure is not kept: the next attempt asks again. */
     resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
-    tell_waiters(resolution);
+    loop_report_resolved(resolution);
 }
 
-static struct resolution *find_resolution(struct loop *loop, const char *host)
+static struct resolution *loop_find_resolution(struct loop *loop, const char *host)
 {
     struct resolution *resolution;
 
@@ -255,50 +256,50 @@ static struct resolution *find_resolution(struct loop *loop, const char *host)
     resolution->host = strdup(host);
     resolution->last = &resolution->waiters;
     resolution->request.data = resolution;
-    resolution->later = timer_new(&loop->base, on_later, resolution);
+    resolution->later = loop_timer_new(&loop->base, loop_on_later, resolution);
     resolution->next = loop->resolutions;
     loop->resolutions = resolution;
     return resolution;
 }
 
-static void resolve(const struct iotify_loop *base, const char *host,
+static void loop_resolve(const struct iotify_loop *base, const char *host,
     void (*done)(void *argument, const char *address, const char *error), void *argument)
 {
-    struct loop *loop = own(base);
-    struct resolution *resolution = find_resolution(loop, host);
-    struct waiter *waiter = memory_new(1, sizeof(*waiter));
+    struct loop *loop = loop_of(base);
+    struct resolution *resolution = loop_find_resolution(loop, host);
+    struct loop_waiter *waiter = memory_new(1, sizeof(*waiter));
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     bool asked = resolution->waiters != NULL;
     int code;
 
-    *waiter = (struct waiter){done, argument, NULL};
+    *waiter = (struct loop_waiter){done, argument, NULL};
     *resolution->last = waiter;
     resolution->last = &waiter->next;
     if (asked || resolution->under_way)
         return;
     if (resolution->expires > clock_now()) {
-        timer_start(resolution->later, 0);
+        loop_timer_start(resolution->later, 0);
         return;
     }
-    code = uv_getaddrinfo(&loop->uv, &resolution->request, on_resolved, host, NULL, &hints);
+    code = uv_getaddrinfo(&loop->uv, &resolution->request, loop_on_resolved, host, NULL, &hints);
     resolution->under_way = code == 0;
     if (code != 0) {
         resolution->count = 0;
         snprintf(resolution->error, sizeof(resolution->error), "%s", uv_strerror(code));
-        timer_start(resolution->later, 0);
+        loop_timer_start(resolution->later, 0);
     }
 }
 
 /* ------------------------------------------------------------------ life */
 
-static void on_wake(uv_async_t *async)
+static void loop_on_wake(uv_async_t *async)
 {
     struct loop *loop = async->data;
 
     loop->woken(loop->argument);
 }
 
-static void add_descriptor(struct loop *loop, int descriptor, void *mark)
+static void loop_add_descriptor(struct loop *loop, int descriptor, void *mark)
 {
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = mark}};
 
@@ -310,15 +311,15 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
 {
     *loop = (struct loop){
         .base = {.struct_size = sizeof(struct iotify_loop),
-            .now = now,
-            .watch = watch_new,
-            .rewatch = watch_change,
-            .unwatch = watch_free,
-            .timer_new = timer_new,
-            .timer_start = timer_start,
-            .timer_stop = timer_stop,
-            .timer_free = timer_free,
-            .resolve = resolve},
+            .now = loop_now,
+            .watch = loop_watch_new,
+            .rewatch = loop_watch_change,
+            .unwatch = loop_watch_free,
+            .timer_new = loop_timer_new,
+            .timer_start = loop_timer_start,
+            .timer_stop = loop_timer_stop,
+            .timer_free = loop_timer_free,
+            .resolve = loop_resolve},
         .epoll = epoll_create1(EPOLL_CLOEXEC),
         .woken = woken,
         .settle = settle,
@@ -333,19 +334,19 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
     wheel_ring_init(&loop->soon);
     wheel_ring_init(&loop->due);
     loop->wake.data = loop;
-    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0) {
+    if (uv_async_init(&loop->uv, &loop->wake, loop_on_wake) != 0) {
         uv_loop_close(&loop->uv);
         close(loop->epoll);
         return false;
     }
     /* libuv tells its own set of descriptors only when it runs. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
-    add_descriptor(loop, uv_backend_fd(&loop->uv), &loop->uv);
+    loop_add_descriptor(loop, uv_backend_fd(&loop->uv), &loop->uv);
     return true;
 }
 
 /* Wait until something happens or the next timer is due; how many events there are. */
-static int wait_for_events(struct loop *loop, struct epoll_event *events, int count)
+static int loop_wait_for_events(struct loop *loop, struct epoll_event *events, int count)
 {
     int64_t next = wheel_next(&loop->wheel), before = clock_now(), wait = next - before;
     struct timespec time;
@@ -371,14 +372,14 @@ static int wait_for_events(struct loop *loop, struct epoll_event *events, int co
     return found;
 }
 
-static void handle(struct loop *loop, const struct epoll_event *event)
+static void loop_handle(struct loop *loop, const struct epoll_event *event)
 {
     struct iotify_watch *watch = event->data.ptr;
 
     if (event->data.ptr == &loop->uv)
         uv_run(&loop->uv, UV_RUN_NOWAIT);
     else if (watch->ready)
-        watch->ready(watch->argument, from_epoll(event->events));
+        watch->ready(watch->argument, loop_from_epoll(event->events));
 }
 
 void loop_run(struct loop *loop)
@@ -386,12 +387,12 @@ void loop_run(struct loop *loop)
     struct epoll_event events[EVENTS];
 
     while (!loop->stopped) {
-        int count = wait_for_events(loop, events, EVENTS);
+        int count = loop_wait_for_events(loop, events, EVENTS);
 
         for (int i = 0; i < count; i++)
-            handle(loop, &events[i]);
-        fire_timers(loop);
-        free_gone(loop);
+            loop_handle(loop, &events[i]);
+        loop_fire_timers(loop);
+        loop_free_gone(loop);
     }
     loop->stopped = false;
 }
@@ -410,16 +411,16 @@ void loop_clear(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
     for (struct resolution *each = loop->resolutions; each; each = each->next) {
-        timer_free(each->later);
+        loop_timer_free(each->later);
         if (each->under_way)
             uv_cancel((uv_req_t *)&each->request);
         else
-            tell_waiters(each);
+            loop_report_resolved(each);
     }
     /* Let a name that is still looked up finish. */
     while (uv_loop_close(&loop->uv) == UV_EBUSY)
         uv_run(&loop->uv, UV_RUN_ONCE);
-    free_gone(loop);
+    loop_free_gone(loop);
     close(loop->epoll);
     while (loop->resolutions) {
         struct resolution *resolution = loop->resolutions;

@@ -27,7 +27,7 @@ void wheel_ring_take(struct wheel_link *from, struct wheel_link *into)
     wheel_ring_init(from);
 }
 
-static void unlink_timer(struct wheel_timer *timer)
+static void wheel_unlink(struct wheel_timer *timer)
 {
     timer->link.previous->next = timer->link.next;
     timer->link.next->previous = timer->link.previous;
@@ -40,7 +40,7 @@ struct wheel_timer *wheel_ring_pop(struct wheel_link *ring)
 
     if (ring->next == ring)
         return NULL;
-    unlink_timer(timer);
+    wheel_unlink(timer);
     return timer;
 }
 
@@ -56,7 +56,7 @@ void wheel_init(struct wheel *wheel, int64_t now)
  * The level is that of the highest digit, in base 64, in which `due` differs from the present. So
  * all of a level's timers come before those of the level above, and in a level by their slots.
  */
-static void place(struct wheel *wheel, struct wheel_timer *timer)
+static void wheel_insert(struct wheel *wheel, struct wheel_timer *timer)
 {
     uint64_t differing = (uint64_t)(timer->due ^ wheel->elapsed) | SLOT_MASK;
     int level = (63 - __builtin_clzll(differing)) / SLOT_BITS;
@@ -76,7 +76,7 @@ void wheel_stop(struct wheel *wheel, struct wheel_timer *timer)
 
     if (!ring)
         return;
-    unlink_timer(timer);
+    wheel_unlink(timer);
     /* The last one of a slot: what is left of the ring is its head. Other rings lie elsewhere. */
     offset = (uintptr_t)ring - (uintptr_t)&wheel->slots[0][0];
     if (ring->next == ring && offset < sizeof(wheel->slots)) {
@@ -95,11 +95,11 @@ void wheel_start(struct wheel *wheel, struct wheel_timer *timer, int64_t moment)
         moment > wheel->origin ? (moment - wheel->origin + tick - 1) >> WHEEL_TICK_BITS : 0;
     if (timer->due < wheel->elapsed)
         timer->due = wheel->elapsed;
-    place(wheel, timer);
+    wheel_insert(wheel, timer);
 }
 
 /* The next slot with something in it: when it begins, in ticks; INT64_MAX when there is none. */
-static int64_t find_next(const struct wheel *wheel, int *level, size_t *slot)
+static int64_t wheel_find_next(const struct wheel *wheel, int *level, size_t *slot)
 {
     for (*level = 0; *level < WHEEL_LEVELS; (*level)++) {
         int shift = *level * SLOT_BITS;
@@ -121,7 +121,7 @@ void wheel_advance(struct wheel *wheel, int64_t now, struct wheel_link *due)
     size_t slot;
     int level;
 
-    while ((begins = find_next(wheel, &level, &slot)) <= until) {
+    while ((begins = wheel_find_next(wheel, &level, &slot)) <= until) {
         struct wheel_link *ring = &wheel->slots[level][slot];
 
         if (begins > wheel->elapsed)
@@ -131,7 +131,7 @@ void wheel_advance(struct wheel *wheel, int64_t now, struct wheel_link *due)
             if (timer->due <= wheel->elapsed)
                 wheel_ring_append(due, timer);
             else
-                place(wheel, timer);
+                wheel_insert(wheel, timer);
         }
     }
     if (until > wheel->elapsed)
@@ -142,7 +142,7 @@ int64_t wheel_next(const struct wheel *wheel)
 {
     int level;
     size_t slot;
-    int64_t begins = find_next(wheel, &level, &slot);
+    int64_t begins = wheel_find_next(wheel, &level, &slot);
 
     return begins == INT64_MAX ? INT64_MAX : wheel->origin + (begins << WHEEL_TICK_BITS);
 }

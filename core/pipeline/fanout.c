@@ -15,11 +15,11 @@
 #define TICK (100 * MILLISECOND)
 
 /* One call that waits for a worker. */
-struct task {
+struct fanout_task {
     int64_t client;
     struct arena arena; /* of the expanded settings */
     const void *options;
-    struct task *next;
+    struct fanout_task *next;
 };
 
 /* One step under way. The lock guards everything below it. */
@@ -29,7 +29,7 @@ struct fanout {
     const struct step *step;
     pthread_mutex_t mutex;
     pthread_cond_t work, progress;
-    struct task *first, **last;
+    struct fanout_task *first, **last;
     size_t waiting;
     bool closed; /* no further task comes */
     bool ended;  /* what has not begun is left */
@@ -39,7 +39,7 @@ struct fanout {
 
 /* ------------------------------------------------------------------ workers */
 
-static void note(
+static void fanout_note(
     struct fanout *fanout, const struct call *call, enum iotify_result result, bool store_failed)
 {
     if (result != IOTIFY_CANCELLED)
@@ -57,7 +57,7 @@ static void note(
     }
 }
 
-static void work(struct fanout *fanout, struct task *task)
+static void fanout_work(struct fanout *fanout, struct fanout_task *task)
 {
     const struct step *step = fanout->step;
     struct run_context context;
@@ -74,7 +74,7 @@ static void work(struct fanout *fanout, struct task *task)
     if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
         call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
     pthread_mutex_lock(&fanout->mutex);
-    note(fanout, &call, result, context.store_failed);
+    fanout_note(fanout, &call, result, context.store_failed);
     pthread_cond_signal(&fanout->progress);
     pthread_mutex_unlock(&fanout->mutex);
     call_clear(&call);
@@ -82,9 +82,9 @@ static void work(struct fanout *fanout, struct task *task)
     free(task);
 }
 
-static struct task *take(struct fanout *fanout)
+static struct fanout_task *fanout_take(struct fanout *fanout)
 {
-    struct task *task;
+    struct fanout_task *task;
 
     pthread_mutex_lock(&fanout->mutex);
     while (!fanout->first && !fanout->closed)
@@ -101,23 +101,24 @@ static struct task *take(struct fanout *fanout)
     return task;
 }
 
-static void *worker(void *argument)
+static void *fanout_worker(void *argument)
 {
-    struct task *task;
+    struct fanout_task *task;
 
-    while ((task = take(argument)))
-        work(argument, task);
+    while ((task = fanout_take(argument)))
+        fanout_work(argument, task);
     return NULL;
 }
 
-static size_t start_workers(struct fanout *fanout, pthread_t *threads, size_t count)
+static size_t fanout_start_workers(struct fanout *fanout, pthread_t *threads, size_t count)
 {
     pthread_attr_t attributes;
     size_t started = 0;
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    while (started < count && pthread_create(&threads[started], &attributes, worker, fanout) == 0)
+    while (started < count &&
+           pthread_create(&threads[started], &attributes, fanout_worker, fanout) == 0)
         started++;
     pthread_attr_destroy(&attributes);
     return started;
@@ -133,7 +134,7 @@ double pace_seconds(const struct pace *pace, int64_t clients)
 }
 
 /* With the lock. */
-static void show(struct fanout *fanout)
+static void fanout_show_progress(struct fanout *fanout)
 {
     const struct pace *pace = &fanout->request->pace;
     int64_t left = fanout->result->total - fanout->done;
@@ -154,14 +155,14 @@ static void show(struct fanout *fanout)
 }
 
 /* Wait for a change, at most a tick. With the lock. */
-static void wait_tick(struct fanout *fanout)
+static void fanout_wait_tick(struct fanout *fanout)
 {
     clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
-    show(fanout);
+    fanout_show_progress(fanout);
 }
 
 /* A step whose settings are the same for all clients needs no script machine. */
-static bool compile(struct fanout *fanout, struct expression_set *expression_set)
+static bool fanout_compile(struct fanout *fanout, struct expression_set *expression_set)
 {
     struct diagnostics diagnostics = {0};
     bool good;
@@ -184,11 +185,11 @@ static bool compile(struct fanout *fanout, struct expression_set *expression_set
     return good;
 }
 
-static void push(struct fanout *fanout, struct task *task, size_t most)
+static void fanout_push(struct fanout *fanout, struct fanout_task *task, size_t most)
 {
     pthread_mutex_lock(&fanout->mutex);
     while (fanout->waiting >= most && !stop_requested() && !fanout->ended)
-        wait_tick(fanout);
+        fanout_wait_tick(fanout);
     task->next = NULL;
     *fanout->last = task;
     fanout->last = &task->next;
@@ -197,7 +198,7 @@ static void push(struct fanout *fanout, struct task *task, size_t most)
     pthread_mutex_unlock(&fanout->mutex);
 }
 
-static bool has_ended(struct fanout *fanout)
+static bool fanout_has_ended(struct fanout *fanout)
 {
     bool ended;
 
@@ -207,11 +208,11 @@ static bool has_ended(struct fanout *fanout)
     return ended;
 }
 
-static void dispatch(struct fanout *fanout, const struct expression_set *expression_set,
+static void fanout_dispatch(struct fanout *fanout, const struct expression_set *expression_set,
     const int64_t *clients, size_t count, size_t most)
 {
-    for (size_t i = 0; i < count && !stop_requested() && !has_ended(fanout); i++) {
-        struct task *task = memory_new(1, sizeof(*task));
+    for (size_t i = 0; i < count && !stop_requested() && !fanout_has_ended(fanout); i++) {
+        struct fanout_task *task = memory_new(1, sizeof(*task));
         const struct step *step = fanout->step;
         const char *error = NULL;
         struct call call;
@@ -222,11 +223,11 @@ static void dispatch(struct fanout *fanout, const struct expression_set *express
             (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
             fanout->run->job->directory, &task->arena, &error);
         if (task->options) {
-            push(fanout, task, most);
+            fanout_push(fanout, task, most);
         } else {
             call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
             pthread_mutex_lock(&fanout->mutex);
-            note(fanout, &call, IOTIFY_INVALID, false);
+            fanout_note(fanout, &call, IOTIFY_INVALID, false);
             pthread_mutex_unlock(&fanout->mutex);
             arena_wipe(&task->arena);
             free(task);
@@ -236,10 +237,10 @@ static void dispatch(struct fanout *fanout, const struct expression_set *express
 }
 
 /* A stop takes back what no worker has begun. */
-static void drop_waiting(struct fanout *fanout)
+static void fanout_drop_waiting(struct fanout *fanout)
 {
     while (fanout->first) {
-        struct task *task = fanout->first;
+        struct fanout_task *task = fanout->first;
 
         fanout->first = task->next;
         arena_wipe(&task->arena);
@@ -249,16 +250,16 @@ static void drop_waiting(struct fanout *fanout)
     fanout->waiting = 0;
 }
 
-static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
+static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t count)
 {
     pthread_mutex_lock(&fanout->mutex);
     fanout->closed = true;
     pthread_cond_broadcast(&fanout->work);
     while (fanout->waiting > 0) {
         if (stop_requested() || fanout->ended)
-            drop_waiting(fanout);
+            fanout_drop_waiting(fanout);
         else
-            wait_tick(fanout);
+            fanout_wait_tick(fanout);
     }
     pthread_mutex_unlock(&fanout->mutex);
     for (size_t i = 0; i < count; i++) {
@@ -273,7 +274,7 @@ static void finish(struct fanout *fanout, pthread_t *threads, size_t count)
                 until.tv_nsec -= SECOND;
             }
             pthread_mutex_lock(&fanout->mutex);
-            show(fanout);
+            fanout_show_progress(fanout);
             pthread_mutex_unlock(&fanout->mutex);
         } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
     }
@@ -293,7 +294,7 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
         workers = count;
     if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
         workers = 1;
-    if (!compile(fanout, &expression_set)) {
+    if (!fanout_compile(fanout, &expression_set)) {
         fanout->result->failed = fanout->result->total;
         expression_set_clear(&expression_set);
         return;
@@ -303,15 +304,15 @@ void fan_out(const struct fanout_request *request, const int64_t *clients, size_
     clock_condition_init(&fanout->progress);
     fanout->last = &fanout->first;
     threads = memory_new(workers, sizeof(*threads));
-    workers = start_workers(fanout, threads, workers);
+    workers = fanout_start_workers(fanout, threads, workers);
     if (workers > 0 || count == 0) {
-        dispatch(fanout, &expression_set, clients, count, workers * 4);
+        fanout_dispatch(fanout, &expression_set, clients, count, workers * 4);
     } else {
         fanout->result->failed = fanout->result->total;
         summary_add_failure(fanout->run->summary, &fanout->result->failures, "NoThread",
             "cannot start a thread; set workers: to a smaller number", -1);
     }
-    finish(fanout, threads, workers);
+    fanout_finish(fanout, threads, workers);
     if (fanout->ended)
         log_write(IOTIFY_ERROR, request->where,
             "the store cannot be written, and what had not begun is left; when it can, run the "

@@ -20,24 +20,24 @@
 /* Records changed in one commit. */
 #define RECORDS_MAX 200
 
-static struct call *own(struct iotify_call *call)
+static struct call *host_call_of(struct iotify_call *call)
 {
     return (struct call *)call;
 }
 
-static struct run_context *context_of(struct iotify_call *call)
+static struct run_context *host_context(struct iotify_call *call)
 {
-    return own(call)->context;
+    return host_call_of(call)->context;
 }
 
 /* ------------------------------------------------------------------ perform */
 
-static enum iotify_result cancelled(struct iotify_call *call)
+static enum iotify_result host_cancelled(struct iotify_call *call)
 {
     return call_fail(call, IOTIFY_CANCELLED, "Cancelled", "interrupted");
 }
 
-static bool wait_until(int64_t moment)
+static bool host_wait_until(int64_t moment)
 {
     for (;;) {
         int64_t left = moment - clock_now();
@@ -55,7 +55,7 @@ static bool wait_until(int64_t moment)
 }
 
 /* Full jitter: anywhere between nothing and twice the last ceiling. */
-static int64_t backoff(int attempt, int64_t at_least)
+static int64_t host_backoff(int attempt, int64_t at_least)
 {
     static _Thread_local unsigned seed;
     double ceiling = (double)SECOND / 4 * pow(2, attempt);
@@ -70,12 +70,12 @@ static int64_t backoff(int attempt, int64_t at_least)
 }
 
 /* Each kind of failure has a number of tries of its own. */
-struct tries {
+struct host_tries {
     int throttled, transient;
 };
 
-static bool may_repeat(
-    struct iotify_call *call, enum iotify_result result, struct pacer *pacer, struct tries *tries)
+static bool host_may_retry(struct iotify_call *call, enum iotify_result result, struct pacer *pacer,
+    struct host_tries *tries)
 {
     if (result == IOTIFY_THROTTLED)
         return ++tries->throttled < TRIES_THROTTLED;
@@ -87,8 +87,8 @@ static bool may_repeat(
     return false;
 }
 
-static void learn(const struct run_context *context, struct pacer *pacer, const char *operation,
-    int64_t started, enum iotify_result result)
+static void host_learn_quota(const struct run_context *context, struct pacer *pacer,
+    const char *operation, int64_t started, enum iotify_result result)
 {
     if (result == IOTIFY_THROTTLED && context->counters)
         atomic_fetch_add(&context->counters->throttled, 1);
@@ -103,47 +103,47 @@ static void learn(const struct run_context *context, struct pacer *pacer, const 
 static enum iotify_result host_perform(struct iotify_call *call, const char *operation,
     enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument)
 {
-    const struct run_context *context = context_of(call);
+    const struct run_context *context = host_context(call);
     struct pacer *pacer = context->connection ? context->connection->pacer : NULL;
-    struct tries tries = {0};
+    struct host_tries tries = {0};
 
     for (int attempt = 1;; attempt++) {
         int64_t now = clock_now(), pause;
         enum iotify_result result;
 
-        if (!wait_until(pacer ? pacer_take(pacer, operation, now) : now))
-            return cancelled(call);
-        own(call)->retry_after = 0;
+        if (!host_wait_until(pacer ? pacer_take(pacer, operation, now) : now))
+            return host_cancelled(call);
+        host_call_of(call)->retry_after = 0;
         now = clock_now();
         result = function(call, argument);
-        learn(context, pacer, operation, now, result);
-        if (!may_repeat(call, result, pacer, &tries))
+        host_learn_quota(context, pacer, operation, now, result);
+        if (!host_may_retry(call, result, pacer, &tries))
             return result;
         if (context->counters)
             atomic_fetch_add(&context->counters->retried, 1);
-        pause = backoff(attempt, own(call)->retry_after);
+        pause = host_backoff(attempt, host_call_of(call)->retry_after);
         call_log(call, IOTIFY_DEBUG, "%s: %s; again in %.1f s", operation,
-            call_message(own(call), result), (double)pause / (double)SECOND);
+            call_message(host_call_of(call), result), (double)pause / (double)SECOND);
         if (result == IOTIFY_THROTTLED && pacer)
-            pacer_hold(pacer, operation, clock_now() + own(call)->retry_after);
-        if (!wait_until(clock_now() + pause))
-            return cancelled(call);
+            pacer_hold(pacer, operation, clock_now() + host_call_of(call)->retry_after);
+        if (!host_wait_until(clock_now() + pause))
+            return host_cancelled(call);
     }
 }
 
 static enum iotify_result host_wait(struct iotify_call *call, int64_t nanoseconds)
 {
-    return wait_until(clock_now() + nanoseconds) ? IOTIFY_OK : cancelled(call);
+    return host_wait_until(clock_now() + nanoseconds) ? IOTIFY_OK : host_cancelled(call);
 }
 
 static void host_retry_after(struct iotify_call *call, int64_t nanoseconds)
 {
-    own(call)->retry_after = nanoseconds;
+    host_call_of(call)->retry_after = nanoseconds;
 }
 
 /* ------------------------------------------------------------------ glob and records */
 
-static enum iotify_result glob_get(
+static enum iotify_result host_read_glob(
     struct run *run, struct call *call, const char *key, struct iotify_bytes *out)
 {
     const char *mapped = store_glob_key(call, key);
@@ -152,7 +152,7 @@ static enum iotify_result glob_get(
 }
 
 /* The same writes under the store's keys; NULL after a failure. */
-static struct iotify_write *map_writes(
+static struct iotify_write *host_map_writes(
     struct call *call, const struct iotify_write *writes, size_t count, size_t first)
 {
     struct iotify_write *mapped = arena_array(&call->arena, first + count, sizeof(*mapped));
@@ -166,10 +166,10 @@ static struct iotify_write *map_writes(
     return mapped;
 }
 
-static enum iotify_result glob_apply(
+static enum iotify_result host_write_glob(
     struct run *run, struct call *call, struct iotify_write *writes, size_t count)
 {
-    struct iotify_write *mapped = map_writes(call, writes, count, 0);
+    struct iotify_write *mapped = host_map_writes(call, writes, count, 0);
     enum iotify_result result;
 
     if (!mapped)
@@ -183,56 +183,60 @@ static enum iotify_result glob_apply(
 }
 
 /* What a write to the store came to; a step ends when the store takes no more. */
-static enum iotify_result written(struct iotify_call *call, enum iotify_result result)
+static enum iotify_result host_record_written(struct iotify_call *call, enum iotify_result result)
 {
     if (result == IOTIFY_FULL || result == IOTIFY_FAILED || result == IOTIFY_DENIED)
-        context_of(call)->store_failed = true;
+        host_context(call)->store_failed = true;
     return result;
 }
 
 static enum iotify_result host_glob_get(
     struct iotify_call *call, const char *key, struct iotify_bytes *out)
 {
-    return glob_get(context_of(call)->run, own(call), key, out);
+    return host_read_glob(host_context(call)->run, host_call_of(call), key, out);
 }
 
 static enum iotify_result host_glob_apply(
     struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    return written(call, glob_apply(context_of(call)->run, own(call), writes, count));
+    return host_record_written(
+        call, host_write_glob(host_context(call)->run, host_call_of(call), writes, count));
 }
 
-static const char *record_key(struct iotify_call *call)
+static const char *host_record_key(struct iotify_call *call)
 {
-    const struct connection *connection = context_of(call)->connection;
+    const struct connection *connection = host_context(call)->connection;
 
     if (!connection || !connection->realm) {
         call_fail(call, IOTIFY_FAILED, "NoRecord", "this call has no record");
         return NULL;
     }
     if (call->client < 0)
-        return store_job_record_key(own(call), connection->plugin->alias, connection->realm);
-    return store_record_key(own(call), connection->plugin->alias, connection->realm, call->client);
+        return store_job_record_key(
+            host_call_of(call), connection->plugin->alias, connection->realm);
+    return store_record_key(
+        host_call_of(call), connection->plugin->alias, connection->realm, call->client);
 }
 
 static enum iotify_result host_record_get(struct iotify_call *call, struct iotify_bytes *out)
 {
-    const char *key = record_key(call);
+    const char *key = host_record_key(call);
 
     *out = (struct iotify_bytes){0};
-    return key ? store_get(context_of(call)->run->store, own(call), key, out) : IOTIFY_FAILED;
+    return key ? store_get(host_context(call)->run->store, host_call_of(call), key, out)
+               : IOTIFY_FAILED;
 }
 
 static enum iotify_result host_record_set(struct iotify_call *call, struct iotify_bytes expected,
     struct iotify_bytes value, struct iotify_write *globs, size_t count)
 {
-    struct iotify_write *writes = map_writes(own(call), globs, count, 1);
-    const char *key = record_key(call);
+    struct iotify_write *writes = host_map_writes(host_call_of(call), globs, count, 1);
+    const char *key = host_record_key(call);
     enum iotify_result result;
 
     if (!key || !writes)
         return IOTIFY_FAILED;
-    if (context_of(call)->run->planning)
+    if (host_context(call)->run->planning)
         return IOTIFY_OK;
     writes[0] = (struct iotify_write){.key = key, .value = value, .expected = expected};
     if (value.size == 0)
@@ -241,7 +245,8 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
         writes[0].kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE;
     for (size_t i = 1; i <= count; i++)
         writes[i].with_previous = true;
-    result = written(call, store_apply(context_of(call)->run->store, own(call), writes, count + 1));
+    result = host_record_written(
+        call, store_apply(host_context(call)->run->store, host_call_of(call), writes, count + 1));
     if (result == IOTIFY_OK && writes[0].result != IOTIFY_OK)
         return call_fail(call, IOTIFY_CONFLICT, "RecordChanged",
             "another iotifyd works on this client with the same store; wait for it to end");
@@ -251,22 +256,22 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
 static enum iotify_result host_records(struct iotify_call *call,
     enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
 {
-    const struct connection *connection = context_of(call)->connection;
+    const struct connection *connection = host_context(call)->connection;
 
-    return store_each_record(context_of(call)->run->store, own(call), connection->plugin->alias,
-        connection->realm, found, argument);
+    return store_each_record(host_context(call)->run->store, host_call_of(call),
+        connection->plugin->alias, connection->realm, found, argument);
 }
 
 /* The changes of one commit; their keys and sealed forms go with its own arena. */
-static enum iotify_result write_some(
+static enum iotify_result host_write_some(
     struct iotify_call *call, const struct iotify_record_write *records, size_t count)
 {
-    const struct connection *connection = context_of(call)->connection;
+    const struct connection *connection = host_context(call)->connection;
     struct iotify_write writes[RECORDS_MAX];
     enum iotify_result result;
     struct call step;
 
-    call_init(&step, own(call)->where);
+    call_init(&step, host_call_of(call)->where);
     for (size_t i = 0; i < count; i++)
         writes[i] = (struct iotify_write){
             .kind = records[i].value.size ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE,
@@ -274,9 +279,9 @@ static enum iotify_result write_some(
                 &step, connection->plugin->alias, connection->realm, records[i].client),
             .value = records[i].value,
             .expected = records[i].expected};
-    result = store_apply(context_of(call)->run->store, &step, writes, count);
+    result = store_apply(host_context(call)->run->store, &step, writes, count);
     if (result != IOTIFY_OK)
-        call_take_failure(own(call), &step);
+        call_take_failure(host_call_of(call), &step);
     call_clear(&step);
     return result;
 }
@@ -286,15 +291,16 @@ static enum iotify_result host_records_write(
 {
     enum iotify_result result = IOTIFY_OK;
 
-    for (size_t at = 0; at < count && result == IOTIFY_OK && !context_of(call)->run->planning;
+    for (size_t at = 0; at < count && result == IOTIFY_OK && !host_context(call)->run->planning;
          at += RECORDS_MAX)
-        result = write_some(call, writes + at, count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
+        result =
+            host_write_some(call, writes + at, count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
     return result;
 }
 
 static const char *host_job_name(struct iotify_call *call)
 {
-    return context_of(call)->run->job->options->name;
+    return host_context(call)->run->job->options->name;
 }
 
 static const struct iotify_host online = {

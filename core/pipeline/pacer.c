@@ -17,19 +17,19 @@
 #define EARNED 1
 #define BUDGET_MAX 500
 
-struct lane {
+struct pacer_lane {
     const char *operation;
     double rate, first, limit; /* calls a second; rate 0: no limit, limit 0: a guess */
     int64_t next;
     int64_t decreased; /* when the rate fell last */
     bool used_up;      /* a turn had to be waited for */
-    struct lane *link;
+    struct pacer_lane *link;
 };
 
 struct pacer {
     pthread_mutex_t mutex;
     struct arena arena;
-    struct lane *lanes;
+    struct pacer_lane *lanes;
     double (*rate)(void *argument, const char *operation, bool *known);
     void *argument;
     int budget;
@@ -57,9 +57,9 @@ void pacer_free(struct pacer *pacer)
 }
 
 /* Called with the lock. */
-static struct lane *find(struct pacer *pacer, const char *operation)
+static struct pacer_lane *pacer_find(struct pacer *pacer, const char *operation)
 {
-    struct lane *lane;
+    struct pacer_lane *lane;
     bool known = false;
     double rate;
 
@@ -78,11 +78,11 @@ static struct lane *find(struct pacer *pacer, const char *operation)
 
 int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now)
 {
-    struct lane *lane;
+    struct pacer_lane *lane;
     int64_t turn;
 
     pthread_mutex_lock(&pacer->mutex);
-    lane = find(pacer, operation);
+    lane = pacer_find(pacer, operation);
     lane->used_up = lane->next > now;
     turn = lane->used_up ? lane->next : now;
     if (lane->rate > 0)
@@ -95,7 +95,7 @@ int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now)
  * One decrease answers for all calls that were sent before it: what they tell is known by then.
  * Called with the lock.
  */
-static void slow_down(struct lane *lane, int64_t started)
+static void pacer_slow_down(struct pacer_lane *lane, int64_t started)
 {
     if (started < lane->decreased)
         return;
@@ -105,7 +105,7 @@ static void slow_down(struct lane *lane, int64_t started)
         lane->rate = RATE_MIN;
 }
 
-static void speed_up(struct lane *lane)
+static void pacer_speed_up(struct pacer_lane *lane)
 {
     if (!lane->used_up)
         return;
@@ -116,23 +116,23 @@ static void speed_up(struct lane *lane)
 
 void pacer_report(struct pacer *pacer, const char *operation, int64_t started, bool throttled)
 {
-    struct lane *lane;
+    struct pacer_lane *lane;
 
     pthread_mutex_lock(&pacer->mutex);
-    lane = find(pacer, operation);
+    lane = pacer_find(pacer, operation);
     if (lane->rate > 0 && throttled)
-        slow_down(lane, started);
+        pacer_slow_down(lane, started);
     else if (lane->rate > 0)
-        speed_up(lane);
+        pacer_speed_up(lane);
     pthread_mutex_unlock(&pacer->mutex);
 }
 
 void pacer_hold(struct pacer *pacer, const char *operation, int64_t until)
 {
-    struct lane *lane;
+    struct pacer_lane *lane;
 
     pthread_mutex_lock(&pacer->mutex);
-    lane = find(pacer, operation);
+    lane = pacer_find(pacer, operation);
     if (lane->next < until)
         lane->next = until;
     pthread_mutex_unlock(&pacer->mutex);
@@ -143,7 +143,7 @@ double pacer_rate(struct pacer *pacer, const char *operation)
     double rate;
 
     pthread_mutex_lock(&pacer->mutex);
-    rate = find(pacer, operation)->rate;
+    rate = pacer_find(pacer, operation)->rate;
     pthread_mutex_unlock(&pacer->mutex);
     return rate;
 }

@@ -52,7 +52,7 @@ size_t run_list_surplus(
 }
 
 /* One action under way: what its parts share. */
-struct action_run {
+struct pipeline_action_run {
     struct run *run;
     const struct step *step;
     const char *where;
@@ -60,8 +60,8 @@ struct action_run {
     struct step_summary *result;
 };
 
-static void note_failure(
-    struct action_run *action, const struct call *call, enum iotify_result result)
+static void pipeline_note_failure(
+    struct pipeline_action_run *action, const struct call *call, enum iotify_result result)
 {
     if (result <= IOTIFY_UNCHANGED || result == IOTIFY_CANCELLED)
         return;
@@ -73,7 +73,7 @@ static void note_failure(
 /* ------------------------------------------------------------------ what sets the pace */
 
 /* Clients of the list that have no record yet; for a removal those that have one. */
-static int64_t count_fresh(struct action_run *action, size_t count)
+static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t count)
 {
     const struct job_options *options = action->run->job->options;
     const struct connection *connection =
@@ -93,7 +93,7 @@ static int64_t count_fresh(struct action_run *action, size_t count)
     return (int64_t)count - known;
 }
 
-static struct pace find_pace(struct action_run *action, size_t count)
+static struct pace pipeline_find_pace(struct pipeline_action_run *action, size_t count)
 {
     const struct step *step = action->step;
     struct connection *connection =
@@ -120,7 +120,7 @@ static struct pace find_pace(struct action_run *action, size_t count)
     }
     call_clear(&call);
     forecast_clear(&plan);
-    pace.fresh = count_fresh(action, count);
+    pace.fresh = pipeline_count_fresh(action, count);
     if (pace_seconds(&pace, pace.fresh) >= 1) {
         char text[PACER_RATE_SIZE];
 
@@ -133,14 +133,15 @@ static struct pace find_pace(struct action_run *action, size_t count)
 
 /* ------------------------------------------------------------------ one action */
 
-static void apply_to_all(struct action_run *action, const int64_t *clients, size_t count)
+static void pipeline_apply_to_all(
+    struct pipeline_action_run *action, const int64_t *clients, size_t count)
 {
     const struct fanout_request request = {.run = action->run,
         .step = action->step,
         .where = action->where,
         .function = action->step->action->apply,
         .expand = true,
-        .pace = find_pace(action, count),
+        .pace = pipeline_find_pace(action, count),
         .result = action->result,
         .counters = &action->counters};
 
@@ -150,7 +151,7 @@ static void apply_to_all(struct action_run *action, const int64_t *clients, size
 }
 
 /* Devices that an earlier run made and this job has no more: told of, or taken away. */
-static bool prune(struct action_run *action, const struct pipeline *pipeline)
+static bool pipeline_prune(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
     struct fanout_request request = {.run = action->run,
         .step = action->step,
@@ -182,7 +183,7 @@ static bool prune(struct action_run *action, const struct pipeline *pipeline)
 }
 
 /* What is done once for a whole step, before or behind its clients. */
-static bool do_once(struct action_run *action,
+static bool pipeline_do_once(struct pipeline_action_run *action,
     enum iotify_result (*function)(void *instance, struct iotify_call *call))
 {
     const struct step *step = action->step;
@@ -195,29 +196,29 @@ static bool do_once(struct action_run *action,
     run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     call.base.arguments = step->options;
     result = function(step->owner->instance, &call.base);
-    note_failure(action, &call, result);
+    pipeline_note_failure(action, &call, result);
     call_clear(&call);
     return result <= IOTIFY_UNCHANGED;
 }
 
 /* The action for all, with what comes before and behind. False when a part of it failed. */
-static bool apply(struct action_run *action, const struct pipeline *pipeline,
+static bool pipeline_apply(struct pipeline_action_run *action, const struct pipeline *pipeline,
     const int64_t *clients, size_t count)
 {
     const struct iotify_action *work = action->step->action;
     bool good = true;
 
     action->result->total = (int64_t)count;
-    if (!do_once(action, work->begin))
+    if (!pipeline_do_once(action, work->begin))
         return false;
-    apply_to_all(action, clients, count);
+    pipeline_apply_to_all(action, clients, count);
     if (work->remove && !stop_requested())
-        good = prune(action, pipeline);
-    do_once(action, work->conclude);
+        good = pipeline_prune(action, pipeline);
+    pipeline_do_once(action, work->conclude);
     return good;
 }
 
-static bool run_action(struct action_run *action, const struct pipeline *pipeline)
+static bool pipeline_run_action(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
     const struct step *step = action->step;
     struct run_context context;
@@ -234,10 +235,10 @@ static bool run_action(struct action_run *action, const struct pipeline *pipelin
     if (result == IOTIFY_OK)
         result = run_list_clients(action->run, step, &call, &clients, &count);
     if (result == IOTIFY_OK) {
-        good = apply(action, pipeline, clients, count);
+        good = pipeline_apply(action, pipeline, clients, count);
     } else {
         action->result->total = 1;
-        note_failure(action, &call, result);
+        pipeline_note_failure(action, &call, result);
     }
     action->result->retried = atomic_load(&action->counters.retried);
     action->result->throttled = atomic_load(&action->counters.throttled);
@@ -247,7 +248,7 @@ static bool run_action(struct action_run *action, const struct pipeline *pipelin
 
 /* ------------------------------------------------------------------ one step */
 
-static void log_outcome(const struct step_summary *result, const char *where)
+static void pipeline_log_outcome(const struct step_summary *result, const char *where)
 {
     if (result->failed == 0 && result->skipped == result->total && result->total > 0)
         log_write(
@@ -260,29 +261,31 @@ static void log_outcome(const struct step_summary *result, const char *where)
             failure->count > 1 ? " (and more of this kind)" : "");
 }
 
-static bool run_step(struct run *run, const struct pipeline *pipeline, const struct step *step)
+static bool pipeline_run_step(
+    struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
     struct step_summary *result =
         summary_add_step(run->summary, pipeline->name, step->name, run_scope_name(step));
     const char *where =
         arena_format(&run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
-    struct action_run action = {.run = run, .step = step, .where = where, .result = result};
+    struct pipeline_action_run action = {
+        .run = run, .step = step, .where = where, .result = result};
     int64_t began = clock_now();
     bool good;
 
     if (step->core)
         good = run->core_step(run, step, result);
     else
-        good = run_action(&action, pipeline);
+        good = pipeline_run_action(&action, pipeline);
     result->seconds = (double)(clock_now() - began) / (double)SECOND;
-    log_outcome(result, where);
+    pipeline_log_outcome(result, where);
     return good && !stop_requested();
 }
 
 bool run_pipeline(struct run *run, const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->count; i++)
-        if (!run_step(run, pipeline, &pipeline->steps[i]))
+        if (!pipeline_run_step(run, pipeline, &pipeline->steps[i]))
             return false;
     return true;
 }

@@ -10,22 +10,22 @@
 
 /* ------------------------------------------------------------------ asking */
 
-static const char *location_of(
+static const char *planning_location(
     struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
     return arena_format(
         &run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
 }
 
-static bool failed(const char *where, const struct call *call, enum iotify_result result)
+static bool planning_failed(const char *where, const struct call *call, enum iotify_result result)
 {
     if (result != IOTIFY_CANCELLED)
         log_write(IOTIFY_ERROR, where, "%s", call_message(call, result));
     return false;
 }
 
-static bool ask(struct run *run, const struct step *step, const char *where, int64_t client,
-    const struct expression_set *expression_set,
+static bool planning_ask(struct run *run, const struct step *step, const char *where,
+    int64_t client, const struct expression_set *expression_set,
     enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
 {
     const char *error = NULL;
@@ -47,7 +47,7 @@ static bool ask(struct run *run, const struct step *step, const char *where, int
         result = function(step->owner->instance, &call.base);
     else
         call_fail(&call.base, result, "Expression", "%s", error);
-    good = result <= IOTIFY_UNCHANGED || failed(where, &call, result);
+    good = result <= IOTIFY_UNCHANGED || planning_failed(where, &call, result);
     call_clear(&call);
     return good;
 }
@@ -55,7 +55,7 @@ static bool ask(struct run *run, const struct step *step, const char *where, int
 bool planning_of_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
     enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
 {
-    const char *where = location_of(run, pipeline, step);
+    const char *where = planning_location(run, pipeline, step);
     struct diagnostics diagnostics = {0};
     struct expression_set expression_set = {0};
     struct run_context context;
@@ -69,13 +69,13 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
     result = run_connect(run, step->owner, &call);
     if (result == IOTIFY_OK)
         result = run_list_clients(run, step, &call, &clients, &count);
-    good = result == IOTIFY_OK || failed(where, &call, result);
+    good = result == IOTIFY_OK || planning_failed(where, &call, result);
     if (good && step->expressions)
         good = run_script(run) && expression_set_compile(&expression_set, run->script,
                                       step->expressions, &diagnostics);
     for (size_t i = 0; good && i < count; i++)
-        good =
-            !stop_requested() && ask(run, step, where, clients[i], &expression_set, function, plan);
+        good = !stop_requested() &&
+               planning_ask(run, step, where, clients[i], &expression_set, function, plan);
     expression_set_clear(&expression_set);
     diagnostics_clear(&diagnostics);
     call_clear(&call);
@@ -83,10 +83,10 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
 }
 
 /* Devices that the job has no more: what --prune would take away, or what stays. */
-static bool plan_surplus(struct run *run, const struct pipeline *pipeline, const struct step *step,
-    struct forecast *plan)
+static bool planning_plan_surplus(struct run *run, const struct pipeline *pipeline,
+    const struct step *step, struct forecast *plan)
 {
-    const char *where = location_of(run, pipeline, step);
+    const char *where = planning_location(run, pipeline, step);
     struct forecast removal = {0};
     struct call call;
     int64_t *clients;
@@ -98,7 +98,7 @@ static bool plan_surplus(struct run *run, const struct pipeline *pipeline, const
     call_init(&call, where);
     count = run_list_surplus(run, step, &call, &clients);
     for (size_t i = 0; i < count && good; i++)
-        good = ask(
+        good = planning_ask(
             run, step, where, clients[i], NULL, step->action->plan, run->prune ? plan : &removal);
     for (const struct forecast_change *change = removal.changes; change; change = change->next)
         forecast_take_change(plan, change, IOTIFY_KEEP_IT, "surplus device");
@@ -119,7 +119,7 @@ static const struct {
     [IOTIFY_BLOCKED] = {"!", "blocked", "blocked"},
 };
 
-static void print_change(const struct forecast_change *change)
+static void planning_print_change(const struct forecast_change *change)
 {
     printf("  %s %s ", changes[change->change].sign, changes[change->change].verb);
     if (change->count > 1)
@@ -130,19 +130,19 @@ static void print_change(const struct forecast_change *change)
     printf(change->why ? ": %s\n" : "\n", change->why);
 }
 
-static double rate_of(struct run *run, const struct step *step, const char *operation)
+static double planning_rate(struct run *run, const struct step *step, const char *operation)
 {
     return pacer_rate(run->connections[step->owner - run->job->plugins].pacer, operation);
 }
 
 /* Calls by operation, told with `text`; returns what the slowest of them takes. */
-static double print_calls(struct run *run, const struct step *step, const struct forecast *plan,
-    bool text, const char **slowest)
+static double planning_print_calls(struct run *run, const struct step *step,
+    const struct forecast *plan, bool text, const char **slowest)
 {
     double most = 0;
 
     for (const struct forecast_calls *calls = plan->calls; calls; calls = calls->next) {
-        double rate = rate_of(run, step, calls->operation);
+        double rate = planning_rate(run, step, calls->operation);
         double seconds = rate > 0 ? (double)calls->count / rate : 0;
         char words[PACER_RATE_SIZE];
 
@@ -160,7 +160,7 @@ static double print_calls(struct run *run, const struct step *step, const struct
     return most;
 }
 
-static json_t *to_json(struct run *run, const char *pipeline, const struct step *step,
+static json_t *planning_to_json(struct run *run, const char *pipeline, const struct step *step,
     const struct forecast *plan, double seconds)
 {
     json_t *list = json_array(), *calls = json_object();
@@ -175,7 +175,7 @@ static json_t *to_json(struct run *run, const char *pipeline, const struct step 
         json_array_append_new(list, item);
     }
     for (const struct forecast_calls *call = plan->calls; call; call = call->next) {
-        double rate = rate_of(run, step, call->operation);
+        double rate = planning_rate(run, step, call->operation);
 
         json_object_set_new(calls, call->operation,
             json_pack("{s:I, s:o}", "count", (json_int_t)call->count, "per_second",
@@ -185,32 +185,33 @@ static json_t *to_json(struct run *run, const char *pipeline, const struct step 
         "seconds", seconds, "changes", list, "calls", calls);
 }
 
-static void print_text(const struct forecast *plan, const char *pipeline, const struct step *step)
+static void planning_print_text(
+    const struct forecast *plan, const char *pipeline, const struct step *step)
 {
     printf("%s/%s\n", pipeline, step->name);
     for (const struct forecast_change *change = plan->changes; change; change = change->next)
-        print_change(change);
+        planning_print_change(change);
     if (!plan->changes)
         printf("  nothing to do\n");
 }
 
 /* False after a log line. Adds the seconds that the step takes. */
-static bool print_step(struct run *run, const struct pipeline *pipeline, const struct step *step,
-    bool text, json_t *steps, double *total, int64_t *blocked)
+static bool planning_print_step(struct run *run, const struct pipeline *pipeline,
+    const struct step *step, bool text, json_t *steps, double *total, int64_t *blocked)
 {
     const char *slowest = NULL;
     struct forecast plan = {0};
     double seconds = 0;
     bool good = planning_of_step(run, pipeline, step, step->action->plan, &plan) &&
-                plan_surplus(run, pipeline, step, &plan);
+                planning_plan_surplus(run, pipeline, step, &plan);
 
     if (good) {
         if (text)
-            print_text(&plan, pipeline->name, step);
-        seconds = print_calls(run, step, &plan, text, &slowest);
+            planning_print_text(&plan, pipeline->name, step);
+        seconds = planning_print_calls(run, step, &plan, text, &slowest);
         if (text && seconds >= 1)
             printf("    about %.0f s; %s sets the pace\n", seconds, slowest);
-        json_array_append_new(steps, to_json(run, pipeline->name, step, &plan, seconds));
+        json_array_append_new(steps, planning_to_json(run, pipeline->name, step, &plan, seconds));
     }
     *total += seconds;
     *blocked += forecast_count(&plan, IOTIFY_BLOCKED);
@@ -218,7 +219,7 @@ static bool print_step(struct run *run, const struct pipeline *pipeline, const s
     return good;
 }
 
-static bool write_json(const char *path, const json_t *root)
+static bool planning_write_json(const char *path, const json_t *root)
 {
     bool good = strcmp(path, "-") == 0
                     ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
@@ -244,7 +245,8 @@ bool planning_print(
             const struct step *step = &pipelines[i]->steps[j];
 
             if (step->action && step->action->plan)
-                good = print_step(run, pipelines[i], step, text, steps, &seconds, &blocked);
+                good =
+                    planning_print_step(run, pipelines[i], step, text, steps, &seconds, &blocked);
         }
     }
     run->planning = false;
@@ -254,7 +256,7 @@ bool planning_print(
         printf("%lld would fail, see above\n", (long long)blocked);
     root = json_pack(
         "{s:s, s:f, s:o}", "job", run->job->options->name, "seconds", seconds, "plan", steps);
-    good = good && (!json || write_json(json, root));
+    good = good && (!json || planning_write_json(json, root));
     json_decref(root);
     return good && blocked == 0;
 }
@@ -262,7 +264,7 @@ bool planning_print(
 /* ------------------------------------------------------------------ recovery */
 
 /* Every device step of the job, asked for what the service has of it. */
-static bool recover_all(struct run *run, struct forecast *plan, const struct step **last)
+static bool planning_recover_all(struct run *run, struct forecast *plan, const struct step **last)
 {
     const struct job *job = run->job;
 
@@ -281,7 +283,7 @@ static bool recover_all(struct run *run, struct forecast *plan, const struct ste
 }
 
 /* What writes records has the lease. */
-static bool take_lease(struct run *run)
+static bool planning_take_lease(struct run *run)
 {
     enum iotify_result result;
     struct call call;
@@ -289,7 +291,7 @@ static bool take_lease(struct run *run)
     call_init(&call, run->job->options->name);
     result = run_take_lease(run, &call);
     if (result != IOTIFY_OK)
-        failed(run->job->options->name, &call, result);
+        planning_failed(run->job->options->name, &call, result);
     call_clear(&call);
     return result == IOTIFY_OK;
 }
@@ -302,17 +304,17 @@ bool planning_recover(struct run *run, bool for_real, int64_t *found)
     bool good;
 
     run->planning = !for_real;
-    good = (!for_real || take_lease(run)) && recover_all(run, &plan, &step);
+    good = (!for_real || planning_take_lease(run)) && planning_recover_all(run, &plan, &step);
     run->planning = false;
     *found = forecast_count(&plan, IOTIFY_DELETE_IT);
     if (good && !for_real) {
         printf("found by the job's id, without the store:\n");
         for (const struct forecast_change *change = plan.changes; change; change = change->next)
-            print_change(change);
+            planning_print_change(change);
         if (!plan.changes)
             printf("  nothing of this job\n");
         if (step)
-            print_calls(run, step, &plan, true, &slowest);
+            planning_print_calls(run, step, &plan, true, &slowest);
     }
     forecast_clear(&plan);
     return good;

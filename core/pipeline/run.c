@@ -4,7 +4,7 @@
 
 #include "core/base/log.h"
 
-static double plugin_rate(void *argument, const char *operation, bool *known)
+static double run_plugin_rate(void *argument, const char *operation, bool *known)
 {
     const struct job_plugin *plugin = argument;
 
@@ -14,7 +14,7 @@ static double plugin_rate(void *argument, const char *operation, bool *known)
 }
 
 /* The store remembers its job: the records of one must not be taken for another's. */
-static bool check_owner(struct run *run, struct call *call)
+static bool run_check_owner(struct run *run, struct call *call)
 {
     const char *name = run->job->options->name;
     struct iotify_bytes owner;
@@ -44,7 +44,7 @@ static bool check_owner(struct run *run, struct call *call)
 }
 
 /* Devices under a name that the job does not have would be passed over without a word. */
-static bool check_aliases(struct run *run, struct call *call)
+static bool run_check_aliases(struct run *run, struct call *call)
 {
     const struct job *job = run->job;
     const char **aliases = arena_array(&call->arena, job->plugin_count, sizeof(*aliases));
@@ -77,14 +77,14 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, b
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
         if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
-            run->connections[i].own_pacer = pacer_new(plugin_rate, &job->plugins[i]);
+            run->connections[i].own_pacer = pacer_new(run_plugin_rate, &job->plugins[i]);
         run->connections[i].pacer = run->connections[i].own_pacer;
     }
     if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
         return false;
-    return check_owner(run, call) &&
+    return run_check_owner(run, call) &&
            store_unseal(run->store, call, &job->options->seal, !looking) == IOTIFY_OK &&
-           check_aliases(run, call);
+           run_check_aliases(run, call);
 }
 
 void run_close(struct run *run)
@@ -104,7 +104,7 @@ void run_close(struct run *run)
  * The devices of a connector belong to one account and region. The store remembers which, so that
  * a run with other credentials does not take them for gone, or make them a second time.
  */
-static enum iotify_result check_realm(
+static enum iotify_result run_check_realm(
     struct run *run, const struct job_plugin *plugin, struct call *call, const char *realm)
 {
     const char *key = store_note_key(call, arena_format(&call->arena, "realm/%s", plugin->alias));
@@ -131,7 +131,7 @@ static enum iotify_result check_realm(
 }
 
 /* The limits are those of account and region: connectors that share them share the pace. */
-static void share_pace(struct run *run, struct connection *connection)
+static void run_share_pace(struct run *run, struct connection *connection)
 {
     for (size_t i = 0; i < run->job->plugin_count; i++) {
         const struct connection *other = &run->connections[i];
@@ -152,11 +152,11 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
         return IOTIFY_OK;
     result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
     if (result == IOTIFY_OK)
-        result = check_realm(run, plugin, call, realm ? realm : "-");
+        result = run_check_realm(run, plugin, call, realm ? realm : "-");
     if (result != IOTIFY_OK)
         return result;
     connection->realm = arena_string(&run->arena, realm ? realm : "-");
-    share_pace(run, connection);
+    run_share_pace(run, connection);
     return IOTIFY_OK;
 }
 

@@ -27,7 +27,7 @@ static const struct {
     [IOTIFY_FAILED] = {"Failed", "failed"},
 };
 
-static struct call *own(struct iotify_call *call)
+static struct call *call_of(struct iotify_call *call)
 {
     return (struct call *)call;
 }
@@ -38,9 +38,9 @@ void call_log(struct iotify_call *call, enum iotify_level level, const char *for
     char where[256];
 
     if (call->client >= 0)
-        snprintf(where, sizeof(where), "%s[%lld]", own(call)->where, (long long)call->client);
+        snprintf(where, sizeof(where), "%s[%lld]", call_of(call)->where, (long long)call->client);
     else
-        snprintf(where, sizeof(where), "%s", own(call)->where);
+        snprintf(where, sizeof(where), "%s", call_of(call)->where);
     va_start(arguments, format);
     log_vwrite(level, where, format, arguments);
     va_end(arguments);
@@ -51,58 +51,58 @@ enum iotify_result call_fail(
 {
     va_list arguments;
 
-    snprintf(own(call)->code, sizeof(own(call)->code), "%s", code);
+    snprintf(call_of(call)->code, sizeof(call_of(call)->code), "%s", code);
     va_start(arguments, format);
-    vsnprintf(own(call)->message, sizeof(own(call)->message), format, arguments);
+    vsnprintf(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
     va_end(arguments);
-    for (char *c = own(call)->message; *c; c++)
+    for (char *c = call_of(call)->message; *c; c++)
         if ((unsigned char)*c < ' ')
             *c = ' ';
-    utf8_clean(own(call)->message);
+    utf8_clean(call_of(call)->message);
     return result;
 }
 
 enum iotify_result call_fail_setting(
     struct iotify_call *call, const char *setting, const char *format, ...)
 {
-    const struct node *given = schema_given(own(call)->node, setting);
+    const struct node *given = schema_given(call_of(call)->node, setting);
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(own(call)->message, sizeof(own(call)->message), format, arguments);
+    vsnprintf(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
     va_end(arguments);
-    utf8_clean(own(call)->message);
-    if (own(call)->diagnostics)
-        diagnostics_add(own(call)->diagnostics, given ? given->location : own(call)->location, "%s",
-            own(call)->message);
+    utf8_clean(call_of(call)->message);
+    if (call_of(call)->diagnostics)
+        diagnostics_add(call_of(call)->diagnostics,
+            given ? given->location : call_of(call)->location, "%s", call_of(call)->message);
     return IOTIFY_INVALID;
 }
 
 void *call_alloc(struct iotify_call *call, size_t size)
 {
-    return arena_alloc(&own(call)->arena, size);
+    return arena_alloc(&call_of(call)->arena, size);
 }
 
 void call_plan_change(struct iotify_call *call, enum iotify_change change, const char *kind,
     const char *name, const char *why)
 {
-    if (own(call)->plan)
-        forecast_add_change(own(call)->plan, change, kind, name, why);
+    if (call_of(call)->plan)
+        forecast_add_change(call_of(call)->plan, change, kind, name, why);
 }
 
 void call_plan_calls(struct iotify_call *call, const char *operation, int64_t count)
 {
-    if (own(call)->plan)
-        forecast_add_calls(own(call)->plan, operation, count);
+    if (call_of(call)->plan)
+        forecast_add_calls(call_of(call)->plan, operation, count);
 }
 
 void call_permit(struct iotify_call *call, const char *action, const char *resource)
 {
-    if (own(call)->plan)
-        forecast_add_permission(own(call)->plan, action, resource);
+    if (call_of(call)->plan)
+        forecast_add_permission(call_of(call)->plan, action, resource);
 }
 
-static enum iotify_result no_perform(struct iotify_call *call, const char *operation,
+static enum iotify_result call_no_perform(struct iotify_call *call, const char *operation,
     enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument)
 {
     (void)function;
@@ -110,31 +110,31 @@ static enum iotify_result no_perform(struct iotify_call *call, const char *opera
     return call_fail(call, IOTIFY_FAILED, "Offline", "%s is not possible here", operation);
 }
 
-static enum iotify_result no_wait(struct iotify_call *call, int64_t nanoseconds)
+static enum iotify_result call_no_wait(struct iotify_call *call, int64_t nanoseconds)
 {
     (void)nanoseconds;
     return call_fail(call, IOTIFY_FAILED, "Offline", "waiting is not possible here");
 }
 
-static void keep_retry_after(struct iotify_call *call, int64_t nanoseconds)
+static void call_keep_retry_after(struct iotify_call *call, int64_t nanoseconds)
 {
-    own(call)->retry_after = nanoseconds;
+    call_of(call)->retry_after = nanoseconds;
 }
 
-static enum iotify_result no_read(struct iotify_call *call, struct iotify_bytes *out)
+static enum iotify_result call_no_read(struct iotify_call *call, struct iotify_bytes *out)
 {
     *out = (struct iotify_bytes){0};
     return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
 }
 
-static enum iotify_result no_get(
+static enum iotify_result call_no_get(
     struct iotify_call *call, const char *key, struct iotify_bytes *out)
 {
     (void)key;
-    return no_read(call, out);
+    return call_no_read(call, out);
 }
 
-static enum iotify_result no_apply(
+static enum iotify_result call_no_apply(
     struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     (void)writes;
@@ -142,31 +142,31 @@ static enum iotify_result no_apply(
     return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
 }
 
-static enum iotify_result no_set(struct iotify_call *call, struct iotify_bytes expected,
+static enum iotify_result call_no_set(struct iotify_call *call, struct iotify_bytes expected,
     struct iotify_bytes value, struct iotify_write *globs, size_t count)
 {
     (void)expected;
     (void)value;
-    return no_apply(call, globs, count);
+    return call_no_apply(call, globs, count);
 }
 
-static enum iotify_result no_records(struct iotify_call *call,
+static enum iotify_result call_no_records(struct iotify_call *call,
     enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
 {
     (void)found;
     (void)argument;
-    return no_apply(call, NULL, 0);
+    return call_no_apply(call, NULL, 0);
 }
 
-static enum iotify_result no_write(
+static enum iotify_result call_no_write(
     struct iotify_call *call, const struct iotify_record_write *writes, size_t count)
 {
     (void)writes;
     (void)count;
-    return no_apply(call, NULL, 0);
+    return call_no_apply(call, NULL, 0);
 }
 
-static const char *no_name(struct iotify_call *call)
+static const char *call_no_name(struct iotify_call *call)
 {
     (void)call;
     return "";
@@ -178,16 +178,16 @@ static const struct iotify_host offline = {
     .fail = call_fail,
     .fail_setting = call_fail_setting,
     .alloc = call_alloc,
-    .perform = no_perform,
-    .wait = no_wait,
-    .retry_after = keep_retry_after,
-    .glob_get = no_get,
-    .glob_apply = no_apply,
-    .record_get = no_read,
-    .record_set = no_set,
-    .records = no_records,
-    .records_write = no_write,
-    .job_name = no_name,
+    .perform = call_no_perform,
+    .wait = call_no_wait,
+    .retry_after = call_keep_retry_after,
+    .glob_get = call_no_get,
+    .glob_apply = call_no_apply,
+    .record_get = call_no_read,
+    .record_set = call_no_set,
+    .records = call_no_records,
+    .records_write = call_no_write,
+    .job_name = call_no_name,
     .without_socketpair = socketpair_without,
     .with_read_ahead = readahead_with,
     .plan_change = call_plan_change,

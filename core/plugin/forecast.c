@@ -11,7 +11,7 @@ void forecast_clear(struct forecast *forecast)
     *forecast = (struct forecast){0};
 }
 
-static bool same(const char *a, const char *b)
+static bool forecast_equal(const char *a, const char *b)
 {
     return a == b || (a && b && strcmp(a, b) == 0);
 }
@@ -21,8 +21,8 @@ void forecast_add_change(struct forecast *forecast, enum iotify_change change, c
 {
     struct forecast_change **link = &forecast->changes;
 
-    while (*link &&
-           !((*link)->change == change && same((*link)->kind, kind) && same((*link)->why, why)))
+    while (*link && !((*link)->change == change && forecast_equal((*link)->kind, kind) &&
+                        forecast_equal((*link)->why, why)))
         link = &(*link)->next;
     if (!*link) {
         *link = arena_alloc(&forecast->arena, sizeof(**link));
@@ -55,7 +55,7 @@ void forecast_add_calls(struct forecast *forecast, const char *operation, int64_
     (*link)->count += count;
 }
 
-static int compare(const struct iotify_permission *a, const struct iotify_permission *b)
+static int forecast_compare(const struct iotify_permission *a, const struct iotify_permission *b)
 {
     int by_resource = strcmp(a->resource, b->resource);
 
@@ -67,9 +67,11 @@ void forecast_add_permission(struct forecast *forecast, const char *action, cons
     const struct iotify_permission wanted = {action, resource};
     size_t at = 0;
 
-    while (at < forecast->permission_count && compare(&forecast->permissions[at], &wanted) < 0)
+    while (at < forecast->permission_count &&
+           forecast_compare(&forecast->permissions[at], &wanted) < 0)
         at++;
-    if (at < forecast->permission_count && compare(&forecast->permissions[at], &wanted) == 0)
+    if (at < forecast->permission_count &&
+        forecast_compare(&forecast->permissions[at], &wanted) == 0)
         return;
     if (forecast->permission_count == forecast->permission_capacity) {
         forecast->permission_capacity =

@@ -27,7 +27,7 @@ static _Thread_local struct {
     char bytes[AHEAD];
 } ahead;
 
-static ssize_t system_read(int descriptor, void *data, size_t size)
+static ssize_t readahead_system_read(int descriptor, void *data, size_t size)
 {
     return syscall(SYS_read, descriptor, data, size);
 }
@@ -37,11 +37,11 @@ __attribute__((visibility("default"))) ssize_t read(int descriptor, void *data, 
     ssize_t got;
 
     if (!ahead.on || descriptor != ahead.descriptor)
-        return system_read(descriptor, data, size);
+        return readahead_system_read(descriptor, data, size);
     if (ahead.at == ahead.size) {
         if (size >= AHEAD)
-            return system_read(descriptor, data, size);
-        got = system_read(descriptor, ahead.bytes, AHEAD);
+            return readahead_system_read(descriptor, data, size);
+        got = readahead_system_read(descriptor, ahead.bytes, AHEAD);
         if (got <= 0)
             return got;
         ahead.at = 0;

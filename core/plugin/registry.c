@@ -58,7 +58,7 @@ void registry_clear(struct registry *registry)
 /* ------------------------------------------------------------------ folders of the path */
 
 /* The next folder of a path list, in the arena; NULL at the end. */
-static const char *next_folder(struct arena *arena, const char **rest)
+static const char *registry_next_folder(struct arena *arena, const char **rest)
 {
     while (**rest) {
         size_t length = strcspn(*rest, ":");
@@ -71,11 +71,11 @@ static const char *next_folder(struct arena *arena, const char **rest)
     return NULL;
 }
 
-static const char *find_file(struct registry *registry, const char *name)
+static const char *registry_find_file(struct registry *registry, const char *name)
 {
     const char *rest = registry->path, *folder;
 
-    while ((folder = next_folder(&registry->arena, &rest))) {
+    while ((folder = registry_next_folder(&registry->arena, &rest))) {
         char *found = realpath(
             arena_format(&registry->arena, "%s/" FILE_PREFIX "%s" FILE_SUFFIX, folder, name), NULL);
 
@@ -88,13 +88,13 @@ static const char *find_file(struct registry *registry, const char *name)
     return NULL;
 }
 
-struct names {
+struct registry_names {
     struct arena arena;
     const char **items;
     size_t count, capacity;
 };
 
-static void add_name(struct names *names, const char *file)
+static void registry_add_name(struct registry_names *names, const char *file)
 {
     size_t prefix = strlen(FILE_PREFIX), suffix = strlen(FILE_SUFFIX), length = strlen(file);
 
@@ -109,7 +109,7 @@ static void add_name(struct names *names, const char *file)
         arena_copy(&names->arena, file + prefix, length - prefix - suffix);
 }
 
-static int by_name(const void *a, const void *b)
+static int registry_compare(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -117,20 +117,20 @@ static int by_name(const void *a, const void *b)
 void registry_list(
     struct registry *registry, void (*found)(void *argument, const char *name), void *argument)
 {
-    struct names names = {0};
+    struct registry_names names = {0};
     const char *rest = registry->path, *folder;
 
-    while ((folder = next_folder(&names.arena, &rest))) {
+    while ((folder = registry_next_folder(&names.arena, &rest))) {
         DIR *directory = opendir(folder);
         const struct dirent *entry;
 
         while (directory && (entry = readdir(directory)))
-            add_name(&names, entry->d_name);
+            registry_add_name(&names, entry->d_name);
         if (directory)
             closedir(directory);
     }
     if (names.count)
-        qsort(names.items, names.count, sizeof(*names.items), by_name);
+        qsort(names.items, names.count, sizeof(*names.items), registry_compare);
     for (size_t i = 0; i < names.count; i++)
         if (i == 0 || strcmp(names.items[i - 1], names.items[i]) != 0)
             found(argument, names.items[i]);
@@ -140,25 +140,26 @@ void registry_list(
 
 /* ------------------------------------------------------------------ negotiation */
 
-static void copy_known(void *to, size_t to_size, const void *from, size_t from_size)
+static void registry_copy_known(void *to, size_t to_size, const void *from, size_t from_size)
 {
     memset(to, 0, to_size);
     memcpy(to, from, from_size < to_size ? from_size : to_size);
 }
 
 /* An array whose elements may be smaller or larger than the host's. */
-static void *copy_array(
+static void *registry_copy_array(
     struct arena *arena, const void *from, size_t count, size_t from_size, size_t to_size)
 {
     char *array = arena_array(arena, count, to_size);
 
     for (size_t i = 0; i < count; i++)
-        copy_known(array + i * to_size, to_size, (const char *)from + i * from_size, from_size);
+        registry_copy_known(
+            array + i * to_size, to_size, (const char *)from + i * from_size, from_size);
     return array;
 }
 
 /* The size of the C type that a setting is written as; each is aligned to its own size. */
-static size_t value_size(enum iotify_type type)
+static size_t registry_value_size(enum iotify_type type)
 {
     switch (type) {
     case IOTIFY_BOOLEAN:
@@ -175,10 +176,10 @@ static size_t value_size(enum iotify_type type)
 }
 
 /* Does the value lie inside the option structure, and is a choice one that can be made? */
-static bool fits_options(
+static bool registry_fits_options(
     const struct iotify_settings *settings, const struct iotify_setting *setting)
 {
-    size_t size = value_size(setting->type);
+    size_t size = registry_value_size(setting->type);
     size_t align = size < sizeof(void *) ? size : sizeof(void *);
 
     if (setting->offset > settings->options_size ||
@@ -196,18 +197,18 @@ static bool fits_options(
     return false;
 }
 
-static bool table_usable(const struct iotify_settings *settings, bool in_table);
+static bool registry_table_usable(const struct iotify_settings *settings, bool in_table);
 
-static bool columns_usable(
+static bool registry_columns_usable(
     const struct iotify_settings *settings, const struct iotify_setting *setting)
 {
     const struct iotify_settings *columns =
         settings->item_size < sizeof(*setting) ? NULL : setting->domain;
 
-    return columns && columns->count > 0 && table_usable(columns, true);
+    return columns && columns->count > 0 && registry_table_usable(columns, true);
 }
 
-static bool table_usable(const struct iotify_settings *settings, bool in_table)
+static bool registry_table_usable(const struct iotify_settings *settings, bool in_table)
 {
     if (!settings || settings->count == 0)
         return true;
@@ -219,20 +220,21 @@ static bool table_usable(const struct iotify_settings *settings, bool in_table)
             (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
 
         if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_TABLE ||
-            !fits_options(settings, setting))
+            !registry_fits_options(settings, setting))
             return false;
-        if (setting->type == IOTIFY_TABLE && (in_table || !columns_usable(settings, setting)))
+        if (setting->type == IOTIFY_TABLE &&
+            (in_table || !registry_columns_usable(settings, setting)))
             return false;
     }
     return true;
 }
 
-static bool settings_usable(const struct iotify_settings *settings)
+static bool registry_settings_usable(const struct iotify_settings *settings)
 {
-    return table_usable(settings, false);
+    return registry_table_usable(settings, false);
 }
 
-static bool all_set(const void *table, size_t first, size_t end)
+static bool registry_all_set(const void *table, size_t first, size_t end)
 {
     for (size_t offset = first; offset + sizeof(void *) <= end; offset += sizeof(void *)) {
         void *member;
@@ -245,7 +247,7 @@ static bool all_set(const void *table, size_t first, size_t end)
 }
 
 /* Bring the operations to the host's shape; false when a needed one is missing. */
-static bool take_operations(struct plugin *plugin)
+static bool registry_take_operations(struct plugin *plugin)
 {
     const void *from = plugin->descriptor.operations;
     uint32_t size;
@@ -253,27 +255,27 @@ static bool take_operations(struct plugin *plugin)
     memcpy(&size, from, sizeof(size));
     switch (plugin->descriptor.kind) {
     case IOTIFY_CONNECTOR:
-        copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
+        registry_copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
         return plugin->connector.threads >= IOTIFY_SERIAL &&
-               all_set(&plugin->connector, offsetof(struct iotify_connector, open),
+               registry_all_set(&plugin->connector, offsetof(struct iotify_connector, open),
                    offsetof(struct iotify_connector, endpoint));
     case IOTIFY_STORAGE:
-        copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
+        registry_copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
         return plugin->storage.threads >= IOTIFY_SERIAL &&
                plugin->storage.durability >= IOTIFY_VOLATILE &&
-               all_set(&plugin->storage, offsetof(struct iotify_storage, open),
+               registry_all_set(&plugin->storage, offsetof(struct iotify_storage, open),
                    offsetof(struct iotify_storage, flush));
     case IOTIFY_TRANSPORT:
-        copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
-        return all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
+        registry_copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
+        return registry_all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
                    TRANSPORT_MIN) &&
-               settings_usable(plugin->transport.connection) &&
-               settings_usable(plugin->transport.publish);
+               registry_settings_usable(plugin->transport.connection) &&
+               registry_settings_usable(plugin->transport.publish);
     }
     return false;
 }
 
-static const char *take_actions(struct arena *arena, struct plugin *plugin)
+static const char *registry_take_actions(struct arena *arena, struct plugin *plugin)
 {
     const struct iotify_plugin *descriptor = &plugin->descriptor;
     struct iotify_action *actions;
@@ -288,22 +290,22 @@ static const char *take_actions(struct arena *arena, struct plugin *plugin)
     for (uint32_t i = 0; i < descriptor->action_count; i++) {
         if (!descriptor->actions[i])
             return "its table of actions is damaged";
-        copy_known(
+        registry_copy_known(
             &actions[i], sizeof(actions[i]), descriptor->actions[i], descriptor->action_size);
     }
     plugin->actions = actions;
     plugin->default_steps =
-        copy_array(arena, descriptor->default_steps, descriptor->default_step_count,
+        registry_copy_array(arena, descriptor->default_steps, descriptor->default_step_count,
             descriptor->default_step_size, sizeof(struct iotify_default_step));
     for (uint32_t i = 0; i < descriptor->action_count; i++)
         if (!plugin->actions[i].name || !plugin->actions[i].apply || !plugin->actions[i].settings ||
-            !settings_usable(plugin->actions[i].settings))
+            !registry_settings_usable(plugin->actions[i].settings))
             return "its table of actions is damaged";
     return NULL;
 }
 
 /* NULL when the descriptor can be used; else why not. */
-static const char *negotiate(
+static const char *registry_negotiate(
     struct arena *arena, struct plugin *plugin, const struct iotify_plugin *exported)
 {
     const char *damaged;
@@ -317,7 +319,8 @@ static const char *negotiate(
             exported->abi_major, exported->abi_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
     if (exported->struct_size < DESCRIPTOR_MIN)
         return "its descriptor is too short";
-    copy_known(&plugin->descriptor, sizeof(plugin->descriptor), exported, exported->struct_size);
+    registry_copy_known(
+        &plugin->descriptor, sizeof(plugin->descriptor), exported, exported->struct_size);
     if (!plugin->descriptor.name || strcmp(plugin->descriptor.name, plugin->name) != 0)
         return arena_format(arena, "it calls itself \"%s\"; the file must be named iotify-%s.so",
             plugin->descriptor.name ? plugin->descriptor.name : "",
@@ -325,12 +328,12 @@ static const char *negotiate(
     if (plugin->descriptor.kind < IOTIFY_CONNECTOR || plugin->descriptor.kind > IOTIFY_TRANSPORT)
         return arena_format(
             arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
-    if (!plugin->descriptor.settings || !settings_usable(plugin->descriptor.settings))
+    if (!plugin->descriptor.settings || !registry_settings_usable(plugin->descriptor.settings))
         return "its table of settings is damaged";
-    damaged = take_actions(arena, plugin);
+    damaged = registry_take_actions(arena, plugin);
     if (damaged)
         return damaged;
-    if (!plugin->descriptor.operations || !take_operations(plugin))
+    if (!plugin->descriptor.operations || !registry_take_operations(plugin))
         return "it lacks an operation that its kind must have";
     if (!plugin->descriptor.version)
         plugin->descriptor.version = "?";
@@ -339,30 +342,31 @@ static const char *negotiate(
     return NULL;
 }
 
-static bool name_valid(const char *name)
+static bool registry_name_valid(const char *name)
 {
     return *name && strlen(name) <= 64 &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
 }
 
-static enum registry_result refuse(
+static enum registry_result registry_refuse(
     struct registry *registry, const char *path, const char *why, const char **text)
 {
     *text = arena_format(&registry->arena, "plugin %s refused: %s", path, why);
     return REGISTRY_REFUSED;
 }
 
-static void offer_name(void *argument, const char *name)
+static void registry_offer_name(void *argument, const char *name)
 {
     suggest_offer(argument, name);
 }
 
-static enum registry_result unknown(struct registry *registry, const char *name, const char **text)
+static enum registry_result registry_report_unknown(
+    struct registry *registry, const char *name, const char **text)
 {
     struct suggest suggest;
 
     suggest_init(&suggest, name);
-    registry_list(registry, offer_name, &suggest);
+    registry_list(registry, registry_offer_name, &suggest);
     *text = arena_format(&registry->arena, "unknown plugin \"%s\"%s", name,
         suggest_hint(&suggest, "; `iotifyd plugins` lists those installed"));
     return REGISTRY_UNKNOWN;
@@ -382,24 +386,24 @@ enum registry_result registry_load(
             return REGISTRY_OK;
         }
     }
-    path = name_valid(name) ? find_file(registry, name) : NULL;
+    path = registry_name_valid(name) ? registry_find_file(registry, name) : NULL;
     if (!path)
-        return unknown(registry, name, text);
+        return registry_report_unknown(registry, name, text);
     refused = trust_check(&registry->arena, path);
     if (refused)
-        return refuse(registry, path, refused, text);
+        return registry_refuse(registry, path, refused, text);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!handle)
-        return refuse(registry, path, dlerror(), text);
+        return registry_refuse(registry, path, dlerror(), text);
     exported = dlsym(handle, "iotify_plugin");
     plugin = arena_alloc(&registry->arena, sizeof(*plugin));
     plugin->name = arena_string(&registry->arena, name);
     plugin->path = path;
-    refused = exported ? negotiate(&registry->arena, plugin, exported)
+    refused = exported ? registry_negotiate(&registry->arena, plugin, exported)
                        : "it does not export iotify_plugin";
     dlclose(handle);
     if (refused)
-        return refuse(registry, path, refused, text);
+        return registry_refuse(registry, path, refused, text);
     plugin->next = registry->plugins;
     registry->plugins = plugin;
     *out = plugin;

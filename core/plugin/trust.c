@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* The group that Debian makes for each user: same id as the user's own, and nobody else in it. */
-static bool private_group(uid_t owner, gid_t group)
+static bool trust_private_group(uid_t owner, gid_t group)
 {
     const struct passwd *user = getpwuid(owner);
     const struct group *members;
@@ -27,7 +27,7 @@ static bool private_group(uid_t owner, gid_t group)
     return true;
 }
 
-static const char *check_one(struct arena *arena, const char *path, bool folder)
+static const char *trust_check_one(struct arena *arena, const char *path, bool folder)
 {
     struct stat about;
 
@@ -43,7 +43,7 @@ static const char *check_one(struct arena *arena, const char *path, bool folder)
         return NULL;
     if (about.st_mode & S_IWOTH)
         return arena_format(arena, "%s can be changed by everybody; run: chmod o-w %s", path, path);
-    if ((about.st_mode & S_IWGRP) && !private_group(about.st_uid, about.st_gid))
+    if ((about.st_mode & S_IWGRP) && !trust_private_group(about.st_uid, about.st_gid))
         return arena_format(arena, "%s can be changed by its group; run: chmod g-w %s", path, path);
     return NULL;
 }
@@ -51,14 +51,14 @@ static const char *check_one(struct arena *arena, const char *path, bool folder)
 const char *trust_check(struct arena *arena, const char *path)
 {
     char *part = arena_string(arena, path);
-    const char *refused = check_one(arena, path, false);
+    const char *refused = trust_check_one(arena, path, false);
     char *slash;
 
     while (!refused && (slash = strrchr(part, '/'))) {
         if (slash == part)
-            return check_one(arena, "/", true);
+            return trust_check_one(arena, "/", true);
         *slash = '\0';
-        refused = check_one(arena, part, true);
+        refused = trust_check_one(arena, part, true);
     }
     return refused;
 }

@@ -20,7 +20,7 @@ struct exporter {
     struct iotify_buffer text; /* under the lock */
 };
 
-static enum MHD_Result answer(
+static enum MHD_Result exporter_answer(
     struct MHD_Connection *connection, unsigned status, const char *type, const char *text)
 {
     size_t size = strlen(text);
@@ -42,7 +42,7 @@ static enum MHD_Result answer(
     return result;
 }
 
-static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,
+static enum MHD_Result exporter_on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
 {
@@ -52,19 +52,19 @@ static enum MHD_Result on_request(void *argument, struct MHD_Connection *connect
     (void)version, (void)data, (void)context;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         *size = 0;
-        return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "GET only\n");
+        return exporter_answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", "GET only\n");
     }
     if (strcmp(url, "/metrics") != 0)
-        return answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", "see /metrics\n");
+        return exporter_answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", "see /metrics\n");
     pthread_mutex_lock(&exporter->lock);
-    result = answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
+    result = exporter_answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
         iotify_buffer_text(&exporter->text));
     pthread_mutex_unlock(&exporter->lock);
     return result;
 }
 
 /* "9100" or "127.0.0.1:9100" */
-static bool parse_address(const char *text, struct sockaddr_in *address)
+static bool exporter_parse_address(const char *text, struct sockaddr_in *address)
 {
     const char *colon = strrchr(text, ':'), *digits = colon ? colon + 1 : text;
     char host[INET_ADDRSTRLEN];
@@ -96,7 +96,7 @@ struct exporter *exporter_open(const char *text, const char **error)
     struct sockaddr_in address;
     char host[INET_ADDRSTRLEN];
 
-    if (!parse_address(text, &address)) {
+    if (!exporter_parse_address(text, &address)) {
         *error = "takes a port, or ADDRESS:PORT with an IPv4 address";
         return NULL;
     }
@@ -104,10 +104,10 @@ struct exporter *exporter_open(const char *text, const char **error)
     pthread_mutex_init(&exporter->lock, NULL);
     iotify_buffer_init(&exporter->text, TEXT_MAX);
     errno = 0;
-    exporter->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request,
-        exporter, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
-        MHD_OPTION_END);
+    exporter->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
+        exporter_on_request, exporter, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT,
+        CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
     if (!exporter->daemon) {
         *error = errno ? strerror(errno) : "cannot listen";
         exporter_close(exporter);

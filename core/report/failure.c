@@ -7,7 +7,7 @@
 #define KINDS_MAX 200
 
 /* One line, whatever a script or a server put into it. */
-static const char *one_line(struct arena *arena, const char *text)
+static const char *failure_one_line(struct arena *arena, const char *text)
 {
     char *copy = arena_string(arena, text);
 
@@ -39,14 +39,14 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
         failure = arena_alloc(arena, sizeof(*failure));
         failure->code = arena_string(arena, code);
         failure->location = arena_string(arena, location);
-        failure->message = one_line(arena, message);
+        failure->message = failure_one_line(arena, message);
         failure->first_client = client;
         *list = failure;
     }
     (*list)->count += count;
     if (client >= 0 && client < (*list)->first_client) {
         (*list)->first_client = client;
-        (*list)->message = one_line(arena, message);
+        (*list)->message = failure_one_line(arena, message);
     }
     return is_new;
 }

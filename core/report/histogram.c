@@ -10,7 +10,7 @@
 #define HALF (INT64_C(1) << (EXACT_BITS - 1))
 #define BUCKETS ((size_t)((64 - EXACT_BITS + 1) * HALF + HALF))
 
-static size_t bucket_of(int64_t value)
+static size_t histogram_bucket_of(int64_t value)
 {
     int shift = 0;
 
@@ -20,7 +20,7 @@ static size_t bucket_of(int64_t value)
 }
 
 /* The largest value that falls into the bucket. */
-static int64_t bucket_end(size_t bucket)
+static int64_t histogram_bucket_end(size_t bucket)
 {
     int64_t index = (int64_t)bucket;
     int64_t shift = index < 2 * HALF ? 0 : index / HALF - 1;
@@ -35,7 +35,7 @@ void histogram_clear(struct histogram *histogram)
 }
 
 /* The buckets [low, high) are about to be used. */
-static void reach(struct histogram *histogram, size_t low, size_t high)
+static void histogram_reach(struct histogram *histogram, size_t low, size_t high)
 {
     if (!histogram->counts)
         histogram->counts = memory_new(BUCKETS, sizeof(*histogram->counts));
@@ -47,13 +47,13 @@ static void reach(struct histogram *histogram, size_t low, size_t high)
 
 void histogram_add_many(struct histogram *histogram, int64_t value, int64_t times)
 {
-    size_t bucket = bucket_of(value > 0 ? value : 0);
+    size_t bucket = histogram_bucket_of(value > 0 ? value : 0);
 
     if (times <= 0)
         return;
     if (value < 0)
         value = 0;
-    reach(histogram, bucket, bucket + 1);
+    histogram_reach(histogram, bucket, bucket + 1);
     histogram->counts[bucket] += times;
     histogram->count += times;
     histogram->sum += (double)value * (double)times;
@@ -70,7 +70,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 {
     if (from->count == 0)
         return;
-    reach(into, from->low, from->high);
+    histogram_reach(into, from->low, from->high);
     for (size_t i = from->low; i < from->high; i++)
         into->counts[i] += from->counts[i];
     into->count += from->count;
@@ -99,7 +99,7 @@ int64_t histogram_quantile(const struct histogram *histogram, double share)
     for (size_t i = histogram->low; i < histogram->high; i++) {
         seen += histogram->counts[i];
         if (seen >= wanted) {
-            int64_t end = bucket_end(i);
+            int64_t end = histogram_bucket_end(i);
             return end < histogram->max ? end : histogram->max;
         }
     }

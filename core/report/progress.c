@@ -18,7 +18,7 @@ static struct {
     struct iotify_buffer line;
 } progress_state = {.line = {.ceiling = 4096}};
 
-static void hide(void *argument)
+static void progress_hide(void *argument)
 {
     (void)argument;
     if (progress_state.drawn)
@@ -26,7 +26,7 @@ static void hide(void *argument)
     progress_state.drawn = false;
 }
 
-static void show(void *argument)
+static void progress_draw(void *argument)
 {
     struct winsize size;
     int columns = 80;
@@ -47,7 +47,7 @@ void progress_setup(bool quiet, bool color)
     progress_state.color = color;
     progress_state.terminal = isatty(STDERR_FILENO) == 1;
     if (progress_state.terminal && !quiet)
-        log_set_display(hide, show, NULL);
+        log_set_display(progress_hide, progress_draw, NULL);
 }
 
 void progress_begin(const char *label, int64_t total)
@@ -63,7 +63,7 @@ void progress_begin(const char *label, int64_t total)
     }
 }
 
-static void format(const struct progress *progress, double seconds)
+static void progress_format(const struct progress *progress, double seconds)
 {
     double rate = seconds > 0 ? (double)progress->done / seconds : 0;
     struct iotify_buffer *line = &progress_state.line;
@@ -96,10 +96,10 @@ void progress_show(const struct progress *progress)
         return;
     progress_state.shown = now;
     log_lock();
-    format(progress, (double)(now - progress_state.began) / (double)SECOND);
+    progress_format(progress, (double)(now - progress_state.began) / (double)SECOND);
     if (progress_state.terminal) {
-        hide(NULL);
-        show(NULL);
+        progress_hide(NULL);
+        progress_draw(NULL);
     } else {
         fprintf(stderr, "%s\n", iotify_buffer_text(&progress_state.line));
     }
@@ -110,7 +110,7 @@ void progress_end(void)
 {
     log_lock();
     if (progress_state.terminal)
-        hide(NULL);
+        progress_hide(NULL);
     iotify_buffer_reset(&progress_state.line);
     log_unlock();
 }

@@ -9,7 +9,7 @@
 #error "the build defines IOTIFY_VERSION"
 #endif
 
-static json_t *failures_json(const struct failure *failures)
+static json_t *summary_json_failures(const struct failure *failures)
 {
     json_t *list = json_array();
 
@@ -22,7 +22,7 @@ static json_t *failures_json(const struct failure *failures)
     return list;
 }
 
-static json_t *histogram_json(const struct histogram *histogram)
+static json_t *summary_json_histogram(const struct histogram *histogram)
 {
     json_t *object = json_object();
 
@@ -33,7 +33,7 @@ static json_t *histogram_json(const struct histogram *histogram)
     return object;
 }
 
-static json_t *steps_json(const struct step_summary *step)
+static json_t *summary_json_steps(const struct step_summary *step)
 {
     json_t *list = json_array();
 
@@ -44,11 +44,11 @@ static json_t *steps_json(const struct step_summary *step)
                       (json_int_t)step->total, "ok", (json_int_t)step->ok, "failed",
                       (json_int_t)step->failed, "skipped", (json_int_t)step->skipped, "retried",
                       (json_int_t)step->retried, "throttled", (json_int_t)step->throttled,
-                      "seconds", step->seconds, "errors", failures_json(step->failures)));
+                      "seconds", step->seconds, "errors", summary_json_failures(step->failures)));
     return list;
 }
 
-static json_t *metrics_json(const struct tally_metric *metric)
+static json_t *summary_json_metrics(const struct tally_metric *metric)
 {
     json_t *object = json_object();
 
@@ -59,7 +59,7 @@ static json_t *metrics_json(const struct tally_metric *metric)
     return object;
 }
 
-static json_t *devices_json(const struct tally_device *device)
+static json_t *summary_json_devices(const struct tally_device *device)
 {
     json_t *list = json_array();
 
@@ -71,7 +71,7 @@ static json_t *devices_json(const struct tally_device *device)
     return list;
 }
 
-static json_t *simulate_json(const struct simulate_summary *simulate)
+static json_t *summary_json_simulate(const struct simulate_summary *simulate)
 {
     const struct tally *tally = &simulate->tally;
     json_t *object = json_object();
@@ -82,11 +82,11 @@ static json_t *simulate_json(const struct simulate_summary *simulate)
             object, tally_counts[i].name, json_integer((json_int_t)tally->counts[i]));
     for (size_t i = 0; i < TALLY_TIMES; i++) {
         snprintf(name, sizeof(name), "%s_seconds", tally_times[i].name);
-        json_object_set_new(object, name, histogram_json(&tally->times[i]));
+        json_object_set_new(object, name, summary_json_histogram(&tally->times[i]));
     }
-    json_object_set_new(object, "metrics", metrics_json(tally->metrics));
-    json_object_set_new(object, "errors", failures_json(tally->failures));
-    json_object_set_new(object, "devices", devices_json(tally->devices));
+    json_object_set_new(object, "metrics", summary_json_metrics(tally->metrics));
+    json_object_set_new(object, "errors", summary_json_failures(tally->failures));
+    json_object_set_new(object, "devices", summary_json_devices(tally->devices));
     json_object_set_new(object, "glob",
         json_pack("{s:I, s:f, s:I}", "blocking", (json_int_t)simulate->glob.blocking,
             "blocking_seconds", (double)simulate->glob.blocking_time / 1e9, "failed_writes",
@@ -103,13 +103,13 @@ bool summary_write_json(const struct summary *summary, const char *path)
     json_t *root = json_pack("{s:s, s:s, s:s, s:f, s:i, s:o}", "job", summary->job, "version",
         IOTIFY_VERSION, "started", summary->started, "seconds",
         (double)(clock_now() - summary->began) / (double)SECOND, "exit", summary->exit_code,
-        "steps", steps_json(summary->steps));
+        "steps", summary_json_steps(summary->steps));
     json_t *thresholds = json_array();
     bool standard = strcmp(path, "-") == 0, done;
     FILE *stream;
 
     if (summary->simulate.present)
-        json_object_set_new(root, "simulate", simulate_json(&summary->simulate));
+        json_object_set_new(root, "simulate", summary_json_simulate(&summary->simulate));
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
         json_array_append_new(
             thresholds, json_pack("{s:s, s:f, s:b}", "expression", entry->expression, "value",

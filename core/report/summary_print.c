@@ -2,7 +2,7 @@
 #include "core/base/clock.h"
 #include "core/report/summary.h"
 
-static void print_failures(
+static void summary_print_failures(
     const struct failure *failures, FILE *stream, const char *red, const char *plain)
 {
     for (; failures; failures = failures->next) {
@@ -14,7 +14,7 @@ static void print_failures(
     }
 }
 
-static void print_step(
+static void summary_print_step(
     const struct step_summary *step, FILE *stream, const char *red, const char *plain)
 {
     char name[128];
@@ -33,10 +33,10 @@ static void print_step(
     if (step->throttled)
         fprintf(stream, ", %lld throttled", (long long)step->throttled);
     fprintf(stream, "  (%.1f s)\n", step->seconds);
-    print_failures(step->failures, stream, red, plain);
+    summary_print_failures(step->failures, stream, red, plain);
 }
 
-static void print_latency(const char *name, const struct histogram *histogram, FILE *stream)
+static void summary_print_latency(const char *name, const struct histogram *histogram, FILE *stream)
 {
     if (histogram->count == 0)
         return;
@@ -49,8 +49,8 @@ static void print_latency(const char *name, const struct histogram *histogram, F
 }
 
 /* Counters that most runs have nothing of: shown where they are not zero. */
-static void print_counts(const struct tally *tally, const enum tally_count *which, size_t count,
-    const char *color, const char *plain, FILE *stream)
+static void summary_print_counts(const struct tally *tally, const enum tally_count *which,
+    size_t count, const char *color, const char *plain, FILE *stream)
 {
     const char *separator = "      ";
 
@@ -65,7 +65,7 @@ static void print_counts(const struct tally *tally, const enum tally_count *whic
         fprintf(stream, "\n");
 }
 
-static void print_devices(const struct tally *tally, FILE *stream)
+static void summary_print_devices(const struct tally *tally, FILE *stream)
 {
     size_t shown = 0;
 
@@ -80,14 +80,14 @@ static void print_devices(const struct tally *tally, FILE *stream)
     }
 }
 
-static void print_metrics(const struct tally *tally, FILE *stream)
+static void summary_print_metrics(const struct tally *tally, FILE *stream)
 {
     for (const struct tally_metric *metric = tally->metrics; metric; metric = metric->next)
         fprintf(stream, "      %-12s count %.0f  sum %g  mean %g  min %g  max %g\n", metric->name,
             metric->count, metric->sum, metric->sum / metric->count, metric->min, metric->max);
 }
 
-static void print_simulate(
+static void summary_print_simulate(
     const struct simulate_summary *simulate, FILE *stream, const char *red, const char *plain)
 {
     static const enum tally_count bad[] = {
@@ -108,11 +108,11 @@ static void print_simulate(
         (long long)tally->counts[TALLY_CLIENTS], (long long)tally->counts[TALLY_CONNECTED],
         (long long)tally->counts[TALLY_PUBLISHED], (long long)tally->counts[TALLY_ACKNOWLEDGED],
         (long long)tally->counts[TALLY_RECEIVED]);
-    print_counts(tally, bad, sizeof(bad) / sizeof(bad[0]), red, plain, stream);
-    print_counts(tally, notable, sizeof(notable) / sizeof(notable[0]), "", "", stream);
+    summary_print_counts(tally, bad, sizeof(bad) / sizeof(bad[0]), red, plain, stream);
+    summary_print_counts(tally, notable, sizeof(notable) / sizeof(notable[0]), "", "", stream);
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-        print_latency(shown[i].name, &tally->times[shown[i].time], stream);
-    print_metrics(tally, stream);
+        summary_print_latency(shown[i].name, &tally->times[shown[i].time], stream);
+    summary_print_metrics(tally, stream);
     if (simulate->glob.blocking)
         fprintf(stream, "      glob: scripts waited %lld times for the store, %.3f s in all\n",
             (long long)simulate->glob.blocking, (double)simulate->glob.blocking_time / 1e9);
@@ -125,8 +125,8 @@ static void print_simulate(
             "%.1f ms, busiest loop %.0f%%); do not trust the latencies\n",
             red, plain, (double)histogram_quantile(&tally->times[TALLY_LAG], 0.99) / 1e6,
             simulate->busy * 100);
-    print_devices(tally, stream);
-    print_failures(tally->failures, stream, red, plain);
+    summary_print_devices(tally, stream);
+    summary_print_failures(tally->failures, stream, red, plain);
 }
 
 void summary_print(const struct summary *summary, FILE *stream, bool color)
@@ -141,9 +141,9 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
                                    : "failed",
         plain, (double)(clock_now() - summary->began) / (double)SECOND);
     for (const struct step_summary *step = summary->steps; step; step = step->next) {
-        print_step(step, stream, red, plain);
+        summary_print_step(step, stream, red, plain);
         if (step->simulate && step->simulate->present)
-            print_simulate(step->simulate, stream, red, plain);
+            summary_print_simulate(step->simulate, stream, red, plain);
     }
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
         fprintf(stream, "  threshold %s: %s%s%s (%g)%s%s\n", entry->expression,

@@ -17,7 +17,7 @@ extern bool JSConfigureSignalForGC(int signal);
 
 /* ------------------------------------------------------------------ life */
 
-static bool on_time_limit(JSContextRef context, void *argument);
+static bool script_on_time_limit(JSContextRef context, void *argument);
 
 void script_note_work(const struct script *script, bool at_work)
 {
@@ -25,14 +25,15 @@ void script_note_work(const struct script *script, bool at_work)
         atomic_store(script->facts.busy_since, at_work ? clock_now() : 0);
 }
 
-static void set_limit(struct script *script)
+static void script_set_limit(struct script *script)
 {
     JSContextGroupSetExecutionTimeLimit(script->group,
-        (double)script->facts.time_limit / (double)SECOND / LIMIT_PIECES, on_time_limit, script);
+        (double)script->facts.time_limit / (double)SECOND / LIMIT_PIECES, script_on_time_limit,
+        script);
 }
 
 /* Called by the engine after each piece of the limit; true ends what runs. */
-static bool on_time_limit(JSContextRef context, void *argument)
+static bool script_on_time_limit(JSContextRef context, void *argument)
 {
     struct script *script = argument;
 
@@ -46,7 +47,7 @@ static bool on_time_limit(JSContextRef context, void *argument)
     script->overgrown = script_grows(script);
     if (++script->limit_count < LIMIT_PIECES && !script->overgrown) {
         /* The engine does not begin the next piece by itself. */
-        set_limit(script);
+        script_set_limit(script);
         return false;
     }
     script->timed_out = true;
@@ -70,7 +71,7 @@ struct script *script_new(const struct script_services *services, const struct s
         return NULL;
     }
     if (facts->time_limit > 0)
-        set_limit(script);
+        script_set_limit(script);
     return script;
 }
 
@@ -155,7 +156,7 @@ void script_enter(struct script *script, struct script_turn turn)
  * With what it cuts, the engine forgets what it was about to run for others that waited for the
  * same promise. They are nobody's turn at the moment: each gets an entry of its own.
  */
-static void recover(struct script *script)
+static void script_recover(struct script *script)
 {
     struct script_turn before = script_present_turn(script);
     bool overgrown = script->overgrown;
@@ -179,7 +180,7 @@ void script_leave(struct script *script)
      */
     if (script->timed_out) {
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
-        recover(script);
+        script_recover(script);
     }
     script_note_work(script, false);
 }
@@ -247,7 +248,7 @@ bool script_is_promise(struct script *script, JSValueRef value)
     return then && JSValueIsObject(script->context, then);
 }
 
-static JSValueRef call_function(
+static JSValueRef script_call_function(
     struct script *script, struct script_invocation *call, JSValueRef *exception)
 {
     const struct body *body = &script->bodies[call->function];
@@ -277,7 +278,7 @@ bool script_invoke(struct script *script, struct script_invocation *call)
     call->has_output = call->pending = false;
     if (!body->function && (call->function != SCRIPT_RESPONSE || script->turns->listeners < 1))
         return true;
-    value = call_function(script, call, &exception);
+    value = script_call_function(script, call, &exception);
     script_leave(script);
     /* The limit may also have ended a promise's function, after the call itself was done. */
     if (!value || script->timed_out) {
@@ -303,7 +304,7 @@ bool script_invoke(struct script *script, struct script_invocation *call)
 
 /* ------------------------------------------------------------------ what a machine holds */
 
-static bool take_text(struct script *script, JSObjectRef function, size_t count,
+static bool script_take_text(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, struct iotify_buffer *out)
 {
     JSValueRef exception = NULL;
@@ -324,17 +325,17 @@ bool script_show_state(struct script *script, int64_t slot, struct iotify_buffer
 {
     JSValueRef argument = JSValueMakeNumber(script->context, (double)slot);
 
-    return take_text(script, script->show_state, 1, &argument, out);
+    return script_take_text(script, script->show_state, 1, &argument, out);
 }
 
 bool script_show_row(struct script *script, int64_t client, struct iotify_buffer *out)
 {
     JSValueRef argument = JSValueMakeNumber(script->context, (double)client);
 
-    return script->rows > 0 && take_text(script, script->show_row, 1, &argument, out);
+    return script->rows > 0 && script_take_text(script, script->show_row, 1, &argument, out);
 }
 
 bool script_take_metrics(struct script *script, struct iotify_buffer *out)
 {
-    return take_text(script, script->take_metrics, 0, NULL, out);
+    return script_take_text(script, script->take_metrics, 0, NULL, out);
 }

@@ -9,7 +9,7 @@
 #define JOINED_MAX (1u << 20)
 
 /* The texts of all entries that ran, where they can be told apart afterwards. */
-static void take_joined(struct script *script, JSValueRef value)
+static void script_batch_take_joined(struct script *script, JSValueRef value)
 {
     JSStringRef string;
     size_t length, needed;
@@ -38,7 +38,8 @@ static void take_joined(struct script *script, JSValueRef value)
 }
 
 /* Run entries from `from` on; returns how many are done. One that is cut short counts as done. */
-static size_t run_entries(struct script *script, size_t from, size_t count, JSValueRef *exception)
+static size_t script_batch_run_entries(
+    struct script *script, size_t from, size_t count, JSValueRef *exception)
 {
     JSValueRef arguments[2] = {
         script->bodies[SCRIPT_MESSAGE].function, JSValueMakeNumber(script->context, (double)count)};
@@ -49,12 +50,12 @@ static size_t run_entries(struct script *script, size_t from, size_t count, JSVa
     *exception = NULL;
     value = script_call(script, script->run_messages, 2, arguments, exception);
     script_leave(script);
-    take_joined(script, value);
+    script_batch_take_joined(script, value);
     return (size_t)script->turns->at;
 }
 
 /* The output of an entry that was a text; false: it has to be converted by itself. */
-static bool from_joined(struct script *script, size_t index, struct script_output *output)
+static bool script_batch_split(struct script *script, size_t index, struct script_output *output)
 {
     size_t length = (size_t)script->turns->batch[index].iteration_or_length;
 
@@ -67,11 +68,11 @@ static bool from_joined(struct script *script, size_t index, struct script_outpu
 }
 
 /* Which limit ended a call. */
-struct cut {
+struct script_batch_cut {
     bool timed_out, overgrown;
 };
 
-static void convert(struct script *script, size_t index, struct script_output *output,
+static void script_batch_convert(struct script *script, size_t index, struct script_output *output,
     struct script_error *error, struct iotify_buffer *out)
 {
     struct location location = script_blamed(script, SCRIPT_MESSAGE);
@@ -89,7 +90,7 @@ static void convert(struct script *script, size_t index, struct script_output *o
     output->bytes = (struct iotify_bytes){out->data, out->size};
 }
 
-static void tell_entry(
+static void script_batch_report_entry(
     struct script *script, size_t index, int64_t nanoseconds, struct script_batch *batch)
 {
     enum outcome outcome = (enum outcome)script->turns->batch[index].slot_or_outcome;
@@ -99,16 +100,16 @@ static void tell_entry(
     struct arena held;
 
     if (outcome == SOMETHING_ELSE || outcome == THROWN ||
-        (outcome == A_STRING && !from_joined(script, index, &output)))
-        convert(script, index, &output, &error, batch->out);
+        (outcome == A_STRING && !script_batch_split(script, index, &output)))
+        script_batch_convert(script, index, &output, &error, batch->out);
     held = script_hold_error(script);
     batch->done(batch->argument, &output);
     arena_wipe(&held);
 }
 
 /* The call that a limit cut; what was told since has forgotten which. */
-static void tell_cut(struct script *script, size_t index, const struct cut *cut,
-    JSValueRef exception, struct script_batch *batch)
+static void script_batch_report_cut(struct script *script, size_t index,
+    const struct script_batch_cut *cut, JSValueRef exception, struct script_batch *batch)
 {
     struct script_error error;
     struct script_output output = {.index = index, .error = &error};
@@ -122,7 +123,7 @@ static void tell_cut(struct script *script, size_t index, const struct cut *cut,
     arena_wipe(&held);
 }
 
-static bool is_pending(const struct script *script, size_t index)
+static bool script_batch_is_pending(const struct script *script, size_t index)
 {
     return (enum outcome)script->turns->batch[index].slot_or_outcome == PENDING;
 }
@@ -145,13 +146,14 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
     while (at < count) {
         JSValueRef exception;
         int64_t began = clock_now();
-        size_t end = run_entries(script, at, script->alone ? at + 1 : count, &exception);
+        size_t end =
+            script_batch_run_entries(script, at, script->alone ? at + 1 : count, &exception);
         int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
-        struct cut cut = {script->timed_out, script->overgrown};
+        struct script_batch_cut cut = {script->timed_out, script->overgrown};
         bool telling;
         bool is_cut = cut.timed_out || exception;
         /* The limit may also have ended a promise's function, behind the last call. */
-        bool cut_promise = is_cut && end > at && is_pending(script, end - 1);
+        bool cut_promise = is_cut && end > at && script_batch_is_pending(script, end - 1);
         size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
         script->timed_out = false;
@@ -159,11 +161,11 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         telling = script->telling;
         script->telling = true;
         for (; at < good; at++)
-            tell_entry(script, at, each, batch);
+            script_batch_report_entry(script, at, each, batch);
         if (cut_promise)
             script_drop_call(script, script->turns->batch[at].iteration_or_length);
         if (is_cut)
-            tell_cut(script, at++, &cut, exception, batch);
+            script_batch_report_cut(script, at++, &cut, exception, batch);
         script->telling = telling;
         script_settle_call(script);
     }

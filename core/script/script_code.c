@@ -10,12 +10,12 @@
 const char *const script_function_names[SCRIPT_FUNCTIONS] = {
     "init", "message", "response", "finish"};
 
-static bool is_blank(const char *text)
+static bool script_code_is_blank(const char *text)
 {
     return !text || text[strspn(text, " \t\r\n")] == '\0';
 }
 
-static int line_count(const char *text)
+static int script_code_line_count(const char *text)
 {
     int count = 0;
 
@@ -27,22 +27,22 @@ static int line_count(const char *text)
 /* ------------------------------------------------------------------ running text */
 
 /* Text whose lines are not those of the file has a name of its own. */
-static const char *engine_file(struct script *script, const struct script_code *code)
+static const char *script_code_engine_file(struct script *script, const struct script_code *code)
 {
     return code->source_map ? arena_format(&script->arena, "%s#%d.%d", code->location.file,
                                   code->location.line, code->location.column)
                             : code->location.file;
 }
 
-static void note_region(struct script *script, const struct script_code *code, const char *before,
-    int wrapper_line, bool foreign)
+static void script_code_note_region(struct script *script, const struct script_code *code,
+    const char *before, int wrapper_line, bool foreign)
 {
     struct region *region = arena_alloc(&script->arena, sizeof(*region));
 
     *region = (struct region){.file = code->location.file,
-        .engine = engine_file(script, code),
+        .engine = script_code_engine_file(script, code),
         .first = code->location.line,
-        .last = code->location.line + line_count(code->text) - 1,
+        .last = code->location.line + script_code_line_count(code->text) - 1,
         .shift = code->location.column - 1,
         .first_shift = wrapper_line == code->location.line ? -(int)strlen(before) : 0,
         .text = foreign ? "" : code->text,
@@ -61,21 +61,21 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     int line = own_line ? code->location.line - 1 : code->location.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
     char *whole = memory_new(1, size);
-    JSStringRef source, file = script_string(engine_file(script, code));
+    JSStringRef source, file = script_string(script_code_engine_file(script, code));
     JSValueRef value;
 
     snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, behind);
     source = script_string(whole);
     free(whole);
-    note_region(script, code, before, line, foreign);
+    script_code_note_region(script, code, before, line, foreign);
     value = JSEvaluateScript(script->context, source, NULL, file, line, exception);
     JSStringRelease(source);
     JSStringRelease(file);
     return value;
 }
 
-static bool complain(struct script *script, JSValueRef exception, struct location location,
-    struct diagnostics *diagnostics)
+static bool script_code_report(struct script *script, JSValueRef exception,
+    struct location location, struct diagnostics *diagnostics)
 {
     struct script_error error;
 
@@ -87,13 +87,13 @@ static bool complain(struct script *script, JSValueRef exception, struct locatio
 /* ------------------------------------------------------------------ bodies */
 
 /* Of a function's body the engine counts two lines more, and from line 1 at the least. */
-static int engine_line(int line)
+static int script_code_engine_line(int line)
 {
     return line > 3 ? line - 2 : 1;
 }
 
 /* The line that a syntax error tells, as one of the file. */
-static void correct_line(struct script *script, JSValueRef exception, int line)
+static void script_code_correct_line(struct script *script, JSValueRef exception, int line)
 {
     JSObjectRef object;
     double told;
@@ -103,13 +103,14 @@ static void correct_line(struct script *script, JSValueRef exception, int line)
     object = JSValueToObject(script->context, exception, NULL);
     told = JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
     script_set(script->context, object, "line",
-        JSValueMakeNumber(script->context, told - (engine_line(line) + 2 - line)));
+        JSValueMakeNumber(script->context, told - (script_code_engine_line(line) + 2 - line)));
 }
 
 /* Is this the whole body of a function, and not one with more behind it? NULL: it is. */
-static JSValueRef check_body(struct script *script, const struct script_code *code, bool async)
+static JSValueRef script_code_check_body(
+    struct script *script, const struct script_code *code, bool async)
 {
-    JSStringRef text, file = script_string(engine_file(script, code));
+    JSStringRef text, file = script_string(script_code_engine_file(script, code));
     JSValueRef exception = NULL;
     size_t size = strlen(code->text) + 64;
     char *whole = memory_new(1, size);
@@ -119,11 +120,11 @@ static JSValueRef check_body(struct script *script, const struct script_code *co
         async ? "\n}" : "");
     text = script_string(whole);
     free(whole);
-    JSObjectMakeFunction(
-        script->context, NULL, 0, NULL, text, file, engine_line(code->location.line), &exception);
+    JSObjectMakeFunction(script->context, NULL, 0, NULL, text, file,
+        script_code_engine_line(code->location.line), &exception);
     JSStringRelease(text);
     JSStringRelease(file);
-    correct_line(script, exception, code->location.line);
+    script_code_correct_line(script, exception, code->location.line);
     return exception;
 }
 
@@ -137,26 +138,27 @@ void script_note_async(struct script *script, const char *text, bool foreign)
 }
 
 /* A function of this body; NULL after a diagnostic. It is protected from the collector. */
-static JSObjectRef compile_body(struct script *script, const char *name, const char *parameters,
-    const struct script_code *code, struct diagnostics *diagnostics)
+static JSObjectRef script_code_compile_body(struct script *script, const char *name,
+    const char *parameters, const struct script_code *code, struct diagnostics *diagnostics)
 {
     /* Outside of an async function `await (x)` is a call of a function of that name. */
-    bool async = strstr(code->text, "await") && !check_body(script, code, true);
-    JSValueRef broken = async ? NULL : check_body(script, code, false), exception = NULL, value;
+    bool async = strstr(code->text, "await") && !script_code_check_body(script, code, true);
+    JSValueRef broken = async ? NULL : script_code_check_body(script, code, false),
+               exception = NULL, value;
     JSObjectRef function;
     char before[128];
 
     arena_wipe(&script->error_arena);
     /* The error of what is meant to be asynchronous is told as of such. */
     if (broken && strstr(code->text, "await"))
-        broken = check_body(script, code, true);
+        broken = script_code_check_body(script, code, true);
     snprintf(
         before, sizeof(before), "(%sfunction %s(%s) {", async ? "async " : "", name, parameters);
     script->alone = script->alone || async;
     script_note_async(script, code->text, false);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
     if (broken || !value) {
-        complain(script, broken ? broken : exception, code->location, diagnostics);
+        script_code_report(script, broken ? broken : exception, code->location, diagnostics);
         return NULL;
     }
     function = JSValueToObject(script->context, value, NULL);
@@ -164,7 +166,7 @@ static JSObjectRef compile_body(struct script *script, const char *name, const c
     return function;
 }
 
-static const char *parameters_of(enum script_function function)
+static const char *script_code_parameters_of(enum script_function function)
 {
     return function == SCRIPT_RESPONSE ? "topic, response, state" : "state";
 }
@@ -174,10 +176,10 @@ bool script_compile(struct script *script, enum script_function function,
 {
     JSObjectRef compiled;
 
-    if (is_blank(code->text))
+    if (script_code_is_blank(code->text))
         return true;
-    compiled = compile_body(
-        script, script_function_names[function], parameters_of(function), code, diagnostics);
+    compiled = script_code_compile_body(script, script_function_names[function],
+        script_code_parameters_of(function), code, diagnostics);
     if (compiled)
         script->bodies[function] = (struct body){compiled, code->location};
     return compiled != NULL;
@@ -196,9 +198,9 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
         struct script_code code = stages[i].code;
         JSObjectRef function;
 
-        if (is_blank(code.text))
+        if (script_code_is_blank(code.text))
             code.text = "";
-        function = compile_body(script, "message", "state", &code, diagnostics);
+        function = script_code_compile_body(script, "message", "state", &code, diagnostics);
         good = good && function;
         if (!function)
             continue;
@@ -220,14 +222,14 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
 /* ------------------------------------------------------------------ library and file */
 
 /* Code that is run to be known: for no client, and by --check too, which has no store. */
-static void begin_loading(struct script *script)
+static void script_code_begin_loading(struct script *script)
 {
     script->loading = true;
     script_enter(script, (struct script_turn){-1, -1, -1});
 }
 
 /* False after a diagnostic. */
-static bool end_loading(struct script *script, JSValueRef value, JSValueRef exception,
+static bool script_code_end_loading(struct script *script, JSValueRef value, JSValueRef exception,
     struct location location, struct diagnostics *diagnostics)
 {
     struct script_error error;
@@ -235,7 +237,7 @@ static bool end_loading(struct script *script, JSValueRef value, JSValueRef exce
     script_leave(script);
     script->loading = false;
     if (!value || script->timed_out)
-        return complain(script, exception, location, diagnostics);
+        return script_code_report(script, exception, location, diagnostics);
     if (!script_take_rejected(script, location, &error))
         return true;
     diagnostics_add(diagnostics, error.location, "%s", error.text);
@@ -247,12 +249,12 @@ bool script_library(
 {
     JSValueRef exception = NULL, value;
 
-    if (is_blank(code->text))
+    if (script_code_is_blank(code->text))
         return true;
     script_note_async(script, code->text, false);
-    begin_loading(script);
+    script_code_begin_loading(script);
     value = script_evaluate(script, code, "", "", false, &exception);
-    return end_loading(script, value, exception, code->location, diagnostics);
+    return script_code_end_loading(script, value, exception, code->location, diagnostics);
 }
 
 bool script_file(struct script *script, const char *path, struct location blamed,
@@ -272,9 +274,9 @@ bool script_file(struct script *script, const char *path, struct location blamed
             context, names, i, script_text_value(context, script_function_names[i]), NULL);
     arguments[0] = script_text_value(context, resolved);
     arguments[1] = names;
-    begin_loading(script);
+    script_code_begin_loading(script);
     value = JSObjectCallAsFunction(context, script->load_script, NULL, 2, arguments, &exception);
-    if (!end_loading(script, value, exception, blamed, diagnostics))
+    if (!script_code_end_loading(script, value, exception, blamed, diagnostics))
         return false;
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
         JSValueRef function =
@@ -291,7 +293,7 @@ bool script_file(struct script *script, const char *path, struct location blamed
 
 /* ------------------------------------------------------------------ data */
 
-static bool ends_with(const char *text, const char *end)
+static bool script_code_ends_with(const char *text, const char *end)
 {
     size_t length = strlen(text), size = strlen(end);
 
@@ -302,11 +304,11 @@ int64_t script_data(struct script *script, const char *path, struct location bla
     struct diagnostics *diagnostics)
 {
     JSContextRef context = script->context;
-    bool csv = ends_with(path, ".csv");
+    bool csv = script_code_ends_with(path, ".csv");
     JSValueRef arguments[3], exception = NULL, value;
     const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path, *why;
 
-    if (!csv && !ends_with(path, ".jsonl") && !ends_with(path, ".ndjson")) {
+    if (!csv && !script_code_ends_with(path, ".jsonl") && !script_code_ends_with(path, ".ndjson")) {
         diagnostics_add(diagnostics, blamed,
             "\"data\" takes a .csv file, or a .jsonl file with a JSON object a line");
         return -1;
@@ -322,7 +324,7 @@ int64_t script_data(struct script *script, const char *path, struct location bla
     value = JSObjectCallAsFunction(context, script->read_rows, NULL, 3, arguments, &exception);
     script_leave(script);
     if (!value || script->timed_out) {
-        complain(script, exception, blamed, diagnostics);
+        script_code_report(script, exception, blamed, diagnostics);
         return -1;
     }
     script->rows = (int64_t)JSValueToNumber(context, value, NULL);

@@ -19,8 +19,8 @@ struct request {
 };
 
 /* The hash's name and the data; false after an exception. */
-static bool take_request(JSContextRef context, const JSValueRef *arguments, struct request *request,
-    JSValueRef *exception)
+static bool script_crypto_take_request(JSContextRef context, const JSValueRef *arguments,
+    struct request *request, JSValueRef *exception)
 {
     const char *name;
 
@@ -35,7 +35,7 @@ static bool take_request(JSContextRef context, const JSValueRef *arguments, stru
 }
 
 /* (hash, data) or (hash, data, key) */
-static JSValueRef native_digest(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_crypto_digest(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -45,7 +45,7 @@ static JSValueRef native_digest(JSContextRef context, JSObjectRef function, JSOb
     bool good = false;
 
     (void)function, (void)self;
-    if (take_request(context, arguments, &request, exception)) {
+    if (script_crypto_take_request(context, arguments, &request, exception)) {
         if (count > 2) {
             struct iotify_bytes key = script_bytes(context, arguments[2]);
 
@@ -68,7 +68,7 @@ static JSValueRef native_digest(JSContextRef context, JSObjectRef function, JSOb
 static char no_password[] = "";
 
 /* A key from PEM text: a private one, a public one, or that of a certificate. */
-static EVP_PKEY *read_key(const char *text, bool private)
+static EVP_PKEY *script_crypto_read_key(const char *text, bool private)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     EVP_PKEY *key = NULL;
@@ -90,14 +90,14 @@ static EVP_PKEY *read_key(const char *text, bool private)
     return key;
 }
 
-static bool set_padding(EVP_PKEY_CTX *context, bool pss)
+static bool script_crypto_set_padding(EVP_PKEY_CTX *context, bool pss)
 {
     return !pss || (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
                        EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0);
 }
 
 /* (hash, data, key, pss) */
-static JSValueRef native_sign(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_crypto_sign(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     unsigned char signature[SIGNATURE_MAX];
@@ -109,12 +109,12 @@ static JSValueRef native_sign(JSContextRef context, JSObjectRef function, JSObje
     struct request request;
 
     (void)function, (void)self, (void)count;
-    if (take_request(context, arguments, &request, exception)) {
-        key = read_key(script_text(context, &request.arena, arguments[2]), true);
+    if (script_crypto_take_request(context, arguments, &request, exception)) {
+        key = script_crypto_read_key(script_text(context, &request.arena, arguments[2]), true);
         if (!key)
             script_throw(context, exception, "crypto: this is no private key in PEM form");
         else if (EVP_DigestSignInit(digest, &settings, request.hash, NULL, key) != 1 ||
-                 !set_padding(settings, JSValueToBoolean(context, arguments[3])) ||
+                 !script_crypto_set_padding(settings, JSValueToBoolean(context, arguments[3])) ||
                  EVP_DigestSign(digest, signature, &size, request.data.data, request.data.size) !=
                      1)
             script_throw(context, exception, "crypto: the key cannot sign with this hash");
@@ -128,7 +128,7 @@ static JSValueRef native_sign(JSContextRef context, JSObjectRef function, JSObje
 }
 
 /* (hash, data, key, pss, signature) */
-static JSValueRef native_verify(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_crypto_verify(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     JSValueRef value = JSValueMakeBoolean(context, false);
@@ -138,19 +138,19 @@ static JSValueRef native_verify(JSContextRef context, JSObjectRef function, JSOb
     struct request request;
 
     (void)function, (void)self, (void)count;
-    if (take_request(context, arguments, &request, exception)) {
+    if (script_crypto_take_request(context, arguments, &request, exception)) {
         struct iotify_bytes signature = script_bytes(context, arguments[4]);
         const char *text = script_text(context, &request.arena, arguments[2]);
 
-        key = read_key(text, strstr(text, "PRIVATE KEY-----") != NULL);
+        key = script_crypto_read_key(text, strstr(text, "PRIVATE KEY-----") != NULL);
         if (!key)
             script_throw(context, exception, "crypto: this is no key or certificate in PEM form");
         else
-            value = JSValueMakeBoolean(
-                context, EVP_DigestVerifyInit(digest, &settings, request.hash, NULL, key) == 1 &&
-                             set_padding(settings, JSValueToBoolean(context, arguments[3])) &&
-                             EVP_DigestVerify(digest, signature.data, signature.size,
-                                 request.data.data, request.data.size) == 1);
+            value = JSValueMakeBoolean(context,
+                EVP_DigestVerifyInit(digest, &settings, request.hash, NULL, key) == 1 &&
+                    script_crypto_set_padding(settings, JSValueToBoolean(context, arguments[3])) &&
+                    EVP_DigestVerify(digest, signature.data, signature.size, request.data.data,
+                        request.data.size) == 1);
     }
     ERR_clear_error();
     EVP_PKEY_free(key);
@@ -160,8 +160,8 @@ static JSValueRef native_verify(JSContextRef context, JSObjectRef function, JSOb
 }
 
 /* (PEM, private): {type, bits, curve} as Node names them. */
-static JSValueRef native_describe(JSContextRef context, JSObjectRef function, JSObjectRef self,
-    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+static JSValueRef script_crypto_describe(JSContextRef context, JSObjectRef function,
+    JSObjectRef self, size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     JSObjectRef object = JSObjectMake(context, NULL, NULL);
     struct arena arena = {0};
@@ -169,7 +169,7 @@ static JSValueRef native_describe(JSContextRef context, JSObjectRef function, JS
     EVP_PKEY *key;
 
     (void)function, (void)self, (void)count;
-    key = read_key(
+    key = script_crypto_read_key(
         script_text(context, &arena, arguments[0]), JSValueToBoolean(context, arguments[1]));
     if (!key) {
         script_throw(context, exception, "crypto: this is no key in PEM form");
@@ -193,8 +193,8 @@ static JSValueRef native_describe(JSContextRef context, JSObjectRef function, JS
 
 void script_add_crypto(struct script *script, JSObjectRef native)
 {
-    script_add_function(script, native, "digest", native_digest);
-    script_add_function(script, native, "sign", native_sign);
-    script_add_function(script, native, "verify", native_verify);
-    script_add_function(script, native, "describeKey", native_describe);
+    script_add_function(script, native, "digest", script_crypto_digest);
+    script_add_function(script, native, "sign", script_crypto_sign);
+    script_add_function(script, native, "verify", script_crypto_verify);
+    script_add_function(script, native, "describeKey", script_crypto_describe);
 }

@@ -12,7 +12,7 @@
 /* A line that is longer is shown around its place. */
 #define LINE_SHOWN 100
 
-static int integer_of(JSContextRef context, JSObjectRef object, const char *name)
+static int script_error_integer(JSContextRef context, JSObjectRef object, const char *name)
 {
     JSValueRef value = script_property(context, object, name);
 
@@ -23,7 +23,7 @@ static int integer_of(JSContextRef context, JSObjectRef object, const char *name
 /* ------------------------------------------------------------------ regions */
 
 /* The code that a line of a file belongs to; NULL: it is none that was run here. */
-static const struct region *find_region(
+static const struct region *script_error_find_region(
     const struct script *script, const char *file, size_t length, int line)
 {
     const struct region *head = NULL;
@@ -41,7 +41,7 @@ static const struct region *find_region(
 }
 
 /* A line of a region, and how long it is. */
-static const char *region_line(const struct region *region, int line, size_t *length)
+static const char *script_error_region_line(const struct region *region, int line, size_t *length)
 {
     const char *at = text_line(region->text, line - region->first + 1);
 
@@ -53,7 +53,7 @@ static const char *region_line(const struct region *region, int line, size_t *le
  * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
  * on its beginning.
  */
-static struct location users_location(const struct region *region, int line, int column)
+static struct location script_error_user_location(const struct region *region, int line, int column)
 {
     const char *text;
     size_t length;
@@ -67,13 +67,13 @@ static struct location users_location(const struct region *region, int line, int
     column = column > 1 ? column : 1;
     if (!region->source_map)
         return (struct location){region->file, line, column + region->shift};
-    text = region_line(region, line, &length);
+    text = script_error_region_line(region, line, &length);
     return source_map_at(
         region->source_map, (size_t)(text - region->text) + text_byte(text, length, column));
 }
 
 /* Does the code break in this way already where it ends behind `end`? */
-static bool breaks_at(
+static bool script_error_breaks_at(
     struct script *script, const struct region *region, const char *end, const char *message)
 {
     static const char head[] = "async function code() {";
@@ -96,14 +96,14 @@ static bool breaks_at(
  * The engine gives syntax errors a line and no column: find the token that the text quotes. Of
  * several it is the first at which the code breaks.
  */
-static int token_column(
+static int script_error_token_column(
     struct script *script, const struct region *region, int line, const char *message)
 {
     const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
     const char *hit = NULL, *first;
     char token[64];
     size_t length;
-    const char *text = region_line(region, line, &length);
+    const char *text = script_error_region_line(region, line, &length);
 
     if (close && close - open - 1 < (long)sizeof(token) && close > open + 1) {
         memcpy(token, open + 1, (size_t)(close - open - 1));
@@ -111,7 +111,8 @@ static int token_column(
         hit = strstr(text, token);
     }
     first = hit;
-    while (hit && hit < text + length && !breaks_at(script, region, hit + strlen(token), message))
+    while (hit && hit < text + length &&
+           !script_error_breaks_at(script, region, hit + strlen(token), message))
         hit = strstr(hit + 1, token);
     if (!hit || hit >= text + length)
         hit = first;
@@ -123,18 +124,19 @@ static int token_column(
 /* ------------------------------------------------------------------ stacks */
 
 /* One line of the engine's stack: "name@file:line:column". */
-struct frame {
+struct script_error_frame {
     const char *name, *file;
     size_t name_length, file_length;
     int line, column;
 };
 
-static bool read_frame(const char *text, size_t length, struct frame *frame)
+static bool script_error_read_frame(
+    const char *text, size_t length, struct script_error_frame *frame)
 {
     const char *at = memchr(text, '@', length), *end = text + length, *colon = end;
     int colons = 0;
 
-    *frame = (struct frame){0};
+    *frame = (struct script_error_frame){0};
     frame->name = text;
     frame->name_length = at ? (size_t)(at - text) : 0;
     frame->file = at ? at + 1 : text;
@@ -148,25 +150,25 @@ static bool read_frame(const char *text, size_t length, struct frame *frame)
 }
 
 /* The runtime's own frames are of no use to anybody but its authors. */
-static bool is_own(const struct frame *frame)
+static bool script_error_is_own(const struct script_error_frame *frame)
 {
     return frame->file_length > 7 && strncmp(frame->file, "iotify:", 7) == 0;
 }
 
 /* The region of a stack's innermost frame of the user's code; NULL: it has none. */
-static const struct region *find_frame(
+static const struct region *script_error_find_frame(
     const struct script *script, const char *stack, struct location *location)
 {
     for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         const struct region *region;
-        struct frame frame;
+        struct script_error_frame frame;
 
-        if (!read_frame(at, strcspn(at, "\n"), &frame))
+        if (!script_error_read_frame(at, strcspn(at, "\n"), &frame))
             continue;
-        region = find_region(script, frame.file, frame.file_length, frame.line);
+        region = script_error_find_region(script, frame.file, frame.file_length, frame.line);
         if (!region || region->foreign)
             continue;
-        *location = users_location(region, frame.line, frame.column);
+        *location = script_error_user_location(region, frame.line, frame.column);
         return region;
     }
     return NULL;
@@ -174,19 +176,20 @@ static const struct region *find_frame(
 
 bool script_find_location(struct script *script, const char *stack, struct location *location)
 {
-    return find_frame(script, stack, location) != NULL;
+    return script_error_find_frame(script, stack, location) != NULL;
 }
 
-static void show_frame(
-    const struct script *script, const struct frame *frame, struct iotify_buffer *out)
+static void script_error_show_frame(
+    const struct script *script, const struct script_error_frame *frame, struct iotify_buffer *out)
 {
-    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    const struct region *region =
+        script_error_find_region(script, frame->file, frame->file_length, frame->line);
     struct location location = {NULL, frame->line, frame->column};
     bool named = frame->name_length > 0 && frame->name_length < 100 &&
                  strncmp(frame->name, "global code", 11) != 0;
 
     if (region)
-        location = users_location(region, frame->line, frame->column);
+        location = script_error_user_location(region, frame->line, frame->column);
 
     iotify_buffer_format(out, "%sat ", out->size ? "\n" : "");
     if (named)
@@ -202,11 +205,13 @@ static void show_frame(
  * An asynchronous function has two frames: that of its code, and one where its parameters begin,
  * which says nothing new.
  */
-static bool is_head(const struct script *script, const struct frame *frame)
+static bool script_error_is_head(
+    const struct script *script, const struct script_error_frame *frame)
 {
     static const char names[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$* ";
-    const struct region *region = find_region(script, frame->file, frame->file_length, frame->line);
+    const struct region *region =
+        script_error_find_region(script, frame->file, frame->file_length, frame->line);
     const char *line, *before;
     size_t length, at, name = 0;
 
@@ -214,7 +219,7 @@ static bool is_head(const struct script *script, const struct frame *frame)
         return false;
     if (frame->line < region->first)
         return true;
-    line = region_line(region, frame->line, &length);
+    line = script_error_region_line(region, frame->line, &length);
     at = text_byte(
         line, length, frame->column + (frame->line == region->first ? region->first_shift : 0));
     if (at == 0 || line[at - 1] != '(')
@@ -227,7 +232,7 @@ static bool is_head(const struct script *script, const struct frame *frame)
     return strstr(before, "async") != NULL && strstr(before, "async") < line + at;
 }
 
-static const char *show_stack(struct script *script, const char *stack)
+static const char *script_error_show_stack(struct script *script, const char *stack)
 {
     struct iotify_buffer out;
     const char *text;
@@ -236,12 +241,12 @@ static const char *show_stack(struct script *script, const char *stack)
     iotify_buffer_init(&out, 16 * 1024);
     for (const char *at = stack; *at && count < FRAMES_MAX;
          at += strcspn(at, "\n"), at += *at == '\n') {
-        struct frame frame;
+        struct script_error_frame frame;
 
-        if (!read_frame(at, strcspn(at, "\n"), &frame) || is_own(&frame) ||
-            (count > 0 && is_head(script, &frame)))
+        if (!script_error_read_frame(at, strcspn(at, "\n"), &frame) ||
+            script_error_is_own(&frame) || (count > 0 && script_error_is_head(script, &frame)))
             continue;
-        show_frame(script, &frame, &out);
+        script_error_show_frame(script, &frame, &out);
         count++;
     }
     text = arena_string(&script->error_arena, iotify_buffer_text(&out));
@@ -251,7 +256,7 @@ static const char *show_stack(struct script *script, const char *stack)
 
 /* ------------------------------------------------------------------ the line shown */
 
-static const char *show_line(
+static const char *script_error_show_line(
     struct script *script, const struct region *region, struct location location)
 {
     struct iotify_buffer out;
@@ -264,7 +269,7 @@ static const char *show_line(
         line = source_map_line(region->source_map, location.line, &length);
         column = text_byte(line, length, location.column);
     } else {
-        line = region_line(region, location.line, &length);
+        line = script_error_region_line(region, location.line, &length);
         column = text_byte(line, length, location.column - region->shift);
     }
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
@@ -287,32 +292,32 @@ static const char *show_line(
 /* ------------------------------------------------------------------ the whole */
 
 /* Errors that tell a line and have no frame in the user's code: those of the syntax. */
-static const struct region *location_by_line(
+static const struct region *script_error_location_by_line(
     struct script *script, JSObjectRef object, struct script_error *error)
 {
     JSContextRef context = script->context;
-    int line = integer_of(context, object, "line");
-    int column = integer_of(context, object, "column");
+    int line = script_error_integer(context, object, "line");
+    int column = script_error_integer(context, object, "column");
     JSValueRef url = script_property(context, object, "sourceURL");
     const char *file =
         url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
-    const struct region *region = find_region(script, file, strlen(file), line);
+    const struct region *region = script_error_find_region(script, file, strlen(file), line);
 
     /* A body that ends too early is blamed behind its end, where the engine has put more. */
     for (int beyond = 0; !region && beyond < 3; beyond++) {
-        region = find_region(script, file, strlen(file), --line);
+        region = script_error_find_region(script, file, strlen(file), --line);
         column = 0;
     }
     if (!region || region->foreign)
         return NULL;
     if (column <= 0)
-        column = token_column(script, region, line, error->text) -
+        column = script_error_token_column(script, region, line, error->text) -
                  (line == region->first ? region->first_shift : 0);
-    error->location = users_location(region, line, column);
+    error->location = script_error_user_location(region, line, column);
     return region;
 }
 
-static const char *limit_text(struct script *script)
+static const char *script_error_limit_text(struct script *script)
 {
     if (script->overgrown)
         return arena_format(&script->error_arena,
@@ -335,7 +340,7 @@ void script_describe(struct script *script, JSValueRef exception, struct locatio
     if (script->timed_out) {
         script->timed_out = false;
         error->code = script->overgrown ? "ScriptMemory" : "ScriptTimeout";
-        error->text = limit_text(script);
+        error->text = script_error_limit_text(script);
         return;
     }
     if (!exception)
@@ -350,15 +355,15 @@ void script_describe(struct script *script, JSValueRef exception, struct locatio
 
         if (value && JSValueIsString(context, value))
             stack = script_text(context, arena, value);
-        region = find_frame(script, stack, &error->location);
+        region = script_error_find_frame(script, stack, &error->location);
         if (!region)
-            region = location_by_line(script, object, error);
+            region = script_error_location_by_line(script, object, error);
     } else {
         error->text = arena_format(arena, "threw %s", error->text);
     }
     error->exact = region != NULL;
-    error->stack = show_stack(script, stack);
-    error->excerpt = show_line(script, region, error->location);
+    error->stack = script_error_show_stack(script, stack);
+    error->excerpt = script_error_show_line(script, region, error->location);
 }
 
 /* The output buffer has a ceiling; say so when a value goes beyond it. */

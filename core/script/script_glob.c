@@ -5,7 +5,7 @@
 #include "core/script/script_context.h"
 
 /* An argument's text; `data` NULL: it is undefined. False: it is too long. */
-static bool take_text(
+static bool script_glob_take_text(
     JSContextRef context, struct call *call, JSValueRef value, struct iotify_bytes *out)
 {
     const char *text;
@@ -23,7 +23,7 @@ static bool take_text(
     return true;
 }
 
-static JSValueRef throw_failure(
+static JSValueRef script_glob_throw_failure(
     JSContextRef context, JSValueRef *exception, struct call *call, const char *what)
 {
     return script_throw(context, exception,
@@ -31,7 +31,7 @@ static JSValueRef throw_failure(
 }
 
 /* Is there no client yet, for whom the glob would be asked? Then the caller ends. */
-static bool is_loading(
+static bool script_glob_is_loading(
     struct script *script, JSContextRef context, JSValueRef *exception, const char *what)
 {
     char text[200];
@@ -45,7 +45,7 @@ static bool is_loading(
     return true;
 }
 
-static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_glob_read(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -56,7 +56,7 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
     struct call call;
 
     (void)self, (void)count;
-    if (is_loading(script, context, exception, "glob") || !script->services.glob)
+    if (script_glob_is_loading(script, context, exception, "glob") || !script->services.glob)
         return value;
     call_init(&call, "glob.get");
     key = script_text(context, &call.arena, arguments[0]);
@@ -74,7 +74,8 @@ static JSValueRef native_read(JSContextRef context, JSObjectRef function, JSObje
     return value;
 }
 
-static bool ask(struct script *script, struct call *call, const struct glob_request *request)
+static bool script_glob_request(
+    struct script *script, struct call *call, const struct glob_request *request)
 {
     enum iotify_result result;
 
@@ -85,7 +86,7 @@ static bool ask(struct script *script, struct call *call, const struct glob_requ
 }
 
 /* (kind, key, value) */
-static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_glob_write(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -93,20 +94,20 @@ static JSValueRef native_write(JSContextRef context, JSObjectRef function, JSObj
     struct call call;
 
     (void)self;
-    if (is_loading(script, context, exception, "glob") || !script->services.glob)
+    if (script_glob_is_loading(script, context, exception, "glob") || !script->services.glob)
         return JSValueMakeUndefined(context);
     call_init(&call, "glob");
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
     request.key = script_text(context, &call.arena, arguments[1]);
-    if ((count > 2 && !take_text(context, &call, arguments[2], &request.value)) ||
-        !ask(script, &call, &request))
-        throw_failure(context, exception, &call, "glob");
+    if ((count > 2 && !script_glob_take_text(context, &call, arguments[2], &request.value)) ||
+        !script_glob_request(script, &call, &request))
+        script_glob_throw_failure(context, exception, &call, "glob");
     call_clear(&call);
     return JSValueMakeUndefined(context);
 }
 
 /* (kind, token, key, value, expected, number) */
-static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_glob_ask(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -114,7 +115,7 @@ static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjec
     struct call call;
 
     (void)self, (void)count;
-    if (is_loading(script, context, exception, "glob"))
+    if (script_glob_is_loading(script, context, exception, "glob"))
         return JSValueMakeUndefined(context);
     if (!script->services.glob)
         return script_throw(context, exception, "the glob is not available here");
@@ -125,16 +126,16 @@ static JSValueRef native_ask(JSContextRef context, JSObjectRef function, JSObjec
         request.key = script_text(context, &call.arena, arguments[2]);
     if (!JSValueIsUndefined(context, arguments[5]))
         request.number = JSValueToNumber(context, arguments[5], NULL);
-    if (!take_text(context, &call, arguments[3], &request.value) ||
-        !take_text(context, &call, arguments[4], &request.expected) ||
-        !ask(script, &call, &request))
-        throw_failure(context, exception, &call, "glob");
+    if (!script_glob_take_text(context, &call, arguments[3], &request.value) ||
+        !script_glob_take_text(context, &call, arguments[4], &request.expected) ||
+        !script_glob_request(script, &call, &request))
+        script_glob_throw_failure(context, exception, &call, "glob");
     call_clear(&call);
     return JSValueMakeUndefined(context);
 }
 
 /* (kind, mailbox): the answer, waited for. */
-static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_glob_wait(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -144,7 +145,7 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
     struct call call;
 
     (void)self, (void)count;
-    if (is_loading(script, context, exception, "mailbox"))
+    if (script_glob_is_loading(script, context, exception, "mailbox"))
         return value;
     call_init(&call, "mailbox");
     request.kind = (enum glob_kind)JSValueToNumber(context, arguments[0], NULL);
@@ -160,7 +161,7 @@ static JSValueRef native_wait(JSContextRef context, JSObjectRef function, JSObje
     answer = glob_wait(script->services.glob, &call, &request);
     script_note_work(script, true);
     if (!answer)
-        throw_failure(context, exception, &call, "mailbox");
+        script_glob_throw_failure(context, exception, &call, "mailbox");
     else if (answer->error)
         script_throw(context, exception, answer->error);
     else
@@ -216,8 +217,8 @@ void script_add_glob(struct script *script, JSObjectRef native)
         script_set(script->context, object, kinds[i].name,
             JSValueMakeNumber(script->context, kinds[i].kind));
     script_set(script->context, native, "globKinds", object);
-    script_add_function(script, native, "globRead", native_read);
-    script_add_function(script, native, "globWrite", native_write);
-    script_add_function(script, native, "globAsk", native_ask);
-    script_add_function(script, native, "globWait", native_wait);
+    script_add_function(script, native, "globRead", script_glob_read);
+    script_add_function(script, native, "globWrite", script_glob_write);
+    script_add_function(script, native, "globAsk", script_glob_ask);
+    script_add_function(script, native, "globWait", script_glob_wait);
 }

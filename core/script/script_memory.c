@@ -11,7 +11,7 @@
 extern JSObjectRef JSGetMemoryUsageStatistics(JSContextRef context);
 
 /* Bytes of the process in memory; 0: not known. */
-static int64_t resident(void)
+static int64_t script_memory_resident(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
     long long pages = 0;
@@ -25,7 +25,7 @@ static int64_t resident(void)
 }
 
 /* `what`: "heapSize", what is in use, or "heapCapacity", with what is not collected yet. */
-static int64_t heap_size(struct script *script, const char *what)
+static int64_t script_memory_heap_size(struct script *script, const char *what)
 {
     JSObjectRef sizes = JSGetMemoryUsageStatistics(script->context);
     JSValueRef heap = script_property(script->context, sizes, what);
@@ -41,11 +41,11 @@ bool script_grows(struct script *script)
 
     if (limit <= 0)
         return false;
-    now = resident();
+    now = script_memory_resident();
     if (now - script->resident <= limit)
         return false;
     /* That may have been another loop. */
-    if (heap_size(script, "heapCapacity") > limit)
+    if (script_memory_heap_size(script, "heapCapacity") > limit)
         return true;
     script->resident = now;
     return false;
@@ -55,13 +55,13 @@ bool script_too_large(struct script *script, int64_t *bytes)
 {
     int64_t limit = script->facts.memory_limit;
 
-    script->resident = resident();
+    script->resident = script_memory_resident();
     /* No machine is larger than the process; and measuring is dear, so only after some growth. */
     if (limit <= 0 || script->resident < limit || script->resident - script->measured < limit / 16)
         return false;
     script->measured = script->resident;
     JSGarbageCollect(script->context);
-    *bytes = heap_size(script, "heapSize");
+    *bytes = script_memory_heap_size(script, "heapSize");
     if (*bytes <= limit) {
         script->times_large = 0;
         return false;

@@ -17,7 +17,7 @@
 
 #define FILE_MAX (256 << 20)
 
-static const char *real_folder(struct script *script, const char *path)
+static const char *script_module_real_folder(struct script *script, const char *path)
 {
     char resolved[PATH_MAX];
 
@@ -25,25 +25,28 @@ static const char *real_folder(struct script *script, const char *path)
 }
 
 /* bin/../share/iotify/node_modules, in the build tree and where it is installed. */
-static const char *find_own_modules(struct script *script)
+static const char *script_module_find_own_modules(struct script *script)
 {
-    return real_folder(script, arena_format(&script->arena, "%s/../share/iotify/node_modules",
-                                   program_folder(&script->arena)));
+    return script_module_real_folder(
+        script, arena_format(&script->arena, "%s/../share/iotify/node_modules",
+                    program_folder(&script->arena)));
 }
 
 void script_find_folders(struct script *script)
 {
     const struct script_facts *facts = &script->facts;
 
-    script->own_modules = find_own_modules(script);
-    script->folder = facts->folder ? real_folder(script, *facts->folder ? facts->folder : ".") : "";
-    script->job_modules =
-        facts->job_folder ? real_folder(script, arena_format(&script->arena, "%s/node_modules",
-                                                    *facts->job_folder ? facts->job_folder : "."))
-                          : "";
+    script->own_modules = script_module_find_own_modules(script);
+    script->folder = facts->folder
+                         ? script_module_real_folder(script, *facts->folder ? facts->folder : ".")
+                         : "";
+    script->job_modules = facts->job_folder ? script_module_real_folder(script,
+                                                  arena_format(&script->arena, "%s/node_modules",
+                                                      *facts->job_folder ? facts->job_folder : "."))
+                                            : "";
 }
 
-static bool is_below(const char *path, const char *folder)
+static bool script_module_is_below(const char *path, const char *folder)
 {
     size_t length = strlen(folder);
 
@@ -51,7 +54,7 @@ static bool is_below(const char *path, const char *folder)
 }
 
 /* The whole of an open file; NULL: `why` says why not. */
-static char *read_open(int descriptor, size_t *size, const char **why)
+static char *script_module_read_open(int descriptor, size_t *size, const char **why)
 {
     struct stat about;
     char *text;
@@ -80,7 +83,7 @@ static char *read_open(int descriptor, size_t *size, const char **why)
 }
 
 /* How many bytes are text that a string can be made of. */
-static size_t text_length(const char *text, size_t size)
+static size_t script_module_text_length(const char *text, size_t size)
 {
     size_t at = 0, length = 1;
 
@@ -101,11 +104,11 @@ JSValueRef script_file_text(JSContextRef context, const char *path, const char *
         *why = strerror(errno);
         return NULL;
     }
-    text = read_open(descriptor, &size, why);
+    text = script_module_read_open(descriptor, &size, why);
     close(descriptor);
     if (!text)
         return NULL;
-    bad = text_length(text, size);
+    bad = script_module_text_length(text, size);
     if (bad < size)
         *why = text[bad] ? "it is not UTF-8 text" : "it is not text: it holds a NUL";
     else
@@ -116,7 +119,7 @@ JSValueRef script_file_text(JSContextRef context, const char *path, const char *
 }
 
 /* (path): the text; undefined where there is no such file for scripts. */
-static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_module_load(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -128,8 +131,9 @@ static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSOb
 
     (void)self, (void)count;
     if (realpath(path, resolved) && stat(resolved, &about) == 0 && !S_ISDIR(about.st_mode) &&
-        (is_below(resolved, script->folder) || is_below(resolved, script->own_modules) ||
-            is_below(resolved, script->job_modules))) {
+        (script_module_is_below(resolved, script->folder) ||
+            script_module_is_below(resolved, script->own_modules) ||
+            script_module_is_below(resolved, script->job_modules))) {
         value = script_file_text(context, resolved, &why);
         if (!value)
             value = script_throw(context, exception,
@@ -141,7 +145,7 @@ static JSValueRef native_module(JSContextRef context, JSObjectRef function, JSOb
 }
 
 /* (name): the text of a .gpx file below the template's folder. */
-static JSValueRef native_data(JSContextRef context, JSObjectRef function, JSObjectRef self,
+static JSValueRef script_module_data(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
@@ -156,7 +160,7 @@ static JSValueRef native_data(JSContextRef context, JSObjectRef function, JSObje
     if (length > 4 && strcmp(name + length - 4, ".gpx") == 0) {
         if (!realpath(arena_format(&arena, "%s/%s", script->folder, name), resolved))
             why = strerror(errno);
-        else if (is_below(resolved, script->folder))
+        else if (script_module_is_below(resolved, script->folder))
             value = script_file_text(context, resolved, &why);
     }
     if (!value)
@@ -171,20 +175,21 @@ const char *script_shown_path(struct script *script, const char *path)
     size_t length = strlen(script->folder);
     const char *slash;
 
-    if (is_below(path, script->folder))
+    if (script_module_is_below(path, script->folder))
         return arena_string(&script->arena, path + length + 1);
     slash = strrchr(script->own_modules, '/');
     length = slash ? (size_t)(slash - script->own_modules) + 1 : 0;
-    if (is_below(path, script->own_modules))
+    if (script_module_is_below(path, script->own_modules))
         return arena_string(&script->arena, path + length);
     slash = strrchr(script->job_modules, '/');
     length = slash ? (size_t)(slash - script->job_modules) + 1 : 0;
-    return arena_string(&script->arena, is_below(path, script->job_modules) ? path + length : path);
+    return arena_string(
+        &script->arena, script_module_is_below(path, script->job_modules) ? path + length : path);
 }
 
 /* (path, before, text, behind): the value of the program. */
-static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JSObjectRef self,
-    size_t count, const JSValueRef arguments[], JSValueRef *exception)
+static JSValueRef script_module_evaluate(JSContextRef context, JSObjectRef function,
+    JSObjectRef self, size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
     struct arena arena = {0};
@@ -196,7 +201,7 @@ static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JS
     (void)self, (void)count;
     code.location = (struct location){script_shown_path(script, path), 1, 1};
     /* The text of packages is not kept: nobody is shown a line of it. */
-    if (!is_below(path, script->own_modules))
+    if (!script_module_is_below(path, script->own_modules))
         script_note_async(script, code.text, foreign);
     if (!foreign)
         code.text = arena_string(&script->arena, code.text);
@@ -208,7 +213,7 @@ static JSValueRef native_evaluate(JSContextRef context, JSObjectRef function, JS
 
 void script_add_modules(struct script *script, JSObjectRef native)
 {
-    script_add_function(script, native, "readModule", native_module);
-    script_add_function(script, native, "readData", native_data);
-    script_add_function(script, native, "evaluate", native_evaluate);
+    script_add_function(script, native, "readModule", script_module_load);
+    script_add_function(script, native, "readData", script_module_data);
+    script_add_function(script, native, "evaluate", script_module_evaluate);
 }

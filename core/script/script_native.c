@@ -44,7 +44,7 @@ JSValueRef script_native_now(JSContextRef context, JSObjectRef function, JSObjec
  * One character of UTF-8 at `bytes`, of which there are `size`: how many bytes it takes. What is
  * none is U+FFFD, for as many bytes as could have begun one, as browsers have it.
  */
-static size_t decode_one(const unsigned char *bytes, size_t size, uint32_t *code)
+static size_t script_native_decode_one(const unsigned char *bytes, size_t size, uint32_t *code)
 {
     unsigned char first = bytes[0], low = 0x80, high = 0xbf;
     size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -82,7 +82,8 @@ JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSOb
     for (size_t at = 0; at < bytes.size;) {
         uint32_t code;
 
-        at += decode_one((const unsigned char *)bytes.data + at, bytes.size - at, &code);
+        at += script_native_decode_one(
+            (const unsigned char *)bytes.data + at, bytes.size - at, &code);
         if (code >= 0x10000) {
             text[length++] = (JSChar)(0xd7c0 + (code >> 10));
             text[length++] = (JSChar)(0xdc00 | (code & 0x3ff));
@@ -99,7 +100,7 @@ JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSOb
 }
 
 /* A text as bytes, NULs in it too. */
-static struct iotify_bytes text_bytes(
+static struct iotify_bytes script_native_text_bytes(
     JSContextRef context, JSValueRef value, struct iotify_buffer *out)
 {
     JSStringRef string = JSValueToStringCopy(context, value, NULL);
@@ -131,7 +132,7 @@ JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSO
             command.topic = script_text(context, &arena, arguments[1]);
         command.payload = script_bytes(context, arguments[2]);
         if (!command.payload.data)
-            command.payload = text_bytes(context, arguments[2], &text);
+            command.payload = script_native_text_bytes(context, arguments[2], &text);
         command.qos = (int)JSValueToNumber(context, arguments[3], NULL);
         command.retain = (int)JSValueToNumber(context, arguments[4], NULL);
     }

@@ -10,7 +10,8 @@ static const struct script_turn nobody = {-1, -1, -1};
 /* ------------------------------------------------------------------ entries */
 
 /* End the calls of a slot that wait for a promise; false: there are none. */
-static bool cut_calls(struct script *script, int64_t slot, const struct script_error *error)
+static bool script_promise_cut_calls(
+    struct script *script, int64_t slot, const struct script_error *error)
 {
     JSContextRef context = script->context;
     JSValueRef arguments[3] = {JSValueMakeNumber(context, (double)slot),
@@ -24,7 +25,7 @@ static bool cut_calls(struct script *script, int64_t slot, const struct script_e
  * An entry in which the runtime sets the turn, and in which code of that turn goes on: a callback,
  * or what stands behind an await. NULL: it failed, which has been told.
  */
-static JSValueRef go_on(
+static JSValueRef script_promise_resume_call(
     struct script *script, JSObjectRef function, size_t count, const JSValueRef *arguments)
 {
     JSValueRef exception = NULL, value;
@@ -46,7 +47,8 @@ static JSValueRef go_on(
     output.error = &error;
     held = script_hold_error(script);
     /* What was cut short there has a call that waits for it. */
-    if (!(behind_await && cut_calls(script, turn.slot, &error)) && script->services.settled)
+    if (!(behind_await && script_promise_cut_calls(script, turn.slot, &error)) &&
+        script->services.settled)
         script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
     arena_wipe(&held);
     return NULL;
@@ -54,13 +56,13 @@ static JSValueRef go_on(
 
 /* ------------------------------------------------------------------ calls that are over */
 
-static double number_of(struct script *script, JSObjectRef object, const char *name)
+static double script_promise_number_of(struct script *script, JSObjectRef object, const char *name)
 {
     return JSValueToNumber(script->context, script_property(script->context, object, name), NULL);
 }
 
 /* A call whose promise has come to its end, as the runtime keeps it. */
-struct settled {
+struct script_promise_settled {
     JSObjectRef call; /* NULL: there is none */
     double id;
     enum script_function function;
@@ -68,28 +70,32 @@ struct settled {
 };
 
 /* The one of this number, 0: the first. False: it is not settled. */
-static bool take_settled(struct script *script, double id, struct settled *settled)
+static bool script_promise_take_settled(
+    struct script *script, double id, struct script_promise_settled *settled)
 {
     JSValueRef argument = JSValueMakeNumber(script->context, id), value;
 
-    *settled = (struct settled){0};
+    *settled = (struct script_promise_settled){0};
     if (script->turns->settled < 1)
         return false;
     value = script_call(script, script->take_settled, 1, &argument, NULL);
     if (!value || !JSValueIsObject(script->context, value))
         return false;
     settled->call = JSValueToObject(script->context, value, NULL);
-    settled->id = number_of(script, settled->call, "id");
-    settled->function = (enum script_function)number_of(script, settled->call, "which");
-    settled->turn = (struct script_turn){(int64_t)number_of(script, settled->call, "slot"),
-        (int64_t)number_of(script, settled->call, "client"),
-        (int64_t)number_of(script, settled->call, "iteration")};
+    settled->id = script_promise_number_of(script, settled->call, "id");
+    settled->function =
+        (enum script_function)script_promise_number_of(script, settled->call, "which");
+    settled->turn =
+        (struct script_turn){(int64_t)script_promise_number_of(script, settled->call, "slot"),
+            (int64_t)script_promise_number_of(script, settled->call, "client"),
+            (int64_t)script_promise_number_of(script, settled->call, "iteration")};
     return true;
 }
 
 /* What a settled call came to; what message() made goes to `out`. */
-static bool settled_output(struct script *script, const struct settled *settled,
-    struct iotify_buffer *out, bool *has_output, struct script_error *error)
+static bool script_promise_settled_output(struct script *script,
+    const struct script_promise_settled *settled, struct iotify_buffer *out, bool *has_output,
+    struct script_error *error)
 {
     JSValueRef value = script_property(script->context, settled->call, "value");
     JSValueRef code = script_property(script->context, settled->call, "code");
@@ -108,7 +114,8 @@ static bool settled_output(struct script *script, const struct settled *settled,
            script_take_output(script, value, out, has_output, error);
 }
 
-static void tell_settled(struct script *script, const struct settled *settled)
+static void script_promise_report_settled(
+    struct script *script, const struct script_promise_settled *settled)
 {
     struct script_output output = {0};
     struct script_error error;
@@ -118,7 +125,7 @@ static void tell_settled(struct script *script, const struct settled *settled)
     if (!script->services.settled)
         return;
     iotify_buffer_init(&bytes, OUTPUT_MAX);
-    if (!settled_output(script, settled, &bytes, &output.has_output, &error))
+    if (!script_promise_settled_output(script, settled, &bytes, &output.has_output, &error))
         output.error = &error;
     output.bytes = (struct iotify_bytes){iotify_buffer_text(&bytes), bytes.size};
     held = script_hold_error(script);
@@ -132,7 +139,7 @@ static void tell_settled(struct script *script, const struct settled *settled)
  * that all that follows from it finds its turn. Others have their turn in between: there may be as
  * many as clients, and a ring of them has no end.
  */
-static void resume(struct script *script)
+static void script_promise_resume(struct script *script)
 {
     int64_t until;
 
@@ -140,28 +147,29 @@ static void resume(struct script *script)
         return;
     until = clock_now() + RESUME_SLICE;
     do
-        go_on(script, script->resume, 0, NULL);
+        script_promise_resume_call(script, script->resume, 0, NULL);
     while (script->turns->resumptions > 0 && clock_now() < until);
     if (script->turns->resumptions > 0 && script->services.more)
         script->services.more(script->services.context);
 }
 
 /* Tell all that is settled, but for the call of this number: that is `own`. */
-static void settle_but(struct script *script, double id, struct settled *own)
+static void script_promise_settle_others(
+    struct script *script, double id, struct script_promise_settled *own)
 {
-    struct settled settled;
+    struct script_promise_settled settled;
 
-    *own = (struct settled){0};
-    resume(script);
+    *own = (struct script_promise_settled){0};
+    script_promise_resume(script);
     /* Whoever is told may call: what that settles is told by the one at the bottom. */
     if (script->telling) {
-        take_settled(script, id, own);
+        script_promise_take_settled(script, id, own);
         return;
     }
     script->telling = true;
-    while (take_settled(script, 0, &settled)) {
+    while (script_promise_take_settled(script, 0, &settled)) {
         if (settled.id < id || settled.id > id)
-            tell_settled(script, &settled);
+            script_promise_report_settled(script, &settled);
         else
             *own = settled;
     }
@@ -170,9 +178,9 @@ static void settle_but(struct script *script, double id, struct settled *own)
 
 void script_settle(struct script *script)
 {
-    struct settled none;
+    struct script_promise_settled none;
 
-    settle_but(script, -1, &none);
+    script_promise_settle_others(script, -1, &none);
 }
 
 void script_drop_call(struct script *script, double id)
@@ -186,7 +194,7 @@ bool script_take_promise(struct script *script, struct script_invocation *call, 
 {
     JSValueRef arguments[2] = {JSValueMakeNumber(script->context, (double)call->function), promise};
     JSValueRef exception = NULL, number;
-    struct settled own;
+    struct script_promise_settled own;
     double id;
 
     script_enter(script, call->turn);
@@ -198,10 +206,10 @@ bool script_take_promise(struct script *script, struct script_invocation *call, 
         script_drop_call(script, id);
         return false;
     }
-    settle_but(script, id, &own);
+    script_promise_settle_others(script, id, &own);
     call->pending = !own.call;
     return call->pending ||
-           settled_output(script, &own, call->out, &call->has_output, &call->error);
+           script_promise_settled_output(script, &own, call->out, &call->has_output, &call->error);
 }
 
 /* ------------------------------------------------------------------ answers */
@@ -218,7 +226,7 @@ void script_answer(struct script *script)
                           : JSValueMakeUndefined(context),
             script_answer_value(script, answer)};
 
-        go_on(script, script->answer, 3, arguments);
+        script_promise_resume_call(script, script->answer, 3, arguments);
         script_settle(script);
         glob_answer_free(answer);
         answer = next;
@@ -240,7 +248,7 @@ void script_expire(struct script *script)
     do {
         more = NULL;
         if (script->turns->waiting > 0 || script->turns->tracked > 0)
-            more = go_on(script, script->expire, 0, NULL);
+            more = script_promise_resume_call(script, script->expire, 0, NULL);
         script_settle(script);
     } while (more && JSValueToBoolean(script->context, more));
 }
@@ -269,8 +277,8 @@ bool script_waits(const struct script *script)
 bool script_take_rejected(
     struct script *script, struct location location, struct script_error *error)
 {
-    struct settled settled;
-    bool found = take_settled(script, 0, &settled);
+    struct script_promise_settled settled;
+    bool found = script_promise_take_settled(script, 0, &settled);
 
     if (found)
         script_describe(

@@ -10,12 +10,13 @@
 extern void JSGlobalContextSetUnhandledRejectionCallback(
     JSGlobalContextRef context, JSObjectRef function, JSValueRef *exception);
 
-static void set_number(JSContextRef context, JSObjectRef object, const char *name, double value)
+static void script_runtime_set_number(
+    JSContextRef context, JSObjectRef object, const char *name, double value)
 {
     script_set(context, object, name, JSValueMakeNumber(context, value));
 }
 
-static JSObjectRef make_facts(struct script *script)
+static JSObjectRef script_runtime_make_facts(struct script *script)
 {
     JSContextRef context = script->context;
     const struct script_facts *given = &script->facts;
@@ -31,18 +32,20 @@ static JSObjectRef make_facts(struct script *script)
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++)
         JSObjectSetPropertyAtIndex(
             context, functions, i, script_text_value(context, script_function_names[i]), NULL);
-    set_number(context, facts, "waitLimit", (double)given->wait_limit / (double)SECOND);
-    set_number(context, facts, "clients", (double)given->clients);
-    set_number(context, facts, "repeat", (double)given->iterations);
-    set_number(context, facts, "interval", (double)given->interval / (double)SECOND);
-    set_number(context, facts, "seed", (double)(uint32_t)(given->seed ^ given->seed >> 32));
+    script_runtime_set_number(
+        context, facts, "waitLimit", (double)given->wait_limit / (double)SECOND);
+    script_runtime_set_number(context, facts, "clients", (double)given->clients);
+    script_runtime_set_number(context, facts, "repeat", (double)given->iterations);
+    script_runtime_set_number(context, facts, "interval", (double)given->interval / (double)SECOND);
+    script_runtime_set_number(
+        context, facts, "seed", (double)(uint32_t)(given->seed ^ given->seed >> 32));
     return facts;
 }
 
 #define PLACE(member) (offsetof(struct turns, member) / sizeof(double))
 
 /* Numbers that both sides know by name. */
-static JSObjectRef make_names(struct script *script)
+static JSObjectRef script_runtime_make_names(struct script *script)
 {
     static const struct {
         const char *name;
@@ -59,19 +62,19 @@ static JSObjectRef make_names(struct script *script)
     JSObjectRef object = JSObjectMake(script->context, NULL, NULL);
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        set_number(script->context, object, names[i].name, (double)names[i].number);
+        script_runtime_set_number(script->context, object, names[i].name, (double)names[i].number);
     return object;
 }
 
 /* The memory belongs to the machine, which outlives the array. */
-static void keep_turns(void *bytes, void *context)
+static void script_runtime_keep_turns(void *bytes, void *context)
 {
     (void)bytes, (void)context;
 }
 
 /* ------------------------------------------------------------------ the runtime */
 
-static JSObjectRef make_native(struct script *script)
+static JSObjectRef script_runtime_make_native(struct script *script)
 {
     JSContextRef context = script->context;
     JSObjectRef native = JSObjectMake(context, NULL, NULL);
@@ -83,15 +86,16 @@ static JSObjectRef make_native(struct script *script)
     script_add_glob(script, native);
     script_add_crypto(script, native);
     script_add_modules(script, native);
-    script_set(context, native, "facts", make_facts(script));
-    script_set(context, native, "names", make_names(script));
+    script_set(context, native, "facts", script_runtime_make_facts(script));
+    script_set(context, native, "names", script_runtime_make_names(script));
     script_set(context, native, "turns",
         JSObjectMakeTypedArrayWithBytesNoCopy(context, kJSTypedArrayTypeFloat64Array, script->turns,
-            sizeof(*script->turns), keep_turns, NULL, NULL));
+            sizeof(*script->turns), script_runtime_keep_turns, NULL, NULL));
     return native;
 }
 
-static bool run_file(struct script *script, const struct runtime_file *file, JSObjectRef native)
+static bool script_runtime_run_file(
+    struct script *script, const struct runtime_file *file, JSObjectRef native)
 {
     JSContextRef context = script->context;
     JSStringRef source = script_string(file->source), name = script_string(file->name);
@@ -126,12 +130,12 @@ bool script_run_runtime(struct script *script)
         {"cutCalls", &script->cut_calls}, {"resume", &script->resume},
         {"recover", &script->recover}, {"rejected", &script->rejected}};
     JSContextRef context = script->context;
-    JSObjectRef native = make_native(script);
+    JSObjectRef native = script_runtime_make_native(script);
 
     script->runtime = JSObjectMake(context, NULL, NULL);
     JSValueProtect(context, script->runtime);
     for (const struct runtime_file *file = runtime_files; file->name; file++)
-        if (!run_file(script, file, native))
+        if (!script_runtime_run_file(script, file, native))
             return false;
     for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
         JSValueRef value = script_property(context, script->runtime, shared[i].name);

@@ -10,7 +10,7 @@ JSStringRef script_string(const char *text)
 }
 
 /* One character of UTF-16 at `text`; half of a pair is U+FFFD. How many units it takes. */
-static size_t take_unit(const JSChar *text, size_t left, uint32_t *code)
+static size_t script_value_take_unit(const JSChar *text, size_t left, uint32_t *code)
 {
     *code = text[0];
     if (text[0] < 0xd800 || text[0] > 0xdfff)
@@ -23,7 +23,7 @@ static size_t take_unit(const JSChar *text, size_t left, uint32_t *code)
     return 1;
 }
 
-static size_t put_utf8(uint32_t code, char *out)
+static size_t script_value_put_utf8(uint32_t code, char *out)
 {
     size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     static const unsigned char marks[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -44,8 +44,8 @@ void script_append_string(JSStringRef string, struct iotify_buffer *out)
     for (size_t at = 0; at < length;) {
         uint32_t code;
 
-        at += take_unit(units + at, length - at, &code);
-        used += put_utf8(code, text + used);
+        at += script_value_take_unit(units + at, length - at, &code);
+        used += script_value_put_utf8(code, text + used);
     }
     iotify_buffer_append(out, text, used);
     explicit_bzero(text, used);

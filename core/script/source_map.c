@@ -11,7 +11,7 @@ struct source_map {
     const uint32_t *offsets; /* in the source, of each byte of the text */
 };
 
-static size_t character_size(const char *at)
+static size_t source_map_character_size(const char *at)
 {
     size_t size = 1;
 
@@ -21,12 +21,12 @@ static size_t character_size(const char *at)
 }
 
 /* Where a scalar begins, behind an anchor or a tag. */
-static const char *scalar_start(const struct node *node)
+static const char *source_map_scalar_start(const struct node *node)
 {
     const char *at = text_line(node->source->text, node->location.line);
 
     for (int column = 1; column < node->location.column && *at && *at != '\n'; column++)
-        at += character_size(at);
+        at += source_map_character_size(at);
     while (*at == '&' || *at == '!') {
         at += strcspn(at, " \t\r\n");
         at += strspn(at, " \t\r\n");
@@ -34,13 +34,13 @@ static const char *scalar_start(const struct node *node)
     return at;
 }
 
-static bool is_blank(char character)
+static bool source_map_is_blank(char character)
 {
     return character == ' ' || character == '\t' || character == '\r' || character == '\n';
 }
 
 /* How long an escape in double quotes is, from its backslash on. */
-static size_t escape_size(const char *at)
+static size_t source_map_escape_size(const char *at)
 {
     size_t digits = at[1] == 'x' ? 2 : at[1] == 'u' ? 4 : at[1] == 'U' ? 8 : 0;
 
@@ -48,7 +48,7 @@ static size_t escape_size(const char *at)
 }
 
 /* Does the escape here stand for this blank? */
-static bool is_escaped_blank(const char *at, char blank)
+static bool source_map_is_escaped_blank(const char *at, char blank)
 {
     static const char letters[] = "ntr ", blanks[] = "\n\t\r ";
     char digits[9] = "";
@@ -59,14 +59,16 @@ static bool is_escaped_blank(const char *at, char blank)
     letter = strchr(letters, at[1]);
     if (letter)
         return blank == blanks[letter - letters];
-    if (escape_size(at) == 2 || strnlen(at, escape_size(at)) < escape_size(at))
+    if (source_map_escape_size(at) == 2 ||
+        strnlen(at, source_map_escape_size(at)) < source_map_escape_size(at))
         return false;
-    memcpy(digits, at + 2, escape_size(at) - 2);
+    memcpy(digits, at + 2, source_map_escape_size(at) - 2);
     return strtoul(digits, NULL, 16) == (unsigned char)blank;
 }
 
 /* Follow the text and what is written side by side. False: they part. */
-static bool align(const char *text, const struct source *source, const char *at, uint32_t *offsets)
+static bool source_map_align(
+    const char *text, const struct source *source, const char *at, uint32_t *offsets)
 {
     char quote = *at == '"' || *at == '\'' ? *at : '\0';
     size_t i = 0;
@@ -74,12 +76,13 @@ static bool align(const char *text, const struct source *source, const char *at,
     at += quote != '\0';
     while (text[i]) {
         const char *next = at + strspn(at, " \t\r\n");
-        size_t size = character_size(text + i), step = size;
+        size_t size = source_map_character_size(text + i), step = size;
 
         /* A line that goes on behind a backslash. */
         while (quote == '"' && next[0] == '\\' && (next[1] == '\n' || next[1] == '\r'))
             next += 1 + strspn(next + 1, " \t\r\n");
-        if (is_blank(text[i]) && !(quote == '"' && is_escaped_blank(next, text[i]))) {
+        if (source_map_is_blank(text[i]) &&
+            !(quote == '"' && source_map_is_escaped_blank(next, text[i]))) {
             /* What is left of a break of lines and its indent. */
             offsets[i++] = (uint32_t)(at - source->text);
             at += *at == text[i - 1];
@@ -87,7 +90,7 @@ static bool align(const char *text, const struct source *source, const char *at,
         }
         at = next;
         if (quote == '"' && *at == '\\')
-            step = escape_size(at);
+            step = source_map_escape_size(at);
         else if (strncmp(at, text + i, size) != 0)
             return false;
         else if (quote == '\'' && *at == '\'')
@@ -101,7 +104,7 @@ static bool align(const char *text, const struct source *source, const char *at,
 
 const struct source_map *source_map_new(struct arena *arena, const struct node *node)
 {
-    const char *start = scalar_start(node);
+    const char *start = source_map_scalar_start(node);
     size_t count = strlen(node->text);
     struct source_map *source_map;
     uint32_t *offsets;
@@ -113,7 +116,7 @@ const struct source_map *source_map_new(struct arena *arena, const struct node *
     else if (strncmp(start + !node->plain, node->text, count) == 0)
         return NULL;
     offsets = arena_array(arena, count, sizeof(*offsets));
-    if (!align(node->text, node->source, start, offsets))
+    if (!source_map_align(node->text, node->source, start, offsets))
         return NULL;
     source_map = arena_alloc(arena, sizeof(*source_map));
     *source_map = (struct source_map){node->source, count, offsets};

@@ -3,26 +3,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool name_start(char c)
+static bool binder_starts_name(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-static size_t name_length(const char *text)
+static size_t binder_name_length(const char *text)
 {
     size_t length = 0;
 
-    if (!name_start(*text))
+    if (!binder_starts_name(*text))
         return 0;
-    while (name_start(text[length]) || (text[length] >= '0' && text[length] <= '9'))
+    while (binder_starts_name(text[length]) || (text[length] >= '0' && text[length] <= '9'))
         length++;
     return length;
 }
 
 /* At `${`: the length of `${NAME}` or `${NAME:-default}`, 0 when it is neither. */
-static size_t reference_length(const char *at)
+static size_t binder_reference_length(const char *at)
 {
-    size_t length = name_length(at + 2);
+    size_t length = binder_name_length(at + 2);
     const char *end;
 
     if (length == 0)
@@ -35,10 +35,10 @@ static size_t reference_length(const char *at)
     return end ? (size_t)(end - at) + 1 : 0;
 }
 
-static bool expand_reference(struct binder *binder, const struct node *node, const char *at,
+static bool binder_expand(struct binder *binder, const struct node *node, const char *at,
     size_t length, struct iotify_buffer *out)
 {
-    size_t name_size = name_length(at + 2);
+    size_t name_size = binder_name_length(at + 2);
     const char *name = arena_copy(binder->arena, at + 2, name_size);
     const char *value = getenv(name);
     bool has_default = at[2 + name_size] == ':';
@@ -66,13 +66,13 @@ const char *binder_text(struct binder *binder, const struct node *node)
         return node->text;
     iotify_buffer_init(&out, 1 << 20);
     while (*at && good) {
-        size_t length = at[0] == '$' && at[1] == '{' ? reference_length(at) : 0;
+        size_t length = at[0] == '$' && at[1] == '{' ? binder_reference_length(at) : 0;
 
         if (strncmp(at, "$${", 3) == 0) {
             iotify_buffer_string(&out, "${");
             at += 3;
         } else if (length) {
-            good = expand_reference(binder, node, at, length, &out);
+            good = binder_expand(binder, node, at, length, &out);
             at += length;
         } else {
             iotify_buffer_char(&out, *at++);

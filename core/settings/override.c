@@ -4,7 +4,7 @@
 
 #include "core/base/value.h"
 
-struct change {
+struct override_change {
     struct arena *arena;
     struct diagnostics *diagnostics;
     struct location location;
@@ -20,7 +20,7 @@ bool override_is_for(const char *text, const char *key)
 }
 
 /* The key of `map` that the path goes on with: the longest existing one, else up to the dot. */
-static const char *next_key(struct change *change, const struct node *map)
+static const char *override_next_key(struct override_change *change, const struct node *map)
 {
     size_t best = strcspn(change->path, ".");
     bool found = false;
@@ -42,14 +42,14 @@ static const char *next_key(struct change *change, const struct node *map)
     return key;
 }
 
-static bool is_empty_scalar(const struct node *node)
+static bool override_is_empty_scalar(const struct node *node)
 {
     return node->kind == NODE_SCALAR;
 }
 
-static void apply(struct change *change, struct node *node);
+static void override_apply_part(struct override_change *change, struct node *node);
 
-static struct node *new_map(const struct change *change)
+static struct node *override_new_map(const struct override_change *change)
 {
     struct node *map = node_new(change->arena, NODE_MAP, NULL);
 
@@ -57,23 +57,23 @@ static struct node *new_map(const struct change *change)
     return map;
 }
 
-static void apply_to_map(struct change *change, struct node *map)
+static void override_apply_to_map(struct override_change *change, struct node *map)
 {
-    const char *key = next_key(change, map);
+    const char *key = override_next_key(change, map);
     struct node *child = node_get(map, key);
 
     if (!*change->path) {
         node_set(change->arena, map, key, change->value);
         return;
     }
-    if (!child || is_empty_scalar(child)) {
-        child = new_map(change);
+    if (!child || override_is_empty_scalar(child)) {
+        child = override_new_map(change);
         node_set(change->arena, map, key, child);
     }
-    apply(change, child);
+    override_apply_part(change, child);
 }
 
-static void apply_to_list(struct change *change, struct node *list)
+static void override_apply_to_list(struct override_change *change, struct node *list)
 {
     size_t length = strcspn(change->path, ".");
     const char *number = arena_copy(change->arena, change->path, length);
@@ -90,17 +90,17 @@ static void apply_to_list(struct change *change, struct node *list)
         list->items[index] = change->value;
         return;
     }
-    if (is_empty_scalar(list->items[index]) && !*list->items[index]->text)
-        list->items[index] = new_map(change);
-    apply(change, list->items[index]);
+    if (override_is_empty_scalar(list->items[index]) && !*list->items[index]->text)
+        list->items[index] = override_new_map(change);
+    override_apply_part(change, list->items[index]);
 }
 
-static void apply(struct change *change, struct node *node)
+static void override_apply_part(struct override_change *change, struct node *node)
 {
     if (node->kind == NODE_MAP)
-        apply_to_map(change, node);
+        override_apply_to_map(change, node);
     else if (node->kind == NODE_LIST)
-        apply_to_list(change, node);
+        override_apply_to_list(change, node);
     else
         diagnostics_add(
             change->diagnostics, change->location, "\"%s\" leads into a text", change->path);
@@ -111,7 +111,7 @@ void override_apply(
 {
     const char *equals = strchr(text, '=');
     struct location location = {.file = arena_format(arena, "--set %s", text)};
-    struct change change = {arena, diagnostics, location, NULL, NULL};
+    struct override_change change = {arena, diagnostics, location, NULL, NULL};
 
     if (!equals || equals == text) {
         diagnostics_add(diagnostics, location, "write it as PATH=VALUE, for example devices=500");
@@ -127,5 +127,5 @@ void override_apply(
     }
     /* It has no line of its own: its values are blamed by the option's text. */
     node_blame(change.value, location);
-    apply(&change, root);
+    override_apply_part(&change, root);
 }

@@ -25,7 +25,7 @@ const struct node *schema_given(const struct node *map, const char *setting)
 }
 
 /* Is `path` a setting, or a mapping that holds settings ("will" for "will.topic")? */
-static bool known(const struct iotify_settings *settings, const char *path, bool *group)
+static bool schema_knows(const struct iotify_settings *settings, const char *path, bool *group)
 {
     size_t length = strlen(path);
 
@@ -41,7 +41,7 @@ static bool known(const struct iotify_settings *settings, const char *path, bool
     return *group;
 }
 
-static void unknown(struct binder *binder, const struct iotify_settings *settings,
+static void schema_report_unknown(struct binder *binder, const struct iotify_settings *settings,
     const struct node *key, const char *path, const char *owner)
 {
     size_t prefix = strlen(path) - strlen(key->text);
@@ -63,7 +63,7 @@ static void unknown(struct binder *binder, const struct iotify_settings *setting
         owner, suggest_hint(&suggest, ""));
 }
 
-static bool listed(const char *const *names, const char *name)
+static bool schema_lists(const char *const *names, const char *name)
 {
     for (; names && *names; names++)
         if (strcmp(*names, name) == 0)
@@ -71,7 +71,7 @@ static bool listed(const char *const *names, const char *name)
     return false;
 }
 
-static void check_keys(struct binder *binder, const struct iotify_settings *settings,
+static void schema_check_keys(struct binder *binder, const struct iotify_settings *settings,
     const struct node *map, const char *prefix, const char *owner, const char *const *ignored)
 {
     for (size_t i = 0; i < map->count; i++) {
@@ -79,12 +79,12 @@ static void check_keys(struct binder *binder, const struct iotify_settings *sett
         const char *path = arena_format(binder->arena, "%s%s", prefix, key->text);
         bool group;
 
-        if (!*prefix && listed(ignored, key->text))
+        if (!*prefix && schema_lists(ignored, key->text))
             continue;
-        if (strchr(key->text, '.') || !known(settings, path, &group))
-            unknown(binder, settings, key, path, owner);
+        if (strchr(key->text, '.') || !schema_knows(settings, path, &group))
+            schema_report_unknown(binder, settings, key, path, owner);
         else if (group && value->kind == NODE_MAP)
-            check_keys(
+            schema_check_keys(
                 binder, settings, value, arena_format(binder->arena, "%s.", path), owner, NULL);
         else if (group && !node_is_empty(value))
             diagnostics_add(binder->diagnostics, value->location, "\"%s\" takes a mapping, not %s",
@@ -99,7 +99,7 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
     char *options = arena_alloc(binder->arena, settings->options_size);
 
     if (map && map->kind == NODE_MAP)
-        check_keys(binder, settings, map, "", owner, ignored);
+        schema_check_keys(binder, settings, map, "", owner, ignored);
     else if (map && !node_is_empty(map))
         diagnostics_add(binder->diagnostics, map->location,
             "%s takes a mapping of settings, not %s", owner, node_kind_name(map));

@@ -7,7 +7,7 @@
 #include "core/settings/schema.h"
 
 /* Could YAML read this plain text as anything but itself? */
-static bool needs_quotes(const char *text)
+static bool schema_print_needs_quotes(const char *text)
 {
     static const char *const words[] = {"true", "false", "null", "~", "yes", "no", "on", "off"};
 
@@ -26,7 +26,7 @@ void schema_print_text(const char *text, struct iotify_buffer *out)
     json_t *value;
     char *quoted;
 
-    if (!needs_quotes(text)) {
+    if (!schema_print_needs_quotes(text)) {
         iotify_buffer_string(out, text);
         return;
     }
@@ -39,7 +39,7 @@ void schema_print_text(const char *text, struct iotify_buffer *out)
 }
 
 /* A value that stood in the job file after ${…} was read must not be read again. */
-static void print_string(const char *text, struct iotify_buffer *out)
+static void schema_print_string(const char *text, struct iotify_buffer *out)
 {
     struct iotify_buffer escaped;
 
@@ -57,17 +57,17 @@ static void print_string(const char *text, struct iotify_buffer *out)
     iotify_buffer_clear(&escaped);
 }
 
-static void print_list(const struct iotify_list *list, struct iotify_buffer *out)
+static void schema_print_list(const struct iotify_list *list, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         iotify_buffer_string(out, i ? ", " : "");
-        print_string(list->items[i], out);
+        schema_print_string(list->items[i], out);
     }
     iotify_buffer_char(out, ']');
 }
 
-static void print_map(const struct iotify_map *map, struct iotify_buffer *out)
+static void schema_print_map(const struct iotify_map *map, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '{');
     for (size_t i = 0; i < map->count; i++) {
@@ -80,7 +80,7 @@ static void print_map(const struct iotify_map *map, struct iotify_buffer *out)
 }
 
 /* Settings that were never set have nothing to show. */
-static bool is_set(const struct iotify_setting *setting, const char *value)
+static bool schema_print_is_set(const struct iotify_setting *setting, const char *value)
 {
     switch (setting->type) {
     case IOTIFY_STRING:
@@ -105,11 +105,11 @@ static bool is_set(const struct iotify_setting *setting, const char *value)
     }
 }
 
-static void print_value(
+static void schema_print_value(
     const struct iotify_setting *setting, const char *value, struct iotify_buffer *out);
 
-static void print_table(const struct iotify_settings *columns, const struct iotify_table *table,
-    struct iotify_buffer *out)
+static void schema_print_table(const struct iotify_settings *columns,
+    const struct iotify_table *table, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '[');
     for (size_t i = 0; i < table->count; i++) {
@@ -120,10 +120,10 @@ static void print_table(const struct iotify_settings *columns, const struct ioti
             struct iotify_setting setting = schema_setting(columns, j);
             const char *value = (const char *)table->rows[i] + setting.offset;
 
-            if (!is_set(&setting, value))
+            if (!schema_print_is_set(&setting, value))
                 continue;
             iotify_buffer_format(out, "%s%s: ", separator, setting.name);
-            print_value(&setting, value, out);
+            schema_print_value(&setting, value, out);
             separator = ", ";
         }
         iotify_buffer_char(out, '}');
@@ -131,14 +131,14 @@ static void print_table(const struct iotify_settings *columns, const struct ioti
     iotify_buffer_char(out, ']');
 }
 
-static void print_value(
+static void schema_print_value(
     const struct iotify_setting *setting, const char *value, struct iotify_buffer *out)
 {
     int choice;
 
     switch (setting->type) {
     case IOTIFY_STRING:
-        print_string(*(const char *const *)(const void *)value, out);
+        schema_print_string(*(const char *const *)(const void *)value, out);
         break;
     case IOTIFY_SECRET:
         iotify_buffer_string(out, "\"[redacted]\"");
@@ -161,16 +161,16 @@ static void print_value(
         iotify_buffer_string(out, schema_choices(setting)[choice]);
         break;
     case IOTIFY_LIST:
-        print_list((const void *)value, out);
+        schema_print_list((const void *)value, out);
         break;
     case IOTIFY_MAP:
-        print_map((const void *)value, out);
+        schema_print_map((const void *)value, out);
         break;
     case IOTIFY_SHARE:
         value_format_share(*(const double *)(const void *)value, out);
         break;
     case IOTIFY_TABLE:
-        print_table(schema_columns(setting), (const void *)value, out);
+        schema_print_table(schema_columns(setting), (const void *)value, out);
         break;
     case IOTIFY_DOCUMENT:
         /* JSON is YAML's flow form, and documents are exempt from ${…}. */
@@ -180,7 +180,7 @@ static void print_value(
 }
 
 /* "will.topic" prints as `will:` once, and `topic` below it. */
-static const char *open_group(
+static const char *schema_print_group(
     const char *name, char *group, size_t size, int *indent, struct iotify_buffer *out)
 {
     const char *dot = strchr(name, '.');
@@ -210,11 +210,11 @@ void schema_print(const struct iotify_settings *settings, const void *options, i
         const char *name;
         int column = indent;
 
-        if (!is_set(&setting, value))
+        if (!schema_print_is_set(&setting, value))
             continue;
-        name = open_group(setting.name, group, sizeof(group), &column, out);
+        name = schema_print_group(setting.name, group, sizeof(group), &column, out);
         iotify_buffer_format(out, "%*s%s: ", column, "", name);
-        print_value(&setting, value, out);
+        schema_print_value(&setting, value, out);
         iotify_buffer_char(out, '\n');
     }
 }

@@ -62,7 +62,7 @@ void schema_wrong_type(const struct schema_target *target, const char *text)
         target->setting->name, schema_type_words(target->setting->type), got);
 }
 
-static void check_range(const struct schema_target *target, int64_t value)
+static void schema_check_range(const struct schema_target *target, int64_t value)
 {
     const struct iotify_setting *setting = target->setting;
     struct iotify_buffer text;
@@ -85,7 +85,7 @@ static void check_range(const struct schema_target *target, int64_t value)
     iotify_buffer_clear(&text);
 }
 
-static void check_rate(const struct schema_target *target, double rate)
+static void schema_check_rate(const struct schema_target *target, double rate)
 {
     const struct iotify_setting *setting = target->setting;
 
@@ -96,7 +96,7 @@ static void check_rate(const struct schema_target *target, double rate)
             (long long)setting->max);
 }
 
-static bool bind_choice(const struct schema_target *target, const char *text)
+static bool schema_bind_choice(const struct schema_target *target, const char *text)
 {
     struct iotify_buffer names;
     struct suggest suggest;
@@ -119,7 +119,7 @@ static bool bind_choice(const struct schema_target *target, const char *text)
     return true;
 }
 
-static bool bind_number(const struct schema_target *target, const char *text)
+static bool schema_bind_number(const struct schema_target *target, const char *text)
 {
     int64_t integer = 0;
     double rate;
@@ -141,16 +141,16 @@ static bool bind_number(const struct schema_target *target, const char *text)
         if (!value_parse_rate(text, &rate))
             return false;
         *(double *)target->value = rate;
-        check_rate(target, rate);
+        schema_check_rate(target, rate);
         return true;
     }
     *(int64_t *)target->value = integer;
-    check_range(target, integer);
+    schema_check_range(target, integer);
     return true;
 }
 
 /* A value known only for each client: note it. True when it is one. */
-static bool defer(const struct schema_target *target, const char *text)
+static bool schema_defer(const struct schema_target *target, const char *text)
 {
     struct schema_expression *expression, **end = target->expressions;
 
@@ -168,7 +168,7 @@ static bool defer(const struct schema_target *target, const char *text)
 bool schema_bind_text(const struct schema_target *target, const char *text)
 {
     struct arena *arena = target->binder->arena;
-    bool deferred = defer(target, text);
+    bool deferred = schema_defer(target, text);
 
     if (!deferred && target->node && strstr(text, "{{") &&
         !(target->setting->flags & IOTIFY_EXPRESSION)) {
@@ -197,7 +197,7 @@ bool schema_bind_text(const struct schema_target *target, const char *text)
     case IOTIFY_BOOLEAN:
         return value_parse_boolean(text, target->value);
     case IOTIFY_CHOICE:
-        return bind_choice(target, text);
+        return schema_bind_choice(target, text);
     case IOTIFY_LIST:
     case IOTIFY_MAP:
     case IOTIFY_DOCUMENT:
@@ -206,11 +206,11 @@ bool schema_bind_text(const struct schema_target *target, const char *text)
     case IOTIFY_SHARE:
         return value_parse_share(text, target->value);
     default:
-        return bind_number(target, text);
+        return schema_bind_number(target, text);
     }
 }
 
-static bool bind_list(const struct schema_target *target)
+static bool schema_bind_list(const struct schema_target *target)
 {
     const struct node *node = target->node;
     const char **items = arena_array(target->binder->arena, node->count, sizeof(*items));
@@ -233,7 +233,7 @@ static bool bind_list(const struct schema_target *target)
     return true;
 }
 
-static bool bind_map(const struct schema_target *target)
+static bool schema_bind_map(const struct schema_target *target)
 {
     const struct node *node = target->node;
     struct iotify_entry *entries =
@@ -256,7 +256,7 @@ static bool bind_map(const struct schema_target *target)
 }
 
 /* A row may be written as the text of its first column. */
-static const struct node *row_of(const struct schema_target *target, struct node *item)
+static const struct node *schema_row(const struct schema_target *target, struct node *item)
 {
     struct node *map;
 
@@ -268,7 +268,7 @@ static const struct node *row_of(const struct schema_target *target, struct node
     return map;
 }
 
-static bool bind_table(const struct schema_target *target)
+static bool schema_bind_table(const struct schema_target *target)
 {
     const struct node *node = target->node;
     struct arena *arena = target->binder->arena;
@@ -280,13 +280,13 @@ static bool bind_table(const struct schema_target *target)
         return false;
     for (size_t i = 0; i < node->count; i++)
         rows[i] = schema_bind(target->binder, schema_columns(target->setting),
-            row_of(target, node->items[i]), owner, node->items[i]->location, NULL, NULL);
+            schema_row(target, node->items[i]), owner, node->items[i]->location, NULL, NULL);
     *table = (struct iotify_table){rows, node->count};
     return true;
 }
 
 /* JSON text of a document: inline, or the content of a file. ${…} in it stays as it is. */
-static bool bind_document(const struct schema_target *target)
+static bool schema_bind_document(const struct schema_target *target)
 {
     struct binder *binder = target->binder;
     const struct node *node = target->node;
@@ -331,7 +331,7 @@ static bool bind_document(const struct schema_target *target)
     return true;
 }
 
-static void bind_default(const struct schema_target *target)
+static void schema_bind_default(const struct schema_target *target)
 {
     const char *text = target->setting->value;
     const char *job = text ? strstr(text, "{job}") : NULL;
@@ -351,7 +351,7 @@ void schema_bind_value(const struct schema_target *target)
     if (target->setting->type == IOTIFY_CHOICE)
         *(int *)target->value = -1;
     if (!target->node) {
-        bind_default(target);
+        schema_bind_default(target);
         return;
     }
     /* `ca: null` and an empty value are the same as leaving the setting out. */
@@ -361,18 +361,18 @@ void schema_bind_value(const struct schema_target *target)
                 "\"%s\" must have a value: %s", target->setting->name,
                 schema_type_words(target->setting->type));
         else
-            bind_default(target);
+            schema_bind_default(target);
         return;
     }
     text = target->node->text;
     if (target->setting->type == IOTIFY_LIST) {
-        good = bind_list(target);
+        good = schema_bind_list(target);
     } else if (target->setting->type == IOTIFY_MAP) {
-        good = bind_map(target);
+        good = schema_bind_map(target);
     } else if (target->setting->type == IOTIFY_TABLE) {
-        good = bind_table(target);
+        good = schema_bind_table(target);
     } else if (target->setting->type == IOTIFY_DOCUMENT) {
-        good = bind_document(target);
+        good = schema_bind_document(target);
     } else if (target->node->kind == NODE_SCALAR) {
         text = binder_text(target->binder, target->node);
         good = !text || schema_bind_text(target, text);

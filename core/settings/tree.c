@@ -15,7 +15,7 @@
 #define DEPTH_MAX 64
 #define BRACKETS_MAX 5000 /* open at once, wherever they stand */
 
-struct builder {
+struct tree_builder {
     struct arena *arena;
     struct diagnostics *diagnostics;
     const struct source *source;
@@ -143,7 +143,7 @@ const char *node_kind_name(const struct node *node)
     return *node->text ? "text" : "nothing";
 }
 
-static struct location mark_location(const struct source *source, yaml_mark_t mark)
+static struct location tree_mark_location(const struct source *source, yaml_mark_t mark)
 {
     return (struct location){source->name, (int)mark.line + 1, (int)mark.column + 1};
 }
@@ -152,7 +152,7 @@ static struct location mark_location(const struct source *source, yaml_mark_t ma
  * A value that begins with `{{` without quotes is a flow mapping to YAML: find such a value on a
  * line, as its column from 1, or 0.
  */
-static int unquoted_expression(const struct source *source, int line)
+static int tree_is_unquoted_expression(const struct source *source, int line)
 {
     const char *at = text_line(source->text, line), *end = at + strcspn(at, "\n"), *hit;
     bool quoted = false;
@@ -172,14 +172,14 @@ static int unquoted_expression(const struct source *source, int line)
 
 static const char quote_text[] = "quote this value: \"{{…}}\"";
 
-static void report_parser(
+static void tree_report_parser(
     const struct source *source, struct diagnostics *diagnostics, const yaml_parser_t *parser)
 {
-    struct location location = mark_location(source, parser->problem_mark);
+    struct location location = tree_mark_location(source, parser->problem_mark);
     int lines[] = {(int)parser->context_mark.line + 1, location.line, location.line - 1};
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        int column = unquoted_expression(source, lines[i]);
+        int column = tree_is_unquoted_expression(source, lines[i]);
 
         if (column) {
             location.line = lines[i];
@@ -195,15 +195,16 @@ static void report_parser(
         parser->context ? parser->context : "");
 }
 
-static void fail(struct builder *builder, struct location location, const char *text)
+static void tree_fail(struct tree_builder *builder, struct location location, const char *text)
 {
     diagnostics_add(builder->diagnostics, location, "%s", text);
     builder->failed = true;
 }
 
-static struct node *build(struct builder *builder, int index, int depth);
+static struct node *tree_build(struct tree_builder *builder, int index, int depth);
 
-static void build_scalar(struct builder *builder, struct node *node, const yaml_node_t *from)
+static void tree_build_scalar(
+    struct tree_builder *builder, struct node *node, const yaml_node_t *from)
 {
     const char *text = (const char *)from->data.scalar.value;
     size_t size = from->data.scalar.length;
@@ -218,18 +219,18 @@ static void build_scalar(struct builder *builder, struct node *node, const yaml_
         diagnostics_add(builder->diagnostics, node->location, "%s", quote_text);
 }
 
-static void build_list(
-    struct builder *builder, struct node *node, const yaml_node_t *from, int depth)
+static void tree_build_list(
+    struct tree_builder *builder, struct node *node, const yaml_node_t *from, int depth)
 {
     const yaml_node_item_t *start = from->data.sequence.items.start;
     size_t count = (size_t)(from->data.sequence.items.top - start);
 
     node->items = arena_array(builder->arena, count, sizeof(struct node *));
     for (size_t i = 0; i < count && !builder->failed; i++)
-        node->items[node->count++] = build(builder, start[i], depth + 1);
+        node->items[node->count++] = tree_build(builder, start[i], depth + 1);
 }
 
-static const struct node *older_key(const struct node *map, const char *text)
+static const struct node *tree_find_duplicate(const struct node *map, const char *text)
 {
     for (size_t i = 0; i < map->count; i++)
         if (strcmp(map->pairs[i].key->text, text) == 0)
@@ -237,10 +238,10 @@ static const struct node *older_key(const struct node *map, const char *text)
     return NULL;
 }
 
-static void add_pair(
-    struct builder *builder, struct node *map, struct node *key, int value, int depth)
+static void tree_add_pair(
+    struct tree_builder *builder, struct node *map, struct node *key, int value, int depth)
 {
-    const struct node *older = older_key(map, key->text);
+    const struct node *older = tree_find_duplicate(map, key->text);
 
     if (strcmp(key->text, "<<") == 0 && key->plain) {
         diagnostics_add(builder->diagnostics, key->location, "merge keys (<<) are not supported");
@@ -252,13 +253,13 @@ static void add_pair(
         return;
     }
     map->pairs[map->count].key = key;
-    map->pairs[map->count].value = build(builder, value, depth + 1);
+    map->pairs[map->count].value = tree_build(builder, value, depth + 1);
     if (!builder->failed)
         map->count++;
 }
 
-static void build_map(
-    struct builder *builder, struct node *node, const yaml_node_t *from, int depth)
+static void tree_build_map(
+    struct tree_builder *builder, struct node *node, const yaml_node_t *from, int depth)
 {
     const yaml_node_pair_t *start = from->data.mapping.pairs.start;
     size_t count = (size_t)(from->data.mapping.pairs.top - start);
@@ -268,43 +269,45 @@ static void build_map(
         const yaml_node_t *key = yaml_document_get_node(builder->document, start[i].key);
 
         if (key->type == YAML_MAPPING_NODE) {
-            fail(builder, node->location, quote_text);
+            tree_fail(builder, node->location, quote_text);
             return;
         }
         if (key->type != YAML_SCALAR_NODE) {
-            fail(builder, mark_location(builder->source, key->start_mark), "a key must be text");
+            tree_fail(builder, tree_mark_location(builder->source, key->start_mark),
+                "a key must be text");
             return;
         }
-        add_pair(builder, node, build(builder, start[i].key, depth + 1), start[i].value, depth);
+        tree_add_pair(
+            builder, node, tree_build(builder, start[i].key, depth + 1), start[i].value, depth);
     }
 }
 
-static struct node *build(struct builder *builder, int index, int depth)
+static struct node *tree_build(struct tree_builder *builder, int index, int depth)
 {
     const yaml_node_t *from = yaml_document_get_node(builder->document, index);
     struct node *node = node_new(builder->arena, NODE_SCALAR, NULL);
 
     node->source = builder->source;
-    node->location = mark_location(builder->source, from->start_mark);
+    node->location = tree_mark_location(builder->source, from->start_mark);
     if (depth > DEPTH_MAX) {
-        fail(builder, node->location, "nested too deeply, or an alias inside its own anchor");
+        tree_fail(builder, node->location, "nested too deeply, or an alias inside its own anchor");
         return node;
     }
     if (++builder->nodes > NODES_MAX) {
-        fail(builder, node->location, "too large after its aliases are expanded");
+        tree_fail(builder, node->location, "too large after its aliases are expanded");
         return node;
     }
     switch (from->type) {
     case YAML_SCALAR_NODE:
-        build_scalar(builder, node, from);
+        tree_build_scalar(builder, node, from);
         break;
     case YAML_SEQUENCE_NODE:
         node->kind = NODE_LIST;
-        build_list(builder, node, from, depth);
+        tree_build_list(builder, node, from, depth);
         break;
     case YAML_MAPPING_NODE:
         node->kind = NODE_MAP;
-        build_map(builder, node, from, depth);
+        tree_build_map(builder, node, from, depth);
         break;
     case YAML_NO_NODE:
         break;
@@ -313,23 +316,23 @@ static struct node *build(struct builder *builder, int index, int depth)
 }
 
 /* Anything behind the first document is a mistake more often than a wish. */
-static void refuse_second(
+static void tree_refuse_second(
     yaml_parser_t *parser, const struct source *source, struct diagnostics *diagnostics)
 {
     yaml_document_t second;
 
     if (!yaml_parser_load(parser, &second)) {
-        report_parser(source, diagnostics, parser);
+        tree_report_parser(source, diagnostics, parser);
         return;
     }
     if (yaml_document_get_root_node(&second))
-        diagnostics_add(diagnostics, mark_location(source, second.start_mark),
+        diagnostics_add(diagnostics, tree_mark_location(source, second.start_mark),
             "a second document; one file holds one");
     yaml_document_delete(&second);
 }
 
 /* libyaml's time grows with the square of the depth: refuse before it begins. */
-static bool nested_too_deeply(const struct source *source)
+static bool tree_too_deep(const struct source *source)
 {
     int depth = 0;
 
@@ -345,12 +348,12 @@ static bool nested_too_deeply(const struct source *source)
 struct node *tree_parse(
     struct arena *arena, struct diagnostics *diagnostics, const struct source *source)
 {
-    struct builder builder = {.arena = arena, .diagnostics = diagnostics, .source = source};
+    struct tree_builder builder = {.arena = arena, .diagnostics = diagnostics, .source = source};
     yaml_parser_t parser;
     yaml_document_t document;
     struct node *root = NULL;
 
-    if (nested_too_deeply(source)) {
+    if (tree_too_deep(source)) {
         diagnostics_add(
             diagnostics, (struct location){.file = source->name}, "brackets are nested too deeply");
         return NULL;
@@ -359,14 +362,14 @@ struct node *tree_parse(
         return NULL;
     yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->size);
     if (!yaml_parser_load(&parser, &document)) {
-        report_parser(source, diagnostics, &parser);
+        tree_report_parser(source, diagnostics, &parser);
         yaml_parser_delete(&parser);
         return NULL;
     }
     builder.document = &document;
     if (yaml_document_get_root_node(&document)) {
-        root = build(&builder, 1, 0);
-        refuse_second(&parser, source, diagnostics);
+        root = tree_build(&builder, 1, 0);
+        tree_refuse_second(&parser, source, diagnostics);
     } else {
         root = node_new(arena, NODE_MAP, NULL);
         root->source = source;
@@ -386,7 +389,7 @@ struct node *tree_parse_text(
     return tree_parse(arena, diagnostics, source);
 }
 
-static void scalar_to_json(const struct node *node, struct iotify_buffer *out)
+static void tree_scalar_to_json(const struct node *node, struct iotify_buffer *out)
 {
     json_t *value = node->plain ? json_loads(node->text, JSON_DECODE_ANY, NULL) : NULL;
     char *text;
@@ -403,7 +406,7 @@ static void scalar_to_json(const struct node *node, struct iotify_buffer *out)
     json_decref(value);
 }
 
-static void string_to_json(const char *text, struct iotify_buffer *out)
+static void tree_string_to_json(const char *text, struct iotify_buffer *out)
 {
     json_t *value = json_string(text);
     char *dump = json_dumps(value, JSON_ENCODE_ANY);
@@ -417,7 +420,7 @@ void node_to_json(const struct node *node, struct iotify_buffer *out)
 {
     switch (node->kind) {
     case NODE_SCALAR:
-        scalar_to_json(node, out);
+        tree_scalar_to_json(node, out);
         break;
     case NODE_LIST:
         iotify_buffer_char(out, '[');
@@ -431,7 +434,7 @@ void node_to_json(const struct node *node, struct iotify_buffer *out)
         iotify_buffer_char(out, '{');
         for (size_t i = 0; i < node->count; i++) {
             iotify_buffer_string(out, i ? "," : "");
-            string_to_json(node->pairs[i].key->text, out);
+            tree_string_to_json(node->pairs[i].key->text, out);
             iotify_buffer_char(out, ':');
             node_to_json(node->pairs[i].value, out);
         }

@@ -22,7 +22,7 @@ const char *check_shown(const struct job *job, const char *path)
 }
 
 /* The same file, however it is written? Folders that are there count by what they are. */
-static bool same_file(const char *a, const char *b)
+static bool check_same_file(const char *a, const char *b)
 {
     char folders[2][PATH_MAX], copies[2][PATH_MAX];
     const char *paths[] = {a, b}, *names[2];
@@ -42,7 +42,7 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Does a step that runs before `until` write the file? */
-static bool is_written(
+static bool check_is_written(
     const struct pipeline *const *run, size_t count, const struct step *until, const char *path)
 {
     for (size_t i = 0; i < count; i++) {
@@ -60,7 +60,7 @@ static bool is_written(
                     continue;
                 value = *(const char *const *)(const void *)((const char *)step->options +
                                                              setting.offset);
-                if (value && same_file(value, path))
+                if (value && check_same_file(value, path))
                     return true;
             }
         }
@@ -124,7 +124,7 @@ const char *check_run_settings(const struct job *job, const struct simulate_opti
 }
 
 /* The most clients that are connected at a time. */
-static int64_t most_at_once(const struct job *job, const struct step *step)
+static int64_t check_most_at_once(const struct job *job, const struct step *step)
 {
     const struct simulate_options *options = step->options;
     int64_t all = check_clients_of(job, step), most = 0;
@@ -240,13 +240,13 @@ void simulate_check(const struct job *job, const struct step *step,
             check_verify(step, &template, diagnostics);
             check_rows(job, step, &template, diagnostics);
             if (job->valid && template.transport)
-                limits_check(step->name, most_at_once(job, step));
+                limits_check(step->name, check_most_at_once(job, step));
         }
         template_clear(&template);
         return;
     }
     if (job->valid)
-        limits_check(step->name, most_at_once(job, step));
+        limits_check(step->name, check_most_at_once(job, step));
     check_thresholds(step, &names, diagnostics);
     if (options->transport)
         template_check_transport(job, options->transport,
@@ -255,7 +255,7 @@ void simulate_check(const struct job *job, const struct step *step,
     for (size_t i = 0; i < run_count; i++)
         if (!run[i]->valid)
             return;
-    if (!is_written(run, run_count, step, options->template))
+    if (!check_is_written(run, run_count, step, options->template))
         diagnostics_add(diagnostics,
             given && given->location.line ? given->location : step->location,
             "the template %s does not exist, and no step before this one writes it; run deploy "

@@ -7,7 +7,7 @@
 #include "core/simulate/simulate_loop_internal.h"
 
 /* Count it; true when nobody has told the log of this kind in this place yet. */
-static bool count_failure(
+static bool device_failure_count(
     struct device *device, const char *code, const char *location, const char *text)
 {
     struct tally *tally = device_tally(device);
@@ -25,7 +25,7 @@ static bool count_failure(
 }
 
 /* `more`: lines for people, below the event's own; "" for none. */
-static void tell_failure(struct device *device, const char *text, const char *more)
+static void device_failure_report(struct device *device, const char *text, const char *more)
 {
     char where[160];
 
@@ -36,12 +36,12 @@ static void tell_failure(struct device *device, const char *text, const char *mo
 
 void device_fail(struct device *device, const char *code, const char *text)
 {
-    if (count_failure(device, code, "", text))
-        tell_failure(device, text, "");
+    if (device_failure_count(device, code, "", text))
+        device_failure_report(device, text, "");
 }
 
 /* Texts that differ in their numbers only are of one kind. */
-static const char *kind_of(struct arena *arena, const char *location, const char *text)
+static const char *device_failure_kind(struct arena *arena, const char *location, const char *text)
 {
     char *kind = arena_format(arena, "%s: %.100s", location, text);
 
@@ -58,14 +58,14 @@ void device_fail_script(
     const char *location = arena_format(
         &arena, "%s:%d:%d", error->location.file, error->location.line, error->location.column);
     const char *text = arena_format(&arena, "%s: %s", location, error->text);
-    const char *kind = error->exact ? location : kind_of(&arena, location, error->text);
+    const char *kind = error->exact ? location : device_failure_kind(&arena, location, error->text);
 
     /* What the library has begun goes on for nobody. */
     if (turn.slot >= 0)
         text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
             (long long)turn.client, (long long)turn.iteration);
-    if (count_failure(device, error->code, kind, text))
-        tell_failure(device, text,
+    if (device_failure_count(device, error->code, kind, text))
+        device_failure_report(device, text,
             arena_format(&arena, "%s%s%s", error->excerpt,
                 *error->excerpt && *error->stack ? "\n" : "", error->stack));
     arena_clear(&arena);

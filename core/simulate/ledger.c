@@ -10,7 +10,7 @@
 /* With verifying so many settled messages are remembered, to know those that come again. */
 #define REMEMBERED 64
 
-static struct ledger_entry *at(const struct ledger *ledger, uint32_t index)
+static struct ledger_entry *ledger_at(const struct ledger *ledger, uint32_t index)
 {
     return &ledger->ring[(ledger->first + index) & (ledger->capacity - 1)];
 }
@@ -21,30 +21,30 @@ void ledger_clear(struct ledger *ledger)
     *ledger = (struct ledger){0};
 }
 
-static void grow(struct ledger *ledger)
+static void ledger_grow(struct ledger *ledger)
 {
     uint32_t capacity = ledger->capacity ? ledger->capacity * 2 : CAPACITY_FIRST;
     struct ledger_entry *ring = memory_new(capacity, sizeof(*ring));
 
     for (uint32_t i = 0; i < ledger->count; i++)
-        ring[i] = *at(ledger, i);
+        ring[i] = *ledger_at(ledger, i);
     free(ledger->ring);
     ledger->ring = ring;
     ledger->first = 0;
     ledger->capacity = capacity;
 }
 
-static bool is_settled(const struct ledger *ledger, const struct ledger_entry *entry)
+static bool ledger_is_settled(const struct ledger *ledger, const struct ledger_entry *entry)
 {
     return entry->lost || (entry->acknowledged && (!ledger->verifies || entry->received));
 }
 
 /* Give the places of settled messages back, oldest first. */
-static void settle(struct ledger *ledger)
+static void ledger_settle(struct ledger *ledger)
 {
     uint32_t remembered = ledger->verifies ? REMEMBERED : 0;
 
-    while (ledger->count > remembered && is_settled(ledger, at(ledger, 0))) {
+    while (ledger->count > remembered && ledger_is_settled(ledger, ledger_at(ledger, 0))) {
         ledger->first = (ledger->first + 1) & (ledger->capacity - 1);
         ledger->count--;
         ledger->base++;
@@ -55,10 +55,10 @@ static void settle(struct ledger *ledger)
 
 uint64_t ledger_add(struct ledger *ledger, int64_t intended, uint64_t print, bool over_rate)
 {
-    settle(ledger);
+    ledger_settle(ledger);
     if (ledger->count == ledger->capacity)
-        grow(ledger);
-    *at(ledger, ledger->count) =
+        ledger_grow(ledger);
+    *ledger_at(ledger, ledger->count) =
         (struct ledger_entry){.intended = intended, .print = print, .over_rate = over_rate};
     ledger->open++;
     ledger->unreceived += ledger->verifies;
@@ -72,29 +72,29 @@ void ledger_take_back(struct ledger *ledger)
     ledger->unreceived -= ledger->verifies;
 }
 
-static struct ledger_entry *find(const struct ledger *ledger, uint64_t token)
+static struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t token)
 {
     return token >= ledger->base && token - ledger->base < ledger->count
-               ? at(ledger, (uint32_t)(token - ledger->base))
+               ? ledger_at(ledger, (uint32_t)(token - ledger->base))
                : NULL;
 }
 
 bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended)
 {
-    struct ledger_entry *entry = find(ledger, token);
+    struct ledger_entry *entry = ledger_find(ledger, token);
 
     if (!entry || entry->acknowledged || entry->lost)
         return false;
     entry->acknowledged = true;
     ledger->open--;
     *intended = entry->intended;
-    settle(ledger);
+    ledger_settle(ledger);
     return true;
 }
 
 bool ledger_lose(struct ledger *ledger, uint64_t token)
 {
-    struct ledger_entry *entry = find(ledger, token);
+    struct ledger_entry *entry = ledger_find(ledger, token);
 
     if (!entry || entry->acknowledged || entry->lost)
         return false;
@@ -102,7 +102,7 @@ bool ledger_lose(struct ledger *ledger, uint64_t token)
     ledger->open--;
     if (ledger->verifies && !entry->received)
         ledger->unreceived--;
-    settle(ledger);
+    ledger_settle(ledger);
     return true;
 }
 
@@ -111,7 +111,7 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
     bool again = false;
 
     for (uint32_t i = 0; i < ledger->count; i++) {
-        struct ledger_entry *entry = at(ledger, i);
+        struct ledger_entry *entry = ledger_at(ledger, i);
         bool reordered = i < ledger->newest;
 
         if (entry->print != print)
@@ -126,7 +126,7 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
             ledger->unreceived--;
         if (!reordered)
             ledger->newest = i + 1;
-        settle(ledger);
+        ledger_settle(ledger);
         return reordered ? ARRIVED_REORDERED : ARRIVED;
     }
     return again ? ARRIVED_AGAIN : ARRIVED_FOREIGN;
@@ -135,9 +135,9 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *index)
 {
     while (*index < ledger->count) {
-        const struct ledger_entry *entry = at(ledger, (*index)++);
+        const struct ledger_entry *entry = ledger_at(ledger, (*index)++);
 
-        if (!is_settled(ledger, entry))
+        if (!ledger_is_settled(ledger, entry))
             return entry;
     }
     return NULL;

@@ -18,7 +18,7 @@ void limits_raise(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void check_descriptors(const char *where, int64_t sessions)
+static void limits_check_descriptors(const char *where, int64_t sessions)
 {
     struct rlimit limit;
 
@@ -31,7 +31,7 @@ static void check_descriptors(const char *where, int64_t sessions)
         (long long)sessions, (long long)sessions + OTHER_DESCRIPTORS, (long long)limit.rlim_max);
 }
 
-static void check_ports(const char *where, int64_t sessions)
+static void limits_check_ports(const char *where, int64_t sessions)
 {
     FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
     long long first, last;
@@ -49,6 +49,6 @@ static void check_ports(const char *where, int64_t sessions)
 
 void limits_check(const char *where, int64_t sessions)
 {
-    check_descriptors(where, sessions);
-    check_ports(where, sessions);
+    limits_check_descriptors(where, sessions);
+    limits_check_ports(where, sessions);
 }

@@ -56,7 +56,8 @@ bool load_profile_varies(const struct load_profile *load_profile)
 }
 
 /* The piece of a moment; NULL without stages and behind the last. */
-static const struct load_piece *piece_at(const struct load_profile *load_profile, int64_t moment)
+static const struct load_piece *load_profile_piece_at(
+    const struct load_profile *load_profile, int64_t moment)
 {
     for (size_t i = 0; i < load_profile->count; i++)
         if (moment < load_profile->pieces[i].ends)
@@ -64,39 +65,40 @@ static const struct load_piece *piece_at(const struct load_profile *load_profile
     return NULL;
 }
 
-static double part_of(const struct load_piece *piece, int64_t moment)
+static double load_profile_part_of(const struct load_piece *piece, int64_t moment)
 {
     double passed = (double)(moment - piece->begins), whole = (double)(piece->ends - piece->begins);
 
     return passed <= 0 ? 0 : whole > 0 && passed < whole ? passed / whole : 1;
 }
 
-static double between(double from, double to, double part)
+static double load_profile_between(double from, double to, double part)
 {
     return from + (to - from) * part;
 }
 
 int64_t load_profile_clients(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct load_piece *piece = piece_at(load_profile, moment);
+    const struct load_piece *piece = load_profile_piece_at(load_profile, moment);
 
     if (!piece)
         return load_profile->count
                    ? (int64_t)load_profile->pieces[load_profile->count - 1].clients_end
                    : INT64_MAX;
-    return (int64_t)ceil(
-        between(piece->clients, piece->clients_end, part_of(piece, moment)) - 1e-9);
+    return (int64_t)ceil(load_profile_between(piece->clients, piece->clients_end,
+                             load_profile_part_of(piece, moment)) -
+                         1e-9);
 }
 
 bool load_profile_shares(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct load_piece *piece = piece_at(load_profile, moment);
+    const struct load_piece *piece = load_profile_piece_at(load_profile, moment);
 
     return piece && piece->rate_end > 0;
 }
 
 /* One piece from `moment` on, with what changes in it changing by so much a second. */
-struct slope {
+struct load_profile_slope {
     double seconds; /* to the end of the piece */
     double clients, clients_slope;
     double rate, rate_slope;
@@ -104,7 +106,7 @@ struct slope {
 };
 
 /* One client sends by the whole rate, and so does less than one: a part of the piece by itself. */
-static void clip(struct slope *slope)
+static void load_profile_clip(struct load_profile_slope *slope)
 {
     double until = fabs(slope->clients_slope) < 1e-9 ? slope->seconds
                                                      : (1 - slope->clients) / slope->clients_slope;
@@ -124,26 +126,27 @@ static void clip(struct slope *slope)
         slope->seconds = until;
 }
 
-static struct slope slope_at(
+static struct load_profile_slope load_profile_slope_at(
     const struct load_profile *load_profile, const struct load_piece *piece, int64_t moment)
 {
-    struct slope slope;
-    double part = part_of(piece, moment), whole = (double)(piece->ends - piece->begins) / SECOND;
+    struct load_profile_slope slope;
+    double part = load_profile_part_of(piece, moment),
+           whole = (double)(piece->ends - piece->begins) / SECOND;
 
-    slope = (struct slope){
+    slope = (struct load_profile_slope){
         .seconds = (double)(piece->ends - moment) / SECOND,
-        .clients = between(piece->clients, piece->clients_end, part),
+        .clients = load_profile_between(piece->clients, piece->clients_end, part),
         .clients_slope = (piece->clients_end - piece->clients) / whole,
-        .rate = between(piece->rate, piece->rate_end, part),
+        .rate = load_profile_between(piece->rate, piece->rate_end, part),
         .rate_slope = (piece->rate_end - piece->rate) / whole,
         .interval = piece->rate_end > 0 ? 0 : (double)load_profile->interval / SECOND,
     };
-    clip(&slope);
+    load_profile_clip(&slope);
     return slope;
 }
 
 /* Each client's own messages within `seconds`. At least one client is there to send them. */
-static double messages_in(const struct slope *slope, double seconds)
+static double load_profile_messages_in(const struct load_profile_slope *slope, double seconds)
 {
     double clients = slope->clients;
 
@@ -155,7 +158,7 @@ static double messages_in(const struct slope *slope, double seconds)
 }
 
 /* The other way round: after how many seconds a client has had so many; within the piece. */
-static double seconds_for(const struct slope *slope, double messages)
+static double load_profile_seconds_for(const struct load_profile_slope *slope, double messages)
 {
     double clients = slope->clients;
 
@@ -178,15 +181,15 @@ int64_t load_profile_after(const struct load_profile *load_profile, int64_t mome
         const struct load_piece *piece = &load_profile->pieces[i];
 
         while (moment < piece->ends) {
-            struct slope slope = slope_at(load_profile, piece, moment);
+            struct load_profile_slope slope = load_profile_slope_at(load_profile, piece, moment);
             double inside;
 
             /* Without an interval and a rate a client sends as fast as it can. */
             if (slope.interval <= 0 && piece->rate_end <= 0)
                 return moment;
-            inside = messages_in(&slope, slope.seconds);
+            inside = load_profile_messages_in(&slope, slope.seconds);
             if (inside >= messages)
-                return moment + (int64_t)ceil(seconds_for(&slope, messages) * SECOND);
+                return moment + (int64_t)ceil(load_profile_seconds_for(&slope, messages) * SECOND);
             messages -= inside;
             moment += (int64_t)ceil(slope.seconds * SECOND) + (slope.seconds <= 0);
         }

@@ -6,7 +6,8 @@
 #define CALL "metric.add("
 #define MEASURE "measure("
 
-static void add(struct metric_names *names, struct arena *arena, const char *name, size_t length)
+static void metric_names_add(
+    struct metric_names *names, struct arena *arena, const char *name, size_t length)
 {
     const char **grown;
 
@@ -20,19 +21,20 @@ static void add(struct metric_names *names, struct arena *arena, const char *nam
 }
 
 /* Is `at` the beginning of a word, and not the middle of one or the name of a member? */
-static bool begins_word(const char *text, const char *at)
+static bool metric_names_begins_word(const char *text, const char *at)
 {
     return at == text ||
            (!isalnum((unsigned char)at[-1]) && at[-1] != '_' && at[-1] != '$' && at[-1] != '.');
 }
 
-static bool ends_word(char c)
+static bool metric_names_ends_word(char c)
 {
     return !isalnum((unsigned char)c) && c != '_' && c != '$';
 }
 
 /* A name in quotes at `at`, without anything put into it. */
-static bool read_name(struct metric_names *names, struct arena *arena, const char *at)
+static bool metric_names_read_quoted(
+    struct metric_names *names, struct arena *arena, const char *at)
 {
     const char *end;
 
@@ -42,22 +44,24 @@ static bool read_name(struct metric_names *names, struct arena *arena, const cha
     end = strchr(at + 1, *at);
     if (!end || memchr(at, '$', (size_t)(end - at)) || memchr(at, '\\', (size_t)(end - at)))
         return false;
-    add(names, arena, at + 1, (size_t)(end - at) - 1);
+    metric_names_add(names, arena, at + 1, (size_t)(end - at) - 1);
     end++;
     end += strspn(end, " \t\r\n");
     /* "a" + b is no name that is known here. */
     return *end == ',' || *end == ')';
 }
 
-static void read_text(struct metric_names *names, struct arena *arena, const char *text)
+static void metric_names_read_text(
+    struct metric_names *names, struct arena *arena, const char *text)
 {
     const char *at = text;
 
     while (at && (at = strstr(at, "metric"))) {
         size_t length = strlen("metric");
 
-        if (begins_word(text, at) && ends_word(at[length])) {
-            if (strncmp(at, CALL, strlen(CALL)) != 0 || !read_name(names, arena, at + strlen(CALL)))
+        if (metric_names_begins_word(text, at) && metric_names_ends_word(at[length])) {
+            if (strncmp(at, CALL, strlen(CALL)) != 0 ||
+                !metric_names_read_quoted(names, arena, at + strlen(CALL)))
                 names->any = true;
         }
         at += length;
@@ -65,7 +69,8 @@ static void read_text(struct metric_names *names, struct arena *arena, const cha
 }
 
 /* What the helpers of connectors measure: measure('name', …). */
-static void read_helpers(struct metric_names *names, struct arena *arena, const struct job *job)
+static void metric_names_read_helpers(
+    struct metric_names *names, struct arena *arena, const struct job *job)
 {
     for (size_t i = 0; i < job->plugin_count; i++) {
         const struct plugin *plugin = job->plugins[i].plugin;
@@ -74,12 +79,12 @@ static void read_helpers(struct metric_names *names, struct arena *arena, const 
 
         while (at && (at = strstr(at, MEASURE))) {
             at += strlen(MEASURE);
-            read_name(names, arena, at);
+            metric_names_read_quoted(names, arena, at);
         }
     }
 }
 
-static bool calls_require(const struct template_file *template)
+static bool metric_names_calls_require(const struct template_file *template)
 {
     if (template->library.text && strstr(template->library.text, "require"))
         return true;
@@ -93,11 +98,11 @@ void metric_names_read(
     struct metric_names *names, struct arena *arena, const struct template_file *template)
 {
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
-        read_text(names, arena, template->code[i].text);
+        metric_names_read_text(names, arena, template->code[i].text);
     for (size_t i = 0; i < template->stage_count; i++)
-        read_text(names, arena, template->stages[i].code.text);
-    read_text(names, arena, template->library.text);
-    read_helpers(names, arena, template->job);
+        metric_names_read_text(names, arena, template->stages[i].code.text);
+    metric_names_read_text(names, arena, template->library.text);
+    metric_names_read_helpers(names, arena, template->job);
     /* Other files are not looked into. */
-    names->any = names->any || template->script || calls_require(template);
+    names->any = names->any || template->script || metric_names_calls_require(template);
 }

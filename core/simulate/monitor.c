@@ -24,7 +24,7 @@
 #define LAG_SHARE 4
 #define BUSY_SATURATED 0.95
 
-static void measure_generator(struct simulate_summary *results)
+static void monitor_measure_generator(struct simulate_summary *results)
 {
     const struct tally *tally = &results->tally;
     int64_t lag = histogram_quantile(&tally->times[TALLY_LAG], 0.99);
@@ -54,13 +54,13 @@ void monitor_init(struct monitor *monitor, const struct simulation *simulation,
 
 /* ------------------------------------------------------------------ a second */
 
-static void collect(struct monitor *monitor)
+static void monitor_collect(struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++)
         simulate_loop_collect(monitor->loops[i], &monitor->second);
 }
 
-static struct live look(const struct monitor *monitor, int64_t now)
+static struct live monitor_live(const struct monitor *monitor, int64_t now)
 {
     struct live live = {.job = monitor->simulation->run->job->options->name,
         .step = strchr(monitor->simulation->where, '/') + 1,
@@ -80,7 +80,7 @@ static struct live look(const struct monitor *monitor, int64_t now)
     return live;
 }
 
-static void write_series(struct monitor_outputs *outputs, const struct live *live)
+static void monitor_write_series(struct monitor_outputs *outputs, const struct live *live)
 {
     if (!outputs->series || outputs->broken)
         return;
@@ -93,7 +93,7 @@ static void write_series(struct monitor_outputs *outputs, const struct live *liv
     log_write(IOTIFY_ERROR, live->step, "cannot write %s: %m", outputs->series_path);
 }
 
-static void publish_metrics(const struct monitor_outputs *outputs, const struct live *live)
+static void monitor_publish_metrics(const struct monitor_outputs *outputs, const struct live *live)
 {
     struct iotify_buffer text;
 
@@ -105,7 +105,7 @@ static void publish_metrics(const struct monitor_outputs *outputs, const struct 
     iotify_buffer_clear(&text);
 }
 
-static void show(const struct monitor *monitor, const struct live *live)
+static void monitor_show(const struct monitor *monitor, const struct live *live)
 {
     const struct simulation *simulation = monitor->simulation;
     const int64_t *counts = monitor->results->tally.counts;
@@ -132,14 +132,14 @@ static void show(const struct monitor *monitor, const struct live *live)
     progress_show(&progress);
 }
 
-static void end_loops(struct monitor *monitor, bool stopped)
+static void monitor_end_loops(struct monitor *monitor, bool stopped)
 {
     for (size_t i = 0; i < monitor->count; i++)
         simulate_loop_end(monitor->loops[i], stopped);
 }
 
 /* Thresholds that may end the run are looked at while it goes on. */
-static void watch_thresholds(struct monitor *monitor, int64_t now)
+static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
 {
     const struct iotify_table *table = &monitor->simulation->options->thresholds;
     double value;
@@ -155,24 +155,24 @@ static void watch_thresholds(struct monitor *monitor, int64_t now)
         monitor->aborted = threshold->expression;
         log_write(IOTIFY_WARNING, monitor->simulation->where,
             "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
-        end_loops(monitor, false);
+        monitor_end_loops(monitor, false);
     }
 }
 
 /* What the last second brought. */
-static void turn_second(struct monitor *monitor, int64_t now)
+static void monitor_end_second(struct monitor *monitor, int64_t now)
 {
     struct live live;
 
     tally_merge(&monitor->results->tally, &monitor->second);
-    live = look(monitor, now);
-    write_series(monitor->outputs, &live);
-    publish_metrics(monitor->outputs, &live);
-    show(monitor, &live);
+    live = monitor_live(monitor, now);
+    monitor_write_series(monitor->outputs, &live);
+    monitor_publish_metrics(monitor->outputs, &live);
+    monitor_show(monitor, &live);
     tally_reset(&monitor->second);
     monitor->second_at = now;
     monitor->cpu_at = clock_cpu();
-    watch_thresholds(monitor, now);
+    monitor_watch_thresholds(monitor, now);
 }
 
 /* ------------------------------------------------------------------ the whole run */
@@ -181,7 +181,7 @@ static void turn_second(struct monitor *monitor, int64_t now)
  * Does a script run for so long that no limit will end it? Nothing can be done about it in this
  * process: the run goes on without that engine, and ends without waiting for it.
  */
-static bool is_stuck(const struct monitor *monitor)
+static bool monitor_is_stuck(const struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++) {
         int64_t since = simulate_loop_busy_since(monitor->loops[i]);
@@ -192,7 +192,7 @@ static bool is_stuck(const struct monitor *monitor)
     return false;
 }
 
-static bool all_finished(const struct monitor *monitor)
+static bool monitor_all_finished(const struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->count; i++)
         if (!simulate_loop_finished(monitor->loops[i]))
@@ -205,20 +205,20 @@ bool monitor_watch(struct monitor *monitor)
     const struct timespec tick = {.tv_nsec = TICK};
     int64_t now;
 
-    while (!all_finished(monitor)) {
-        if (is_stuck(monitor))
+    while (!monitor_all_finished(monitor)) {
+        if (monitor_is_stuck(monitor))
             return false;
         nanosleep(&tick, NULL);
         if (stop_requested() && !monitor->stopping) {
             monitor->stopping = true;
-            end_loops(monitor, true);
+            monitor_end_loops(monitor, true);
         }
-        collect(monitor);
+        monitor_collect(monitor);
         capture_write(monitor->simulation->capture);
         now = clock_now();
         /* The last row is the one that monitor_finish() writes, with all that is left. */
-        if (now - monitor->second_at >= SECOND && !all_finished(monitor))
-            turn_second(monitor, now);
+        if (now - monitor->second_at >= SECOND && !monitor_all_finished(monitor))
+            monitor_end_second(monitor, now);
     }
     return true;
 }
@@ -236,10 +236,10 @@ bool monitor_finish(struct monitor *monitor)
     }
     now = clock_now();
     monitor->aborted = monitor->aborted ? monitor->aborted : "";
-    turn_second(monitor, now);
+    monitor_end_second(monitor, now);
     results->seconds = (double)(now - monitor->began) / SECOND;
     results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (double)(now - monitor->began);
-    measure_generator(results);
+    monitor_measure_generator(results);
     tally_clear(&monitor->second);
     return good;
 }

@@ -8,17 +8,17 @@
 #define FIELDS_MAX 64 /* of a row */
 
 /* What tells a client from others: its number, and the values of its row. */
-struct fields {
+struct prefetch_fields {
     struct {
         const char *name, *value;
     } items[FIELDS_MAX];
     size_t count;
 };
 
-struct model {
+struct prefetch_model {
     const char *keys[KEYS_MAX];
     size_t count;
-    struct fields fields;
+    struct prefetch_fields fields;
 };
 
 /* A key with a field's value left out. */
@@ -30,7 +30,7 @@ struct pattern {
 
 struct prefetch {
     struct arena arena;
-    struct model models[PREFETCH_MODELS];
+    struct prefetch_model models[PREFETCH_MODELS];
     size_t learnt;
     struct pattern patterns[KEYS_MAX];
     size_t pattern_count;
@@ -54,7 +54,7 @@ void prefetch_free(struct prefetch *prefetch)
 
 void prefetch_note(struct prefetch *prefetch, const char *key)
 {
-    struct model *model = &prefetch->models[prefetch->learnt % PREFETCH_MODELS];
+    struct prefetch_model *model = &prefetch->models[prefetch->learnt % PREFETCH_MODELS];
 
     if (prefetch->learnt < PREFETCH_MODELS && model->count < KEYS_MAX)
         model->keys[model->count++] = arena_string(&prefetch->arena, key);
@@ -62,8 +62,8 @@ void prefetch_note(struct prefetch *prefetch, const char *key)
 
 /* ------------------------------------------------------------------ fields */
 
-static void add_field(
-    struct fields *fields, struct arena *arena, const char *name, const char *value)
+static void prefetch_add_field(
+    struct prefetch_fields *fields, struct arena *arena, const char *name, const char *value)
 {
     if (fields->count < FIELDS_MAX && *value) {
         fields->items[fields->count].name = arena_string(arena, name);
@@ -72,15 +72,15 @@ static void add_field(
 }
 
 /* `rows`: those of the client's row too. */
-static void read_fields(
-    struct fields *fields, struct arena *arena, struct script *script, int64_t client, bool rows)
+static void prefetch_read_fields(struct prefetch_fields *fields, struct arena *arena,
+    struct script *script, int64_t client, bool rows)
 {
     struct iotify_buffer text;
     const char *name;
     json_t *row, *value;
 
     fields->count = 0;
-    add_field(fields, arena, "", arena_format(arena, "%lld", (long long)client));
+    prefetch_add_field(fields, arena, "", arena_format(arena, "%lld", (long long)client));
     if (!rows)
         return;
     iotify_buffer_init(&text, 1 << 20);
@@ -89,16 +89,16 @@ static void read_fields(
     json_object_foreach(row, name, value)
     {
         if (json_is_string(value))
-            add_field(fields, arena, name, json_string_value(value));
+            prefetch_add_field(fields, arena, name, json_string_value(value));
         else if (json_is_integer(value))
-            add_field(fields, arena, name,
+            prefetch_add_field(fields, arena, name,
                 arena_format(arena, "%lld", (long long)json_integer_value(value)));
     }
     json_decref(row);
     iotify_buffer_wipe(&text);
 }
 
-static const char *field_value(const struct fields *fields, const char *name)
+static const char *prefetch_field_value(const struct prefetch_fields *fields, const char *name)
 {
     for (size_t i = 0; i < fields->count; i++)
         if (strcmp(fields->items[i].name, name) == 0)
@@ -109,17 +109,17 @@ static const char *field_value(const struct fields *fields, const char *name)
 /* ------------------------------------------------------------------ patterns */
 
 /* The pattern's key for another client; NULL: it has no such field. */
-static const char *fill_in(
-    const struct pattern *pattern, const struct fields *fields, struct arena *arena)
+static const char *prefetch_fill_in(
+    const struct pattern *pattern, const struct prefetch_fields *fields, struct arena *arena)
 {
-    const char *value = field_value(fields, pattern->field);
+    const char *value = prefetch_field_value(fields, pattern->field);
 
     return value ? arena_format(arena, "%.*s%s%s", (int)pattern->at, pattern->key, value,
                        pattern->key + pattern->at + pattern->length)
                  : NULL;
 }
 
-static bool reads(const struct model *model, const char *key)
+static bool prefetch_reads(const struct prefetch_model *model, const char *key)
 {
     for (size_t i = 0; i < model->count; i++)
         if (strcmp(model->keys[i], key) == 0)
@@ -128,17 +128,17 @@ static bool reads(const struct model *model, const char *key)
 }
 
 /* Does the second model read what this guess says? */
-static bool holds(struct prefetch *prefetch, const struct pattern *pattern)
+static bool prefetch_holds(struct prefetch *prefetch, const struct pattern *pattern)
 {
-    const char *key = fill_in(pattern, &prefetch->models[1].fields, &prefetch->arena);
+    const char *key = prefetch_fill_in(pattern, &prefetch->models[1].fields, &prefetch->arena);
 
-    return key && strcmp(key, pattern->key) != 0 && reads(&prefetch->models[1], key);
+    return key && strcmp(key, pattern->key) != 0 && prefetch_reads(&prefetch->models[1], key);
 }
 
 /* The first place of the first field that explains both models' keys. */
-static bool explain(struct prefetch *prefetch, const char *key, struct pattern *pattern)
+static bool prefetch_explain(struct prefetch *prefetch, const char *key, struct pattern *pattern)
 {
-    const struct fields *fields = &prefetch->models[0].fields;
+    const struct prefetch_fields *fields = &prefetch->models[0].fields;
 
     for (size_t i = 0; i < fields->count; i++) {
         const char *value = fields->items[i].value;
@@ -146,7 +146,7 @@ static bool explain(struct prefetch *prefetch, const char *key, struct pattern *
         for (const char *at = strstr(key, value); at; at = strstr(at + 1, value)) {
             *pattern =
                 (struct pattern){key, fields->items[i].name, (size_t)(at - key), strlen(value)};
-            if (holds(prefetch, pattern))
+            if (prefetch_holds(prefetch, pattern))
                 return true;
         }
     }
@@ -157,11 +157,12 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 {
     if (prefetch->learnt >= PREFETCH_MODELS)
         return;
-    read_fields(&prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client, true);
+    prefetch_read_fields(
+        &prefetch->models[prefetch->learnt].fields, &prefetch->arena, script, client, true);
     if (++prefetch->learnt < PREFETCH_MODELS)
         return;
     for (size_t i = 0; i < prefetch->models[0].count; i++)
-        if (explain(prefetch, prefetch->models[0].keys[i],
+        if (prefetch_explain(prefetch, prefetch->models[0].keys[i],
                 &prefetch->patterns[prefetch->pattern_count]))
             prefetch->pattern_count++;
 }
@@ -169,7 +170,7 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 /* ------------------------------------------------------------------ reading ahead */
 
 /* Is any key made of a field of the row? The client's number has no name. */
-static bool names_rows(const struct prefetch *prefetch)
+static bool prefetch_names_rows(const struct prefetch *prefetch)
 {
     for (size_t i = 0; i < prefetch->pattern_count; i++)
         if (*prefetch->patterns[i].field)
@@ -179,13 +180,15 @@ static bool names_rows(const struct prefetch *prefetch)
 
 void prefetch_add(struct prefetch *prefetch, struct script *script, int64_t client)
 {
-    struct fields fields;
+    struct prefetch_fields fields;
 
     if (prefetch->pattern_count == 0)
         return;
-    read_fields(&fields, &prefetch->wanted_arena, script, client, names_rows(prefetch));
+    prefetch_read_fields(
+        &fields, &prefetch->wanted_arena, script, client, prefetch_names_rows(prefetch));
     for (size_t i = 0; i < prefetch->pattern_count; i++) {
-        const char *key = fill_in(&prefetch->patterns[i], &fields, &prefetch->wanted_arena);
+        const char *key =
+            prefetch_fill_in(&prefetch->patterns[i], &fields, &prefetch->wanted_arena);
 
         if (!key)
             continue;

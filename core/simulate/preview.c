@@ -28,22 +28,22 @@ struct preview {
 
 /* ------------------------------------------------------------------ what is printed */
 
-static void print_line(const char *what, const char *text)
+static void preview_print_line(const char *what, const char *text)
 {
     printf("%-12s %s\n", what, text);
 }
 
-static void print_state(struct preview *preview)
+static void preview_print_state(struct preview *preview)
 {
     struct iotify_buffer text;
 
     iotify_buffer_init(&text, 1 << 20);
     if (script_show_state(preview->script, 0, &text))
-        print_line("  state", iotify_buffer_text(&text));
+        preview_print_line("  state", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
-static void print_lines(const char *text)
+static void preview_print_lines(const char *text)
 {
     while (*text) {
         size_t length = strcspn(text, "\n");
@@ -53,18 +53,18 @@ static void print_lines(const char *text)
     }
 }
 
-static void print_error(struct preview *preview, const struct script_error *error)
+static void preview_print_error(struct preview *preview, const struct script_error *error)
 {
     preview->failed = true;
     printf("%-12s %s:%d:%d: %s (client %lld, iteration %lld)\n", "  error", error->location.file,
         error->location.line, error->location.column, error->text, (long long)preview->turn.client,
         (long long)preview->turn.iteration);
-    print_lines(error->excerpt);
-    print_lines(error->stack);
+    preview_print_lines(error->excerpt);
+    preview_print_lines(error->stack);
 }
 
 /* The topic of a message by the template; NULL after an error. */
-static const char *topic_of(struct preview *preview)
+static const char *preview_topic_of(struct preview *preview)
 {
     const struct template_file *template = preview->template;
     const struct iotify_settings *settings;
@@ -87,7 +87,8 @@ static const char *topic_of(struct preview *preview)
     return *(const char *const *)(const void *)((const char *)options + setting.offset);
 }
 
-static void print_message(struct preview *preview, const char *topic, struct iotify_bytes payload)
+static void preview_print_message(
+    struct preview *preview, const char *topic, struct iotify_bytes payload)
 {
     struct iotify_buffer text;
     char what[32];
@@ -95,19 +96,19 @@ static void print_message(struct preview *preview, const char *topic, struct iot
     snprintf(what, sizeof(what), "message %lld", (long long)preview->turn.iteration);
     preview->sent = true;
     if (!topic)
-        topic = topic_of(preview);
+        topic = preview_topic_of(preview);
     iotify_buffer_init(&text, 1 << 16);
     if (topic && *topic)
         iotify_buffer_format(&text, "to %s: ", topic);
     solo_payload(payload, &text);
     if (topic)
-        print_line(what, iotify_buffer_text(&text));
+        preview_print_line(what, iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 /* ------------------------------------------------------------------ what scripts reach */
 
-static const char *on_command(
+static const char *preview_on_command(
     void *argument, const struct script_turn *turn, const struct script_command *command)
 {
     struct preview *preview = argument;
@@ -117,14 +118,14 @@ static const char *on_command(
     case COMMAND_PUBLISH:
         if (!preview->connected)
             return "there is no connection yet: this is for message(), response() and finish()";
-        print_message(preview, command->topic, command->payload);
+        preview_print_message(preview, command->topic, command->payload);
         break;
     case COMMAND_DISCONNECT:
     case COMMAND_DROP:
-        print_line("  disconnect", "");
+        preview_print_line("  disconnect", "");
         break;
     case COMMAND_RECONNECT:
-        print_line("  reconnect", "");
+        preview_print_line("  reconnect", "");
         break;
     case COMMAND_ASSERT:
         preview->failed = true;
@@ -138,16 +139,16 @@ static const char *on_command(
     return NULL;
 }
 
-static void on_console(
+static void preview_on_console(
     void *argument, enum iotify_level level, const struct script_turn *turn, const char *text)
 {
     static const char *const names[] = {"  error:", "  warning:", "  log:", "  debug:"};
 
     (void)argument, (void)turn;
-    print_line(names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], text);
+    preview_print_line(names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], text);
 }
 
-static void on_settled(void *argument, enum script_function function,
+static void preview_on_settled(void *argument, enum script_function function,
     const struct script_turn *turn, const struct script_output *output)
 {
     struct preview *preview = argument;
@@ -156,14 +157,14 @@ static void on_settled(void *argument, enum script_function function,
     if (function == preview->function && turn->iteration == preview->turn.iteration)
         preview->pending = false;
     if (output->error)
-        print_error(preview, output->error);
+        preview_print_error(preview, output->error);
     else if (function == SCRIPT_MESSAGE && output->has_output)
-        print_message(preview, NULL, output->bytes);
+        preview_print_message(preview, NULL, output->bytes);
 }
 
 /* ------------------------------------------------------------------ calls */
 
-static bool call(struct preview *preview, enum script_function function)
+static bool preview_call(struct preview *preview, enum script_function function)
 {
     bool failed_before = preview->failed, function_failed;
 
@@ -175,9 +176,10 @@ static bool call(struct preview *preview, enum script_function function)
     preview->function = function;
     iotify_buffer_init(&out, 16 << 20);
     if (!script_invoke(preview->script, &invocation))
-        print_error(preview, &invocation.error);
+        preview_print_error(preview, &invocation.error);
     else if (invocation.has_output)
-        print_message(preview, NULL, (struct iotify_bytes){iotify_buffer_text(&out), out.size});
+        preview_print_message(
+            preview, NULL, (struct iotify_bytes){iotify_buffer_text(&out), out.size});
     preview->pending = invocation.pending;
     iotify_buffer_wipe(&out);
     while (preview->pending) {
@@ -191,31 +193,31 @@ static bool call(struct preview *preview, enum script_function function)
     return !function_failed;
 }
 
-static void run_functions(struct preview *preview)
+static void preview_run_functions(struct preview *preview)
 {
-    print_line("init", "");
-    if (!call(preview, SCRIPT_INIT))
+    preview_print_line("init", "");
+    if (!preview_call(preview, SCRIPT_INIT))
         return;
-    print_state(preview);
+    preview_print_state(preview);
     preview->connected = true;
     for (; preview->turn.iteration < MESSAGES && !preview->complete; preview->turn.iteration++) {
         preview->sent = false;
-        if (call(preview, SCRIPT_MESSAGE) && !preview->sent)
-            print_message(preview, "", (struct iotify_bytes){"(nothing)", 9});
+        if (preview_call(preview, SCRIPT_MESSAGE) && !preview->sent)
+            preview_print_message(preview, "", (struct iotify_bytes){"(nothing)", 9});
         script_answer(preview->script);
-        print_state(preview);
+        preview_print_state(preview);
     }
-    print_line("finish", "");
-    call(preview, SCRIPT_FINISH);
+    preview_print_line("finish", "");
+    preview_call(preview, SCRIPT_FINISH);
     while (script_progresses(preview->script))
         script_await(preview->script, SECOND / 10);
-    print_state(preview);
+    preview_print_state(preview);
 }
 
 /* ------------------------------------------------------------------ life */
 
 /* An empty store that nobody keeps. */
-static struct store *open_store(struct registry *registry, struct call *call)
+static struct store *preview_open_store(struct registry *registry, struct call *call)
 {
     const struct plugin *plugin;
     const char *text = "";
@@ -236,14 +238,14 @@ static struct store *open_store(struct registry *registry, struct call *call)
     return store;
 }
 
-static bool open_script(struct preview *preview, const struct job *job,
+static bool preview_open_script(struct preview *preview, const struct job *job,
     const struct simulate_options *options, int64_t clients, struct diagnostics *diagnostics)
 {
     const struct script_services services = {.context = preview,
         .glob = preview->port,
-        .console = on_console,
-        .command = on_command,
-        .settled = on_settled};
+        .console = preview_on_console,
+        .command = preview_on_command,
+        .settled = preview_on_settled};
     struct script_facts facts = {.job = job->options->name,
         .clients = clients,
         .iterations = MESSAGES,
@@ -275,9 +277,9 @@ static bool preview_template(struct preview *preview, const struct job *job,
     if (!glob)
         return false;
     preview->port = glob_port_new(glob, NULL, NULL);
-    good = open_script(preview, job, options, check_clients_of(job, step), diagnostics);
+    good = preview_open_script(preview, job, options, check_clients_of(job, step), diagnostics);
     if (good)
-        run_functions(preview);
+        preview_run_functions(preview);
     expression_set_clear(&preview->publish);
     script_free(preview->script);
     glob_port_free(preview->port);
@@ -303,7 +305,7 @@ bool preview_run(
         return false;
     }
     call_init(&call, "preview");
-    store = open_store(registry, &call);
+    store = preview_open_store(registry, &call);
     if (store &&
         template_load(&template, job, options->template, name, options->transport, &diagnostics)) {
         printf("%s, client %lld\n", name, (long long)client);

@@ -18,7 +18,7 @@
 #define DEFAULT_ITERATIONS 10
 
 /* The connection settings with the connector's endpoint where the template names no host. */
-static bool fill_in_endpoint(
+static bool simulate_fill_in_endpoint(
     struct run *run, struct simulation *simulation, struct arena *arena, struct call *call)
 {
     const struct job_plugin *connector = run->job->connector;
@@ -48,7 +48,7 @@ static bool fill_in_endpoint(
     return true;
 }
 
-static size_t loop_count(const struct simulation *simulation)
+static size_t simulate_count_loops(const struct simulation *simulation)
 {
     int64_t loops =
         simulation->options->loops ? simulation->options->loops : sysconf(_SC_NPROCESSORS_ONLN);
@@ -58,7 +58,7 @@ static size_t loop_count(const struct simulation *simulation)
     return (size_t)(loops < simulation->clients ? loops : simulation->clients);
 }
 
-static bool watch(struct run *run, const struct simulation *simulation,
+static bool simulate_watch(struct run *run, const struct simulation *simulation,
     struct simulate_loop *const *loops, size_t count, struct simulate_summary *results)
 {
     struct monitor monitor;
@@ -72,10 +72,10 @@ static bool watch(struct run *run, const struct simulation *simulation,
 }
 
 /* Start all engines, watch them, collect. False when they could not start. */
-static bool run_loops(
+static bool simulate_run_loops(
     struct run *run, struct simulation *simulation, struct simulate_summary *results)
 {
-    size_t count = loop_count(simulation);
+    size_t count = simulate_count_loops(simulation);
     struct simulate_loop **loops = memory_new(count, sizeof(*loops));
     pthread_barrier_t ready;
     size_t made = 0, started = 0;
@@ -89,7 +89,7 @@ static bool run_loops(
     while (made == count && started < count && simulate_loop_start(loops[started]))
         started++;
     if (started == count) {
-        good = watch(run, simulation, loops, count, results);
+        good = simulate_watch(run, simulation, loops, count, results);
         /* Everything that a stuck engine may still touch has to stay. */
         if (run->abandoned)
             return false;
@@ -108,8 +108,9 @@ static bool run_loops(
     return good;
 }
 
-static bool load(struct run *run, const struct step *step, struct simulation *simulation,
-    struct template_file *template, struct arena *arena, struct call *call)
+static bool simulate_load_template(struct run *run, const struct step *step,
+    struct simulation *simulation, struct template_file *template, struct arena *arena,
+    struct call *call)
 {
     const struct simulate_options *options = step->options;
     struct diagnostics diagnostics = {0};
@@ -126,13 +127,13 @@ static bool load(struct run *run, const struct step *step, struct simulation *si
     }
     if (!template->transport)
         return true;
-    if (!fill_in_endpoint(run, simulation, arena, call))
+    if (!simulate_fill_in_endpoint(run, simulation, arena, call))
         return false;
     return template->transport->plugin->transport.open(
                &call->base, template->transport->options, &simulation->transport) == IOTIFY_OK;
 }
 
-static void make_simulation(struct run *run, const struct step *step, struct simulation *simulation)
+static void simulate_make(struct run *run, const struct step *step, struct simulation *simulation)
 {
     const struct simulate_options *options = step->options;
     const struct job_options *job = run->job->options;
@@ -156,7 +157,7 @@ static void make_simulation(struct run *run, const struct step *step, struct sim
 }
 
 /* The glob of the run, as new for this step. */
-static bool prepare_glob(struct run *run, struct simulation *simulation)
+static bool simulate_prepare_glob(struct run *run, struct simulation *simulation)
 {
     simulation->glob = run_glob(run);
     if (simulation->glob)
@@ -165,7 +166,8 @@ static bool prepare_glob(struct run *run, struct simulation *simulation)
 }
 
 /* Everything that scripts wrote is in the store by now, or this says that it is not. */
-static bool settle_glob(const struct simulation *simulation, struct simulate_summary *results)
+static bool simulate_settle_glob(
+    const struct simulation *simulation, struct simulate_summary *results)
 {
     glob_flush(simulation->glob);
     glob_account(simulation->glob, &results->glob);
@@ -178,7 +180,7 @@ static bool settle_glob(const struct simulation *simulation, struct simulate_sum
 }
 
 /* A template that a step of this run wrote could not be looked at before. */
-static bool check_names(
+static bool simulate_check_names(
     const struct step *step, const struct template_file *template, struct call *call)
 {
     const struct simulate_options *options = step->options;
@@ -199,7 +201,7 @@ static bool check_names(
 }
 
 /* Each client needs a row of its own. */
-static bool check_data(const struct simulation *simulation, struct call *call)
+static bool simulate_check_data(const struct simulation *simulation, struct call *call)
 {
     const struct template_file *template = simulation->template;
 
@@ -212,7 +214,7 @@ static bool check_data(const struct simulation *simulation, struct call *call)
     return false;
 }
 
-static bool open_capture(struct simulation *simulation, struct call *call)
+static bool simulate_open_capture(struct simulation *simulation, struct call *call)
 {
     const char *file = simulation->options->capture_file;
 
@@ -225,7 +227,7 @@ static bool open_capture(struct simulation *simulation, struct call *call)
     return simulation->capture != NULL;
 }
 
-static bool close_capture(struct simulation *simulation)
+static bool simulate_close_capture(struct simulation *simulation)
 {
     int64_t dropped = 0;
 
@@ -242,7 +244,7 @@ static bool close_capture(struct simulation *simulation)
 }
 
 /* What ended the run before its time, told by an engine; NULL: nothing did. */
-static const struct failure *find_end(const struct tally *tally)
+static const struct failure *simulate_find_end(const struct tally *tally)
 {
     const struct failure *failure = tally->failures;
 
@@ -252,11 +254,11 @@ static const struct failure *find_end(const struct tally *tally)
 }
 
 /* How the step went, from what its clients did. False when it failed. */
-static bool judge_step(struct run *run, const struct simulation *simulation, bool ran,
+static bool simulate_judge_step(struct run *run, const struct simulation *simulation, bool ran,
     const struct call *call, struct step_summary *result)
 {
     const struct simulate_summary *results = result->simulate;
-    const struct failure *end = find_end(&results->tally);
+    const struct failure *end = simulate_find_end(&results->tally);
     bool connects = simulation->template->transport != NULL;
 
     result->total = simulation->clients;
@@ -286,18 +288,18 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     struct call call;
     bool good, stored = true;
 
-    make_simulation(run, step, simulation);
+    simulate_make(run, step, simulation);
     pthread_mutex_init(&reported->lock, NULL);
     simulation->reported = reported;
     run_call(run, &call, &context, run->job->connector, simulation->where, NULL);
-    good = load(run, step, simulation, template, &arena, &call) &&
-           check_names(step, template, &call) && check_data(simulation, &call) &&
-           prepare_glob(run, simulation) && open_capture(simulation, &call);
+    good = simulate_load_template(run, step, simulation, template, &arena, &call) &&
+           simulate_check_names(step, template, &call) && simulate_check_data(simulation, &call) &&
+           simulate_prepare_glob(run, simulation) && simulate_open_capture(simulation, &call);
     limits_raise();
     if (good) {
         progress_begin(simulation->where, simulation->clients);
-        good = run_loops(run, simulation, results);
-        stored = settle_glob(simulation, results);
+        good = simulate_run_loops(run, simulation, results);
+        stored = simulate_settle_glob(simulation, results);
         progress_end();
         results->present = good;
     }
@@ -307,10 +309,10 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
             "another "
             "one, most likely; the run goes on without this step",
             template->file);
-    good = judge_step(run, simulation, good, &call, result) && stored;
+    good = simulate_judge_step(run, simulation, good, &call, result) && stored;
     if (run->abandoned)
         return false;
-    good = close_capture(simulation) && good;
+    good = simulate_close_capture(simulation) && good;
     summary_end_simulate(run->summary, results);
     load_profile_clear(&simulation->load_profile);
     if (simulation->transport)

@@ -35,10 +35,10 @@ void solo_payload(struct iotify_bytes payload, struct iotify_buffer *out)
 }
 
 /* One line: when, what, and the rest. */
-static void say(struct simulate_loop *loop, const char *what, const char *format, ...)
+static void solo_print(struct simulate_loop *loop, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void say(struct simulate_loop *loop, const char *what, const char *format, ...)
+static void solo_print(struct simulate_loop *loop, const char *what, const char *format, ...)
 {
     double seconds = loop->began ? (double)(simulate_loop_now(loop) - loop->began) / SECOND : 0;
     va_list arguments;
@@ -53,14 +53,14 @@ static void say(struct simulate_loop *loop, const char *what, const char *format
     va_end(arguments);
 }
 
-static void say_state(struct device *device)
+static void solo_print_state(struct device *device)
 {
     struct simulate_loop *loop = device->loop;
     struct iotify_buffer text;
 
     iotify_buffer_init(&text, 1 << 20);
     if (script_show_state(loop->scripts.context, device - loop->devices, &text))
-        say(loop, "state", "%s", iotify_buffer_text(&text));
+        solo_print(loop, "state", "%s", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
@@ -68,13 +68,13 @@ void solo_started(struct device *device)
 {
     if (device->phase == PHASE_DONE)
         return;
-    say(device->loop, "init", "client %lld", (long long)device->client);
-    say_state(device);
+    solo_print(device->loop, "init", "client %lld", (long long)device->client);
+    solo_print_state(device);
 }
 
 void solo_connected(struct device *device, const struct iotify_connect_times *times)
 {
-    say(device->loop, "connected", "in %.1f ms (TCP %.1f, TLS %.1f%s, session %.1f)",
+    solo_print(device->loop, "connected", "in %.1f ms (TCP %.1f, TLS %.1f%s, session %.1f)",
         (double)(times->tcp + times->tls + times->session) / MILLISECOND,
         (double)times->tcp / MILLISECOND, (double)times->tls / MILLISECOND,
         times->resumed ? " resumed" : "", (double)times->session / MILLISECOND);
@@ -93,29 +93,29 @@ void solo_message(struct device *device, const void *options, struct iotify_byte
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
     snprintf(what, sizeof(what), "message %lld", (long long)device->iteration);
-    say(loop, what, "%s%s%s%s", topic && *topic ? "to " : "", topic ? topic : "",
+    solo_print(loop, what, "%s%s%s%s", topic && *topic ? "to " : "", topic ? topic : "",
         topic && *topic ? ": " : "", iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 void solo_acknowledged(struct device *device, int64_t intended)
 {
-    say(device->loop, "acknowledged", "after %.1f ms",
+    solo_print(device->loop, "acknowledged", "after %.1f ms",
         (double)(simulate_loop_now(device->loop) - intended) / MILLISECOND);
 }
 
 void solo_error(struct device *device, const struct script_error *error)
 {
-    say(device->loop, "error", "%s:%d:%d: %s", error->location.file, error->location.line,
+    solo_print(device->loop, "error", "%s:%d:%d: %s", error->location.file, error->location.line,
         error->location.column, error->text);
 }
 
 void solo_state(struct device *device, bool sent)
 {
     if (!sent)
-        say(device->loop, "no message", "iteration %lld sent nothing",
+        solo_print(device->loop, "no message", "iteration %lld sent nothing",
             (long long)device->iteration);
-    say_state(device);
+    solo_print_state(device);
 }
 
 void solo_received(struct device *device, const char *topic, struct iotify_bytes payload)
@@ -124,19 +124,19 @@ void solo_received(struct device *device, const char *topic, struct iotify_bytes
 
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
-    say(device->loop, "received", "from %s: %s", topic, iotify_buffer_text(&text));
+    solo_print(device->loop, "received", "from %s: %s", topic, iotify_buffer_text(&text));
     iotify_buffer_wipe(&text);
 }
 
 void solo_finished(struct device *device)
 {
-    say(device->loop, "finish", "client %lld", (long long)device->client);
-    say_state(device);
+    solo_print(device->loop, "finish", "client %lld", (long long)device->client);
+    solo_print_state(device);
 }
 
 void solo_closed(struct device *device, const char *text)
 {
-    say(device->loop, "closed", "%s", text && *text ? text : "by the device");
+    solo_print(device->loop, "closed", "%s", text && *text ? text : "by the device");
 }
 
 void solo_console(struct simulate_loop *loop, enum iotify_level level, const char *text)
@@ -144,5 +144,5 @@ void solo_console(struct simulate_loop *loop, enum iotify_level level, const cha
     static const char *const names[] = {
         "console.error", "console.warn", "console.log", "console.debug"};
 
-    say(loop, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
+    solo_print(loop, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
 }

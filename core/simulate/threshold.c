@@ -8,12 +8,12 @@
 #include "core/base/suggest.h"
 #include "core/base/value.h"
 
-enum comparison { LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL };
+enum threshold_comparison { LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL };
 
 /* Longer ones first: `<=` begins with `<`. */
 static const struct {
     const char *text;
-    enum comparison comparison;
+    enum threshold_comparison comparison;
 } comparisons[] = {{"<=", LESS_EQUAL}, {">=", GREATER_EQUAL}, {"==", EQUAL}, {"!=", NOT_EQUAL},
     {"<", LESS}, {">", GREATER}};
 
@@ -27,24 +27,24 @@ static const struct {
     {"generator.busy", GENERATOR(busy), false},
     {"generator.saturated", GENERATOR(saturated), true}};
 
-enum statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS };
+enum threshold_statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS };
 static const char *const statistics[STATISTICS] = {
     [SUM] = "sum", [COUNT] = "count", [MEAN] = "mean", [MIN] = "min", [MAX] = "max"};
 
-enum metric_source { A_COUNTER, A_TIME, THE_GENERATOR, A_METRIC };
+enum threshold_metric_source { A_COUNTER, A_TIME, THE_GENERATOR, A_METRIC };
 
 struct threshold {
-    enum metric_source source;
+    enum threshold_metric_source source;
     size_t index; /* in the table of its source */
     double share; /* of a time */
     const char *metric;
     size_t metric_length;
-    enum statistic statistic;
-    enum comparison comparison;
+    enum threshold_statistic statistic;
+    enum threshold_comparison comparison;
     double limit;
 };
 
-static bool find_counter(const char *name, struct threshold *threshold)
+static bool threshold_find_counter(const char *name, struct threshold *threshold)
 {
     for (size_t i = 0; i < TALLY_FINISHED; i++) {
         if (strcmp(tally_counts[i].name, name) == 0) {
@@ -64,7 +64,7 @@ static bool find_counter(const char *name, struct threshold *threshold)
 }
 
 /* "publish.p99" */
-static bool find_time(const char *name, struct threshold *threshold)
+static bool threshold_find_time(const char *name, struct threshold *threshold)
 {
     const char *dot = strchr(name, '.');
 
@@ -88,7 +88,7 @@ static bool find_time(const char *name, struct threshold *threshold)
 }
 
 /* "temperature" or "temperature.mean" */
-static bool find_script_metric(
+static bool threshold_find_script_metric(
     const char *name, const struct metric_names *names, struct threshold *threshold)
 {
     const char *dot = strrchr(name, '.');
@@ -102,7 +102,7 @@ static bool find_script_metric(
             return true;
     for (size_t i = 0; dot && i < STATISTICS; i++) {
         if (strcmp(statistics[i], dot + 1) == 0) {
-            threshold->statistic = (enum statistic)i;
+            threshold->statistic = (enum threshold_statistic)i;
             threshold->metric_length = (size_t)(dot - name);
         }
     }
@@ -114,14 +114,14 @@ static bool find_script_metric(
 }
 
 /* False when there is no such metric. Without `names` every other one is the scripts'. */
-static bool find_metric(
+static bool threshold_find_metric(
     const char *name, const struct metric_names *names, struct threshold *threshold)
 {
-    return find_counter(name, threshold) || find_time(name, threshold) ||
-           find_script_metric(name, names, threshold);
+    return threshold_find_counter(name, threshold) || threshold_find_time(name, threshold) ||
+           threshold_find_script_metric(name, names, threshold);
 }
 
-static const char *unknown_metric(
+static const char *threshold_unknown_metric(
     struct arena *arena, const char *name, const struct metric_names *names)
 {
     struct suggest suggest;
@@ -143,7 +143,7 @@ static const char *unknown_metric(
     return arena_format(arena, "unknown metric \"%s\"%s", name, suggest_hint(&suggest, ""));
 }
 
-static bool parse_limit(const char *text, struct threshold *threshold)
+static bool threshold_parse_limit(const char *text, struct threshold *threshold)
 {
     int64_t duration;
     char *end;
@@ -158,7 +158,7 @@ static bool parse_limit(const char *text, struct threshold *threshold)
     return *text && !*end && isfinite(threshold->limit);
 }
 
-static const char *trim(struct arena *arena, const char *text, size_t length)
+static const char *threshold_trim(struct arena *arena, const char *text, size_t length)
 {
     while (length && (*text == ' ' || *text == '\t')) {
         text++;
@@ -170,11 +170,12 @@ static const char *trim(struct arena *arena, const char *text, size_t length)
 }
 
 /* NULL when it is good. Without `names` every metric that is not built in is the scripts'. */
-static const char *parse(struct arena *arena, const char *expression,
+static const char *threshold_parse(struct arena *arena, const char *expression,
     const struct metric_names *names, struct threshold *threshold)
 {
     size_t length = strcspn(expression, "<>=!");
-    const char *name = trim(arena, expression, length), *rest = expression + length, *limit;
+    const char *name = threshold_trim(arena, expression, length), *rest = expression + length,
+               *limit;
     size_t found = 0, count = sizeof(comparisons) / sizeof(comparisons[0]);
 
     *threshold = (struct threshold){0};
@@ -185,12 +186,12 @@ static const char *parse(struct arena *arena, const char *expression,
         return arena_format(arena,
             "\"%s\" is no threshold; write METRIC < VALUE, for example publish.p99 < 500ms",
             expression);
-    if (!find_metric(name, names, threshold))
-        return unknown_metric(arena, name, names);
+    if (!threshold_find_metric(name, names, threshold))
+        return threshold_unknown_metric(arena, name, names);
     threshold->comparison = comparisons[found].comparison;
     rest += strlen(comparisons[found].text);
-    limit = trim(arena, rest, strlen(rest));
-    if (!parse_limit(limit, threshold))
+    limit = threshold_trim(arena, rest, strlen(rest));
+    if (!threshold_parse_limit(limit, threshold))
         return arena_format(arena, "\"%s\" compares with %s, not \"%s\"", name,
             threshold->source == A_TIME ? "a duration such as 500ms" : "a number", limit);
     return NULL;
@@ -201,10 +202,10 @@ const char *threshold_check(
 {
     struct threshold threshold;
 
-    return parse(arena, expression, names, &threshold);
+    return threshold_parse(arena, expression, names, &threshold);
 }
 
-static bool compare(double value, enum comparison comparison, double limit)
+static bool threshold_compare(double value, enum threshold_comparison comparison, double limit)
 {
     switch (comparison) {
     case LESS:
@@ -224,7 +225,7 @@ static bool compare(double value, enum comparison comparison, double limit)
 }
 
 /* False when nobody measured under that name. */
-static bool metric_value(
+static bool threshold_metric_value(
     const struct threshold *threshold, const struct tally_metric *metric, double *value)
 {
     while (metric && (strlen(metric->name) != threshold->metric_length ||
@@ -241,7 +242,7 @@ static bool metric_value(
 }
 
 /* False when there is no value. */
-static bool value_of(
+static bool threshold_value(
     const struct threshold *threshold, const struct simulate_summary *results, double *value)
 {
     const char *member = (const char *)results;
@@ -267,8 +268,8 @@ static bool value_of(
     /* A metric's own name may look like one with a statistic behind it. */
     whole.metric_length = strlen(whole.metric);
     whole.statistic = SUM;
-    return metric_value(&whole, results->tally.metrics, value) ||
-           metric_value(threshold, results->tally.metrics, value);
+    return threshold_metric_value(&whole, results->tally.metrics, value) ||
+           threshold_metric_value(threshold, results->tally.metrics, value);
 }
 
 enum threshold_state threshold_evaluate(
@@ -276,10 +277,10 @@ enum threshold_state threshold_evaluate(
 {
     struct arena arena = {0};
     struct threshold threshold;
-    bool good = parse(&arena, expression, NULL, &threshold) == NULL, measured;
+    bool good = threshold_parse(&arena, expression, NULL, &threshold) == NULL, measured;
 
     *value = 0;
-    measured = good && value_of(&threshold, results, value);
+    measured = good && threshold_value(&threshold, results, value);
     /* The parsed form holds on to the arena: what is needed of it is copied by now. */
     arena_clear(&arena);
     if (!measured)
@@ -287,6 +288,6 @@ enum threshold_state threshold_evaluate(
     if (threshold.source == A_TIME && results->saturated && threshold.index != TALLY_LAG &&
         threshold.index != TALLY_SCRIPT)
         return THRESHOLD_SATURATED;
-    return compare(*value, threshold.comparison, threshold.limit) ? THRESHOLD_HOLDS
-                                                                  : THRESHOLD_CROSSED;
+    return threshold_compare(*value, threshold.comparison, threshold.limit) ? THRESHOLD_HOLDS
+                                                                            : THRESHOLD_CROSSED;
 }

@@ -18,7 +18,7 @@
 
 /* ------------------------------------------------------------------ the queue */
 
-static struct iotify_bytes put_bytes(char **at, struct iotify_bytes bytes)
+static struct iotify_bytes glob_put_bytes(char **at, struct iotify_bytes bytes)
 {
     char *copy = *at;
 
@@ -29,7 +29,7 @@ static struct iotify_bytes put_bytes(char **at, struct iotify_bytes bytes)
     return (struct iotify_bytes){copy, bytes.size};
 }
 
-static struct waiting *copy_request(struct glob_port *port, const struct glob_request *request)
+static struct waiting *glob_copy_request(struct glob_port *port, const struct glob_request *request)
 {
     size_t key = strlen(request->key) + 1;
     size_t size = sizeof(struct waiting) + key + request->value.size + request->expected.size + 2;
@@ -41,13 +41,13 @@ static struct waiting *copy_request(struct glob_port *port, const struct glob_re
     waiting->request = *request;
     waiting->request.key = memcpy(at, request->key, key);
     at += key;
-    waiting->request.value = put_bytes(&at, request->value);
-    waiting->request.expected = put_bytes(&at, request->expected);
+    waiting->request.value = glob_put_bytes(&at, request->value);
+    waiting->request.expected = glob_put_bytes(&at, request->expected);
     return waiting;
 }
 
 /* With the lock. */
-static void enqueue(struct glob *glob, struct waiting *waiting)
+static void glob_enqueue(struct glob *glob, struct waiting *waiting)
 {
     *glob->last = waiting;
     glob->last = &waiting->next;
@@ -64,7 +64,7 @@ void glob_note_blocking(struct glob *glob, int64_t began)
 }
 
 /* With the lock: let the queue become shorter before it grows further. */
-static void wait_for_room(struct glob *glob)
+static void glob_wait_for_room(struct glob *glob)
 {
     int64_t began = clock_now();
 
@@ -76,7 +76,7 @@ static void wait_for_room(struct glob *glob)
 }
 
 /* A write that others see from now on. With the lock. */
-static void show(struct glob *glob, const struct glob_request *request)
+static void glob_make_visible(struct glob *glob, const struct glob_request *request)
 {
     struct view_entry *entry = glob_view_find(&glob->view, request->key);
 
@@ -89,7 +89,7 @@ static void show(struct glob *glob, const struct glob_request *request)
         entry, request->kind == GLOB_PUT ? request->value : (struct iotify_bytes){NULL, 0});
 }
 
-static bool fits(struct call *call, const struct glob_request *request)
+static bool glob_fits(struct call *call, const struct glob_request *request)
 {
     if (request->value.size > IOTIFY_VALUE_MAX - 64) {
         call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge", "the value is larger than %d MiB",
@@ -103,7 +103,7 @@ static bool fits(struct call *call, const struct glob_request *request)
 }
 
 /* Messages of a mailbox have names in the order of their time, whatever the clock does. */
-static uint64_t next_stamp(struct glob *glob)
+static uint64_t glob_next_stamp(struct glob *glob)
 {
     struct timespec now;
     uint64_t stamp;
@@ -121,27 +121,27 @@ enum iotify_result glob_ask(
     struct glob_request named = *request;
     char key[IOTIFY_KEY_MAX + 64];
 
-    if (!fits(call, request))
+    if (!glob_fits(call, request))
         return IOTIFY_INVALID;
     pthread_mutex_lock(&glob->lock);
-    wait_for_room(glob);
+    glob_wait_for_room(glob);
     if (request->kind == GLOB_POST) {
         snprintf(key, sizeof(key), "%s%020llu-%08x", request->key,
-            (unsigned long long)next_stamp(glob), glob->nonce);
+            (unsigned long long)glob_next_stamp(glob), glob->nonce);
         named.key = key;
     }
     if (request->kind == GLOB_PUT || request->kind == GLOB_DELETE)
-        show(glob, request);
+        glob_make_visible(glob, request);
     /* Where nothing is written, what nobody waits for is done when it is seen. */
     if (!glob->looking || request->token)
-        enqueue(glob, copy_request(port, &named));
+        glob_enqueue(glob, glob_copy_request(port, &named));
     pthread_mutex_unlock(&glob->lock);
     return IOTIFY_OK;
 }
 
 /* ------------------------------------------------------------------ reading */
 
-static enum iotify_result give(
+static enum iotify_result glob_copy_value(
     struct call *call, struct iotify_bytes value, struct iotify_bytes *out)
 {
     if (!value.data)
@@ -151,24 +151,24 @@ static enum iotify_result give(
 }
 
 /* With the lock: from the view, and read again behind it when that is old. */
-static bool look(struct glob *glob, struct call *call, const char *key, struct iotify_bytes *out,
-    enum iotify_result *result)
+static bool glob_look_up(struct glob *glob, struct call *call, const char *key,
+    struct iotify_bytes *out, enum iotify_result *result)
 {
     struct view_entry *entry = glob_view_find(&glob->view, key);
 
     if (!entry)
         return false;
-    *result = give(call, (struct iotify_bytes){entry->value, entry->size}, out);
+    *result = glob_copy_value(call, (struct iotify_bytes){entry->value, entry->size}, out);
     if (entry->pending > 0)
         return true;
     glob_view_unlink(&glob->view, entry);
     glob_view_link(&glob->view, entry);
     if (!entry->refreshing && clock_now() - entry->read_at > FRESH) {
         const struct glob_request request = {.kind = GLOB_GET, .key = key};
-        struct waiting *waiting = copy_request(NULL, &request);
+        struct waiting *waiting = glob_copy_request(NULL, &request);
 
         entry->refreshing = true;
-        enqueue(glob, waiting);
+        glob_enqueue(glob, waiting);
     }
     return true;
 }
@@ -185,7 +185,7 @@ enum iotify_result glob_read(
     if (!mapped)
         return result;
     pthread_mutex_lock(&glob->lock);
-    seen = look(glob, call, key, out, &result);
+    seen = glob_look_up(glob, call, key, out, &result);
     pthread_mutex_unlock(&glob->lock);
     if (seen)
         return result;
@@ -195,7 +195,7 @@ enum iotify_result glob_read(
     if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
         /* Unless somebody has written it meanwhile. */
         if (glob_view_find(&glob->view, key))
-            look(glob, call, key, out, &result);
+            glob_look_up(glob, call, key, out, &result);
         else
             glob_view_learn(glob, key, result == IOTIFY_OK ? *out : (struct iotify_bytes){0});
     }

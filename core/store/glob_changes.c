@@ -6,13 +6,13 @@
 #include "core/store/glob_internal.h"
 
 /* A key that requests of the group change. */
-struct change {
+struct glob_changes_change {
     const char *key;
     struct iotify_bytes before, now;
     bool won;
 };
 
-static json_t *parse(struct iotify_bytes value)
+static json_t *glob_changes_parse(struct iotify_bytes value)
 {
     if (!value.data || value.size < 2 || *(const char *)value.data != GLOB_JSON_MARK)
         return NULL;
@@ -20,7 +20,7 @@ static json_t *parse(struct iotify_bytes value)
 }
 
 /* As values, not as texts: the order of an object's members says nothing. */
-static bool is_same(struct iotify_bytes a, struct iotify_bytes b)
+static bool glob_changes_is_same(struct iotify_bytes a, struct iotify_bytes b)
 {
     json_t *left, *right;
     bool same;
@@ -29,17 +29,18 @@ static bool is_same(struct iotify_bytes a, struct iotify_bytes b)
         return !a.data && !b.data;
     if (a.size == b.size && memcmp(a.data, b.data, a.size) == 0)
         return true;
-    left = parse(a);
-    right = parse(b);
+    left = glob_changes_parse(a);
+    right = glob_changes_parse(b);
     same = left && right && json_equal(left, right);
     json_decref(left);
     json_decref(right);
     return same;
 }
 
-static bool add_number(struct arena *arena, struct iotify_bytes *value, double by, double *sum)
+static bool glob_changes_add_number(
+    struct arena *arena, struct iotify_bytes *value, double by, double *sum)
 {
-    json_t *present = parse(*value), *next;
+    json_t *present = glob_changes_parse(*value), *next;
     bool is_integer;
     char *text;
 
@@ -62,34 +63,36 @@ static bool add_number(struct arena *arena, struct iotify_bytes *value, double b
     return true;
 }
 
-static struct change *find_change(struct change *changes, size_t *count, const char *key)
+static struct glob_changes_change *glob_changes_find(
+    struct glob_changes_change *changes, size_t *count, const char *key)
 {
     for (size_t i = 0; i < *count; i++)
         if (strcmp(changes[i].key, key) == 0)
             return &changes[i];
-    changes[*count] = (struct change){.key = key};
+    changes[*count] = (struct glob_changes_change){.key = key};
     return &changes[(*count)++];
 }
 
 /* What the request makes of the value; its answer, for when that is in the store. */
-static struct glob_answer *change_value(
-    const struct waiting *waiting, struct change *change, struct arena *arena)
+static struct glob_answer *glob_changes_value(
+    const struct waiting *waiting, struct glob_changes_change *change, struct arena *arena)
 {
     struct glob_answer *answer = glob_answer_new(waiting);
     const struct glob_request *request = &waiting->request;
 
     if (request->kind == GLOB_SWAP) {
-        answer->swapped = is_same(change->now, request->expected);
+        answer->swapped = glob_changes_is_same(change->now, request->expected);
         if (answer->swapped)
             change->now = request->value;
-    } else if (!add_number(arena, &change->now, request->number, &answer->number)) {
+    } else if (!glob_changes_add_number(arena, &change->now, request->number, &answer->number)) {
         answer->error = arena_format(
             &answer->arena, "glob.increment: the value of \"%s\" is no number", request->key);
     }
     return answer;
 }
 
-static struct iotify_write change_write(const struct change *change, struct call *call)
+static struct iotify_write glob_changes_write(
+    const struct glob_changes_change *change, struct call *call)
 {
     struct iotify_write write = {
         .key = store_glob_key(call, change->key), .value = change->now, .expected = change->before};
@@ -101,7 +104,7 @@ static struct iotify_write change_write(const struct change *change, struct call
     return write;
 }
 
-static bool is_unchanged(const struct change *change)
+static bool glob_changes_is_unchanged(const struct glob_changes_change *change)
 {
     return (!change->before.data && !change->now.data) ||
            (change->before.data && change->now.data && change->before.size == change->now.size &&
@@ -109,18 +112,18 @@ static bool is_unchanged(const struct change *change)
 }
 
 /* Read, change, and write what is still as it was read. True: `changes` say who won. */
-static enum iotify_result try_changes(struct glob *glob, struct call *call,
-    const struct glob_group *group, struct glob_answer **answers, struct change *changes,
-    size_t *change_count)
+static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
+    const struct glob_group *group, struct glob_answer **answers,
+    struct glob_changes_change *changes, size_t *change_count)
 {
     struct iotify_read reads[GLOB_GROUP_MAX];
     struct iotify_write writes[GLOB_GROUP_MAX];
-    struct change *written[GLOB_GROUP_MAX];
+    struct glob_changes_change *written[GLOB_GROUP_MAX];
     size_t count = 0, write_count = 0;
     enum iotify_result result;
 
     for (size_t i = 0; i < group->count; i++)
-        find_change(changes, &count, group->items[i]->request.key);
+        glob_changes_find(changes, &count, group->items[i]->request.key);
     *change_count = count;
     for (size_t i = 0; i < count; i++)
         reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
@@ -131,14 +134,14 @@ static enum iotify_result try_changes(struct glob *glob, struct call *call,
         changes[i].before = changes[i].now =
             reads[i].found ? reads[i].value : (struct iotify_bytes){0};
     for (size_t i = 0; i < group->count; i++)
-        answers[i] = change_value(group->items[i],
-            find_change(changes, &count, group->items[i]->request.key), &call->arena);
+        answers[i] = glob_changes_value(group->items[i],
+            glob_changes_find(changes, &count, group->items[i]->request.key), &call->arena);
     for (size_t i = 0; i < count; i++) {
-        changes[i].won = is_unchanged(&changes[i]);
+        changes[i].won = glob_changes_is_unchanged(&changes[i]);
         if (changes[i].won)
             continue;
         written[write_count] = &changes[i];
-        writes[write_count++] = change_write(&changes[i], call);
+        writes[write_count++] = glob_changes_write(&changes[i], call);
     }
     result = store_apply(glob->store, call, writes, write_count);
     for (size_t i = 0; i < write_count && result == IOTIFY_OK; i++)
@@ -147,20 +150,20 @@ static enum iotify_result try_changes(struct glob *glob, struct call *call,
 }
 
 /* One round; what others were faster with stays in the group. */
-static enum iotify_result change_round(struct glob *glob, struct glob_group *group)
+static enum iotify_result glob_changes_round(struct glob *glob, struct glob_group *group)
 {
     struct glob_answer *answers[GLOB_GROUP_MAX] = {NULL};
-    struct change changes[GLOB_GROUP_MAX];
+    struct glob_changes_change changes[GLOB_GROUP_MAX];
     size_t change_count = 0, left = 0;
     struct call call;
     enum iotify_result result;
 
     call_init(&call, glob->where);
-    result = try_changes(glob, &call, group, answers, changes, &change_count);
+    result = glob_changes_try(glob, &call, group, answers, changes, &change_count);
     for (size_t i = 0; i < group->count; i++) {
         struct waiting *waiting = group->items[i];
-        bool won =
-            result == IOTIFY_OK && find_change(changes, &change_count, waiting->request.key)->won;
+        bool won = result == IOTIFY_OK &&
+                   glob_changes_find(changes, &change_count, waiting->request.key)->won;
 
         if (won) {
             glob_answer_send(waiting, answers[i]);
@@ -183,7 +186,7 @@ static enum iotify_result change_round(struct glob *glob, struct glob_group *gro
 void glob_do_changes(struct glob *glob, struct glob_group *group)
 {
     for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++)
-        if (change_round(glob, group) != IOTIFY_OK)
+        if (glob_changes_round(glob, group) != IOTIFY_OK)
             return;
     glob_answer_all(glob, group, "others change the value all the time");
 }

@@ -84,7 +84,7 @@ void glob_answer_free(struct glob_answer *answer)
 }
 
 /* The answer with this token, taken out of the others; NULL: it has not come. With the lock. */
-static struct glob_answer *take_one(struct glob_port *port, uint64_t token)
+static struct glob_answer *glob_port_take_one(struct glob_port *port, uint64_t token)
 {
     struct glob_answer **slot = &port->first, *answer;
 
@@ -112,7 +112,7 @@ struct glob_answer *glob_wait(
     if (glob_ask(port, call, &own) != IOTIFY_OK)
         return NULL;
     pthread_mutex_lock(&port->lock);
-    while (!(answer = take_one(port, own.token)))
+    while (!(answer = glob_port_take_one(port, own.token)))
         pthread_cond_wait(&port->came, &port->lock);
     pthread_mutex_unlock(&port->lock);
     pthread_mutex_lock(&port->glob->lock);

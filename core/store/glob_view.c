@@ -11,23 +11,23 @@
 /* Values that were read and not written are kept up to this many bytes. */
 #define CLEAN_MAX (16u << 20)
 
-static size_t glob_hash(const char *key)
+static size_t glob_view_hash(const char *key)
 {
     uint64_t hash = iotify_hash(IOTIFY_HASH_START, key);
 
     return (size_t)(hash ^ hash >> 32);
 }
 
-static struct view_entry **find_slot(struct view *view, const char *key)
+static struct view_entry **glob_view_find_slot(struct view *view, const char *key)
 {
-    struct view_entry **slot = &view->buckets[glob_hash(key) & (view->bucket_count - 1)];
+    struct view_entry **slot = &view->buckets[glob_view_hash(key) & (view->bucket_count - 1)];
 
     while (*slot && strcmp((*slot)->key, key) != 0)
         slot = &(*slot)->next;
     return slot;
 }
 
-static void grow(struct view *view)
+static void glob_view_grow(struct view *view)
 {
     struct view_entry **before = view->buckets;
     size_t count = view->bucket_count;
@@ -39,7 +39,7 @@ static void grow(struct view *view)
             struct view_entry *entry = before[i], **slot;
 
             before[i] = entry->next;
-            slot = &view->buckets[glob_hash(entry->key) & (view->bucket_count - 1)];
+            slot = &view->buckets[glob_view_hash(entry->key) & (view->bucket_count - 1)];
             entry->next = *slot;
             *slot = entry;
         }
@@ -47,7 +47,7 @@ static void grow(struct view *view)
     free(before);
 }
 
-static size_t entry_size(const struct view_entry *entry)
+static size_t glob_view_size(const struct view_entry *entry)
 {
     return sizeof(*entry) + strlen(entry->key) + entry->size + 64;
 }
@@ -62,7 +62,7 @@ void glob_view_unlink(struct view *view, struct view_entry *entry)
         entry->older->newer = entry->newer;
     else
         view->oldest = entry->newer;
-    view->clean -= entry_size(entry);
+    view->clean -= glob_view_size(entry);
 }
 
 void glob_view_link(struct view *view, struct view_entry *entry)
@@ -74,10 +74,10 @@ void glob_view_link(struct view *view, struct view_entry *entry)
     else
         view->oldest = entry;
     view->newest = entry;
-    view->clean += entry_size(entry);
+    view->clean += glob_view_size(entry);
 }
 
-static void wipe_value(struct view_entry *entry)
+static void glob_view_wipe(struct view_entry *entry)
 {
     if (entry->value)
         explicit_bzero(entry->value, entry->size);
@@ -88,7 +88,7 @@ static void wipe_value(struct view_entry *entry)
 
 void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
 {
-    wipe_value(entry);
+    glob_view_wipe(entry);
     if (!value.data)
         return;
     entry->value = memory_new(1, value.size + 1);
@@ -96,11 +96,11 @@ void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
     entry->size = value.size;
 }
 
-static void drop(struct view *view, struct view_entry *entry)
+static void glob_view_drop(struct view *view, struct view_entry *entry)
 {
-    *find_slot(view, entry->key) = entry->next;
+    *glob_view_find_slot(view, entry->key) = entry->next;
     view->count--;
-    wipe_value(entry);
+    glob_view_wipe(entry);
     free(entry);
 }
 
@@ -110,9 +110,9 @@ struct view_entry *glob_view_add(struct view *view, const char *key)
     struct view_entry **slot;
 
     if (view->count >= view->bucket_count)
-        grow(view);
+        glob_view_grow(view);
     memcpy(entry->key, key, strlen(key) + 1);
-    slot = find_slot(view, key);
+    slot = glob_view_find_slot(view, key);
     *slot = entry;
     view->count++;
     return entry;
@@ -120,7 +120,7 @@ struct view_entry *glob_view_add(struct view *view, const char *key)
 
 struct view_entry *glob_view_find(struct view *view, const char *key)
 {
-    return view->bucket_count ? *find_slot(view, key) : NULL;
+    return view->bucket_count ? *glob_view_find_slot(view, key) : NULL;
 }
 
 /* Drop what was not used for longest until no more than so many bytes are left. */
@@ -130,7 +130,7 @@ void glob_view_trim(struct view *view, size_t left)
          entry = newer) {
         newer = entry->newer;
         glob_view_unlink(view, entry);
-        drop(view, entry);
+        glob_view_drop(view, entry);
     }
 }
 
@@ -183,7 +183,7 @@ void glob_written(struct glob *glob, const char *key, bool good)
             glob_view_trim(&glob->view, CLEAN_MAX);
         } else {
             /* What is not in the store is not shown any longer. */
-            drop(&glob->view, entry);
+            glob_view_drop(&glob->view, entry);
         }
     }
     pthread_mutex_unlock(&glob->lock);
@@ -196,7 +196,7 @@ void glob_view_clear(struct view *view)
             struct view_entry *entry = view->buckets[i];
 
             view->buckets[i] = entry->next;
-            wipe_value(entry);
+            glob_view_wipe(entry);
             free(entry);
         }
     }

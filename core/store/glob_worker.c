@@ -7,22 +7,22 @@
 
 #include "core/store/glob_internal.h"
 
-static bool is_write(const struct waiting *waiting)
+static bool glob_worker_is_write(const struct waiting *waiting)
 {
     return waiting->request.kind == GLOB_PUT || waiting->request.kind == GLOB_DELETE ||
            waiting->request.kind == GLOB_POST;
 }
 
-static bool is_change(const struct waiting *waiting)
+static bool glob_worker_is_change(const struct waiting *waiting)
 {
     return waiting->request.kind == GLOB_ADD || waiting->request.kind == GLOB_SWAP;
 }
 
 /* Can the two be done at once? */
-static bool go_together(const struct waiting *a, const struct waiting *b)
+static bool glob_worker_may_group(const struct waiting *a, const struct waiting *b)
 {
-    if (is_write(a) || is_change(a))
-        return is_write(a) ? is_write(b) : is_change(b);
+    if (glob_worker_is_write(a) || glob_worker_is_change(a))
+        return glob_worker_is_write(a) ? glob_worker_is_write(b) : glob_worker_is_change(b);
     if (a->request.kind == GLOB_POP)
         return b->request.kind == GLOB_POP && strcmp(a->request.key, b->request.key) == 0;
     return a->request.kind == GLOB_GET && b->request.kind == GLOB_GET;
@@ -54,7 +54,7 @@ void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer)
         glob_answer_free(answer);
 }
 
-static void tell_done(const struct waiting *waiting)
+static void glob_worker_answer_done(const struct waiting *waiting)
 {
     glob_answer_send(waiting, glob_answer_new(waiting));
 }
@@ -78,7 +78,7 @@ void glob_answer_error(struct glob *glob, const struct waiting *waiting, const c
     enum glob_kind kind = waiting->request.kind;
 
     answer->error = arena_format(&answer->arena, "%s: %s", names[kind], message);
-    if (is_write(waiting) || kind == GLOB_CLEAR)
+    if (glob_worker_is_write(waiting) || kind == GLOB_CLEAR)
         glob_failed(glob, names[kind], waiting->request.key, message);
     glob_answer_send(waiting, answer);
 }
@@ -91,7 +91,8 @@ void glob_answer_all(struct glob *glob, const struct glob_group *group, const ch
 
 /* ------------------------------------------------------------------ writes */
 
-static void as_write(const struct waiting *waiting, struct call *call, struct iotify_write *write)
+static void glob_worker_as_write(
+    const struct waiting *waiting, struct call *call, struct iotify_write *write)
 {
     *write = (struct iotify_write){
         .kind = waiting->request.kind == GLOB_DELETE ? IOTIFY_DELETE : IOTIFY_PUT,
@@ -99,24 +100,24 @@ static void as_write(const struct waiting *waiting, struct call *call, struct io
         .value = waiting->request.value};
 }
 
-static void write_done(
+static void glob_worker_write_done(
     struct glob *glob, const struct waiting *waiting, enum iotify_result result, struct call *call)
 {
     if (waiting->request.kind != GLOB_POST)
         glob_written(glob, waiting->request.key, result == IOTIFY_OK);
     if (result == IOTIFY_OK)
-        tell_done(waiting);
+        glob_worker_answer_done(waiting);
     else
         glob_answer_error(glob, waiting, call_message(call, result));
 }
 
-static void do_writes(struct glob *glob, struct call *call, const struct glob_group *group)
+static void glob_worker_write(struct glob *glob, struct call *call, const struct glob_group *group)
 {
     struct iotify_write writes[GLOB_GROUP_MAX];
     enum iotify_result result;
 
     for (size_t i = 0; i < group->count; i++)
-        as_write(group->items[i], call, &writes[i]);
+        glob_worker_as_write(group->items[i], call, &writes[i]);
     result = store_apply(glob->store, call, writes, group->count);
     for (size_t i = 0; i < group->count; i++) {
         /* When all of it fails, each has a try of its own, so that one does not spoil the others.
@@ -126,19 +127,19 @@ static void do_writes(struct glob *glob, struct call *call, const struct glob_gr
             enum iotify_result one;
 
             call_init(&own, glob->where);
-            as_write(group->items[i], &own, &writes[0]);
+            glob_worker_as_write(group->items[i], &own, &writes[0]);
             one = store_apply(glob->store, &own, writes, 1);
-            write_done(glob, group->items[i], one, &own);
+            glob_worker_write_done(glob, group->items[i], one, &own);
             call_clear(&own);
         } else {
-            write_done(glob, group->items[i], result, call);
+            glob_worker_write_done(glob, group->items[i], result, call);
         }
     }
 }
 
 /* ------------------------------------------------------------------ reads */
 
-static void do_reads(struct glob *glob, struct call *call, const struct glob_group *group)
+static void glob_worker_read(struct glob *glob, struct call *call, const struct glob_group *group)
 {
     struct iotify_read reads[GLOB_GROUP_MAX];
     enum iotify_result result;
@@ -164,15 +165,15 @@ static void do_reads(struct glob *glob, struct call *call, const struct glob_gro
     }
 }
 
-struct keys {
+struct glob_worker_keys {
     struct arena *arena;
     const char **items;
     size_t count, capacity;
 };
 
-static void on_key(void *argument, const char *key)
+static void glob_worker_on_key(void *argument, const char *key)
 {
-    struct keys *keys = argument;
+    struct glob_worker_keys *keys = argument;
 
     if (keys->count == keys->capacity) {
         keys->capacity = keys->capacity ? keys->capacity * 2 : 64;
@@ -181,16 +182,16 @@ static void on_key(void *argument, const char *key)
     keys->items[keys->count++] = arena_string(keys->arena, key);
 }
 
-static enum iotify_result list_keys(
-    struct glob *glob, struct call *call, const char *prefix, size_t limit, struct keys *keys)
+static enum iotify_result glob_worker_list_keys(struct glob *glob, struct call *call,
+    const char *prefix, size_t limit, struct glob_worker_keys *keys)
 {
     keys->arena = &call->arena;
-    return store_list_glob(glob->store, call, prefix, limit, on_key, keys);
+    return store_list_glob(glob->store, call, prefix, limit, glob_worker_on_key, keys);
 }
 
 /* The values of keys; those that went meanwhile have none. */
-static enum iotify_result read_keys(
-    struct glob *glob, struct call *call, const struct keys *keys, struct iotify_read **out)
+static enum iotify_result glob_worker_read_keys(struct glob *glob, struct call *call,
+    const struct glob_worker_keys *keys, struct iotify_read **out)
 {
     *out = arena_array(&call->arena, keys->count, sizeof(**out));
     for (size_t i = 0; i < keys->count; i++)
@@ -198,18 +199,18 @@ static enum iotify_result read_keys(
     return store_get_many(glob->store, call, *out, keys->count);
 }
 
-static void add_items(struct glob_answer *answer, const struct keys *keys)
+static void glob_worker_add_items(struct glob_answer *answer, const struct glob_worker_keys *keys)
 {
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
     for (size_t i = 0; i < keys->count; i++)
         answer->items[answer->item_count++] = arena_string(&answer->arena, keys->items[i]);
 }
 
-static enum iotify_result dump(
-    struct glob *glob, struct call *call, const struct keys *keys, struct glob_answer *answer)
+static enum iotify_result glob_worker_dump(struct glob *glob, struct call *call,
+    const struct glob_worker_keys *keys, struct glob_answer *answer)
 {
     struct iotify_read *reads;
-    enum iotify_result result = read_keys(glob, call, keys, &reads);
+    enum iotify_result result = glob_worker_read_keys(glob, call, keys, &reads);
 
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
     for (size_t i = 0; i < keys->count && result == IOTIFY_OK; i++)
@@ -219,7 +220,8 @@ static enum iotify_result dump(
     return result;
 }
 
-static enum iotify_result clear(struct glob *glob, struct call *call, const struct keys *keys)
+static enum iotify_result glob_worker_clear(
+    struct glob *glob, struct call *call, const struct glob_worker_keys *keys)
 {
     enum iotify_result result = IOTIFY_OK;
 
@@ -236,19 +238,20 @@ static enum iotify_result clear(struct glob *glob, struct call *call, const stru
 }
 
 /* What looks at keys: lists, and mailboxes as a whole. */
-static void do_listing(struct glob *glob, struct call *call, const struct waiting *waiting)
+static void glob_worker_list(struct glob *glob, struct call *call, const struct waiting *waiting)
 {
     struct glob_answer *answer = glob_answer_new(waiting);
-    struct keys keys = {0};
-    enum iotify_result result = list_keys(glob, call, waiting->request.key, SIZE_MAX, &keys);
+    struct glob_worker_keys keys = {0};
+    enum iotify_result result =
+        glob_worker_list_keys(glob, call, waiting->request.key, SIZE_MAX, &keys);
 
     answer->number = (double)keys.count;
     if (result == IOTIFY_OK && waiting->request.kind == GLOB_LIST)
-        add_items(answer, &keys);
+        glob_worker_add_items(answer, &keys);
     if (result == IOTIFY_OK && waiting->request.kind == GLOB_DUMP)
-        result = dump(glob, call, &keys, answer);
+        result = glob_worker_dump(glob, call, &keys, answer);
     if (result == IOTIFY_OK && waiting->request.kind == GLOB_CLEAR)
-        result = clear(glob, call, &keys);
+        result = glob_worker_clear(glob, call, &keys);
     free(keys.items);
     if (result == IOTIFY_OK) {
         glob_answer_send(waiting, answer);
@@ -264,17 +267,18 @@ static void do_listing(struct glob *glob, struct call *call, const struct waitin
  * Take the oldest messages, one for each of the group: each is deleted on the condition that it is
  * still there, so that nobody else has it too. Those that found none are answered with nothing.
  */
-static enum iotify_result pop_round(struct glob *glob, struct call *call, struct glob_group *group)
+static enum iotify_result glob_worker_pop_round(
+    struct glob *glob, struct call *call, struct glob_group *group)
 {
-    struct keys keys = {0};
+    struct glob_worker_keys keys = {0};
     struct iotify_read *reads;
     struct iotify_write writes[GLOB_GROUP_MAX];
     size_t found = 0, taken = 0;
     enum iotify_result result =
-        list_keys(glob, call, group->items[0]->request.key, group->count, &keys);
+        glob_worker_list_keys(glob, call, group->items[0]->request.key, group->count, &keys);
 
     if (result == IOTIFY_OK)
-        result = read_keys(glob, call, &keys, &reads);
+        result = glob_worker_read_keys(glob, call, &keys, &reads);
     for (size_t i = 0; i < keys.count && result == IOTIFY_OK; i++)
         if (reads[i].found)
             writes[found++] = (struct iotify_write){
@@ -292,14 +296,14 @@ static enum iotify_result pop_round(struct glob *glob, struct call *call, struct
     }
     if (result == IOTIFY_OK && keys.count == 0)
         for (; taken < group->count; taken++)
-            tell_done(group->items[taken]);
+            glob_worker_answer_done(group->items[taken]);
     group->count -= taken;
     memmove(group->items, group->items + taken, group->count * sizeof(*group->items));
     free(keys.items);
     return result;
 }
 
-static void do_pops(struct glob *glob, struct glob_group *group)
+static void glob_worker_pop(struct glob *glob, struct glob_group *group)
 {
     enum iotify_result result = IOTIFY_OK;
 
@@ -307,7 +311,7 @@ static void do_pops(struct glob *glob, struct glob_group *group)
         struct call call;
 
         call_init(&call, glob->where);
-        result = pop_round(glob, &call, group);
+        result = glob_worker_pop_round(glob, &call, group);
         if (result != IOTIFY_OK)
             glob_answer_all(glob, group, call_message(&call, result));
         call_clear(&call);
@@ -318,7 +322,7 @@ static void do_pops(struct glob *glob, struct glob_group *group)
 
 /* ------------------------------------------------------------------ the thread */
 
-static bool reads_only(const struct waiting *waiting)
+static bool glob_worker_is_read(const struct waiting *waiting)
 {
     switch (waiting->request.kind) {
     case GLOB_GET:
@@ -332,11 +336,11 @@ static bool reads_only(const struct waiting *waiting)
     }
 }
 
-static void carry_out(struct glob *glob, struct glob_group *group)
+static void glob_worker_carry_out(struct glob *glob, struct glob_group *group)
 {
     struct call call;
 
-    if (glob->looking && !reads_only(group->items[0])) {
+    if (glob->looking && !glob_worker_is_read(group->items[0])) {
         glob_answer_all(glob, group, "nothing is written here");
         return;
     }
@@ -345,32 +349,32 @@ static void carry_out(struct glob *glob, struct glob_group *group)
     case GLOB_PUT:
     case GLOB_DELETE:
     case GLOB_POST:
-        do_writes(glob, &call, group);
+        glob_worker_write(glob, &call, group);
         break;
     case GLOB_ADD:
     case GLOB_SWAP:
         glob_do_changes(glob, group);
         break;
     case GLOB_GET:
-        do_reads(glob, &call, group);
+        glob_worker_read(glob, &call, group);
         break;
     case GLOB_POP:
-        do_pops(glob, group);
+        glob_worker_pop(glob, group);
         break;
     case GLOB_LIST:
     case GLOB_COUNT:
     case GLOB_DUMP:
     case GLOB_CLEAR:
-        do_listing(glob, &call, group->items[0]);
+        glob_worker_list(glob, &call, group->items[0]);
         break;
     case GLOB_FLUSH:
-        tell_done(group->items[0]);
+        glob_worker_answer_done(group->items[0]);
         break;
     }
     call_clear(&call);
 }
 
-static void free_waiting(struct waiting *waiting)
+static void glob_worker_free_waiting(struct waiting *waiting)
 {
     size_t size = waiting->size;
 
@@ -380,13 +384,13 @@ static void free_waiting(struct waiting *waiting)
 }
 
 /* What waits first, as far as it goes together. With the lock. */
-static size_t take_group(struct glob *glob, struct glob_group *group)
+static size_t glob_worker_take_group(struct glob *glob, struct glob_group *group)
 {
     size_t size = 0;
 
     group->count = 0;
     while (glob->first && group->count < GLOB_GROUP_MAX &&
-           (group->count == 0 || go_together(group->items[0], glob->first))) {
+           (group->count == 0 || glob_worker_may_group(group->items[0], glob->first))) {
         group->items[group->count++] = glob->first;
         size += glob->first->size;
         glob->first = glob->first->next;
@@ -410,13 +414,13 @@ void *glob_worker(void *argument)
             pthread_cond_wait(&glob->work, &glob->lock);
         if (!glob->first)
             break;
-        size = take_group(glob, group);
+        size = glob_worker_take_group(glob, group);
         *taken = *group;
         glob->busy = true;
         pthread_mutex_unlock(&glob->lock);
-        carry_out(glob, group);
+        glob_worker_carry_out(glob, group);
         for (size_t i = 0; i < taken->count; i++)
-            free_waiting(taken->items[i]);
+            glob_worker_free_waiting(taken->items[i]);
         pthread_mutex_lock(&glob->lock);
         glob->queued -= size;
         glob->busy = false;

@@ -30,7 +30,7 @@ struct lease {
 /* ------------------------------------------------------------------ who is who */
 
 /* The first line of a file; "" when it cannot be read. */
-static void read_line(const char *path, char *text, size_t size)
+static void lease_read_line(const char *path, char *text, size_t size)
 {
     FILE *stream = fopen(path, "re");
 
@@ -46,14 +46,14 @@ static void read_line(const char *path, char *text, size_t size)
  * When a process began, in ticks since the machine did: a number that comes again is another one.
  * 0: it cannot be told; -1: it has ended, and nobody has asked for its status yet.
  */
-static long long started_at(long pid)
+static long long lease_started_at(long pid)
 {
     char path[64], line[1024];
     const char *at;
     long long ticks = 0;
 
     snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    read_line(path, line, sizeof(line));
+    lease_read_line(path, line, sizeof(line));
     /* The name in parentheses may hold anything; 20 fields lie between it and the number. */
     at = strrchr(line, ')');
     if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
@@ -67,27 +67,27 @@ static long long started_at(long pid)
 
 /* Where process numbers mean the same: this boot of the machine, and this namespace of processes.
  */
-static void home(char text[HOME_SIZE])
+static void lease_boot(char text[HOME_SIZE])
 {
     char boot[64], space[64] = "";
 
-    read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
+    lease_read_line("/proc/sys/kernel/random/boot_id", boot, sizeof(boot));
     if (readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
         space[0] = '\0';
     snprintf(text, HOME_SIZE, "%s %s", boot, space);
 }
 
 /* What this process writes. */
-static char *own_text(void)
+static char *lease_text(void)
 {
     char boot[HOME_SIZE], host[128] = "";
     json_t *json;
     char *text;
 
-    home(boot);
+    lease_boot(boot);
     gethostname(host, sizeof(host) - 1);
     json = json_pack("{s:s?, s:s, s:I, s:I, s:I}", "host", host, "home", boot, "pid",
-        (json_int_t)getpid(), "started", (json_int_t)started_at(getpid()), "expires",
+        (json_int_t)getpid(), "started", (json_int_t)lease_started_at(getpid()), "expires",
         (json_int_t)time(NULL) + VALID_SECONDS);
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(json);
@@ -97,7 +97,7 @@ static char *own_text(void)
 }
 
 /* May the lease that this text describes be taken over? */
-static bool is_over(const json_t *json)
+static bool lease_is_over(const json_t *json)
 {
     const char *where = json_string_value(json_object_get(json, "home"));
     long pid = (long)json_integer_value(json_object_get(json, "pid"));
@@ -106,18 +106,18 @@ static bool is_over(const json_t *json)
 
     if (json_integer_value(json_object_get(json, "expires")) < (json_int_t)time(NULL))
         return true;
-    home(own_home);
+    lease_boot(own_home);
     if (!where || strcmp(where, own_home) != 0)
         return false;
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH)
         return true;
-    started = started_at(pid);
+    started = lease_started_at(pid);
     return started != 0 && started != json_integer_value(json_object_get(json, "started"));
 }
 
 /* ------------------------------------------------------------------ renewing */
 
-static enum iotify_result write_lease(
+static enum iotify_result lease_write(
     struct lease *lease, struct call *call, struct iotify_bytes expected, char *text)
 {
     struct iotify_write write = {.kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE,
@@ -129,13 +129,13 @@ static enum iotify_result write_lease(
     return result == IOTIFY_OK ? write.result : result;
 }
 
-static void renew(struct lease *lease)
+static void lease_renew(struct lease *lease)
 {
-    char *text = own_text();
+    char *text = lease_text();
     struct call call;
 
     call_init(&call, "lease");
-    if (write_lease(lease, &call, (struct iotify_bytes){lease->text, strlen(lease->text)}, text) ==
+    if (lease_write(lease, &call, (struct iotify_bytes){lease->text, strlen(lease->text)}, text) ==
         IOTIFY_OK) {
         free(lease->text);
         lease->text = text;
@@ -147,7 +147,7 @@ static void renew(struct lease *lease)
     call_clear(&call);
 }
 
-static void *keep(void *argument)
+static void *lease_keep(void *argument)
 {
     struct lease *lease = argument;
     int64_t next = clock_now() + RENEW;
@@ -158,7 +158,7 @@ static void *keep(void *argument)
         if (lease->ended || clock_now() < next)
             continue;
         pthread_mutex_unlock(&lease->mutex);
-        renew(lease);
+        lease_renew(lease);
         pthread_mutex_lock(&lease->mutex);
         next = clock_now() + RENEW;
     }
@@ -168,7 +168,7 @@ static void *keep(void *argument)
 
 /* ------------------------------------------------------------------ taking */
 
-static enum iotify_result refuse(struct call *call, const json_t *json)
+static enum iotify_result lease_refuse(struct call *call, const json_t *json)
 {
     const char *host = json_string_value(json_object_get(json, "host"));
 
@@ -179,7 +179,7 @@ static enum iotify_result refuse(struct call *call, const json_t *json)
 }
 
 /* One try: IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
-static enum iotify_result try_to_take(struct lease *lease, struct call *call, bool *refused)
+static enum iotify_result lease_try(struct lease *lease, struct call *call, bool *refused)
 {
     struct iotify_bytes present = {0};
     enum iotify_result result =
@@ -187,12 +187,12 @@ static enum iotify_result try_to_take(struct lease *lease, struct call *call, bo
     json_t *json;
 
     if (result == IOTIFY_NOT_FOUND)
-        return write_lease(lease, call, (struct iotify_bytes){0}, lease->text);
+        return lease_write(lease, call, (struct iotify_bytes){0}, lease->text);
     if (result != IOTIFY_OK)
         return result;
     json = json_loadb(present.data, present.size, 0, NULL);
-    *refused = json && !is_over(json);
-    result = *refused ? refuse(call, json) : write_lease(lease, call, present, lease->text);
+    *refused = json && !lease_is_over(json);
+    result = *refused ? lease_refuse(call, json) : lease_write(lease, call, present, lease->text);
     json_decref(json);
     return result;
 }
@@ -208,14 +208,14 @@ enum iotify_result lease_take(struct store *store, struct call *call, struct lea
         return IOTIFY_OK;
     lease = memory_new(1, sizeof(*lease));
     lease->store = store;
-    lease->text = own_text();
+    lease->text = lease_text();
     for (int i = 0;
          i < TRIES_MAX && !refused && (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS); i++)
-        result = try_to_take(lease, call, &refused);
+        result = lease_try(lease, call, &refused);
     if (result == IOTIFY_OK) {
         pthread_mutex_init(&lease->mutex, NULL);
         clock_condition_init(&lease->ending);
-        if (pthread_create(&lease->thread, NULL, keep, lease) == 0) {
+        if (pthread_create(&lease->thread, NULL, lease_keep, lease) == 0) {
             *out = lease;
             return IOTIFY_OK;
         }

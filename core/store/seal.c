@@ -46,7 +46,7 @@ static const char *const words[] = {[SEAL_FILE] = "file",
     [SEAL_PASSPHRASE] = "passphrase",
     [SEAL_NONE] = "none"};
 
-static char *take_variable(const char *name)
+static char *seal_take_variable(const char *name)
 {
     char *value = getenv(name), *copy = value ? strdup(value) : NULL;
 
@@ -58,11 +58,11 @@ static char *take_variable(const char *name)
 
 void seal_prepare(void)
 {
-    key_variable = take_variable(SEAL_KEY_VARIABLE);
-    passphrase_variable = take_variable(SEAL_PASSPHRASE_VARIABLE);
+    key_variable = seal_take_variable(SEAL_KEY_VARIABLE);
+    passphrase_variable = seal_take_variable(SEAL_PASSPHRASE_VARIABLE);
 }
 
-static void forget(char **secret)
+static void seal_wipe_variable(char **secret)
 {
     if (*secret)
         OPENSSL_cleanse(*secret, strlen(*secret));
@@ -72,8 +72,8 @@ static void forget(char **secret)
 
 void seal_forget(void)
 {
-    forget(&key_variable);
-    forget(&passphrase_variable);
+    seal_wipe_variable(&key_variable);
+    seal_wipe_variable(&passphrase_variable);
 }
 
 /* Exactly `size` bytes in hexadecimal, with white space around them at most. */
@@ -97,7 +97,7 @@ static bool seal_decode(const char *text, unsigned char *bytes, size_t size)
 /* ------------------------------------------------------------------ one box */
 
 /* nonce, tag and ciphertext of a text; `out` has room for NONCE + TAG + size. */
-static bool encrypt(const unsigned char *key, const unsigned char *nonce, const char *bound,
+static bool seal_encrypt(const unsigned char *key, const unsigned char *nonce, const char *bound,
     struct iotify_bytes plain, unsigned char *out)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
@@ -116,7 +116,7 @@ static bool encrypt(const unsigned char *key, const unsigned char *nonce, const 
     return good;
 }
 
-static bool decrypt(const unsigned char *key, const char *bound, const unsigned char *box,
+static bool seal_decrypt(const unsigned char *key, const char *bound, const unsigned char *box,
     size_t box_size, unsigned char *out)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
@@ -139,7 +139,7 @@ static bool decrypt(const unsigned char *key, const char *bound, const unsigned 
 
 /* ------------------------------------------------------------------ the wrapping key */
 
-static enum iotify_result cannot(struct call *call, const char *verb, const char *path)
+static enum iotify_result seal_fail(struct call *call, const char *verb, const char *path)
 {
     int error = errno;
 
@@ -147,7 +147,7 @@ static enum iotify_result cannot(struct call *call, const char *verb, const char
         "cannot %s the key file %s: %s", verb, path, strerror(error));
 }
 
-static enum iotify_result read_key_file(
+static enum iotify_result seal_read_key_file(
     struct call *call, const char *path, unsigned char key[KEY_SIZE])
 {
     char text[256];
@@ -157,7 +157,7 @@ static enum iotify_result read_key_file(
     bool good;
 
     if (descriptor < 0)
-        return errno == ENOENT ? IOTIFY_NOT_FOUND : cannot(call, "read", path);
+        return errno == ENOENT ? IOTIFY_NOT_FOUND : seal_fail(call, "read", path);
     if (fstat(descriptor, &status) != 0 || (status.st_mode & 077)) {
         close(descriptor);
         return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
@@ -166,7 +166,7 @@ static enum iotify_result read_key_file(
     got = read(descriptor, text, sizeof(text) - 1);
     close(descriptor);
     if (got < 0)
-        return cannot(call, "read", path);
+        return seal_fail(call, "read", path);
     text[got] = '\0';
     good = seal_decode(text, key, KEY_SIZE);
     OPENSSL_cleanse(text, sizeof(text));
@@ -175,7 +175,7 @@ static enum iotify_result read_key_file(
                       "the key file %s does not hold 64 hexadecimal digits", path);
 }
 
-static bool write_all(int descriptor, const char *text)
+static bool seal_write_all(int descriptor, const char *text)
 {
     size_t size = strlen(text);
 
@@ -184,7 +184,7 @@ static bool write_all(int descriptor, const char *text)
 }
 
 /* The folder's entry too must survive a loss of power. */
-static void sync_folder(const char *path)
+static void seal_sync_folder(const char *path)
 {
     char copy[4096];
     int descriptor;
@@ -198,7 +198,7 @@ static void sync_folder(const char *path)
 }
 
 /* Complete before it has its name; whoever else makes one at the same time may be faster. */
-static enum iotify_result make_key_file(struct call *call, const char *path)
+static enum iotify_result seal_make_key_file(struct call *call, const char *path)
 {
     unsigned char key[KEY_SIZE];
     char text[2 * KEY_SIZE + 2], temporary[4096];
@@ -213,29 +213,29 @@ static enum iotify_result make_key_file(struct call *call, const char *path)
     snprintf(temporary, sizeof(temporary), "%s.%ld", path, (long)getpid());
     unlink(temporary);
     descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (descriptor < 0 || !write_all(descriptor, text) ||
+    if (descriptor < 0 || !seal_write_all(descriptor, text) ||
         (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) != 0 &&
             link(temporary, path) != 0 && errno != EEXIST))
-        result = cannot(call, "make", path);
+        result = seal_fail(call, "make", path);
     if (descriptor >= 0) {
         close(descriptor);
         unlink(temporary);
-        sync_folder(path);
+        seal_sync_folder(path);
     }
     OPENSSL_cleanse(key, sizeof(key));
     OPENSSL_cleanse(text, sizeof(text));
     return result;
 }
 
-static enum iotify_result key_of_file(
+static enum iotify_result seal_key_of_file(
     struct call *call, const struct seal_settings *settings, bool make, unsigned char key[KEY_SIZE])
 {
-    enum iotify_result result = read_key_file(call, settings->key_file, key);
+    enum iotify_result result = seal_read_key_file(call, settings->key_file, key);
 
     if (result == IOTIFY_NOT_FOUND && make) {
-        result = make_key_file(call, settings->key_file);
+        result = seal_make_key_file(call, settings->key_file);
         if (result == IOTIFY_OK)
-            result = read_key_file(call, settings->key_file, key);
+            result = seal_read_key_file(call, settings->key_file, key);
     }
     if (result == IOTIFY_NOT_FOUND)
         return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
@@ -245,7 +245,7 @@ static enum iotify_result key_of_file(
     return result;
 }
 
-static enum iotify_result key_of_passphrase(
+static enum iotify_result seal_key_of_passphrase(
     struct call *call, const unsigned char *salt, unsigned char key[KEY_SIZE])
 {
     if (!passphrase_variable || !*passphrase_variable)
@@ -258,13 +258,13 @@ static enum iotify_result key_of_passphrase(
 }
 
 /* `make`: the store is new, and so may the key be. */
-static enum iotify_result wrapping_key(struct call *call, const struct seal_settings *settings,
+static enum iotify_result seal_wrapping_key(struct call *call, const struct seal_settings *settings,
     bool make, const unsigned char *salt, unsigned char key[KEY_SIZE])
 {
     if (settings->with == SEAL_FILE)
-        return key_of_file(call, settings, make, key);
+        return seal_key_of_file(call, settings, make, key);
     if (settings->with == SEAL_PASSPHRASE)
-        return key_of_passphrase(call, salt, key);
+        return seal_key_of_passphrase(call, salt, key);
     if (!key_variable)
         return call_fail(&call->base, IOTIFY_DENIED, "SealKey",
             "the key of the store is not known; set " SEAL_KEY_VARIABLE
@@ -279,7 +279,7 @@ static enum iotify_result wrapping_key(struct call *call, const struct seal_sett
 
 #define BOX_SIZE (NONCE_SIZE + TAG_SIZE + 2 * KEY_SIZE)
 
-static enum iotify_result write_note(struct call *call, int with, const unsigned char *salt,
+static enum iotify_result seal_write_note(struct call *call, int with, const unsigned char *salt,
     const unsigned char *box, struct iotify_buffer *note)
 {
     char salt_text[2 * SALT_SIZE + 1] = "", box_text[2 * BOX_SIZE + 1] = "";
@@ -310,19 +310,19 @@ enum iotify_result seal_new(struct call *call, const struct seal_settings *setti
 
     *out = NULL;
     if (settings->with == SEAL_NONE)
-        return write_note(call, SEAL_NONE, NULL, NULL, note);
+        return seal_write_note(call, SEAL_NONE, NULL, NULL, note);
     seal = memory_new(1, sizeof(*seal));
     if (RAND_bytes(salt, sizeof(salt)) != 1 || RAND_bytes(nonce, sizeof(nonce)) != 1 ||
         RAND_bytes(seal->keys, sizeof(seal->keys)) != 1)
         result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
     else
-        result = wrapping_key(call, settings, true, salt, key);
-    if (result == IOTIFY_OK && !encrypt(key, nonce, WRAP_LABEL,
+        result = seal_wrapping_key(call, settings, true, salt, key);
+    if (result == IOTIFY_OK && !seal_encrypt(key, nonce, WRAP_LABEL,
                                    (struct iotify_bytes){seal->keys, sizeof(seal->keys)}, box))
         result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot wrap the data key");
     OPENSSL_cleanse(key, sizeof(key));
     if (result == IOTIFY_OK)
-        result = write_note(call, settings->with, salt, box, note);
+        result = seal_write_note(call, settings->with, salt, box, note);
     if (result == IOTIFY_OK)
         *out = seal;
     else
@@ -331,7 +331,7 @@ enum iotify_result seal_new(struct call *call, const struct seal_settings *setti
 }
 
 /* Is the note one that this program can read, and of the kind that the job asks for? */
-static enum iotify_result check_note(
+static enum iotify_result seal_check_note(
     struct call *call, const struct seal_settings *settings, const json_t *json)
 {
     const char *with = json_string_value(json_object_get(json, "with"));
@@ -360,7 +360,7 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
     const char *salt_text = json_string_value(json_object_get(json, "salt"));
     const char *box_text = json_string_value(json_object_get(json, "key"));
     unsigned char salt[SALT_SIZE], box[BOX_SIZE], key[KEY_SIZE];
-    enum iotify_result result = check_note(call, settings, json);
+    enum iotify_result result = seal_check_note(call, settings, json);
     struct seal *seal;
 
     *out = NULL;
@@ -374,8 +374,8 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
         result = call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
             "the store's note about its seal is damaged");
     if (result == IOTIFY_OK)
-        result = wrapping_key(call, settings, false, salt, key);
-    if (result == IOTIFY_OK && !decrypt(key, WRAP_LABEL, box, BOX_SIZE, seal->keys))
+        result = seal_wrapping_key(call, settings, false, salt, key);
+    if (result == IOTIFY_OK && !seal_decrypt(key, WRAP_LABEL, box, BOX_SIZE, seal->keys))
         result = call_fail(&call->base, IOTIFY_DENIED, "WrongKey",
             "the store is sealed with another %s; use the one that it was made with",
             settings->with == SEAL_PASSPHRASE ? "passphrase" : "key");
@@ -399,7 +399,7 @@ void seal_free(struct seal *seal)
 /* ------------------------------------------------------------------ values */
 
 /* The nonce follows from entry and value: never the same for two texts under one key. */
-static bool derive_nonce(const struct seal *seal, const char *key, struct iotify_bytes value,
+static bool seal_derive_nonce(const struct seal *seal, const char *key, struct iotify_bytes value,
     unsigned char nonce[NONCE_SIZE])
 {
     unsigned char digest[EVP_MAX_MD_SIZE], *joined;
@@ -430,8 +430,8 @@ enum iotify_result seal_value(const struct seal *seal, struct call *call, const 
             IOTIFY_VALUE_MAX - OVERHEAD);
     box = arena_alloc(&call->arena, OVERHEAD + value.size);
     memcpy(box, MARK, MARK_SIZE);
-    if (!derive_nonce(seal, key, value, nonce) ||
-        !encrypt(seal->keys, nonce, key, value, box + MARK_SIZE))
+    if (!seal_derive_nonce(seal, key, value, nonce) ||
+        !seal_encrypt(seal->keys, nonce, key, value, box + MARK_SIZE))
         return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot seal a value");
     *out = (struct iotify_bytes){box, OVERHEAD + value.size};
     return IOTIFY_OK;
@@ -447,7 +447,7 @@ enum iotify_result seal_open_value(const struct seal *seal, struct call *call, c
         return IOTIFY_OK;
     }
     plain = arena_alloc(&call->arena, stored.size - OVERHEAD + 1);
-    if (!decrypt(seal->keys, key, (const unsigned char *)stored.data + MARK_SIZE,
+    if (!seal_decrypt(seal->keys, key, (const unsigned char *)stored.data + MARK_SIZE,
             stored.size - MARK_SIZE, plain))
         return call_fail(&call->base, IOTIFY_FAILED, "Damaged",
             "an entry of the store was changed from outside, or moved from another key");

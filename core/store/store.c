@@ -40,18 +40,18 @@ void store_leave(struct store *store)
 
 /* ------------------------------------------------------------------ the seal */
 
-static void note_found(void *argument, const char *key)
+static void store_note_found(void *argument, const char *key)
 {
     (void)key;
     *(bool *)argument = true;
 }
 
 /* A store without the note is new, or was made before there were any. */
-static enum iotify_result check_new(struct store *store, struct call *call)
+static enum iotify_result store_check_new(struct store *store, struct call *call)
 {
     bool found = false;
     enum iotify_result result = store->plugin->storage.scan(
-        store->instance, &call->base, STORE_RECORD, NULL, 1, note_found, &found);
+        store->instance, &call->base, STORE_RECORD, NULL, 1, store_note_found, &found);
 
     if (result != IOTIFY_OK || !found)
         return result;
@@ -60,12 +60,12 @@ static enum iotify_result check_new(struct store *store, struct call *call)
 }
 
 /* Make the note; when another run is faster, IOTIFY_EXISTS. */
-static enum iotify_result make_seal(
+static enum iotify_result store_make_seal(
     struct store *store, struct call *call, const struct seal_settings *settings, const char *key)
 {
     struct iotify_write write = {.kind = IOTIFY_CREATE, .key = key};
     struct iotify_buffer note;
-    enum iotify_result result = check_new(store, call);
+    enum iotify_result result = store_check_new(store, call);
 
     iotify_buffer_init(&note, 4096);
     if (result == IOTIFY_OK)
@@ -82,7 +82,7 @@ static enum iotify_result make_seal(
     return result == IOTIFY_OK ? write.result : result;
 }
 
-static enum iotify_result find_seal(
+static enum iotify_result store_find_seal(
     struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
     const char *key = store_note_key(call, "seal");
@@ -90,9 +90,9 @@ static enum iotify_result find_seal(
     enum iotify_result result = store_get(store, call, key, &note);
 
     if (result == IOTIFY_NOT_FOUND && !make)
-        return check_new(store, call);
+        return store_check_new(store, call);
     if (result == IOTIFY_NOT_FOUND) {
-        result = make_seal(store, call, settings, key);
+        result = store_make_seal(store, call, settings, key);
         if (result != IOTIFY_EXISTS)
             return result;
         result = store_get(store, call, key, &note);
@@ -104,7 +104,7 @@ enum iotify_result store_unseal(
     struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
     enum iotify_result result =
-        store_durable(store) ? find_seal(store, call, settings, make) : IOTIFY_OK;
+        store_durable(store) ? store_find_seal(store, call, settings, make) : IOTIFY_OK;
 
     seal_forget();
     return result;
@@ -155,7 +155,7 @@ bool store_durable(const struct store *store)
     return store->plugin->storage.durability == IOTIFY_DURABLE;
 }
 
-static const char *checked_key(struct call *call, const char *key)
+static const char *store_checked_key(struct call *call, const char *key)
 {
     if (strlen(key) <= IOTIFY_KEY_MAX)
         return key;
@@ -167,7 +167,7 @@ static const char *checked_key(struct call *call, const char *key)
 
 const char *store_glob_key(struct call *call, const char *key)
 {
-    return checked_key(call, arena_format(&call->arena, STORE_GLOB "%s", key));
+    return store_checked_key(call, arena_format(&call->arena, STORE_GLOB "%s", key));
 }
 
 const char *store_record_prefix(struct call *call, const char *alias, const char *realm)
@@ -179,13 +179,13 @@ const char *store_record_key(
     struct call *call, const char *alias, const char *realm, int64_t client)
 {
     /* Digits enough that byte order is the order of the numbers. */
-    return checked_key(call, arena_format(&call->arena, "%s%019lld",
-                                 store_record_prefix(call, alias, realm), (long long)client));
+    return store_checked_key(call, arena_format(&call->arena, "%s%019lld",
+                                       store_record_prefix(call, alias, realm), (long long)client));
 }
 
 const char *store_job_record_key(struct call *call, const char *alias, const char *realm)
 {
-    return checked_key(
+    return store_checked_key(
         call, arena_format(&call->arena, "%sjob", store_record_prefix(call, alias, realm)));
 }
 

@@ -7,7 +7,7 @@
 
 #define GROUP_MAX 256 /* writes in one commit */
 
-static enum iotify_result apply_now(
+static enum iotify_result store_commit_apply_now(
     struct store *store, struct call *call, struct iotify_write *writes, size_t count)
 {
     enum iotify_result result;
@@ -22,7 +22,7 @@ static enum iotify_result apply_now(
 
 /* One commit for several requests. When it fails, each gets a try and an answer of its own.
  */
-static void commit_group(struct store *store, struct store_request *group, size_t total)
+static void store_commit_group(struct store *store, struct store_request *group, size_t total)
 {
     struct iotify_write *writes = memory_new(total, sizeof(*writes));
     struct call *call = group->call;
@@ -33,14 +33,15 @@ static void commit_group(struct store *store, struct store_request *group, size_
         memcpy(writes + at, request->writes, request->count * sizeof(*writes));
         at += request->count;
     }
-    result = apply_now(store, call, writes, total);
+    result = store_commit_apply_now(store, call, writes, total);
     at = 0;
     for (struct store_request *request = group; request; request = request->next) {
         if (result == IOTIFY_OK) {
             memcpy(request->writes, writes + at, request->count * sizeof(*writes));
             request->result = result;
         } else {
-            request->result = apply_now(store, request->call, request->writes, request->count);
+            request->result =
+                store_commit_apply_now(store, request->call, request->writes, request->count);
         }
         at += request->count;
     }
@@ -52,7 +53,7 @@ static void commit_group(struct store *store, struct store_request *group, size_
  * one request at a time: after a failure nobody could tell whose writes were done. Called with the
  * queue's lock.
  */
-static struct store_request *take_group(struct store *store, size_t *total)
+static struct store_request *store_commit_take_group(struct store *store, size_t *total)
 {
     struct store_request *group = store->first, **end = &store->first;
 
@@ -69,17 +70,17 @@ static struct store_request *take_group(struct store *store, size_t *total)
     return group;
 }
 
-static void lead(struct store *store)
+static void store_commit_lead(struct store *store)
 {
     size_t total;
-    struct store_request *group = take_group(store, &total);
+    struct store_request *group = store_commit_take_group(store, &total);
 
     store->committing = true;
     pthread_mutex_unlock(&store->queue_lock);
     if (group->next)
-        commit_group(store, group, total);
+        store_commit_group(store, group, total);
     else
-        group->result = apply_now(store, group->call, group->writes, group->count);
+        group->result = store_commit_apply_now(store, group->call, group->writes, group->count);
     pthread_mutex_lock(&store->queue_lock);
     store->committing = false;
     while (group) {
@@ -93,7 +94,7 @@ static void lead(struct store *store)
 }
 
 /* The writes as the storage gets them. */
-static enum iotify_result seal_writes(struct store *store, struct call *call,
+static enum iotify_result store_commit_seal_writes(struct store *store, struct call *call,
     const struct iotify_write *writes, size_t count, struct iotify_write *sealed)
 {
     enum iotify_result result = IOTIFY_OK;
@@ -122,7 +123,7 @@ void store_commit(struct store *store, struct store_request *request)
         if (store->committing)
             pthread_cond_wait(&store->committed, &store->queue_lock);
         else
-            lead(store);
+            store_commit_lead(store);
     }
     pthread_mutex_unlock(&store->queue_lock);
 }
@@ -136,7 +137,7 @@ enum iotify_result store_apply(
     if (count == 0)
         return IOTIFY_OK;
     request.writes = arena_array(&call->arena, count, sizeof(*writes));
-    result = seal_writes(store, call, writes, count, request.writes);
+    result = store_commit_seal_writes(store, call, writes, count, request.writes);
     if (result != IOTIFY_OK)
         return result;
     store_commit(store, &request);

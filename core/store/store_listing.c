@@ -15,7 +15,7 @@ struct page {
     const char *last;
 };
 
-static void on_key(void *argument, const char *key)
+static void store_listing_on_key(void *argument, const char *key)
 {
     struct page *page = argument;
 
@@ -26,8 +26,9 @@ static void on_key(void *argument, const char *key)
 
 /* The keys that begin with `prefix`, at most `limit`; `found` gets them without `cut` characters.
  */
-static enum iotify_result scan_some(struct store *store, struct call *call, const char *prefix,
-    size_t cut, size_t limit, void (*found)(void *argument, const char *key), void *argument)
+static enum iotify_result store_listing_scan_some(struct store *store, struct call *call,
+    const char *prefix, size_t cut, size_t limit, void (*found)(void *argument, const char *key),
+    void *argument)
 {
     struct page page = {&call->arena, found, argument, cut, 0, limit, NULL};
     size_t wanted;
@@ -38,17 +39,17 @@ static enum iotify_result scan_some(struct store *store, struct call *call, cons
         wanted = page.left < PAGE ? page.left : PAGE;
         store_enter(store);
         result = store->plugin->storage.scan(
-            store->instance, &call->base, prefix, page.last, wanted, on_key, &page);
+            store->instance, &call->base, prefix, page.last, wanted, store_listing_on_key, &page);
         store_leave(store);
         page.left -= page.count;
     } while (result == IOTIFY_OK && page.count == wanted && page.left > 0);
     return result;
 }
 
-static enum iotify_result scan_all(struct store *store, struct call *call, const char *prefix,
-    void (*found)(void *argument, const char *key), void *argument)
+static enum iotify_result store_listing_scan_all(struct store *store, struct call *call,
+    const char *prefix, void (*found)(void *argument, const char *key), void *argument)
 {
-    return scan_some(store, call, prefix, strlen(prefix), SIZE_MAX, found, argument);
+    return store_listing_scan_some(store, call, prefix, strlen(prefix), SIZE_MAX, found, argument);
 }
 
 enum iotify_result store_list_glob(struct store *store, struct call *call, const char *prefix,
@@ -56,19 +57,20 @@ enum iotify_result store_list_glob(struct store *store, struct call *call, const
 {
     const char *mapped = store_glob_key(call, prefix);
 
-    return mapped ? scan_some(store, call, mapped, strlen(STORE_GLOB), limit, found, argument)
+    return mapped ? store_listing_scan_some(
+                        store, call, mapped, strlen(STORE_GLOB), limit, found, argument)
                   : IOTIFY_INVALID;
 }
 
 /* The next alias after `key`, a record's without the prefix: '0' is the byte behind '/'. */
-struct first {
+struct store_listing_first {
     struct arena *arena;
     const char *key;
 };
 
-static void keep_first(void *argument, const char *key)
+static void store_listing_keep_first(void *argument, const char *key)
 {
-    struct first *first = argument;
+    struct store_listing_first *first = argument;
 
     first->key = arena_string(first->arena, key + strlen(STORE_RECORD));
 }
@@ -76,7 +78,7 @@ static void keep_first(void *argument, const char *key)
 enum iotify_result store_find_alias(struct store *store, struct call *call,
     const char *const *aliases, size_t count, const char **other)
 {
-    struct first first = {&call->arena, NULL};
+    struct store_listing_first first = {&call->arena, NULL};
     const char *after = NULL;
     enum iotify_result result;
 
@@ -88,7 +90,7 @@ enum iotify_result store_find_alias(struct store *store, struct call *call,
         first.key = NULL;
         store_enter(store);
         result = store->plugin->storage.scan(
-            store->instance, &call->base, STORE_RECORD, after, 1, keep_first, &first);
+            store->instance, &call->base, STORE_RECORD, after, 1, store_listing_keep_first, &first);
         store_leave(store);
         if (result != IOTIFY_OK || !first.key)
             return result;
@@ -103,14 +105,14 @@ enum iotify_result store_find_alias(struct store *store, struct call *call,
     }
 }
 
-struct clients {
+struct store_listing_clients {
     int64_t *items;
     size_t count, capacity;
 };
 
-static void on_record(void *argument, const char *key)
+static void store_listing_on_record(void *argument, const char *key)
 {
-    struct clients *clients = argument;
+    struct store_listing_clients *clients = argument;
     int64_t client;
 
     if (!value_parse_integer(key, &client))
@@ -125,9 +127,9 @@ static void on_record(void *argument, const char *key)
 enum iotify_result store_list_records(struct store *store, struct call *call, const char *alias,
     const char *realm, int64_t **out, size_t *count)
 {
-    struct clients clients = {0};
-    enum iotify_result result =
-        scan_all(store, call, store_record_prefix(call, alias, realm), on_record, &clients);
+    struct store_listing_clients clients = {0};
+    enum iotify_result result = store_listing_scan_all(
+        store, call, store_record_prefix(call, alias, realm), store_listing_on_record, &clients);
 
     *out = arena_array(&call->arena, clients.count, sizeof(int64_t));
     if (clients.count)

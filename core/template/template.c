@@ -9,7 +9,7 @@ static const char *const keys[] = {"init", "message", "response", "finish", "tra
     "connection", "publish", "subscribe", "library", "script", "stages", "data", NULL};
 /* The functions come first, in the order of enum script_function. */
 
-struct loader {
+struct template_loader {
     struct template_file *template;
     const struct job *job;
     struct diagnostics *diagnostics;
@@ -17,7 +17,7 @@ struct loader {
     const struct node *root;
 };
 
-static void check_keys(struct loader *loader)
+static void template_check_keys(struct template_loader *loader)
 {
     for (size_t i = 0; i < loader->root->count; i++) {
         const struct node *key = loader->root->pairs[i].key;
@@ -51,7 +51,7 @@ bool template_check_transport(const struct job *job, const char *name, struct lo
     return false;
 }
 
-static void find_transport(struct loader *loader, const char *override)
+static void template_find_transport(struct template_loader *loader, const char *override)
 {
     const struct node *node = node_get(loader->root, "transport");
     struct location location = node ? node->location : loader->root->location;
@@ -70,7 +70,7 @@ static void find_transport(struct loader *loader, const char *override)
         loader->template->transport = job_plugin(loader->job, name);
 }
 
-static const void *bind(struct loader *loader, const char *key,
+static const void *template_bind(struct template_loader *loader, const char *key,
     const struct iotify_settings *settings, struct schema_expression **expressions)
 {
     const struct node *map = node_get(loader->root, key);
@@ -81,7 +81,8 @@ static const void *bind(struct loader *loader, const char *key,
 }
 
 /* Without a connector nobody else says where to connect. */
-static void need_host(struct loader *loader, const struct iotify_settings *settings)
+static void template_need_host(
+    struct template_loader *loader, const struct iotify_settings *settings)
 {
     const struct node *map = node_get(loader->root, "connection");
     struct iotify_setting host;
@@ -96,7 +97,8 @@ static void need_host(struct loader *loader, const struct iotify_settings *setti
 }
 
 /* A template that sends has to say where to. */
-static void need_topic(struct loader *loader, const struct iotify_settings *settings)
+static void template_need_topic(
+    struct template_loader *loader, const struct iotify_settings *settings)
 {
     const struct node *map = node_get(loader->root, "publish");
     const struct node *message = node_get(loader->root, "message");
@@ -109,7 +111,7 @@ static void need_topic(struct loader *loader, const struct iotify_settings *sett
             "\"publish\" needs the setting \"%s\": where the messages go", topic.name);
 }
 
-static void bind_subscriptions(struct loader *loader)
+static void template_bind_subscriptions(struct template_loader *loader)
 {
     const struct node *list = node_get(loader->root, "subscribe");
     struct template_file *template = loader->template;
@@ -136,7 +138,7 @@ static void bind_subscriptions(struct loader *loader)
 }
 
 /* The line after the one of `|`, and the indent that YAML took off the block. */
-static struct location block_location(const struct node *node)
+static struct location template_block_location(const struct node *node)
 {
     struct location location = node->location;
     const char *at = text_line(node->source->text, node->location.line + 1);
@@ -155,7 +157,7 @@ static struct location block_location(const struct node *node)
     return location;
 }
 
-static bool names_file(const struct node *node, const char *end)
+static bool template_names_file(const struct node *node, const char *end)
 {
     size_t length = strlen(node->text), size = strlen(end);
 
@@ -164,8 +166,8 @@ static bool names_file(const struct node *node, const char *end)
 }
 
 /* Code that stands in the template itself, where `node` has some. */
-static void take_code(
-    struct loader *loader, const char *key, const struct node *node, struct script_code *code)
+static void template_take_code(struct template_loader *loader, const char *key,
+    const struct node *node, struct script_code *code)
 {
     struct location location;
 
@@ -177,28 +179,29 @@ static void take_code(
             node_kind_name(node));
         return;
     }
-    if (names_file(node, ".js")) {
+    if (template_names_file(node, ".js")) {
         diagnostics_add(loader->diagnostics, node->location,
             "\"%s\" takes the body of a function; a file with functions goes under \"script\": "
             "script: %s",
             key, node->text);
         return;
     }
-    location = node->block ? block_location(node) : node->location;
+    location = node->block ? template_block_location(node) : node->location;
     if (!node->block && !node->plain)
         location.column++;
     *code =
         (struct script_code){node->text, location, source_map_new(&loader->template->arena, node)};
 }
 
-static void take_functions(struct loader *loader)
+static void template_take_functions(struct template_loader *loader)
 {
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
-        take_code(loader, keys[i], node_get(loader->root, keys[i]), &loader->template->code[i]);
+        template_take_code(
+            loader, keys[i], node_get(loader->root, keys[i]), &loader->template->code[i]);
 }
 
 /* A path beside the template. */
-static const char *beside(struct loader *loader, const char *path)
+static const char *template_beside(struct template_loader *loader, const char *path)
 {
     struct template_file *template = loader->template;
 
@@ -208,23 +211,24 @@ static const char *beside(struct loader *loader, const char *path)
 }
 
 /* The library: code, or a file of it. */
-static void take_library(struct loader *loader)
+static void template_take_library(struct template_loader *loader)
 {
     const struct node *node = node_get(loader->root, "library");
     struct template_file *template = loader->template;
     const struct source *source;
 
-    if (node_is_empty(node) || node->kind != NODE_SCALAR || !names_file(node, ".js")) {
-        take_code(loader, "library", node, &template->library);
+    if (node_is_empty(node) || node->kind != NODE_SCALAR || !template_names_file(node, ".js")) {
+        template_take_code(loader, "library", node, &template->library);
         return;
     }
-    source =
-        source_read(&template->arena, loader->diagnostics, beside(loader, node->text), node->text);
+    source = source_read(
+        &template->arena, loader->diagnostics, template_beside(loader, node->text), node->text);
     if (source)
         template->library = (struct script_code){source->text, {source->name, 1, 1}, NULL};
 }
 
-static const char *take_path(struct loader *loader, const char *key, struct location *location)
+static const char *template_take_path(
+    struct template_loader *loader, const char *key, struct location *location)
 {
     const struct node *node = node_get(loader->root, key);
 
@@ -232,31 +236,31 @@ static const char *take_path(struct loader *loader, const char *key, struct loca
         return NULL;
     *location = node->location;
     if (node->kind == NODE_SCALAR)
-        return beside(loader, node->text);
+        return template_beside(loader, node->text);
     diagnostics_add(loader->diagnostics, node->location,
         "\"%s\" takes the name of a file beside the template", key);
     return NULL;
 }
 
 /* Init and Finished are init() and finish() by other names. */
-static void take_stage(struct loader *loader, const struct node_pair *pair)
+static void template_take_stage(struct template_loader *loader, const struct node_pair *pair)
 {
     struct template_file *template = loader->template;
     const char *name = pair->key->text;
     struct script_stage *stage;
 
     if (strcmp(name, "Init") == 0) {
-        take_code(loader, name, pair->value, &template->code[SCRIPT_INIT]);
+        template_take_code(loader, name, pair->value, &template->code[SCRIPT_INIT]);
     } else if (strcmp(name, "Finished") == 0) {
-        take_code(loader, name, pair->value, &template->code[SCRIPT_FINISH]);
+        template_take_code(loader, name, pair->value, &template->code[SCRIPT_FINISH]);
     } else {
         stage = &template->stages[template->stage_count++];
         *stage = (struct script_stage){name, {"", pair->key->location, NULL}};
-        take_code(loader, name, pair->value, &stage->code);
+        template_take_code(loader, name, pair->value, &stage->code);
     }
 }
 
-static void take_stages(struct loader *loader)
+static void template_take_stages(struct template_loader *loader)
 {
     const struct node *map = node_get(loader->root, "stages");
     struct template_file *template = loader->template;
@@ -280,7 +284,7 @@ static void take_stages(struct loader *loader)
     }
     template->stages = arena_array(&template->arena, map->count, sizeof(*template->stages));
     for (size_t i = 0; i < map->count; i++)
-        take_stage(loader, &map->pairs[i]);
+        template_take_stage(loader, &map->pairs[i]);
     if (template->stage_count == 0)
         diagnostics_add(loader->diagnostics, map->location,
             "\"stages\" needs a stage that runs, besides Init and Finished");
@@ -288,8 +292,8 @@ static void take_stages(struct loader *loader)
 
 /* ------------------------------------------------------------------ into a machine */
 
-static void try_expressions(
-    struct loader *loader, struct script *script, const struct schema_expression *list)
+static void template_try_expressions(
+    struct template_loader *loader, struct script *script, const struct schema_expression *list)
 {
     for (; list; list = list->next)
         script_expression(
@@ -297,7 +301,7 @@ static void try_expressions(
 }
 
 /* Compile everything once in a machine of its own, so that errors show before anything starts. */
-static void try_scripts(struct loader *loader)
+static void template_try_scripts(struct template_loader *loader)
 {
     static const struct script_services services = {0};
     struct template_file *template = loader->template;
@@ -314,8 +318,8 @@ static void try_scripts(struct loader *loader)
     }
     template_compile(template, script, loader->diagnostics);
     template->rows = script_rows(script);
-    try_expressions(loader, script, template->connection_expressions);
-    try_expressions(loader, script, template->publish_expressions);
+    template_try_expressions(loader, script, template->connection_expressions);
+    template_try_expressions(loader, script, template->publish_expressions);
     for (size_t i = 0; i < template->subscription_count; i++)
         if (!expression_is_constant(template->subscriptions[i].text))
             script_expression(script, "subscribe", template->subscriptions[i].text,
@@ -326,7 +330,7 @@ static void try_scripts(struct loader *loader)
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics)
 {
-    struct loader loader = {.template = template, .job = job, .diagnostics = diagnostics};
+    struct template_loader loader = {.template = template, .job = job, .diagnostics = diagnostics};
     size_t before = diagnostics->count;
     const struct source *source;
 
@@ -347,26 +351,26 @@ bool template_load(struct template_file *template, const struct job *job, const 
         .diagnostics = diagnostics,
         .directory = job->directory,
         .name = job->options->name};
-    check_keys(&loader);
-    find_transport(&loader, transport);
+    template_check_keys(&loader);
+    template_find_transport(&loader, transport);
     if (template->transport) {
         const struct iotify_transport *operations = &template->transport->plugin->transport;
 
         template->connection_node = node_get(loader.root, "connection");
-        template->connection =
-            bind(&loader, "connection", operations->connection, &template->connection_expressions);
+        template->connection = template_bind(
+            &loader, "connection", operations->connection, &template->connection_expressions);
         template->publish =
-            bind(&loader, "publish", operations->publish, &template->publish_expressions);
-        bind_subscriptions(&loader);
-        need_host(&loader, operations->connection);
-        need_topic(&loader, operations->publish);
+            template_bind(&loader, "publish", operations->publish, &template->publish_expressions);
+        template_bind_subscriptions(&loader);
+        template_need_host(&loader, operations->connection);
+        template_need_topic(&loader, operations->publish);
     }
-    take_functions(&loader);
-    take_library(&loader);
-    take_stages(&loader);
-    template->script = take_path(&loader, "script", &template->script_location);
-    template->data = take_path(&loader, "data", &template->data_location);
-    try_scripts(&loader);
+    template_take_functions(&loader);
+    template_take_library(&loader);
+    template_take_stages(&loader);
+    template->script = template_take_path(&loader, "script", &template->script_location);
+    template->data = template_take_path(&loader, "data", &template->data_location);
+    template_try_scripts(&loader);
     return diagnostics->count == before;
 }
 

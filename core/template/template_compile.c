@@ -10,7 +10,7 @@ void template_facts(const struct template_file *template, struct script_facts *f
 }
 
 /* What the connectors of the job bring along for scripts. */
-static bool add_helpers(
+static bool template_add_helpers(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
     const struct job *job = template->job;
@@ -30,7 +30,7 @@ static bool add_helpers(
 }
 
 /* The client id as the connection settings have it, for helpers. */
-static void set_client_id(
+static void template_set_client_id(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
     const struct schema_expression *expression = template->connection_expressions;
@@ -59,7 +59,7 @@ static void set_client_id(
 bool template_compile(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
-    bool good = add_helpers(template, script, diagnostics);
+    bool good = template_add_helpers(template, script, diagnostics);
 
     /* What follows uses what stands in the library. */
     if (!good || !script_library(script, &template->library, diagnostics))
@@ -77,6 +77,6 @@ bool template_compile(
         good =
             script_data(script, template->data, template->data_location, diagnostics) >= 0 && good;
     if (good)
-        set_client_id(template, script, diagnostics);
+        template_set_client_id(template, script, diagnostics);
     return good;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* What is the same for every client stands as it is, what differs is any text. */
-static void to_pattern(const char *text, struct iotify_buffer *out)
+static void iam_permissions_to_pattern(const char *text, struct iotify_buffer *out)
 {
     while (*text) {
         const char *open = strstr(text, "{{"), *close = open ? strstr(open, "}}") : NULL;
@@ -17,7 +17,7 @@ static void to_pattern(const char *text, struct iotify_buffer *out)
 }
 
 /* Offline the account is not known, unless the job allows one only. */
-static const char *account_of(const struct aws_instance *instance)
+static const char *iam_permissions_account_of(const struct aws_instance *instance)
 {
     return instance->options->accounts.count == 1 ? instance->options->accounts.items[0] : "*";
 }
@@ -31,8 +31,8 @@ void permit_all(struct iotify_call *call, const struct aws_instance *instance,
     iotify_buffer_init(&arn, 2048);
     if (kind) {
         iotify_buffer_format(&arn, "arn:%s:iot:%s:%s:%s/", aws_partition(instance->target.region),
-            instance->target.region, account_of(instance), kind);
-        to_pattern(resource, &arn);
+            instance->target.region, iam_permissions_account_of(instance), kind);
+        iam_permissions_to_pattern(resource, &arn);
     } else {
         iotify_buffer_string(&arn, "*");
     }

@@ -21,8 +21,8 @@
 
 /* ------------------------------------------------------------------ names */
 
-static bool check_characters(struct iotify_call *call, const char *setting, const char *name,
-    const char *allowed, const char *words)
+static bool instance_check_characters(struct iotify_call *call, const char *setting,
+    const char *name, const char *allowed, const char *words)
 {
     if (*name && strlen(name) <= 128 && name[strspn(name, allowed)] == '\0')
         return true;
@@ -39,13 +39,13 @@ static bool check_characters(struct iotify_call *call, const char *setting, cons
 
 bool aws_check_name(struct iotify_call *call, const char *setting, const char *name)
 {
-    return check_characters(
+    return instance_check_characters(
         call, setting, name ? name : "", WORD ":-", "letters, digits, colons, _ and -");
 }
 
 bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name)
 {
-    return check_characters(
+    return instance_check_characters(
         call, setting, name ? name : "", WORD "+=,.@-", "letters, digits and _+=,.@-");
 }
 
@@ -58,14 +58,14 @@ const char *aws_partition(const char *region)
 
 /* ------------------------------------------------------------------ the account */
 
-static bool is_account(const char *text, size_t length)
+static bool instance_is_account(const char *text, size_t length)
 {
     return length == 12 && strspn(text, "0123456789") >= length;
 }
 
-static void set_account(struct aws_instance *instance, const char *text, size_t length)
+static void instance_set_account(struct aws_instance *instance, const char *text, size_t length)
 {
-    if (!is_account(text, length))
+    if (!instance_is_account(text, length))
         return;
     pthread_mutex_lock(&instance->mutex);
     memcpy(instance->account, text, length);
@@ -81,7 +81,7 @@ void aws_note_arn(struct aws_instance *instance, const char *arn)
         arn = arn ? arn + 1 : NULL;
     }
     if (arn)
-        set_account(instance, arn, strcspn(arn, ":"));
+        instance_set_account(instance, arn, strcspn(arn, ":"));
 }
 
 const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call)
@@ -96,21 +96,21 @@ const char *aws_known_account(struct aws_instance *instance, struct iotify_call 
 
 /* ------------------------------------------------------------------ open */
 
-static const char *environment(const char *name)
+static const char *instance_environment(const char *name)
 {
     const char *value = getenv(name);
 
     return value && *value ? value : NULL;
 }
 
-static bool find_region(struct aws_instance *instance)
+static bool instance_find_region(struct aws_instance *instance)
 {
     const char *region = instance->options->region;
 
     if (!region)
-        region = environment("AWS_REGION");
+        region = instance_environment("AWS_REGION");
     if (!region)
-        region = environment("AWS_DEFAULT_REGION");
+        region = instance_environment("AWS_DEFAULT_REGION");
     if (region)
         return iotify_buffer_string(&instance->region, region);
     return profile_get(
@@ -118,7 +118,7 @@ static bool find_region(struct aws_instance *instance)
 }
 
 /* The default host of a service; China has a domain of its own. */
-static void default_endpoint(
+static void instance_default_endpoint(
     const struct aws_instance *instance, const char *service, struct iotify_buffer *out)
 {
     const char *region = iotify_buffer_text(&instance->region);
@@ -127,7 +127,7 @@ static void default_endpoint(
         strcmp(aws_partition(region), "aws-cn") == 0 ? ".cn" : "");
 }
 
-static void trim_slashes(struct iotify_buffer *url)
+static void instance_trim_slashes(struct iotify_buffer *url)
 {
     while (url->size && url->data[url->size - 1] == '/')
         url->data[--url->size] = '\0';
@@ -137,37 +137,38 @@ static void trim_slashes(struct iotify_buffer *url)
  * Services beside IoT are asked only where somebody said where they are, or where everything is
  * AWS's own: an endpoint of one's own for IoT must not send its credentials to AWS.
  */
-static void find_beside(const struct aws_instance *instance, const char *own, const char *variable,
-    const char *service, struct iotify_buffer *out)
+static void instance_find_other_endpoint(const struct aws_instance *instance, const char *own,
+    const char *variable, const char *service, struct iotify_buffer *out)
 {
-    const char *endpoint = environment(variable);
+    const char *endpoint = instance_environment(variable);
 
     if (endpoint)
         iotify_buffer_string(out, endpoint);
-    else if (!own && environment("AWS_ENDPOINT_URL"))
-        iotify_buffer_string(out, environment("AWS_ENDPOINT_URL"));
+    else if (!own && instance_environment("AWS_ENDPOINT_URL"))
+        iotify_buffer_string(out, instance_environment("AWS_ENDPOINT_URL"));
     else if (!own)
-        default_endpoint(instance, service, out);
-    trim_slashes(out);
+        instance_default_endpoint(instance, service, out);
+    instance_trim_slashes(out);
 }
 
-static void find_endpoints(struct aws_instance *instance)
+static void instance_find_endpoints(struct aws_instance *instance)
 {
-    const char *own = instance->options->endpoint, *all = environment("AWS_ENDPOINT_URL");
+    const char *own = instance->options->endpoint, *all = instance_environment("AWS_ENDPOINT_URL");
 
     if (!own)
-        own = environment("AWS_ENDPOINT_URL_IOT");
-    find_beside(instance, own, "AWS_ENDPOINT_URL_STS", "sts", &instance->sts_endpoint);
-    find_beside(instance, own, "AWS_ENDPOINT_URL_SERVICE_QUOTAS", "servicequotas",
+        own = instance_environment("AWS_ENDPOINT_URL_IOT");
+    instance_find_other_endpoint(
+        instance, own, "AWS_ENDPOINT_URL_STS", "sts", &instance->sts_endpoint);
+    instance_find_other_endpoint(instance, own, "AWS_ENDPOINT_URL_SERVICE_QUOTAS", "servicequotas",
         &instance->quotas_endpoint);
     if (own || all)
         iotify_buffer_string(&instance->endpoint, own ? own : all);
     else
-        default_endpoint(instance, "iot", &instance->endpoint);
-    trim_slashes(&instance->endpoint);
+        instance_default_endpoint(instance, "iot", &instance->endpoint);
+    instance_trim_slashes(&instance->endpoint);
 }
 
-static enum iotify_result check_endpoint(struct iotify_call *call, const char *url)
+static enum iotify_result instance_check_endpoint(struct iotify_call *call, const char *url)
 {
     const char *host = strstr(url, "://");
 
@@ -196,7 +197,7 @@ void aws_instance_close(void *given)
 }
 
 /* A quota that nobody asks for is a typo. */
-static enum iotify_result check_quotas(
+static enum iotify_result instance_check_quotas(
     const struct aws_instance *instance, struct iotify_call *call)
 {
     const struct iotify_map *quotas = &instance->options->quotas;
@@ -214,7 +215,7 @@ static enum iotify_result check_quotas(
     return IOTIFY_OK;
 }
 
-static bool allows(const struct iotify_list *list, const char *item)
+static bool instance_allows(const struct iotify_list *list, const char *item)
 {
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->items[i], item) == 0)
@@ -223,17 +224,17 @@ static bool allows(const struct iotify_list *list, const char *item)
 }
 
 /* What may be run where. Accounts are numbers that YAML would shorten: twelve digits each. */
-static enum iotify_result check_places(
+static enum iotify_result instance_check_places(
     const struct aws_instance *instance, struct iotify_call *call)
 {
     const struct iotify_list *accounts = &instance->options->accounts;
 
     for (size_t i = 0; i < accounts->count; i++)
-        if (!is_account(accounts->items[i], strlen(accounts->items[i])))
+        if (!instance_is_account(accounts->items[i], strlen(accounts->items[i])))
             return call->host->fail_setting(call, "accounts",
                 "\"accounts\" takes account numbers of 12 digits in quotes, not \"%s\"",
                 accounts->items[i]);
-    if (!allows(&instance->options->regions, iotify_buffer_text(&instance->region)))
+    if (!instance_allows(&instance->options->regions, iotify_buffer_text(&instance->region)))
         return call->host->fail_setting(call, "regions",
             "the region is %s, and \"regions\" does not allow it",
             iotify_buffer_text(&instance->region));
@@ -244,24 +245,24 @@ static enum iotify_result check_places(
     return IOTIFY_OK;
 }
 
-static enum iotify_result set_up(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result instance_set_up(struct aws_instance *instance, struct iotify_call *call)
 {
     const char *region, *ca = instance->options->ca;
     enum iotify_result result;
 
-    if (!find_region(instance))
+    if (!instance_find_region(instance))
         return call->host->fail_setting(call, "region",
             "the region is not known; write region: eu-central-1 or set AWS_REGION");
     region = iotify_buffer_text(&instance->region);
     if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         return call->host->fail_setting(
             call, "region", "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
-    find_endpoints(instance);
-    result = check_quotas(instance, call);
+    instance_find_endpoints(instance);
+    result = instance_check_quotas(instance, call);
     if (result == IOTIFY_OK)
-        result = check_places(instance, call);
+        result = instance_check_places(instance, call);
     if (result == IOTIFY_OK)
-        result = check_endpoint(call, iotify_buffer_text(&instance->endpoint));
+        result = instance_check_endpoint(call, iotify_buffer_text(&instance->endpoint));
     if (result != IOTIFY_OK)
         return result;
     instance->target = (struct aws_target){
@@ -273,8 +274,8 @@ static enum iotify_result set_up(struct aws_instance *instance, struct iotify_ca
             instance->quotas_endpoint.size ? iotify_buffer_text(&instance->quotas_endpoint) : NULL,
         .signing_name = instance->options->signing_name,
     };
-    instance->client = aws_client_new(
-        &instance->target, instance->options->profile, ca ? ca : environment("AWS_CA_BUNDLE"));
+    instance->client = aws_client_new(&instance->target, instance->options->profile,
+        ca ? ca : instance_environment("AWS_CA_BUNDLE"));
     return instance->client ? IOTIFY_OK
                             : call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
 }
@@ -294,7 +295,7 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
     iotify_buffer_init(&instance->endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->quotas_endpoint, TEXT_MAX);
-    result = set_up(instance, call);
+    result = instance_set_up(instance, call);
     if (result != IOTIFY_OK) {
         aws_instance_close(instance);
         return result;
@@ -305,15 +306,16 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
 
 /* ------------------------------------------------------------------ connect, endpoint */
 
-static void note_quota(void *argument, enum aws_operation operation, double rate)
+static void instance_note_quota(void *argument, enum aws_operation operation, double rate)
 {
     ((struct aws_instance *)argument)->account_rates[operation] = rate;
 }
 
 /* Without the account's quotas the job goes on carefully. */
-static enum iotify_result read_quotas(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result instance_read_quotas(
+    struct aws_instance *instance, struct iotify_call *call)
 {
-    enum iotify_result result = aws_quotas(instance->client, call, note_quota, instance);
+    enum iotify_result result = aws_quotas(instance->client, call, instance_note_quota, instance);
 
     if (result == IOTIFY_CANCELLED)
         return result;
@@ -335,8 +337,8 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
     if (result != IOTIFY_OK)
         return result;
     if (account)
-        set_account(instance, account, strlen(account));
-    if (!allows(&instance->options->accounts, account ? account : "-"))
+        instance_set_account(instance, account, strlen(account));
+    if (!instance_allows(&instance->options->accounts, account ? account : "-"))
         return call->host->fail(call, IOTIFY_DENIED, "WrongAccount",
             "the credentials are of the account %s, and accounts: does not allow it; nothing was "
             "done",
@@ -344,7 +346,7 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
     text = call->host->alloc(call, size);
     snprintf(text, size, "%s/%s", account ? account : "-", instance->target.region);
     *realm = text;
-    return read_quotas(instance, call);
+    return instance_read_quotas(instance, call);
 }
 
 /* "host" or "host:port", as DescribeEndpoint answers. */

@@ -14,7 +14,7 @@ struct job_record {
     struct iotify_bytes stored;
 };
 
-static enum iotify_result load(struct iotify_call *call, struct job_record *record)
+static enum iotify_result job_record_load(struct iotify_call *call, struct job_record *record)
 {
     enum iotify_result result = call->host->record_get(call, &record->stored);
 
@@ -36,7 +36,7 @@ static enum iotify_result load(struct iotify_call *call, struct job_record *reco
 }
 
 /* A record that says nothing more is deleted. */
-static enum iotify_result save(struct iotify_call *call, const struct job_record *record)
+static enum iotify_result job_record_save(struct iotify_call *call, const struct job_record *record)
 {
     char *text = json_dumps(record->json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     struct iotify_bytes value = {text, text ? strlen(text) : 0};
@@ -55,7 +55,7 @@ enum iotify_result job_record_made(
     struct iotify_call *call, enum shared_kind kind, const char *name, bool *made)
 {
     struct job_record record;
-    enum iotify_result result = load(call, &record);
+    enum iotify_result result = job_record_load(call, &record);
 
     *made = json_object_get(json_object_get(record.json, kinds[kind]), name) != NULL;
     json_decref(record.json);
@@ -66,7 +66,7 @@ enum iotify_result job_record_mark(
     struct iotify_call *call, enum shared_kind kind, const char *name, bool made)
 {
     struct job_record record;
-    enum iotify_result result = load(call, &record);
+    enum iotify_result result = job_record_load(call, &record);
     json_t *names;
 
     if (result != IOTIFY_OK)
@@ -82,7 +82,7 @@ enum iotify_result job_record_mark(
         json_object_del(names, name);
     if (json_object_size(names) == 0)
         json_object_del(record.json, kinds[kind]);
-    result = save(call, &record);
+    result = job_record_save(call, &record);
     json_decref(record.json);
     return result;
 }
@@ -90,7 +90,7 @@ enum iotify_result job_record_mark(
 enum iotify_result job_record_window(struct iotify_call *call, struct job_window *window)
 {
     struct job_record record;
-    enum iotify_result result = load(call, &record);
+    enum iotify_result result = job_record_load(call, &record);
     const json_t *present = json_object_get(record.json, "window");
 
     window->since = json_integer_value(json_array_get(present, 0));
@@ -102,7 +102,7 @@ enum iotify_result job_record_window(struct iotify_call *call, struct job_window
 enum iotify_result job_record_set_window(struct iotify_call *call, struct job_window window)
 {
     struct job_record record;
-    enum iotify_result result = load(call, &record);
+    enum iotify_result result = job_record_load(call, &record);
 
     if (result != IOTIFY_OK)
         return result;
@@ -111,7 +111,7 @@ enum iotify_result job_record_set_window(struct iotify_call *call, struct job_wi
             json_pack("[I, I]", (json_int_t)window.since, (json_int_t)window.last));
     else
         json_object_del(record.json, "window");
-    result = save(call, &record);
+    result = job_record_save(call, &record);
     json_decref(record.json);
     return result;
 }

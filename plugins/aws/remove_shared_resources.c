@@ -18,34 +18,35 @@
 #define LOOKS_MAX 45
 #define LISTINGS_MAX 3
 
-struct remove_options {
+struct remove_shared_remove_options {
     bool enabled;
 };
 
 static const struct iotify_setting items[] = {
     {.name = "enabled",
         .type = IOTIFY_BOOLEAN,
-        .offset = offsetof(struct remove_options, enabled),
+        .offset = offsetof(struct remove_shared_remove_options, enabled),
         .value = "false",
         .help = "true deletes group, policy and type too; takes the 5 minutes that AWS demands"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct remove_options);
+static const struct iotify_settings settings =
+    IOTIFY_SETTINGS(items, struct remove_shared_remove_options);
 
 /* One thing to remove: the words for it, and who may. */
-struct shared {
+struct remove_shared_shared {
     enum shared_kind kind;
     const char *word, *name;
 };
 
-static enum iotify_result leave(
-    struct iotify_call *call, const struct shared *shared, const char *why)
+static enum iotify_result remove_shared_leave(
+    struct iotify_call *call, const struct remove_shared_shared *shared, const char *why)
 {
     call->host->log(
         call, IOTIFY_WARNING, "the %s %s %s, and is left", shared->word, shared->name, why);
     return IOTIFY_UNCHANGED;
 }
 
-static int64_t pause_of(int look)
+static int64_t remove_shared_pause_of(int look)
 {
     int64_t pause = PAUSE_MIN << (look < 4 ? look : 4);
 
@@ -53,15 +54,15 @@ static int64_t pause_of(int look)
 }
 
 /* Does a listing name anything? What was taken away just now may be in it for a moment. */
-static enum iotify_result has_any(struct aws_instance *instance, struct iotify_call *call,
-    struct aws_request request, const char *member, bool *any)
+static enum iotify_result remove_shared_has_any(struct aws_instance *instance,
+    struct iotify_call *call, struct aws_request request, const char *member, bool *any)
 {
     enum iotify_result result = IOTIFY_OK;
 
     *any = true;
     for (int i = 0; i < LISTINGS_MAX && *any && result == IOTIFY_OK; i++) {
         if (i > 0)
-            result = call->host->wait(call, pause_of(i - 1));
+            result = call->host->wait(call, remove_shared_pause_of(i - 1));
         if (result == IOTIFY_OK)
             result = aws_send(instance->client, call, &request);
         *any = json_array_size(json_object_get(request.answer, member)) > 0;
@@ -74,8 +75,8 @@ static enum iotify_result has_any(struct aws_instance *instance, struct iotify_c
 /* ------------------------------------------------------------------ group */
 
 /* The policy that this job attached to the group would keep it from being deleted itself. */
-static enum iotify_result detach_policy(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *group)
+static enum iotify_result remove_shared_detach_policy(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *group)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING_GROUP, .name = group->name};
     enum iotify_result result;
@@ -96,8 +97,8 @@ static enum iotify_result detach_policy(
 }
 
 /* Things that were deleted just now may be listed for a moment; is one of these there? */
-static enum iotify_result has_members(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *group, bool *any)
+static enum iotify_result remove_shared_has_members(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *group, bool *any)
 {
     struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP, .name = group->name};
     enum iotify_result result = aws_send(instance->client, call, &request);
@@ -117,27 +118,28 @@ static enum iotify_result has_members(
     return result;
 }
 
-static enum iotify_result remove_group(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *group)
+static enum iotify_result remove_shared_remove_group(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *group)
 {
     bool any;
-    enum iotify_result result = has_members(instance, call, group, &any);
+    enum iotify_result result = remove_shared_has_members(instance, call, group, &any);
 
     if (result == IOTIFY_OK && any)
-        return leave(call, group, "has things that are not this job's");
+        return remove_shared_leave(call, group, "has things that are not this job's");
     if (result == IOTIFY_OK)
-        result = detach_policy(instance, call, group);
+        result = remove_shared_detach_policy(instance, call, group);
     if (result == IOTIFY_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_GROUP, .name = group->name});
-    return result == IOTIFY_INVALID ? leave(call, group, "has groups below it") : result;
+    return result == IOTIFY_INVALID ? remove_shared_leave(call, group, "has groups below it")
+                                    : result;
 }
 
 /* ------------------------------------------------------------------ policy */
 
 /* All versions but the default one have to go first. */
-static enum iotify_result remove_versions(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *policy)
+static enum iotify_result remove_shared_remove_versions(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *policy)
 {
     struct aws_request request = {.operation = AWS_LIST_POLICY_VERSIONS, .name = policy->name};
     enum iotify_result result = aws_send(instance->client, call, &request);
@@ -156,19 +158,19 @@ static enum iotify_result remove_versions(
     return result;
 }
 
-static enum iotify_result remove_policy(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *policy)
+static enum iotify_result remove_shared_remove_policy(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *policy)
 {
     const struct aws_request targets = {.operation = AWS_LIST_TARGETS_FOR_POLICY,
         .name = policy->name,
         .query = {{"pageSize", "1"}}};
     bool any = false;
-    enum iotify_result result = has_any(instance, call, targets, "targets", &any);
+    enum iotify_result result = remove_shared_has_any(instance, call, targets, "targets", &any);
 
     if (result == IOTIFY_OK && any)
-        return leave(call, policy, "is attached to what is not this job's");
+        return remove_shared_leave(call, policy, "is attached to what is not this job's");
     if (result == IOTIFY_OK)
-        result = remove_versions(instance, call, policy);
+        result = remove_shared_remove_versions(instance, call, policy);
     /* A detach takes a while to arrive. */
     for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
         result = aws_remove(instance->client, call,
@@ -176,14 +178,14 @@ static enum iotify_result remove_policy(
         if (result != IOTIFY_CONFLICT)
             return result;
         if (i + 1 < LOOKS_MAX)
-            result = call->host->wait(call, pause_of(i));
+            result = call->host->wait(call, remove_shared_pause_of(i));
     }
     return result;
 }
 
 /* ------------------------------------------------------------------ type */
 
-static enum iotify_result is_deprecated(
+static enum iotify_result remove_shared_is_deprecated(
     struct aws_instance *instance, struct iotify_call *call, const char *name, bool *deprecated)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING_TYPE, .name = name};
@@ -196,13 +198,13 @@ static enum iotify_result is_deprecated(
 }
 
 /* AWS keeps the moment of deprecation: a cleanup that was interrupted waits for the rest only. */
-static enum iotify_result deprecate(
+static enum iotify_result remove_shared_deprecate(
     struct aws_instance *instance, struct iotify_call *call, const char *name)
 {
     struct aws_request request = {
         .operation = AWS_DEPRECATE_THING_TYPE, .name = name, .body = json_object()};
     bool deprecated;
-    enum iotify_result result = is_deprecated(instance, call, name, &deprecated);
+    enum iotify_result result = remove_shared_is_deprecated(instance, call, name, &deprecated);
 
     if (result == IOTIFY_OK && !deprecated) {
         result = aws_send(instance->client, call, &request);
@@ -212,18 +214,18 @@ static enum iotify_result deprecate(
     return result;
 }
 
-static enum iotify_result remove_type(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *type)
+static enum iotify_result remove_shared_remove_type(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *type)
 {
     const struct aws_request things = {.operation = AWS_LIST_THINGS,
         .query = {{"maxResults", "1"}, {"thingTypeName", type->name}}};
     bool any = false;
-    enum iotify_result result = has_any(instance, call, things, "things", &any);
+    enum iotify_result result = remove_shared_has_any(instance, call, things, "things", &any);
 
     if (result == IOTIFY_OK && any)
-        return leave(call, type, "has things that are not this job's");
+        return remove_shared_leave(call, type, "has things that are not this job's");
     if (result == IOTIFY_OK)
-        result = deprecate(instance, call, type->name);
+        result = remove_shared_deprecate(instance, call, type->name);
     for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = type->name});
@@ -235,16 +237,17 @@ static enum iotify_result remove_type(
                 "Once interrupted, the same command waits for the rest",
                 type->name);
         if (i + 1 < LOOKS_MAX)
-            result = call->host->wait(call, pause_of(i));
+            result = call->host->wait(call, remove_shared_pause_of(i));
     }
     return result;
 }
 
 /* ------------------------------------------------------------------ all of them */
 
-static size_t list_shared(const struct aws_instance *instance, struct shared shared[3])
+static size_t remove_shared_list(
+    const struct aws_instance *instance, struct remove_shared_shared shared[3])
 {
-    const struct shared all[] = {{SHARED_GROUP, "group", instance->names.group},
+    const struct remove_shared_shared all[] = {{SHARED_GROUP, "group", instance->names.group},
         {SHARED_POLICY, "policy", instance->names.policy},
         {SHARED_TYPE, "thing type", instance->names.type}};
     size_t count = 0;
@@ -255,36 +258,37 @@ static size_t list_shared(const struct aws_instance *instance, struct shared sha
     return count;
 }
 
-static enum iotify_result remove_one(
-    struct aws_instance *instance, struct iotify_call *call, const struct shared *shared)
+static enum iotify_result remove_shared_remove_one(struct aws_instance *instance,
+    struct iotify_call *call, const struct remove_shared_shared *shared)
 {
     static enum iotify_result (*const removers[])(struct aws_instance * instance,
-        struct iotify_call * call, const struct shared *shared) = {[SHARED_GROUP] = remove_group,
-        [SHARED_POLICY] = remove_policy,
-        [SHARED_TYPE] = remove_type};
+        struct iotify_call * call,
+        const struct remove_shared_shared *shared) = {[SHARED_GROUP] = remove_shared_remove_group,
+        [SHARED_POLICY] = remove_shared_remove_policy,
+        [SHARED_TYPE] = remove_shared_remove_type};
     bool made;
     enum iotify_result result = job_record_made(call, shared->kind, shared->name, &made);
 
     if (result != IOTIFY_OK)
         return result;
     if (!made)
-        return leave(call, shared, "was not made by this job");
+        return remove_shared_leave(call, shared, "was not made by this job");
     result = removers[shared->kind](instance, call, shared);
     if (result == IOTIFY_NOT_FOUND)
         result = IOTIFY_OK;
     return result == IOTIFY_OK ? job_record_mark(call, shared->kind, shared->name, false) : result;
 }
 
-static enum iotify_result apply(void *given, struct iotify_call *call)
+static enum iotify_result remove_shared_apply(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct remove_options *options = call->arguments;
+    const struct remove_shared_remove_options *options = call->arguments;
     enum iotify_result result = IOTIFY_UNCHANGED;
-    struct shared shared[3];
-    size_t count = options->enabled ? list_shared(instance, shared) : 0;
+    struct remove_shared_shared shared[3];
+    size_t count = options->enabled ? remove_shared_list(instance, shared) : 0;
 
     for (size_t i = 0; i < count; i++) {
-        enum iotify_result removed = remove_one(instance, call, &shared[i]);
+        enum iotify_result removed = remove_shared_remove_one(instance, call, &shared[i]);
 
         if (removed > IOTIFY_UNCHANGED)
             return removed;
@@ -293,12 +297,12 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return result;
 }
 
-static enum iotify_result plan(void *given, struct iotify_call *call)
+static enum iotify_result remove_shared_plan(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct remove_options *options = call->arguments;
-    struct shared shared[3];
-    size_t count = options->enabled ? list_shared(instance, shared) : 0;
+    const struct remove_shared_remove_options *options = call->arguments;
+    struct remove_shared_shared shared[3];
+    size_t count = options->enabled ? remove_shared_list(instance, shared) : 0;
 
     for (size_t i = 0; i < count; i++) {
         bool made;
@@ -312,7 +316,7 @@ static enum iotify_result plan(void *given, struct iotify_call *call)
     return IOTIFY_OK;
 }
 
-static void permit(void *given, struct iotify_call *call)
+static void remove_shared_permit(void *given, struct iotify_call *call)
 {
     static const char *const group_actions[] = {"ListThingsInThingGroup", "DeleteThingGroup", NULL};
     static const char *const detach_actions[] = {"DescribeThingGroup", "DetachPolicy", NULL};
@@ -323,7 +327,7 @@ static void permit(void *given, struct iotify_call *call)
     static const char *const any_actions[] = {"ListThings", NULL};
     static const char *const member_actions[] = {"DescribeThing", NULL};
     const struct aws_instance *instance = given;
-    const struct remove_options *options = call->arguments;
+    const struct remove_shared_remove_options *options = call->arguments;
 
     if (!options->enabled)
         return;
@@ -346,7 +350,7 @@ const struct iotify_action aws_remove_shared_action = {
     .summary = "delete group, policy and thing type",
     .scope = IOTIFY_FOR_JOB,
     .settings = &settings,
-    .apply = apply,
-    .plan = plan,
-    .permit = permit,
+    .apply = remove_shared_apply,
+    .plan = remove_shared_plan,
+    .permit = remove_shared_permit,
 };

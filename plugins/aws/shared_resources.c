@@ -11,12 +11,12 @@
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/aws/job_record.h"
 
-struct name_options {
+struct shared_name_options {
     const char *name;
 };
 
 /* Look a resource up by name; IOTIFY_NOT_FOUND is no failure here. */
-static enum iotify_result describe(struct aws_instance *instance, struct iotify_call *call,
+static enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_call *call,
     enum aws_operation operation, const char *name, const char *arn, json_t **answer)
 {
     struct aws_request request = {.operation = operation, .name = name};
@@ -29,7 +29,7 @@ static enum iotify_result describe(struct aws_instance *instance, struct iotify_
 }
 
 /* What is created, and how. */
-struct creation {
+struct shared_creation {
     enum shared_kind kind;
     enum aws_operation operation;
     const char *name, *arn; /* `arn` names the member of the answer */
@@ -40,8 +40,8 @@ struct creation {
  * Create what is known to be absent. That this job makes it is noted first, so that no crash can
  * make it somebody else's. IOTIFY_EXISTS without a lost answer means that somebody was faster.
  */
-static enum iotify_result create(
-    struct aws_instance *instance, struct iotify_call *call, const struct creation *creation)
+static enum iotify_result shared_create(
+    struct aws_instance *instance, struct iotify_call *call, const struct shared_creation *creation)
 {
     struct aws_request request = {
         .operation = creation->operation, .name = creation->name, .body = creation->body};
@@ -68,12 +68,12 @@ static enum iotify_result create(
  * For plans: is it there? `operation` describes, `making` creates. `unfit` says why what is there
  * will not do; NULL: it will.
  */
-static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_call *call,
+static enum iotify_result shared_plan(struct aws_instance *instance, struct iotify_call *call,
     enum aws_operation operation, enum aws_operation making, const char *kind, const char *name,
     const char *arn, const char *(*unfit)(const json_t *answer))
 {
     json_t *answer;
-    enum iotify_result result = describe(instance, call, operation, name, arn, &answer);
+    enum iotify_result result = shared_describe(instance, call, operation, name, arn, &answer);
     const char *why = result == IOTIFY_OK && unfit ? unfit(answer) : NULL;
 
     json_decref(answer);
@@ -95,30 +95,30 @@ static enum iotify_result plan_of(struct aws_instance *instance, struct iotify_c
 static const struct iotify_setting type_items[] = {
     {.name = "name",
         .type = IOTIFY_STRING,
-        .offset = offsetof(struct name_options, name),
+        .offset = offsetof(struct shared_name_options, name),
         .value = AWS_DEFAULT_TYPE,
         .help = "name of the thing type"},
 };
 static const struct iotify_settings type_settings =
-    IOTIFY_SETTINGS(type_items, struct name_options);
+    IOTIFY_SETTINGS(type_items, struct shared_name_options);
 
-static enum iotify_result prepare_type(void *given, struct iotify_call *call)
+static enum iotify_result shared_prepare_type(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
 
     instance->names.type = options->name;
     return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
 }
 
-static bool is_deprecated(const json_t *answer)
+static bool shared_is_deprecated(const json_t *answer)
 {
     return json_is_true(
         json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
 }
 
 /* A type that this job deprecated, when it began to remove it, is taken into use again. */
-static enum iotify_result use_deprecated(
+static enum iotify_result shared_use_deprecated(
     struct aws_instance *instance, struct iotify_call *call, const char *name)
 {
     struct aws_request request = {.operation = AWS_DEPRECATE_THING_TYPE, .name = name};
@@ -139,49 +139,49 @@ static enum iotify_result use_deprecated(
     return result;
 }
 
-static enum iotify_result apply_type(void *given, struct iotify_call *call)
+static enum iotify_result shared_apply_type(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
     json_t *answer;
-    enum iotify_result result =
-        describe(instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
-    bool deprecated = is_deprecated(answer);
+    enum iotify_result result = shared_describe(
+        instance, call, AWS_DESCRIBE_THING_TYPE, options->name, "thingTypeArn", &answer);
+    bool deprecated = shared_is_deprecated(answer);
 
     json_decref(answer);
     if (result == IOTIFY_OK)
-        return deprecated ? use_deprecated(instance, call, options->name) : IOTIFY_UNCHANGED;
+        return deprecated ? shared_use_deprecated(instance, call, options->name) : IOTIFY_UNCHANGED;
     if (result != IOTIFY_NOT_FOUND)
         return result;
-    return create(instance, call,
-        &(struct creation){SHARED_TYPE, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
+    return shared_create(instance, call,
+        &(struct shared_creation){SHARED_TYPE, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
             json_pack("{s:{s:s}}", "thingTypeProperties", "thingTypeDescription",
                 "Virtual devices of iotifyd")});
 }
 
-static const char *unfit_type(const json_t *answer)
+static const char *shared_unfit_type(const json_t *answer)
 {
-    return is_deprecated(answer) ? "it is deprecated" : NULL;
+    return shared_is_deprecated(answer) ? "it is deprecated" : NULL;
 }
 
-static enum iotify_result plan_type(void *given, struct iotify_call *call)
+static enum iotify_result shared_plan_type(void *given, struct iotify_call *call)
 {
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
     bool made = false;
     enum iotify_result result = job_record_made(call, SHARED_TYPE, options->name, &made);
 
     if (result != IOTIFY_OK)
         return result;
     /* One that this job deprecated is taken into use again. */
-    return plan_of(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
-        options->name, "thingTypeArn", made ? NULL : unfit_type);
+    return shared_plan(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
+        options->name, "thingTypeArn", made ? NULL : shared_unfit_type);
 }
 
-static void permit_type(void *given, struct iotify_call *call)
+static void shared_permit_type(void *given, struct iotify_call *call)
 {
     static const char *const actions[] = {
         "DescribeThingType", "CreateThingType", "DeprecateThingType", NULL};
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
 
     permit_all(call, given, actions, "thingtype", options->name);
 }
@@ -191,10 +191,10 @@ const struct iotify_action aws_thing_type_action = {
     .summary = "create the thing type unless it is there",
     .scope = IOTIFY_FOR_JOB,
     .settings = &type_settings,
-    .prepare = prepare_type,
-    .apply = apply_type,
-    .plan = plan_type,
-    .permit = permit_type,
+    .prepare = shared_prepare_type,
+    .apply = shared_apply_type,
+    .plan = shared_plan_type,
+    .permit = shared_permit_type,
 };
 
 /* ------------------------------------------------------------------ thing group */
@@ -202,35 +202,36 @@ const struct iotify_action aws_thing_type_action = {
 static const struct iotify_setting group_items[] = {
     {.name = "name",
         .type = IOTIFY_STRING,
-        .offset = offsetof(struct name_options, name),
+        .offset = offsetof(struct shared_name_options, name),
         .value = AWS_DEFAULT_GROUP,
         .help = "name of the thing group that holds all devices"},
 };
 static const struct iotify_settings group_settings =
-    IOTIFY_SETTINGS(group_items, struct name_options);
+    IOTIFY_SETTINGS(group_items, struct shared_name_options);
 
-static enum iotify_result prepare_group(void *given, struct iotify_call *call)
+static enum iotify_result shared_prepare_group(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
 
     instance->names.group = options->name;
     return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
 }
 
-static enum iotify_result apply_group(void *given, struct iotify_call *call)
+static enum iotify_result shared_apply_group(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
     json_t *answer;
-    enum iotify_result result =
-        describe(instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
+    enum iotify_result result = shared_describe(
+        instance, call, AWS_DESCRIBE_THING_GROUP, options->name, "thingGroupArn", &answer);
     bool dynamic = *aws_text(answer, "queryString") != '\0';
 
     json_decref(answer);
     if (result == IOTIFY_NOT_FOUND)
-        return create(instance, call,
-            &(struct creation){SHARED_GROUP, AWS_CREATE_THING_GROUP, options->name, "thingGroupArn",
+        return shared_create(instance, call,
+            &(struct shared_creation){SHARED_GROUP, AWS_CREATE_THING_GROUP, options->name,
+                "thingGroupArn",
                 json_pack("{s:{s:s}}", "thingGroupProperties", "thingGroupDescription",
                     "Virtual devices of iotifyd")});
     if (result == IOTIFY_OK && dynamic)
@@ -240,23 +241,23 @@ static enum iotify_result apply_group(void *given, struct iotify_call *call)
     return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
 }
 
-static const char *unfit_group(const json_t *answer)
+static const char *shared_unfit_group(const json_t *answer)
 {
     return *aws_text(answer, "queryString") ? "it is a dynamic group, which takes no things" : NULL;
 }
 
-static enum iotify_result plan_group(void *given, struct iotify_call *call)
+static enum iotify_result shared_plan_group(void *given, struct iotify_call *call)
 {
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
 
-    return plan_of(given, call, AWS_DESCRIBE_THING_GROUP, AWS_CREATE_THING_GROUP, "thing group",
-        options->name, "thingGroupArn", unfit_group);
+    return shared_plan(given, call, AWS_DESCRIBE_THING_GROUP, AWS_CREATE_THING_GROUP, "thing group",
+        options->name, "thingGroupArn", shared_unfit_group);
 }
 
-static void permit_group(void *given, struct iotify_call *call)
+static void shared_permit_group(void *given, struct iotify_call *call)
 {
     static const char *const actions[] = {"DescribeThingGroup", "CreateThingGroup", NULL};
-    const struct name_options *options = call->arguments;
+    const struct shared_name_options *options = call->arguments;
 
     permit_all(call, given, actions, "thinggroup", options->name);
 }
@@ -266,10 +267,10 @@ const struct iotify_action aws_thing_group_action = {
     .summary = "create the thing group unless it is there",
     .scope = IOTIFY_FOR_JOB,
     .settings = &group_settings,
-    .prepare = prepare_group,
-    .apply = apply_group,
-    .plan = plan_group,
-    .permit = permit_group,
+    .prepare = shared_prepare_group,
+    .apply = shared_apply_group,
+    .plan = shared_plan_group,
+    .permit = shared_permit_group,
 };
 
 /* ------------------------------------------------------------------ policy */
@@ -277,11 +278,11 @@ const struct iotify_action aws_thing_group_action = {
 /* AWS counts the document without white space. */
 #define DOCUMENT_MAX 2048
 
-enum attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
+enum shared_attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
 
-struct policy_options {
+struct shared_policy_options {
     const char *name, *document;
-    int attach; /* enum attach */
+    int attach; /* enum shared_attach */
 };
 
 static const char *const attach_choices[] = {"certificate", "group", NULL};
@@ -289,26 +290,26 @@ static const char *const attach_choices[] = {"certificate", "group", NULL};
 static const struct iotify_setting policy_items[] = {
     {.name = "name",
         .type = IOTIFY_STRING,
-        .offset = offsetof(struct policy_options, name),
+        .offset = offsetof(struct shared_policy_options, name),
         .value = AWS_DEFAULT_POLICY,
         .help = "name of the policy that each certificate gets"},
     {.name = "document",
         .type = IOTIFY_DOCUMENT,
-        .offset = offsetof(struct policy_options, document),
+        .offset = offsetof(struct shared_policy_options, document),
         .help = "the policy; default: connect as the own thing, and use topics below iotify/<own "
                 "thing>"},
     {.name = "attach",
         .type = IOTIFY_CHOICE,
-        .offset = offsetof(struct policy_options, attach),
+        .offset = offsetof(struct shared_policy_options, attach),
         .value = "certificate",
         .domain = attach_choices,
         .help = "what the policy is attached to: each certificate, or the thing group once"},
 };
 static const struct iotify_settings policy_settings =
-    IOTIFY_SETTINGS(policy_items, struct policy_options);
+    IOTIFY_SETTINGS(policy_items, struct shared_policy_options);
 
 /* Text without the white space between JSON's tokens, as AWS measures it. */
-static size_t compact_size(const char *document)
+static size_t shared_compact_size(const char *document)
 {
     json_t *json = json_loads(document, 0, NULL);
     char *text = json_dumps(json, JSON_COMPACT);
@@ -319,18 +320,18 @@ static size_t compact_size(const char *document)
     return size;
 }
 
-static enum iotify_result prepare_policy(void *given, struct iotify_call *call)
+static enum iotify_result shared_prepare_policy(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
 
     instance->names.policy = options->name;
     if (!aws_check_policy_name(call, "name", options->name))
         return IOTIFY_INVALID;
-    if (options->document && compact_size(options->document) > DOCUMENT_MAX)
+    if (options->document && shared_compact_size(options->document) > DOCUMENT_MAX)
         return call->host->fail_setting(call, "document",
             "the policy has %zu characters without white space; AWS takes at most %d",
-            compact_size(options->document), DOCUMENT_MAX);
+            shared_compact_size(options->document), DOCUMENT_MAX);
     instance->names.group_has_policy = options->attach == ATTACH_GROUP;
     if (options->attach == ATTACH_GROUP && !instance->names.group)
         return call->host->fail_setting(call, "attach",
@@ -343,7 +344,7 @@ static enum iotify_result prepare_policy(void *given, struct iotify_call *call)
  * A device may be itself and nobody else: connect under its thing's name, and use the topics
  * below it.
  */
-static json_t *default_policy(struct aws_instance *instance, struct iotify_call *call)
+static json_t *shared_default_policy(struct aws_instance *instance, struct iotify_call *call)
 {
     static const char thing[] = "${iot:Connection.Thing.ThingName}";
     const char *account = aws_known_account(instance, call);
@@ -361,7 +362,7 @@ static json_t *default_policy(struct aws_instance *instance, struct iotify_call 
 }
 
 /* The policy is there: it must say what the job wants, and is never changed. */
-static enum iotify_result compare_policy(
+static enum iotify_result shared_compare_policy(
     struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
 {
     json_t *present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
@@ -376,29 +377,31 @@ static enum iotify_result compare_policy(
         name);
 }
 
-static char *policy_text(struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
+static char *shared_policy_text(
+    struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
 {
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
 
-    *wanted =
-        options->document ? json_loads(options->document, 0, NULL) : default_policy(instance, call);
+    *wanted = options->document ? json_loads(options->document, 0, NULL)
+                                : shared_default_policy(instance, call);
     return json_dumps(*wanted, JSON_COMPACT);
 }
 
-static enum iotify_result make_policy(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result shared_make_policy(
+    struct aws_instance *instance, struct iotify_call *call)
 {
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
     json_t *wanted, *answer;
     enum iotify_result result =
-        describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+        shared_describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* The answer may be the first to name the account, which stands in the policy. */
-    char *text = policy_text(instance, call, &wanted);
+    char *text = shared_policy_text(instance, call, &wanted);
 
     if (result == IOTIFY_OK)
-        result = compare_policy(call, answer, wanted, options->name);
+        result = shared_compare_policy(call, answer, wanted, options->name);
     else if (result == IOTIFY_NOT_FOUND)
-        result = create(instance, call,
-            &(struct creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
+        result = shared_create(instance, call,
+            &(struct shared_creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
                 json_pack("{s:s}", "policyDocument", text ? text : "{}")});
     json_decref(answer);
     json_decref(wanted);
@@ -410,9 +413,10 @@ static enum iotify_result make_policy(struct aws_instance *instance, struct ioti
  * The policy on the group, provided that the job made it: another one has things of others, and
  * would give them rights. A group's ARN is known from its description only.
  */
-static enum iotify_result attach_to_group(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result shared_attach_to_group(
+    struct aws_instance *instance, struct iotify_call *call)
 {
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
     struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = options->name};
     json_t *group;
     bool made;
@@ -426,7 +430,7 @@ static enum iotify_result attach_to_group(struct aws_instance *instance, struct 
             "of "
             "its things; set attach: certificate, or another name for the group",
             instance->names.group);
-    result = describe(
+    result = shared_describe(
         instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
 
     if (result == IOTIFY_OK) {
@@ -439,25 +443,25 @@ static enum iotify_result attach_to_group(struct aws_instance *instance, struct 
     return result;
 }
 
-static enum iotify_result apply_policy(void *given, struct iotify_call *call)
+static enum iotify_result shared_apply_policy(void *given, struct iotify_call *call)
 {
-    const struct policy_options *options = call->arguments;
-    enum iotify_result result = make_policy(given, call), attached;
+    const struct shared_policy_options *options = call->arguments;
+    enum iotify_result result = shared_make_policy(given, call), attached;
 
     if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
         return result;
-    attached = attach_to_group(given, call);
+    attached = shared_attach_to_group(given, call);
     return attached == IOTIFY_OK ? result : attached;
 }
 
-static enum iotify_result plan_policy(void *given, struct iotify_call *call)
+static enum iotify_result shared_plan_policy(void *given, struct iotify_call *call)
 {
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
     json_t *wanted, *answer, *present;
     enum iotify_result result =
-        describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+        shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* The answer may be the first to name the account, which stands in the policy. */
-    char *text = policy_text(given, call, &wanted);
+    char *text = shared_policy_text(given, call, &wanted);
     bool same;
 
     present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
@@ -473,16 +477,16 @@ static enum iotify_result plan_policy(void *given, struct iotify_call *call)
     }
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         return result;
-    return plan_of(
+    return shared_plan(
         given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name, "policyArn", NULL);
 }
 
-static void permit_policy(void *given, struct iotify_call *call)
+static void shared_permit_policy(void *given, struct iotify_call *call)
 {
     static const char *const actions[] = {"GetPolicy", "CreatePolicy", NULL};
     static const char *const attaching[] = {"AttachPolicy", "DescribeThingGroup", NULL};
     const struct aws_instance *instance = given;
-    const struct policy_options *options = call->arguments;
+    const struct shared_policy_options *options = call->arguments;
 
     permit_all(call, instance, actions, "policy", options->name);
     if (options->attach == ATTACH_GROUP)
@@ -494,8 +498,8 @@ const struct iotify_action aws_policy_action = {
     .summary = "create the policy unless it is there",
     .scope = IOTIFY_FOR_JOB,
     .settings = &policy_settings,
-    .prepare = prepare_policy,
-    .apply = apply_policy,
-    .plan = plan_policy,
-    .permit = permit_policy,
+    .prepare = shared_prepare_policy,
+    .apply = shared_apply_policy,
+    .plan = shared_plan_policy,
+    .permit = shared_permit_policy,
 };

@@ -18,7 +18,7 @@
 #define FILE_MAX (1024 * 1024)
 #define FIRST_LINE "# Made by iotifyd; change it as you like, your changes are kept. "
 
-struct template_options {
+struct aws_template_template_options {
     const char *file;
 };
 
@@ -26,14 +26,15 @@ static const struct iotify_setting items[] = {
     {.name = "file",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_PATH | IOTIFY_WRITES,
-        .offset = offsetof(struct template_options, file),
+        .offset = offsetof(struct aws_template_template_options, file),
         .value = "aws_iotify.yaml",
         .help = "the template file, relative to the job file"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct template_options);
+static const struct iotify_settings settings =
+    IOTIFY_SETTINGS(items, struct aws_template_template_options);
 
 /* One character between double quotes, where YAML and JavaScript agree. */
-static void put_escaped(char character, struct iotify_buffer *out)
+static void aws_template_put_escaped(char character, struct iotify_buffer *out)
 {
     if ((unsigned char)character < ' ') {
         iotify_buffer_format(out, "\\u%04x", (unsigned)(unsigned char)character);
@@ -45,7 +46,7 @@ static void put_escaped(char character, struct iotify_buffer *out)
 }
 
 /* "a_{{client()}}_key" as JavaScript: "a_" + client() + "_key". */
-static void to_javascript(const char *text, struct iotify_buffer *out)
+static void aws_template_to_javascript(const char *text, struct iotify_buffer *out)
 {
     bool first = true;
 
@@ -69,25 +70,25 @@ static void to_javascript(const char *text, struct iotify_buffer *out)
             length = 2;
         iotify_buffer_char(out, '"');
         for (size_t i = 0; i < length; i++)
-            put_escaped(text[i], out);
+            aws_template_put_escaped(text[i], out);
         iotify_buffer_char(out, '"');
         text += length;
     }
 }
 
 /* A text in YAML's double quotes. */
-static void quoted(
+static void aws_template_quoted(
     const char *text, const char *before, const char *behind, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '"');
     iotify_buffer_string(out, before);
     for (; *text; text++)
-        put_escaped(*text, out);
+        aws_template_put_escaped(*text, out);
     iotify_buffer_string(out, behind);
     iotify_buffer_char(out, '"');
 }
 
-static void build_body(const struct aws_names *names, struct iotify_buffer *out)
+static void aws_template_build_body(const struct aws_names *names, struct iotify_buffer *out)
 {
     const char *thing = names->thing ? names->thing : AWS_DEFAULT_THING;
 
@@ -100,7 +101,7 @@ static void build_body(const struct aws_names *names, struct iotify_buffer *out)
         "transport: mqtt\n"
         "connection:\n"
         "  client_id: ");
-    quoted(thing, "", "", out);
+    aws_template_quoted(thing, "", "", out);
     iotify_buffer_string(out, " # the thing's name\n"
                               "  key: \"{{state.__$key}}\"\n"
                               "  cert: \"{{state.__$cert}}\"\n"
@@ -108,18 +109,18 @@ static void build_body(const struct aws_names *names, struct iotify_buffer *out)
                               "# Where messages go, and where answers come from.\n"
                               "publish:\n"
                               "  topic: ");
-    quoted(thing, "iotify/", "/telemetry", out);
+    aws_template_quoted(thing, "iotify/", "/telemetry", out);
     iotify_buffer_string(out, "\n  qos: 1\nsubscribe:\n  - ");
-    quoted(thing, "iotify/", "/commands", out);
+    aws_template_quoted(thing, "iotify/", "/commands", out);
     iotify_buffer_string(out,
         "\n\n"
         "# Once for each device, before any connects: its key and certificate. Names that begin\n"
         "# with __$ stay out of logs, results and JSON.stringify(state).\n"
         "init: |\n"
         "  state.__$key  = glob.get(");
-    to_javascript(names->key ? names->key : AWS_DEFAULT_KEY, out);
+    aws_template_to_javascript(names->key ? names->key : AWS_DEFAULT_KEY, out);
     iotify_buffer_string(out, ");\n  state.__$cert = glob.get(");
-    to_javascript(names->cert ? names->cert : AWS_DEFAULT_CERT, out);
+    aws_template_to_javascript(names->cert ? names->cert : AWS_DEFAULT_CERT, out);
     iotify_buffer_string(out,
         ");\n"
         "\n"
@@ -136,14 +137,14 @@ static void build_body(const struct aws_names *names, struct iotify_buffer *out)
         "finish: \"\"\n");
 }
 
-static bool build(const struct aws_names *names, struct iotify_buffer *out)
+static bool aws_template_build(const struct aws_names *names, struct iotify_buffer *out)
 {
     struct iotify_buffer body;
     char digest[65];
     bool good;
 
     iotify_buffer_init(&body, FILE_MAX);
-    build_body(names, &body);
+    aws_template_build_body(names, &body);
     good = !body.failed && sigv4_sha256(body.data, body.size, digest);
     iotify_buffer_format(out, FIRST_LINE "%.16s\n%s", digest, iotify_buffer_text(&body));
     iotify_buffer_clear(&body);
@@ -151,7 +152,7 @@ static bool build(const struct aws_names *names, struct iotify_buffer *out)
 }
 
 /* Does the first line's fingerprint still fit the rest? */
-static bool is_untouched(const struct iotify_buffer *file)
+static bool aws_template_is_untouched(const struct iotify_buffer *file)
 {
     const char *text = iotify_buffer_text(file), *rest = strchr(text, '\n');
     char digest[65];
@@ -164,7 +165,7 @@ static bool is_untouched(const struct iotify_buffer *file)
 }
 
 /* 1: read, 0: not there, -1: errno */
-static int read_file(const char *path, struct iotify_buffer *out)
+static int aws_template_read_file(const char *path, struct iotify_buffer *out)
 {
     FILE *stream = fopen(path, "re");
     char chunk[4096];
@@ -182,7 +183,7 @@ static int read_file(const char *path, struct iotify_buffer *out)
 }
 
 /* To a temporary file and renamed: there is never half a template. */
-static enum iotify_result write_file(
+static enum iotify_result aws_template_write_file(
     struct iotify_call *call, const char *path, const struct iotify_buffer *text)
 {
     struct iotify_buffer temporary;
@@ -212,7 +213,7 @@ static enum iotify_result write_file(
         "cannot write %s: %s", path, strerror(error));
 }
 
-static enum iotify_result keep_changed(
+static enum iotify_result aws_template_keep_changed(
     struct iotify_call *call, const char *path, const struct iotify_buffer *text)
 {
     struct iotify_buffer beside;
@@ -220,7 +221,7 @@ static enum iotify_result keep_changed(
 
     iotify_buffer_init(&beside, 8192);
     iotify_buffer_format(&beside, "%s.new", path);
-    result = write_file(call, iotify_buffer_text(&beside), text);
+    result = aws_template_write_file(call, iotify_buffer_text(&beside), text);
     if (result == IOTIFY_OK) {
         call->host->log(call, IOTIFY_INFO,
             "%s was changed by hand and is kept; the new text is in %s", path,
@@ -231,30 +232,30 @@ static enum iotify_result keep_changed(
     return result;
 }
 
-static enum iotify_result apply(void *given, struct iotify_call *call)
+static enum iotify_result aws_template_apply(void *given, struct iotify_call *call)
 {
     const struct aws_instance *instance = given;
-    const struct template_options *options = call->arguments;
+    const struct aws_template_template_options *options = call->arguments;
     struct iotify_buffer wanted, present;
     enum iotify_result result;
     int found;
 
     iotify_buffer_init(&wanted, FILE_MAX);
     iotify_buffer_init(&present, FILE_MAX);
-    found = read_file(options->file, &present);
-    if (!build(&instance->names, &wanted))
+    found = aws_template_read_file(options->file, &present);
+    if (!aws_template_build(&instance->names, &wanted))
         result = call->host->fail(call, IOTIFY_FAILED, "Template", "cannot make the template");
     else if (found < 0)
         result = call->host->fail(call, IOTIFY_FAILED, "TemplateFile", "cannot read %s: %s",
             options->file, strerror(errno));
     else if (found == 0)
-        result = write_file(call, options->file, &wanted);
+        result = aws_template_write_file(call, options->file, &wanted);
     else if (present.size == wanted.size && memcmp(present.data, wanted.data, wanted.size) == 0)
         result = IOTIFY_UNCHANGED;
-    else if (is_untouched(&present))
-        result = write_file(call, options->file, &wanted);
+    else if (aws_template_is_untouched(&present))
+        result = aws_template_write_file(call, options->file, &wanted);
     else
-        result = keep_changed(call, options->file, &wanted);
+        result = aws_template_keep_changed(call, options->file, &wanted);
     iotify_buffer_clear(&wanted);
     iotify_buffer_clear(&present);
     return result;
@@ -265,5 +266,5 @@ const struct iotify_action aws_template_action = {
     .summary = "write a template that simulates the devices",
     .scope = IOTIFY_FOR_JOB,
     .settings = &settings,
-    .apply = apply,
+    .apply = aws_template_apply,
 };

@@ -42,7 +42,7 @@ static const struct iotify_setting items[] = {
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 
-static enum iotify_result fail(struct iotify_call *call, const char *doing, const char *name)
+static enum iotify_result file_fail(struct iotify_call *call, const char *doing, const char *name)
 {
     int error = errno;
 
@@ -58,19 +58,19 @@ static enum iotify_result fail(struct iotify_call *call, const char *doing, cons
 
 /* ------------------------------------------------------------------ names */
 
-static bool is_plain(char c)
+static bool file_is_plain(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
 }
 
 /* The path of a key below the store's folder. */
-static void escape(const char *key, char *name, size_t size)
+static void file_escape(const char *key, char *name, size_t size)
 {
     size_t used = 0, part = 0;
 
     for (; *key && used + 8 < size; key++) {
-        size_t length = is_plain(*key) ? 1 : 3;
+        size_t length = file_is_plain(*key) ? 1 : 3;
 
         if (part + length > PART) {
             name[used++] = '+';
@@ -88,12 +88,12 @@ static void escape(const char *key, char *name, size_t size)
 }
 
 /* Append the key's bytes for one folder entry; false when it is no name of ours. */
-static bool unescape(const char *name, size_t length, struct iotify_buffer *key)
+static bool file_unescape(const char *name, size_t length, struct iotify_buffer *key)
 {
     for (size_t i = 0; i < length; i++) {
         int high, low;
 
-        if (is_plain(name[i])) {
+        if (file_is_plain(name[i])) {
             iotify_buffer_char(key, name[i]);
             continue;
         }
@@ -111,7 +111,7 @@ static bool unescape(const char *name, size_t length, struct iotify_buffer *key)
 
 /* ------------------------------------------------------------------ open, read */
 
-static void store_close(void *instance)
+static void file_close(void *instance)
 {
     struct store *store = instance;
 
@@ -120,7 +120,7 @@ static void store_close(void *instance)
     free(store);
 }
 
-static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+static enum iotify_result file_open(struct iotify_call *call, const void *given, void **instance)
 {
     const struct options *options = given;
     struct store *store = calloc(1, sizeof(*store));
@@ -134,13 +134,13 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
         store->folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->folder >= 0 && flock(store->folder, LOCK_EX | LOCK_NB) != 0 &&
         errno == EWOULDBLOCK) {
-        store_close(store);
+        file_close(store);
         return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
             "another process uses the store %s; wait for it to end", options->path);
     }
     if (store->folder < 0) {
-        result = fail(call, "cannot open the store", store->path);
-        store_close(store);
+        result = file_fail(call, "cannot open the store", store->path);
+        file_close(store);
         return result;
     }
     *instance = store;
@@ -148,7 +148,7 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
 }
 
 /* The value of a key; `data` NULL when absent. */
-static enum iotify_result get(
+static enum iotify_result file_get(
     struct iotify_call *call, const struct store *store, const char *key, struct iotify_bytes *out)
 {
     char name[NAME_BYTES_MAX];
@@ -159,10 +159,10 @@ static enum iotify_result get(
     int descriptor;
 
     *out = (struct iotify_bytes){0};
-    escape(key, name, sizeof(name));
+    file_escape(key, name, sizeof(name));
     descriptor = openat(store->folder, name, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
-        return errno == ENOENT ? IOTIFY_OK : fail(call, "cannot read", name);
+        return errno == ENOENT ? IOTIFY_OK : file_fail(call, "cannot read", name);
     if (fstat(descriptor, &about) != 0 || about.st_size > IOTIFY_VALUE_MAX) {
         close(descriptor);
         return call->host->fail(call, IOTIFY_FAILED, "StoreFailed", "%s is too large", name);
@@ -173,18 +173,18 @@ static enum iotify_result get(
         used += (size_t)got;
     close(descriptor);
     if (got < 0)
-        return fail(call, "cannot read", name);
+        return file_fail(call, "cannot read", name);
     *out = (struct iotify_bytes){data, used};
     return IOTIFY_OK;
 }
 
-static enum iotify_result store_get_many(
+static enum iotify_result file_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     enum iotify_result result = IOTIFY_OK;
 
     for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
-        result = get(call, instance, reads[i].key, &reads[i].value);
+        result = file_get(call, instance, reads[i].key, &reads[i].value);
         reads[i].found = reads[i].value.data != NULL;
     }
     return result;
@@ -192,7 +192,7 @@ static enum iotify_result store_get_many(
 
 /* ------------------------------------------------------------------ write */
 
-static bool write_all(int descriptor, const char *data, size_t size)
+static bool file_write_all(int descriptor, const char *data, size_t size)
 {
     while (size > 0) {
         ssize_t done = write(descriptor, data, size);
@@ -208,7 +208,7 @@ static bool write_all(int descriptor, const char *data, size_t size)
 }
 
 /* A rename is durable when the folder that holds the name is. */
-static bool sync_folder(const struct store *store, const char *name)
+static bool file_sync_folder(const struct store *store, const char *name)
 {
     char folder[NAME_BYTES_MAX];
     const char *slash = strrchr(name, '/');
@@ -228,18 +228,19 @@ static bool sync_folder(const struct store *store, const char *name)
 }
 
 /* Make the subfolders that a long key needs. */
-static bool make_folders(const struct store *store, char *name)
+static bool file_make_folders(const struct store *store, char *name)
 {
     for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdirat(store->folder, name, 0700) != 0 ? errno != EEXIST : !sync_folder(store, name))
+        if (mkdirat(store->folder, name, 0700) != 0 ? errno != EEXIST
+                                                    : !file_sync_folder(store, name))
             return false;
         *slash = '/';
     }
     return true;
 }
 
-static bool put(const struct store *store, char *name, struct iotify_bytes value)
+static bool file_put(const struct store *store, char *name, struct iotify_bytes value)
 {
     int descriptor =
         openat(store->folder, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -248,12 +249,12 @@ static bool put(const struct store *store, char *name, struct iotify_bytes value
 
     if (descriptor < 0)
         return false;
-    done = write_all(descriptor, value.data, value.size) && fsync(descriptor) == 0;
+    done = file_write_all(descriptor, value.data, value.size) && fsync(descriptor) == 0;
     error = errno;
     close(descriptor);
-    if (done && make_folders(store, name) &&
+    if (done && file_make_folders(store, name) &&
         renameat(store->folder, TEMPORARY, store->folder, name) == 0)
-        return sync_folder(store, name);
+        return file_sync_folder(store, name);
     if (!done)
         errno = error;
     error = errno;
@@ -262,15 +263,15 @@ static bool put(const struct store *store, char *name, struct iotify_bytes value
     return false;
 }
 
-static bool take_out(const struct store *store, const char *name)
+static bool file_delete(const struct store *store, const char *name)
 {
     /* One that is gone already may have gone without its folder being synced. */
     if (unlinkat(store->folder, name, 0) != 0 && errno != ENOENT)
         return false;
-    return sync_folder(store, name) || errno == ENOENT;
+    return file_sync_folder(store, name) || errno == ENOENT;
 }
 
-static enum iotify_result store_apply(
+static enum iotify_result file_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     const struct store *store = instance;
@@ -281,28 +282,28 @@ static enum iotify_result store_apply(
         enum iotify_result result = IOTIFY_OK;
 
         if (iotify_write_needs_present(&writes[i]))
-            result = get(call, store, writes[i].key, &present);
+            result = file_get(call, store, writes[i].key, &present);
         if (result != IOTIFY_OK)
             return result;
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
-        escape(writes[i].key, name, sizeof(name));
-        if (iotify_write_removes(&writes[i]) ? !take_out(store, name)
-                                             : !put(store, name, writes[i].value))
-            return fail(call, "cannot write", name);
+        file_escape(writes[i].key, name, sizeof(name));
+        if (iotify_write_removes(&writes[i]) ? !file_delete(store, name)
+                                             : !file_put(store, name, writes[i].value))
+            return file_fail(call, "cannot write", name);
     }
     return IOTIFY_OK;
 }
 
 /* ------------------------------------------------------------------ scan */
 
-struct keys {
+struct file_keys {
     char **items;
     size_t count, capacity;
     bool failed;
 };
 
-static void add_key(struct keys *keys, const char *key)
+static void file_add_key(struct file_keys *keys, const char *key)
 {
     if (keys->count == keys->capacity) {
         size_t capacity = keys->capacity ? keys->capacity * 2 : 256;
@@ -322,7 +323,7 @@ static void add_key(struct keys *keys, const char *key)
         keys->failed = true;
 }
 
-static void collect(int folder, const char *before, const char *prefix, struct keys *keys)
+static void file_collect(int folder, const char *before, const char *prefix, struct file_keys *keys)
 {
     DIR *directory = fdopendir(folder);
     const struct dirent *entry;
@@ -339,18 +340,18 @@ static void collect(int folder, const char *before, const char *prefix, struct k
 
         iotify_buffer_init(&key, IOTIFY_KEY_MAX);
         iotify_buffer_string(&key, before);
-        if (unescape(entry->d_name, length - deeper, &key)) {
+        if (file_unescape(entry->d_name, length - deeper, &key)) {
             const char *text = iotify_buffer_text(&key);
 
             if (deeper) {
                 int next =
                     openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (next >= 0)
-                    collect(next, text, prefix, keys);
+                    file_collect(next, text, prefix, keys);
                 else
                     keys->failed = true;
             } else if (strncmp(text, prefix, strlen(prefix)) == 0) {
-                add_key(keys, text);
+                file_add_key(keys, text);
             }
         }
         iotify_buffer_clear(&key);
@@ -360,23 +361,23 @@ static void collect(int folder, const char *before, const char *prefix, struct k
     closedir(directory);
 }
 
-static int by_key(const void *a, const void *b)
+static int file_compare_keys(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+static enum iotify_result file_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     const struct store *store = instance;
-    struct keys keys = {0};
+    struct file_keys keys = {0};
     int folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (folder < 0)
-        return fail(call, "cannot list", store->path);
-    collect(folder, "", prefix, &keys);
+        return file_fail(call, "cannot list", store->path);
+    file_collect(folder, "", prefix, &keys);
     if (keys.count)
-        qsort(keys.items, keys.count, sizeof(*keys.items), by_key);
+        qsort(keys.items, keys.count, sizeof(*keys.items), file_compare_keys);
     for (size_t i = 0; i < keys.count; i++) {
         if (!keys.failed && limit > 0 && (!after || strcmp(keys.items[i], after) > 0)) {
             found(argument, keys.items[i]);
@@ -394,11 +395,11 @@ static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
     .threads = IOTIFY_PER_INSTANCE,
     .durability = IOTIFY_DURABLE,
-    .open = store_open,
-    .close = store_close,
-    .get_many = store_get_many,
-    .apply = store_apply,
-    .scan = store_scan,
+    .open = file_open,
+    .close = file_close,
+    .get_many = file_get_many,
+    .apply = file_apply,
+    .scan = file_scan,
 };
 
 IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {

@@ -4,7 +4,7 @@
 
 #include <iotify/host.h>
 
-struct entry {
+struct memory_entry {
     char *key;
     char *data;
     size_t size;
@@ -12,7 +12,7 @@ struct entry {
 
 /* Sorted by key: keys mostly arrive in ascending order, and scans need that order. */
 struct store {
-    struct entry *entries;
+    struct memory_entry *entries;
     size_t count, capacity;
 };
 
@@ -23,37 +23,38 @@ struct options {
 static const struct iotify_settings settings = {
     .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct options)};
 
-static enum iotify_result no_memory(struct iotify_call *call)
+static enum iotify_result memory_fail(struct iotify_call *call)
 {
     return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
 }
 
-static enum iotify_result store_open(struct iotify_call *call, const void *options, void **instance)
+static enum iotify_result memory_open(
+    struct iotify_call *call, const void *options, void **instance)
 {
     (void)options;
     *instance = calloc(1, sizeof(struct store));
-    return *instance ? IOTIFY_OK : no_memory(call);
+    return *instance ? IOTIFY_OK : memory_fail(call);
 }
 
-static void wipe(struct entry *entry)
+static void memory_wipe(struct memory_entry *entry)
 {
     explicit_bzero(entry->data, entry->size);
     free(entry->data);
     free(entry->key);
 }
 
-static void store_close(void *instance)
+static void memory_close(void *instance)
 {
     struct store *store = instance;
 
     for (size_t i = 0; i < store->count; i++)
-        wipe(&store->entries[i]);
+        memory_wipe(&store->entries[i]);
     free(store->entries);
     free(store);
 }
 
 /* The first entry whose key is not below `key`. */
-static size_t find(const struct store *store, const char *key, bool *same)
+static size_t memory_find(const struct store *store, const char *key, bool *same)
 {
     size_t low = 0, high = store->count;
 
@@ -69,16 +70,16 @@ static size_t find(const struct store *store, const char *key, bool *same)
     return low;
 }
 
-static enum iotify_result store_get_many(
+static enum iotify_result memory_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     const struct store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        size_t at = find(store, reads[i].key, &reads[i].found);
+        size_t at = memory_find(store, reads[i].key, &reads[i].found);
 
         if (reads[i].found) {
-            const struct entry *entry = &store->entries[at];
+            const struct memory_entry *entry = &store->entries[at];
             char *copy = call->host->alloc(call, entry->size + 1);
 
             memcpy(copy, entry->data, entry->size);
@@ -88,21 +89,22 @@ static enum iotify_result store_get_many(
     return IOTIFY_OK;
 }
 
-static void take_out(struct store *store, size_t at)
+static void memory_take_out(struct store *store, size_t at)
 {
-    wipe(&store->entries[at]);
+    memory_wipe(&store->entries[at]);
     store->count--;
     memmove(&store->entries[at], &store->entries[at + 1],
         (store->count - at) * sizeof(*store->entries));
 }
 
-static bool put_in(struct store *store, size_t at, bool same, const struct iotify_write *write)
+static bool memory_put(struct store *store, size_t at, bool same, const struct iotify_write *write)
 {
-    struct entry entry = {strdup(write->key), malloc(write->value.size + 1), write->value.size};
+    struct memory_entry entry = {
+        strdup(write->key), malloc(write->value.size + 1), write->value.size};
 
     if (entry.key && entry.data && !same && store->count == store->capacity) {
         size_t capacity = store->capacity ? store->capacity * 2 : 64;
-        struct entry *entries = realloc(store->entries, capacity * sizeof(*entries));
+        struct memory_entry *entries = realloc(store->entries, capacity * sizeof(*entries));
 
         if (entries) {
             store->entries = entries;
@@ -117,7 +119,7 @@ static bool put_in(struct store *store, size_t at, bool same, const struct iotif
     if (write->value.size)
         memcpy(entry.data, write->value.data, write->value.size);
     if (same) {
-        wipe(&store->entries[at]);
+        memory_wipe(&store->entries[at]);
     } else {
         memmove(&store->entries[at + 1], &store->entries[at],
             (store->count - at) * sizeof(*store->entries));
@@ -127,7 +129,7 @@ static bool put_in(struct store *store, size_t at, bool same, const struct iotif
     return true;
 }
 
-static enum iotify_result store_apply(
+static enum iotify_result memory_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct store *store = instance;
@@ -135,27 +137,27 @@ static enum iotify_result store_apply(
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes present = {0};
         bool same;
-        size_t at = find(store, writes[i].key, &same);
+        size_t at = memory_find(store, writes[i].key, &same);
 
         if (same)
             present = (struct iotify_bytes){store->entries[at].data, store->entries[at].size};
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
         if (iotify_write_removes(&writes[i]) && same)
-            take_out(store, at);
-        else if (writes[i].kind != IOTIFY_DELETE && !put_in(store, at, same, &writes[i]))
-            return no_memory(call);
+            memory_take_out(store, at);
+        else if (writes[i].kind != IOTIFY_DELETE && !memory_put(store, at, same, &writes[i]))
+            return memory_fail(call);
     }
     return IOTIFY_OK;
 }
 
-static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+static enum iotify_result memory_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     const struct store *store = instance;
     size_t size = strlen(prefix);
     bool same;
-    size_t at = find(store, after && strcmp(after, prefix) > 0 ? after : prefix, &same);
+    size_t at = memory_find(store, after && strcmp(after, prefix) > 0 ? after : prefix, &same);
 
     (void)call;
     if (same && after && strcmp(store->entries[at].key, after) == 0)
@@ -172,11 +174,11 @@ static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
     .threads = IOTIFY_PER_INSTANCE,
     .durability = IOTIFY_VOLATILE,
-    .open = store_open,
-    .close = store_close,
-    .get_many = store_get_many,
-    .apply = store_apply,
-    .scan = store_scan,
+    .open = memory_open,
+    .close = memory_close,
+    .get_many = memory_get_many,
+    .apply = memory_apply,
+    .scan = memory_scan,
 };
 
 IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {

@@ -52,7 +52,7 @@ static const struct iotify_setting items[] = {
 };
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 
-static enum iotify_result fail(struct iotify_call *call, sqlite3 *db, const char *doing)
+static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, const char *doing)
 {
     int code = sqlite3_errcode(db);
 
@@ -83,7 +83,7 @@ static enum iotify_result fail(struct iotify_call *call, sqlite3 *db, const char
 /* ------------------------------------------------------------------ open and close */
 
 /* The file with mode 0600 before SQLite touches it; its companions take over the mode. */
-static enum iotify_result make_file(struct iotify_call *call, const char *path)
+static enum iotify_result sqlite_make_file(struct iotify_call *call, const char *path)
 {
     char folder[4096];
     const char *slash = strrchr(path, '/');
@@ -106,7 +106,7 @@ static enum iotify_result make_file(struct iotify_call *call, const char *path)
 
 static const char name_another[] = "name another file with path:";
 
-static int read_integer(sqlite3 *db, const char *pragma, int *out)
+static int sqlite_read_integer(sqlite3 *db, const char *pragma, int *out)
 {
     sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(db, pragma, -1, &statement, NULL);
@@ -121,15 +121,16 @@ static int read_integer(sqlite3 *db, const char *pragma, int *out)
 }
 
 /* The same inside the transaction that makes the table: two first starts at once agree. */
-static enum iotify_result make_format(struct iotify_call *call, sqlite3 *db, const char *path)
+static enum iotify_result sqlite_make_format(
+    struct iotify_call *call, sqlite3 *db, const char *path)
 {
     int application = 0, tables = 0;
     enum iotify_result result;
 
     if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
-        read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
-        read_integer(db, "SELECT count(*) FROM sqlite_master", &tables) != SQLITE_OK) {
-        result = fail(call, db, path);
+        sqlite_read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+        sqlite_read_integer(db, "SELECT count(*) FROM sqlite_master", &tables) != SQLITE_OK) {
+        result = sqlite_fail(call, db, path);
     } else if (application == APPLICATION_ID) {
         result = IOTIFY_OK;
     } else if (tables) {
@@ -141,22 +142,23 @@ static enum iotify_result make_format(struct iotify_call *call, sqlite3 *db, con
                    NULL, NULL, NULL) == SQLITE_OK) {
         return IOTIFY_OK;
     } else {
-        result = fail(call, db, path);
+        result = sqlite_fail(call, db, path);
     }
     sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return result;
 }
 
-static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, const char *path)
+static enum iotify_result sqlite_check_format(
+    struct iotify_call *call, sqlite3 *db, const char *path)
 {
     int application = 0, format = 0;
 
     /* Both of one moment: another process may be making the file. */
     if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
-        read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
-        read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK ||
+        sqlite_read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
+        sqlite_read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK ||
         sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        return fail(call, db, path);
+        return sqlite_fail(call, db, path);
     if (application == APPLICATION_ID && format == FORMAT)
         return IOTIFY_OK;
     if (application == APPLICATION_ID)
@@ -166,10 +168,10 @@ static enum iotify_result check_format(struct iotify_call *call, sqlite3 *db, co
     if (application || format)
         return call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
             "%s is another program's database; %s", path, name_another);
-    return make_format(call, db, path);
+    return sqlite_make_format(call, db, path);
 }
 
-static void disconnect(struct connection *connection)
+static void sqlite_disconnect(struct connection *connection)
 {
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(connection->statements[i]);
@@ -177,7 +179,7 @@ static void disconnect(struct connection *connection)
     pthread_mutex_destroy(&connection->mutex);
 }
 
-static enum iotify_result connect_to(
+static enum iotify_result sqlite_connect_to(
     struct iotify_call *call, struct connection *connection, const char *path)
 {
     enum iotify_result result;
@@ -185,48 +187,48 @@ static enum iotify_result connect_to(
     pthread_mutex_init(&connection->mutex, NULL);
     if (sqlite3_open_v2(path, &connection->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK)
-        return fail(call, connection->db, path);
+        return sqlite_fail(call, connection->db, path);
     sqlite3_extended_result_codes(connection->db, 1);
     sqlite3_busy_timeout(connection->db, BUSY_MS);
-    result = check_format(call, connection->db, path);
+    result = sqlite_check_format(call, connection->db, path);
     if (result != IOTIFY_OK)
         return result;
     if (sqlite3_exec(connection->db,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON", NULL,
             NULL, NULL) != SQLITE_OK)
-        return fail(call, connection->db, path);
+        return sqlite_fail(call, connection->db, path);
     for (int i = 0; i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(connection->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                 &connection->statements[i], NULL) != SQLITE_OK)
-            return fail(call, connection->db, path);
+            return sqlite_fail(call, connection->db, path);
     return IOTIFY_OK;
 }
 
-static void store_close(void *instance)
+static void sqlite_close(void *instance)
 {
     struct store *store = instance;
 
-    disconnect(&store->reader);
-    disconnect(&store->writer);
+    sqlite_disconnect(&store->reader);
+    sqlite_disconnect(&store->writer);
     free(store);
 }
 
-static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+static enum iotify_result sqlite_open(struct iotify_call *call, const void *given, void **instance)
 {
     const struct options *options = given;
     struct store *store;
-    enum iotify_result result = make_file(call, options->path);
+    enum iotify_result result = sqlite_make_file(call, options->path);
 
     if (result != IOTIFY_OK)
         return result;
     store = calloc(1, sizeof(*store));
     if (!store)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    result = connect_to(call, &store->writer, options->path);
+    result = sqlite_connect_to(call, &store->writer, options->path);
     if (result == IOTIFY_OK)
-        result = connect_to(call, &store->reader, options->path);
+        result = sqlite_connect_to(call, &store->reader, options->path);
     if (result != IOTIFY_OK) {
-        store_close(store);
+        sqlite_close(store);
         return result;
     }
     *instance = store;
@@ -236,7 +238,7 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
 /* ------------------------------------------------------------------ reads */
 
 /* The value of a key on this connection; `data` NULL when absent. Any SQLite code. */
-static int get(struct iotify_call *call, struct connection *connection, const char *key,
+static int sqlite_get(struct iotify_call *call, struct connection *connection, const char *key,
     struct iotify_bytes *out)
 {
     sqlite3_stmt *statement = connection->statements[GET];
@@ -258,7 +260,7 @@ static int get(struct iotify_call *call, struct connection *connection, const ch
     return code;
 }
 
-static enum iotify_result store_get_many(
+static enum iotify_result sqlite_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     struct connection *connection = &((struct store *)instance)->reader;
@@ -266,17 +268,17 @@ static enum iotify_result store_get_many(
 
     pthread_mutex_lock(&connection->mutex);
     for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
-        int code = get(call, connection, reads[i].key, &reads[i].value);
+        int code = sqlite_get(call, connection, reads[i].key, &reads[i].value);
 
         reads[i].found = code == SQLITE_ROW;
         if (code != SQLITE_ROW && code != SQLITE_DONE)
-            result = fail(call, connection->db, "reading the store");
+            result = sqlite_fail(call, connection->db, "reading the store");
     }
     pthread_mutex_unlock(&connection->mutex);
     return result;
 }
 
-static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+static enum iotify_result sqlite_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     struct connection *connection = &((struct store *)instance)->reader;
@@ -303,7 +305,7 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
         found(argument, key);
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = fail(call, connection->db, "listing the store");
+        result = sqlite_fail(call, connection->db, "listing the store");
     sqlite3_reset(statement);
     pthread_mutex_unlock(&connection->mutex);
     return result;
@@ -311,7 +313,7 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
 
 /* ------------------------------------------------------------------ writes */
 
-static int change(struct connection *connection, const struct iotify_write *write)
+static int sqlite_change(struct connection *connection, const struct iotify_write *write)
 {
     bool removes = iotify_write_removes(write);
     sqlite3_stmt *statement = connection->statements[removes ? DELETE : PUT];
@@ -328,21 +330,22 @@ static int change(struct connection *connection, const struct iotify_write *writ
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int apply_one(struct iotify_call *call, struct connection *connection,
+static int sqlite_apply_one(struct iotify_call *call, struct connection *connection,
     struct iotify_write *write, const struct iotify_write *previous)
 {
     struct iotify_bytes present = {0};
     int code;
 
     if (iotify_write_needs_present(write)) {
-        code = get(call, connection, write->key, &present);
+        code = sqlite_get(call, connection, write->key, &present);
         if (code != SQLITE_ROW && code != SQLITE_DONE)
             return code;
     }
-    return iotify_write_decide(write, previous, present) ? change(connection, write) : SQLITE_OK;
+    return iotify_write_decide(write, previous, present) ? sqlite_change(connection, write)
+                                                         : SQLITE_OK;
 }
 
-static enum iotify_result store_apply(
+static enum iotify_result sqlite_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct connection *connection = &((struct store *)instance)->writer;
@@ -352,11 +355,11 @@ static enum iotify_result store_apply(
     pthread_mutex_lock(&connection->mutex);
     code = sqlite3_exec(connection->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (size_t i = 0; i < count && code == SQLITE_OK; i++)
-        code = apply_one(call, connection, &writes[i], i ? &writes[i - 1] : NULL);
+        code = sqlite_apply_one(call, connection, &writes[i], i ? &writes[i - 1] : NULL);
     if (code == SQLITE_OK)
         code = sqlite3_exec(connection->db, "COMMIT", NULL, NULL, NULL);
     if (code != SQLITE_OK) {
-        result = fail(call, connection->db, "writing to the store");
+        result = sqlite_fail(call, connection->db, "writing to the store");
         sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
     }
     pthread_mutex_unlock(&connection->mutex);
@@ -376,11 +379,11 @@ static const struct iotify_storage operations = {
     .threads = IOTIFY_PARALLEL,
     .durability = IOTIFY_DURABLE,
     .atomic_batch = true,
-    .open = store_open,
-    .close = store_close,
-    .get_many = store_get_many,
-    .apply = store_apply,
-    .scan = store_scan,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .get_many = sqlite_get_many,
+    .apply = sqlite_apply,
+    .scan = sqlite_scan,
 };
 
 IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {

@@ -32,7 +32,7 @@ void iotify_buffer_reset(struct iotify_buffer *buffer)
 }
 
 /* Room for `size` more bytes and the NUL behind them. */
-static bool reserve(struct iotify_buffer *buffer, size_t size)
+static bool buffer_reserve(struct iotify_buffer *buffer, size_t size)
 {
     size_t capacity, needed;
     char *data;
@@ -70,7 +70,7 @@ static bool reserve(struct iotify_buffer *buffer, size_t size)
 
 bool iotify_buffer_append(struct iotify_buffer *buffer, const void *data, size_t size)
 {
-    if (!reserve(buffer, size))
+    if (!buffer_reserve(buffer, size))
         return false;
     if (size)
         memcpy(buffer->data + buffer->size, data, size);
@@ -101,7 +101,7 @@ bool iotify_buffer_vformat(struct iotify_buffer *buffer, const char *format, va_
         buffer->failed = true;
         return false;
     }
-    if (!reserve(buffer, (size_t)size))
+    if (!buffer_reserve(buffer, (size_t)size))
         return false;
     vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
     buffer->size += (size_t)size;

@@ -13,7 +13,7 @@ bool iotify_write_removes(const struct iotify_write *write)
     return write->kind == IOTIFY_DELETE || write->kind == IOTIFY_COMPARE_AND_DELETE;
 }
 
-static bool equal(struct iotify_bytes a, struct iotify_bytes b)
+static bool storage_equal(struct iotify_bytes a, struct iotify_bytes b)
 {
     return a.data && b.data && a.size == b.size &&
            (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
@@ -28,7 +28,7 @@ bool iotify_write_decide(
     else if (write->kind == IOTIFY_CREATE && present.data)
         write->result = IOTIFY_EXISTS;
     else if ((write->kind == IOTIFY_COMPARE_AND_SET || write->kind == IOTIFY_COMPARE_AND_DELETE) &&
-             !equal(present, write->expected))
+             !storage_equal(present, write->expected))
         write->result = IOTIFY_CONFLICT;
     return write->result == IOTIFY_OK;
 }

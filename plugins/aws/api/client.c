@@ -42,7 +42,7 @@ void aws_client_free(struct aws_client *client)
 
 /* ------------------------------------------------------------------ AWS IoT */
 
-static void build_path(const struct aws_request *request, struct iotify_buffer *path)
+static void client_build_path(const struct aws_request *request, struct iotify_buffer *path)
 {
     const char *from = aws_operation_form(request->operation)->path;
     const char *parts[] = {request->name, request->version};
@@ -59,7 +59,7 @@ static void build_path(const struct aws_request *request, struct iotify_buffer *
     }
 }
 
-static void build_query(const struct aws_request *request, struct iotify_buffer *query)
+static void client_build_query(const struct aws_request *request, struct iotify_buffer *query)
 {
     for (size_t i = 0; i < AWS_QUERY_MAX; i++) {
         if (!request->query[i].name || !request->query[i].value)
@@ -72,7 +72,7 @@ static void build_query(const struct aws_request *request, struct iotify_buffer 
 }
 
 /* What is not there must not be taken for nothing: an empty list is a list. */
-static enum iotify_result check_answer(struct iotify_call *call, struct sending *sending)
+static enum iotify_result client_check_answer(struct iotify_call *call, struct sending *sending)
 {
     const struct aws_form *form = aws_operation_form(sending->request->operation);
     const json_t *member =
@@ -86,7 +86,7 @@ static enum iotify_result check_answer(struct iotify_call *call, struct sending 
         form->member);
 }
 
-static enum iotify_result send_once(struct iotify_call *call, void *argument)
+static enum iotify_result client_send_once(struct iotify_call *call, void *argument)
 {
     struct sending *sending = argument;
     struct http_response response;
@@ -110,7 +110,7 @@ static enum iotify_result send_once(struct iotify_call *call, void *argument)
         }
     }
     if (result == IOTIFY_OK)
-        result = check_answer(call, sending);
+        result = client_check_answer(call, sending);
     sending->request->uncertain = sending->request->uncertain || sending->exchange.uncertain;
     http_response_clear(&response);
     return result;
@@ -127,8 +127,8 @@ enum iotify_result aws_send(
 
     iotify_buffer_init(&path, URL_MAX);
     iotify_buffer_init(&query, URL_MAX);
-    build_path(request, &path);
-    build_query(request, &query);
+    client_build_path(request, &path);
+    client_build_query(request, &query);
     sending.exchange = (struct exchange){
         .operation = form->name,
         .method = form->method,
@@ -143,7 +143,7 @@ enum iotify_result aws_send(
         .once = form->once,
     };
     request->answer = NULL;
-    result = call->host->perform(call, sending.exchange.operation, send_once, &sending);
+    result = call->host->perform(call, sending.exchange.operation, client_send_once, &sending);
     iotify_buffer_clear(&path);
     iotify_buffer_clear(&query);
     if (body)

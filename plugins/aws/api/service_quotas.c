@@ -12,7 +12,7 @@
 /* More pages of quotas than any service has. */
 #define PAGES_MAX 100
 
-struct quotas_page {
+struct service_quotas_quotas_page {
     struct sending sending;
     char token[2100];
     void (*found)(void *argument, enum aws_operation operation, double rate);
@@ -20,7 +20,7 @@ struct quotas_page {
 };
 
 /* "AttachPolicy API TPS": the whole name, there are others that end in the same way. */
-static void take_quota(struct quotas_page *page, const json_t *quota)
+static void service_quotas_take(struct service_quotas_quotas_page *page, const json_t *quota)
 {
     static const char ending[] = " API TPS";
     const char *name = aws_text(quota, "QuotaName");
@@ -35,9 +35,9 @@ static void take_quota(struct quotas_page *page, const json_t *quota)
         page->found(page->argument, aws_operation_by_name(operation), rate);
 }
 
-static enum iotify_result quotas_once(struct iotify_call *call, void *argument)
+static enum iotify_result service_quotas_once(struct iotify_call *call, void *argument)
 {
-    struct quotas_page *page = argument;
+    struct service_quotas_quotas_page *page = argument;
     struct http_response response;
     json_t *body = json_pack("{s:s, s:i}", "ServiceCode", "iotcore", "MaxResults", 100), *answer;
     enum iotify_result result;
@@ -61,7 +61,7 @@ static enum iotify_result quotas_once(struct iotify_call *call, void *argument)
     answer = json_loadb(iotify_buffer_text(&response.body), response.body.size, 0, NULL);
     for (size_t i = 0;
          result == IOTIFY_OK && i < json_array_size(json_object_get(answer, "Quotas")); i++)
-        take_quota(page, json_array_get(json_object_get(answer, "Quotas"), i));
+        service_quotas_take(page, json_array_get(json_object_get(answer, "Quotas"), i));
     snprintf(page->token, sizeof(page->token), "%s", aws_text(answer, "NextToken"));
     json_decref(answer);
     json_decref(body);
@@ -73,11 +73,12 @@ static enum iotify_result quotas_once(struct iotify_call *call, void *argument)
 enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *call,
     void (*found)(void *argument, enum aws_operation operation, double rate), void *argument)
 {
-    struct quotas_page page = {.sending = {.client = client}, .found = found, .argument = argument};
+    struct service_quotas_quotas_page page = {
+        .sending = {.client = client}, .found = found, .argument = argument};
     enum iotify_result result = client->target.quotas_endpoint ? IOTIFY_OK : IOTIFY_NOT_FOUND;
     int pages = 0;
 
     while (result == IOTIFY_OK && (pages++ == 0 || *page.token) && pages < PAGES_MAX)
-        result = call->host->perform(call, "ListServiceQuotas", quotas_once, &page);
+        result = call->host->perform(call, "ListServiceQuotas", service_quotas_once, &page);
     return result;
 }

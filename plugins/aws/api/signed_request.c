@@ -13,7 +13,7 @@
 #define SKEW_MAX 240
 
 /* A string member of an answer, "" when absent. */
-static const char *text_of(const json_t *answer, const char *member)
+static const char *signed_request_text_of(const json_t *answer, const char *member)
 {
     const char *text = json_string_value(json_object_get(answer, member));
 
@@ -22,7 +22,7 @@ static const char *text_of(const json_t *answer, const char *member)
 
 /* ------------------------------------------------------------------ one try */
 
-static int64_t skew_of(struct exchanger *exchanger)
+static int64_t signed_request_skew_of(struct exchanger *exchanger)
 {
     int64_t skew;
 
@@ -32,7 +32,7 @@ static int64_t skew_of(struct exchanger *exchanger)
     return skew;
 }
 
-static void format_time(int64_t moment, char text[20])
+static void signed_request_format_time(int64_t moment, char text[20])
 {
     time_t seconds = (time_t)moment;
     struct tm parts;
@@ -41,7 +41,7 @@ static void format_time(int64_t moment, char text[20])
     strftime(text, 20, "%Y%m%dT%H%M%SZ", &parts);
 }
 
-static size_t add_header(
+static size_t signed_request_add_header(
     struct sigv4_header *headers, size_t count, const char *name, const char *value)
 {
     headers[count] = (struct sigv4_header){name, value};
@@ -49,7 +49,8 @@ static size_t add_header(
 }
 
 /* Every answer tells the service's time. */
-static void note_clock(struct exchanger *exchanger, const struct http_response *response)
+static void signed_request_note_clock(
+    struct exchanger *exchanger, const struct http_response *response)
 {
     if (response->date == 0)
         return;
@@ -69,8 +70,9 @@ int64_t exchange_now(struct exchanger *exchanger)
 }
 
 /* Sign and send once. False when signing failed. */
-static bool exchange_once(struct exchanger *exchanger, const struct exchange *exchange,
-    const struct credentials *credentials, int64_t skew, struct http_response *response)
+static bool signed_request_exchange_once(struct exchanger *exchanger,
+    const struct exchange *exchange, const struct credentials *credentials, int64_t skew,
+    struct http_response *response)
 {
     struct sigv4_header signed_headers[HEADERS_MAX];
     struct http_header headers[HEADERS_MAX + 1];
@@ -82,17 +84,21 @@ static bool exchange_once(struct exchanger *exchanger, const struct exchange *ex
     size_t count = 0;
     bool good;
 
-    format_time((int64_t)time(NULL) + skew, timestamp);
-    count = add_header(signed_headers, count, "Host", host ? host + 3 : exchange->endpoint);
-    count = add_header(signed_headers, count, "X-Amz-Date", timestamp);
+    signed_request_format_time((int64_t)time(NULL) + skew, timestamp);
+    count = signed_request_add_header(
+        signed_headers, count, "Host", host ? host + 3 : exchange->endpoint);
+    count = signed_request_add_header(signed_headers, count, "X-Amz-Date", timestamp);
     if (exchange->content_type)
-        count = add_header(signed_headers, count, "Content-Type", exchange->content_type);
+        count = signed_request_add_header(
+            signed_headers, count, "Content-Type", exchange->content_type);
     if (*credentials->token)
-        count = add_header(signed_headers, count, "X-Amz-Security-Token", credentials->token);
+        count = signed_request_add_header(
+            signed_headers, count, "X-Amz-Security-Token", credentials->token);
     if (exchange->principal)
-        count = add_header(signed_headers, count, "X-Amzn-Principal", exchange->principal);
+        count = signed_request_add_header(
+            signed_headers, count, "X-Amzn-Principal", exchange->principal);
     if (exchange->target)
-        count = add_header(signed_headers, count, "X-Amz-Target", exchange->target);
+        count = signed_request_add_header(signed_headers, count, "X-Amz-Target", exchange->target);
     to_sign = (struct sigv4_request){exchange->method, exchange->path, exchange->query,
         signed_headers, count, exchange->body, exchange->body_size, timestamp, exchanger->region,
         exchange->service};
@@ -119,7 +125,7 @@ static bool exchange_once(struct exchanger *exchanger, const struct exchange *ex
             .body_size = exchange->body_size,
             .once = exchange->once};
         http_send(exchanger->http, &request, response);
-        note_clock(exchanger, response);
+        signed_request_note_clock(exchanger, response);
     }
     iotify_buffer_clear(&url);
     iotify_buffer_clear(&names);
@@ -129,7 +135,7 @@ static bool exchange_once(struct exchanger *exchanger, const struct exchange *ex
 
 /* ------------------------------------------------------------------ what an answer means */
 
-static bool begins(const char *text, const char *with)
+static bool signed_request_begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
 }
@@ -164,7 +170,7 @@ static const struct {
     {"ServiceUnavailableException", IOTIFY_TRANSIENT, ""},
 };
 
-static enum iotify_result classify(
+static enum iotify_result signed_request_classify(
     const char *operation, const char *code, long status, const char **advice)
 {
     *advice = "";
@@ -173,8 +179,9 @@ static enum iotify_result classify(
         strcmp(operation, "RegisterThing") == 0)
         return IOTIFY_CONFLICT;
     /* The code decides, not the status: AWS throttles with HTTP 400. */
-    if (begins(code, "Throttl") || begins(code, "TooManyRequests") ||
-        begins(code, "RequestLimitExceeded") || begins(code, "SlowDown") || status == 429)
+    if (signed_request_begins(code, "Throttl") || signed_request_begins(code, "TooManyRequests") ||
+        signed_request_begins(code, "RequestLimitExceeded") ||
+        signed_request_begins(code, "SlowDown") || status == 429)
         return IOTIFY_THROTTLED;
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (strcmp(meanings[i].code, code) == 0) {
@@ -189,12 +196,12 @@ static enum iotify_result classify(
 }
 
 /* What an error says of itself. */
-struct complaint {
+struct signed_request_complaint {
     char code[64], message[256];
 };
 
 /* The text of an element of XML; "" when there is none. */
-static void xml_text(const char *xml, const char *name, char *out, size_t size)
+static void signed_request_xml_text(const char *xml, const char *name, char *out, size_t size)
 {
     char tag[32];
     const char *start;
@@ -209,29 +216,31 @@ static void xml_text(const char *xml, const char *name, char *out, size_t size)
  * AWS IoT answers errors in JSON, STS in XML. The code: header before body, without the namespace
  * that either may have. Both "" when the answer is none of AWS's.
  */
-static void read_complaint(const struct http_response *response, struct complaint *complaint)
+static void signed_request_read_complaint(
+    const struct http_response *response, struct signed_request_complaint *complaint)
 {
     const char *text = iotify_buffer_text(&response->body), *from, *hash, *message;
     json_t *body = json_loads(text, 0, NULL);
 
     if (strncmp(text, "<ErrorResponse", strlen("<ErrorResponse")) == 0) {
-        xml_text(text, "Code", complaint->code, sizeof(complaint->code));
-        xml_text(text, "Message", complaint->message, sizeof(complaint->message));
+        signed_request_xml_text(text, "Code", complaint->code, sizeof(complaint->code));
+        signed_request_xml_text(text, "Message", complaint->message, sizeof(complaint->message));
         return;
     }
-    from = *response->error_type ? response->error_type : text_of(body, "__type");
+    from = *response->error_type ? response->error_type : signed_request_text_of(body, "__type");
     if (!*from)
-        from = text_of(body, "code");
+        from = signed_request_text_of(body, "code");
     hash = strchr(from, '#');
     from = hash ? hash + 1 : from;
-    message = *text_of(body, "message") ? text_of(body, "message") : text_of(body, "Message");
+    message = *signed_request_text_of(body, "message") ? signed_request_text_of(body, "message")
+                                                       : signed_request_text_of(body, "Message");
     snprintf(complaint->code, sizeof(complaint->code), "%.*s", (int)strcspn(from, ":"), from);
     snprintf(complaint->message, sizeof(complaint->message), "%s",
         *message || body ? message : "the answer is not from AWS");
     json_decref(body);
 }
 
-static enum iotify_result no_answer(
+static enum iotify_result signed_request_no_answer(
     struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
 {
     return call->host->fail(call, response->permanent ? IOTIFY_FAILED : IOTIFY_TRANSIENT,
@@ -239,15 +248,16 @@ static enum iotify_result no_answer(
         exchange->operation, exchange->endpoint, response->error);
 }
 
-static enum iotify_result bad_status(
+static enum iotify_result signed_request_bad_status(
     struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
 {
-    struct complaint complaint;
+    struct signed_request_complaint complaint;
     const char *advice;
     enum iotify_result result;
 
-    read_complaint(response, &complaint);
-    result = classify(exchange->operation, complaint.code, response->status, &advice);
+    signed_request_read_complaint(response, &complaint);
+    result =
+        signed_request_classify(exchange->operation, complaint.code, response->status, &advice);
     if (!*complaint.code)
         snprintf(complaint.code, sizeof(complaint.code), "Http%ld", response->status);
     if (response->retry_after_ms > 0)
@@ -261,7 +271,7 @@ static enum iotify_result bad_status(
  * True when the clock that a request was signed with, ours and `used` seconds, was off; it is
  * corrected now, by this caller or by another one that was faster.
  */
-static bool correct_clock(
+static bool signed_request_correct_clock(
     struct exchanger *exchanger, const struct http_response *response, int64_t used)
 {
     int64_t skew = response->date ? response->date - (int64_t)time(NULL) : 0;
@@ -276,12 +286,13 @@ static bool correct_clock(
     return true;
 }
 
-static bool is_expired(const struct http_response *response)
+static bool signed_request_is_expired(const struct http_response *response)
 {
     const char *text = iotify_buffer_text(&response->body);
 
     return response->status >= 400 &&
-           (begins(response->error_type, "ExpiredToken") || strstr(text, "ExpiredToken"));
+           (signed_request_begins(response->error_type, "ExpiredToken") ||
+               strstr(text, "ExpiredToken"));
 }
 
 /* One exchange, with one more try each for a clock that was off and credentials that expired. */
@@ -294,20 +305,20 @@ enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_ca
 
     *response = (struct http_response){0};
     while (result == IOTIFY_OK) {
-        int64_t skew = skew_of(exchanger);
+        int64_t skew = signed_request_skew_of(exchanger);
 
-        if (!exchange_once(exchanger, exchange, &credentials, skew, response)) {
+        if (!signed_request_exchange_once(exchanger, exchange, &credentials, skew, response)) {
             result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
             exchange->uncertain = exchange->uncertain || response->sent;
-            result = no_answer(call, exchange, response);
+            result = signed_request_no_answer(call, exchange, response);
         } else if (response->status / 100 != 2) {
-            if (!corrected && correct_clock(exchanger, response, skew)) {
+            if (!corrected && signed_request_correct_clock(exchanger, response, skew)) {
                 corrected = true;
                 http_response_clear(response);
                 continue;
             }
-            if (!refreshed && is_expired(response) && credentials.expires) {
+            if (!refreshed && signed_request_is_expired(response) && credentials.expires) {
                 refreshed = true;
                 http_response_clear(response);
                 result = credentials_get(
@@ -315,7 +326,7 @@ enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_ca
                 continue;
             }
             exchange->uncertain = exchange->uncertain || response->status >= 500;
-            result = bad_status(call, exchange, response);
+            result = signed_request_bad_status(call, exchange, response);
         }
         break;
     }

@@ -6,7 +6,7 @@
 #include "plugins/aws/api/client_internal.h"
 #include "plugins/aws/api/signed_request.h"
 
-static enum iotify_result account_once(struct iotify_call *call, void *argument)
+static enum iotify_result sts_account_once(struct iotify_call *call, void *argument)
 {
     static const char body[] = "Action=GetCallerIdentity&Version=2011-06-15";
     struct sending *sending = argument;
@@ -57,7 +57,7 @@ enum iotify_result aws_account(
         explicit_bzero(&credentials, sizeof(credentials));
         return result;
     }
-    result = call->host->perform(call, "GetCallerIdentity", account_once, &sending);
+    result = call->host->perform(call, "GetCallerIdentity", sts_account_once, &sending);
     *account = request.name;
     return result;
 }

@@ -20,7 +20,7 @@
 
 /* ------------------------------------------------------------------ PEM */
 
-static bool take_pem(BIO *bio, struct iotify_buffer *out)
+static bool certificate_take_pem(BIO *bio, struct iotify_buffer *out)
 {
     char *data;
     long size = BIO_get_mem_data(bio, &data);
@@ -31,7 +31,7 @@ static bool take_pem(BIO *bio, struct iotify_buffer *out)
     return good;
 }
 
-static EVP_PKEY *parse_key(const char *text)
+static EVP_PKEY *certificate_parse_key(const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, "") : NULL;
@@ -41,7 +41,7 @@ static EVP_PKEY *parse_key(const char *text)
     return key;
 }
 
-static X509 *parse_certificate(const char *text)
+static X509 *certificate_parse(const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
@@ -60,11 +60,11 @@ static X509 *parse_certificate(const char *text)
 #define SCALAR_SIZE 32
 #define POINT_SIZE 65
 
-struct parts {
+struct certificate_parts {
     unsigned char scalar[SCALAR_SIZE], point[POINT_SIZE];
 };
 
-static bool take_apart(const EVP_PKEY *key, struct parts *parts)
+static bool certificate_take_apart(const EVP_PKEY *key, struct certificate_parts *parts)
 {
     BIGNUM *scalar = NULL;
     size_t size = 0;
@@ -79,7 +79,7 @@ static bool take_apart(const EVP_PKEY *key, struct parts *parts)
 }
 
 /* ECPrivateKey of RFC 5915: version 1, the scalar, and the point as [1]. */
-static unsigned char *encode_scalar(const struct parts *parts, int *size)
+static unsigned char *certificate_encode_scalar(const struct certificate_parts *parts, int *size)
 {
     static const unsigned char head[] = {0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, SCALAR_SIZE};
     static const unsigned char middle[] = {0xa1, 0x44, 0x03, POINT_SIZE + 1, 0x00};
@@ -99,17 +99,17 @@ static unsigned char *encode_scalar(const struct parts *parts, int *size)
     return der;
 }
 
-static bool write_key(const struct parts *parts, struct iotify_buffer *out)
+static bool certificate_write_key(const struct certificate_parts *parts, struct iotify_buffer *out)
 {
     PKCS8_PRIV_KEY_INFO *info = PKCS8_PRIV_KEY_INFO_new();
     BIO *bio = BIO_new(BIO_s_mem());
     int size = 0;
-    unsigned char *der = encode_scalar(parts, &size);
+    unsigned char *der = certificate_encode_scalar(parts, &size);
     bool owned = info && der &&
                  PKCS8_pkey_set0(info, OBJ_nid2obj(NID_X9_62_id_ecPublicKey), 0, V_ASN1_OBJECT,
                      OBJ_nid2obj(NID_X9_62_prime256v1), der, size) == 1;
-    bool good =
-        owned && bio && PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, info) == 1 && take_pem(bio, out);
+    bool good = owned && bio && PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, info) == 1 &&
+                certificate_take_pem(bio, out);
 
     if (!owned)
         OPENSSL_clear_free(der, (size_t)size);
@@ -121,8 +121,8 @@ static bool write_key(const struct parts *parts, struct iotify_buffer *out)
 bool certificate_make_key(struct iotify_buffer *out)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    struct parts parts;
-    bool good = key && take_apart(key, &parts) && write_key(&parts, out);
+    struct certificate_parts parts;
+    bool good = key && certificate_take_apart(key, &parts) && certificate_write_key(&parts, out);
 
     OPENSSL_cleanse(&parts, sizeof(parts));
     EVP_PKEY_free(key);
@@ -131,8 +131,8 @@ bool certificate_make_key(struct iotify_buffer *out)
 
 bool certificate_matches(const char *certificate_text, const char *key_text)
 {
-    X509 *certificate = parse_certificate(certificate_text);
-    EVP_PKEY *key = parse_key(key_text);
+    X509 *certificate = certificate_parse(certificate_text);
+    EVP_PKEY *key = certificate_parse_key(key_text);
     bool good = certificate && key && X509_check_private_key(certificate, key) == 1;
 
     X509_free(certificate);
@@ -143,7 +143,7 @@ bool certificate_matches(const char *certificate_text, const char *key_text)
 
 /* ------------------------------------------------------------------ certificates */
 
-static bool add_name(X509_NAME *name, const char *common_name)
+static bool certificate_add_name(X509_NAME *name, const char *common_name)
 {
     /* The field holds 64 bytes; a thing's name may be longer, and identifies nothing here. */
     size_t length = strnlen(common_name, 64);
@@ -158,7 +158,7 @@ static struct {
     X509_EXTENSION *items[3];
 } extensions = {.once = PTHREAD_ONCE_INIT};
 
-static void make_extensions(void)
+static void certificate_make_extensions(void)
 {
     static const struct {
         int nid;
@@ -170,16 +170,16 @@ static void make_extensions(void)
         extensions.items[i] = X509V3_EXT_conf_nid(NULL, NULL, wanted[i].nid, wanted[i].value);
 }
 
-static bool add_extensions(X509 *certificate)
+static bool certificate_add_extensions(X509 *certificate)
 {
-    pthread_once(&extensions.once, make_extensions);
+    pthread_once(&extensions.once, certificate_make_extensions);
     for (size_t i = 0; i < sizeof(extensions.items) / sizeof(extensions.items[0]); i++)
         if (!extensions.items[i] || X509_add_ext(certificate, extensions.items[i], -1) != 1)
             return false;
     return true;
 }
 
-static bool set_point(X509 *certificate, const struct parts *parts)
+static bool certificate_set_point(X509 *certificate, const struct certificate_parts *parts)
 {
     unsigned char *point = OPENSSL_memdup(parts->point, POINT_SIZE);
     bool good = point && X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(certificate),
@@ -191,7 +191,7 @@ static bool set_point(X509 *certificate, const struct parts *parts)
     return good;
 }
 
-static bool set_serial(X509 *certificate)
+static bool certificate_set_serial(X509 *certificate)
 {
     unsigned char bytes[16];
     BIGNUM *number;
@@ -206,19 +206,20 @@ static bool set_serial(X509 *certificate)
     return good;
 }
 
-static bool fill_in(
-    X509 *certificate, EVP_PKEY *key, const struct parts *parts, const char *common_name, int years)
+static bool certificate_fill_in(X509 *certificate, EVP_PKEY *key,
+    const struct certificate_parts *parts, const char *common_name, int years)
 {
-    return X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
+    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
+           certificate_set_serial(certificate) &&
            X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY) &&
            X509_gmtime_adj(X509_getm_notAfter(certificate), DAY * 365 * years) &&
-           add_name(X509_get_subject_name(certificate), common_name) &&
+           certificate_add_name(X509_get_subject_name(certificate), common_name) &&
            X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
-           set_point(certificate, parts) && add_extensions(certificate) &&
+           certificate_set_point(certificate, parts) && certificate_add_extensions(certificate) &&
            X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-static bool digest_certificate(const X509 *certificate, char id[65])
+static bool certificate_digest(const X509 *certificate, char id[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
@@ -236,12 +237,12 @@ bool certificate_make(const char *common_name, int years, struct iotify_buffer *
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *certificate = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
-    struct parts parts;
-    bool good = key && certificate && bio && take_apart(key, &parts) &&
-                write_key(&parts, key_out) &&
-                fill_in(certificate, key, &parts, common_name, years) &&
-                PEM_write_bio_X509(bio, certificate) == 1 && take_pem(bio, certificate_out) &&
-                digest_certificate(certificate, id);
+    struct certificate_parts parts;
+    bool good = key && certificate && bio && certificate_take_apart(key, &parts) &&
+                certificate_write_key(&parts, key_out) &&
+                certificate_fill_in(certificate, key, &parts, common_name, years) &&
+                PEM_write_bio_X509(bio, certificate) == 1 &&
+                certificate_take_pem(bio, certificate_out) && certificate_digest(certificate, id);
 
     OPENSSL_cleanse(&parts, sizeof(parts));
     BIO_free(bio);
@@ -253,14 +254,14 @@ bool certificate_make(const char *common_name, int years, struct iotify_buffer *
 bool certificate_make_request(
     const char *key_text, const char *common_name, struct iotify_buffer *out)
 {
-    EVP_PKEY *key = parse_key(key_text);
+    EVP_PKEY *key = certificate_parse_key(key_text);
     X509_REQ *request = X509_REQ_new();
     BIO *bio = BIO_new(BIO_s_mem());
     bool good = key && request && bio && X509_REQ_set_version(request, X509_REQ_VERSION_1) == 1 &&
-                add_name(X509_REQ_get_subject_name(request), common_name) &&
+                certificate_add_name(X509_REQ_get_subject_name(request), common_name) &&
                 X509_REQ_set_pubkey(request, key) == 1 &&
                 X509_REQ_sign(request, key, EVP_sha256()) > 0 &&
-                PEM_write_bio_X509_REQ(bio, request) == 1 && take_pem(bio, out);
+                PEM_write_bio_X509_REQ(bio, request) == 1 && certificate_take_pem(bio, out);
 
     BIO_free(bio);
     X509_REQ_free(request);
@@ -268,7 +269,7 @@ bool certificate_make_request(
     return good;
 }
 
-static bool digest_key(EVP_PKEY *key, char id[65])
+static bool certificate_digest_key(EVP_PKEY *key, char id[65])
 {
     unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
     int size = key ? i2d_PUBKEY(key, &der) : 0;
@@ -285,8 +286,8 @@ static bool digest_key(EVP_PKEY *key, char id[65])
 
 bool certificate_key_id(const char *text, char id[65])
 {
-    X509 *certificate = parse_certificate(text);
-    bool good = digest_key(certificate ? X509_get0_pubkey(certificate) : NULL, id);
+    X509 *certificate = certificate_parse(text);
+    bool good = certificate_digest_key(certificate ? X509_get0_pubkey(certificate) : NULL, id);
 
     X509_free(certificate);
     return good;
@@ -294,8 +295,8 @@ bool certificate_key_id(const char *text, char id[65])
 
 bool certificate_public_id(const char *text, char id[65])
 {
-    EVP_PKEY *key = parse_key(text);
-    bool good = digest_key(key, id);
+    EVP_PKEY *key = certificate_parse_key(text);
+    bool good = certificate_digest_key(key, id);
 
     EVP_PKEY_free(key);
     return good;

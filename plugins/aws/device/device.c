@@ -84,19 +84,19 @@ static const struct iotify_setting items[] = {
 #undef AT
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct device_options);
 
-static bool differs(const char *a, const char *b)
+static bool device_differs(const char *a, const char *b)
 {
     return strcmp(a ? a : "", b ? b : "") != 0;
 }
 
-static enum iotify_result prepare(void *given, struct iotify_call *call)
+static enum iotify_result device_prepare(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
 
-    if (instance->names.thing && (differs(instance->names.thing, options->thing) ||
-                                     differs(instance->names.key, options->key) ||
-                                     differs(instance->names.cert, options->cert)))
+    if (instance->names.thing && (device_differs(instance->names.thing, options->thing) ||
+                                     device_differs(instance->names.key, options->key) ||
+                                     device_differs(instance->names.cert, options->cert)))
         return call->host->fail_setting(call, "thing",
             "another device step of this connector names its things or keys differently; use a "
             "second alias with use: aws-iot for them");
@@ -139,26 +139,27 @@ void device_wanted(const struct aws_instance *instance, const struct device_opti
         record->policy = NULL;
 }
 
-static const char *or_none(const char *text)
+static const char *device_or_none(const char *text)
 {
     return text ? text : "(none)";
 }
 
 enum device_difference device_compare(const struct record *record, const struct record *wanted)
 {
-    if (differs(record->key_name, wanted->key_name) ||
-        differs(record->certificate_name, wanted->certificate_name))
+    if (device_differs(record->key_name, wanted->key_name) ||
+        device_differs(record->certificate_name, wanted->certificate_name))
         return DIFFERS_IN_KEYS;
-    if (differs(record->thing, wanted->thing))
+    if (device_differs(record->thing, wanted->thing))
         return DIFFERS_IN_THING;
-    if (differs(record->type, wanted->type) || differs(record->group, wanted->group) ||
-        differs(record->policy, wanted->policy))
+    if (device_differs(record->type, wanted->type) ||
+        device_differs(record->group, wanted->group) ||
+        device_differs(record->policy, wanted->policy))
         return DIFFERS_IN_SHARED;
     return DIFFERS_NOT;
 }
 
 /* A record that was begun belongs to what it names: the job must still say the same. */
-static enum iotify_result check_record(
+static enum iotify_result device_check_record(
     struct iotify_call *call, const struct record *record, const struct record *wanted)
 {
     switch (device_compare(record, wanted)) {
@@ -177,8 +178,9 @@ static enum iotify_result check_record(
         return call->host->fail(call, IOTIFY_CONFLICT, "OtherShared",
             "%s was deployed with the type %s, group %s and policy %s, not with %s, %s and %s; run "
             "cleanup first",
-            record->thing, or_none(record->type), or_none(record->group), or_none(record->policy),
-            or_none(wanted->type), or_none(wanted->group), or_none(wanted->policy));
+            record->thing, device_or_none(record->type), device_or_none(record->group),
+            device_or_none(record->policy), device_or_none(wanted->type),
+            device_or_none(wanted->group), device_or_none(wanted->policy));
     }
     return IOTIFY_OK;
 }
@@ -187,7 +189,7 @@ static enum iotify_result check_record(
  * A device that is ready is taken at its word, but for the first one of a run: a sandbox that was
  * started anew, or an account that was emptied, shows there.
  */
-static enum iotify_result check_there(
+static enum iotify_result device_check_there(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {
@@ -211,7 +213,7 @@ static enum iotify_result check_there(
 /* ------------------------------------------------------------------ the action */
 
 /* The record of a removal is used again for a new device: this is its proof. */
-static enum iotify_result confirm_gone(
+static enum iotify_result device_confirm_gone(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {
@@ -232,15 +234,15 @@ static enum iotify_result confirm_gone(
 }
 
 /* What is there of the device already; a removal that was interrupted is finished first. */
-static enum iotify_result find_record(struct aws_instance *instance, struct iotify_call *call,
-    const struct record *wanted, struct record *record)
+static enum iotify_result device_find_record(struct aws_instance *instance,
+    struct iotify_call *call, const struct record *wanted, struct record *record)
 {
     enum iotify_result result = record_load(call, record);
 
     if (result == IOTIFY_OK && record->state == RECORD_DELETING) {
         result = removal_of_record(instance, call, record);
         if (result == IOTIFY_OK)
-            result = confirm_gone(instance, call, record);
+            result = device_confirm_gone(instance, call, record);
     }
     if (result != IOTIFY_OK)
         return result;
@@ -254,11 +256,12 @@ static enum iotify_result find_record(struct aws_instance *instance, struct ioti
         record->created = aws_now(instance->client);
         return IOTIFY_OK;
     }
-    return check_record(call, record, wanted);
+    return device_check_record(call, record, wanted);
 }
 
 /* The expressions of two clients may come to the same name. */
-static enum iotify_result claim_names(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result device_claim_names(
+    struct aws_instance *instance, struct iotify_call *call)
 {
     const struct device_options *options = call->arguments;
     const struct {
@@ -276,7 +279,7 @@ static enum iotify_result claim_names(struct aws_instance *instance, struct ioti
     return IOTIFY_OK;
 }
 
-static enum iotify_result begin(void *given, struct iotify_call *call)
+static enum iotify_result device_begin(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
@@ -292,7 +295,7 @@ static enum iotify_result begin(void *given, struct iotify_call *call)
     return stray_open_window(given, call);
 }
 
-static enum iotify_result apply(void *given, struct iotify_call *call)
+static enum iotify_result device_apply(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
@@ -302,11 +305,11 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
     device_wanted(instance, options, &wanted);
-    result = claim_names(instance, call);
+    result = device_claim_names(instance, call);
     if (result == IOTIFY_OK)
-        result = find_record(instance, call, &wanted, &record);
+        result = device_find_record(instance, call, &wanted, &record);
     if (result == IOTIFY_OK && record.state == RECORD_READY) {
-        result = check_there(instance, call, &record);
+        result = device_check_there(instance, call, &record);
         return result == IOTIFY_OK ? record_restore_glob(call, &record) : result;
     }
     if (result == IOTIFY_OK && record.state != RECORD_SEALED)
@@ -314,7 +317,7 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return result == IOTIFY_OK ? provision(instance, call, options, &record) : result;
 }
 
-static enum iotify_result remove_one(void *given, struct iotify_call *call)
+static enum iotify_result device_remove_one(void *given, struct iotify_call *call)
 {
     struct record record;
     enum iotify_result result = record_load(call, &record);
@@ -324,19 +327,19 @@ static enum iotify_result remove_one(void *given, struct iotify_call *call)
                : result;
 }
 
-static enum iotify_result conclude(void *given, struct iotify_call *call)
+static enum iotify_result device_conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = stray_conclude(given, call);
 
     return result == IOTIFY_OK ? removal_conclude(given, call) : result;
 }
 
-static void estimate(void *given, struct iotify_call *call)
+static void device_estimate(void *given, struct iotify_call *call)
 {
     provision_calls(call, given, call->arguments, 1);
 }
 
-static void permit(void *given, struct iotify_call *call)
+static void device_permit(void *given, struct iotify_call *call)
 {
     permit_device(call, given, call->arguments);
     /* What was taken away half, by this run or another, is taken away whole; --prune too. */
@@ -348,13 +351,13 @@ const struct iotify_action aws_device_action = {
     .summary = "create a thing with a certificate of its own for each client",
     .scope = IOTIFY_FOR_DEVICE,
     .settings = &settings,
-    .prepare = prepare,
-    .begin = begin,
-    .apply = apply,
-    .conclude = conclude,
+    .prepare = device_prepare,
+    .begin = device_begin,
+    .apply = device_apply,
+    .conclude = device_conclude,
     .plan = device_plan,
-    .estimate = estimate,
-    .permit = permit,
-    .remove = remove_one,
+    .estimate = device_estimate,
+    .permit = device_permit,
+    .remove = device_remove_one,
     .recover = device_recover,
 };

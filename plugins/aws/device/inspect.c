@@ -28,24 +28,24 @@ void device_view_free(struct aws_view *view)
 
 /* ------------------------------------------------------------------ reading */
 
-static void add_thing(void *argument, const char *name, const json_t *attributes)
+static void inspect_add_thing(void *argument, const char *name, const json_t *attributes)
 {
     json_t *copy = json_deep_copy(attributes);
 
     json_object_set_new(argument, name, copy ? copy : json_object());
 }
 
-static void add_certificate(void *argument, const struct listed_certificate *certificate)
+static void inspect_add_certificate(void *argument, const struct listed_certificate *certificate)
 {
     json_object_set_new(argument, certificate->id, json_string(certificate->status));
 }
 
-static void add_member(void *argument, const char *name)
+static void inspect_add_member(void *argument, const char *name)
 {
     json_object_set_new(argument, name, json_true());
 }
 
-static enum iotify_result find_oldest(void *argument, const struct iotify_record *record)
+static enum iotify_result inspect_find_oldest(void *argument, const struct iotify_record *record)
 {
     int64_t *since = argument, created;
     json_t *json;
@@ -57,7 +57,7 @@ static enum iotify_result find_oldest(void *argument, const struct iotify_record
     return IOTIFY_OK;
 }
 
-static enum iotify_result new_view(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result inspect_new_view(struct aws_instance *instance, struct iotify_call *call)
 {
     if (instance->view)
         return IOTIFY_UNCHANGED;
@@ -70,27 +70,28 @@ static enum iotify_result new_view(struct aws_instance *instance, struct iotify_
 }
 
 /* All things, and the certificates as far back as the records go. */
-static enum iotify_result view_account(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result inspect_view_account(
+    struct aws_instance *instance, struct iotify_call *call)
 {
     int64_t since = INT64_MAX;
-    enum iotify_result result = new_view(instance, call);
+    enum iotify_result result = inspect_new_view(instance, call);
 
     if (result == IOTIFY_UNCHANGED)
         return IOTIFY_OK;
     if (result == IOTIFY_OK)
-        result = listing_things(instance, call, NULL, add_thing, instance->view->things);
+        result = listing_things(instance, call, NULL, inspect_add_thing, instance->view->things);
     if (result == IOTIFY_OK)
-        result = call->host->records(call, find_oldest, &since);
+        result = call->host->records(call, inspect_find_oldest, &since);
     if (result == IOTIFY_OK && since != INT64_MAX)
         result = listing_certificates(
-            instance, call, since, add_certificate, instance->view->certificates);
+            instance, call, since, inspect_add_certificate, instance->view->certificates);
     return result;
 }
 
 /* ------------------------------------------------------------------ the plan */
 
 /* What would keep a record from being brought to its end; NULL: nothing. */
-static const char *obstacle_of_record(
+static const char *inspect_obstacle_of_record(
     const struct aws_view *view, const struct record *record, const struct record *wanted)
 {
     static const char *const words[] = {
@@ -110,7 +111,7 @@ static const char *obstacle_of_record(
 }
 
 /* What would keep a new device from being made; NULL: nothing. */
-static const char *obstacle_of_new(
+static const char *inspect_obstacle_of_new(
     const struct aws_view *view, const struct device_options *options)
 {
     const json_t *attributes = json_object_get(view->things, options->thing);
@@ -122,11 +123,11 @@ static const char *obstacle_of_new(
                : "the thing is there already and is not this job's; set thing: or adopt: true";
 }
 
-static void plan_record(const struct aws_instance *instance, struct iotify_call *call,
+static void inspect_plan_record(const struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const struct record *wanted)
 {
     const struct device_options *options = call->arguments;
-    const char *why = obstacle_of_record(instance->view, record, wanted);
+    const char *why = inspect_obstacle_of_record(instance->view, record, wanted);
 
     if (why) {
         call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing, why);
@@ -148,17 +149,17 @@ enum iotify_result device_plan(void *given, struct iotify_call *call)
 
     if (!options)
         return removal_plan(instance, call);
-    result = view_account(instance, call);
+    result = inspect_view_account(instance, call);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)
         return result;
     device_wanted(instance, options, &wanted);
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
-        plan_record(instance, call, &record, &wanted);
+        inspect_plan_record(instance, call, &record, &wanted);
         return IOTIFY_OK;
     }
-    why = obstacle_of_new(instance->view, options);
+    why = inspect_obstacle_of_new(instance->view, options);
     call->host->plan_change(
         call, why ? IOTIFY_BLOCKED : IOTIFY_CREATE_IT, "device", options->thing, why);
     if (!why)
@@ -169,20 +170,20 @@ enum iotify_result device_plan(void *given, struct iotify_call *call)
 /* ------------------------------------------------------------------ recovery */
 
 /* The things that bear this job's name, and who is in the group. */
-static enum iotify_result view_job(
+static enum iotify_result inspect_view_job(
     struct aws_instance *instance, struct iotify_call *call, const char *group)
 {
-    enum iotify_result result = new_view(instance, call);
+    enum iotify_result result = inspect_new_view(instance, call);
 
     if (result == IOTIFY_UNCHANGED && (instance->view->members || !group))
         return IOTIFY_OK;
     if (result == IOTIFY_OK)
         result = listing_things(
-            instance, call, call->host->job_name(call), add_thing, instance->view->things);
+            instance, call, call->host->job_name(call), inspect_add_thing, instance->view->things);
     if (result > IOTIFY_UNCHANGED || !group)
         return result;
     instance->view->members = json_object();
-    result = listing_group(instance, call, group, add_member, instance->view->members);
+    result = listing_group(instance, call, group, inspect_add_member, instance->view->members);
     if (result == IOTIFY_OK &&
         json_object_size(instance->view->members) > json_object_size(instance->view->things))
         call->host->log(call, IOTIFY_WARNING,
@@ -200,7 +201,7 @@ enum iotify_result device_recover(void *given, struct iotify_call *call)
     enum iotify_result result;
 
     device_wanted(instance, options, &wanted);
-    result = view_job(instance, call, wanted.group);
+    result = inspect_view_job(instance, call, wanted.group);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)

@@ -12,13 +12,13 @@
 
 /* ------------------------------------------------------------------ made here */
 
-static enum iotify_result openssl_failed(struct iotify_call *call)
+static enum iotify_result issuer_openssl_failed(struct iotify_call *call)
 {
     return call->host->fail(
         call, IOTIFY_FAILED, "OpenSsl", "OpenSSL cannot make a key or a certificate");
 }
 
-static enum iotify_result issue_local(
+static enum iotify_result issuer_issue_local(
     struct iotify_call *call, const struct device_options *options, struct record *record)
 {
     struct iotify_buffer key, certificate;
@@ -36,12 +36,12 @@ static enum iotify_result issue_local(
     iotify_buffer_wipe(&key);
     iotify_buffer_clear(&certificate);
     record->state = RECORD_SEALED;
-    return good ? record_save(call, record, true) : openssl_failed(call);
+    return good ? record_save(call, record, true) : issuer_openssl_failed(call);
 }
 
 /* ------------------------------------------------------------------ made by AWS */
 
-static enum iotify_result take_certificate(struct iotify_call *call, struct record *record,
+static enum iotify_result issuer_take_certificate(struct iotify_call *call, struct record *record,
     const char *key, const char *pem, const char *arn, const char *id)
 {
     if (!*pem || !*arn || !*id)
@@ -60,7 +60,8 @@ static enum iotify_result take_certificate(struct iotify_call *call, struct reco
 }
 
 /* Take back a certificate that AWS made and that cannot be kept: inactive, attached to nothing. */
-static bool take_back(struct aws_instance *instance, struct iotify_call *call, const char *id)
+static bool issuer_take_back(
+    struct aws_instance *instance, struct iotify_call *call, const char *id)
 {
     return !*id ||
            aws_remove(instance->client, call,
@@ -68,7 +69,7 @@ static bool take_back(struct aws_instance *instance, struct iotify_call *call, c
 }
 
 /* Does the store's record name this certificate, whoever wrote it? An unreadable one may. */
-static bool is_recorded(struct iotify_call *call, const char *id)
+static bool issuer_is_recorded(struct iotify_call *call, const char *id)
 {
     struct record present;
 
@@ -81,18 +82,18 @@ static bool is_recorded(struct iotify_call *call, const char *id)
  * Keep what AWS answered, or take it back. The first failure stays the one that is told, unless
  * something is left behind.
  */
-static enum iotify_result keep_answer(struct aws_instance *instance, struct iotify_call *call,
-    struct record *record, const json_t *answer, const char *key)
+static enum iotify_result issuer_keep_answer(struct aws_instance *instance,
+    struct iotify_call *call, struct record *record, const json_t *answer, const char *key)
 {
     const char *id = aws_text(answer, "certificateId");
-    enum iotify_result result = take_certificate(call, record, key,
+    enum iotify_result result = issuer_take_certificate(call, record, key,
         aws_text(answer, "certificatePem"), aws_text(answer, "certificateArn"), id);
 
     if (result == IOTIFY_OK)
         return result;
-    if (record->state == RECORD_SEALED && is_recorded(call, id))
+    if (record->state == RECORD_SEALED && issuer_is_recorded(call, id))
         return result;
-    if (take_back(instance, call, id))
+    if (issuer_take_back(instance, call, id))
         return call->host->fail(call, result, "NotStored",
             "the certificate that AWS made could not be used or stored, and was deleted again; run "
             "the same command again");
@@ -103,7 +104,7 @@ static enum iotify_result keep_answer(struct aws_instance *instance, struct ioti
         id, id);
 }
 
-static enum iotify_result issue_aws(
+static enum iotify_result issuer_issue_aws(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {
@@ -114,13 +115,13 @@ static enum iotify_result issue_aws(
     if (request.uncertain)
         atomic_store(&instance->uncertain, true);
     if (result == IOTIFY_OK)
-        result = keep_answer(instance, call, record, request.answer, *key ? key : NULL);
+        result = issuer_keep_answer(instance, call, record, request.answer, *key ? key : NULL);
     json_decref(request.answer);
     return result;
 }
 
 /* The request of an intent may have got through before: then its certificate is there. */
-static enum iotify_result adopt_certificate(
+static enum iotify_result issuer_adopt_certificate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record, bool *adopted)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE};
@@ -134,13 +135,13 @@ static enum iotify_result adopt_certificate(
     found = json_object_get(request.answer, "certificateDescription");
     *adopted = result == IOTIFY_OK;
     if (result == IOTIFY_OK)
-        result = take_certificate(call, record, NULL, aws_text(found, "certificatePem"),
+        result = issuer_take_certificate(call, record, NULL, aws_text(found, "certificatePem"),
             aws_text(found, "certificateArn"), aws_text(found, "certificateId"));
     json_decref(request.answer);
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static enum iotify_result save_intent(struct iotify_call *call, struct record *record)
+static enum iotify_result issuer_save_intent(struct iotify_call *call, struct record *record)
 {
     struct iotify_buffer key;
     bool good;
@@ -151,10 +152,10 @@ static enum iotify_result save_intent(struct iotify_call *call, struct record *r
         record->key = aws_keep(call, iotify_buffer_text(&key));
     iotify_buffer_wipe(&key);
     record->state = RECORD_INTENT;
-    return good ? record_save(call, record, false) : openssl_failed(call);
+    return good ? record_save(call, record, false) : issuer_openssl_failed(call);
 }
 
-static enum iotify_result ask_for_certificate(
+static enum iotify_result issuer_ask_for_certificate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {
@@ -165,7 +166,7 @@ static enum iotify_result ask_for_certificate(
     iotify_buffer_init(&csr, PEM_MAX);
     if (!certificate_make_request(record->key, record->thing, &csr)) {
         iotify_buffer_clear(&csr);
-        return openssl_failed(call);
+        return issuer_openssl_failed(call);
     }
     request.body = json_pack("{s:s}", "certificateSigningRequest", iotify_buffer_text(&csr));
     iotify_buffer_clear(&csr);
@@ -174,13 +175,13 @@ static enum iotify_result ask_for_certificate(
     if (record->doubt)
         atomic_store(&instance->doubt, true);
     if (result == IOTIFY_OK)
-        result = keep_answer(instance, call, record, request.answer, NULL);
+        result = issuer_keep_answer(instance, call, record, request.answer, NULL);
     json_decref(request.body);
     json_decref(request.answer);
     return result;
 }
 
-static enum iotify_result issue_csr(
+static enum iotify_result issuer_issue_csr(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     enum iotify_result result = IOTIFY_OK;
@@ -189,14 +190,14 @@ static enum iotify_result issue_csr(
     if (record->state == RECORD_INTENT) {
         /* A request of the run before may still be under way. */
         record->doubt = true;
-        result = adopt_certificate(instance, call, record, &adopted);
+        result = issuer_adopt_certificate(instance, call, record, &adopted);
         atomic_store(&instance->doubt, true);
     } else {
-        result = save_intent(call, record);
+        result = issuer_save_intent(call, record);
     }
     if (result != IOTIFY_OK || adopted)
         return result;
-    return ask_for_certificate(instance, call, record);
+    return issuer_ask_for_certificate(instance, call, record);
 }
 
 enum iotify_result issue(struct aws_instance *instance, struct iotify_call *call,
@@ -204,8 +205,8 @@ enum iotify_result issue(struct aws_instance *instance, struct iotify_call *call
 {
     /* A stored intent goes on in the way it was begun. */
     if (record->state == RECORD_INTENT || options->issuer == ISSUER_CSR)
-        return issue_csr(instance, call, record);
+        return issuer_issue_csr(instance, call, record);
     if (options->issuer == ISSUER_AWS)
-        return issue_aws(instance, call, record);
-    return issue_local(call, options, record);
+        return issuer_issue_aws(instance, call, record);
+    return issuer_issue_local(call, options, record);
 }

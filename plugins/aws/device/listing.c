@@ -8,16 +8,16 @@
 
 /* ------------------------------------------------------------------ certificates */
 
-struct certificates {
+struct listing_certificates {
     int64_t since;
     void (*found)(void *argument, const struct listed_certificate *certificate);
     void *argument;
 };
 
 /* Newest first: the listing is over with the first that is too old. */
-static bool on_certificates(void *argument, const json_t *answer)
+static bool listing_on_certificates(void *argument, const json_t *answer)
 {
-    const struct certificates *listing = argument;
+    const struct listing_certificates *listing = argument;
     const json_t *list = json_object_get(answer, "certificates");
 
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -40,22 +40,22 @@ enum iotify_result listing_certificates(struct aws_instance *instance, struct io
 {
     struct aws_request request = {
         .operation = AWS_LIST_CERTIFICATES, .query = {{"pageSize", "250"}}};
-    struct certificates listing = {since - LISTING_MARGIN, found, argument};
+    struct listing_certificates listing = {since - LISTING_MARGIN, found, argument};
 
-    return aws_list(
-        instance->client, call, &request, "nextMarker", "marker", on_certificates, &listing);
+    return aws_list(instance->client, call, &request, "nextMarker", "marker",
+        listing_on_certificates, &listing);
 }
 
 /* ------------------------------------------------------------------ things */
 
-struct things {
+struct listing_things {
     void (*found)(void *argument, const char *name, const json_t *attributes);
     void *argument;
 };
 
-static bool on_things(void *argument, const json_t *answer)
+static bool listing_on_things(void *argument, const json_t *answer)
 {
-    const struct things *listing = argument;
+    const struct listing_things *listing = argument;
     const json_t *list = json_object_get(answer, "things");
 
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -74,22 +74,22 @@ enum iotify_result listing_things(struct aws_instance *instance, struct iotify_c
     struct aws_request request = {.operation = AWS_LIST_THINGS,
         .query = {{"maxResults", "250"}, {"attributeName", job ? THING_JOB : NULL},
             {"attributeValue", job}}};
-    struct things listing = {found, argument};
+    struct listing_things listing = {found, argument};
 
     return aws_list(
-        instance->client, call, &request, "nextToken", "nextToken", on_things, &listing);
+        instance->client, call, &request, "nextToken", "nextToken", listing_on_things, &listing);
 }
 
 /* ------------------------------------------------------------------ groups */
 
-struct group {
+struct listing_group {
     void (*found)(void *argument, const char *name);
     void *argument;
 };
 
-static bool on_group(void *argument, const json_t *answer)
+static bool listing_on_group(void *argument, const json_t *answer)
 {
-    const struct group *listing = argument;
+    const struct listing_group *listing = argument;
     const json_t *list = json_object_get(answer, "things");
 
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -107,7 +107,8 @@ enum iotify_result listing_group(struct aws_instance *instance, struct iotify_ca
     struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP,
         .name = group,
         .query = {{"maxResults", "250"}}};
-    struct group listing = {found, argument};
+    struct listing_group listing = {found, argument};
 
-    return aws_list(instance->client, call, &request, "nextToken", "nextToken", on_group, &listing);
+    return aws_list(
+        instance->client, call, &request, "nextToken", "nextToken", listing_on_group, &listing);
 }

@@ -20,7 +20,7 @@ struct stray_list {
     json_t *arns, *keys;
 };
 
-static void stray_free(struct stray_list *list)
+static void orphan_list_free(struct stray_list *list)
 {
     if (!list)
         return;
@@ -31,13 +31,13 @@ static void stray_free(struct stray_list *list)
 
 void stray_reset(struct aws_instance *instance)
 {
-    stray_free(instance->strays);
+    orphan_list_free(instance->strays);
     instance->strays = NULL;
 }
 
 /* ------------------------------------------------------------------ the listing */
 
-static enum iotify_result find_since(void *argument, const struct iotify_record *record)
+static enum iotify_result orphan_find_since(void *argument, const struct iotify_record *record)
 {
     int64_t *since = argument, created;
     json_t *json;
@@ -51,7 +51,7 @@ static enum iotify_result find_since(void *argument, const struct iotify_record 
     return IOTIFY_OK;
 }
 
-static void add_candidate(void *argument, const struct listed_certificate *certificate)
+static void orphan_add_candidate(void *argument, const struct listed_certificate *certificate)
 {
     struct stray_list *list = argument;
 
@@ -59,7 +59,7 @@ static void add_candidate(void *argument, const struct listed_certificate *certi
         json_object_set_new(list->arns, certificate->id, json_string(certificate->arn));
 }
 
-static enum iotify_result drop_recorded(void *argument, const struct iotify_record *record)
+static enum iotify_result orphan_drop_recorded(void *argument, const struct iotify_record *record)
 {
     struct stray_list *list = argument;
     json_t *json;
@@ -71,17 +71,18 @@ static enum iotify_result drop_recorded(void *argument, const struct iotify_reco
 }
 
 /* Inactive certificates since then that no record names. */
-static enum iotify_result list_unrecorded(
+static enum iotify_result orphan_list_unrecorded(
     struct aws_instance *instance, struct iotify_call *call, int64_t since, struct stray_list *list)
 {
-    enum iotify_result result = listing_certificates(instance, call, since, add_candidate, list);
+    enum iotify_result result =
+        listing_certificates(instance, call, since, orphan_add_candidate, list);
 
     if (result == IOTIFY_OK && json_object_size(list->arns))
-        result = call->host->records(call, drop_recorded, list);
+        result = call->host->records(call, orphan_drop_recorded, list);
     return result;
 }
 
-static enum iotify_result read_key(struct aws_instance *instance, struct iotify_call *call,
+static enum iotify_result orphan_read_key(struct aws_instance *instance, struct iotify_call *call,
     struct stray_list *list, const char *id)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE, .name = id};
@@ -97,7 +98,7 @@ static enum iotify_result read_key(struct aws_instance *instance, struct iotify_
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static struct stray_list *new_list(void)
+static struct stray_list *orphan_new_list(void)
 {
     struct stray_list *list = calloc(1, sizeof(*list));
 
@@ -109,9 +110,9 @@ static struct stray_list *new_list(void)
 }
 
 /* With the lock. */
-static enum iotify_result load(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result orphan_load_list(struct aws_instance *instance, struct iotify_call *call)
 {
-    struct stray_list *list = new_list();
+    struct stray_list *list = orphan_new_list();
     int64_t since = INT64_MAX;
     enum iotify_result result;
     const char *id;
@@ -119,16 +120,16 @@ static enum iotify_result load(struct aws_instance *instance, struct iotify_call
 
     if (!list)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    result = call->host->records(call, find_since, &since);
+    result = call->host->records(call, orphan_find_since, &since);
     if (result == IOTIFY_OK && since != INT64_MAX)
-        result = list_unrecorded(instance, call, since, list);
+        result = orphan_list_unrecorded(instance, call, since, list);
     json_object_foreach(list->arns, id, arn)
     {
         if (result == IOTIFY_OK)
-            result = read_key(instance, call, list, id);
+            result = orphan_read_key(instance, call, list, id);
     }
     if (result != IOTIFY_OK) {
-        stray_free(list);
+        orphan_list_free(list);
         return result;
     }
     instance->strays = list;
@@ -138,7 +139,7 @@ static enum iotify_result load(struct aws_instance *instance, struct iotify_call
 /* ------------------------------------------------------------------ those of one key */
 
 /* Identifiers in the list whose key has this digest; an array of the caller's. With the lock. */
-static json_t *matching(const struct stray_list *list, const char *digest)
+static json_t *orphan_matching(const struct stray_list *list, const char *digest)
 {
     json_t *found = json_array(), *key;
     const char *id;
@@ -165,9 +166,9 @@ enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_cal
         return IOTIFY_OK;
     pthread_mutex_lock(&instance->strays_mutex);
     if (!instance->strays)
-        result = load(instance, call);
+        result = orphan_load_list(instance, call);
     if (result == IOTIFY_OK)
-        found = matching(instance->strays, digest);
+        found = orphan_matching(instance->strays, digest);
     pthread_mutex_unlock(&instance->strays_mutex);
     if (id && json_array_size(found))
         *id = aws_keep(call, json_string_value(json_array_get(found, 0)));
@@ -181,13 +182,13 @@ enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_cal
 
 /* ------------------------------------------------------------------ behind all devices */
 
-struct doubtful {
+struct orphan_doubtful {
     struct aws_instance *instance;
     struct iotify_call *call;
 };
 
 /* The record is as it should be, and says so now. */
-static enum iotify_result end_doubt(
+static enum iotify_result orphan_end_doubt(
     struct iotify_call *call, const struct iotify_record *record, json_t *json)
 {
     struct iotify_record_write write = {.client = record->client, .expected = record->value};
@@ -205,9 +206,9 @@ static enum iotify_result end_doubt(
     return result;
 }
 
-static enum iotify_result settle_doubt(void *argument, const struct iotify_record *stored)
+static enum iotify_result orphan_settle_doubt(void *argument, const struct iotify_record *stored)
 {
-    struct doubtful *doubtful = argument;
+    struct orphan_doubtful *doubtful = argument;
     enum iotify_result result = IOTIFY_OK;
     json_t *json;
     enum record_state state = record_read(stored->value, &json);
@@ -217,24 +218,24 @@ static enum iotify_result settle_doubt(void *argument, const struct iotify_recor
     if (state != RECORD_INTENT && json_is_true(json_object_get(json, "doubt"))) {
         result = stray_settle(doubtful->instance, doubtful->call, &record, NULL);
         if (result == IOTIFY_OK)
-            result = end_doubt(doubtful->call, stored, json);
+            result = orphan_end_doubt(doubtful->call, stored, json);
     }
     json_decref(json);
     return result;
 }
 
-static enum iotify_result settle_all(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result orphan_settle_all(struct aws_instance *instance, struct iotify_call *call)
 {
-    struct doubtful doubtful = {instance, call};
+    struct orphan_doubtful doubtful = {instance, call};
     enum iotify_result result;
 
     if (!atomic_load(&instance->doubt))
         return IOTIFY_OK;
     pthread_mutex_lock(&instance->strays_mutex);
     stray_reset(instance);
-    result = load(instance, call);
+    result = orphan_load_list(instance, call);
     pthread_mutex_unlock(&instance->strays_mutex);
-    return result == IOTIFY_OK ? call->host->records(call, settle_doubt, &doubtful) : result;
+    return result == IOTIFY_OK ? call->host->records(call, orphan_settle_doubt, &doubtful) : result;
 }
 
 /* ------------------------------------------------------------------ suspects */
@@ -254,30 +255,30 @@ enum iotify_result stray_open_window(struct aws_instance *instance, struct iotif
     return job_record_set_window(call, window);
 }
 
-static bool is_empty(const json_t *answer, const char *member)
+static bool orphan_is_empty(const json_t *answer, const char *member)
 {
     return json_array_size(json_object_get(answer, member)) == 0;
 }
 
 /* Was the certificate never put to use? */
-static enum iotify_result is_unattached(
+static enum iotify_result orphan_is_unattached(
     struct aws_instance *instance, struct iotify_call *call, const char *arn, bool *unattached)
 {
     struct aws_request request = {.operation = AWS_LIST_PRINCIPAL_THINGS, .principal = arn};
     enum iotify_result result = aws_send(instance->client, call, &request);
 
-    *unattached = result == IOTIFY_OK && is_empty(request.answer, "things");
+    *unattached = result == IOTIFY_OK && orphan_is_empty(request.answer, "things");
     json_decref(request.answer);
     if (!*unattached)
         return result;
     request = (struct aws_request){.operation = AWS_LIST_ATTACHED_POLICIES, .name = arn};
     result = aws_send(instance->client, call, &request);
-    *unattached = result == IOTIFY_OK && is_empty(request.answer, "policies");
+    *unattached = result == IOTIFY_OK && orphan_is_empty(request.answer, "policies");
     json_decref(request.answer);
     return result;
 }
 
-static enum iotify_result report(struct aws_instance *instance, struct iotify_call *call,
+static enum iotify_result orphan_report(struct aws_instance *instance, struct iotify_call *call,
     const struct stray_list *list, size_t *count)
 {
     enum iotify_result result = IOTIFY_OK;
@@ -289,7 +290,7 @@ static enum iotify_result report(struct aws_instance *instance, struct iotify_ca
         bool unattached = false;
 
         if (result == IOTIFY_OK && *count < NAMED_MAX)
-            result = is_unattached(instance, call, json_string_value(arn), &unattached);
+            result = orphan_is_unattached(instance, call, json_string_value(arn), &unattached);
         if (!unattached)
             continue;
         ++*count;
@@ -305,22 +306,23 @@ static enum iotify_result report(struct aws_instance *instance, struct iotify_ca
     return result;
 }
 
-static enum iotify_result tell_suspects(
+static enum iotify_result orphan_report_suspects_to(
     struct aws_instance *instance, struct iotify_call *call, int64_t since, size_t *count)
 {
-    struct stray_list *list = new_list();
+    struct stray_list *list = orphan_new_list();
     enum iotify_result result;
 
     if (!list)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    result = list_unrecorded(instance, call, since, list);
+    result = orphan_list_unrecorded(instance, call, since, list);
     if (result == IOTIFY_OK)
-        result = report(instance, call, list, count);
-    stray_free(list);
+        result = orphan_report(instance, call, list, count);
+    orphan_list_free(list);
     return result;
 }
 
-static enum iotify_result report_suspects(struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result orphan_report_suspects(
+    struct aws_instance *instance, struct iotify_call *call)
 {
     bool uncertain = atomic_load(&instance->uncertain);
     struct job_window window;
@@ -333,7 +335,7 @@ static enum iotify_result report_suspects(struct aws_instance *instance, struct 
     if (instance->window_opened && !uncertain)
         window.last = instance->window_before.last;
     if (!instance->window_opened || uncertain || instance->window_before.since)
-        result = tell_suspects(instance, call, window.since, &count);
+        result = orphan_report_suspects_to(instance, call, window.since, &count);
     if (result != IOTIFY_OK)
         return result;
     /* All is told when no request can be under way, and none was left out. */
@@ -344,7 +346,7 @@ static enum iotify_result report_suspects(struct aws_instance *instance, struct 
 
 enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call)
 {
-    enum iotify_result result = settle_all(instance, call);
+    enum iotify_result result = orphan_settle_all(instance, call);
 
-    return result == IOTIFY_OK ? report_suspects(instance, call) : result;
+    return result == IOTIFY_OK ? orphan_report_suspects(instance, call) : result;
 }

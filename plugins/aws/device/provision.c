@@ -11,7 +11,7 @@
 #include "plugins/aws/device/remove_device.h"
 
 /* Send a request whose answer says nothing more. */
-static enum iotify_result send(
+static enum iotify_result provision_send(
     struct aws_instance *instance, struct iotify_call *call, struct aws_request *request)
 {
     enum iotify_result result = aws_send(instance->client, call, request);
@@ -24,7 +24,7 @@ static enum iotify_result send(
 /* ------------------------------------------------------------------ the certificate */
 
 /* The ARN follows from the identifier; the account is known once any answer named it. */
-static const char *make_arn(
+static const char *provision_make_arn(
     struct aws_instance *instance, struct iotify_call *call, const char *certificate_id)
 {
     char arn[256];
@@ -34,7 +34,7 @@ static const char *make_arn(
     return aws_keep(call, arn);
 }
 
-static enum iotify_result register_certificate(
+static enum iotify_result provision_register_certificate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_REGISTER_CERTIFICATE_WITHOUT_CA};
@@ -57,7 +57,7 @@ static enum iotify_result register_certificate(
         /* A lost answer or a crash. */
         arn = aws_text(request.answer, "resourceArn");
         record->certificate_arn =
-            *arn ? aws_keep(call, arn) : make_arn(instance, call, record->certificate_id);
+            *arn ? aws_keep(call, arn) : provision_make_arn(instance, call, record->certificate_id);
         result = IOTIFY_OK;
     }
     json_decref(request.body);
@@ -66,7 +66,7 @@ static enum iotify_result register_certificate(
 }
 
 /* A certificate made here becomes known to AWS; one made there becomes active. */
-static enum iotify_result activate(
+static enum iotify_result provision_activate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_UPDATE_CERTIFICATE,
@@ -74,26 +74,26 @@ static enum iotify_result activate(
         .query = {{"newStatus", "ACTIVE"}}};
 
     if (!record->certificate_arn)
-        return register_certificate(instance, call, record);
-    return send(instance, call, &request);
+        return provision_register_certificate(instance, call, record);
+    return provision_send(instance, call, &request);
 }
 
 /* ------------------------------------------------------------------ the thing */
 
-static json_t *attributes_of(struct iotify_call *call, const struct record *record)
+static json_t *provision_attributes_of(struct iotify_call *call, const struct record *record)
 {
     return json_pack("{s:s, s:s}", THING_JOB, call->host->job_name(call), THING_CERTIFICATE,
         record->certificate_id);
 }
 
-struct membership {
+struct provision_membership {
     const char *group;
     bool member;
 };
 
-static bool look_for_group(void *argument, const json_t *answer)
+static bool provision_find_group(void *argument, const json_t *answer)
 {
-    struct membership *membership = argument;
+    struct provision_membership *membership = argument;
     const json_t *groups = json_object_get(answer, "thingGroups");
 
     for (size_t i = 0; i < json_array_size(groups) && !membership->member; i++)
@@ -103,17 +103,17 @@ static bool look_for_group(void *argument, const json_t *answer)
 }
 
 /* That the thing was there, and perhaps in the group, is stored before it is touched. */
-static enum iotify_result note_adoption(
+static enum iotify_result provision_note_adoption(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {
         .operation = AWS_LIST_THING_GROUPS_FOR_THING, .name = record->thing};
-    struct membership membership = {record->group, false};
+    struct provision_membership membership = {record->group, false};
     enum iotify_result result = IOTIFY_OK;
 
     if (record->group)
         result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
-            look_for_group, &membership);
+            provision_find_group, &membership);
     if (result != IOTIFY_OK)
         return result;
     record->adopted = true;
@@ -122,29 +122,30 @@ static enum iotify_result note_adoption(
 }
 
 /* A thing that was there is used as it is, but for a mark. */
-static enum iotify_result take_in(
+static enum iotify_result provision_adopt(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
-    enum iotify_result result = record->adopted ? IOTIFY_OK : note_adoption(instance, call, record);
+    enum iotify_result result =
+        record->adopted ? IOTIFY_OK : provision_note_adoption(instance, call, record);
 
     if (result != IOTIFY_OK)
         return result;
     request.body = json_pack("{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED,
         record->certificate_id, "merge", 1);
-    return send(instance, call, &request);
+    return provision_send(instance, call, &request);
 }
 
-static enum iotify_result send_thing(
+static enum iotify_result provision_send_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_CREATE_THING, .name = record->thing};
 
-    request.body =
-        json_pack("{s:{s:o}}", "attributePayload", "attributes", attributes_of(call, record));
+    request.body = json_pack(
+        "{s:{s:o}}", "attributePayload", "attributes", provision_attributes_of(call, record));
     if (record->type)
         json_object_set_new(request.body, "thingTypeName", json_string(record->type));
-    return send(instance, call, &request);
+    return provision_send(instance, call, &request);
 }
 
 /*
@@ -152,29 +153,29 @@ static enum iotify_result send_thing(
  * killed while another one took the device away leaves one. It makes room; AWS itself keeps one
  * that has a certificate after all.
  */
-static enum iotify_result replace_leftover(
+static enum iotify_result provision_replace_leftover(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_DELETE_THING, .name = record->thing};
-    enum iotify_result result = send(instance, call, &request);
+    enum iotify_result result = provision_send(instance, call, &request);
 
-    return result == IOTIFY_OK ? send_thing(instance, call, record) : result;
+    return result == IOTIFY_OK ? provision_send_thing(instance, call, record) : result;
 }
 
 /* Whose is the thing that is there? */
-struct found_thing {
+struct provision_found_thing {
     char job[80], certificate[80], adopted[80]; /* "" where it bears none */
     bool gone;                                  /* there is no such certificate */
 };
 
-static enum iotify_result look_at_thing(struct aws_instance *instance, struct iotify_call *call,
-    const struct record *record, struct found_thing *found)
+static enum iotify_result provision_inspect_thing(struct aws_instance *instance,
+    struct iotify_call *call, const struct record *record, struct provision_found_thing *found)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
     enum iotify_result result = aws_send(instance->client, call, &request);
     const json_t *attributes = json_object_get(request.answer, "attributes");
 
-    *found = (struct found_thing){0};
+    *found = (struct provision_found_thing){0};
     snprintf(found->job, sizeof(found->job), "%s", aws_text(attributes, THING_JOB));
     snprintf(found->certificate, sizeof(found->certificate), "%s",
         aws_text(attributes, THING_CERTIFICATE));
@@ -184,22 +185,22 @@ static enum iotify_result look_at_thing(struct aws_instance *instance, struct io
         return result;
     request =
         (struct aws_request){.operation = AWS_DESCRIBE_CERTIFICATE, .name = found->certificate};
-    result = send(instance, call, &request);
+    result = provision_send(instance, call, &request);
     found->gone = result == IOTIFY_NOT_FOUND;
     return found->gone ? IOTIFY_OK : result;
 }
 
 /* There is a thing of this name, and it is not as this job would make it. */
-static enum iotify_result use_other_thing(struct aws_instance *instance, struct iotify_call *call,
-    const struct device_options *options, struct record *record)
+static enum iotify_result provision_use_other_thing(struct aws_instance *instance,
+    struct iotify_call *call, const struct device_options *options, struct record *record)
 {
-    struct found_thing found;
-    enum iotify_result result = look_at_thing(instance, call, record, &found);
+    struct provision_found_thing found;
+    enum iotify_result result = provision_inspect_thing(instance, call, record, &found);
 
     if (result != IOTIFY_OK)
         return result;
     if (found.gone && strcmp(found.job, call->host->job_name(call)) == 0)
-        return replace_leftover(instance, call, record);
+        return provision_replace_leftover(instance, call, record);
     if (*found.certificate)
         return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
             "the thing %s is there already and was made by the job %s with another store; clean "
@@ -210,27 +211,28 @@ static enum iotify_result use_other_thing(struct aws_instance *instance, struct 
             "the thing %s is in use by another job already; set another name under thing:",
             record->thing);
     if (options->adopt)
-        return take_in(instance, call, record);
+        return provision_adopt(instance, call, record);
     return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
         "the thing %s is there already and is not this job's; set another name under thing:, or "
         "adopt: true to use it",
         record->thing);
 }
 
-static enum iotify_result create_thing(struct aws_instance *instance, struct iotify_call *call,
-    const struct device_options *options, struct record *record)
+static enum iotify_result provision_create_thing(struct aws_instance *instance,
+    struct iotify_call *call, const struct device_options *options, struct record *record)
 {
     enum iotify_result result;
 
     if (record->adopted)
-        return take_in(instance, call, record);
-    result = send_thing(instance, call, record);
-    return result == IOTIFY_EXISTS ? use_other_thing(instance, call, options, record) : result;
+        return provision_adopt(instance, call, record);
+    result = provision_send_thing(instance, call, record);
+    return result == IOTIFY_EXISTS ? provision_use_other_thing(instance, call, options, record)
+                                   : result;
 }
 
 /* ------------------------------------------------------------------ what ties them */
 
-static enum iotify_result attach_policy(
+static enum iotify_result provision_attach_policy(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = record->policy};
@@ -238,20 +240,20 @@ static enum iotify_result attach_policy(
     if (!record->policy)
         return IOTIFY_OK;
     request.body = json_pack("{s:s}", "target", record->certificate_arn);
-    return send(instance, call, &request);
+    return provision_send(instance, call, &request);
 }
 
-static enum iotify_result attach_thing(
+static enum iotify_result provision_attach_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_ATTACH_THING_PRINCIPAL,
         .name = record->thing,
         .principal = record->certificate_arn};
 
-    return send(instance, call, &request);
+    return provision_send(instance, call, &request);
 }
 
-static enum iotify_result join_group(
+static enum iotify_result provision_join_group(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_ADD_THING_TO_THING_GROUP};
@@ -260,18 +262,18 @@ static enum iotify_result join_group(
         return IOTIFY_OK;
     request.body =
         json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
-    return send(instance, call, &request);
+    return provision_send(instance, call, &request);
 }
 
 /* ------------------------------------------------------------------ all in one call */
 
 /* Nothing that is there already may be changed or tied by it. */
-static json_t *registration(struct iotify_call *call, const struct record *record)
+static json_t *provision_registration(struct iotify_call *call, const struct record *record)
 {
     json_t *thing = json_pack("{s:s, s:{s:s, s:o}, s:{s:s, s:s, s:s}}", "Type", "AWS::IoT::Thing",
-        "Properties", "ThingName", record->thing, "AttributePayload", attributes_of(call, record),
-        "OverrideSettings", "AttributePayload", "FAIL", "ThingTypeName", "FAIL", "ThingGroups",
-        "FAIL");
+        "Properties", "ThingName", record->thing, "AttributePayload",
+        provision_attributes_of(call, record), "OverrideSettings", "AttributePayload", "FAIL",
+        "ThingTypeName", "FAIL", "ThingGroups", "FAIL");
     json_t *certificate = json_pack("{s:s, s:{s:s, s:s}, s:{s:s}}", "Type", "AWS::IoT::Certificate",
         "Properties", "CertificateId", record->certificate_id, "Status", "ACTIVE",
         "OverrideSettings", "Status", "REPLACE");
@@ -293,7 +295,7 @@ static json_t *registration(struct iotify_call *call, const struct record *recor
  * RegisterThing in the place of four calls. IOTIFY_CONFLICT: something is there already, perhaps
  * from a try before; call by call it shows what.
  */
-static enum iotify_result register_thing(
+static enum iotify_result provision_register_thing(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_REGISTER_THING};
@@ -302,30 +304,30 @@ static enum iotify_result register_thing(
     char *text;
 
     if (!record->certificate_arn)
-        result = register_certificate(instance, call, record);
+        result = provision_register_certificate(instance, call, record);
     if (result != IOTIFY_OK)
         return result;
-    template = registration(call, record);
+    template = provision_registration(call, record);
     text = json_dumps(template, JSON_COMPACT);
     request.body = json_pack("{s:s}", "templateBody", text ? text : "{}");
-    result = send(instance, call, &request);
+    result = provision_send(instance, call, &request);
     json_decref(template);
     free(text);
     return result;
 }
 
-static enum iotify_result make_one_by_one(struct aws_instance *instance, struct iotify_call *call,
-    const struct device_options *options, struct record *record)
+static enum iotify_result provision_make_separately(struct aws_instance *instance,
+    struct iotify_call *call, const struct device_options *options, struct record *record)
 {
-    enum iotify_result result = activate(instance, call, record);
+    enum iotify_result result = provision_activate(instance, call, record);
 
     if (result == IOTIFY_OK)
-        result = create_thing(instance, call, options, record);
+        result = provision_create_thing(instance, call, options, record);
     if (result == IOTIFY_OK)
-        result = attach_policy(instance, call, record);
+        result = provision_attach_policy(instance, call, record);
     if (result == IOTIFY_OK)
-        result = attach_thing(instance, call, record);
-    return result == IOTIFY_OK ? join_group(instance, call, record) : result;
+        result = provision_attach_thing(instance, call, record);
+    return result == IOTIFY_OK ? provision_join_group(instance, call, record) : result;
 }
 
 /* ------------------------------------------------------------------ to the end */
@@ -335,7 +337,7 @@ static enum iotify_result make_one_by_one(struct aws_instance *instance, struct 
  * certificate to its end, which is as good; or it took the device away, and what this run made
  * meanwhile is nobody's: it goes too.
  */
-static enum iotify_result yield_to_other(
+static enum iotify_result provision_yield(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct record present;
@@ -357,7 +359,7 @@ static enum iotify_result yield_to_other(
 }
 
 /* Is the record as this run knows it? One that cannot be read may be. */
-static bool is_own(struct iotify_call *call, const struct record *record)
+static bool provision_is_own(struct iotify_call *call, const struct record *record)
 {
     struct record present;
 
@@ -372,17 +374,17 @@ enum iotify_result provision(struct aws_instance *instance, struct iotify_call *
     enum iotify_result result = IOTIFY_CONFLICT;
 
     if (options->register_thing && !record->adopted)
-        result = register_thing(instance, call, record);
+        result = provision_register_thing(instance, call, record);
     if (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS)
-        result = make_one_by_one(instance, call, options, record);
+        result = provision_make_separately(instance, call, options, record);
     /* Did another run take the device away, or make it anew? Then that is what failed here. */
     if (result != IOTIFY_OK)
-        return result == IOTIFY_CANCELLED || is_own(call, record)
+        return result == IOTIFY_CANCELLED || provision_is_own(call, record)
                    ? result
-                   : yield_to_other(instance, call, record);
+                   : provision_yield(instance, call, record);
     record->state = RECORD_READY;
     result = record_save(call, record, true);
-    return result == IOTIFY_CONFLICT ? yield_to_other(instance, call, record) : result;
+    return result == IOTIFY_CONFLICT ? provision_yield(instance, call, record) : result;
 }
 
 void provision_calls(struct iotify_call *call, const struct aws_instance *instance,

@@ -30,7 +30,7 @@ static const struct {
     {"certificate_name", offsetof(struct record, certificate_name)},
 };
 
-static const char **member(struct record *record, size_t index)
+static const char **record_member(struct record *record, size_t index)
 {
     return (const char **)(void *)((char *)record + members[index].offset);
 }
@@ -64,7 +64,7 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const char *text = json_string_value(json_object_get(json, members[i].name));
 
-        *member(record, i) = text ? aws_keep(call, text) : NULL;
+        *record_member(record, i) = text ? aws_keep(call, text) : NULL;
     }
     record->created = json_integer_value(json_object_get(json, "created"));
     record->doubt = json_is_true(json_object_get(json, "doubt"));
@@ -78,7 +78,7 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
         "the device's record was written by another version of iotifyd; use that one");
 }
 
-static struct iotify_write glob_write(const char *key, const char *value)
+static struct iotify_write record_glob_write(const char *key, const char *value)
 {
     return (struct iotify_write){
         .kind = value ? IOTIFY_PUT : IOTIFY_DELETE,
@@ -88,15 +88,15 @@ static struct iotify_write glob_write(const char *key, const char *value)
 }
 
 /* The record as it is written; NULL when it cannot be. Wipe and free it. */
-static char *to_text(struct record *record)
+static char *record_to_text(struct record *record)
 {
     json_t *json = json_pack("{s:i, s:s, s:I}", "format", FORMAT, "state", states[record->state],
         "created", (json_int_t)record->created);
     char *text;
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        if (*member(record, i))
-            json_object_set_new(json, members[i].name, json_string(*member(record, i)));
+        if (*record_member(record, i))
+            json_object_set_new(json, members[i].name, json_string(*record_member(record, i)));
     if (record->doubt)
         json_object_set_new(json, "doubt", json_true());
     if (record->adopted)
@@ -108,10 +108,10 @@ static char *to_text(struct record *record)
     return text;
 }
 
-static enum iotify_result save(
+static enum iotify_result record_store(
     struct iotify_call *call, struct record *record, struct iotify_write *globs, size_t count)
 {
-    char *text = to_text(record);
+    char *text = record_to_text(record);
     struct iotify_bytes value;
     enum iotify_result result;
 
@@ -129,26 +129,26 @@ static enum iotify_result save(
 
 enum iotify_result record_save(struct iotify_call *call, struct record *record, bool with_glob)
 {
-    struct iotify_write globs[2] = {glob_write(record->key_name, record->key),
-        glob_write(record->certificate_name, record->certificate)};
+    struct iotify_write globs[2] = {record_glob_write(record->key_name, record->key),
+        record_glob_write(record->certificate_name, record->certificate)};
 
-    return save(call, record, globs, with_glob ? 2 : 0);
+    return record_store(call, record, globs, with_glob ? 2 : 0);
 }
 
 enum iotify_result record_bury(struct iotify_call *call, struct record *record)
 {
-    struct iotify_write globs[2] = {
-        glob_write(record->key_name, NULL), glob_write(record->certificate_name, NULL)};
+    struct iotify_write globs[2] = {record_glob_write(record->key_name, NULL),
+        record_glob_write(record->certificate_name, NULL)};
 
     record->state = RECORD_TOMBSTONE;
     record->key = record->certificate = NULL;
-    return save(call, record, globs, 2);
+    return record_store(call, record, globs, 2);
 }
 
 enum iotify_result record_clear_glob(struct iotify_call *call, const struct record *record)
 {
-    struct iotify_write globs[2] = {
-        glob_write(record->key_name, NULL), glob_write(record->certificate_name, NULL)};
+    struct iotify_write globs[2] = {record_glob_write(record->key_name, NULL),
+        record_glob_write(record->certificate_name, NULL)};
     struct iotify_bytes present;
 
     if (call->host->glob_get(call, record->key_name, &present) == IOTIFY_NOT_FOUND &&
@@ -157,7 +157,7 @@ enum iotify_result record_clear_glob(struct iotify_call *call, const struct reco
     return call->host->glob_apply(call, globs, 2);
 }
 
-static bool has(struct iotify_call *call, const char *key, const char *value)
+static bool record_has(struct iotify_call *call, const char *key, const char *value)
 {
     struct iotify_bytes present;
 
@@ -167,11 +167,11 @@ static bool has(struct iotify_call *call, const char *key, const char *value)
 
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record)
 {
-    struct iotify_write globs[2] = {glob_write(record->key_name, record->key),
-        glob_write(record->certificate_name, record->certificate)};
+    struct iotify_write globs[2] = {record_glob_write(record->key_name, record->key),
+        record_glob_write(record->certificate_name, record->certificate)};
 
-    if (has(call, record->key_name, record->key) &&
-        has(call, record->certificate_name, record->certificate))
+    if (record_has(call, record->key_name, record->key) &&
+        record_has(call, record->certificate_name, record->certificate))
         return IOTIFY_UNCHANGED;
     return call->host->glob_apply(call, globs, 2);
 }

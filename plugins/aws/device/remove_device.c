@@ -19,20 +19,20 @@
 #define PAUSE_MAX INT64_C(2000000000)
 #define PATIENCE INT64_C(60000000000)
 
-struct remove_options {
+struct removal_remove_options {
     char unused;
 };
 
-static const struct iotify_settings settings = {
-    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct remove_options)};
+static const struct iotify_settings settings = {.item_size = sizeof(struct iotify_setting),
+    .options_size = sizeof(struct removal_remove_options)};
 
 /* Gone already is as good as removed. */
-static enum iotify_result gone_is_good(enum iotify_result result)
+static enum iotify_result removal_accept_missing(enum iotify_result result)
 {
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static enum iotify_result detach_policy(
+static enum iotify_result removal_detach_policy(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     json_t *body;
@@ -47,14 +47,14 @@ static enum iotify_result detach_policy(
     return result;
 }
 
-struct attachment {
+struct removal_attachment {
     const char *arn;
     bool attached;
 };
 
-static bool look_for_certificate(void *argument, const json_t *answer)
+static bool removal_find_certificate(void *argument, const json_t *answer)
 {
-    struct attachment *attachment = argument;
+    struct removal_attachment *attachment = argument;
     const json_t *principals = json_object_get(answer, "principals");
 
     for (size_t i = 0; i < json_array_size(principals) && !attachment->attached; i++) {
@@ -66,19 +66,19 @@ static bool look_for_certificate(void *argument, const json_t *answer)
 }
 
 /* Is the certificate still among the thing's principals? */
-static enum iotify_result still_attached(struct aws_instance *instance, struct iotify_call *call,
-    const struct record *record, bool *attached)
+static enum iotify_result removal_still_attached(struct aws_instance *instance,
+    struct iotify_call *call, const struct record *record, bool *attached)
 {
     struct aws_request request = {.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
-    struct attachment attachment = {record->certificate_arn, false};
+    struct removal_attachment attachment = {record->certificate_arn, false};
     enum iotify_result result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
-        look_for_certificate, &attachment);
+        removal_find_certificate, &attachment);
 
     *attached = attachment.attached;
-    return gone_is_good(result);
+    return removal_accept_missing(result);
 }
 
-static enum iotify_result detach_thing(
+static enum iotify_result removal_detach_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     enum iotify_result result = aws_remove(instance->client, call,
@@ -89,7 +89,7 @@ static enum iotify_result detach_thing(
     bool attached = true;
 
     for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_OK; waited += pause) {
-        result = still_attached(instance, call, record, &attached);
+        result = removal_still_attached(instance, call, record, &attached);
         if (result != IOTIFY_OK || !attached)
             return result;
         result = call->host->wait(call, pause);
@@ -103,7 +103,7 @@ static enum iotify_result detach_thing(
 }
 
 /* A detach that was answered may have to arrive yet. */
-static enum iotify_result delete_certificate(
+static enum iotify_result removal_delete_certificate(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     const struct aws_request request = {
@@ -120,23 +120,23 @@ static enum iotify_result delete_certificate(
     return result;
 }
 
-static enum iotify_result remove_certificate(
+static enum iotify_result removal_remove_certificate(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
-    enum iotify_result result = detach_policy(instance, call, record);
+    enum iotify_result result = removal_detach_policy(instance, call, record);
 
     if (result == IOTIFY_OK)
-        result = detach_thing(instance, call, record);
+        result = removal_detach_thing(instance, call, record);
     if (result == IOTIFY_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
                 .name = record->certificate_id,
                 .query = {{"newStatus", "INACTIVE"}}});
-    return result == IOTIFY_OK ? delete_certificate(instance, call, record) : result;
+    return result == IOTIFY_OK ? removal_delete_certificate(instance, call, record) : result;
 }
 
 /* A thing that was there before stays; it loses this job's mark, and a group it was not in. */
-static enum iotify_result release_thing(
+static enum iotify_result removal_release_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
@@ -146,7 +146,7 @@ static enum iotify_result release_thing(
 
     json_decref(request.answer);
     if (result != IOTIFY_OK || !own)
-        return gone_is_good(result);
+        return removal_accept_missing(result);
     if (record->group && !record->member) {
         request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
         request.body =
@@ -166,7 +166,7 @@ static enum iotify_result release_thing(
 }
 
 /* Delete the thing, provided that it was made for this certificate. */
-static enum iotify_result remove_thing(
+static enum iotify_result removal_remove_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
@@ -180,14 +180,14 @@ static enum iotify_result remove_thing(
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
     json_decref(request.answer);
-    return gone_is_good(result);
+    return removal_accept_missing(result);
 }
 
 /*
  * The ARN of a certificate whose registration may or may not have got through: only AWS knows it
  * for sure. IOTIFY_NOT_FOUND when there is no such certificate.
  */
-static enum iotify_result complete_arn(
+static enum iotify_result removal_complete_arn(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {
@@ -218,14 +218,14 @@ enum iotify_result removal_of_made(
         result = stray_settle(instance, call, record, NULL);
     if (result != IOTIFY_OK || !record->certificate_id)
         return result;
-    result = complete_arn(instance, call, record);
+    result = removal_complete_arn(instance, call, record);
     if (result == IOTIFY_OK)
-        result = remove_certificate(instance, call, record);
-    result = gone_is_good(result);
+        result = removal_remove_certificate(instance, call, record);
+    result = removal_accept_missing(result);
     if (result != IOTIFY_OK)
         return result;
-    return record->adopted ? release_thing(instance, call, record)
-                           : remove_thing(instance, call, record);
+    return record->adopted ? removal_release_thing(instance, call, record)
+                           : removal_remove_thing(instance, call, record);
 }
 
 enum iotify_result removal_of_record(
@@ -260,7 +260,7 @@ void removal_calls(struct iotify_call *call, const struct aws_instance *instance
 
 /* ------------------------------------------------------------------ the action */
 
-static enum iotify_result apply(void *given, struct iotify_call *call)
+static enum iotify_result removal_apply(void *given, struct iotify_call *call)
 {
     struct record record;
     enum iotify_result result = record_load(call, &record);
@@ -270,14 +270,14 @@ static enum iotify_result apply(void *given, struct iotify_call *call)
     return removal_of_record(given, call, &record);
 }
 
-static enum iotify_result begin(void *given, struct iotify_call *call)
+static enum iotify_result removal_begin(void *given, struct iotify_call *call)
 {
     (void)call;
     stray_reset(given);
     return IOTIFY_OK;
 }
 
-static enum iotify_result conclude(void *given, struct iotify_call *call)
+static enum iotify_result removal_on_conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = stray_conclude(given, call);
 
@@ -296,17 +296,17 @@ enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_cal
     return IOTIFY_OK;
 }
 
-static enum iotify_result plan(void *given, struct iotify_call *call)
+static enum iotify_result removal_on_plan(void *given, struct iotify_call *call)
 {
     return removal_plan(given, call);
 }
 
-static void estimate(void *given, struct iotify_call *call)
+static void removal_estimate(void *given, struct iotify_call *call)
 {
     removal_calls(call, given, 1);
 }
 
-static void permit(void *given, struct iotify_call *call)
+static void removal_permit(void *given, struct iotify_call *call)
 {
     permit_removal(call, given);
 }
@@ -316,10 +316,10 @@ const struct iotify_action aws_remove_device_action = {
     .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
     .scope = IOTIFY_FOR_RECORD,
     .settings = &settings,
-    .begin = begin,
-    .apply = apply,
-    .conclude = conclude,
-    .plan = plan,
-    .estimate = estimate,
-    .permit = permit,
+    .begin = removal_begin,
+    .apply = removal_apply,
+    .conclude = removal_on_conclude,
+    .plan = removal_on_plan,
+    .estimate = removal_estimate,
+    .permit = removal_permit,
 };

@@ -26,7 +26,7 @@ void claims_reset(struct claims *claims)
 }
 
 /* A hash of both texts; never 0. */
-static uint64_t digest(const char *kind, const char *name)
+static uint64_t unique_names_digest(const char *kind, const char *name)
 {
     uint64_t hash = iotify_hash(iotify_hash(IOTIFY_HASH_START, kind), "\n");
 
@@ -35,7 +35,7 @@ static uint64_t digest(const char *kind, const char *name)
 }
 
 /* True when it was not there. There is room. */
-static bool insert(uint64_t *slots, size_t capacity, uint64_t hash)
+static bool unique_names_insert(uint64_t *slots, size_t capacity, uint64_t hash)
 {
     size_t at = (size_t)hash & (capacity - 1);
 
@@ -48,7 +48,7 @@ static bool insert(uint64_t *slots, size_t capacity, uint64_t hash)
 }
 
 /* Twice as large, when three quarters are taken; without memory it stays, and fills up. */
-static void grow(struct claims *claims)
+static void unique_names_grow(struct claims *claims)
 {
     size_t capacity = claims->capacity ? 2 * claims->capacity : 1024;
     uint64_t *slots = calloc(capacity, sizeof(*slots));
@@ -57,7 +57,7 @@ static void grow(struct claims *claims)
         return;
     for (size_t i = 0; i < claims->capacity; i++)
         if (claims->slots[i])
-            insert(slots, capacity, claims->slots[i]);
+            unique_names_insert(slots, capacity, claims->slots[i]);
     free(claims->slots);
     claims->slots = slots;
     claims->capacity = capacity;
@@ -69,9 +69,10 @@ bool claims_take(struct claims *claims, const char *kind, const char *name)
 
     pthread_mutex_lock(&claims->mutex);
     if (4 * claims->count >= 3 * claims->capacity)
-        grow(claims);
+        unique_names_grow(claims);
     if (claims->count + 1 < claims->capacity) {
-        taken = insert(claims->slots, claims->capacity, digest(kind, name));
+        taken =
+            unique_names_insert(claims->slots, claims->capacity, unique_names_digest(kind, name));
         claims->count += taken;
     }
     pthread_mutex_unlock(&claims->mutex);

@@ -16,14 +16,14 @@
 #define ID_SIZE 64
 #define BATCH 128
 
-struct grave {
+struct verify_grave {
     int64_t client;
     char certificate[ID_SIZE]; /* not terminated */
     bool found;
 };
 
-struct graveyard {
-    struct grave *graves; /* sorted by certificate */
+struct verify_graveyard {
+    struct verify_grave *graves; /* sorted by certificate */
     size_t count, capacity;
     int64_t since; /* when the oldest was made */
     size_t left;   /* of all, how many were found there still */
@@ -33,7 +33,7 @@ struct graveyard {
 
 /* ------------------------------------------------------------------ what must be gone */
 
-static void set_id(struct grave *grave, const char *id)
+static void verify_set_id(struct verify_grave *grave, const char *id)
 {
     size_t length = strnlen(id, ID_SIZE);
 
@@ -41,42 +41,44 @@ static void set_id(struct grave *grave, const char *id)
     memcpy(grave->certificate, id, length);
 }
 
-static enum iotify_result add_grave(void *argument, const struct iotify_record *record)
+static enum iotify_result verify_add_grave(void *argument, const struct iotify_record *record)
 {
-    struct graveyard *yard = argument;
+    struct verify_graveyard *yard = argument;
     json_t *json;
     enum record_state state = record_read(record->value, &json);
     int64_t created = json_integer_value(json_object_get(json, "created"));
 
     if (state == RECORD_TOMBSTONE && yard->count == yard->capacity) {
         size_t capacity = yard->capacity ? 2 * yard->capacity : 256;
-        struct grave *graves = realloc(yard->graves, capacity * sizeof(*graves));
+        struct verify_grave *graves = realloc(yard->graves, capacity * sizeof(*graves));
 
         yard->failed = yard->failed || !graves;
         yard->graves = graves ? graves : yard->graves;
         yard->capacity = graves ? capacity : yard->capacity;
     }
     if (state == RECORD_TOMBSTONE && !yard->failed) {
-        yard->graves[yard->count] = (struct grave){.client = record->client};
-        set_id(&yard->graves[yard->count++], aws_text(json, "certificate_id"));
+        yard->graves[yard->count] = (struct verify_grave){.client = record->client};
+        verify_set_id(&yard->graves[yard->count++], aws_text(json, "certificate_id"));
         yard->since = created < yard->since ? created : yard->since;
     }
     json_decref(json);
     return yard->failed ? IOTIFY_FULL : IOTIFY_OK;
 }
 
-static int compare(const void *a, const void *b)
+static int verify_compare(const void *a, const void *b)
 {
-    return memcmp(
-        ((const struct grave *)a)->certificate, ((const struct grave *)b)->certificate, ID_SIZE);
+    return memcmp(((const struct verify_grave *)a)->certificate,
+        ((const struct verify_grave *)b)->certificate, ID_SIZE);
 }
 
-static void look_up(struct graveyard *yard, const char *id, const char *kind, const char *name)
+static void verify_find(
+    struct verify_graveyard *yard, const char *id, const char *kind, const char *name)
 {
-    struct grave wanted = {0}, *grave;
+    struct verify_grave wanted = {0}, *grave;
 
-    set_id(&wanted, id);
-    grave = *id ? bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare) : NULL;
+    verify_set_id(&wanted, id);
+    grave =
+        *id ? bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), verify_compare) : NULL;
     if (!grave)
         return;
     if (yard->left == 0)
@@ -85,42 +87,42 @@ static void look_up(struct graveyard *yard, const char *id, const char *kind, co
     grave->found = true;
 }
 
-static void on_certificate(void *argument, const struct listed_certificate *certificate)
+static void verify_on_certificate(void *argument, const struct listed_certificate *certificate)
 {
-    look_up(argument, certificate->id, "certificate", certificate->id);
+    verify_find(argument, certificate->id, "certificate", certificate->id);
 }
 
-static void on_thing(void *argument, const char *name, const json_t *attributes)
+static void verify_on_thing(void *argument, const char *name, const json_t *attributes)
 {
-    look_up(argument, aws_text(attributes, THING_CERTIFICATE), "thing", name);
+    verify_find(argument, aws_text(attributes, THING_CERTIFICATE), "thing", name);
 }
 
-static enum iotify_result look(
-    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+static enum iotify_result verify_list(
+    struct aws_instance *instance, struct iotify_call *call, struct verify_graveyard *yard)
 {
     enum iotify_result result;
 
     yard->left = 0;
     for (size_t i = 0; i < yard->count; i++)
         yard->graves[i].found = false;
-    result = listing_certificates(instance, call, yard->since, on_certificate, yard);
+    result = listing_certificates(instance, call, yard->since, verify_on_certificate, yard);
     if (result == IOTIFY_OK)
-        result = listing_things(instance, call, call->host->job_name(call), on_thing, yard);
+        result = listing_things(instance, call, call->host->job_name(call), verify_on_thing, yard);
     return result;
 }
 
 /* ------------------------------------------------------------------ what becomes of the records */
 
-struct sweep {
+struct verify_sweep {
     struct iotify_call *call;
-    const struct graveyard *yard;
+    const struct verify_graveyard *yard;
     struct iotify_record_write writes[BATCH];
     char *owned[2 * BATCH]; /* what the writes point to */
     size_t count;
     enum iotify_result result;
 };
 
-static void flush(struct sweep *sweep)
+static void verify_flush(struct verify_sweep *sweep)
 {
     if (sweep->count && sweep->result == IOTIFY_OK)
         sweep->result = sweep->call->host->records_write(sweep->call, sweep->writes, sweep->count);
@@ -129,25 +131,26 @@ static void flush(struct sweep *sweep)
     sweep->count = 0;
 }
 
-static bool was_found(const struct graveyard *yard, const char *id)
+static bool verify_was_found(const struct verify_graveyard *yard, const char *id)
 {
-    struct grave wanted = {0};
-    const struct grave *grave;
+    struct verify_grave wanted = {0};
+    const struct verify_grave *grave;
 
-    set_id(&wanted, id);
-    grave = bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), compare);
+    verify_set_id(&wanted, id);
+    grave = bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), verify_compare);
     return grave && grave->found;
 }
 
 /* Keep a text for the next flush; takes it over. */
-static struct iotify_bytes own(struct sweep *sweep, size_t place, char *text, size_t size)
+static struct iotify_bytes verify_is_own(
+    struct verify_sweep *sweep, size_t place, char *text, size_t size)
 {
     sweep->owned[2 * sweep->count + place] = text;
     return (struct iotify_bytes){text, text ? size : 0};
 }
 
 /* Where the store's commits are not atomic, a crash may have left the glob entries. */
-static enum iotify_result clear_glob(struct iotify_call *call, const json_t *json)
+static enum iotify_result verify_clear_glob(struct iotify_call *call, const json_t *json)
 {
     const struct record record = {.key_name = aws_text(json, "key_name"),
         .certificate_name = aws_text(json, "certificate_name")};
@@ -157,51 +160,52 @@ static enum iotify_result clear_glob(struct iotify_call *call, const json_t *jso
 }
 
 /* A tombstone goes; one whose device is still listed is to be removed once more. */
-static enum iotify_result settle(void *argument, const struct iotify_record *record)
+static enum iotify_result verify_settle(void *argument, const struct iotify_record *record)
 {
-    struct sweep *sweep = argument;
+    struct verify_sweep *sweep = argument;
     json_t *json;
 
     if (record_read(record->value, &json) == RECORD_TOMBSTONE) {
         struct iotify_record_write *write = &sweep->writes[sweep->count];
         char *text = NULL;
 
-        if (was_found(sweep->yard, aws_text(json, "certificate_id"))) {
+        if (verify_was_found(sweep->yard, aws_text(json, "certificate_id"))) {
             json_object_set_new(json, "state", json_string("DELETING"));
             text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
         }
-        sweep->result = clear_glob(sweep->call, json);
+        sweep->result = verify_clear_glob(sweep->call, json);
         write->client = record->client;
-        write->expected =
-            own(sweep, 0, strndup(record->value.data, record->value.size), record->value.size);
-        write->value = own(sweep, 1, text, text ? strlen(text) : 0);
+        write->expected = verify_is_own(
+            sweep, 0, strndup(record->value.data, record->value.size), record->value.size);
+        write->value = verify_is_own(sweep, 1, text, text ? strlen(text) : 0);
         sweep->count++;
     }
     json_decref(json);
     if (sweep->count == BATCH)
-        flush(sweep);
+        verify_flush(sweep);
     return sweep->result;
 }
 
-static enum iotify_result settle_all(struct iotify_call *call, const struct graveyard *yard)
+static enum iotify_result verify_settle_all(
+    struct iotify_call *call, const struct verify_graveyard *yard)
 {
-    struct sweep sweep = {.call = call, .yard = yard};
-    enum iotify_result result = call->host->records(call, settle, &sweep);
+    struct verify_sweep sweep = {.call = call, .yard = yard};
+    enum iotify_result result = call->host->records(call, verify_settle, &sweep);
 
-    flush(&sweep);
+    verify_flush(&sweep);
     return result == IOTIFY_OK ? sweep.result : result;
 }
 
 /* ------------------------------------------------------------------ the proof */
 
-static enum iotify_result prove(
-    struct aws_instance *instance, struct iotify_call *call, struct graveyard *yard)
+static enum iotify_result verify_prove(
+    struct aws_instance *instance, struct iotify_call *call, struct verify_graveyard *yard)
 {
     enum iotify_result result = IOTIFY_OK;
 
-    qsort(yard->graves, yard->count, sizeof(*yard->graves), compare);
+    qsort(yard->graves, yard->count, sizeof(*yard->graves), verify_compare);
     for (int i = 0; i < LOOKS_MAX; i++) {
-        result = look(instance, call, yard);
+        result = verify_list(instance, call, yard);
         if (result != IOTIFY_OK || yard->left == 0 || i + 1 == LOOKS_MAX)
             break;
         result = call->host->wait(call, PAUSE);
@@ -209,7 +213,7 @@ static enum iotify_result prove(
             break;
     }
     if (result == IOTIFY_OK)
-        result = settle_all(call, yard);
+        result = verify_settle_all(call, yard);
     if (result != IOTIFY_OK)
         return result;
     if (yard->left)
@@ -225,13 +229,13 @@ static enum iotify_result prove(
 enum iotify_result removal_prove(
     struct aws_instance *instance, struct iotify_call *call, size_t *left)
 {
-    struct graveyard yard = {.since = INT64_MAX};
-    enum iotify_result result = call->host->records(call, add_grave, &yard);
+    struct verify_graveyard yard = {.since = INT64_MAX};
+    enum iotify_result result = call->host->records(call, verify_add_grave, &yard);
 
     if (yard.failed)
         result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     if (result == IOTIFY_OK && yard.count)
-        result = prove(instance, call, &yard);
+        result = verify_prove(instance, call, &yard);
     *left = yard.left;
     free(yard.graves);
     return result;

@@ -8,7 +8,7 @@
 
 #include "plugins/aws/policy/policy_internal.h"
 
-struct statement {
+struct policy_statement {
     bool allows;
     bool other_actions, other_resources; /* NotAction, NotResource */
     json_t *actions, *resources;         /* borrowed from the document; each a text or a list */
@@ -17,7 +17,7 @@ struct statement {
 
 struct policy {
     json_t *document;
-    struct statement *statements;
+    struct policy_statement *statements;
     size_t count;
     bool variables; /* of version 2012-10-17 */
 };
@@ -46,7 +46,7 @@ size_t policy_count(const json_t *value)
 
 /* ------------------------------------------------------------------ parsing */
 
-static bool is_texts(const json_t *value)
+static bool policy_is_texts(const json_t *value)
 {
     if (!json_is_array(value))
         return json_is_string(value);
@@ -57,7 +57,7 @@ static bool is_texts(const json_t *value)
 }
 
 /* "Action" or "NotAction", exactly one of them. */
-static json_t *take_either(
+static json_t *policy_take_either(
     const json_t *statement, const char *name, bool *negated, char *why, size_t size)
 {
     char other[32];
@@ -66,14 +66,14 @@ static json_t *take_either(
     snprintf(other, sizeof(other), "Not%s", name);
     negative = json_object_get(statement, other);
     *negated = negative != NULL;
-    if ((value != NULL) == (negative != NULL) || !is_texts(value ? value : negative)) {
+    if ((value != NULL) == (negative != NULL) || !policy_is_texts(value ? value : negative)) {
         snprintf(why, size, "a statement needs %s or %s, a text or a list of texts", name, other);
         return NULL;
     }
     return value ? value : negative;
 }
 
-static bool check_condition(const json_t *condition, char *why, size_t size)
+static bool policy_check_condition(const json_t *condition, char *why, size_t size)
 {
     const char *name;
     json_t *keys;
@@ -95,7 +95,8 @@ static bool check_condition(const json_t *condition, char *why, size_t size)
     return true;
 }
 
-static bool check_members(const json_t *object, const char *const *known, char *why, size_t size)
+static bool policy_check_members(
+    const json_t *object, const char *const *known, char *why, size_t size)
 {
     const char *name;
     json_t *value;
@@ -114,7 +115,8 @@ static bool check_members(const json_t *object, const char *const *known, char *
     return true;
 }
 
-static bool parse_statement(struct statement *out, const json_t *from, char *why, size_t size)
+static bool policy_parse_statement(
+    struct policy_statement *out, const json_t *from, char *why, size_t size)
 {
     static const char *const known[] = {
         "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", NULL};
@@ -124,21 +126,22 @@ static bool parse_statement(struct statement *out, const json_t *from, char *why
         snprintf(why, size, "a statement is no object");
         return false;
     }
-    if (!check_members(from, known, why, size))
+    if (!policy_check_members(from, known, why, size))
         return false;
     if (!effect || (strcmp(effect, "Allow") != 0 && strcmp(effect, "Deny") != 0)) {
         snprintf(why, size, "Effect must be Allow or Deny");
         return false;
     }
     out->allows = strcmp(effect, "Allow") == 0;
-    out->actions = take_either(from, "Action", &out->other_actions, why, size);
-    out->resources =
-        out->actions ? take_either(from, "Resource", &out->other_resources, why, size) : NULL;
+    out->actions = policy_take_either(from, "Action", &out->other_actions, why, size);
+    out->resources = out->actions
+                         ? policy_take_either(from, "Resource", &out->other_resources, why, size)
+                         : NULL;
     out->condition = json_object_get(from, "Condition");
-    return out->resources && check_condition(out->condition, why, size);
+    return out->resources && policy_check_condition(out->condition, why, size);
 }
 
-static bool short_enough(const json_t *document, char *why, size_t size)
+static bool policy_short_enough(const json_t *document, char *why, size_t size)
 {
     char *compact = json_dumps(document, JSON_COMPACT);
     bool good = compact && strlen(compact) <= POLICY_BYTES_MAX;
@@ -149,7 +152,7 @@ static bool short_enough(const json_t *document, char *why, size_t size)
     return good;
 }
 
-static bool parse_document(struct policy *policy, char *why, size_t size)
+static bool policy_parse_document(struct policy *policy, char *why, size_t size)
 {
     static const char *const known[] = {"Version", "Id", "Statement", NULL};
     const char *version = json_string_value(json_object_get(policy->document, "Version"));
@@ -159,8 +162,8 @@ static bool parse_document(struct policy *policy, char *why, size_t size)
         snprintf(why, size, "the document is no JSON object");
         return false;
     }
-    if (!check_members(policy->document, known, why, size) ||
-        !short_enough(policy->document, why, size))
+    if (!policy_check_members(policy->document, known, why, size) ||
+        !policy_short_enough(policy->document, why, size))
         return false;
     if (!version || (strcmp(version, "2012-10-17") != 0 && strcmp(version, "2008-10-17") != 0)) {
         snprintf(why, size, "Version must be 2012-10-17");
@@ -179,7 +182,7 @@ static bool parse_document(struct policy *policy, char *why, size_t size)
     for (size_t i = 0; policy->statements && i < policy_count(list); i++) {
         const json_t *one = json_is_array(list) ? json_array_get(list, i) : list;
 
-        if (!parse_statement(&policy->statements[policy->count], one, why, size))
+        if (!policy_parse_statement(&policy->statements[policy->count], one, why, size))
             return false;
         policy->count++;
     }
@@ -196,7 +199,7 @@ struct policy *policy_parse(const char *document, char *why, size_t size)
     policy->document = json_loads(document, JSON_REJECT_DUPLICATES, &error);
     if (!policy->document)
         snprintf(why, size, "%s", error.text);
-    if (policy->document && parse_document(policy, why, size))
+    if (policy->document && policy_parse_document(policy, why, size))
         return policy;
     policy_free(policy);
     return NULL;
@@ -217,7 +220,7 @@ void policy_free(struct policy *policy)
  * Does the text match one of the patterns? UNKNOWN when a pattern lacks the value of a variable
  * and no other one matches.
  */
-static enum outcome matches_any(
+static enum outcome policy_matches_any(
     const json_t *patterns, const char *text, bool any_case, const struct evaluation *at)
 {
     enum outcome outcome = FAILS;
@@ -234,14 +237,14 @@ static enum outcome matches_any(
     return outcome;
 }
 
-static bool applies(const struct statement *statement, const char *action, const char *resource,
-    const struct evaluation *at)
+static bool policy_applies(const struct policy_statement *statement, const char *action,
+    const char *resource, const struct evaluation *at)
 {
-    enum outcome outcome = matches_any(statement->actions, action, true, at);
+    enum outcome outcome = policy_matches_any(statement->actions, action, true, at);
 
     if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_actions)
         return false;
-    outcome = matches_any(statement->resources, resource, false, at);
+    outcome = policy_matches_any(statement->resources, resource, false, at);
     if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_resources)
         return false;
     outcome = statement->condition ? policy_test_condition(statement->condition, at) : HOLDS;
@@ -255,11 +258,11 @@ enum policy_verdict policy_evaluate(const struct policy *policy, const char *act
     enum policy_verdict verdict = POLICY_SILENT;
 
     for (size_t i = 0; i < policy->count; i++) {
-        const struct statement *statement = &policy->statements[i];
+        const struct policy_statement *statement = &policy->statements[i];
 
         if (verdict == POLICY_ALLOWS && statement->allows)
             continue;
-        if (applies(statement, action, resource, &at)) {
+        if (policy_applies(statement, action, resource, &at)) {
             if (!statement->allows)
                 return POLICY_DENIES;
             verdict = POLICY_ALLOWS;

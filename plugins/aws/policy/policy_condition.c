@@ -9,7 +9,7 @@
 
 #include "plugins/aws/policy/policy_internal.h"
 
-enum comparison {
+enum policy_comparison {
     TEXT_EQUAL,
     TEXT_LIKE,
     TEXT_EQUAL_ANY_CASE,
@@ -25,7 +25,7 @@ enum comparison {
 
 static const struct {
     const char *name;
-    enum comparison comparison;
+    enum policy_comparison comparison;
     bool negated;
 } operators[] = {
     {"StringEquals", TEXT_EQUAL, false},
@@ -80,7 +80,7 @@ int policy_condition_known(const char *name, bool *if_exists)
 }
 
 /* An address of one of the two families; 0: none, else its bits. */
-static int read_address(const char *text, size_t length, unsigned char bytes[16])
+static int policy_read_address(const char *text, size_t length, unsigned char bytes[16])
 {
     int family = memchr(text, ':', length) ? AF_INET6 : AF_INET;
     char copy[64];
@@ -95,17 +95,17 @@ static int read_address(const char *text, size_t length, unsigned char bytes[16]
 }
 
 /* Is the address inside the block ("10.0.0.0/8")? UNKNOWN when it is no block. */
-static enum outcome in_block(const char *address, const char *block)
+static enum outcome policy_in_block(const char *address, const char *block)
 {
     unsigned char wanted[16], present[16];
     const char *slash = strchr(block, '/');
-    int most = read_address(block, slash ? (size_t)(slash - block) : strlen(block), wanted);
+    int most = policy_read_address(block, slash ? (size_t)(slash - block) : strlen(block), wanted);
     char *end = NULL;
     long bits = slash ? strtol(slash + 1, &end, 10) : most;
 
     if (most == 0 || bits < 0 || bits > most || (slash && (*end || end == slash + 1)))
         return UNKNOWN;
-    if (read_address(address, strlen(address), present) != most)
+    if (policy_read_address(address, strlen(address), present) != most)
         return FAILS;
     for (long i = 0; i < bits; i++)
         if ((wanted[i / 8] ^ present[i / 8]) & (0x80 >> i % 8))
@@ -114,7 +114,7 @@ static enum outcome in_block(const char *address, const char *block)
 }
 
 /* What stands behind the seconds of a date: a fraction, then Z or an offset; NULL: none of that. */
-static const char *skip_zone(const char *rest, long *offset)
+static const char *policy_skip_zone(const char *rest, long *offset)
 {
     int hours, minutes, used = 0;
 
@@ -132,7 +132,7 @@ static const char *skip_zone(const char *rest, long *offset)
 }
 
 /* A number, or a date such as 2026-01-02T03:04:05Z as seconds since 1970. */
-static bool to_number(const char *text, double *out)
+static bool policy_to_number(const char *text, double *out)
 {
     struct tm parts = {0};
     const char *rest = strptime(text, "%Y-%m-%d", &parts);
@@ -146,56 +146,56 @@ static bool to_number(const char *text, double *out)
     if (*rest == 'T')
         rest = strptime(rest, "T%H:%M:%S", &parts);
     if (rest)
-        rest = skip_zone(rest, &offset);
+        rest = policy_skip_zone(rest, &offset);
     *out = (double)(timegm(&parts) - offset);
     return rest && !*rest;
 }
 
-static enum outcome outcome_of(bool holds)
+static enum outcome policy_outcome_of(bool holds)
 {
     return holds ? HOLDS : FAILS;
 }
 
-static enum outcome compare_numbers(
-    enum comparison comparison, const char *present, const char *wanted)
+static enum outcome policy_compare_numbers(
+    enum policy_comparison comparison, const char *present, const char *wanted)
 {
     double has, wants;
 
-    if (!to_number(present, &has) || !to_number(wanted, &wants))
+    if (!policy_to_number(present, &has) || !policy_to_number(wanted, &wants))
         return UNKNOWN;
     switch (comparison) {
     case LESS:
-        return outcome_of(has < wants);
+        return policy_outcome_of(has < wants);
     case LESS_EQUAL:
-        return outcome_of(has <= wants);
+        return policy_outcome_of(has <= wants);
     case GREATER:
-        return outcome_of(has > wants);
+        return policy_outcome_of(has > wants);
     case GREATER_EQUAL:
-        return outcome_of(has >= wants);
+        return policy_outcome_of(has >= wants);
     default:
-        return outcome_of(has >= wants && has <= wants);
+        return policy_outcome_of(has >= wants && has <= wants);
     }
 }
 
 /* UNKNOWN when the wanted value is none that can be compared. */
-static enum outcome compare(enum comparison comparison, const char *present, const char *wanted,
-    const struct evaluation *at)
+static enum outcome policy_compare(enum policy_comparison comparison, const char *present,
+    const char *wanted, const struct evaluation *at)
 {
     struct pattern pattern;
 
     if (comparison == BOOLEAN)
-        return outcome_of(strcasecmp(present, wanted) == 0);
+        return policy_outcome_of(strcasecmp(present, wanted) == 0);
     if (comparison == ADDRESS)
-        return in_block(present, wanted);
+        return policy_in_block(present, wanted);
     if (comparison >= EQUAL && comparison <= GREATER_EQUAL)
-        return compare_numbers(comparison, present, wanted);
+        return policy_compare_numbers(comparison, present, wanted);
     if (!policy_fill_in(&pattern, wanted, comparison == TEXT_LIKE, at))
         return UNKNOWN;
-    return outcome_of(policy_matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE));
+    return policy_outcome_of(policy_matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE));
 }
 
 /* A wanted value as text, which JSON may have as a number or a boolean; NULL: as something else. */
-static const char *wanted_text(const json_t *value, size_t index, char buffer[32])
+static const char *policy_wanted_text(const json_t *value, size_t index, char buffer[32])
 {
     const json_t *item = json_is_array(value) ? json_array_get(value, index) : value;
 
@@ -209,15 +209,15 @@ static const char *wanted_text(const json_t *value, size_t index, char buffer[32
 }
 
 /* Any of the wanted values will do. UNKNOWN when one cannot be compared and no other holds. */
-static enum outcome compare_any(enum comparison comparison, const char *present,
+static enum outcome policy_compare_any(enum policy_comparison comparison, const char *present,
     const json_t *wanted, const struct evaluation *at)
 {
     enum outcome outcome = FAILS;
     char buffer[32];
 
     for (size_t i = 0; i < policy_count(wanted); i++) {
-        const char *value = wanted_text(wanted, i, buffer);
-        enum outcome one = value ? compare(comparison, present, value, at) : UNKNOWN;
+        const char *value = policy_wanted_text(wanted, i, buffer);
+        enum outcome one = value ? policy_compare(comparison, present, value, at) : UNKNOWN;
 
         if (one == HOLDS)
             return HOLDS;
@@ -228,7 +228,7 @@ static enum outcome compare_any(enum comparison comparison, const char *present,
 }
 
 /* One key under one operator. */
-static enum outcome test_key(
+static enum outcome policy_test_key(
     int rule, bool if_exists, const char *key, const json_t *wanted, const struct evaluation *at)
 {
     const char *value = policy_value(at, key);
@@ -237,18 +237,18 @@ static enum outcome test_key(
     enum outcome outcome;
 
     if (operators[rule].comparison == ABSENT) {
-        const char *expected = wanted_text(wanted, 0, buffer);
+        const char *expected = policy_wanted_text(wanted, 0, buffer);
 
-        return expected ? outcome_of((strcasecmp(expected, "true") == 0) == (value == NULL))
+        return expected ? policy_outcome_of((strcasecmp(expected, "true") == 0) == (value == NULL))
                         : UNKNOWN;
     }
     if (!value)
-        return outcome_of(if_exists || operators[rule].negated);
+        return policy_outcome_of(if_exists || operators[rule].negated);
     snprintf(copy, sizeof(copy), "%s", value);
-    outcome = compare_any(operators[rule].comparison, copy, wanted, at);
+    outcome = policy_compare_any(operators[rule].comparison, copy, wanted, at);
     if (outcome == UNKNOWN || !operators[rule].negated)
         return outcome;
-    return outcome_of(outcome == FAILS);
+    return policy_outcome_of(outcome == FAILS);
 }
 
 /* All operators and all their keys have to hold. */
@@ -267,7 +267,7 @@ enum outcome policy_test_condition(const json_t *condition, const struct evaluat
             return UNKNOWN;
         json_object_foreach(keys, key, wanted)
         {
-            enum outcome one = test_key(rule, if_exists, key, wanted, at);
+            enum outcome one = policy_test_key(rule, if_exists, key, wanted, at);
 
             if (one == FAILS)
                 return FAILS;

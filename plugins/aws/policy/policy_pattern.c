@@ -4,7 +4,7 @@
 
 #include "plugins/aws/policy/policy_internal.h"
 
-static bool put(struct pattern *pattern, uint16_t item)
+static bool policy_put(struct pattern *pattern, uint16_t item)
 {
     if (pattern->count == PATTERN_MAX)
         return false;
@@ -13,7 +13,7 @@ static bool put(struct pattern *pattern, uint16_t item)
 }
 
 /* At `${`: append what it stands for. False when it has no value. */
-static bool put_variable(
+static bool policy_put_variable(
     struct pattern *pattern, const char *name, size_t length, const struct evaluation *at)
 {
     char copy[NAME_MAX_BYTES];
@@ -21,7 +21,7 @@ static bool put_variable(
 
     /* ${*}, ${?} and ${$} are the characters themselves. */
     if (length == 1 && strchr("*?$", *name))
-        return put(pattern, (unsigned char)*name);
+        return policy_put(pattern, (unsigned char)*name);
     if (length == 0 || length >= sizeof(copy))
         return false;
     memcpy(copy, name, length);
@@ -31,7 +31,7 @@ static bool put_variable(
         return false;
     /* A star in a value is a star. */
     for (; *value; value++)
-        if (!put(pattern, (unsigned char)*value))
+        if (!policy_put(pattern, (unsigned char)*value))
             return false;
     return true;
 }
@@ -45,19 +45,19 @@ bool policy_fill_in(
             at->variables && text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
 
         if (end) {
-            if (!put_variable(pattern, text + 2, (size_t)(end - text) - 2, at))
+            if (!policy_put_variable(pattern, text + 2, (size_t)(end - text) - 2, at))
                 return false;
             text = end;
-        } else if (!put(pattern, wildcards && *text == '*'   ? ANY_TEXT
-                                 : wildcards && *text == '?' ? ANY_CHARACTER
-                                                             : (unsigned char)*text)) {
+        } else if (!policy_put(pattern, wildcards && *text == '*'   ? ANY_TEXT
+                                        : wildcards && *text == '?' ? ANY_CHARACTER
+                                                                    : (unsigned char)*text)) {
             return false;
         }
     }
     return true;
 }
 
-static bool fold(uint16_t item, unsigned char character)
+static bool policy_fold(uint16_t item, unsigned char character)
 {
     if (item >= 'A' && item <= 'Z')
         item |= 0x20;
@@ -79,7 +79,7 @@ bool policy_matches(const struct pattern *pattern, const char *text, bool any_ca
             star = at++;
             resume = text;
         } else if (at < pattern->count &&
-                   (item == ANY_CHARACTER || (any_case ? fold(item, (unsigned char)*text)
+                   (item == ANY_CHARACTER || (any_case ? policy_fold(item, (unsigned char)*text)
                                                        : item == (unsigned char)*text))) {
             at++;
             text++;

@@ -51,10 +51,10 @@ void credentials_free(struct credential_chain *chain)
 }
 
 /* Say why there are none, and remember it: asking again at once would only take its time. */
-static enum outcome deny(struct credential_chain *chain, struct iotify_call *call,
+static enum outcome credentials_deny(struct credential_chain *chain, struct iotify_call *call,
     const char *format, ...) IOTIFY_PRINTF(3, 4);
 
-static enum outcome deny(
+static enum outcome credentials_deny(
     struct credential_chain *chain, struct iotify_call *call, const char *format, ...)
 {
     va_list arguments;
@@ -66,7 +66,7 @@ static enum outcome deny(
     return FAILED;
 }
 
-static bool copy(char *to, size_t size, const char *from)
+static bool credentials_copy(char *to, size_t size, const char *from)
 {
     if (!from || strlen(from) >= size)
         return false;
@@ -76,35 +76,37 @@ static bool copy(char *to, size_t size, const char *from)
 
 /* ------------------------------------------------------------------ environment, files */
 
-static enum outcome from_environment(
+static enum outcome credentials_from_environment(
     struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *token = getenv("AWS_SESSION_TOKEN");
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
 
     if (!access_key || !*access_key ||
-        !copy(out->access_key, sizeof(out->access_key), access_key) ||
-        !copy(out->secret_key, sizeof(out->secret_key), getenv("AWS_SECRET_ACCESS_KEY")))
+        !credentials_copy(out->access_key, sizeof(out->access_key), access_key) ||
+        !credentials_copy(
+            out->secret_key, sizeof(out->secret_key), getenv("AWS_SECRET_ACCESS_KEY")))
         return NONE;
-    if (token && !copy(out->token, sizeof(out->token), token))
-        return deny(
+    if (token && !credentials_copy(out->token, sizeof(out->token), token))
+        return credentials_deny(
             chain, call, "AWS_SESSION_TOKEN has more than %zu characters", sizeof(out->token) - 1);
     out->source = "the environment";
     return FOUND;
 }
 
-static bool from_file(enum profile_file file, const char *profile, struct credentials *out)
+static bool credentials_from_file(
+    enum profile_file file, const char *profile, struct credentials *out)
 {
     struct iotify_buffer value;
     bool good;
 
     iotify_buffer_init(&value, sizeof(out->token));
     good = profile_get(file, profile, "aws_access_key_id", &value) &&
-           copy(out->access_key, sizeof(out->access_key), iotify_buffer_text(&value)) &&
+           credentials_copy(out->access_key, sizeof(out->access_key), iotify_buffer_text(&value)) &&
            profile_get(file, profile, "aws_secret_access_key", &value) &&
-           copy(out->secret_key, sizeof(out->secret_key), iotify_buffer_text(&value));
+           credentials_copy(out->secret_key, sizeof(out->secret_key), iotify_buffer_text(&value));
     if (good && profile_get(file, profile, "aws_session_token", &value))
-        good = copy(out->token, sizeof(out->token), iotify_buffer_text(&value));
+        good = credentials_copy(out->token, sizeof(out->token), iotify_buffer_text(&value));
     iotify_buffer_wipe(&value);
     return good;
 }
@@ -114,7 +116,7 @@ static const char *const unsupported[] = {"role_arn", "credential_process", "sso
     "sso_start_url", "web_identity_token_file", "login_session"};
 
 /* The first of them that the profile has; NULL when it has none. */
-static const char *other_way(const char *profile)
+static const char *credentials_other_way(const char *profile)
 {
     static const enum profile_file files[] = {PROFILE_CONFIG, PROFILE_CREDENTIALS};
     const char *found = NULL;
@@ -133,24 +135,26 @@ static const char *other_way(const char *profile)
  * A profile that is meant to take another way must not end with other keys, or with another
  * identity further down the chain: that would be another account, perhaps.
  */
-static enum outcome from_files(struct credential_chain *chain, struct iotify_call *call,
+static enum outcome credentials_from_files(struct credential_chain *chain, struct iotify_call *call,
     const char *profile, bool named, struct credentials *out)
 {
-    const char *way = other_way(profile);
+    const char *way = credentials_other_way(profile);
 
     if (way)
-        return deny(chain, call,
+        return credentials_deny(chain, call,
             "the profile \"%s\" takes its credentials by %s, which iotifyd does not do; run: eval "
             "\"$(aws configure export-credentials --profile %s --format env)\" and leave profile: "
             "and AWS_PROFILE out",
             profile, way, profile);
-    if (from_file(PROFILE_CREDENTIALS, profile, out) || from_file(PROFILE_CONFIG, profile, out)) {
+    if (credentials_from_file(PROFILE_CREDENTIALS, profile, out) ||
+        credentials_from_file(PROFILE_CONFIG, profile, out)) {
         out->source = "the shared credentials file";
         return FOUND;
     }
     if (!named)
         return NONE;
-    return deny(chain, call, "the profile \"%s\" %s; run: aws configure --profile %s", profile,
+    return credentials_deny(chain, call, "the profile \"%s\" %s; run: aws configure --profile %s",
+        profile,
         profile_exists(profile) ? "has no access key, or one that is too long"
                                 : "is in none of the shared AWS files",
         profile);
@@ -159,31 +163,31 @@ static enum outcome from_files(struct credential_chain *chain, struct iotify_cal
 /* ------------------------------------------------------------------ endpoints */
 
 /* "2026-01-02T03:04:05Z" as seconds since 1970; 0 when it is no such time. */
-static int64_t parse_time(const char *text)
+static int64_t credentials_parse_time(const char *text)
 {
     struct tm parts = {0};
 
     return text && strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) ? (int64_t)timegm(&parts) : 0;
 }
 
-static bool parse_answer(const struct http_response *response, struct credentials *out)
+static bool credentials_parse_answer(const struct http_response *response, struct credentials *out)
 {
     json_t *json = json_loadb(response->body.data, response->body.size, 0, NULL);
     const char *token = json_string_value(json_object_get(json, "Token"));
-    bool good = copy(out->access_key, sizeof(out->access_key),
+    bool good = credentials_copy(out->access_key, sizeof(out->access_key),
                     json_string_value(json_object_get(json, "AccessKeyId"))) &&
-                copy(out->secret_key, sizeof(out->secret_key),
+                credentials_copy(out->secret_key, sizeof(out->secret_key),
                     json_string_value(json_object_get(json, "SecretAccessKey")));
 
     if (good && token)
-        good = copy(out->token, sizeof(out->token), token);
-    out->expires = parse_time(json_string_value(json_object_get(json, "Expiration")));
+        good = credentials_copy(out->token, sizeof(out->token), token);
+    out->expires = credentials_parse_time(json_string_value(json_object_get(json, "Expiration")));
     json_decref(json);
     return good;
 }
 
-static enum outcome ask(struct credential_chain *chain, struct iotify_call *call, const char *url,
-    const struct http_header *header, const char *source, struct credentials *out)
+static enum outcome credentials_ask(struct credential_chain *chain, struct iotify_call *call,
+    const char *url, const struct http_header *header, const char *source, struct credentials *out)
 {
     struct http_request request = {.method = "GET",
         .url = url,
@@ -195,21 +199,22 @@ static enum outcome ask(struct credential_chain *chain, struct iotify_call *call
     enum outcome outcome = FAILED;
 
     http_send(chain->http, &request, &response);
-    if (response.status == 200 && parse_answer(&response, out)) {
+    if (response.status == 200 && credentials_parse_answer(&response, out)) {
         out->source = source;
         outcome = FOUND;
     } else if (response.status == 0) {
-        deny(chain, call, "no answer from %s for credentials: %s", source, response.error);
+        credentials_deny(
+            chain, call, "no answer from %s for credentials: %s", source, response.error);
     } else {
-        deny(chain, call, "%s gives no credentials (HTTP %ld); is a role attached?", source,
-            response.status);
+        credentials_deny(chain, call, "%s gives no credentials (HTTP %ld); is a role attached?",
+            source, response.status);
     }
     http_response_clear(&response);
     return outcome;
 }
 
 /* The container's token, from the environment or the file that it names. */
-static void container_token(struct iotify_buffer *token)
+static void credentials_container_token(struct iotify_buffer *token)
 {
     const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *text = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
@@ -226,7 +231,7 @@ static void container_token(struct iotify_buffer *token)
         fclose(stream);
 }
 
-static enum outcome from_container(
+static enum outcome credentials_from_container(
     struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
@@ -242,10 +247,10 @@ static enum outcome from_container(
     else if (full && *full)
         iotify_buffer_string(&url, full);
     if (url.size) {
-        container_token(&token);
+        credentials_container_token(&token);
         header.value = iotify_buffer_text(&token);
-        outcome = ask(chain, call, iotify_buffer_text(&url), token.size ? &header : NULL,
-            "the container's credential endpoint", out);
+        outcome = credentials_ask(chain, call, iotify_buffer_text(&url),
+            token.size ? &header : NULL, "the container's credential endpoint", out);
     }
     iotify_buffer_clear(&url);
     iotify_buffer_wipe(&token);
@@ -253,8 +258,8 @@ static enum outcome from_container(
 }
 
 /* A text from the instance's metadata; false when it does not answer. */
-static bool instance_text(struct credential_chain *chain, const char *method, const char *url,
-    const struct http_header *header, struct iotify_buffer *text)
+static bool credentials_instance_text(struct credential_chain *chain, const char *method,
+    const char *url, const struct http_header *header, struct iotify_buffer *text)
 {
     struct http_request request = {.method = method,
         .url = url,
@@ -273,7 +278,7 @@ static bool instance_text(struct credential_chain *chain, const char *method, co
     return good;
 }
 
-static enum outcome from_instance(
+static enum outcome credentials_from_instance(
     struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     static const char path[] = "/latest/meta-data/iam/security-credentials/";
@@ -292,13 +297,13 @@ static enum outcome from_instance(
     iotify_buffer_init(&token, 4096);
     iotify_buffer_init(&role, 1024);
     iotify_buffer_format(&url, "%s/latest/api/token", endpoint);
-    if (instance_text(chain, "PUT", iotify_buffer_text(&url), &life, &token)) {
+    if (credentials_instance_text(chain, "PUT", iotify_buffer_text(&url), &life, &token)) {
         header.value = iotify_buffer_text(&token);
         iotify_buffer_reset(&url);
         iotify_buffer_format(&url, "%s%s", endpoint, path);
-        if (instance_text(chain, "GET", iotify_buffer_text(&url), &header, &role)) {
+        if (credentials_instance_text(chain, "GET", iotify_buffer_text(&url), &header, &role)) {
             iotify_buffer_string(&url, iotify_buffer_text(&role));
-            outcome = ask(chain, call, iotify_buffer_text(&url), &header,
+            outcome = credentials_ask(chain, call, iotify_buffer_text(&url), &header,
                 "the instance's metadata service", out);
         }
     }
@@ -310,7 +315,7 @@ static enum outcome from_instance(
 
 /* ------------------------------------------------------------------ the chain */
 
-static enum outcome walk(
+static enum outcome credentials_walk(
     struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *profile = profile_name(chain->profile);
@@ -323,15 +328,15 @@ static enum outcome walk(
     *out = (struct credentials){0};
     /* A profile that the job names is meant, whatever the environment holds. */
     if (!chain->profile || sandbox)
-        outcome = from_environment(chain, call, out);
+        outcome = credentials_from_environment(chain, call, out);
     if (outcome == NONE)
-        outcome = from_files(chain, call, profile, named, out);
+        outcome = credentials_from_files(chain, call, profile, named, out);
     if (outcome == NONE)
-        outcome = from_container(chain, call, out);
+        outcome = credentials_from_container(chain, call, out);
     if (outcome == NONE)
-        outcome = from_instance(chain, call, out);
+        outcome = credentials_from_instance(chain, call, out);
     if (outcome == NONE)
-        outcome = deny(chain, call,
+        outcome = credentials_deny(chain, call,
             "no AWS credentials: not in the environment, the shared files (profile %s), a "
             "container or an instance; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or run: "
             "aws configure",
@@ -339,7 +344,7 @@ static enum outcome walk(
     return outcome;
 }
 
-static bool usable(const struct credential_chain *chain, const char *stale)
+static bool credentials_usable(const struct credential_chain *chain, const char *stale)
 {
     if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
         return false;
@@ -348,7 +353,7 @@ static bool usable(const struct credential_chain *chain, const char *stale)
 }
 
 /* Not fresh any more, but valid: good enough between two tries to get others. */
-static bool still_valid(const struct credential_chain *chain, const char *stale)
+static bool credentials_still_valid(const struct credential_chain *chain, const char *stale)
 {
     if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
         return false;
@@ -356,26 +361,26 @@ static bool still_valid(const struct credential_chain *chain, const char *stale)
 }
 
 /* Get others unless that was tried just now. With the lock. */
-static enum iotify_result refresh(
+static enum iotify_result credentials_refresh(
     struct credential_chain *chain, struct iotify_call *call, const char *stale)
 {
     bool recent = chain->asked && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE;
     struct credentials fresh;
     enum outcome outcome = FAILED;
 
-    if (recent && still_valid(chain, stale))
+    if (recent && credentials_still_valid(chain, stale))
         return IOTIFY_OK;
     if (recent && *chain->failure)
         return call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
     chain->asked = (int64_t)time(NULL);
     chain->failure[0] = '\0';
-    outcome = walk(chain, call, &fresh);
+    outcome = credentials_walk(chain, call, &fresh);
     if (outcome == FOUND) {
         chain->present = fresh;
         chain->known = true;
     }
     explicit_bzero(&fresh, sizeof(fresh));
-    return outcome == FOUND || still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
+    return outcome == FOUND || credentials_still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
 }
 
 enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
@@ -384,8 +389,8 @@ enum iotify_result credentials_get(struct credential_chain *chain, struct iotify
     enum iotify_result result = IOTIFY_OK;
 
     pthread_mutex_lock(&chain->mutex);
-    if (!usable(chain, stale))
-        result = refresh(chain, call, stale);
+    if (!credentials_usable(chain, stale))
+        result = credentials_refresh(chain, call, stale);
     if (result == IOTIFY_OK)
         *out = chain->present;
     pthread_mutex_unlock(&chain->mutex);

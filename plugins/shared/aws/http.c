@@ -51,7 +51,7 @@ void http_free(struct http *http)
     free(http);
 }
 
-static CURL *take_handle(struct http *http)
+static CURL *http_take_handle(struct http *http)
 {
     CURL *handle = NULL;
 
@@ -62,7 +62,7 @@ static CURL *take_handle(struct http *http)
     return handle ? handle : curl_easy_init();
 }
 
-static void give_handle(struct http *http, CURL *handle)
+static void http_give_handle(struct http *http, CURL *handle)
 {
     /* Forgets the options, keeps connections and TLS sessions. */
     curl_easy_reset(handle);
@@ -76,7 +76,7 @@ static void give_handle(struct http *http, CURL *handle)
         curl_easy_cleanup(handle);
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *argument)
+static size_t http_on_body(char *data, size_t size, size_t count, void *argument)
 {
     struct http_response *response = argument;
 
@@ -84,7 +84,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *argument)
 }
 
 /* The value of a header line when it is the named one; trimmed into `out`. */
-static bool header_is(const char *line, size_t length, const char *name, char *out, size_t size)
+static bool http_header_is(
+    const char *line, size_t length, const char *name, char *out, size_t size)
 {
     size_t name_length = strlen(name), used = 0;
 
@@ -106,45 +107,47 @@ static bool header_is(const char *line, size_t length, const char *name, char *o
 }
 
 /* A server may ask for patience, not for an hour. */
-static int64_t clamp_seconds(long seconds)
+static int64_t http_clamp_seconds(long seconds)
 {
     if (seconds < 0)
         return 0;
     return seconds > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : seconds;
 }
 
-static size_t on_header(char *line, size_t size, size_t count, void *argument)
+static size_t http_on_header(char *line, size_t size, size_t count, void *argument)
 {
     struct http_response *response = argument;
     char value[128];
 
     size *= count;
-    header_is(line, size, "x-amzn-errortype", response->error_type, sizeof(response->error_type));
-    if (header_is(line, size, "date", value, sizeof(value))) {
+    http_header_is(
+        line, size, "x-amzn-errortype", response->error_type, sizeof(response->error_type));
+    if (http_header_is(line, size, "date", value, sizeof(value))) {
         time_t date = curl_getdate(value, NULL);
 
         response->date = date > 0 ? (int64_t)date : 0;
     }
-    if (header_is(line, size, "retry-after", value, sizeof(value)))
-        response->retry_after_ms = clamp_seconds(strtol(value, NULL, 10)) * 1000;
+    if (http_header_is(line, size, "retry-after", value, sizeof(value)))
+        response->retry_after_ms = http_clamp_seconds(strtol(value, NULL, 10)) * 1000;
     return size;
 }
 
 /* Will the same request, sent again, fail in the same way? */
-static bool is_permanent(CURLcode code)
+static bool http_is_permanent(CURLcode code)
 {
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
            code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
 }
 
 /* Could the server have read the request? */
-static bool was_sent(CURLcode code)
+static bool http_was_sent(CURLcode code)
 {
     return code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY &&
-           code != CURLE_COULDNT_CONNECT && code != CURLE_SSL_CONNECT_ERROR && !is_permanent(code);
+           code != CURLE_COULDNT_CONNECT && code != CURLE_SSL_CONNECT_ERROR &&
+           !http_is_permanent(code);
 }
 
-static struct curl_slist *make_headers(const struct http_request *request)
+static struct curl_slist *http_make_headers(const struct http_request *request)
 {
     struct curl_slist *list = NULL;
     bool typed = false;
@@ -166,8 +169,9 @@ static struct curl_slist *make_headers(const struct http_request *request)
     return list;
 }
 
-static void set_options(const struct http *http, CURL *handle, const struct http_request *request,
-    struct http_response *response, struct curl_slist *headers, char *error)
+static void http_set_options(const struct http *http, CURL *handle,
+    const struct http_request *request, struct http_response *response, struct curl_slist *headers,
+    char *error)
 {
     curl_easy_setopt(handle, CURLOPT_URL, request->url);
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request->method);
@@ -182,9 +186,9 @@ static void set_options(const struct http *http, CURL *handle, const struct http
     curl_easy_setopt(
         handle, CURLOPT_TIMEOUT_MS, request->timeout_ms ? (long)request->timeout_ms : TIMEOUT_MS);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, error);
-    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, http_on_body);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, response);
-    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, http_on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, response);
     if (http->ca)
         curl_easy_setopt(handle, CURLOPT_CAINFO, http->ca);
@@ -204,7 +208,7 @@ void http_send(
     char error[CURL_ERROR_SIZE] = "";
     struct curl_slist *headers;
     CURLcode code;
-    CURL *handle = take_handle(http);
+    CURL *handle = http_take_handle(http);
 
     *response = (struct http_response){0};
     iotify_buffer_init(&response->body, BODY_MAX);
@@ -212,21 +216,21 @@ void http_send(
         snprintf(response->error, sizeof(response->error), "out of memory");
         return;
     }
-    headers = make_headers(request);
-    set_options(http, handle, request, response, headers, error);
+    headers = http_make_headers(request);
+    http_set_options(http, handle, request, response, headers, error);
     code = curl_easy_perform(handle);
     if (code == CURLE_OK) {
         curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &response->status);
     } else {
-        response->permanent = is_permanent(code) || code == CURLE_WRITE_ERROR;
-        response->sent = was_sent(code);
+        response->permanent = http_is_permanent(code) || code == CURLE_WRITE_ERROR;
+        response->sent = http_was_sent(code);
         snprintf(response->error, sizeof(response->error), "%s",
             code == CURLE_WRITE_ERROR ? "the answer is too large"
             : *error                  ? error
                                       : curl_easy_strerror(code));
     }
     curl_slist_free_all(headers);
-    give_handle(http, handle);
+    http_give_handle(http, handle);
 }
 
 void http_response_clear(struct http_response *response)

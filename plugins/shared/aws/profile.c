@@ -15,7 +15,7 @@ const char *profile_name(const char *given)
     return environment && *environment ? environment : "default";
 }
 
-static FILE *open_file(enum profile_file file)
+static FILE *profile_open_file(enum profile_file file)
 {
     const char *named =
         getenv(file == PROFILE_CONFIG ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE");
@@ -35,7 +35,7 @@ static FILE *open_file(enum profile_file file)
     return stream;
 }
 
-static char *trim(char *text)
+static char *profile_trim(char *text)
 {
     size_t length;
 
@@ -47,38 +47,38 @@ static char *trim(char *text)
 }
 
 /* Is this `[…]` line the section of the profile? */
-static bool section_is(char *line, enum profile_file file, const char *profile)
+static bool profile_section_is(char *line, enum profile_file file, const char *profile)
 {
     char *end = strchr(line, ']'), *name;
 
     if (!end)
         return false;
     *end = '\0';
-    name = trim(line + 1);
+    name = profile_trim(line + 1);
     if (strcmp(name, profile) == 0)
         return file == PROFILE_CREDENTIALS || strcmp(profile, "default") == 0;
     if (file != PROFILE_CONFIG || strncmp(name, "profile", 7) != 0 || !strchr(" \t", name[7]) ||
         !name[7])
         return false;
-    return strcmp(trim(name + 7), profile) == 0;
+    return strcmp(profile_trim(name + 7), profile) == 0;
 }
 
 /* Scan a file for a key of the profile; `key` NULL looks for the profile alone. */
-static bool scan(
+static bool profile_scan(
     enum profile_file file, const char *profile, const char *key, struct iotify_buffer *value)
 {
-    FILE *stream = open_file(file);
+    FILE *stream = profile_open_file(file);
     char line[LINE_BYTES];
     bool inside = false, found = false;
 
     while (stream && !found && fgets(line, sizeof(line), stream)) {
         bool nested = *line == ' ' || *line == '\t';
-        char *text = trim(line), *equals;
+        char *text = profile_trim(line), *equals;
 
         if (*text == '#' || *text == ';' || !*text)
             continue;
         if (*text == '[') {
-            inside = section_is(text, file, profile);
+            inside = profile_section_is(text, file, profile);
             found = inside && !key;
             continue;
         }
@@ -86,9 +86,9 @@ static bool scan(
         if (!inside || !key || !equals || nested)
             continue;
         *equals = '\0';
-        if (strcmp(trim(text), key) == 0) {
+        if (strcmp(profile_trim(text), key) == 0) {
             iotify_buffer_reset(value);
-            iotify_buffer_string(value, trim(equals + 1));
+            iotify_buffer_string(value, profile_trim(equals + 1));
             found = true;
         }
     }
@@ -101,11 +101,11 @@ static bool scan(
 bool profile_get(
     enum profile_file file, const char *profile, const char *key, struct iotify_buffer *value)
 {
-    return scan(file, profile, key, value);
+    return profile_scan(file, profile, key, value);
 }
 
 bool profile_exists(const char *profile)
 {
-    return scan(PROFILE_CREDENTIALS, profile, NULL, NULL) ||
-           scan(PROFILE_CONFIG, profile, NULL, NULL);
+    return profile_scan(PROFILE_CREDENTIALS, profile, NULL, NULL) ||
+           profile_scan(PROFILE_CONFIG, profile, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 #include "plugins/shared/aws/sigv4.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/sigv4_hmac.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ bool sigv4_sha256(const void *data, size_t size, char digest[65])
     return true;
 }
 
-static bool is_unreserved(char c)
+static bool sigv4_is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.' || c == '~';
@@ -31,7 +31,7 @@ static bool is_unreserved(char c)
 void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
 {
     for (; *text; text++) {
-        if (is_unreserved(*text) || (keep_slash && *text == '/'))
+        if (sigv4_is_unreserved(*text) || (keep_slash && *text == '/'))
             iotify_buffer_char(out, *text);
         else
             iotify_buffer_format(out, "%%%02X", (unsigned char)*text);
@@ -41,7 +41,7 @@ void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
 /* ------------------------------------------------------------------ query */
 
 /* Decode what came over the wire and encode it in the one canonical way. */
-static void recode(const char *text, size_t length, struct iotify_buffer *out)
+static void sigv4_recode(const char *text, size_t length, struct iotify_buffer *out)
 {
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
@@ -53,14 +53,14 @@ static void recode(const char *text, size_t length, struct iotify_buffer *out)
         } else if (c == '+') {
             c = ' ';
         }
-        if (is_unreserved(c))
+        if (sigv4_is_unreserved(c))
             iotify_buffer_char(out, c);
         else
             iotify_buffer_format(out, "%%%02X", (unsigned char)c);
     }
 }
 
-static int by_text(const void *a, const void *b)
+static int sigv4_by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
@@ -69,7 +69,7 @@ static int by_text(const void *a, const void *b)
  * Sorted by name, then value. Pairs are kept as "name\x01value": the separator sorts below every
  * byte of an encoded name, so that sorting the whole sorts by name first.
  */
-static bool canonical_query(const char *query, struct iotify_buffer *out)
+static bool sigv4_canonical_query(const char *query, struct iotify_buffer *out)
 {
     char *pairs[PAIRS_MAX];
     size_t count = 0;
@@ -81,10 +81,10 @@ static bool canonical_query(const char *query, struct iotify_buffer *out)
         struct iotify_buffer pair;
 
         iotify_buffer_init(&pair, CANONICAL_MAX);
-        recode(query, equals ? (size_t)(equals - query) : length, &pair);
+        sigv4_recode(query, equals ? (size_t)(equals - query) : length, &pair);
         iotify_buffer_char(&pair, '\1');
         if (equals)
-            recode(equals + 1, length - (size_t)(equals - query) - 1, &pair);
+            sigv4_recode(equals + 1, length - (size_t)(equals - query) - 1, &pair);
         good = !pair.failed && count < PAIRS_MAX;
         if (good && pair.size > 1)
             pairs[count++] = pair.data;
@@ -92,7 +92,7 @@ static bool canonical_query(const char *query, struct iotify_buffer *out)
             iotify_buffer_clear(&pair);
         query += length + (query[length] == '&');
     }
-    qsort(pairs, count, sizeof(*pairs), by_text);
+    qsort(pairs, count, sizeof(*pairs), sigv4_by_text);
     for (size_t i = 0; i < count; i++) {
         char *separator = strchr(pairs[i], '\1');
 
@@ -106,25 +106,25 @@ static bool canonical_query(const char *query, struct iotify_buffer *out)
 
 /* ------------------------------------------------------------------ headers */
 
-static char lower(char c)
+static char sigv4_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static int by_name(const void *a, const void *b)
+static int sigv4_by_name(const void *a, const void *b)
 {
     const char *x = (*(const struct sigv4_header *const *)a)->name;
     const char *y = (*(const struct sigv4_header *const *)b)->name;
 
-    while (*x && lower(*x) == lower(*y)) {
+    while (*x && sigv4_lower(*x) == sigv4_lower(*y)) {
         x++;
         y++;
     }
-    return (unsigned char)lower(*x) - (unsigned char)lower(*y);
+    return (unsigned char)sigv4_lower(*x) - (unsigned char)sigv4_lower(*y);
 }
 
 /* Trimmed, and runs of blanks as one. */
-static void append_value(const char *value, struct iotify_buffer *out)
+static void sigv4_append_value(const char *value, struct iotify_buffer *out)
 {
     bool blank = false;
 
@@ -142,7 +142,7 @@ static void append_value(const char *value, struct iotify_buffer *out)
     }
 }
 
-static bool canonical_headers(
+static bool sigv4_canonical_headers(
     const struct sigv4_request *request, struct iotify_buffer *lines, struct iotify_buffer *names)
 {
     const struct sigv4_header **sorted = calloc(request->header_count + 1, sizeof(*sorted));
@@ -151,16 +151,16 @@ static bool canonical_headers(
         return false;
     for (size_t i = 0; i < request->header_count; i++)
         sorted[i] = &request->headers[i];
-    qsort(sorted, request->header_count, sizeof(*sorted), by_name);
+    qsort(sorted, request->header_count, sizeof(*sorted), sigv4_by_name);
     for (size_t i = 0; i < request->header_count; i++) {
         if (i)
             iotify_buffer_char(names, ';');
         for (const char *c = sorted[i]->name; *c; c++) {
-            iotify_buffer_char(lines, lower(*c));
-            iotify_buffer_char(names, lower(*c));
+            iotify_buffer_char(lines, sigv4_lower(*c));
+            iotify_buffer_char(names, sigv4_lower(*c));
         }
         iotify_buffer_char(lines, ':');
-        append_value(sorted[i]->value, lines);
+        sigv4_append_value(sorted[i]->value, lines);
         iotify_buffer_char(lines, '\n');
     }
     free(sorted);
@@ -169,7 +169,7 @@ static bool canonical_headers(
 
 /* ------------------------------------------------------------------ the whole */
 
-static bool canonical(const struct sigv4_request *request, struct iotify_buffer *out,
+static bool sigv4_build_canonical(const struct sigv4_request *request, struct iotify_buffer *out,
     struct iotify_buffer *signed_headers)
 {
     struct iotify_buffer lines;
@@ -180,8 +180,8 @@ static bool canonical(const struct sigv4_request *request, struct iotify_buffer 
     iotify_buffer_format(out, "%s\n", request->method);
     sigv4_encode(*request->path ? request->path : "/", true, out);
     iotify_buffer_char(out, '\n');
-    good = canonical_query(request->query, out) &&
-           canonical_headers(request, &lines, signed_headers) &&
+    good = sigv4_canonical_query(request->query, out) &&
+           sigv4_canonical_headers(request, &lines, signed_headers) &&
            sigv4_sha256(request->body, request->body_size, digest);
     if (good)
         iotify_buffer_format(out, "\n%s\n%s\n%s", iotify_buffer_text(&lines),
@@ -196,12 +196,13 @@ bool sigv4_canonical(const struct sigv4_request *request, struct iotify_buffer *
     bool good;
 
     iotify_buffer_init(&names, CANONICAL_MAX);
-    good = canonical(request, out, &names);
+    good = sigv4_build_canonical(request, out, &names);
     iotify_buffer_clear(&names);
     return good;
 }
 
-static bool hmac(const void *key, size_t key_size, const char *text, unsigned char out[DIGEST_SIZE])
+static bool sigv4_hmac(
+    const void *key, size_t key_size, const char *text, unsigned char out[DIGEST_SIZE])
 {
     unsigned size = 0;
 
@@ -210,7 +211,7 @@ static bool hmac(const void *key, size_t key_size, const char *text, unsigned ch
            size == DIGEST_SIZE;
 }
 
-static bool derive_key(
+static bool sigv4_derive_key(
     const struct sigv4_request *request, const char *secret, unsigned char key[DIGEST_SIZE])
 {
     struct iotify_buffer first;
@@ -220,10 +221,10 @@ static bool derive_key(
     memcpy(date, request->timestamp, strnlen(request->timestamp, 8));
     iotify_buffer_init(&first, 4096);
     iotify_buffer_format(&first, "AWS4%s", secret);
-    good = !first.failed && hmac(first.data, first.size, date, key) &&
-           hmac(key, DIGEST_SIZE, request->region, key) &&
-           hmac(key, DIGEST_SIZE, request->service, key) &&
-           hmac(key, DIGEST_SIZE, "aws4_request", key);
+    good = !first.failed && sigv4_hmac(first.data, first.size, date, key) &&
+           sigv4_hmac(key, DIGEST_SIZE, request->region, key) &&
+           sigv4_hmac(key, DIGEST_SIZE, request->service, key) &&
+           sigv4_hmac(key, DIGEST_SIZE, "aws4_request", key);
     iotify_buffer_wipe(&first);
     return good;
 }
@@ -238,12 +239,12 @@ bool sigv4_sign(const struct sigv4_request *request, const char *secret_key,
 
     iotify_buffer_init(&text, CANONICAL_MAX);
     iotify_buffer_init(&to_sign, 4096);
-    good = canonical(request, &text, signed_headers) &&
+    good = sigv4_build_canonical(request, &text, signed_headers) &&
            sigv4_sha256(text.data, text.size, digest) &&
            iotify_buffer_format(&to_sign, "AWS4-HMAC-SHA256\n%s\n%.8s/%s/%s/aws4_request\n%s",
                request->timestamp, request->timestamp, request->region, request->service, digest) &&
-           derive_key(request, secret_key, key) &&
-           hmac(key, sizeof(key), iotify_buffer_text(&to_sign), mac);
+           sigv4_derive_key(request, secret_key, key) &&
+           sigv4_hmac(key, sizeof(key), iotify_buffer_text(&to_sign), mac);
     if (good)
         iotify_hex_encode(mac, sizeof(mac), signature);
     explicit_bzero(key, sizeof(key));

@@ -23,7 +23,7 @@ static const char *const state_words[] = {[IDLE] = "",
 
 /* ------------------------------------------------------------------ closing */
 
-static void unwatch(struct mqtt_session *session)
+static void connect_unwatch(struct mqtt_session *session)
 {
     if (session->watch)
         session->engine->loop->unwatch(session->watch);
@@ -31,7 +31,7 @@ static void unwatch(struct mqtt_session *session)
 }
 
 /* Tell the host once that the session is over. */
-static void closed(struct mqtt_session *session, enum iotify_close reason, const char *text)
+static void connect_closed(struct mqtt_session *session, enum iotify_close reason, const char *text)
 {
     uint64_t token;
 
@@ -41,7 +41,7 @@ static void closed(struct mqtt_session *session, enum iotify_close reason, const
     if (reason == IOTIFY_CLOSED_TLS && session->identity)
         mqtt_identity_forget_session(session->identity);
     session->state = IDLE;
-    unwatch(session);
+    connect_unwatch(session);
     session->engine->loop->timer_stop(session->timer);
     session->reason = (uint8_t)reason;
     free(session->text);
@@ -56,37 +56,39 @@ void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char
 {
     int descriptor = mosquitto_socket(session->mosquitto);
 
-    unwatch(session);
+    connect_unwatch(session);
     if (descriptor >= 0)
         shutdown(descriptor, SHUT_RDWR);
-    closed(session, reason, text);
+    connect_closed(session, reason, text);
 }
 
 static const char handshake_ended[] = "the server ended the TLS handshake";
 
-static const char *handshake_failure(const struct mqtt_session *session, const char *otherwise)
+static const char *connect_handshake_failure(
+    const struct mqtt_session *session, const char *otherwise)
 {
     return session->identity && session->identity->failure ? session->identity->failure : otherwise;
 }
 
-static void closed_by_library(struct mqtt_session *session, int code)
+static void connect_closed_by_library(struct mqtt_session *session, int code)
 {
     if (session->state == LEAVING)
-        closed(session, IOTIFY_CLOSED_BY_US, "disconnected");
+        connect_closed(session, IOTIFY_CLOSED_BY_US, "disconnected");
     else if (session->identity && session->identity->failure)
-        closed(session, IOTIFY_CLOSED_TLS, session->identity->failure);
+        connect_closed(session, IOTIFY_CLOSED_TLS, session->identity->failure);
     else if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
-        closed(session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
+        connect_closed(
+            session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
     else if (session->state == TLS || code == MOSQ_ERR_TLS)
-        closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
+        connect_closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
     else if (session->state == SESSION)
-        closed(session, IOTIFY_CLOSED_REFUSED,
+        connect_closed(session, IOTIFY_CLOSED_REFUSED,
             "the server closed the connection instead of answering CONNECT; is the certificate "
             "registered and active, and does its policy allow this client id?");
     else if (code == MOSQ_ERR_KEEPALIVE)
-        closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
+        connect_closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
     else
-        closed(session, IOTIFY_CLOSED_BY_PEER, "the server closed the connection");
+        connect_closed(session, IOTIFY_CLOSED_BY_PEER, "the server closed the connection");
 }
 
 /* ------------------------------------------------------------------ the descriptor */
@@ -105,13 +107,13 @@ void mqtt_rearm(struct mqtt_session *session)
     session->engine->loop->rewatch(session->watch, events);
 }
 
-static int64_t now(const struct mqtt_session *session)
+static int64_t connect_now(const struct mqtt_session *session)
 {
     return session->engine->loop->now(session->engine->loop);
 }
 
 /* The part of the connect that ends at `moment`, where the next one begins. */
-static int64_t lap(struct mqtt_session *session, int64_t moment)
+static int64_t connect_lap(struct mqtt_session *session, int64_t moment)
 {
     int64_t passed = moment - session->began;
 
@@ -126,13 +128,13 @@ bool mqtt_alive(struct mqtt_session *session, int code)
     if (session->state == IDLE || session->state == RESOLVING)
         return false;
     if (mosquitto_socket(session->mosquitto) < 0) {
-        closed_by_library(session, code);
+        connect_closed_by_library(session, code);
         return false;
     }
     return true;
 }
 
-static void enter_session(struct mqtt_session *session)
+static void connect_enter_session(struct mqtt_session *session)
 {
     session->state = SESSION;
     if (session->identity) {
@@ -145,14 +147,14 @@ static void enter_session(struct mqtt_session *session)
 }
 
 /* The library takes the end of the stream in a handshake for "not ready yet". */
-static bool ended(int descriptor)
+static bool connect_ended(int descriptor)
 {
     char byte;
 
     return recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void on_handshake(struct mqtt_session *session, int events)
+static void connect_on_handshake(struct mqtt_session *session, int events)
 {
     int code = mosquitto_loop_read(session->mosquitto, 1);
 
@@ -161,18 +163,18 @@ static void on_handshake(struct mqtt_session *session, int events)
     if (session->state > TLS) {
         mqtt_rearm(session);
     } else if (session->identity->handshaken) {
-        session->times.tls = lap(session, session->identity->ended);
-        enter_session(session);
+        session->times.tls = connect_lap(session, session->identity->ended);
+        connect_enter_session(session);
     } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
-               ended(mosquitto_socket(session->mosquitto))) {
-        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+               connect_ended(mosquitto_socket(session->mosquitto))) {
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
     } else {
         mqtt_rearm(session);
     }
 }
 
 /* Was there a connection, over which something was sent, before it failed? */
-static bool was_connected(int descriptor)
+static bool connect_was_connected(int descriptor)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof(info);
@@ -181,7 +183,7 @@ static bool was_connected(int descriptor)
            info.tcpi_data_segs_out > 0;
 }
 
-static void on_tcp(struct mqtt_session *session)
+static void connect_on_tcp(struct mqtt_session *session)
 {
     int error = 0;
     socklen_t size = sizeof(error);
@@ -195,8 +197,8 @@ static void on_tcp(struct mqtt_session *session)
     /* The library's early handshake may have taken the error off the socket. */
     if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
         error = ECONNREFUSED;
-    if (error && session->identity && (error == ECONNRESET || was_connected(descriptor))) {
-        mqtt_cut(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+    if (error && session->identity && (error == ECONNRESET || connect_was_connected(descriptor))) {
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
         return;
     }
     if (error) {
@@ -207,29 +209,29 @@ static void on_tcp(struct mqtt_session *session)
     }
     /* On a fast network the handshake was done before the socket was first looked at. */
     if (session->identity && session->identity->handshaken) {
-        session->times.tcp = lap(session, session->identity->started);
-        session->times.tls = lap(session, session->identity->ended);
-        enter_session(session);
+        session->times.tcp = connect_lap(session, session->identity->started);
+        session->times.tls = connect_lap(session, session->identity->ended);
+        connect_enter_session(session);
         return;
     }
-    session->times.tcp = lap(session, now(session));
+    session->times.tcp = connect_lap(session, connect_now(session));
     if (session->identity) {
         session->state = TLS;
-        on_handshake(session, 0);
+        connect_on_handshake(session, 0);
     } else {
-        enter_session(session);
+        connect_enter_session(session);
     }
 }
 
-struct reading {
+struct connect_reading {
     struct mqtt_session *session;
     int code;
 };
 
 /* One turn of reading; 0 when another may follow. */
-static int read_once(void *argument)
+static int connect_read_once(void *argument)
 {
-    struct reading *reading = argument;
+    struct connect_reading *reading = argument;
     struct mqtt_session *session = reading->session;
     int rounds = 0;
     SSL *ssl;
@@ -246,30 +248,30 @@ static int read_once(void *argument)
     return 0;
 }
 
-static int read_all(struct mqtt_session *session)
+static int connect_read_all(struct mqtt_session *session)
 {
-    struct reading reading = {session, MOSQ_ERR_SUCCESS};
+    struct connect_reading reading = {session, MOSQ_ERR_SUCCESS};
 
     session->engine->host->with_read_ahead(
-        mosquitto_socket(session->mosquitto), read_once, &reading);
+        mosquitto_socket(session->mosquitto), connect_read_once, &reading);
     return reading.code;
 }
 
-static void on_ready(void *argument, int events)
+static void connect_on_ready(void *argument, int events)
 {
     struct mqtt_session *session = argument;
     int code = MOSQ_ERR_SUCCESS;
 
     if (session->state == TCP) {
-        on_tcp(session);
+        connect_on_tcp(session);
         return;
     }
     if (session->state == TLS) {
-        on_handshake(session, events);
+        connect_on_handshake(session, events);
         return;
     }
     if (events & (IOTIFY_READABLE | IOTIFY_ERRORED))
-        code = read_all(session);
+        code = connect_read_all(session);
     if (!mqtt_alive(session, code))
         return;
     if (events & IOTIFY_WRITABLE)
@@ -304,10 +306,10 @@ void mqtt_connect_timer(void *argument)
 
 /* ------------------------------------------------------------------ callbacks of the library */
 
-static void become_ready(struct mqtt_session *session)
+static void connect_become_ready(struct mqtt_session *session)
 {
     session->state = READY;
-    session->times.session = lap(session, now(session));
+    session->times.session = connect_lap(session, connect_now(session));
     /* Beyond the limit the library had kept them back: they go for the first time. */
     session->times.resent = mqtt_pending_count(&session->pending);
     if (session->times.resent > MQTT_IN_FLIGHT_MAX)
@@ -318,7 +320,7 @@ static void become_ready(struct mqtt_session *session)
     session->engine->events->connected(session->user, &session->times);
 }
 
-static bool subscribe_next(struct mqtt_session *session)
+static bool connect_subscribe_next(struct mqtt_session *session)
 {
     size_t left = session->filter_count - session->confirmed;
     int count = left > FILTERS_MAX ? FILTERS_MAX : (int)left;
@@ -327,7 +329,7 @@ static bool subscribe_next(struct mqtt_session *session)
                session->filters + session->confirmed, 1, 0, NULL) == MOSQ_ERR_SUCCESS;
 }
 
-static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
+static void connect_on(struct mosquitto *mosquitto, void *argument, int code)
 {
     struct mqtt_session *session = argument;
     char text[160];
@@ -335,7 +337,7 @@ static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
     (void)mosquitto;
     /* One read may end the handshake and hold the answer to CONNECT behind it. */
     if (session->state == TLS && session->identity->handshaken) {
-        session->times.tls = lap(session, session->identity->ended);
+        session->times.tls = connect_lap(session, session->identity->ended);
         session->times.resumed = session->identity->resumed;
         session->state = SESSION;
     }
@@ -345,17 +347,17 @@ static void on_connect(struct mosquitto *mosquitto, void *argument, int code)
         snprintf(text, sizeof(text), "%s", mosquitto_connack_string(code));
         mqtt_cut(session, IOTIFY_CLOSED_REFUSED, text);
     } else if (session->filter_count == 0) {
-        become_ready(session);
+        connect_become_ready(session);
     } else {
         session->state = SUBSCRIBING;
         session->confirmed = 0;
-        if (!subscribe_next(session))
+        if (!connect_subscribe_next(session))
             mqtt_cut(
                 session, IOTIFY_CLOSED_PROTOCOL, "cannot subscribe: a topic filter is not valid");
     }
 }
 
-static void on_subscribe(
+static void connect_on_subscribe(
     struct mosquitto *mosquitto, void *argument, int mid, int count, const int *granted)
 {
     struct mqtt_session *session = argument;
@@ -375,12 +377,12 @@ static void on_subscribe(
         session->confirmed++;
     }
     if (session->confirmed == session->filter_count)
-        become_ready(session);
-    else if (!subscribe_next(session))
+        connect_become_ready(session);
+    else if (!connect_subscribe_next(session))
         mqtt_cut(session, IOTIFY_CLOSED_PROTOCOL, "cannot subscribe: a topic filter is not valid");
 }
 
-static void on_publish(struct mosquitto *mosquitto, void *argument, int mid)
+static void connect_on_publish(struct mosquitto *mosquitto, void *argument, int mid)
 {
     struct mqtt_session *session = argument;
     uint64_t token;
@@ -390,7 +392,7 @@ static void on_publish(struct mosquitto *mosquitto, void *argument, int mid)
         mqtt_raise(session, ACKNOWLEDGED, token);
 }
 
-static void on_message(
+static void connect_on_message(
     struct mosquitto *mosquitto, void *argument, const struct mosquitto_message *message)
 {
     struct mqtt_session *session = argument;
@@ -400,31 +402,31 @@ static void on_message(
         (struct iotify_bytes){message->payload, (size_t)message->payloadlen});
 }
 
-static void on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
+static void connect_on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
 {
     (void)mosquitto;
-    closed_by_library(argument, code);
+    connect_closed_by_library(argument, code);
 }
 
 void mqtt_connect_callbacks(struct mosquitto *mosquitto)
 {
-    mosquitto_connect_callback_set(mosquitto, on_connect);
-    mosquitto_subscribe_callback_set(mosquitto, on_subscribe);
-    mosquitto_publish_callback_set(mosquitto, on_publish);
-    mosquitto_message_callback_set(mosquitto, on_message);
-    mosquitto_disconnect_callback_set(mosquitto, on_disconnect);
+    mosquitto_connect_callback_set(mosquitto, connect_on);
+    mosquitto_subscribe_callback_set(mosquitto, connect_on_subscribe);
+    mosquitto_publish_callback_set(mosquitto, connect_on_publish);
+    mosquitto_message_callback_set(mosquitto, connect_on_message);
+    mosquitto_disconnect_callback_set(mosquitto, connect_on_disconnect);
 }
 
 /* ------------------------------------------------------------------ beginning */
 
 /* Is it this machine that can take no more connections? */
-static bool is_local(int error)
+static bool connect_is_local(int error)
 {
     return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
            error == ENOMEM;
 }
 
-static void start_tcp(struct mqtt_session *session, const char *address)
+static void connect_start_tcp(struct mqtt_session *session, const char *address)
 {
     const struct iotify_loop *loop = session->engine->loop;
     char text[200];
@@ -440,24 +442,25 @@ static void start_tcp(struct mqtt_session *session, const char *address)
         mqtt_tls_begin(session->identity->tls, NULL);
     /* The handshake begins inside that call, and on a fast network it may even fail there. */
     if (code == MOSQ_ERR_TLS) {
-        closed(session, IOTIFY_CLOSED_TLS, handshake_failure(session, handshake_ended));
+        connect_closed(
+            session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
         return;
     }
     if (code > 0 || mosquitto_socket(session->mosquitto) < 0) {
-        bool full = code == MOSQ_ERR_ERRNO && is_local(errno);
+        bool full = code == MOSQ_ERR_ERRNO && connect_is_local(errno);
 
         snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
             session->port, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
-        closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
+        connect_closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
-    session->watch =
-        loop->watch(loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, on_ready, session);
+    session->watch = loop->watch(
+        loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, connect_on_ready, session);
     if (!session->watch)
         mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, "cannot watch the connection");
 }
 
-static void on_resolved(void *argument, const char *address, const char *error)
+static void connect_on_resolved(void *argument, const char *address, const char *error)
 {
     struct mqtt_session *session = argument;
     char text[200];
@@ -470,11 +473,11 @@ static void on_resolved(void *argument, const char *address, const char *error)
     if (session->state != RESOLVING)
         return;
     if (address) {
-        start_tcp(session, address);
+        connect_start_tcp(session, address);
         return;
     }
     snprintf(text, sizeof(text), "cannot find the host %s: %s", session->host, error);
-    closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
+    connect_closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
 }
 
 void mqtt_connect_start(struct mqtt_session *session)
@@ -484,12 +487,12 @@ void mqtt_connect_start(struct mqtt_session *session)
     if (session->state != IDLE)
         return;
     session->state = RESOLVING;
-    session->began = now(session);
+    session->began = connect_now(session);
     session->times = (struct iotify_connect_times){0};
     loop->timer_start(session->timer, session->timeout);
     /* A lookup that an earlier attempt gave up waiting for may still be under way. */
     if (session->resolving)
         return;
     session->resolving = true;
-    loop->resolve(loop, session->host, on_resolved, session);
+    loop->resolve(loop, session->host, connect_on_resolved, session);
 }

@@ -3,24 +3,24 @@
 
 #include "plugins/transport/mqtt/session.h"
 
-struct late_event {
+struct deferred_late_event {
     struct mqtt_session *session; /* NULL: it is gone */
     enum mqtt_event event;
     uint64_t token;
 };
 
-struct list {
-    struct late_event *items;
+struct deferred_list {
+    struct deferred_late_event *items;
     size_t count, capacity;
 };
 
 struct mqtt_late {
     const struct mqtt_engine *engine;
     struct iotify_timer *timer;
-    struct list waiting, telling;
+    struct deferred_list waiting, telling;
 };
 
-static void tell(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
+static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
 {
     const struct iotify_session_events *events = session->engine->events;
     char *text;
@@ -43,18 +43,18 @@ static void tell(struct mqtt_session *session, enum mqtt_event event, uint64_t t
 }
 
 /* What arises meanwhile waits for the next turn, in the other list. */
-static void deliver(void *argument)
+static void deferred_deliver(void *argument)
 {
     struct mqtt_late *late = argument;
-    struct list list = late->waiting;
+    struct deferred_list list = late->waiting;
 
     late->waiting = late->telling;
     late->telling = list;
     for (size_t i = 0; i < late->telling.count; i++) {
-        const struct late_event *event = &late->telling.items[i];
+        const struct deferred_late_event *event = &late->telling.items[i];
 
         if (event->session)
-            tell(event->session, event->event, event->token);
+            deferred_fire(event->session, event->event, event->token);
     }
     late->telling.count = 0;
 }
@@ -66,7 +66,7 @@ struct mqtt_late *mqtt_late_new(const struct mqtt_engine *engine)
     if (!late)
         return NULL;
     late->engine = engine;
-    late->timer = engine->loop->timer_new(engine->loop, deliver, late);
+    late->timer = engine->loop->timer_new(engine->loop, deferred_deliver, late);
     return late;
 }
 
@@ -80,14 +80,14 @@ void mqtt_late_free(struct mqtt_late *late)
     free(late);
 }
 
-static void push(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
+static void deferred_push(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
 {
     struct mqtt_late *late = session->engine->late;
-    struct list *list = &late->waiting;
+    struct deferred_list *list = &late->waiting;
 
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 64;
-        struct late_event *items = realloc(list->items, capacity * sizeof(*items));
+        struct deferred_late_event *items = realloc(list->items, capacity * sizeof(*items));
 
         if (!items)
             return;
@@ -96,20 +96,21 @@ static void push(struct mqtt_session *session, enum mqtt_event event, uint64_t t
     }
     if (list->count == 0)
         late->engine->loop->timer_start(late->timer, 0);
-    list->items[list->count++] = (struct late_event){session, event, token};
+    list->items[list->count++] = (struct deferred_late_event){session, event, token};
 }
 
 void mqtt_raise(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
 {
     if (session->in_call)
-        push(session, event, token);
+        deferred_push(session, event, token);
     else
-        tell(session, event, token);
+        deferred_fire(session, event, token);
 }
 
 void mqtt_late_forget(struct mqtt_session *session)
 {
-    struct list *lists[] = {&session->engine->late->waiting, &session->engine->late->telling};
+    struct deferred_list *lists[] = {
+        &session->engine->late->waiting, &session->engine->late->telling};
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < lists[i]->count; j++)

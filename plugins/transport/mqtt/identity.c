@@ -16,26 +16,26 @@
 
 /* ------------------------------------------------------------------ PEM */
 
-struct block {
+struct identity_block {
     char *name, *header;
     unsigned char *data;
     long size;
 };
 
-static bool next_block(BIO *bio, struct block *block)
+static bool identity_next_block(BIO *bio, struct identity_block *block)
 {
-    *block = (struct block){0};
+    *block = (struct identity_block){0};
     return PEM_read_bio(bio, &block->name, &block->header, &block->data, &block->size) == 1;
 }
 
-static void clear_block(struct block *block)
+static void identity_clear_block(struct identity_block *block)
 {
     OPENSSL_free(block->name);
     OPENSSL_free(block->header);
     OPENSSL_clear_free(block->data, (size_t)block->size);
 }
 
-static bool append(struct mqtt_identity *identity, const unsigned char *data, long size)
+static bool identity_append(struct mqtt_identity *identity, const unsigned char *data, long size)
 {
     size_t used = (size_t)identity->certificates_size + identity->key_size;
     unsigned char *der;
@@ -54,41 +54,41 @@ static bool append(struct mqtt_identity *identity, const unsigned char *data, lo
     return true;
 }
 
-static bool read_certificates(struct mqtt_identity *identity, const char *text)
+static bool identity_read_certificates(struct mqtt_identity *identity, const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
-    struct block block;
+    struct identity_block block;
     bool good = bio != NULL;
 
-    while (good && next_block(bio, &block)) {
+    while (good && identity_next_block(bio, &block)) {
         if (strstr(block.name, "CERTIFICATE")) {
-            good = append(identity, block.data, block.size);
+            good = identity_append(identity, block.data, block.size);
             if (good)
                 identity->certificates_size += (uint32_t)block.size;
         }
-        clear_block(&block);
+        identity_clear_block(&block);
     }
     BIO_free(bio);
     ERR_clear_error();
     return good && identity->certificates_size > 0;
 }
 
-static bool read_key(struct mqtt_identity *identity, const char *text)
+static bool identity_read_key(struct mqtt_identity *identity, const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
-    struct block block;
+    struct identity_block block;
     bool found = false;
 
-    while (bio && !found && next_block(bio, &block)) {
+    while (bio && !found && identity_next_block(bio, &block)) {
         bool sealed = strstr(block.name, "ENCRYPTED") || (block.header && *block.header);
 
         if (strstr(block.name, "PRIVATE KEY") && !sealed &&
-            append(identity, block.data, block.size)) {
+            identity_append(identity, block.data, block.size)) {
             identity->key_is_ec = strcmp(block.name, "EC PRIVATE KEY") == 0;
             identity->key_size = (uint32_t)block.size;
             found = true;
         }
-        clear_block(&block);
+        identity_clear_block(&block);
     }
     BIO_free(bio);
     ERR_clear_error();
@@ -97,7 +97,7 @@ static bool read_key(struct mqtt_identity *identity, const char *text)
 
 /* ------------------------------------------------------------------ DER */
 
-static EVP_PKEY *wrap(EC_KEY *ec)
+static EVP_PKEY *identity_wrap(EC_KEY *ec)
 {
     EVP_PKEY *key = ec ? EVP_PKEY_new() : NULL;
 
@@ -109,7 +109,7 @@ static EVP_PKEY *wrap(EC_KEY *ec)
 }
 
 /* An EC key inside PKCS #8: the curve stands outside, the key inside. NULL: it is none. */
-static EVP_PKEY *decode_pkcs8_ec(const unsigned char *der, long size)
+static EVP_PKEY *identity_decode_pkcs8_ec(const unsigned char *der, long size)
 {
     PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, size);
     const ASN1_OBJECT *algorithm;
@@ -130,15 +130,15 @@ static EVP_PKEY *decode_pkcs8_ec(const unsigned char *der, long size)
         }
     }
     PKCS8_PRIV_KEY_INFO_free(info);
-    return wrap(ec);
+    return identity_wrap(ec);
 }
 
-static EVP_PKEY *decode_key(const struct mqtt_identity *identity)
+static EVP_PKEY *identity_decode_key(const struct mqtt_identity *identity)
 {
     const unsigned char *der = identity->der + identity->certificates_size;
     long size = (long)identity->key_size;
-    EVP_PKEY *key =
-        identity->key_is_ec ? wrap(d2i_ECPrivateKey(NULL, &der, size)) : decode_pkcs8_ec(der, size);
+    EVP_PKEY *key = identity->key_is_ec ? identity_wrap(d2i_ECPrivateKey(NULL, &der, size))
+                                        : identity_decode_pkcs8_ec(der, size);
 
     if (key)
         return key;
@@ -147,7 +147,7 @@ static EVP_PKEY *decode_key(const struct mqtt_identity *identity)
     return d2i_AutoPrivateKey(NULL, &der, size);
 }
 
-static bool decode_certificates(struct mqtt_identity *identity)
+static bool identity_decode_certificates(struct mqtt_identity *identity)
 {
     const unsigned char *at = identity->der, *end = at + identity->certificates_size;
 
@@ -170,8 +170,8 @@ bool mqtt_identity_decode(struct mqtt_identity *identity)
     if (identity->certificate && identity->key)
         return true;
     mqtt_identity_rest(identity);
-    if (decode_certificates(identity))
-        identity->key = decode_key(identity);
+    if (identity_decode_certificates(identity))
+        identity->key = identity_decode_key(identity);
     ERR_clear_error();
     return identity->key != NULL;
 }
@@ -188,7 +188,7 @@ void mqtt_identity_rest(struct mqtt_identity *identity)
 
 /* ------------------------------------------------------------------ life */
 
-static enum iotify_result load(struct mqtt_identity *identity, struct iotify_call *call,
+static enum iotify_result identity_load(struct mqtt_identity *identity, struct iotify_call *call,
     const char *certificate, const char *key)
 {
     const struct iotify_host *host = call->host;
@@ -199,9 +199,9 @@ static enum iotify_result load(struct mqtt_identity *identity, struct iotify_cal
         return host->fail(call, IOTIFY_INVALID, "BadCertificate",
             "%s is set and %s is not; a client certificate needs both", key ? "key" : "cert",
             key ? "cert" : "key");
-    if (!read_certificates(identity, certificate))
+    if (!identity_read_certificates(identity, certificate))
         return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: is no PEM certificate");
-    if (!read_key(identity, key))
+    if (!identity_read_key(identity, key))
         return host->fail(
             call, IOTIFY_INVALID, "BadKey", "key: is no PEM private key without a passphrase");
     mqtt_identity_decode(identity);
@@ -227,7 +227,7 @@ struct mqtt_identity *mqtt_identity_new(
         return NULL;
     }
     identity->server_name = server_name;
-    if (load(identity, call, certificate, key) == IOTIFY_OK)
+    if (identity_load(identity, call, certificate, key) == IOTIFY_OK)
         return identity;
     mqtt_identity_free(identity);
     return NULL;

@@ -4,7 +4,7 @@
 
 #define CAPACITY_FIRST 2
 
-static struct mqtt_message *at(const struct mqtt_pending *pending, uint32_t index)
+static struct mqtt_message *inflight_at(const struct mqtt_pending *pending, uint32_t index)
 {
     return &pending->ring[(pending->first + index) & (pending->capacity - 1)];
 }
@@ -15,7 +15,7 @@ void mqtt_pending_clear(struct mqtt_pending *pending)
     *pending = (struct mqtt_pending){0};
 }
 
-static bool grow(struct mqtt_pending *pending)
+static bool inflight_grow(struct mqtt_pending *pending)
 {
     uint32_t capacity = pending->capacity ? pending->capacity * 2 : CAPACITY_FIRST;
     struct mqtt_message *ring = calloc(capacity, sizeof(*ring));
@@ -23,7 +23,7 @@ static bool grow(struct mqtt_pending *pending)
     if (!ring)
         return false;
     for (uint32_t i = 0; i < pending->count; i++)
-        ring[i] = *at(pending, i);
+        ring[i] = *inflight_at(pending, i);
     free(pending->ring);
     pending->ring = ring;
     pending->first = 0;
@@ -35,9 +35,9 @@ struct mqtt_message *mqtt_pending_add(struct mqtt_pending *pending, bool once, u
 {
     struct mqtt_message *message;
 
-    if (pending->count == pending->capacity && !grow(pending))
+    if (pending->count == pending->capacity && !inflight_grow(pending))
         return NULL;
-    message = at(pending, pending->count++);
+    message = inflight_at(pending, pending->count++);
     *message = (struct mqtt_message){.token = token, .once = once};
     return message;
 }
@@ -49,10 +49,10 @@ void mqtt_pending_drop(struct mqtt_pending *pending)
         pending->unwritten = pending->count;
 }
 
-static void take(struct mqtt_pending *pending, struct mqtt_message *message)
+static void inflight_take(struct mqtt_pending *pending, struct mqtt_message *message)
 {
     message->gone = true;
-    while (pending->count > 0 && at(pending, 0)->gone) {
+    while (pending->count > 0 && inflight_at(pending, 0)->gone) {
         pending->first = (pending->first + 1) & (pending->capacity - 1);
         pending->count--;
     }
@@ -63,12 +63,12 @@ static void take(struct mqtt_pending *pending, struct mqtt_message *message)
 bool mqtt_pending_take(struct mqtt_pending *pending, int mid, uint64_t *token)
 {
     for (uint32_t i = 0; i < pending->count; i++) {
-        struct mqtt_message *message = at(pending, i);
+        struct mqtt_message *message = inflight_at(pending, i);
 
         if (message->mid != mid || message->gone)
             continue;
         *token = message->token;
-        take(pending, message);
+        inflight_take(pending, message);
         return true;
     }
     return false;
@@ -77,12 +77,12 @@ bool mqtt_pending_take(struct mqtt_pending *pending, int mid, uint64_t *token)
 bool mqtt_pending_take_once(struct mqtt_pending *pending, uint64_t *token)
 {
     for (uint32_t i = 0; i < pending->count; i++) {
-        struct mqtt_message *message = at(pending, i);
+        struct mqtt_message *message = inflight_at(pending, i);
 
         if (!message->once || message->gone)
             continue;
         *token = message->token;
-        take(pending, message);
+        inflight_take(pending, message);
         return true;
     }
     return false;
@@ -93,6 +93,6 @@ uint32_t mqtt_pending_count(const struct mqtt_pending *pending)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < pending->count; i++)
-        count += !at(pending, i)->gone;
+        count += !inflight_at(pending, i)->gone;
     return count;
 }

@@ -11,7 +11,7 @@
 
 #include "plugins/transport/mqtt/operations.h"
 
-static enum iotify_result engine_new(void *given, struct iotify_call *call,
+static enum iotify_result mqtt_engine_new(void *given, struct iotify_call *call,
     const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)
 {
     struct mqtt_engine *engine = calloc(1, sizeof(*engine));
@@ -31,7 +31,7 @@ static enum iotify_result engine_new(void *given, struct iotify_call *call,
     return IOTIFY_OK;
 }
 
-static void engine_free(void *given)
+static void mqtt_engine_free(void *given)
 {
     struct mqtt_engine *engine = given;
 
@@ -54,7 +54,8 @@ static void engine_free(void *given)
     free(engine);
 }
 
-static enum iotify_result instance_open(struct iotify_call *call, const void *given, void **out)
+static enum iotify_result mqtt_instance_open(
+    struct iotify_call *call, const void *given, void **out)
 {
     const struct mqtt_options *options = given;
     struct mqtt_instance *instance = calloc(1, sizeof(*instance));
@@ -68,7 +69,7 @@ static enum iotify_result instance_open(struct iotify_call *call, const void *gi
     return IOTIFY_OK;
 }
 
-static void instance_close(void *given)
+static void mqtt_instance_close(void *given)
 {
     struct mqtt_instance *instance = given;
 
@@ -92,10 +93,10 @@ static const struct iotify_transport operations = {
     .struct_size = sizeof(operations),
     .connection = &mqtt_connection_settings,
     .publish = &mqtt_publish_settings,
-    .open = instance_open,
-    .close = instance_close,
-    .engine_new = engine_new,
-    .engine_free = engine_free,
+    .open = mqtt_instance_open,
+    .close = mqtt_instance_close,
+    .engine_new = mqtt_engine_new,
+    .engine_free = mqtt_engine_free,
     .session_new = mqtt_session_new,
     .session_connect = mqtt_session_connect,
     .session_publish = mqtt_session_publish,

@@ -6,7 +6,7 @@
 
 /* ------------------------------------------------------------------ birth */
 
-static struct mqtt_tls *find_tls(
+static struct mqtt_tls *session_find_tls(
     struct mqtt_engine *engine, struct iotify_call *call, const struct mqtt_connection *connection)
 {
     struct mqtt_context *context;
@@ -32,7 +32,7 @@ static struct mqtt_tls *find_tls(
 }
 
 /* The engine's copy of a host's name. */
-static const char *keep_host(struct mqtt_engine *engine, const char *name)
+static const char *session_keep_host(struct mqtt_engine *engine, const char *name)
 {
     struct mqtt_host *host;
 
@@ -52,7 +52,7 @@ static const char *keep_host(struct mqtt_engine *engine, const char *name)
 }
 
 /* Everything but the session itself, which a lookup may still hold. */
-static void release_parts(struct mqtt_session *session)
+static void session_release_parts(struct mqtt_session *session)
 {
     if (session->mosquitto)
         mosquitto_destroy(session->mosquitto);
@@ -66,20 +66,21 @@ static void release_parts(struct mqtt_session *session)
     free(session->text);
 }
 
-struct birth {
+struct session_birth {
     const struct mqtt_connection *connection;
     struct mqtt_session *session;
 };
 
-static void *make_mosquitto(void *argument)
+static void *session_make_mosquitto(void *argument)
 {
-    const struct birth *birth = argument;
+    const struct session_birth *birth = argument;
 
     return mosquitto_new(
         birth->connection->client_id, birth->connection->clean_session, birth->session);
 }
 
-static bool copy_filters(struct mqtt_session *session, const char *const *filters, size_t count)
+static bool session_copy_filters(
+    struct mqtt_session *session, const char *const *filters, size_t count)
 {
     if (count == 0)
         return true;
@@ -93,12 +94,13 @@ static bool copy_filters(struct mqtt_session *session, const char *const *filter
     return session->filters != NULL;
 }
 
-static enum iotify_result set_up_tls(struct mqtt_session *session, struct iotify_call *call,
+static enum iotify_result session_set_up_tls(struct mqtt_session *session, struct iotify_call *call,
     const struct mqtt_connection *connection)
 {
-    struct mqtt_tls *tls = find_tls(session->engine, call, connection);
-    const char *name = connection->server_name ? keep_host(session->engine, connection->server_name)
-                                               : session->host;
+    struct mqtt_tls *tls = session_find_tls(session->engine, call, connection);
+    const char *name = connection->server_name
+                           ? session_keep_host(session->engine, connection->server_name)
+                           : session->host;
 
     if (!tls || !name)
         return IOTIFY_INVALID;
@@ -111,7 +113,7 @@ static enum iotify_result set_up_tls(struct mqtt_session *session, struct iotify
     return IOTIFY_OK;
 }
 
-static enum iotify_result set_up(struct mqtt_session *session, struct iotify_call *call,
+static enum iotify_result session_set_up(struct mqtt_session *session, struct iotify_call *call,
     const struct mqtt_connection *connection)
 {
     struct mosquitto *mosquitto = session->mosquitto;
@@ -130,11 +132,11 @@ static enum iotify_result set_up(struct mqtt_session *session, struct iotify_cal
             (int)connection->will_qos, connection->will_retain) != 0)
         return call->host->fail(call, IOTIFY_INVALID, "BadWill",
             "will.topic: \"%s\" is no topic to publish on", connection->will_topic);
-    return connection->tls ? set_up_tls(session, call, connection) : IOTIFY_OK;
+    return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_OK;
 }
 
-static enum iotify_result check(struct iotify_call *call, const struct mqtt_connection *connection,
-    const char *const *filters, size_t count)
+static enum iotify_result session_check(struct iotify_call *call,
+    const struct mqtt_connection *connection, const char *const *filters, size_t count)
 {
     if (!connection->host || !*connection->host)
         return call->host->fail(
@@ -156,8 +158,8 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     struct mqtt_engine *engine = given;
     const struct mqtt_connection *connection = settings;
     struct mqtt_session *session;
-    struct birth birth;
-    enum iotify_result result = check(call, connection, filters, count);
+    struct session_birth birth;
+    enum iotify_result result = session_check(call, connection, filters, count);
 
     if (result != IOTIFY_OK)
         return result;
@@ -166,21 +168,21 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     session->engine = engine;
     session->user = user;
-    session->host = keep_host(engine, connection->host);
+    session->host = session_keep_host(engine, connection->host);
     session->port = (uint16_t)connection->port;
     session->keepalive = (uint16_t)(connection->keepalive / SECOND);
     session->timeout = connection->timeout;
     session->timer = engine->loop->timer_new(engine->loop, mqtt_connect_timer, session);
-    birth = (struct birth){connection, session};
-    session->mosquitto = engine->host->without_socketpair(make_mosquitto, &birth);
+    birth = (struct session_birth){connection, session};
+    session->mosquitto = engine->host->without_socketpair(session_make_mosquitto, &birth);
     if (!session->host || !session->timer || !session->mosquitto ||
-        !copy_filters(session, filters, count))
+        !session_copy_filters(session, filters, count))
         result = call->host->fail(call, IOTIFY_INVALID, "NoSession",
             "cannot make an MQTT session for the client id \"%s\"", connection->client_id);
     else
-        result = set_up(session, call, connection);
+        result = session_set_up(session, call, connection);
     if (result != IOTIFY_OK) {
-        release_parts(session);
+        session_release_parts(session);
         free(session);
         return result;
     }
@@ -191,7 +193,7 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
 /* ------------------------------------------------------------------ messages */
 
 /* Did the library take a message with QoS 1 over, although the connection failed under it? */
-static bool was_queued(int code)
+static bool session_was_queued(int code)
 {
     return code == MOSQ_ERR_CONN_LOST || code == MOSQ_ERR_NO_CONN || code == MOSQ_ERR_ERRNO ||
            code == MOSQ_ERR_TLS || code == MOSQ_ERR_PROTOCOL;
@@ -221,7 +223,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     /* The id is written before the first byte goes out: on_publish may come inside the call. */
     code = mosquitto_publish(session->mosquitto, &message->mid, publish->topic, (int)payload.size,
         payload.data, (int)publish->qos, publish->retain);
-    if (publish->qos > 0 && was_queued(code))
+    if (publish->qos > 0 && session_was_queued(code))
         code = MOSQ_ERR_SUCCESS;
     if (code != MOSQ_ERR_SUCCESS)
         mqtt_pending_drop(&session->pending);
@@ -289,7 +291,7 @@ void mqtt_session_free(void *given)
     session->watch = NULL;
     mqtt_late_forget(session);
     session->state = IDLE;
-    release_parts(session);
+    session_release_parts(session);
     /* The lookup's answer finds nothing but the session itself, and frees it. */
     if (session->resolving)
         session->freed = true;

@@ -25,7 +25,7 @@ struct mqtt_tls {
 static int identity_index = -1, owner_index = -1;
 
 /* The newest OpenSSL error, in words. */
-static const char *openssl_words(void)
+static const char *tls_openssl_words(void)
 {
     unsigned long error = ERR_peek_last_error();
     const char *words = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
@@ -36,7 +36,7 @@ static const char *openssl_words(void)
 
 /* ------------------------------------------------------------------ callbacks of the context */
 
-static bool is_address(const char *name)
+static bool tls_is_address(const char *name)
 {
     unsigned char bytes[16];
 
@@ -44,7 +44,7 @@ static bool is_address(const char *name)
 }
 
 /* The first moment at which the SSL object is ours to set up. */
-static void on_start(SSL *ssl)
+static void tls_on_start(SSL *ssl)
 {
     struct mqtt_tls *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index);
     struct mqtt_identity *identity = tls->beginning;
@@ -54,7 +54,7 @@ static void on_start(SSL *ssl)
     SSL_set_ex_data(ssl, identity_index, identity);
     if (identity->session)
         SSL_set_session(ssl, identity->session);
-    if (is_address(identity->server_name)) {
+    if (tls_is_address(identity->server_name)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), identity->server_name);
     } else {
         SSL_set_tlsext_host_name(ssl, identity->server_name);
@@ -62,7 +62,7 @@ static void on_start(SSL *ssl)
     }
 }
 
-static int64_t moment(void)
+static int64_t tls_moment(void)
 {
     struct timespec now;
 
@@ -71,7 +71,7 @@ static int64_t moment(void)
 }
 
 /* OpenSSL 3.0 has no words for the newer alerts. */
-static const char *alert_words(int value)
+static const char *tls_alert_words(int value)
 {
     if ((value & 0xff) == SSL_AD_CERTIFICATE_REQUIRED)
         return "it wants a client certificate; set cert: and key:";
@@ -79,27 +79,28 @@ static const char *alert_words(int value)
 }
 
 /* Session tickets that come later begin and end something too; the first time is the one. */
-static void on_info(const SSL *ssl, int where, int value)
+static void tls_on_info(const SSL *ssl, int where, int value)
 {
     struct mqtt_identity *identity;
 
     if (where & SSL_CB_HANDSHAKE_START)
-        on_start((SSL *)ssl);
+        tls_on_start((SSL *)ssl);
     identity = SSL_get_ex_data(ssl, identity_index);
     if (!identity)
         return;
     if ((where & SSL_CB_HANDSHAKE_START) && !identity->started)
-        identity->started = moment();
+        identity->started = tls_moment();
     if ((where & SSL_CB_HANDSHAKE_DONE) && !identity->handshaken) {
         identity->handshaken = true;
         identity->resumed = SSL_session_reused(ssl) == 1;
-        identity->ended = moment();
+        identity->ended = tls_moment();
     }
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (value >> 8) == SSL3_AL_FATAL)
-        mqtt_identity_blame(identity, "the server ended the TLS handshake: ", alert_words(value));
+        mqtt_identity_blame(
+            identity, "the server ended the TLS handshake: ", tls_alert_words(value));
 }
 
-static int on_certificate(SSL *ssl, void *argument)
+static int tls_on_certificate(SSL *ssl, void *argument)
 {
     struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
 
@@ -114,7 +115,7 @@ static int on_certificate(SSL *ssl, void *argument)
     return 1;
 }
 
-static int on_verify(int good, X509_STORE_CTX *store)
+static int tls_on_verify(int good, X509_STORE_CTX *store)
 {
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     int error = X509_STORE_CTX_get_error(store);
@@ -125,15 +126,15 @@ static int on_verify(int good, X509_STORE_CTX *store)
     return good;
 }
 
-static bool is_verified(
+static bool tls_is_verified(
     const struct mqtt_tls *tls, const char *name, const unsigned char *der, int size)
 {
-    return tls->verified && moment() < tls->verified_until && tls->verified_name == name &&
+    return tls->verified && tls_moment() < tls->verified_until && tls->verified_name == name &&
            tls->verified_size == size && memcmp(tls->verified, der, (size_t)size) == 0;
 }
 
 /* In place of the library's own: the same verification, but not once more for each session. */
-static int on_chain(X509_STORE_CTX *store, void *argument)
+static int tls_on_chain(X509_STORE_CTX *store, void *argument)
 {
     struct mqtt_tls *tls = argument;
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
@@ -141,7 +142,7 @@ static int on_chain(X509_STORE_CTX *store, void *argument)
     unsigned char *der = NULL;
     int size = i2d_X509(X509_STORE_CTX_get0_cert(store), &der), good;
 
-    if (size > 0 && identity && is_verified(tls, identity->server_name, der, size)) {
+    if (size > 0 && identity && tls_is_verified(tls, identity->server_name, der, size)) {
         OPENSSL_free(der);
         X509_STORE_CTX_set_error(store, X509_V_OK);
         return 1;
@@ -152,7 +153,7 @@ static int on_chain(X509_STORE_CTX *store, void *argument)
         tls->verified = der;
         tls->verified_size = size;
         tls->verified_name = identity->server_name;
-        tls->verified_until = moment() + VERIFIED_FOR;
+        tls->verified_until = tls_moment() + VERIFIED_FOR;
     } else {
         OPENSSL_free(der);
     }
@@ -160,7 +161,7 @@ static int on_chain(X509_STORE_CTX *store, void *argument)
 }
 
 /* A ticket to resume with; the newest is kept. */
-static int on_session(SSL *ssl, SSL_SESSION *session)
+static int tls_on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
 
@@ -173,7 +174,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 /* ------------------------------------------------------------------ contexts */
 
-static bool add_roots_text(SSL_CTX *context, const char *text)
+static bool tls_add_roots_text(SSL_CTX *context, const char *text)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(context);
     BIO *bio = BIO_new_mem_buf(text, -1);
@@ -189,29 +190,29 @@ static bool add_roots_text(SSL_CTX *context, const char *text)
     return count > 0;
 }
 
-static enum iotify_result add_roots(struct iotify_call *call, SSL_CTX *context, const char *ca)
+static enum iotify_result tls_add_roots(struct iotify_call *call, SSL_CTX *context, const char *ca)
 {
     const char *bundle = getenv("AWS_CA_BUNDLE");
 
     if (ca && strstr(ca, "-----BEGIN")) {
-        if (!add_roots_text(context, ca))
+        if (!tls_add_roots_text(context, ca))
             return call->host->fail(call, IOTIFY_INVALID, "BadCa", "ca: holds no certificate");
         return IOTIFY_OK;
     }
     if (ca) {
         if (SSL_CTX_load_verify_file(context, ca) != 1)
             return call->host->fail(call, IOTIFY_INVALID, "BadCa",
-                "ca: cannot read certificates from %s: %s", ca, openssl_words());
+                "ca: cannot read certificates from %s: %s", ca, tls_openssl_words());
         return IOTIFY_OK;
     }
     SSL_CTX_set_default_verify_paths(context);
     if (bundle && *bundle && SSL_CTX_load_verify_file(context, bundle) != 1)
         return call->host->fail(call, IOTIFY_INVALID, "BadCa",
-            "AWS_CA_BUNDLE: cannot read certificates from %s: %s", bundle, openssl_words());
+            "AWS_CA_BUNDLE: cannot read certificates from %s: %s", bundle, tls_openssl_words());
     return IOTIFY_OK;
 }
 
-static bool set_alpn(SSL_CTX *context, const char *alpn)
+static bool tls_set_alpn(SSL_CTX *context, const char *alpn)
 {
     unsigned char wire[256];
     size_t length = strlen(alpn);
@@ -249,19 +250,19 @@ struct mqtt_tls *mqtt_tls_new(
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(
-        context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? on_verify : NULL);
+        context, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, verify ? tls_on_verify : NULL);
     if (verify)
-        SSL_CTX_set_cert_verify_callback(context, on_chain, tls);
+        SSL_CTX_set_cert_verify_callback(context, tls_on_chain, tls);
     SSL_CTX_set_session_cache_mode(
         context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
-    SSL_CTX_sess_set_new_cb(context, on_session);
-    SSL_CTX_set_info_callback(context, on_info);
-    SSL_CTX_set_cert_cb(context, on_certificate, NULL);
-    if (add_roots(call, context, ca) != IOTIFY_OK) {
+    SSL_CTX_sess_set_new_cb(context, tls_on_session);
+    SSL_CTX_set_info_callback(context, tls_on_info);
+    SSL_CTX_set_cert_cb(context, tls_on_certificate, NULL);
+    if (tls_add_roots(call, context, ca) != IOTIFY_OK) {
         mqtt_tls_free(tls);
         return NULL;
     }
-    if (alpn && !set_alpn(context, alpn)) {
+    if (alpn && !tls_set_alpn(context, alpn)) {
         call->host->fail(call, IOTIFY_INVALID, "BadAlpn", "alpn: takes 1 to 255 bytes");
         mqtt_tls_free(tls);
         return NULL;

@@ -4,10 +4,10 @@
 #include "core/script/script_context.h"
 
 /* Most expressions ask for nothing but whose turn it is: that needs no script. */
-enum part_kind { LITERAL, EXPRESSION, THE_CLIENT, THE_ITERATION };
+enum script_expression_part_kind { LITERAL, EXPRESSION, THE_CLIENT, THE_ITERATION };
 
-struct part {
-    enum part_kind kind;
+struct script_expression_part {
+    enum script_expression_part_kind kind;
     const char *text; /* the literal, or the expression's source */
     JSObjectRef expression;
 };
@@ -15,7 +15,7 @@ struct part {
 struct expression {
     const char *setting;
     struct location location;
-    struct part *parts;
+    struct script_expression_part *parts;
     size_t count;
 };
 
@@ -25,7 +25,7 @@ bool expression_is_constant(const char *text)
 }
 
 /* The `}}` that ends an expression: braces and quotes inside it do not. */
-static const char *expression_end(const char *at)
+static const char *script_expression_end(const char *at)
 {
     int depth = 0;
 
@@ -48,8 +48,8 @@ static const char *expression_end(const char *at)
     return NULL;
 }
 
-static JSObjectRef compile_expression(struct script *script, const struct expression *expression,
-    const char *source, struct diagnostics *diagnostics)
+static JSObjectRef script_expression_compile(struct script *script,
+    const struct expression *expression, const char *source, struct diagnostics *diagnostics)
 {
     JSStringRef parameter = script_string("state"), body,
                 file = script_string(expression->location.file);
@@ -76,11 +76,11 @@ static JSObjectRef compile_expression(struct script *script, const struct expres
     return compiled;
 }
 
-static enum part_kind kind_of(const char *source)
+static enum script_expression_part_kind script_expression_kind_of(const char *source)
 {
     static const struct {
         const char *text;
-        enum part_kind kind;
+        enum script_expression_part_kind kind;
     } known[] = {
         {"client()", THE_CLIENT}, {"index()", THE_ITERATION}, {"iteration()", THE_ITERATION}};
     size_t blanks = strspn(source, " \t");
@@ -95,7 +95,7 @@ static enum part_kind kind_of(const char *source)
     return EXPRESSION;
 }
 
-static size_t count_parts(const char *text)
+static size_t script_expression_count_parts(const char *text)
 {
     size_t count = 1;
 
@@ -111,10 +111,11 @@ struct expression *script_expression(struct script *script, const char *setting,
 
     expression->setting = arena_string(&script->arena, setting);
     expression->location = location;
-    expression->parts = arena_array(&script->arena, count_parts(text), sizeof(*expression->parts));
+    expression->parts = arena_array(
+        &script->arena, script_expression_count_parts(text), sizeof(*expression->parts));
     while (*text) {
         const char *open = strstr(text, "{{"), *end;
-        struct part *part = &expression->parts[expression->count++];
+        struct script_expression_part *part = &expression->parts[expression->count++];
 
         if (open != text) {
             size_t length = open ? (size_t)(open - text) : strlen(text);
@@ -123,14 +124,14 @@ struct expression *script_expression(struct script *script, const char *setting,
             text += length;
             continue;
         }
-        end = expression_end(open + 2);
+        end = script_expression_end(open + 2);
         if (!end) {
             diagnostics_add(diagnostics, location, "\"%s\": {{ without its }}", setting);
             return NULL;
         }
         part->text = arena_copy(&script->arena, open + 2, (size_t)(end - open) - 2);
-        part->kind = kind_of(part->text);
-        part->expression = compile_expression(script, expression, part->text, diagnostics);
+        part->kind = script_expression_kind_of(part->text);
+        part->expression = script_expression_compile(script, expression, part->text, diagnostics);
         if (!part->expression)
             return NULL;
         text = end + 2;
@@ -138,9 +139,9 @@ struct expression *script_expression(struct script *script, const char *setting,
     return expression;
 }
 
-static bool expand_part(struct script *script, const struct expression *expression,
-    const struct part *part, struct script_turn turn, struct iotify_buffer *out,
-    struct script_error *error)
+static bool script_expression_expand_part(struct script *script,
+    const struct expression *expression, const struct script_expression_part *part,
+    struct script_turn turn, struct iotify_buffer *out, struct script_error *error)
 {
     JSContextRef context = script->context;
     JSValueRef exception = NULL, value, state = script_state(script, turn.slot);
@@ -178,7 +179,7 @@ static bool expand_part(struct script *script, const struct expression *expressi
 }
 
 /* Digits, without what a format has to be read for: this stands in the way of every message. */
-static void append_number(struct iotify_buffer *out, int64_t value)
+static void script_expression_append_number(struct iotify_buffer *out, int64_t value)
 {
     char digits[24];
     size_t at = sizeof(digits);
@@ -197,20 +198,20 @@ bool script_expand(struct script *script, const struct expression *expression,
     struct script_turn turn, struct iotify_buffer *out, struct script_error *error)
 {
     for (size_t i = 0; i < expression->count; i++) {
-        const struct part *part = &expression->parts[i];
+        const struct script_expression_part *part = &expression->parts[i];
 
         switch (part->kind) {
         case LITERAL:
             iotify_buffer_string(out, part->text);
             break;
         case THE_CLIENT:
-            append_number(out, turn.client);
+            script_expression_append_number(out, turn.client);
             break;
         case THE_ITERATION:
-            append_number(out, turn.iteration);
+            script_expression_append_number(out, turn.iteration);
             break;
         case EXPRESSION:
-            if (!expand_part(script, expression, part, turn, out, error))
+            if (!script_expression_expand_part(script, expression, part, turn, out, error))
                 return false;
         }
     }
@@ -224,7 +225,7 @@ void script_client_id(struct script *script, const struct expression *expression
     JSValueRef argument = parts;
 
     for (size_t i = 0; expression && i < expression->count; i++) {
-        const struct part *part = &expression->parts[i];
+        const struct script_expression_part *part = &expression->parts[i];
 
         JSObjectSetPropertyAtIndex(context, parts, (unsigned)i,
             part->kind == LITERAL ? script_text_value(context, part->text)
