@@ -12,7 +12,7 @@ class CommandLine(Case):
 
     def test_bad_usage(self):
         self.assertIn('Usage', self.iotifyd(status=2).stderr)
-        self.assertIn('did you mean --check?', self.iotifyd('--chek', 'x', status=2).stderr)
+        self.assertIn('did you mean "--check"?', self.iotifyd('--chek', 'x', status=2).stderr)
         self.assertIn('--set needs a value', self.iotifyd('--set', status=2).stderr)
         self.assertIn('--json needs a value', self.iotifyd('x.yaml', '--json', status=2).stderr)
         self.assertIn('takes no value', self.iotifyd('--check=1', status=2).stderr)

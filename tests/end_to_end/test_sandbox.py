@@ -529,7 +529,7 @@ class AroundACommand(Case):
 
     def test_bad_usage(self):
         for options, error in ((('--nonsense',), 'unknown option --nonsense'),
-                               (('--api-prot', '1'), 'did you mean --api-port?'),
+                               (('--api-prot', '1'), 'did you mean "--api-port"?'),
                                (('--api-port', '70000'), 'takes a whole number from 0 to 65535'),
                                (('--api-port', ''), 'takes a whole number'),
                                (('--api-port',), 'needs a value'),
