@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AWS IoT's control plane as far as a client's own cost needs it: every call is answered at once,
  * from memory, with what a success looks like. HTTP/1.1 with keep-alive on loopback, one thread.

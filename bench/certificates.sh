@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # A P-256 authority and a server certificate that it signed, for localhost and 127.0.0.1:
 # ca.pem, server.pem and server.key in a folder.
 #

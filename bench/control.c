@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How many signed calls a second the control plane answers over connections that stay open, and
  * how long a burst of new keys takes. Runs under iotify-sandbox, which sets the environment.

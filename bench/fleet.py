@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What simulated devices cost the client: memory a session, CPU a handshake and a message, how close
 messages are to their schedule, and how many sessions one process holds; beside the cheapest client
 that one can write (bench/raw.c) and other tools, in the same run.

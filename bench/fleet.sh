@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What simulated devices cost: bench/fleet.sh [SESSIONS [PART…]]. Needs a release build and, for the
 # comparison with other tools, what scripts/clients.sh installs. See bench/fleet.py.
 set -euo pipefail

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How many QoS 1 messages a second a broker acknowledges over mutual TLS:
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What provisioning costs the client: CPU a device, calls a second and memory against a server with
 canned answers, beside boto3 in the same run; and how close to a quota it gets in the sandbox.
 

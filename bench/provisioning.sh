@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What provisioning costs, beside boto3, and how close to a quota it gets; some minutes.
 #
 #     bench/provisioning.sh [DEVICES]

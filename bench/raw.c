@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The cheapest MQTT client that one can write, as a yardstick: fixed bytes, one thread.
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What the sandbox carries on this machine, each beside what it is to be compared with:
 # bench/sandbox.sh [SESSIONS]. Needs scripts/setup.sh test, scripts/clients.sh and a release build.
 set -euo pipefail

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a call of message() costs in the script engine, beside a bare JavaScriptCore loop over the
  * same function in the same process; and what the states of many devices take. See script.sh.

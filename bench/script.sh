@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # What scripts cost, beside a bare JavaScriptCore loop: bench/script.sh [DEVICES]. Needs a release
 # build with tests.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Sessions over mutual TLS held at once through the sandbox, a certificate for each:
 # bench/sessions.sh [SESSIONS]. Needs a release build.
 set -euo pipefail

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that costs next to nothing, so that what a client costs can be seen: MQTT 3.1.1 on
  * loopback, one thread, every packet answered at once and nothing remembered.

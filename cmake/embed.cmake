@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # JavaScript files as C arrays of their bytes: the table of runtime.h with TABLE, else one array of
 # the name SYMBOL.
 set(text "")

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The program: what has to be set up before anything else, then the command. */
 #include <errno.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sandbox's own endpoint, beside the API of AWS: `/_sandbox`. It tells what was called and
  * what is set, and sets faults and quotas while the sandbox runs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The control plane: AWS IoT's REST API, STS and Service Quotas over HTTP. One table of operations
  * routes; requests are signed with SigV4 and verified. Runs on a thread of its own.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that are answered later, or not at all: latency and the other faults. */
 #include <microhttpd.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the API's server share: api.c, api_delay.c and api_reply.c. */
 #ifndef SANDBOX_API_INTERNAL_H
 #define SANDBOX_API_INTERNAL_H

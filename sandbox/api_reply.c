@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Answers of the API on the wire. */
 #include <microhttpd.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who may do what on the data plane: certificates, their things, groups and policies as the state
  * has them, brought to a form that can be asked for each message.

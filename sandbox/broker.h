@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The real broker behind the front: a mosquitto on a socket in the sandbox's own folder. */
 #ifndef SANDBOX_BROKER_H
 #define SANDBOX_BROKER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The sandbox's certificate authority: its root, the server's certificate, the devices'. */
 #ifndef SANDBOX_CA_H
 #define SANDBOX_CA_H

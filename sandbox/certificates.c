@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates: made, signed, registered, switched and deleted. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection of a client to the data plane, from its TLS handshake to its end: bytes between
  * the client and what stands behind the endpoint, the broker or the HTTP server. Runs on one libuv

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of a connection share: connection.c, connection_io.c and connection_tls.c. */
 #ifndef SANDBOX_CONNECTION_INTERNAL_H
 #define SANDBOX_CONNECTION_INTERNAL_H

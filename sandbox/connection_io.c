@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes of a connection on their way: what waits to be written, and the packets in what was read.
  */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A new connection of a client: TLS, its certificate, and the session that it gets. */
 #include <arpa/inet.h>
 #include <openssl/err.h>

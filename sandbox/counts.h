@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How often each operation was called, and what came of it. Safe on any thread. */
 #ifndef SANDBOX_COUNTS_H
 #define SANDBOX_COUNTS_H

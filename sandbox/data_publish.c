@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Publish: a message by the signed API. */
 #include "sandbox/operation.h"
 #include "sandbox/publisher.h"

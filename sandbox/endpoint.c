@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DescribeEndpoint: where the data plane is. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Faults on demand: which call goes wrong, and how. Decided by a seed and the number of the call
  * alone, so that the same calls meet the same faults. Safe on any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Thing groups, and which things are in them. */
 #include <stdlib.h>
 #include <string.h>

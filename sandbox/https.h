@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Publishing over HTTPS: `POST /topics/TOPIC?qos=1` with the client certificate. The endpoint does
  * TLS; a plain HTTP server takes over the bytes.

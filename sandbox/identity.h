@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ARNs, identifiers and moments as AWS writes them. */
 #ifndef SANDBOX_IDENTITY_H
 #define SANDBOX_IDENTITY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RSA keys made ahead: one costs a third of a second of CPU, and a caller of AWS expects an answer
  * at once. A thread of low priority fills the pool; the keys lie in the user's cache folder, so

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The data plane's endpoint: TLS with client certificates, MQTT before the broker and HTTPS before
  * the publisher. A connection is taken when it names a server (SNI) and shows a certificate;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* iotify-sandbox: AWS IoT on this machine, until stopped or around one command. */
 #include <errno.h>
 #include <fcntl.h>

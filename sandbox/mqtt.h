@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MQTT packets, 3.1.1 and 5, as far as the endpoint looks into them: found in a stream, taken
  * apart, and the few that it sends itself. Pure functions; nothing is copied, results point into

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The operations of the API. One table says of each what it is called, where it is found on the
  * wire, what it takes, how often AWS lets it be called, and who runs it: from it come routing,

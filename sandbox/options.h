@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The sandbox's command line. */
 #ifndef SANDBOX_OPTIONS_H
 #define SANDBOX_OPTIONS_H

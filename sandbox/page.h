@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pages of a listing. */
 #ifndef SANDBOX_PAGE_H
 #define SANDBOX_PAGE_H

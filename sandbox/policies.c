@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Policies and their versions. */
 #include <stdlib.h>
 #include <string.h>

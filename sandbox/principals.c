@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What ties things and certificates together. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sandbox's own client of the broker, for messages that come by HTTPS or over the signed API.
  * Safe on any thread.

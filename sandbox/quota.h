@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How often an operation may be called: a token bucket for each that has a quota. Without one it
  * is let through always. Safe on any thread.

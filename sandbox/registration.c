@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RegisterThing: a provisioning template with its parameters filled in, and the thing, the
  * certificate and the policy that it asks for.

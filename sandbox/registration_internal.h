@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What registration.c and registration_values.c share. */
 #ifndef SANDBOX_REGISTRATION_INTERNAL_H
 #define SANDBOX_REGISTRATION_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Values of a provisioning template: parameters, Ref and Fn::Join. */
 #include <string.h>
 

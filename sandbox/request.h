@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One call of the API: what the client sent, and what handlers know of the sandbox. */
 #ifndef SANDBOX_REQUEST_H
 #define SANDBOX_REQUEST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What several kinds of resources have in common: descriptions, attributes, tags, parameters. */
 #ifndef SANDBOX_RESOURCE_H
 #define SANDBOX_RESOURCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The answer to one call of the API. */
 #ifndef SANDBOX_RESPONSE_H
 #define SANDBOX_RESPONSE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of the state, as statements return them. */
 #ifndef SANDBOX_ROW_H
 #define SANDBOX_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AWS Service Quotas, for the code iotcore: the calls per second that each operation allows. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One MQTT session as AWS IoT sees it: what the client sends is checked against policies and
  * limits before the broker gets it, what the broker sends before the client gets it. No I/O here:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What session.c and session_subscribe.c share. */
 #ifndef SANDBOX_SESSION_INTERNAL_H
 #define SANDBOX_SESSION_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SUBSCRIBE and UNSUBSCRIBE of a session, and the SUBACK that comes of it. */
 #include <openssl/rand.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Is a request signed with the sandbox's key pair? */
 #ifndef SANDBOX_SIGNATURE_H
 #define SANDBOX_SIGNATURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the sandbox's AWS IoT knows: things, types, groups, policies, certificates and what ties
  * them together, in SQLite. Safe on any thread; one transaction at a time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AWS STS, as far as a client asks who it is. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Tags of types, groups and policies. */
 #include <string.h>
 

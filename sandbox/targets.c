@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What policies are attached to: certificates and thing groups. */
 #include <stdlib.h>
 #include <string.h>

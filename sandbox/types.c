@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Thing types. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Checking a call against what its operation takes. */
 #ifndef SANDBOX_VALIDATE_H
 #define SANDBOX_VALIDATE_H

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The packages of PyPI and npm that tests use as an AWS and as clients that this project did not
 # write.
 set -euo pipefail

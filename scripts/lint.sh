@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Checks our own C: `fast` checks format and layers, `tidy` runs clang-tidy; without a word, both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -7,6 +8,7 @@ what=${1:-all}
 if [ "$what" != tidy ]; then
     mapfile -t files < <(git ls-files '*.c' '*.h')
     clang-format --dry-run -Werror "${files[@]}"
+    python3 tests/lint/check_source.py
 fi
 if [ "$what" != fast ]; then
     cmake --preset release -DIOTIFY_TESTS=ON >/dev/null

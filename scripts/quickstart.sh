@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Builds everything and runs examples/quickstart.yaml against AWS IoT in the sandbox.
 set -euo pipefail
 cd "$(dirname "$0")/.."

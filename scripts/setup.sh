@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs, as Debian packages; with `test` also what the tests need.
 # Does nothing, and needs no root, where all of it is there.
 set -euo pipefail

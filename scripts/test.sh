@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, then runs every check: format, layers, unit tests, clang-tidy, a build
 # with clang, and all tests in a sanitized and in an optimised build. The cheap checks run first. A
 # check that fails does not stop those after it, except where they need what it builds; the end is

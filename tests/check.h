@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* cmocka with what it needs before it. */
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Locust doing the work of a load test: its own MqttUser, publishing at QoS 1, in one process.
 
     PYTHON bench/peers/locust.py PORT SESSIONS RATE SECONDS

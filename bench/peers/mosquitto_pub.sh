@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # mosquitto_pub publishing lines at QoS 1: bench/peers/mosquitto_pub.sh PORT SESSIONS RATE SECONDS.
 #
 # The program has one session, whatever SESSIONS is: it sends all messages. CPU and memory are those

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // MQTT.js doing the work of a load test: sessions that publish at QoS 1, in one process.
 //
 //     build/peers/node_modules/.bin/node bench/peers/mqttjs.mjs PORT SESSIONS RATE SECONDS

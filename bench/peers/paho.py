@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paho doing the work of a load test: sessions that publish at QoS 1, in one thread with one epoll.
 
     build/venv/bin/python bench/peers/paho.py PORT SESSIONS RATE SECONDS

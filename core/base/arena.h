@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory that is given back all at once. Allocation never returns NULL: when the machine is out
  * of memory the process ends with a message, before anything was acknowledged that is not stored.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Time: intervals by the monotonic clock, the wall clock only for people to read. */
 #ifndef CORE_BASE_CLOCK_H
 #define CORE_BASE_CLOCK_H

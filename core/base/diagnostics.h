@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is wrong with the user's files: collected, sorted by place and printed all at once as
  * `file:line:column: text`.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log: one line an event on stderr, whole lines even from many threads.
  * `2026-01-02T03:04:05.678Z LEVEL where: text`, or one JSON object a line.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where this program is, for what lies beside it. */
 #ifndef CORE_BASE_PROGRAM_H
 #define CORE_BASE_PROGRAM_H

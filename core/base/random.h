@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers that look random and are the same in every run: for schedules, never for secrets. */
 #ifndef CORE_BASE_RANDOM_H
 #define CORE_BASE_RANDOM_H

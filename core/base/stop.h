@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SIGINT, SIGTERM and SIGHUP: the first asks the run to finish what is in flight, the second
  * leaves at once. Process-wide by nature.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lines and columns of texts, as editors have them: from 1 on, columns in UTF-16 units. Pure. */
 #ifndef CORE_BASE_TEXT_H
 #define CORE_BASE_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Is it UTF-8, and foreign bytes made fit for JSON and terminals. Pure. */
 #ifndef CORE_BASE_UTF8_H
 #define CORE_BASE_UTF8_H

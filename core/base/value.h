@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers with units, as users write them in job files. All functions are pure. */
 #ifndef CORE_BASE_VALUE_H
 #define CORE_BASE_VALUE_H

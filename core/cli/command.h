@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which function runs which command. */
 #ifndef CORE_CLI_COMMAND_H
 #define CORE_CLI_COMMAND_H

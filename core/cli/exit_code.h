@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The program's exit status. A signal gives 128 + its number. */
 #ifndef CORE_CLI_EXIT_CODE_H
 #define CORE_CLI_EXIT_CODE_H

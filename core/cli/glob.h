@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd glob list|get|set|delete JOB [KEY]`: the keys and values of a job's store. */
 #ifndef CORE_CLI_GLOB_H
 #define CORE_CLI_GLOB_H

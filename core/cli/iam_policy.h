@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd iam-policy JOB.yaml`: the least IAM policy that the job needs, as JSON. */
 #ifndef CORE_CLI_IAM_POLICY_H
 #define CORE_CLI_IAM_POLICY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd init [JOB.yaml]`: the wizard that writes a job file. */
 #ifndef CORE_CLI_INIT_H
 #define CORE_CLI_INIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd schema`: the JSON Schema of job files, from the tables of the core and of all plugins.
  */
 #ifndef CORE_CLI_JSON_SCHEMA_H

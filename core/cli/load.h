@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The job file of a command: loaded, its problems reported. Main thread. */
 #ifndef CORE_CLI_LOAD_H
 #define CORE_CLI_LOAD_H

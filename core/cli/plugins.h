@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd plugins [NAME]`: the installed plugins, from their own tables. */
 #ifndef CORE_CLI_PLUGINS_H
 #define CORE_CLI_PLUGINS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd JOB.yaml [PIPELINE…]`, with --check, --print, --plan, --preview and --solo. */
 #ifndef CORE_CLI_RUN_H
 #define CORE_CLI_RUN_H

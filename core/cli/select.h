@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What of a job a command is about: its pipelines, and one client or all. */
 #ifndef CORE_CLI_SELECT_H
 #define CORE_CLI_SELECT_H

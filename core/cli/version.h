@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `iotifyd --version`: the program, its plugin ABI, and the libraries of program and plugins. */
 #ifndef CORE_CLI_VERSION_H
 #define CORE_CLI_VERSION_H

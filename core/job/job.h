@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The job: what a job file says, checked, with every default filled in. Built in one go by
  * job_load(); read-only afterwards. One thread.

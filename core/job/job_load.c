@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A job file is read, its defaults filled in, its plugins loaded. */
 #include <libgen.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the parts that load a job share: job_load.c, job_settings.c, job_pipelines.c and
  * job_open.c. One thread.

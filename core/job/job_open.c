@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The connectors of a job are opened, and its steps prepared; glob keys are checked. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pipelines: the connector's defaults, those of the job file, and `run:`. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The effective job as YAML. */
 #include "core/job/job.h"
 

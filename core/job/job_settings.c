@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of the job's own level. */
 #include <libgen.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's event loop for transports: one epoll set, a wheel of timers, and libuv's threads for
  * names. It waits by the nanosecond, and a session costs it 40 bytes; libuv's own handles take

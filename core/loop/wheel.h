@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Timers by the ten thousand: a hierarchical timing wheel. Starting, moving and stopping one costs
  * the same however many there are, and a timer is six words inside its owner. Times are rounded

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One function of a connector, called for many clients on worker threads. Called on the main
  * thread, which expands the settings, shows the progress and takes back what no worker has begun

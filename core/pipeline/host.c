@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the host does for a call inside a run: pacing, retries, the store. */
 #include <math.h>
 #include <stdlib.h>

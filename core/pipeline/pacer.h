@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When may the next call of an operation go, and may a failed one be repeated? Each operation of a
  * connector has a rate of its own; calls are spaced evenly, so that no second holds more than the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Looking ahead: what the steps of pipelines would do, without doing it; and what the service must
  * allow for it. One thread.

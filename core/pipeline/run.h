@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A run of a job: the store, the connectors and what the steps share. Made by the main thread;
  * worker threads reach it through their calls.

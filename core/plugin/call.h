@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One call into a plugin: its arena, its place for the log, and why it failed. The host table
  * beneath it says what the plugin may ask for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a plugin says that it would do: changes by kind, calls by operation, permissions. Filled in
  * through the host's plan_change(), plan_calls() and permit(). One thread.

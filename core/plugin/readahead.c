@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The fortified headers define read() themselves. */
 #undef _FORTIFY_SOURCE
 #include "core/plugin/readahead.h"

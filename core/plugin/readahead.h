@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * read() of the whole program, so that a library which reads a connection byte by byte need not
  * enter the system for each of them: libmosquitto takes three calls for an acknowledgement.

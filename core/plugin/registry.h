@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plugins: found by name on the plugin path, checked for trust, loaded, and their descriptors
  * brought to the shape that this host knows. One thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program's own socketpair(): the real one, except while the calling thread asked for a
  * failure. It has to live in the executable: a definition in a loaded object would not be found

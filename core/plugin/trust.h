@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* May code be loaded from this file? */
 #ifndef CORE_PLUGIN_TRUST_H
 #define CORE_PLUGIN_TRUST_H

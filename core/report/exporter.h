@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers for Prometheus: a small HTTP server that gives out the text that it was given last. */
 #ifndef CORE_REPORT_EXPORTER_H
 #define CORE_REPORT_EXPORTER_H

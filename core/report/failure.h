@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ways to fail, with how often: a list without an order of its own. */
 #ifndef CORE_REPORT_FAILURE_H
 #define CORE_REPORT_FAILURE_H

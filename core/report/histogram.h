@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counts of values by size with three significant digits: buckets double in width every 1,024
  * values, so the relative error stays below 0.1 % over the whole range. Mergeable; count, sum

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A simulation at a moment, in the forms that are read while it runs. */
 #ifndef CORE_REPORT_LIVE_H
 #define CORE_REPORT_LIVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Progress on stderr: on a terminal one redrawn line, otherwise one line a second.
  * Called from one thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a run did: collected while it runs, shown at its end as text and as JSON.
  * Filled in by one thread; texts are copied.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The summary for machines. */
 #include <jansson.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The summary for people: a few lines. */
 #include "core/base/clock.h"
 #include "core/report/summary.h"

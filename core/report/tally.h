@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a simulation did, in numbers: counters, times, failures by reason, what the scripts
  * measured, and which devices had trouble. Tallies can be added up, so each event loop has its own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The {{expressions}} of one settings mapping, compiled, and their values put in for a client. */
 #ifndef CORE_SCRIPT_EXPRESSION_H
 #define CORE_SCRIPT_EXPRESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The JavaScript files of runtime/ as strings, made by the build; ends with a NULL name. */
 #ifndef CORE_TEMPLATE_RUNTIME_H
 #define CORE_TEMPLATE_RUNTIME_H

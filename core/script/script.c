@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A machine: its life, its states, and calls of the template's functions. */
 #include <signal.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The script engine behind one small interface: a virtual machine with the runtime of templates
  * (runtime/), the functions of one template and its {{macros}}.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* message() of many clients in one entry into the engine. */
 #include <stdlib.h>
 #include <string.h>

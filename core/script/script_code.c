@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The template's code in its forms: bodies of functions, the library, a file, stages, data. */
 #include <errno.h>
 #include <limits.h>

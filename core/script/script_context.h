@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the script engine share; for core/script/script*.c only. */
 #ifndef CORE_SCRIPT_SCRIPT_CONTEXT_H
 #define CORE_SCRIPT_SCRIPT_CONTEXT_H

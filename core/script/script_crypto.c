@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Hashes and signatures for runtime/node.js, by OpenSSL. */
 #include <openssl/bio.h>
 #include <openssl/err.h>

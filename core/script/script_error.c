@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Exceptions in the user's words: file, line and column of what he wrote. */
 #include <stdlib.h>
 #include <string.h>

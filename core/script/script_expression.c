@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Texts with {{expressions}}. */
 #include <string.h>
 

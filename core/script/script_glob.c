@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The glob and its mailboxes, as runtime/glob.js asks for them. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How much memory a machine takes, and when that is too much. */
 #include <stdio.h>
 #include <unistd.h>

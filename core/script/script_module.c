@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The files that scripts may read: modules below the template's folder, in a node_modules beside
  * the job, and in the program's own; and what helpers read beside the template. A link that leads

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What scripts reach outside their machine, and the strings on the way. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that wait: promises, what resumes them, and the answers that they wait for. */
 #include "core/base/clock.h"
 #include "core/script/script_context.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A new context: the functions that C provides, the facts of the job, and the files of runtime. */
 #include <string.h>
 

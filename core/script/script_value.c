@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Values of the script engine from C, and back: texts, objects, bytes. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the characters of a text stand in the file that it came from, for texts that YAML has
  * changed on the way: folded, quoted with escapes, or plain over several lines.

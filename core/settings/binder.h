@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the values of a file come from: its tree, and the environment. What every binding of
  * settings needs. One thread.

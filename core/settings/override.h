@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* `--set PATH=VALUE`: one change to the tree of a job file. */
 #ifndef CORE_SETTINGS_OVERRIDE_H
 #define CORE_SETTINGS_OVERRIDE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a settings table says, applied to a tree: check, bind, print. The only reader of
  * `struct iotify_settings` besides the reference generators.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What schema.c and schema_value.c share. */
 #ifndef CORE_SETTINGS_SCHEMA_INTERNAL_H
 #define CORE_SETTINGS_SCHEMA_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Options back to YAML: `--print` and the reference. */
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One value of a settings table: checked, and written into the option structure. */
 #include <jansson.h>
 #include <string.h>

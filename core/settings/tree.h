@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A YAML file as a tree that knows where everything stands. Built on libyaml's document API:
  * duplicate keys, merge keys and unbounded aliases are refused here, so that the rest of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What comes back to a device: acknowledgements, losses, messages of its subscriptions; and the
  * final account of its messages. On the thread of its loop; `user` is the struct device.

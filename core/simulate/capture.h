@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What happened in each iteration, as lines of JSON in a file. Event loops hand lines over and
  * never wait for the disk: another thread writes them. What it cannot keep up with is dropped and

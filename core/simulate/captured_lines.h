@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is captured of iterations: their lines of console output are kept until then. On the thread
  * of the loop.

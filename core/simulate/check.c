@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What can be known of a simulate step without running it. */
 #include "core/simulate/check.h"
 

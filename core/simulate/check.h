@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What checking a simulate step and running it both need to know. */
 #ifndef CORE_SIMULATE_CHECK_H
 #define CORE_SIMULATE_CHECK_H

@@ -1,11 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/device.h"
 
 #include <assert.h>
 
-#include "core/base/random.h"
 #include "core/simulate/answers.h"
 #include "core/simulate/device_failure.h"
-#include "core/simulate/device_session.h"
+#include "core/simulate/device_internal.h"
 #include "core/simulate/message.h"
 #include "core/simulate/schedule.h"
 #include "core/simulate/simulate_loop_internal.h"
@@ -13,20 +13,6 @@
 
 /* How long what is in flight may take once nothing new begins. */
 #define DRAIN (30 * SECOND)
-/* After a connection that lasted this long, failed attempts are counted from 0 again. */
-#define UPTIME_GOOD (10 * SECOND)
-
-static const char *const device_close_codes[] = {
-    [IOTIFY_CLOSED_BY_US] = "Closed",
-    [IOTIFY_CLOSED_BY_PEER] = "ClosedByServer",
-    [IOTIFY_CLOSED_UNREACHABLE] = "Unreachable",
-    [IOTIFY_CLOSED_TLS] = "TlsFailed",
-    [IOTIFY_CLOSED_REFUSED] = "Refused",
-    [IOTIFY_CLOSED_TIMEOUT] = "Timeout",
-    [IOTIFY_CLOSED_PROTOCOL] = "ProtocolError",
-    [IOTIFY_CLOSED_SUBSCRIPTION] = "SubscriptionFailed",
-    [IOTIFY_CLOSED_LOCAL] = "LocalLimit",
-};
 
 struct script_turn device_turn(const struct device *device)
 {
@@ -59,20 +45,20 @@ bool device_has_sent_all(const struct device *device)
 }
 
 /* The only place where the phase changes. */
-static void device_enter(struct device *device, enum device_phase phase)
+void device_enter(struct device *device, enum device_phase phase)
 {
     assert(device_phase_allows(device->phase, phase));
     device->phase = (uint8_t)phase;
 }
 
-static void device_stop_timer(struct device *device)
+void device_stop_timer(struct device *device)
 {
     device->loop->events.base.timer_stop(&device->timer);
 }
 
 /* ------------------------------------------------------------------ the end */
 
-static void device_be_done(struct device *device)
+void device_be_done(struct device *device)
 {
     int64_t limit = device->loop->simulation->iterations;
 
@@ -90,7 +76,7 @@ static void device_be_done(struct device *device)
     simulate_loop_count_done(device->loop);
 }
 
-static void device_run_finish(struct device *device)
+void device_run_finish(struct device *device)
 {
     struct script_invocation invocation = {.function = SCRIPT_FINISH, .turn = device_turn(device)};
 
@@ -112,7 +98,7 @@ static bool device_has_connection(const struct device *device)
                device->phase == PHASE_FINISHING);
 }
 
-static void device_be_parked(struct device *device)
+void device_be_parked(struct device *device)
 {
     device_enter(device, PHASE_PARKED);
     device->draining_at = 0;
@@ -130,7 +116,7 @@ static bool device_finishes(struct device *device, bool connected)
 }
 
 /* Disconnect, to be parked or for good. */
-static void device_leave(struct device *device)
+void device_leave(struct device *device)
 {
     bool connected = device_has_connection(device);
 
@@ -167,7 +153,7 @@ static void device_settle(struct device *device)
 }
 
 /* Until when answers are waited for, connecting again in between or not. */
-static int64_t device_drain_end(const struct device *device)
+int64_t device_drain_end(const struct device *device)
 {
     const struct simulate_loop *loop = device->loop;
     int64_t wait = simulate_loop_stopped(loop) ? DEVICE_HASTE : DRAIN;
@@ -178,7 +164,7 @@ static int64_t device_drain_end(const struct device *device)
     return device->draining_at + wait;
 }
 
-static bool device_waits(const struct device *device)
+bool device_waits(const struct device *device)
 {
     return device->ledger.open > 0 || device->ledger.unreceived > 0 || device->call == CALL_WAITING;
 }
@@ -209,129 +195,7 @@ void device_drain(struct device *device)
     device_drained(device);
 }
 
-/* ------------------------------------------------------------------ connecting */
-
-/* What it has left to send fails with it, and is counted as one failure; not after a stop. */
-static void device_give_up(struct device *device, const char *code, const char *text)
-{
-    device_fail(device, code, text);
-    if (!simulate_loop_stopped(device->loop))
-        device_tally(device)->counts[TALLY_FAILED]++;
-    device_run_finish(device);
-    device_be_done(device);
-}
-
-static void device_begin_messages(struct device *device)
-{
-    device->connected_at = simulate_loop_now(device->loop);
-    device_enter(device, PHASE_RUNNING);
-    schedule_begin(device);
-    device->was_connected = true;
-}
-
-static void device_connect(struct device *device)
-{
-    struct simulate_loop *loop = device->loop;
-    struct call call;
-    enum iotify_result result;
-
-    if (!loop->transport) {
-        device_begin_messages(device);
-        return;
-    }
-    device_enter(device, PHASE_CONNECTING);
-    if (device->session) {
-        loop->operations->session_connect(device->session);
-        return;
-    }
-    call_init(&call, loop->simulation->where);
-    result = device_session_new(device, &call);
-    if (result == IOTIFY_OK)
-        loop->operations->session_connect(device->session);
-    else
-        device_give_up(device, call_code(&call, result), call_message(&call, result));
-    call_clear(&call);
-}
-
-void device_on_connected(void *user, const struct iotify_connect_times *times)
-{
-    struct device *device = user;
-    bool ending = device->phase == PHASE_DRAINING || device->phase == PHASE_HOLDING ||
-                  device->phase == PHASE_FINISHING;
-
-    if (device->phase != PHASE_CONNECTING && (!ending || device->connected_at))
-        return;
-    if (device->loop->simulation->solo)
-        solo_connected(device, times);
-    device_session_count_connect(device, times);
-    /* finish() has run while it connected: what it sent goes out now. */
-    if (ending) {
-        device->connected_at = simulate_loop_now(device->loop);
-        return;
-    }
-    device->dropped = false;
-    device_begin_messages(device);
-}
-
-static int64_t device_pause(struct device *device)
-{
-    const struct simulate_options *options = device->loop->simulation->options;
-    int64_t ceiling = SECOND;
-
-    for (int i = 1; i < device->attempts && ceiling < options->backoff_cap; i++)
-        ceiling *= 2;
-    if (ceiling > options->backoff_cap)
-        ceiling = options->backoff_cap;
-    switch (options->backoff) {
-    case BACKOFF_NONE:
-        return 0;
-    case BACKOFF_FIXED:
-        return options->backoff_cap;
-    case BACKOFF_EXPONENTIAL:
-        return ceiling;
-    default:
-        return (int64_t)(random_next(&device->random) * (double)ceiling);
-    }
-}
-
 /* ------------------------------------------------------------------ what scripts want */
-
-void device_go_offline(struct device *device, bool clean)
-{
-    const struct iotify_transport *operations = device->loop->operations;
-
-    if (device->phase != PHASE_RUNNING || !device->connected_at)
-        return;
-    device->goal = GOAL_OFFLINE;
-    device_enter(device, PHASE_LEAVING);
-    if (clean)
-        operations->session_disconnect(device->session);
-    else
-        operations->session_drop(device->session);
-}
-
-void device_come_back(struct device *device)
-{
-    if (device->phase == PHASE_RUNNING && device->connected_at)
-        device_go_offline(device, false);
-    if (!device_is_away(device))
-        return;
-    device->goal = GOAL_ONLINE;
-    if (device->phase == PHASE_OFFLINE)
-        device_connect(device);
-}
-
-/* It has no connection, as its script wants it; its messages continue. */
-static void device_be_offline(struct device *device)
-{
-    device_enter(device, PHASE_OFFLINE);
-    if (device_has_sent_all(device) && !(device->goal == GOAL_ONLINE && device_waits(device)))
-        device_leave(device);
-    else if (device->goal == GOAL_ONLINE)
-        device_connect(device);
-    else if (device->due != INT64_MAX && device->call != CALL_WAITING)
-        device_wake_at(device, device->intended);
-}
 
 void device_settled(struct device *device, enum script_function function, struct script_turn turn,
     const struct script_output *output)
@@ -349,77 +213,6 @@ void device_settled(struct device *device, enum script_function function, struct
         device->call = CALL_NONE;
         device_drained(device);
     }
-}
-
-/* ------------------------------------------------------------------ disconnected */
-
-/* It meant to disconnect, and has. */
-static void device_has_left(struct device *device)
-{
-    if (device_is_away(device)) {
-        device_be_offline(device);
-    } else if (device->goal == GOAL_PARKED) {
-        device_be_parked(device);
-        /* A stage may have asked for it again. */
-        if (ramp_wants(device->loop, (size_t)(device - device->loop->devices)))
-            device_join(device);
-    } else {
-        /* Its script may have wanted to come back when it disconnected: finish() has not run. */
-        device_run_finish(device);
-        device_be_done(device);
-    }
-}
-
-static bool device_out_of_time(const struct device *device)
-{
-    return device->draining_at && simulate_loop_now(device->loop) >= device_drain_end(device);
-}
-
-/* The connection ended by no wish of the device. */
-static void device_is_cut_off(struct device *device, enum iotify_close reason, const char *text)
-{
-    bool needed =
-        !device_has_sent_all(device) || device_waits(device) || device->phase == PHASE_HOLDING;
-    int64_t pause;
-
-    /* What was broken on purpose is not a failed attempt. */
-    if (!device->dropped)
-        device->attempts++;
-    if (!needed || device->attempts >= device->loop->simulation->options->attempts ||
-        device_out_of_time(device)) {
-        device_give_up(device, device_close_codes[reason], text);
-        return;
-    }
-    if (!device->dropped)
-        device_fail(device, device_close_codes[reason], text);
-    device_enter(device, PHASE_PAUSING);
-    pause = simulate_loop_now(device->loop) + device_pause(device);
-    if (device->draining_at && device_drain_end(device) < pause)
-        pause = device_drain_end(device);
-    device_wake_at(device, pause);
-}
-
-void device_on_closed(void *user, enum iotify_close reason, const char *text)
-{
-    struct device *device = user;
-    struct simulate_loop *loop = device->loop;
-
-    if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
-        return;
-    if (device->connected_at) {
-        atomic_fetch_sub(&loop->report.connected, 1);
-        if (device->phase != PHASE_LEAVING)
-            device_tally(device)->counts[TALLY_CLOSED]++;
-        if (simulate_loop_now(loop) - device->connected_at > UPTIME_GOOD)
-            device->attempts = 0;
-    }
-    device->connected_at = 0;
-    if (loop->simulation->solo)
-        solo_closed(device, text);
-    if (device->phase == PHASE_LEAVING || device->phase == PHASE_FINISHING)
-        device_has_left(device);
-    else
-        device_is_cut_off(device, reason, text);
 }
 
 /* ------------------------------------------------------------------ what the loop wants */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One simulated device: its connection, from the first to the last. What it is about to do next
  * is its phase; what its connection is to become is its goal. All on the thread of its loop.

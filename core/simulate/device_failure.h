@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What goes wrong with a device: counted by kind and location, reported to the log once per kind,
  * with everything that is known. On the thread of the device's loop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/device_phase.h"
 
 #define TO(phase) (1u << PHASE_##phase)

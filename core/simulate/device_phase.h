@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The phases of a simulated device, and which one may follow which. The same diagram is in
  * docs/simulation.md; a test compares the two. Pure.

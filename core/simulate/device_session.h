@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The transport's session of a device. On the thread of its loop. */
 #ifndef CORE_SIMULATE_DEVICE_SESSION_H
 #define CORE_SIMULATE_DEVICE_SESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/init_phase.h"
 
 #include "core/simulate/simulate_loop_internal.h"

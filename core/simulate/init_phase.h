@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* init() of all devices of a loop, before it runs. On the loop's thread. */
 #ifndef CORE_SIMULATE_INIT_PHASE_H
 #define CORE_SIMULATE_INIT_PHASE_H

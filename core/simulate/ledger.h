@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What became of each message of one device, from the moment it was meant to go until it is
  * acknowledged and, where that is asked for, has come back. Tokens count a device's messages

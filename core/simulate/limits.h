@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the system lets one process have: descriptors, and ports to connect from. */
 #ifndef CORE_SIMULATE_LIMITS_H
 #define CORE_SIMULATE_LIMITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The load over time: how many clients take part at a moment, and when a client that sent at one
  * moment sends next. A pure function of the settings, so that every run has the same schedule.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a loop has counted, on its way to the main thread: one tally is filled while another waits
  * to be taken.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The script context of a loop: the template's code in it, and what it calls. The loop's thread. */
 #ifndef CORE_SIMULATE_LOOP_SCRIPTS_H
 #define CORE_SIMULATE_LOOP_SCRIPTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The messages of a device: from message() through the transport. On the thread of its loop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The names that a template's scripts measure under, as far as their text tells. */
 #ifndef CORE_SIMULATE_METRIC_NAMES_H
 #define CORE_SIMULATE_METRIC_NAMES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The main thread's view of a running simulation: once a second it adds up what the event loops
  * counted, and shows it on the terminal, in the series file, to whoever asks the metrics port, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which keys of the glob the clients' init() will read, told from what the first two read: where
  * both read a key that differs by the client's number, or by a value of its row, the others will

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a template sends, without sending it: init() and ten messages of one client. */
 #ifndef CORE_SIMULATE_PREVIEW_H
 #define CORE_SIMULATE_PREVIEW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who takes part: devices join at the connect rate as the stages of the load ask for them, and are
  * parked when there are too many; storms break connections. On the thread of the loop.

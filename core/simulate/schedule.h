@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* When the messages of a device are due. On the thread of its loop. */
 #ifndef CORE_SIMULATE_SCHEDULE_H
 #define CORE_SIMULATE_SCHEDULE_H

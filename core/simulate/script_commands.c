@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/script_commands.h"
 
 #include "core/simulate/device_failure.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What scripts ask of their devices. A command is queued while its function runs, and carried out
  * at one point of the loop's turn, so that no command is carried out inside a call of a script, or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a `simulate` step takes. */
 #ifndef CORE_SIMULATE_SETTINGS_H
 #define CORE_SIMULATE_SETTINGS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The `simulate` step: from a template to results. */
 #ifndef CORE_SIMULATE_SIMULATE_H
 #define CORE_SIMULATE_SIMULATE_H

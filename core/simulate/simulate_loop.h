@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A loop of a simulation: one event loop with its share of the clients, a script context and a
  * transport of its own, on its own thread. Loops share nothing but the simulation, which does not

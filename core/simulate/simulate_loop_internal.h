@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One loop with its devices, as the files of core/simulate that run on its thread share it. */
 #ifndef CORE_SIMULATE_SIMULATE_LOOP_INTERNAL_H
 #define CORE_SIMULATE_SIMULATE_LOOP_INTERNAL_H

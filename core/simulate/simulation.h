@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What all event loops of one simulate step have in common; read-only while they run. */
 #ifndef CORE_SIMULATE_SIMULATION_H
 #define CORE_SIMULATE_SIMULATION_H

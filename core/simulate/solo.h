@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One device under the magnifying glass: what it does, as it does it, on the standard output. All
  * on the thread of its loop, and only where plan->solo is set.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Thresholds: `publish.p99 < 500ms`, `failed == 0`, `temperature.mean < 30`. */
 #ifndef CORE_SIMULATE_THRESHOLD_H
 #define CORE_SIMULATE_THRESHOLD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The glob: its queue, what readers get, and its life. */
 #include "core/store/glob.h"
 

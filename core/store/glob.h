@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The glob as scripts see it: a view of the store that answers at once, and a thread that carries
  * out behind it what has to wait for the disk or the network.

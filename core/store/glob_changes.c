@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Changes of the glob that depend on the current value: add a number, compare and set. */
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the glob share: glob.c, glob_view.c, glob_port.c, glob_worker.c,
  * glob_changes.c. */
 #ifndef CORE_STORE_GLOB_INTERNAL_H

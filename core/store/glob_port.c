@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Where the answers of the glob come in for a loop, and waiting for them. */
 #include <stdlib.h>
 #include <string.h>

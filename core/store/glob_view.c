@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is known of the keys of the glob: values that answer without the store. */
 #include <stdlib.h>
 #include <string.h>

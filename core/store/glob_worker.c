@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The glob's thread: carries out what scripts asked for, in its order, and as much of it at a time
  * as can be done together.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One run at a time may change what a store records. The lease is a note that the run renews while
  * it lives; one whose process is gone, or that was not renewed for a minute, is taken over. It

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Values sealed at rest: AES-256-GCM under a data key that is itself wrapped by a key of the
  * user's. The store's key of an entry is authenticated with it, so that no value can be moved to

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The job's store: one storage plugin instance that holds the glob, the connectors' device
  * records and the job's own notes, each under a prefix of its own so that scripts and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes of the store: many threads in one commit. */
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Listings of the store: keys and records by prefix. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A template file: the device model. Read and checked once; read-only afterwards.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A template brought into a script context: code, data, helpers. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The AWS IoT connector: its settings and its descriptor. */
 #include <curl/curl.h>
 
@@ -5,6 +6,7 @@
 #include "plugins/aws/device/remove_device.h"
 #include "plugins/aws/instance.h"
 #include "plugins/aws/remove_shared_resources.h"
+#include "plugins/aws/shared_policy.h"
 #include "plugins/aws/shared_resources.h"
 #include "plugins/aws/template.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Helpers for the templates of AWS IoT devices: shadows, jobs and commands by their reserved
 // topics. See iotify/connector.h for what `host` is.
 (function (host) {

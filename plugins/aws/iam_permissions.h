@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the caller of a step must be allowed to do, by IAM's actions and resources. Offline. */
 #ifndef PLUGINS_AWS_IAM_PERMISSIONS_H
 #define PLUGINS_AWS_IAM_PERMISSIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The instance of the connector: its settings, and what its steps know of each other. */
 #ifndef PLUGINS_AWS_INSTANCE_H
 #define PLUGINS_AWS_INSTANCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/aws/job_record.h"
 
 #include <jansson.h>

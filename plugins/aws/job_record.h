@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The connector's record of the job as a whole: which shared things this job made, and since when
  * certificates may have been made that no device's record tells of. For calls of the whole job.

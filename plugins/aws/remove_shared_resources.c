@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Taking away what all devices shared: group, policy with its versions, and the type. Only what
  * this job made, and only while nobody else uses it; all else is reported and left.

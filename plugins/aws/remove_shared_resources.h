@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The step `remove_shared`: group, policy and type are deleted when nothing uses them. */
 #ifndef PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H
 #define PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H

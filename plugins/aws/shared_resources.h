@@ -1,4 +1,5 @@
-/* The steps `thing_type`, `thing_group` and `policy`: what all devices of a job share. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps `thing_type` and `thing_group`: what all devices of a job share. */
 #ifndef PLUGINS_AWS_SHARED_RESOURCES_H
 #define PLUGINS_AWS_SHARED_RESOURCES_H
 
@@ -6,6 +7,5 @@
 
 extern const struct iotify_action aws_thing_type_action;
 extern const struct iotify_action aws_thing_group_action;
-extern const struct iotify_action aws_policy_action;
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The template that simulates the deployed devices. The first line holds a fingerprint of the
  * rest, so that a file that the user changed is known as such, and kept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The step `template`: a template that simulates the devices. */
 #ifndef PLUGINS_AWS_TEMPLATE_H
 #define PLUGINS_AWS_TEMPLATE_H

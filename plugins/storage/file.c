@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Storage in a folder, a file for each key, so that the store can be looked at with a shell.
  * Each write goes to a temporary file, is synced, renamed into place, and the folder is synced.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Storage in the process: for trials and tests; gone when the run ends. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Storage in one SQLite file: write-ahead log, synchronous=FULL, one transaction for each batch.
  * Reads use a connection of their own, so that they do not wait for a commit.

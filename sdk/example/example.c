@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The smallest storage plugin: it keeps one value. Build it against the installed SDK,
  *

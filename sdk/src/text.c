@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include <iotify/text.h>
 
 #define HASH_PRIME UINT64_C(1099511628211)

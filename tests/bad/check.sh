@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # check.sh IOTIFYD CASE: the case fails with exactly the text beside it, and starts nothing.
 set -u
 program=$1 case=$2

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # SIGKILL at every point and at random times, with faults of the service: 600 random kills unless
 # told; about a quarter of an hour.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs each test again and again: 20 times where it takes less than 10 s, else 5 times, in the
 # optimised and in the sanitized build, two tests at a time. A test passes when it never fails.
 # State is kept in build/flakes for the sources as they are committed: a second start continues, and

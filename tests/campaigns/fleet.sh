@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # 200 sessions with a certificate each under ThreadSanitizer and under valgrind: connect, storm,
 # reconnect, verify, capture, stop. Any report ends it with an error.
 set -euo pipefail

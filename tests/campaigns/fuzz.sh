@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Runs each fuzzer for a while: fuzz.sh [SECONDS [NAME…]]. What it finds of new inputs stays in
 # build/fuzz/corpus; an input that breaks something is left in build/fuzz and named.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Every schedule of up to three faults (or as many as told) in the making and removal of a device,
 # for each way of issuing certificates, with one run and with two; some minutes.
 #

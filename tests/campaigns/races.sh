@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The sandbox's suites with a sandbox that ThreadSanitizer watches: a race ends it with status 66.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

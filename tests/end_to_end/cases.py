@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What AWS IoT's control plane does, case by case, for any AWS: the sandbox or another stand-in.
 
 Each case gets a `World` with fresh names and must hold by AWS's own documentation.

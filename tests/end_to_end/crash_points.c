@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded into iotifyd by the crash tests: counts the points before and after every durable
  * write and every message of a call, and kills the process at the one that CRASH_AT names. Without

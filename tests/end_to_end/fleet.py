@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of fleets share: a plain broker, and a subscriber that counts for itself."""
 import collections
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bad network: a TCP proxy that tests put between MQTT clients and a broker.
 
     python proxy.py PORT TARGET_PORT [options]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Expressions of templates and what they give, as JSON; run for client 2 of 5 in iteration 0."""
 
 # The original's table, row by row.

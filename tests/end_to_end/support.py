@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the end-to-end tests share: a folder of their own, the programs, and a clean environment."""
 import contextlib
 import fcntl

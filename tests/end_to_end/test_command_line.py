@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 import json
 
 from support import Case, IOTIFYD, TEMPLATE_NONE, job, local_job

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The control plane's cases against the sandbox, and against moto, an AWS that others wrote."""
 import os
 import pathlib

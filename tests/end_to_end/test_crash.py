@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SIGKILL before and after every durable write and every call, and at random times. Afterwards the
 same commands come to the same end: one active certificate a device with its key in the store, and
 after cleanup nothing at all."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sandbox's MQTT and HTTPS with clients that this project did not write: mosquitto, paho, curl."""
 import contextlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes wrong around the program: one clear line that says what to do, and exit status 1."""
 import http.server
 import json

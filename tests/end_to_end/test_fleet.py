@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fleets under load: the ledger against an independent subscriber, bad networks, bad servers, live
 numbers. All against a plain mosquitto."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fleets with a certificate each, against the sandbox: refusals are named, the rest goes on."""
 import datetime
 import json

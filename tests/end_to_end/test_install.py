@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `cmake --install` puts down works where it lies, and an outsider can build a plugin on it."""
 import pathlib
 import shutil

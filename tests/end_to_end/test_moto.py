@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The connector against an AWS that this project did not write."""
 from support import Case, VENV, free_port, job, step, wait_for_port
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whose turn it is behind an await, and promises that nobody settles or looks at."""
 from fleet import Fleet, Recorder
 from support import local_job

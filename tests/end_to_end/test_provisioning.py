@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provisioning beyond the first deploy: ownership, plans, proofs, limits, and what may not happen."""
 import contextlib
 import http.client

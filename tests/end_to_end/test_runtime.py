@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What scripts do to their devices, and what the store sees of it: over a real broker."""
 import collections
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sandbox as a program and as a server: signatures, bad requests, faults, quotas, state."""
 import contextlib
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A thousand private keys, and no trace of any: not in logs, arguments, the environment, a core, a
 report, a temporary file or the bytes of the store."""
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load over time: clients that come, leave and come back, rates, storms, and how a run ends."""
 import json
 import time

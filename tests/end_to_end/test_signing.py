@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signature Version 4 beside two others: the published algorithm spelled out here, whose results are
 kept in signing_cases.json, and botocore's own signer."""
 import hashlib

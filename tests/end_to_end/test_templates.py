@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Templates as their authors use them: helpers, errors, data, modules, and the examples of the
 documentation."""
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A setting with {{expressions}}: compiled, and expanded for a client. */
 #include <stdlib.h>
 #include <string.h>

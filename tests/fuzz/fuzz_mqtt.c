@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A session between a client and a broker: chunks of one byte (the top bit: from the broker; the
  * rest: how many bytes follow) and those bytes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A policy document, a newline, an action, a newline, a resource. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One request of the control plane: "METHOD target", a newline, the body. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A request's head as it is signed: "METHOD target", then "name:value" lines. The inputs stay good
  * as time goes by: NOWNOWNOWNOWNOWN stands for the present as x-amz-date has it, TODAYDAY for its

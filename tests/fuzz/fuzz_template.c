@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A template file: read, checked, and compiled, as --check does it. */
 #include <stdio.h>
 #include <stdlib.h>

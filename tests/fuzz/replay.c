@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stands in for libFuzzer where tests run: every file of a corpus, and some hundred changed
  * copies of each, the same in every run.

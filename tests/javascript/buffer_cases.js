@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random calls of Buffer, and a digest of what they give: the same in Node and in templates.
 exports.run = (count) => {
     let seed = 12345;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Puts three devices on AWS IoT and takes them away again, as a user of AWS's own SDK would.
 import { IoTClient, CreateThingCommand, CreateKeysAndCertificateCommand, CreatePolicyCommand,
     AttachPolicyCommand, AttachThingPrincipalCommand, DetachPolicyCommand,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls of the template's functions: states, whose turn it is, batches, promises, and what a
 // function asks of its device.
 (function (native, runtime) {

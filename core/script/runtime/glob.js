@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The glob, and mailboxes in it. What has no callback reads and writes the run's view of the store,
 // which native keeps; all else is carried out behind it and answered later, by a number.
 (function (native, runtime) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // drive() and location(): where a device is. Positions are {latitude, longitude} in degrees.
 (function (native, runtime) {
     'use strict';

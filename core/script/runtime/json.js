@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Values as text: JSON without hidden keys, and what console shows.
 (function (native, runtime) {
     'use strict';

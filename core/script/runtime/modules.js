@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // require(): packages of a node_modules beside the job, files beside the template, and the packages
 // that come with the program. Native reads the files, and refuses all that lie elsewhere.
 (function (native, runtime) {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What packages for Node find of Node: buffer, util, crypto, and the base class of streams.
 (function (native, runtime) {
     'use strict';

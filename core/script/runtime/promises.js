@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Promises that keep the turn: what waits for one goes on as the client that waited, whoever
 // settles it. `await` uses then() only where a promise has another constructor than the engine's.
 (function (native, runtime) {

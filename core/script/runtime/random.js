@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What chance decides. Each client has a generator of its own, so that a seed makes every run the
 // same, however the clients are spread over machines.
 (function (native, runtime) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What is made of single calls: listings, removals, and texts of answers. Safe on any thread. */
 #ifndef PLUGINS_AWS_API_CALLS_H
 #define PLUGINS_AWS_API_CALLS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The client of the AWS IoT API: one way to send the calls of the table. Safe on any thread. */
 #ifndef PLUGINS_AWS_API_CLIENT_H
 #define PLUGINS_AWS_API_CLIENT_H

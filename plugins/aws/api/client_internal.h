@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What client.c, sts.c and service_quotas.c share. */
 #ifndef PLUGINS_AWS_API_CLIENT_INTERNAL_H
 #define PLUGINS_AWS_API_CLIENT_INTERNAL_H

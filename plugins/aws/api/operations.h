@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operations of AWS IoT that the connector calls: one table. Pure, any thread. */
 #ifndef PLUGINS_AWS_API_OPERATIONS_H
 #define PLUGINS_AWS_API_OPERATIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/aws/api/service_quotas.h"
 
 #include <stdio.h>

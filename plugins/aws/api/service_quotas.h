@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AWS Service Quotas: the calls per second that the account allows. Safe on any thread. */
 #ifndef PLUGINS_AWS_API_SERVICE_QUOTAS_H
 #define PLUGINS_AWS_API_SERVICE_QUOTAS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One signed exchange with a service of AWS, and what its answer means. Safe on any thread.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AWS STS: whose credentials they are. Safe on any thread. */
 #ifndef PLUGINS_AWS_API_STS_H
 #define PLUGINS_AWS_API_STS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Keys and certificates of devices, by OpenSSL. Pure functions, any thread. */
 #ifndef PLUGINS_AWS_DEVICE_CERTIFICATE_H
 #define PLUGINS_AWS_DEVICE_CERTIFICATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One device: a key and a certificate, a thing, and what ties them together.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The step `device`: a thing with a certificate of its own for each client. */
 #ifndef PLUGINS_AWS_DEVICE_DEVICE_H
 #define PLUGINS_AWS_DEVICE_DEVICE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Looking at devices without changing them: for plans, and for a cleanup without the store. */
 #ifndef PLUGINS_AWS_DEVICE_INSPECT_H
 #define PLUGINS_AWS_DEVICE_INSPECT_H

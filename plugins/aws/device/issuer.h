@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How a device gets its key and certificate, stored before anything can connect with them. */
 #ifndef PLUGINS_AWS_DEVICE_ISSUER_H
 #define PLUGINS_AWS_DEVICE_ISSUER_H

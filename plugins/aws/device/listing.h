@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the account has, page after page: certificates, the things of a job, those of a group. */
 #ifndef PLUGINS_AWS_DEVICE_LISTING_H
 #define PLUGINS_AWS_DEVICE_LISTING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Certificates that AWS made and whose answer never arrived: a lost reply, a crash. Only inactive
  * ones can be among them. One is this job's own where its public key is that of a record; all

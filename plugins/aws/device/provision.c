@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The calls that make a device of a sealed record, in an order that can be broken off anywhere. */
 #include "plugins/aws/device/provision.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A device on AWS, made and tied together from its stored record. Every call is idempotent.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The record of a device: what the connector made for one client, kept by the host. Its state
  * says how far it got, so that the same step goes on after any failure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
  * its object gone goes on; the record becomes a tombstone last, together with the glob entries.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A device removed from AWS, as its record says. Every call is idempotent.
  */

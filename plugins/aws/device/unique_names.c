@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/aws/device/unique_names.h"
 
 #include <stdlib.h>

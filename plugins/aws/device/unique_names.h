@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names that clients of one step have taken: two clients with one thing, or one glob key, would
  * overwrite each other. Safe on any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a cleanup: listings show that nothing is left of what the tombstones name. */
 #include "plugins/aws/device/verify_removal.h"
 

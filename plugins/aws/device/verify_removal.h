@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The proof, by listings, that nothing is left of removed devices. */
 #ifndef PLUGINS_AWS_DEVICE_VERIFY_REMOVAL_H
 #define PLUGINS_AWS_DEVICE_VERIFY_REMOVAL_H

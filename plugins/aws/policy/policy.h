@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Policies of AWS IoT: a document parsed once, then asked about each action. Pure functions; a
  * policy may be asked by several threads at once.

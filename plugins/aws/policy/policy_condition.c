@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Conditions of policies: operators on texts, numbers, dates, addresses. */
 #include <arpa/inet.h>
 #include <jansson.h>

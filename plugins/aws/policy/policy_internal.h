@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of a policy share: policy.c, policy_pattern.c and policy_condition.c. */
 #ifndef PLUGINS_AWS_POLICY_POLICY_INTERNAL_H
 #define PLUGINS_AWS_POLICY_POLICY_INTERNAL_H

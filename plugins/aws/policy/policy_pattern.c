@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Patterns of policies: *, ? and ${variables}, filled in and matched. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AWS IoT's limits of topics and filters, beyond what MQTT itself demands. Pure functions. */
 #ifndef PLUGINS_AWS_POLICY_TOPIC_H
 #define PLUGINS_AWS_POLICY_TOPIC_H

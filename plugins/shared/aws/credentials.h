@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AWS credentials by the SDKs' usual chain: environment, shared files, container endpoint,
  * instance endpoint. Kept until five minutes before they expire. Safe on any thread; one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP by libcurl: a pool of handles that keep their connections, one request at a time each.
  * All functions are safe on any thread.

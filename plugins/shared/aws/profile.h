@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The shared files of the AWS SDKs: ~/.aws/config and ~/.aws/credentials. */
 #ifndef PLUGINS_SHARED_AWS_PROFILE_H
 #define PLUGINS_SHARED_AWS_PROFILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/shared/aws/sigv4.h"
 
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AWS Signature Version 4, from the published algorithm. One computation serves both ends: the
  * connector signs with it, the sandbox verifies with it. Pure functions, any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From nothing to a session that is ready, and back: what libmosquitto leaves to find out. */
 #include <errno.h>
 #include <linux/tcp.h>

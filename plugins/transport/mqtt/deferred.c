@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Events that wait until the host is out of its call. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * OpenSSL 3.0 reads keys by asking every decoder that it has, which costs more than the handshake's
  * arithmetic. An EC key is read by its own function here. That one counts as deprecated, but its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who a session is in TLS: its certificate and key. The texts are read once and kept as DER, a
  * tenth of what OpenSSL makes of them; the objects exist only while a handshake may need them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The messages of a session that the server has not acknowledged: from the library's message ids
  * to the host's tokens. They leave mostly in the order in which they came, so a ring that is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * MQTT 3.1.1 over TCP or TLS, by libmosquitto on the host's loop: the plugin and its engines.
  *

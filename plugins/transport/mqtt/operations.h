@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the plugin's table of operations refers to, for sessions: see iotify/transport.h. */
 #ifndef PLUGINS_TRANSPORT_MQTT_OPERATIONS_H
 #define PLUGINS_TRANSPORT_MQTT_OPERATIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A session: what the host asks of it. */
 #include <stdlib.h>
 #include <string.h>

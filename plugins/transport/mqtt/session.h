@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The parts of the MQTT transport that share its sessions. One engine has one thread, and so have
  * all its sessions.

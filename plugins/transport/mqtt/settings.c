@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/transport/mqtt/settings.h"
 
 #define SECOND INT64_C(1000000000)

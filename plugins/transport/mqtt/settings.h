@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the MQTT transport takes: its own settings, and a template's `connection:` and `publish:`.
  */
 #ifndef PLUGINS_TRANSPORT_MQTT_SETTINGS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TLS of the MQTT transport: one SSL_CTX for all sessions with the same root certificates. */
 #ifndef PLUGINS_TRANSPORT_MQTT_TLS_H
 #define PLUGINS_TRANSPORT_MQTT_TLS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A growing byte string with a ceiling, for plugins and host alike. Part of the static library
  * `iotify-sdk`. Not safe for use by two threads at once.

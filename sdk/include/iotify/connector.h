@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connector plugins: they put devices on a cloud and take them away again, by the actions that
  * their descriptor declares.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the host does for a plugin. A call carries its host: `call->host->log(call, …)`.
  */

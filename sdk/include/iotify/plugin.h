@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plugin contract: what a shared object exports, and the words both sides share.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Settings as data. One table declares what a plugin, an action or a connection takes; from it
  * come validation with line and column, binding, `--print`, `iotifyd plugins`, the JSON Schema

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Storage plugins: a key-value store that holds the glob and the device records.
  *

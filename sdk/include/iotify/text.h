@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Small functions on text, for plugins and host alike. Part of the static library `iotify-sdk`.
  * All are pure: any thread, no allocation.

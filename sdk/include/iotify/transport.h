@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transport plugins: they carry messages between simulated devices and their endpoint.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A storage plugin that does nothing, and is wrong in the way that the build asks for. */
 #include <iotify/host.h>
 

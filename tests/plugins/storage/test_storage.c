@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of iotify/storage.h, for any backend: test_storage NAME. */
 #include "check.h"
 

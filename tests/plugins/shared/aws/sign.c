@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Signs requests for test_signing.py: a JSON object a line on the standard input, with method,
  * path, query, headers (pairs), body, timestamp, region, service and secret; for each a line with

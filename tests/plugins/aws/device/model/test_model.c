@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every way in which a few faults can hit the making and the removal of a device, tried one after
  * the other with the connector's own code: afterwards the same commands bring it to the same end.

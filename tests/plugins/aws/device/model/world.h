@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A world for the connector's own code: AWS and the store in memory, with faults where a schedule
  * asks for them. What is under test is the code of the plugin itself; only the wire (aws_send), the

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What device.c and device_connection.c share. */
+#ifndef CORE_SIMULATE_DEVICE_INTERNAL_H
+#define CORE_SIMULATE_DEVICE_INTERNAL_H
+
+#include "core/simulate/device.h"
+
+/* The only function that changes the phase. */
+void device_enter(struct device *device, enum device_phase phase);
+void device_stop_timer(struct device *device);
+/* Does it wait for answers, or for a promise? */
+bool device_waits(const struct device *device);
+/* Until when answers are waited for, connecting again in between or not. */
+int64_t device_drain_end(const struct device *device);
+bool device_out_of_time(const struct device *device);
+/* Run finish(), when it has not run. */
+void device_run_finish(struct device *device);
+/* Disconnect, to be parked or for good. */
+void device_leave(struct device *device);
+void device_be_parked(struct device *device);
+void device_be_done(struct device *device);
+/* Connect, or begin to send where there is no transport. */
+void device_connect(struct device *device);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugins/aws/shared_policy.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/aws/api/calls.h"
+#include "plugins/aws/iam_permissions.h"
+#include "plugins/aws/shared_internal.h"
+
+/* AWS counts the document without white space. */
+#define DOCUMENT_MAX 2048
+
+enum shared_attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
+
+struct shared_policy_options {
+    const char *name, *document;
+    int attach; /* enum shared_attach */
+};
+
+static const char *const attach_choices[] = {"certificate", "group", NULL};
+
+static const struct iotify_setting policy_items[] = {
+    {.name = "name",
+        .type = IOTIFY_STRING,
+        .offset = offsetof(struct shared_policy_options, name),
+        .value = AWS_DEFAULT_POLICY,
+        .help = "name of the policy that each certificate gets"},
+    {.name = "document",
+        .type = IOTIFY_DOCUMENT,
+        .offset = offsetof(struct shared_policy_options, document),
+        .help = "the policy; default: connect as the own thing, and use topics below iotify/<own "
+                "thing>"},
+    {.name = "attach",
+        .type = IOTIFY_CHOICE,
+        .offset = offsetof(struct shared_policy_options, attach),
+        .value = "certificate",
+        .domain = attach_choices,
+        .help = "what the policy is attached to: each certificate, or the thing group once"},
+};
+static const struct iotify_settings policy_settings =
+    IOTIFY_SETTINGS(policy_items, struct shared_policy_options);
+
+/* Text without the white space between JSON's tokens, as AWS measures it. */
+static size_t shared_compact_size(const char *document)
+{
+    json_t *json = json_loads(document, 0, NULL);
+    char *text = json_dumps(json, JSON_COMPACT);
+    size_t size = text ? strlen(text) : 0;
+
+    free(text);
+    json_decref(json);
+    return size;
+}
+
+static enum iotify_result shared_prepare_policy(void *given, struct iotify_call *call)
+{
+    struct aws_instance *instance = given;
+    const struct shared_policy_options *options = call->arguments;
+
+    instance->names.policy = options->name;
+    if (!aws_check_policy_name(call, "name", options->name))
+        return IOTIFY_INVALID;
+    if (options->document && shared_compact_size(options->document) > DOCUMENT_MAX)
+        return call->host->fail_setting(call, "document",
+            "the policy has %zu characters without white space; AWS takes at most %d",
+            shared_compact_size(options->document), DOCUMENT_MAX);
+    instance->names.group_has_policy = options->attach == ATTACH_GROUP;
+    if (options->attach == ATTACH_GROUP && !instance->names.group)
+        return call->host->fail_setting(call, "attach",
+            "\"attach\": no step before this one makes a thing group; add thing_group to the "
+            "pipeline, above policy");
+    return IOTIFY_OK;
+}
+
+/*
+ * A device may be itself and nobody else: connect under its thing's name, and use the topics
+ * below it.
+ */
+static json_t *shared_default_policy(struct aws_instance *instance, struct iotify_call *call)
+{
+    static const char thing[] = "${iot:Connection.Thing.ThingName}";
+    const char *account = aws_known_account(instance, call);
+    const char *partition = aws_partition(instance->target.region);
+    char arn[160], client[256], topic[256], filter[256];
+
+    snprintf(arn, sizeof(arn), "arn:%s:iot:%s:%s", partition, instance->target.region, account);
+    snprintf(client, sizeof(client), "%s:client/%s", arn, thing);
+    snprintf(topic, sizeof(topic), "%s:topic/iotify/%s/*", arn, thing);
+    snprintf(filter, sizeof(filter), "%s:topicfilter/iotify/%s/*", arn, thing);
+    return json_pack("{s:s, s:[{s:s, s:s, s:s}, {s:s, s:[s,s], s:s}, {s:s, s:s, s:s}]}", "Version",
+        "2012-10-17", "Statement", "Effect", "Allow", "Action", "iot:Connect", "Resource", client,
+        "Effect", "Allow", "Action", "iot:Publish", "iot:Receive", "Resource", topic, "Effect",
+        "Allow", "Action", "iot:Subscribe", "Resource", filter);
+}
+
+/* The policy is there: it must say what the job wants, and is never changed. */
+static enum iotify_result shared_compare_policy(
+    struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
+{
+    json_t *present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    bool same = present && json_equal(present, wanted);
+
+    json_decref(present);
+    if (same)
+        return IOTIFY_UNCHANGED;
+    return call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
+        "the policy %s is there with another document; it is left as it is. Name another one "
+        "under name:, or give its document under document:",
+        name);
+}
+
+static char *shared_policy_text(
+    struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
+{
+    const struct shared_policy_options *options = call->arguments;
+
+    *wanted = options->document ? json_loads(options->document, 0, NULL)
+                                : shared_default_policy(instance, call);
+    return json_dumps(*wanted, JSON_COMPACT);
+}
+
+static enum iotify_result shared_make_policy(
+    struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct shared_policy_options *options = call->arguments;
+    json_t *wanted, *answer;
+    enum iotify_result result =
+        shared_describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
+    char *text = shared_policy_text(instance, call, &wanted);
+
+    if (result == IOTIFY_OK)
+        result = shared_compare_policy(call, answer, wanted, options->name);
+    else if (result == IOTIFY_NOT_FOUND)
+        result = shared_create(instance, call,
+            &(struct shared_creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
+                json_pack("{s:s}", "policyDocument", text ? text : "{}")});
+    json_decref(answer);
+    json_decref(wanted);
+    free(text);
+    return result;
+}
+
+/*
+ * The policy on the group, provided that the job made it: another one has things of others, and
+ * would give them rights. A group's ARN is known from its description only.
+ */
+static enum iotify_result shared_attach_to_group(
+    struct aws_instance *instance, struct iotify_call *call)
+{
+    const struct shared_policy_options *options = call->arguments;
+    struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = options->name};
+    json_t *group;
+    bool made;
+    enum iotify_result result = job_record_made(call, SHARED_GROUP, instance->names.group, &made);
+
+    if (result != IOTIFY_OK)
+        return result;
+    if (!made)
+        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+            "the group %s was there before this job, and a policy on it would give rights to all "
+            "of "
+            "its things; set attach: certificate, or another name for the group",
+            instance->names.group);
+    result = shared_describe(
+        instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
+
+    if (result == IOTIFY_OK) {
+        request.body = json_pack("{s:s}", "target", aws_text(group, "thingGroupArn"));
+        result = aws_send(instance->client, call, &request);
+        json_decref(request.body);
+        json_decref(request.answer);
+    }
+    json_decref(group);
+    return result;
+}
+
+static enum iotify_result shared_apply_policy(void *given, struct iotify_call *call)
+{
+    const struct shared_policy_options *options = call->arguments;
+    enum iotify_result result = shared_make_policy(given, call), attached;
+
+    if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
+        return result;
+    attached = shared_attach_to_group(given, call);
+    return attached == IOTIFY_OK ? result : attached;
+}
+
+static enum iotify_result shared_plan_policy(void *given, struct iotify_call *call)
+{
+    const struct shared_policy_options *options = call->arguments;
+    json_t *wanted, *answer, *present;
+    enum iotify_result result =
+        shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
+    /* The answer may be the first to name the account, which stands in the policy. */
+    char *text = shared_policy_text(given, call, &wanted);
+    bool same;
+
+    present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    same = present && json_equal(present, wanted);
+    json_decref(present);
+    json_decref(answer);
+    json_decref(wanted);
+    free(text);
+    if (result == IOTIFY_OK && !same) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,
+            "it is there with another document; set name: or document:");
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+        return result;
+    return shared_plan(
+        given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name, "policyArn", NULL);
+}
+
+static void shared_permit_policy(void *given, struct iotify_call *call)
+{
+    static const char *const actions[] = {"GetPolicy", "CreatePolicy", NULL};
+    static const char *const attaching[] = {"AttachPolicy", "DescribeThingGroup", NULL};
+    const struct aws_instance *instance = given;
+    const struct shared_policy_options *options = call->arguments;
+
+    permit_all(call, instance, actions, "policy", options->name);
+    if (options->attach == ATTACH_GROUP)
+        permit_all(call, instance, attaching, "thinggroup", instance->names.group);
+}
+
+const struct iotify_action aws_policy_action = {
+    .name = "policy",
+    .summary = "create the policy unless it is there",
+    .scope = IOTIFY_FOR_JOB,
+    .settings = &policy_settings,
+    .prepare = shared_prepare_policy,
+    .apply = shared_apply_policy,
+    .plan = shared_plan_policy,
+    .permit = shared_permit_policy,
+};

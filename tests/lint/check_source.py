@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that clang-tidy does not know: include directions, names, sizes, licence lines.
+
+    tests/lint/check_source.py [ROOT]
+
+Prints FILE:LINE: what is wrong, and exits with 1. docs/architecture.md has to state the same rooms.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+# Room: the rooms that its files may include. A file belongs to the room with the longest prefix.
+ROOMS = {
+    'sdk': [],
+    'core/base': ['sdk'],
+    'core/settings': ['sdk', 'core/base'],
+    'core/loop': ['sdk', 'core/base'],
+    'core/plugin': ['sdk', 'core/base', 'core/settings', 'core/loop'],
+    'core/store': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin'],
+    'core/job': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
+    'core/report': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
+    'core/script': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
+    'core/template': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin',
+                      'core/store', 'core/job', 'core/report', 'core/script'],
+    'core/pipeline': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin',
+                      'core/store', 'core/job', 'core/report', 'core/script', 'core/template'],
+    'core/simulate': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin',
+                      'core/store', 'core/job', 'core/report', 'core/script', 'core/template',
+                      'core/pipeline'],
+    'core/cli': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store',
+                 'core/job', 'core/report', 'core/script', 'core/template', 'core/pipeline',
+                 'core/simulate'],
+    'core/main.c': ['sdk', 'core/base', 'core/store', 'core/cli'],
+    'plugins/shared/aws': ['sdk'],
+    'plugins/aws/policy': ['sdk'],
+    'plugins/aws': ['sdk', 'plugins/shared/aws', 'plugins/aws/policy'],
+    'plugins/storage': ['sdk'],
+    'plugins/transport/mqtt': ['sdk'],
+    'sandbox': ['sdk', 'core/base', 'plugins/shared/aws', 'plugins/aws/policy'],
+}
+
+# The prefix of static names where it is not a leading part of the file's own name.
+PREFIXES = {
+    'core/cli/glob.c': 'glob_command',
+    'core/cli/options.c': 'cli',
+    'core/cli/run.c': 'run_command',
+    'plugins/aws/device/remove_device.c': 'removal',
+    'plugins/aws/device/verify_removal.c': 'verify',
+    'plugins/aws/template.c': 'aws_template',
+    'plugins/transport/mqtt/mqtt.c': 'mqtt',
+    'sandbox/main.c': 'sandbox',
+    'sandbox/principals.c': 'principal',
+    'sandbox/response.c': 'respond',
+}
+
+LINES_MAX = 500
+STATIC = re.compile(r'^(?:__attribute__\(\(.*?\)\)\)? )?static (?!inline)[^=;{}]*?\b(\w+)\($')
+problems = []
+
+
+def report(path, line, text):
+    problems.append(f'{path}:{line}: {text}')
+
+
+def room_of(path):
+    fits = [room for room in ROOMS if path == room or path.startswith(room + '/')]
+    return max(fits, key=len, default=None)
+
+
+def check_includes(path, lines):
+    room = room_of(path)
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'#include (?:"((?:core|plugins|sandbox)/[^"]+)"|<(iotify/[^>]+)>)', line)
+        if not found:
+            continue
+        target = room_of(found[1]) if found[1] else 'sdk'
+        if target != room and target not in ROOMS[room]:
+            report(path, number, f'{room} may not include {target or found[1]}')
+    for number, line in enumerate(lines, 1):
+        if re.match(r'#include "(?!core/|plugins/|sandbox/)', line):
+            report(path, number, 'write the whole path of a header')
+
+
+def statics(lines):
+    """Name and line of each static function that is defined or declared."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith(('static ', '__attribute__')) and '(' in line and '=' not in line.split('(')[0]:
+            found = re.match(r'(?:__attribute__\(\(.*\)\)\)? )?static [^(]*?\b(\w+)\(', line)
+            if found and found[1] != '__attribute__':
+                yield found[1], number
+
+
+def check_names(path, lines):
+    stem = pathlib.PurePath(path).stem
+    parts = stem.split('_')
+    allowed = {PREFIXES[path]} if path in PREFIXES else \
+        {'_'.join(parts[:count]) for count in range(1, len(parts) + 1)}
+    for name, number in statics(lines):
+        if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
+            report(path, number, f'the static name {name} does not begin with {stem}_')
+
+
+def check_unique(files):
+    seen = {}
+    for path, lines in files.items():
+        for name in {name for name, _ in statics(lines)}:
+            if name in seen:
+                report(path, 1, f'the static name {name} is also in {seen[name]}')
+            seen[name] = path
+
+
+def check_document(root, files):
+    """The table of rooms in the documentation, and the folders that there are."""
+    path = 'docs/architecture.md'
+    rows = dict(re.findall(r'^\| `([\w/.]+)` \| [^|]* \| ([^|]*) \|$', (root / path).read_text(), re.M))
+    for room, may in ROOMS.items():
+        written = sorted(re.findall(r'`([\w/.]+)`', rows.get(room, '')))
+        if room not in rows:
+            report(path, 1, f'the table has no room {room}')
+        elif written != sorted(may):
+            report(path, 1, f'{room} may include {sorted(may)}, not {written}')
+    for room in rows.keys() - ROOMS.keys():
+        report(path, 1, f'there is no room {room}')
+    for room in ROOMS:
+        if not any(path == room or path.startswith(room + '/') for path in files):
+            report(path, 1, f'{room} has no file')
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+    root = root if root.is_dir() else root.parents[2]
+    listed = subprocess.run(['git', 'ls-files', '*.c', '*.h'], cwd=root, capture_output=True,
+                            text=True, check=True).stdout.split()
+    files = {path: (root / path).read_text().splitlines() for path in listed
+             if (root / path).exists()}
+    product = {path: lines for path, lines in files.items()
+               if path.startswith(('core/', 'plugins/', 'sandbox/', 'sdk/include', 'sdk/src'))}
+    for path, lines in product.items():
+        if room_of(path) is None:
+            report(path, 1, 'belongs to no room')
+        else:
+            check_includes(path, lines)
+        if path.endswith('.c'):
+            check_names(path, lines)
+    for path, lines in files.items():
+        if len(lines) > LINES_MAX:
+            report(path, len(lines), f'more than {LINES_MAX} lines')
+        if not lines or not lines[0].startswith('/* SPDX-License-Identifier: Apache-2.0 */'):
+            report(path, 1, 'begins without the licence line')
+    check_unique(product)
+    check_document(root, product)
+    print('\n'.join(problems), end='\n' if problems else '')
+    return 1 if problems else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
