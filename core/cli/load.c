@@ -28,9 +28,9 @@ enum exit_code load_report(const struct job *job, struct diagnostics *diagnostic
     diagnostics_print(diagnostics, stderr);
     if (diagnostics->count)
         return EXIT_USAGE;
-    if (!job->refused)
+    if (!job->registry->refused)
         return EXIT_DONE;
-    fprintf(stderr, "iotifyd: %s\n", job->refused);
+    fprintf(stderr, "iotifyd: %s\n", job->registry->refused);
     return EXIT_STEP_FAILED;
 }
 

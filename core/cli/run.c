@@ -282,16 +282,32 @@ static int run_command_preview(
     return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
+/* The job with all defaults, and with the transports that its templates use without an alias. */
+static void run_command_print(const struct job *job)
+{
+    const struct job_plugin **more = NULL;
+    struct iotify_buffer text;
+    struct arena arena = {0};
+    size_t count = 0, most = 0;
+
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        most += job->pipelines[i].count;
+    more = arena_array(&arena, most, sizeof(*more));
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            count = simulate_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
+    iotify_buffer_init(&text, 1 << 26);
+    job_print(job, more, count, &text);
+    fputs(iotify_buffer_text(&text), stdout);
+    iotify_buffer_clear(&text);
+    arena_clear(&arena);
+}
+
 static int run_command_use_job(const struct options *options, const struct job *job,
     struct registry *registry, const struct selection *selection)
 {
-    struct iotify_buffer text;
-
     if (options->print) {
-        iotify_buffer_init(&text, 1 << 26);
-        job_print(job, &text);
-        fputs(iotify_buffer_text(&text), stdout);
-        iotify_buffer_clear(&text);
+        run_command_print(job);
         return EXIT_DONE;
     }
     if (options->check) {

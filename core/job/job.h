@@ -71,8 +71,7 @@ struct job {
     size_t run_count;
     struct job_plugin *storage;   /* the alias `glob` */
     struct job_plugin *connector; /* the only one, or NULL */
-    /* A plugin file that was found and refused: not the job file's fault. NULL when none. */
-    const char *refused;
+    struct registry *registry; /* for plugins that the job uses without naming them */
 };
 
 struct job_request {
@@ -99,8 +98,12 @@ const char *job_default_name(struct arena *arena, const char *file);
 const struct pipeline *job_pipeline(const struct job *job, const char *name);
 struct job_plugin *job_plugin(const struct job *job, const char *alias);
 
-/* The whole effective job as YAML that reads as the same job. */
-void job_print(const struct job *job, struct iotify_buffer *out);
+/*
+ * The whole effective job as YAML that reads as the same job. `more`: plugins that it uses and does
+ * not name.
+ */
+void job_print(const struct job *job, const struct job_plugin *const *more, size_t more_count,
+    struct iotify_buffer *out);
 
 /* The settings of the job's own level, for the schema and the reference. */
 extern const struct iotify_settings job_settings;

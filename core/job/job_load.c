@@ -33,14 +33,29 @@ static void job_load_add_default_plugin(
     node_set(arena, plugins, alias, map);
 }
 
-/* What the user left out, so that --set reaches it: the store and the transport. */
+/*
+ * What the user left out: the store, and aliases that only --set mentions, such as
+ * plugins.mqtt.alpn, which are names of plugins then.
+ */
 static void job_load_fill_in_defaults(struct job_loader *loader)
 {
+    static const char prefix[] = "plugins.";
+    struct arena *arena = &loader->job->arena;
     struct node *plugins = node_get(loader->root, "plugins");
 
-    if (plugins && plugins->kind == NODE_MAP && plugins->count) {
-        job_load_add_default_plugin(loader, plugins, "glob", "sqlite");
-        job_load_add_default_plugin(loader, plugins, "mqtt", "mqtt");
+    if (!plugins || plugins->kind != NODE_MAP || plugins->count == 0)
+        return;
+    job_load_add_default_plugin(loader, plugins, "glob", "sqlite");
+    for (size_t i = 0; i < loader->request->override_count; i++) {
+        const char *text = loader->request->overrides[i], *alias = text + strlen(prefix);
+        size_t length;
+
+        if (strncmp(text, prefix, strlen(prefix)) != 0)
+            continue;
+        length = strcspn(alias, ".=");
+        if (alias[length] == '.')
+            job_load_add_default_plugin(loader, plugins, arena_copy(arena, alias, length),
+                arena_copy(arena, alias, length));
     }
 }
 
@@ -57,8 +72,6 @@ static const struct plugin *job_load_plugin_file(
         diagnostics_add(loader->diagnostics, use->location, "%s", text);
         break;
     case REGISTRY_REFUSED:
-        if (!loader->job->refused)
-            loader->job->refused = arena_string(&loader->job->arena, text);
         break;
     }
     return plugin;
@@ -205,14 +218,14 @@ bool job_load(struct job *job, struct registry *registry, const struct job_reque
 {
     struct job_loader loader = {job, registry, request, diagnostics, NULL};
 
-    *job = (struct job){.file = request->file};
+    *job = (struct job){.file = request->file, .registry = registry};
     if (!job_load_read_tree(&loader))
         return false;
     job_load_fill_in_defaults(&loader);
     job_load_override(&loader, false);
     job_loader_bind_settings(&loader);
     job_load_bind_plugins(&loader);
-    if (job->refused)
+    if (registry->refused)
         return false;
     job_loader_fill_in_pipelines(&loader);
     job_loader_fill_in_run(&loader);

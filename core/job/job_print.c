@@ -13,16 +13,21 @@ static void job_print_step(const struct step *step, struct iotify_buffer *out)
     iotify_buffer_clear(&settings);
 }
 
-void job_print(const struct job *job, struct iotify_buffer *out)
+static void job_print_plugin(const struct job_plugin *entry, struct iotify_buffer *out)
+{
+    iotify_buffer_format(out, "  %s:\n    use: %s\n", entry->alias, entry->plugin->name);
+    schema_print(entry->plugin->descriptor.settings, entry->options, 4, out);
+}
+
+void job_print(const struct job *job, const struct job_plugin *const *more, size_t more_count,
+    struct iotify_buffer *out)
 {
     schema_print(&job_settings, job->options, 0, out);
     iotify_buffer_string(out, "plugins:\n");
-    for (size_t i = 0; i < job->plugin_count; i++) {
-        const struct job_plugin *entry = &job->plugins[i];
-
-        iotify_buffer_format(out, "  %s:\n    use: %s\n", entry->alias, entry->plugin->name);
-        schema_print(entry->plugin->descriptor.settings, entry->options, 4, out);
-    }
+    for (size_t i = 0; i < job->plugin_count; i++)
+        job_print_plugin(&job->plugins[i], out);
+    for (size_t i = 0; i < more_count; i++)
+        job_print_plugin(more[i], out);
     iotify_buffer_string(out, "pipelines:\n");
     for (size_t i = 0; i < job->pipeline_count; i++) {
         iotify_buffer_string(out, "  ");

@@ -353,6 +353,8 @@ static enum registry_result registry_refuse(
     struct registry *registry, const char *path, const char *why, const char **text)
 {
     *text = arena_format(&registry->arena, "plugin %s refused: %s", path, why);
+    if (!registry->refused)
+        registry->refused = *text;
     return REGISTRY_REFUSED;
 }
 

@@ -31,6 +31,7 @@ struct registry {
     struct arena arena;
     const char *path; /* folders joined by colons */
     struct plugin *plugins;
+    const char *refused; /* why the first file was refused; NULL: none was */
 };
 
 enum registry_result {

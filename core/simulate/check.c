@@ -249,9 +249,9 @@ void simulate_check(const struct job *job, const struct step *step,
     if (job->valid)
         limits_check(step->name, check_most_at_once(job, step));
     check_thresholds(step, &names, diagnostics);
-    if (options->transport)
-        template_check_transport(job, options->transport,
-            given_transport ? given_transport->location : step->location, diagnostics);
+    template_transport(job, options->transport ? options->transport : TEMPLATE_TRANSPORT,
+        given_transport ? given_transport->location : step->location, &diagnostics->arena,
+        diagnostics);
     /* Where a step could not be made out, it may have been the one. */
     for (size_t i = 0; i < run_count; i++)
         if (!run[i]->valid)
@@ -262,4 +262,27 @@ void simulate_check(const struct job *job, const struct step *step,
             "the template %s does not exist, and no step before this one writes it; run deploy "
             "first",
             name);
+}
+
+size_t simulate_add_transport(const struct job *job, const struct step *step, struct arena *arena,
+    const struct job_plugin **others, size_t count)
+{
+    const struct simulate_options *options = step->options;
+    const struct job_plugin *transport;
+    struct diagnostics unused = {0};
+
+    if (!step->core || !step->valid)
+        return count;
+    transport = template_transport(job,
+        options->transport ? options->transport
+                           : template_transport_name(arena, options->template),
+        step->location, arena, &unused);
+    diagnostics_clear(&unused);
+    if (!transport || job_plugin(job, transport->alias))
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (others[i]->plugin == transport->plugin)
+            return count;
+    others[count] = transport;
+    return count + 1;
 }

@@ -36,27 +36,66 @@ static void template_check_keys(struct template_loader *loader)
     }
 }
 
-bool template_check_transport(const struct job *job, const char *name, struct location location,
-    struct diagnostics *diagnostics)
+/* A transport without an entry under `plugins:`. */
+static const struct job_plugin *template_default_transport(
+    const struct job *job, const struct plugin *plugin, struct arena *arena)
+{
+    struct diagnostics unused = {0};
+    struct binder binder = {.arena = arena,
+        .diagnostics = &unused,
+        .directory = job->directory,
+        .name = job->options->name};
+    struct job_plugin *entry = arena_alloc(arena, sizeof(*entry));
+
+    entry->alias = plugin->name;
+    entry->plugin = plugin;
+    entry->options = schema_bind(&binder, plugin->descriptor.settings, NULL, plugin->name,
+        (struct location){0}, NULL, NULL);
+    diagnostics_clear(&unused);
+    return entry;
+}
+
+const struct job_plugin *template_transport(const struct job *job, const char *name,
+    struct location location, struct arena *arena, struct diagnostics *diagnostics)
 {
     const struct job_plugin *entry = job_plugin(job, name);
+    const struct plugin *plugin = entry ? entry->plugin : NULL;
+    enum registry_result result = REGISTRY_OK;
+    const char *text;
 
-    if (strcmp(name, "none") == 0 || (entry && entry->plugin->descriptor.kind == IOTIFY_TRANSPORT))
-        return true;
-    if (entry)
-        diagnostics_add(diagnostics, location, "\"%s\" is a %s plugin, not a transport", name,
-            plugin_kind_name(entry->plugin->descriptor.kind));
-    else
+    if (strcmp(name, "none") == 0)
+        return NULL;
+    if (!plugin)
+        result = registry_load(job->registry, name, &plugin, &text);
+    if (result == REGISTRY_UNKNOWN)
         diagnostics_add(
             diagnostics, location, "the job has no transport \"%s\" under \"plugins\"", name);
-    return false;
+    if (!plugin)
+        return NULL;
+    if (plugin->descriptor.kind != IOTIFY_TRANSPORT) {
+        diagnostics_add(diagnostics, location, "\"%s\" is a %s plugin, not a transport", name,
+            plugin_kind_name(plugin->descriptor.kind));
+        return NULL;
+    }
+    return entry ? entry : template_default_transport(job, plugin, arena);
+}
+
+const char *template_transport_name(struct arena *arena, const char *path)
+{
+    struct diagnostics unused = {0};
+    const struct source *source = source_read(arena, &unused, path, path);
+    const struct node *root = source ? tree_parse(arena, &unused, source) : NULL;
+    const struct node *node = node_get(root, "transport");
+
+    diagnostics_clear(&unused);
+    return node && node->kind == NODE_SCALAR && *node->text ? node->text : TEMPLATE_TRANSPORT;
 }
 
 static void template_find_transport(struct template_loader *loader, const char *override)
 {
     const struct node *node = node_get(loader->root, "transport");
     struct location location = node ? node->location : loader->root->location;
-    const char *name = override ? override : "mqtt";
+    const char *name = override ? override : TEMPLATE_TRANSPORT;
 
     if (!override && node && !node_is_empty(node)) {
         if (node->kind != NODE_SCALAR || !*node->text) {
@@ -66,9 +105,8 @@ static void template_find_transport(struct template_loader *loader, const char *
         }
         name = node->text;
     }
-    if (template_check_transport(loader->job, name, location, loader->diagnostics) &&
-        strcmp(name, "none") != 0)
-        loader->template->transport = job_plugin(loader->job, name);
+    loader->template->transport = template_transport(
+        loader->job, name, location, &loader->template->arena, loader->diagnostics);
 }
 
 static const void *template_bind(struct template_loader *loader, const char *key,
@@ -372,7 +410,7 @@ bool template_load(struct template_file *template, const struct job *job, const 
     template->script = template_take_path(&loader, "script", &template->script_location);
     template->data = template_take_path(&loader, "data", &template->data_location);
     template_try_scripts(&loader);
-    return diagnostics->count == before;
+    return diagnostics->count == before && !job->registry->refused;
 }
 
 void template_clear(struct template_file *template)

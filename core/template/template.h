@@ -16,7 +16,7 @@ struct subscription {
 struct template_file {
     struct arena arena;
     const char *file;             /* as the user named it */
-    struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
+    const struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
     const void *connection;       /* the transport's option structures, before expansion */
     const void *publish;
     struct schema_expression *connection_expressions;
@@ -43,9 +43,17 @@ struct template_file {
  */
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
-/* Is `name` the alias of a transport, or none? A diagnostic at `place` when it is not. */
-bool template_check_transport(const struct job *job, const char *name, struct location location,
-    struct diagnostics *diagnostics);
+/* The transport of templates that name none. */
+#define TEMPLATE_TRANSPORT "mqtt"
+/*
+ * The transport of this name: an alias of the job, or else the plugin of this name with its
+ * defaults, which needs no entry under `plugins:`. In `arena`. NULL for `none`, and after a
+ * diagnostic at `location`; where a plugin file was refused, registry.refused says so instead.
+ */
+const struct job_plugin *template_transport(const struct job *job, const char *name,
+    struct location location, struct arena *arena, struct diagnostics *diagnostics);
+/* The name of the transport that a template file asks for; in `arena`. */
+const char *template_transport_name(struct arena *arena, const char *path);
 void template_clear(struct template_file *template);
 
 /* The facts that the template knows, for a machine of its own. */
