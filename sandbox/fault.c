@@ -193,7 +193,7 @@ static bool fault_set_one(struct fault_parser *parser, char *item)
     }
     if (!equals) {
         snprintf(parser->why, parser->size,
-            "\"%s\" is no fault; write KIND=SHARE, for example throttle=10%%", item);
+            "invalid fault \"%s\" (expected KIND=SHARE, for example throttle=10%%)", item);
         return false;
     }
     if (colon && colon < equals) {
@@ -236,7 +236,7 @@ bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
     bool good = copy && text[strspn(text, ", ")];
 
     if (!good)
-        snprintf(why, size, "the list is empty; \"none\" takes all faults away");
+        snprintf(why, size, "the list is empty; \"none\" removes all faults");
     pthread_mutex_lock(&faults->mutex);
     parser.rules = fault_copy_rules(faults->rules);
     for (char *item = good ? strtok_r(copy, ", ", &rest) : NULL; item && good;

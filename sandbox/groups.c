@@ -64,7 +64,7 @@ static bool groups_check_properties(const struct request *request, struct respon
     const json_t *payload = json_object_get(properties, "attributePayload");
 
     if (payload && !json_is_object(payload)) {
-        respond_error(response, 400, "SerializationException", "attributePayload is no object");
+        respond_error(response, 400, "SerializationException", "attributePayload is not an object");
         return false;
     }
     return check_description(response, "thingGroupDescription",
@@ -321,7 +321,7 @@ static const char *groups_name_or_arn(const struct request *request, struct resp
     free(expected);
     if (fits)
         return name;
-    respond_invalid(response, "%s is no ARN of %s", arn_member, name);
+    respond_invalid(response, "%s is not an ARN of %s", arn_member, name);
     return "";
 }
 

@@ -14,32 +14,38 @@
 static const char help[] =
     "Usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n"
     "\n"
-    "AWS IoT on this machine: the control plane, and MQTT with mutual TLS before a real broker.\n"
-    "With a COMMAND: start, run it with everything set in its environment, and stop.\n"
+    "AWS IoT on this machine: the control plane, and MQTT with mutual TLS in front of a real "
+    "broker.\n"
+    "With a COMMAND: start, run it with endpoints, credentials and region in its environment, "
+    "stop.\n"
     "\n"
-    "  --dir DIR               keep state and root certificate there; default: nothing is kept\n"
-    "  --ephemeral             with --dir: keep the root certificate only\n"
-    "  --reset                 forget the state that DIR holds\n"
-    "  --listen ADDRESS        to listen on (127.0.0.1); anybody who reaches it can use it\n"
-    "  --api-port PORT         of the control plane (7070); 0 chooses one, here and below\n"
-    "  --mqtt-port PORT        of MQTT (8883)\n"
-    "  --https-port PORT       of publishing by HTTPS (8443)\n"
-    "  --quota NAME=RATE       calls a second of an operation, of all (*), or aws: AWS's "
-    "defaults;\n"
-    "                          also Connect and ConnectPerClientId; repeatable; default: none\n"
+    "  --dir DIR               keep state and root certificate in DIR; default: keep nothing\n"
+    "  --ephemeral             with --dir: keep only the root certificate\n"
+    "  --reset                 with --dir: delete the state that DIR holds\n"
+    "  --listen ADDRESS        address to listen on (127.0.0.1); anyone who reaches it can use it\n"
+    "  --api-port PORT         port of the control plane (7070)\n"
+    "  --mqtt-port PORT        port of MQTT (8883)\n"
+    "  --https-port PORT       port of publishing by HTTPS (8443); with a COMMAND all three are\n"
+    "                          free ports unless given, as with port 0\n"
+    "  --quota NAME=RATE       calls per second of an operation, of all (*), or aws for AWS's\n"
+    "                          defaults; also Connect and ConnectPerClientId; repeatable;\n"
+    "                          default: no limit\n"
     "  --fault LIST            throttle, error, drop_request, drop_reply, reset, refuse, drop and\n"
     "                          stall in percent, latency as a duration, for all operations or "
     "one:\n"
     "                          throttle=10%,CreateThing:drop_reply=5%,latency=50ms~20ms; "
     "repeatable\n"
-    "  --seed NUMBER           makes the faults the same in every run (1)\n"
-    "  --deprecation-wait TIME from deprecating a thing type to deleting it (5m)\n"
-    "  --detach-delay TIME     until a detached certificate is off its thing (500ms)\n"
+    "  --seed NUMBER           seed of the faults (1): the same faults in every run\n"
+    "  --deprecation-wait TIME time from deprecating a thing type to deleting it (5m)\n"
+    "  --detach-delay TIME     time until a detached certificate is off its thing (500ms)\n"
     "  --operations            print the operations of the API as a table\n"
-    "  --version, --help\n"
+    "  --version               print the version\n"
+    "  -h, --help              show this help\n"
     "\n"
-    "While it runs, GET /_sandbox on the API's port tells what was called; PUT /_sandbox/faults,\n"
+    "While it runs, GET /_sandbox on the API's port reports the calls made; PUT /_sandbox/faults,\n"
     "/_sandbox/quotas and /_sandbox/seed set what the options set.\n";
+
+#define PORT_UNSET (-1)
 
 enum options_kind { FLAG, VALUE };
 
@@ -180,14 +186,21 @@ static enum options_outcome options_take(
     return options_take_value(options, known[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
+/* A command finds the ports in its environment, so that any free ones will do. */
+static void options_default_port(long *port, long usual, char *const *command)
+{
+    if (*port == PORT_UNSET)
+        *port = command ? 0 : usual;
+}
+
 enum options_outcome options_parse(struct options *options, int count, char **arguments)
 {
     enum options_outcome outcome = OPTIONS_RUN;
 
     *options = (struct options){.address = "127.0.0.1",
-        .api_port = 7070,
-        .mqtt_port = 8883,
-        .https_port = 8443,
+        .api_port = PORT_UNSET,
+        .mqtt_port = PORT_UNSET,
+        .https_port = PORT_UNSET,
         .deprecation_wait_ms = 300000,
         .detach_wait_ms = 500,
         .faults = faults_new(1),
@@ -196,11 +209,14 @@ enum options_outcome options_parse(struct options *options, int count, char **ar
         if (strcmp(arguments[i], "--") == 0) {
             options->command = arguments + i + 1;
             if (!*options->command)
-                return options_wrong("--", "needs a command behind it") ? OPTIONS_RUN : OPTIONS_BAD;
+                return options_wrong("--", "needs a command after it") ? OPTIONS_RUN : OPTIONS_BAD;
             break;
         }
         outcome = options_take(options, count, arguments, &i);
     }
+    options_default_port(&options->api_port, 7070, options->command);
+    options_default_port(&options->mqtt_port, 8883, options->command);
+    options_default_port(&options->https_port, 8443, options->command);
     if (outcome == OPTIONS_RUN && options->reset && !options->folder)
         return options_wrong("--reset", "needs --dir") ? OPTIONS_RUN : OPTIONS_BAD;
     return outcome;

@@ -149,8 +149,8 @@ static bool quota_parse(char *item, const char **name, double *rate, char *why, 
     if (!end || end == equals + 1 || (*end && strcmp(end, "/s") != 0) ||
         !(*rate >= 0 && *rate <= 1e9)) {
         snprintf(why, size,
-            "\"%s\" is no quota; write OPERATION=RATE, for example AttachPolicy=15, "
-            "*=100, or aws",
+            "invalid quota \"%s\" (expected OPERATION=RATE, for example AttachPolicy=15, *=100, or "
+            "aws)",
             item);
         return false;
     }
@@ -173,7 +173,7 @@ static bool quota_walk(struct quotas *quotas, const char *text, bool apply, char
     bool good = copy && text[strspn(text, ", \n")];
 
     if (!good)
-        snprintf(why, size, "the list is empty; *=0 takes all quotas away");
+        snprintf(why, size, "the list is empty; *=0 removes all quotas");
     for (char *item = good ? strtok_r(copy, ", \n", &rest) : NULL; item && good;
          item = strtok_r(NULL, ", \n", &rest)) {
         good = quota_parse(item, &name, &setting.rate, why, size);

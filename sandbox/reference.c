@@ -22,8 +22,7 @@ static void reference_print_one(void *argument, const struct operation *operatio
 
 void reference_print(FILE *stream)
 {
-    fprintf(stream,
-        "| Operation | HTTP | Parameters (* required) | AWS's default, calls a second |\n"
-        "|---|---|---|---|\n");
+    fprintf(stream, "| Operation | HTTP | Parameters (* required) | AWS's default, calls per "
+                    "second |\n|---|---|---|---|\n");
     operation_each(reference_print_one, stream);
 }

@@ -33,7 +33,7 @@ bool check_attributes(struct response *response, const json_t *attributes, size_
     json_t *value;
 
     if (attributes && !json_is_object(attributes)) {
-        respond_error(response, 400, "SerializationException", "attributes is no object");
+        respond_error(response, 400, "SerializationException", "attributes is not an object");
         return false;
     }
     json_object_foreach((json_t *)attributes, name, value)

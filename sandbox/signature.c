@@ -121,7 +121,7 @@ static void signature_check_clock(const struct signature_authorization *authoriz
     if (!end || *end || strncmp(timestamp, authorization->date, 8) != 0 ||
         strlen(authorization->date) != 8) {
         signature_refuse(
-            verdict, error, "Date in Credential scope does not match X-Amz-Date or is no date");
+            verdict, error, "Date in Credential scope does not match X-Amz-Date or is not a date");
         return;
     }
     skew = (int64_t)timegm(&parts) - now;

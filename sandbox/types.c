@@ -31,7 +31,8 @@ static bool types_check_properties(const struct request *request, struct respons
     if (!check_description(response, "thingTypeDescription", description))
         return false;
     if (list && !json_is_array(list)) {
-        respond_error(response, 400, "SerializationException", "searchableAttributes is no list");
+        respond_error(
+            response, 400, "SerializationException", "searchableAttributes is not a list");
         return false;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {

@@ -12,5 +12,4 @@ cmake --build --preset release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp examples/quickstart.yaml "$work/"
-build/release/bin/iotify-sandbox --api-port 0 --mqtt-port 0 -- \
-    build/release/bin/iotifyd "$work/quickstart.yaml"
+build/release/bin/iotify-sandbox -- build/release/bin/iotifyd "$work/quickstart.yaml"

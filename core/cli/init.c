@@ -74,17 +74,17 @@ static bool init_gather(const struct options *options, struct init_answers *answ
         !init_ask("--devices", options->devices, "Number of devices", "100", answers->devices))
         return false;
     if (!*answers->region || !init_valid_word(answers->region) || strchr(answers->region, ' ')) {
-        fprintf(
-            stderr, "iotifyd: \"%s\" is no region; write it as eu-central-1\n", answers->region);
+        fprintf(stderr, "iotifyd: invalid region \"%s\" (expected a name such as eu-central-1)\n",
+            answers->region);
         return false;
     }
     if (!init_valid_word(answers->profile)) {
-        fprintf(stderr, "iotifyd: \"%s\" is no profile name\n", answers->profile);
+        fprintf(stderr, "iotifyd: invalid profile name \"%s\"\n", answers->profile);
         return false;
     }
     if (!value_parse_integer(answers->devices, &count) || count < 1 || count > VALUE_DEVICES_MAX) {
-        fprintf(stderr, "iotifyd: \"%s\" is no number of devices; 1 to %d\n", answers->devices,
-            VALUE_DEVICES_MAX);
+        fprintf(stderr, "iotifyd: invalid number of devices \"%s\" (expected 1 to %d)\n",
+            answers->devices, VALUE_DEVICES_MAX);
         return false;
     }
     return true;
@@ -140,7 +140,7 @@ static bool init_check_file(const struct init_answers *answers, bool force)
             answers->file);
     if (!named || force || access(answers->file, F_OK) != 0)
         return named;
-    fprintf(stderr, "iotifyd: %s is there already; add --force to overwrite it\n", answers->file);
+    fprintf(stderr, "iotifyd: %s already exists; add --force to overwrite it\n", answers->file);
     return false;
 }
 

@@ -12,43 +12,46 @@ const char options_help[] =
     "Usage: iotifyd [OPTIONS] JOB.yaml [PIPELINE…]\n"
     "       iotifyd init [JOB.yaml]\n"
     "       iotifyd plugins [NAME]\n"
-    "       iotifyd schema\n"
+    "       iotifyd schema [job|template]\n"
     "       iotifyd iam-policy JOB.yaml\n"
     "       iotifyd glob list|get|set|delete JOB.yaml [KEY]\n"
     "\n"
-    "Puts a fleet of virtual devices on AWS IoT, drives it, and takes it away again.\n"
-    "Without PIPELINE the job's `run:` decides, by default deploy, simulate, cleanup.\n"
+    "Provisions simulated devices on AWS IoT, one certificate per device, runs a load test with\n"
+    "them, and removes them. Without PIPELINE, the `run:` of the job file says which pipelines "
+    "run;\n"
+    "by default deploy, simulate, cleanup.\n"
     "\n"
-    "  --check            validate everything that can be known without the network\n"
+    "  --check            validate everything that can be known without a network call\n"
     "  --print            print the effective job: defaults filled in, secrets redacted\n"
-    "  --plan             print what would be created, changed and deleted, and change nothing\n"
-    "  --preview          run a template's init() and ten messages of one client, without network\n"
-    "  --solo CLIENT      simulate this client alone, and print all about it\n"
+    "  --plan             print what would be created, changed and deleted; change nothing\n"
+    "  --preview          run init() and ten messages of one client without a network\n"
+    "  --solo CLIENT      simulate one client, and print everything about it\n"
     "  --set PATH=VALUE   override a setting, for example --set devices=500; repeatable\n"
-    "  --keep             do not clean up at the end\n"
-    "  --prune            deploy: remove devices that the job has no more\n"
-    "  --from-aws         cleanup: go by what AWS has of the job, not by the store; needs --yes\n"
-    "  --yes              do what --from-aws found\n"
-    "  --json FILE        write the summary as JSON; - is the standard output\n"
-    "  --series FILE      simulate: write a row of numbers each second, as CSV\n"
+    "  --keep             do not run cleanup\n"
+    "  --prune            deploy: remove devices that are no longer in the job\n"
+    "  --from-aws         cleanup: by what AWS has of the job, not by the store; needs --yes\n"
+    "  --yes              delete what --from-aws has found\n"
+    "  --json FILE        write the summary as JSON; - is standard output\n"
+    "  --series FILE      simulate: write one row of numbers per second, as CSV\n"
     "  --metrics-port [ADDRESS:]PORT\n"
-    "                     simulate: serve the numbers to Prometheus, at /metrics\n"
-    "  -q, --quiet        errors and the summary only\n"
-    "  -v, --verbose      say more\n"
+    "                     simulate: serve metrics to Prometheus, at /metrics\n"
+    "  -q, --quiet        only errors and the summary\n"
+    "  -v, --verbose      verbose log\n"
     "  --no-color         no colors on a terminal\n"
     "  --log-format FORM  text (default) or json\n"
-    "  --reveal           glob get: show private keys too\n"
-    "  --version          versions of the program, its plugin ABI and libraries\n"
-    "  -h, --help         this text\n"
+    "  --reveal           glob get: print private keys too\n"
+    "  --version          print the versions of the program, its plugin ABI and all libraries\n"
+    "  -h, --help         show this help\n"
     "\n"
-    "init:                asks for what is not given by\n"
+    "init asks for what these do not say:\n"
     "  --region REGION    AWS region\n"
     "  --profile NAME     profile of the AWS credentials\n"
     "  --devices N        number of devices\n"
     "  --force            overwrite an existing file\n"
     "\n"
-    "Exit status: 0 done, 1 a step failed, 2 bad usage or job file, 99 a threshold was crossed,\n"
-    "128 + signal interrupted.\n";
+    "Exit status: 0 all done, 1 a step failed, 2 bad usage or job file, 99 a threshold was "
+    "crossed,\n"
+    "128 + signal: interrupted.\n";
 
 struct cli_option {
     const char *name, *short_name;
@@ -181,7 +184,7 @@ static bool cli_check_command(const struct options *options)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (!cli_was_given(options, &known[i]) || (known[i].commands & FOR(options->command)))
             continue;
-        fprintf(stderr, "iotifyd: %s is no option of %s; see iotifyd --help\n", known[i].name,
+        fprintf(stderr, "iotifyd: %s is not valid with %s; see iotifyd --help\n", known[i].name,
             command_names[options->command]);
         return false;
     }

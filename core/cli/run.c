@@ -109,7 +109,8 @@ static void run_command_print_word(const char *word)
 
 static void run_command_print_resume(const struct options *options)
 {
-    fputs("interrupted; what was acknowledged is stored. To go on, run the same command: iotifyd",
+    fputs(
+        "interrupted; everything acknowledged is stored. To resume, run the same command: iotifyd",
         stderr);
     for (int i = 1; i < options->argument_count; i++)
         run_command_print_word(options->arguments[i]);
@@ -311,7 +312,7 @@ static int run_command_use_job(const struct options *options, const struct job *
         return EXIT_DONE;
     }
     if (options->check) {
-        printf("%s: good\n", job->file);
+        printf("%s: OK\n", job->file);
         return EXIT_DONE;
     }
     if (options->preview)

@@ -71,7 +71,7 @@ struct job {
     size_t run_count;
     struct job_plugin *storage;   /* the alias `glob` */
     struct job_plugin *connector; /* the only one, or NULL */
-    struct registry *registry; /* for plugins that the job uses without naming them */
+    struct registry *registry;    /* for plugins that the job uses without naming them */
 };
 
 struct job_request {

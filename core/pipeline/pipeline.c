@@ -252,8 +252,8 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
 static void pipeline_log_outcome(const struct step_summary *result, const char *where)
 {
     if (result->failed == 0 && result->skipped == result->total && result->total > 0)
-        log_write(
-            IOTIFY_INFO, where, "nothing to do, all %lld as they were", (long long)result->total);
+        log_write(IOTIFY_INFO, where, "%lld of %lld up to date", (long long)result->total,
+            (long long)result->total);
     else
         log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s",
             (long long)result->ok + result->skipped, (long long)result->total, result->seconds);

@@ -193,7 +193,7 @@ static void planning_print_text(
     for (const struct forecast_change *change = plan->changes; change; change = change->next)
         planning_print_change(change);
     if (!plan->changes)
-        printf("  nothing to do\n");
+        printf("  no changes\n");
 }
 
 /* False after a log line. Adds the seconds that the step takes. */
@@ -252,7 +252,7 @@ bool planning_print(
     }
     run->planning = false;
     if (good && text)
-        printf("all together about %.0f s at the present limits; nothing was changed\n", seconds);
+        printf("about %.0f s in total at the current limits; nothing was changed\n", seconds);
     if (good && text && blocked)
         printf("%lld would fail, see above\n", (long long)blocked);
     root = json_pack(

@@ -171,7 +171,7 @@ struct glob *run_glob(struct run *run)
     if (!run->glob)
         run->glob = glob_new(run->store, run->job->options->name, run->planning);
     if (!run->glob)
-        log_write(IOTIFY_ERROR, run->job->options->name, "there is no thread for the glob");
+        log_write(IOTIFY_ERROR, run->job->options->name, "cannot start a thread for the glob");
     return run->glob;
 }
 

@@ -19,7 +19,7 @@ static const struct {
     [IOTIFY_INVALID] = {"Invalid", "the request is not valid"},
     [IOTIFY_NOT_FOUND] = {"NotFound", "not found"},
     [IOTIFY_EXISTS] = {"Exists", "exists already"},
-    [IOTIFY_CONFLICT] = {"Conflict", "the present state forbids it"},
+    [IOTIFY_CONFLICT] = {"Conflict", "the current state does not allow it"},
     [IOTIFY_DENIED] = {"Denied", "not allowed"},
     [IOTIFY_THROTTLED] = {"Throttled", "the service asked to slow down, again and again"},
     [IOTIFY_TRANSIENT] = {"Transient", "no answer after several tries"},

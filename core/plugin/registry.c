@@ -312,7 +312,7 @@ static const char *registry_negotiate(
     const char *damaged;
 
     if (exported->magic != IOTIFY_MAGIC)
-        return "it is no iotify plugin (wrong magic number)";
+        return "it is not an iotify plugin (wrong magic number)";
     if (exported->abi_major != IOTIFY_ABI_MAJOR)
         return arena_format(arena,
             "it was built for plugin ABI %u.%u and this iotifyd has %d.%d; rebuild the plugin "

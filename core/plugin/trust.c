@@ -33,7 +33,7 @@ static const char *trust_check_one(struct arena *arena, const char *path, bool f
     struct stat about;
 
     if (lstat(path, &about) != 0)
-        return arena_format(arena, "cannot look at %s: %s", path, strerror(errno));
+        return arena_format(arena, "cannot check %s: %s", path, strerror(errno));
     if (!folder && !S_ISREG(about.st_mode))
         return arena_format(arena, "%s is not a regular file", path);
     if (about.st_uid != 0 && about.st_uid != geteuid())

@@ -24,9 +24,9 @@ static void summary_print_step(
     fprintf(stream, "  %-28s %6lld of %lld", name, (long long)(step->ok + step->skipped),
         (long long)step->total);
     if (step->skipped && step->skipped == step->total)
-        fprintf(stream, ", nothing to do");
+        fprintf(stream, " up to date");
     else if (step->skipped)
-        fprintf(stream, ", %lld of them as they were", (long long)step->skipped);
+        fprintf(stream, ", %lld of them up to date", (long long)step->skipped);
     if (step->failed)
         fprintf(stream, ", %s%lld failed%s", red, (long long)step->failed, plain);
     if (step->retried)

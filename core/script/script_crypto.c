@@ -30,8 +30,8 @@ static bool script_crypto_take_request(JSContextRef context, const JSValueRef *a
     request->hash = EVP_get_digestbyname(name);
     request->data = script_bytes(context, arguments[1]);
     if (!request->hash)
-        script_throw(context, exception,
-            arena_format(&request->arena, "crypto: there is no hash \"%s\"", name));
+        script_throw(
+            context, exception, arena_format(&request->arena, "crypto: unknown hash \"%s\"", name));
     return request->hash != NULL;
 }
 
@@ -113,7 +113,7 @@ static JSValueRef script_crypto_sign(JSContextRef context, JSObjectRef function,
     if (script_crypto_take_request(context, arguments, &request, exception)) {
         key = script_crypto_read_key(script_text(context, &request.arena, arguments[2]), true);
         if (!key)
-            script_throw(context, exception, "crypto: this is no private key in PEM form");
+            script_throw(context, exception, "crypto: not a private key in PEM form");
         else if (EVP_DigestSignInit(digest, &settings, request.hash, NULL, key) != 1 ||
                  !script_crypto_set_padding(settings, JSValueToBoolean(context, arguments[3])) ||
                  EVP_DigestSign(digest, signature, &size, request.data.data, request.data.size) !=
@@ -145,7 +145,7 @@ static JSValueRef script_crypto_verify(JSContextRef context, JSObjectRef functio
 
         key = script_crypto_read_key(text, strstr(text, "PRIVATE KEY-----") != NULL);
         if (!key)
-            script_throw(context, exception, "crypto: this is no key or certificate in PEM form");
+            script_throw(context, exception, "crypto: not a key or certificate in PEM form");
         else
             value = JSValueMakeBoolean(context,
                 EVP_DigestVerifyInit(digest, &settings, request.hash, NULL, key) == 1 &&
@@ -173,7 +173,7 @@ static JSValueRef script_crypto_describe(JSContextRef context, JSObjectRef funct
     key = script_crypto_read_key(
         script_text(context, &arena, arguments[0]), JSValueToBoolean(context, arguments[1]));
     if (!key) {
-        script_throw(context, exception, "crypto: this is no key in PEM form");
+        script_throw(context, exception, "crypto: not a key in PEM form");
     } else {
         int kind = EVP_PKEY_get_base_id(key);
 

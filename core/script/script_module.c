@@ -63,7 +63,7 @@ static char *script_module_read_open(int descriptor, size_t *size, const char **
     ssize_t got = 1;
 
     if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
-        *why = "it is no regular file";
+        *why = "it is not a regular file";
         return NULL;
     }
     if (about.st_size > FILE_MAX) {

@@ -120,7 +120,7 @@ JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSO
     struct script *script = script_of(function);
     struct script_turn turn = script_present_turn(script);
     struct script_command command = {.qos = -1, .retain = -1};
-    const char *refused = "there is no device here to do that";
+    const char *refused = "no device runs here that could do this";
     struct iotify_buffer text;
     struct arena arena = {0};
     JSValueRef answer = JSValueMakeUndefined(context);

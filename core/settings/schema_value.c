@@ -93,7 +93,7 @@ static void schema_check_rate(const struct schema_target *target, double rate)
     if (target->node && (setting->min || setting->max) &&
         (rate <= 0 || rate > (double)setting->max))
         diagnostics_add(target->binder->diagnostics, target->node->location,
-            "\"%s\" must be more than 0 and at most %lld a second", setting->name,
+            "\"%s\" must be more than 0 and at most %lld per second", setting->name,
             (long long)setting->max);
 }
 

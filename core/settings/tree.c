@@ -328,7 +328,7 @@ static void tree_refuse_second(
     }
     if (yaml_document_get_root_node(&second))
         diagnostics_add(diagnostics, tree_mark_location(source, second.start_mark),
-            "a second document; one file holds one");
+            "a second document; a file holds one document");
     yaml_document_delete(&second);
 }
 

@@ -274,8 +274,7 @@ size_t simulate_add_transport(const struct job *job, const struct step *step, st
     if (!step->core || !step->valid)
         return count;
     transport = template_transport(job,
-        options->transport ? options->transport
-                           : template_transport_name(arena, options->template),
+        options->transport ? options->transport : template_transport_name(arena, options->template),
         step->location, arena, &unused);
     diagnostics_clear(&unused);
     if (!transport || job_plugin(job, transport->alias))

@@ -91,7 +91,7 @@ const char *script_commands_on_asked(
     const char *refused;
 
     if (turn->slot < 0 || turn->slot >= (int64_t)loop->count)
-        return "there is no device here to do that";
+        return "no device runs here that could do this";
     device = &loop->devices[turn->slot];
     refused = script_commands_refuse(device, asked->kind);
     if (refused)

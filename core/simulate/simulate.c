@@ -306,9 +306,8 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     }
     if (run->abandoned)
         call_fail(&call.base, IOTIFY_FAILED, "ScriptStuck",
-            "a function of the template %s does not end: a promise that always waits for "
-            "another "
-            "one, most likely; the run goes on without this step",
+            "a function of the template %s does not end: a promise that always waits for another "
+            "one, most likely; the run continues without this step",
             template->file);
     good = simulate_judge_step(run, simulation, good, &call, result) && stored;
     if (run->abandoned)

@@ -15,8 +15,8 @@ void simulate_check(const struct job *job, const struct step *step,
     const struct pipeline *const *run, size_t run_count, struct diagnostics *diagnostics);
 
 /*
- * Add the transport that the step uses to the `count` others, unless the job names it or it is among
- * them; in `arena`. The new count. A step that is not `simulate` has none.
+ * Add the transport that the step uses to the `count` others, unless the job names it or it is
+ * among them; in `arena`. The new count. A step that is not `simulate` has none.
  */
 size_t simulate_add_transport(const struct job *job, const struct step *step, struct arena *arena,
     const struct job_plugin **others, size_t count);

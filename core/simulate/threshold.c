@@ -185,7 +185,7 @@ static const char *threshold_parse(struct arena *arena, const char *expression,
         found++;
     if (found == count || !*name)
         return arena_format(arena,
-            "\"%s\" is no threshold; write METRIC < VALUE, for example publish.p99 < 500ms",
+            "invalid threshold \"%s\" (expected METRIC < VALUE, for example publish.p99 < 500ms)",
             expression);
     if (!threshold_find_metric(name, names, threshold))
         return threshold_unknown_metric(arena, name, names);

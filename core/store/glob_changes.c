@@ -87,7 +87,7 @@ static struct glob_answer *glob_changes_value(
             change->now = request->value;
     } else if (!glob_changes_add_number(arena, &change->now, request->number, &answer->number)) {
         answer->error = arena_format(
-            &answer->arena, "glob.increment: the value of \"%s\" is no number", request->key);
+            &answer->arena, "glob.increment: the value of \"%s\" is not a number", request->key);
     }
     return answer;
 }
@@ -189,5 +189,5 @@ void glob_do_changes(struct glob *glob, struct glob_group *group)
     for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++)
         if (glob_changes_round(glob, group) != IOTIFY_OK)
             return;
-    glob_answer_all(glob, group, "others change the value all the time");
+    glob_answer_all(glob, group, "gave up after 1000 conflicting updates");
 }

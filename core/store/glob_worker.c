@@ -318,7 +318,7 @@ static void glob_worker_pop(struct glob *glob, struct glob_group *group)
         call_clear(&call);
     }
     if (result == IOTIFY_OK)
-        glob_answer_all(glob, group, "others take from the mailbox all the time");
+        glob_answer_all(glob, group, "gave up after 1000 conflicting updates");
 }
 
 /* ------------------------------------------------------------------ the thread */

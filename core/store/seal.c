@@ -162,7 +162,7 @@ static enum iotify_result seal_read_key_file(
     if (fstat(descriptor, &status) != 0 || (status.st_mode & 077)) {
         close(descriptor);
         return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
-            "others can read the key file %s; chmod 600 %s", path, path);
+            "the key file %s can be read by other users; run chmod 600 %s", path, path);
     }
     got = read(descriptor, text, sizeof(text) - 1);
     close(descriptor);

@@ -49,8 +49,8 @@ static const struct job_plugin *template_default_transport(
 
     entry->alias = plugin->name;
     entry->plugin = plugin;
-    entry->options = schema_bind(&binder, plugin->descriptor.settings, NULL, plugin->name,
-        (struct location){0}, NULL, NULL);
+    entry->options = schema_bind(
+        &binder, plugin->descriptor.settings, NULL, plugin->name, (struct location){0}, NULL, NULL);
     diagnostics_clear(&unused);
     return entry;
 }
@@ -68,8 +68,9 @@ const struct job_plugin *template_transport(const struct job *job, const char *n
     if (!plugin)
         result = registry_load(job->registry, name, &plugin, &text);
     if (result == REGISTRY_UNKNOWN)
-        diagnostics_add(
-            diagnostics, location, "the job has no transport \"%s\" under \"plugins\"", name);
+        diagnostics_add(diagnostics, location,
+            "unknown transport \"%s\" (neither an alias under \"plugins\" nor an installed plugin)",
+            name);
     if (!plugin)
         return NULL;
     if (plugin->descriptor.kind != IOTIFY_TRANSPORT) {
@@ -277,7 +278,7 @@ static const char *template_take_path(
     if (node->kind == NODE_SCALAR)
         return template_beside(loader, node->text);
     diagnostics_add(loader->diagnostics, node->location,
-        "\"%s\" takes the name of a file beside the template", key);
+        "\"%s\" takes the name of a file in the template's folder", key);
     return NULL;
 }
 

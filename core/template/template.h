@@ -15,9 +15,9 @@ struct subscription {
 
 struct template_file {
     struct arena arena;
-    const char *file;             /* as the user named it */
+    const char *file;                   /* as the user named it */
     const struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
-    const void *connection;       /* the transport's option structures, before expansion */
+    const void *connection;             /* the transport's option structures, before expansion */
     const void *publish;
     struct schema_expression *connection_expressions;
     struct schema_expression *publish_expressions;

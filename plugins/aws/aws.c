@@ -27,10 +27,8 @@ static const struct iotify_setting items[] = {
     {.name = "quotas",
         .type = IOTIFY_MAP,
         .offset = offsetof(struct aws_options, quotas),
-        .help =
-            "calls a second by operation, \"*\" for all others; default: the account's own quotas "
-            "where "
-            "they can be read, else AWS's defaults to begin with"},
+        .help = "calls per second by operation, \"*\" for all others; default: the account's own "
+                "quotas where they can be read, else AWS's defaults at first"},
     {.name = "accounts",
         .type = IOTIFY_LIST,
         .offset = offsetof(struct aws_options, accounts),
@@ -99,7 +97,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .kind = IOTIFY_CONNECTOR,
     .name = "aws-iot",
     .version = IOTIFY_VERSION,
-    .summary = "puts devices on AWS IoT Core, a certificate for each, and takes them away",
+    .summary = "provisions devices on AWS IoT Core, one certificate per device, and removes them",
     .settings = &settings,
     .operations = &operations,
     .actions = actions,

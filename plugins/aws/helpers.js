@@ -18,7 +18,7 @@
     const handlers = new Map();
     const key = (name) => `${host.slot()} ${name}`;
     const handle = (name, call) => {
-        if (typeof call !== 'function') throw new TypeError(`${name}: this is no function`);
+        if (typeof call !== 'function') throw new TypeError(`${name}: not a function`);
         handlers.set(key(name), call);
     };
     const callHandler = (name, ...values) => {

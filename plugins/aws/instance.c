@@ -241,7 +241,7 @@ static enum iotify_result instance_check_places(
             iotify_buffer_text(&instance->region));
     if (accounts->count && !instance->sts_endpoint.size)
         return call->host->fail_setting(call, "accounts",
-            "\"accounts\": the account can be told with STS only; set AWS_ENDPOINT_URL_STS, as the "
+            "\"accounts\": only STS can tell the account; set AWS_ENDPOINT_URL_STS, as the "
             "endpoint of IoT is not AWS's own");
     return IOTIFY_OK;
 }

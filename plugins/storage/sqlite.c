@@ -68,7 +68,8 @@ static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, con
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
         return call->host->fail(call, IOTIFY_FAILED, "StoreDamaged",
-            "%s: the file is no SQLite database or is damaged; name another one with path:", doing);
+            "%s: the file is not an SQLite database, or is damaged; choose another one with path:",
+            doing);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:

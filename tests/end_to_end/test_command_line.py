@@ -29,7 +29,7 @@ class CommandLine(Case):
 
     def test_check(self):
         self.write('job.yaml', job())
-        self.assertEqual('job.yaml: good\n', self.iotifyd('--check', 'job.yaml').stdout)
+        self.assertEqual('job.yaml: OK\n', self.iotifyd('--check', 'job.yaml').stdout)
         self.assertEqual(['job.yaml'], [path.name for path in self.folder.iterdir()])
 
     def test_print_is_the_same_job(self):
@@ -139,7 +139,7 @@ class CommandLine(Case):
         self.assertIn('init needs --region', self.iotifyd(
             'init', 'other.yaml', status=2, environment={'AWS_REGION': '', 'AWS_DEFAULT_REGION': ''}
         ).stderr)
-        self.assertIn('is no number', self.iotifyd(
+        self.assertIn('invalid number of devices', self.iotifyd(
             'init', 'other.yaml', '--region', 'a-1', '--devices', '0', status=2).stderr)
         self.assertFalse((self.folder / 'other.yaml').exists())
 

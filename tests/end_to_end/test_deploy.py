@@ -58,7 +58,7 @@ class Deploy(Case):
         again = self.summary('job.yaml', 'deploy')
         for entry in again['steps']:
             self.assertEqual((0, entry['total']), (entry['ok'], entry['skipped']), entry)
-        self.assertIn('nothing to do', self.iotifyd('job.yaml', 'deploy').stdout)
+        self.assertIn('up to date', self.iotifyd('job.yaml', 'deploy').stdout)
         self.iotifyd('job.yaml', 'cleanup')
         self.check_nothing_left()
         self.assertEqual(1, len(self.boto().list_thing_groups()['thingGroups']))

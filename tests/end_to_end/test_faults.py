@@ -77,7 +77,7 @@ class Faults(Case):
             del self.environment[name]
         self.assertIn('set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or run: aws configure',
                       self.first_error()['message'])
-        self.assertIn('the profile "x" is in none of the shared AWS files',
+        self.assertIn('the profile "x" is not in the shared AWS files',
                       self.first_error('--set', 'plugins.aws.profile=x')['message'])
 
     def test_profile(self):
@@ -102,7 +102,7 @@ class Faults(Case):
         self.assertIn('takes its credentials by role_arn, which iotifyd does not do',
                       self.first_error()['message'])
         self.environment['AWS_PROFILE'] = 'typo'
-        self.assertIn('the profile "typo" is in none of the shared AWS files',
+        self.assertIn('the profile "typo" is not in the shared AWS files',
                       self.first_error()['message'])
 
     def test_container_credentials(self):

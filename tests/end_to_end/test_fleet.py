@@ -192,7 +192,7 @@ class Live(Fleet):
     def test_metric_add_takes_numbers(self):
         self.template(OWN + 'message: |\n  metric.add("x", "much");\n')
         results = self.run_job(devices=1, iterations=1)
-        self.assertIn('metric.add: the value of x is no number', results['errors'][0]['message'])
+        self.assertIn('metric.add: the value of x is not a number', results['errors'][0]['message'])
 
     def test_series(self):
         self.template(OWN + MESSAGE)

@@ -28,7 +28,7 @@ class Signals(Case):
             out, errors = process.communicate(timeout=60)
             self.assertEqual(128 + number, process.returncode)
             self.assertIn('job: interrupted', out)
-            self.assertIn('To go on, run the same command: iotifyd job.yaml --json summary.json',
+            self.assertIn('To resume, run the same command: iotifyd job.yaml --json summary.json',
                           errors)
             self.assertIn(f'"exit": {128 + number}', (self.folder / 'summary.json').read_text())
 

@@ -267,7 +267,7 @@ class Data(Template):
         for name, content, text in (
                 ('d.csv', 'a,b\n1,2\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:3: Too many fields: expected 2 fields but parsed 3'),
                 ('d.jsonl', '{"a": 1}\n{"a": \n', "t.yaml:2:7: SyntaxError: d.jsonl:2: JSON Parse error: Unexpected EOF"),
-                ('d.jsonl', '\ufeff{"a": 1}\n[1]\n', 't.yaml:2:7: SyntaxError: d.jsonl:2: this is no JSON object'),
+                ('d.jsonl', '\ufeff{"a": 1}\n[1]\n', 't.yaml:2:7: SyntaxError: d.jsonl:2: not a JSON object'),
                 ('d.csv', 'a,b\n\n\n"x\ny",2\n\n3\n', 't.yaml:2:7: SyntaxError: d.csv:7: Too few fields: expected 2 fields but parsed 1'),
                 ('d.csv', 'a,b\r1,2\r3\r', 't.yaml:2:7: SyntaxError: d.csv:3: Too few fields: expected 2 fields but parsed 1'),
                 ('d.csv', 'a,b,a\n1,2,3\n', 't.yaml:2:7: SyntaxError: d.csv:1: two columns have the name "a"'),

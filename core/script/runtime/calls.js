@@ -72,7 +72,7 @@
                     throw broken(at + 1, error.message);
                 }
                 if (value === null || typeof value !== 'object' || Array.isArray(value))
-                    throw broken(at + 1, 'this is no JSON object');
+                    throw broken(at + 1, 'not a JSON object');
                 rows.push(value);
             });
         }
@@ -160,7 +160,7 @@
                 throw new TypeError('metric.add: a name is at most 64 letters, digits and _.-, ' +
                     'and begins with a letter');
             if (!Number.isFinite(number))
-                throw new TypeError(`metric.add: the value of ${name} is no number`);
+                throw new TypeError(`metric.add: the value of ${name} is not a number`);
             const known = metrics.get(name);
             if (known === undefined) {
                 if (metrics.size >= 1000) throw new RangeError('metric.add: too many names');
@@ -198,8 +198,8 @@
         }
         const at = stages.indexOf(name);
         if (at < 0)
-            throw new Error(`next: there is no stage "${name}"; there are ${stages.join(', ')} ` +
-                'and Finished');
+            throw new Error(`next: unknown stage "${name}" (expected one of ${stages.join(', ')} ` +
+                'and Finished)');
         stageOf[turns[SLOT]] = at;
     });
 

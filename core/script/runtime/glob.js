@@ -35,7 +35,7 @@
     const isCallback = (what, callback) => {
         if (callback === undefined || callback === null) return false;
         if (typeof callback !== 'function')
-            throw new TypeError(`${what}: the callback is no function`);
+            throw new TypeError(`${what}: the callback is not a function`);
         return true;
     };
 
@@ -102,7 +102,7 @@
         },
         increment: (key, by = 1) => {
             if (typeof by !== 'number' || !Number.isFinite(by))
-                throw new TypeError('glob.increment: by how much is no number');
+                throw new TypeError('glob.increment: the increment is not a number');
             return promise(ADD, needKey(key), undefined, undefined, by);
         },
         compareAndSet: (key, expected, value) => promise(SWAP, needKey(key),

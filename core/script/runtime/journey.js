@@ -13,7 +13,7 @@
     const position = (latitude, longitude, shown) => {
         const place = { latitude: degrees(latitude), longitude: degrees(longitude) };
         if (!(Math.abs(place.latitude) <= 90 && Math.abs(place.longitude) <= 180))
-            throw new RangeError(`${shown} is no position: latitude -90 to 90, longitude -180 ` +
+            throw new RangeError(`${shown} is not a position: latitude -90 to 90, longitude -180 ` +
                 'to 180');
         return place;
     };
@@ -23,7 +23,7 @@
         const found = runtime.requireOwn('city-timezones').findFromCityStateProvince(
             text.replaceAll(',', ' '));
         if (!found || found.length === 0)
-            throw new Error(`location: there is no city "${text}" among those known; give ` +
+            throw new Error(`location: unknown city "${text}" among those known; give ` +
                 '"latitude,longitude"');
         const named = found.filter((city) =>
             text.toLowerCase().startsWith(city.city.toLowerCase()) ||
@@ -39,7 +39,7 @@
             return { latitude: lat, longitude: lng };
         }
         if (value === null || typeof value !== 'object')
-            throw new TypeError(`${what} is no position: {latitude, longitude}`);
+            throw new TypeError(`${what} is not a position: {latitude, longitude}`);
         return position(value.latitude ?? value.lat, value.longitude ?? value.lng ?? value.lon,
             what);
     };
@@ -75,7 +75,7 @@
     };
     const amount = (name, value) => {
         if (typeof value !== 'number' || !(value >= 0) || value === Infinity)
-            throw new TypeError(`drive: ${name} is no number from 0 on`);
+            throw new TypeError(`drive: ${name} is not a number from 0 up`);
         return value;
     };
 

@@ -108,13 +108,13 @@
             return new Error(`Cannot find module '${request}': scripts have no files, network, ` +
                 'timers or processes');
         if (/^\.{0,2}\//.test(request))
-            return new Error(`Cannot find module '${request}': there is no such file below the ` +
+            return new Error(`Cannot find module '${request}': there is no such file in the ` +
                 "template's folder");
         const owner = request.replace(/^((?:@[^/]+\/)?[^/]+).*$/, '$1');
         if (installed(folder, owner))
             return new Error(`Cannot find module '${request}': the package ${owner} has no such ` +
                 'CommonJS file; scripts cannot load ES modules, so take a version that has both');
-        return new Error(`Cannot find module '${request}'; install it beside the job: ` +
+        return new Error(`Cannot find module '${request}'; install it in the job's folder: ` +
             `npm install ${owner}`);
     };
 

@@ -38,7 +38,7 @@
     const walks = [];
     const number = (name, value) => {
         if (typeof value !== 'number' || !Number.isFinite(value))
-            throw new TypeError(`volatile: ${name} is no number`);
+            throw new TypeError(`volatile: ${name} is not a number`);
         return value;
     };
     const volatile = (options = {}) => {

@@ -105,7 +105,7 @@ static enum iotify_result client_send_once(struct iotify_call *call, void *argum
         if (!json_is_object(sending->request->answer)) {
             sending->exchange.uncertain = true;
             result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
-                "%s: the answer is no JSON object (%s); is there a proxy between here and AWS?",
+                "%s: the answer is not a JSON object (%s); is there a proxy between here and AWS?",
                 sending->exchange.operation,
                 sending->request->answer ? "another type" : error.text);
         }

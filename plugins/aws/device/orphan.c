@@ -302,7 +302,7 @@ static enum iotify_result orphan_report(struct aws_instance *instance, struct io
     }
     if (*count == NAMED_MAX)
         call->host->log(call, IOTIFY_WARNING,
-            "there may be more of this kind: aws iot list-certificates; the next deploy looks "
+            "there may be more of this kind: aws iot list-certificates; the next deploy checks "
             "again");
     return result;
 }

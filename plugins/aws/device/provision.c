@@ -351,11 +351,12 @@ static enum iotify_result provision_yield(
         result = removal_of_made(instance, call, record);
     if (result != IOTIFY_OK)
         return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
-            "another iotifyd took %s away while it was made, and the certificate %s could not be "
-            "removed; remove it: aws iot delete-certificate --force-delete --certificate-id %s",
+            "another iotifyd removed %s while it was being created, and the certificate %s could "
+            "not be removed; remove it: aws iot delete-certificate --force-delete --certificate-id "
+            "%s",
             record->thing, record->certificate_id, record->certificate_id);
     return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
-        "another iotifyd took %s away while it was made; run the same command again",
+        "another iotifyd removed %s while it was being created; run the same command again",
         record->thing);
 }
 

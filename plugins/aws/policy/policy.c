@@ -83,7 +83,7 @@ static bool policy_check_condition(const json_t *condition, char *why, size_t si
     if (!condition)
         return true;
     if (!json_is_object(condition)) {
-        snprintf(why, size, "Condition is no object");
+        snprintf(why, size, "Condition is not an object");
         return false;
     }
     json_object_foreach((json_t *)condition, name, keys)
@@ -124,7 +124,7 @@ static bool policy_parse_statement(
     const char *effect = json_string_value(json_object_get(from, "Effect"));
 
     if (!json_is_object(from)) {
-        snprintf(why, size, "a statement is no object");
+        snprintf(why, size, "a statement is not an object");
         return false;
     }
     if (!policy_check_members(from, known, why, size))
@@ -160,7 +160,7 @@ static bool policy_parse_document(struct policy *policy, char *why, size_t size)
     const json_t *list = json_object_get(policy->document, "Statement");
 
     if (!json_is_object(policy->document)) {
-        snprintf(why, size, "the document is no JSON object");
+        snprintf(why, size, "the document is not a JSON object");
         return false;
     }
     if (!policy_check_members(policy->document, known, why, size) ||

@@ -157,7 +157,7 @@ static enum outcome credentials_from_files(struct credential_chain *chain, struc
     return credentials_deny(chain, call, "the profile \"%s\" %s; run: aws configure --profile %s",
         profile,
         profile_exists(profile) ? "has no access key, or one that is too long"
-                                : "is in none of the shared AWS files",
+                                : "is not in the shared AWS files",
         profile);
 }
 

@@ -201,16 +201,16 @@ static enum iotify_result identity_load(struct mqtt_identity *identity, struct i
             "%s is set and %s is not; a client certificate needs both", key ? "key" : "cert",
             key ? "cert" : "key");
     if (!identity_read_certificates(identity, certificate))
-        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: is no PEM certificate");
+        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: not a PEM certificate");
     if (!identity_read_key(identity, key))
         return host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: is no PEM private key without a passphrase");
+            call, IOTIFY_INVALID, "BadKey", "key: not a PEM private key without a passphrase");
     mqtt_identity_decode(identity);
     if (!identity->certificate)
-        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: is no PEM certificate");
+        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: not a PEM certificate");
     if (!identity->key)
         return host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: is no PEM private key without a passphrase");
+            call, IOTIFY_INVALID, "BadKey", "key: not a PEM private key without a passphrase");
     if (X509_check_private_key(identity->certificate, identity->key) == 1)
         return IOTIFY_OK;
     ERR_clear_error();

@@ -132,7 +132,7 @@ static enum iotify_result session_set_up(struct mqtt_session *session, struct io
         mosquitto_will_set(mosquitto, connection->will_topic, (int)strlen(payload), payload,
             (int)connection->will_qos, connection->will_retain) != 0)
         return call->host->fail(call, IOTIFY_INVALID, "BadWill",
-            "will.topic: \"%s\" is no topic to publish on", connection->will_topic);
+            "will.topic: \"%s\" is not a valid topic for publishing", connection->will_topic);
     return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_OK;
 }
 
@@ -149,7 +149,7 @@ static enum iotify_result session_check(struct iotify_call *call,
     for (size_t i = 0; i < count; i++)
         if (mosquitto_sub_topic_check(filters[i]) != MOSQ_ERR_SUCCESS)
             return call->host->fail(call, IOTIFY_INVALID, "BadFilter",
-                "subscribe: \"%s\" is no topic filter", filters[i]);
+                "subscribe: \"%s\" is not a valid topic filter", filters[i]);
     return IOTIFY_OK;
 }
 
@@ -212,7 +212,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
         return call->host->fail(call, IOTIFY_TRANSIENT, "NotConnected", "not connected");
     if (!publish->topic || mosquitto_pub_topic_check(publish->topic) != MOSQ_ERR_SUCCESS)
         return call->host->fail(call, IOTIFY_INVALID, "BadTopic",
-            "publish.topic: \"%s\" is no topic to publish on",
+            "publish.topic: \"%s\" is not a valid topic for publishing",
             publish->topic ? publish->topic : "");
     if (payload.size > INT32_MAX)
         return call->host->fail(

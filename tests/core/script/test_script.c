@@ -235,7 +235,7 @@ static void changes_the_glob_at_once(void **state)
                               "return (await glob.list('p/')).join()"),
         "1 7/3 p/a,p/b");
     assert_string_equal(later("return await glob.increment('q')"),
-        "1 7/3 Error: glob.increment: the value of \"q\" is no number");
+        "1 7/3 Error: glob.increment: the value of \"q\" is not a number");
     assert_string_equal(
         later("await glob.increment('n'); return client() + '/' + index()"), "1 7/3 7/3");
 }

@@ -228,7 +228,7 @@ static void tells_what_cannot_be(void **state)
     ask(port, GLOB_ADD, 7, "text", NULL, NULL, 1);
     glob_flush(one);
     first = glob_take(port);
-    assert_string_equal(first->error, "glob.increment: the value of \"text\" is no number");
+    assert_string_equal(first->error, "glob.increment: the value of \"text\" is not a number");
     glob_answer_free(first);
 }
 

@@ -169,14 +169,14 @@ static void refuses_bad_settings(void **state)
     } cases[] = {
         {"{client_id: c}", NULL, "host: is not set, and no connector gives an endpoint"},
         {"{host: h, client_id: \"\"}", NULL, "client_id: is empty"},
-        {"{host: h, client_id: c}", "a/#/b", "subscribe: \"a/#/b\" is no topic filter"},
+        {"{host: h, client_id: c}", "a/#/b", "subscribe: \"a/#/b\" is not a valid topic filter"},
         {"{host: h, client_id: c, key: x}", NULL,
             "key is set and cert is not; a client certificate needs both"},
-        {"{host: h, client_id: c, key: x, cert: y}", NULL, "cert: is no PEM certificate"},
+        {"{host: h, client_id: c, key: x, cert: y}", NULL, "cert: not a PEM certificate"},
         {"{host: h, client_id: c, ca: /nonexistent}", NULL,
             "ca: cannot read certificates from /nonexistent: system lib"},
         {"{host: h, client_id: c, tls: false, will: {topic: \"a/#\"}}", NULL,
-            "will.topic: \"a/#\" is no topic to publish on"},
+            "will.topic: \"a/#\" is not a valid topic for publishing"},
     };
 
     (void)state;
