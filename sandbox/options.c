@@ -11,51 +11,87 @@
 #include "core/base/value.h"
 #include "sandbox/reference.h"
 
-static const char help[] =
-    "Usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n"
-    "\n"
-    "AWS IoT on this machine: the control plane, and MQTT with mutual TLS in front of a real "
-    "broker.\n"
-    "With a COMMAND: start, run it with endpoints, credentials and region in its environment, "
-    "stop.\n"
-    "\n"
-    "  --dir DIR               keep state and root certificate in DIR; default: keep nothing\n"
-    "  --ephemeral             with --dir: keep only the root certificate\n"
-    "  --reset                 with --dir: delete the state that DIR holds\n"
-    "  --listen ADDRESS        address to listen on (127.0.0.1); anyone who reaches it can use it\n"
-    "  --api-port PORT         port of the control plane (7070)\n"
-    "  --mqtt-port PORT        port of MQTT (8883)\n"
-    "  --https-port PORT       port of publishing by HTTPS (8443); with a COMMAND all three are\n"
-    "                          free ports unless given, as with port 0\n"
-    "  --quota NAME=RATE       calls per second of an operation, of all (*), or aws for AWS's\n"
-    "                          defaults; also Connect and ConnectPerClientId; repeatable;\n"
-    "                          default: no limit\n"
-    "  --fault LIST            throttle, error, drop_request, drop_reply, reset, refuse, drop and\n"
-    "                          stall in percent, latency as a duration, for all operations or "
-    "one:\n"
-    "                          throttle=10%,CreateThing:drop_reply=5%,latency=50ms~20ms; "
-    "repeatable\n"
-    "  --seed NUMBER           seed of the faults (1): the same faults in every run\n"
-    "  --deprecation-wait TIME time from deprecating a thing type to deleting it (5m)\n"
-    "  --detach-delay TIME     time until a detached certificate is off its thing (500ms)\n"
-    "  --operations            print the operations of the API as a table\n"
-    "  --version               print the version\n"
-    "  -h, --help              show this help\n"
-    "\n"
-    "While it runs, GET /_sandbox on the API's port reports the calls made; PUT /_sandbox/faults,\n"
-    "/_sandbox/quotas and /_sandbox/seed set what the options set.\n";
+const struct options_entry options_table[] = {
+    {.name = "--dir",
+        .argument = "DIR",
+        .help = "keep state and root certificate in DIR; default: keep nothing"},
+    {.name = "--ephemeral", .help = "with --dir: keep only the root certificate"},
+    {.name = "--reset", .help = "with --dir: delete the state that DIR holds"},
+    {.name = "--listen",
+        .argument = "ADDRESS",
+        .help = "address to listen on (127.0.0.1); anyone who reaches it can use it"},
+    {.name = "--api-port",
+        .argument = "PORT",
+        .help = "port of the control plane (7070); 0 is any free port, also below, and the default "
+                "with a COMMAND"},
+    {.name = "--mqtt-port", .argument = "PORT", .help = "port of MQTT (8883)"},
+    {.name = "--https-port", .argument = "PORT", .help = "port of publishing by HTTPS (8443)"},
+    {.name = "--quota",
+        .argument = "NAME=RATE",
+        .help = "calls per second of an operation, of all (*), or aws for AWS's defaults; also "
+                "Connect and ConnectPerClientId; repeatable; default: no limit"},
+    {.name = "--fault",
+        .argument = "LIST",
+        .help = "throttle, error, drop_request, drop_reply, reset, refuse, drop and stall in "
+                "percent, latency as a duration, for all operations or one: "
+                "throttle=10%,CreateThing:drop_reply=5%,latency=50ms~20ms; repeatable"},
+    {.name = "--seed",
+        .argument = "NUMBER",
+        .help = "seed of the faults (1): the same faults in every run"},
+    {.name = "--deprecation-wait",
+        .argument = "TIME",
+        .help = "time from deprecating a thing type to deleting it (5m)"},
+    {.name = "--detach-delay",
+        .argument = "TIME",
+        .help = "time until a detached certificate is off its thing (500ms)"},
+    {.name = "--operations", .help = "print the operations of the API as a table"},
+    {.name = "--version", .help = "print the version"},
+    {.name = "--help", .help = "show this help"},
+};
+const size_t options_count = sizeof(options_table) / sizeof(options_table[0]);
 
+#define WIDTH 100
+#define INDENT 27
 #define PORT_UNSET (-1)
 
-enum options_kind { FLAG, VALUE };
+/* Words of `text` in lines from column INDENT on. */
+static void options_wrap(const char *text)
+{
+    int column = INDENT;
 
-static const struct {
-    const char *name;
-    enum options_kind kind;
-} known[] = {{"--dir", VALUE}, {"--ephemeral", FLAG}, {"--reset", FLAG}, {"--listen", VALUE},
-    {"--api-port", VALUE}, {"--mqtt-port", VALUE}, {"--https-port", VALUE}, {"--quota", VALUE},
-    {"--fault", VALUE}, {"--seed", VALUE}, {"--deprecation-wait", VALUE}, {"--detach-delay", VALUE},
-    {"--operations", FLAG}, {"--version", FLAG}, {"--help", FLAG}, {"-h", FLAG}};
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+
+        if (column > INDENT && column + 1 + length > WIDTH)
+            column = printf("\n%*s", INDENT, "") - 1;
+        else if (column > INDENT)
+            column += printf(" ");
+        column += printf("%.*s", length, text);
+        text += length;
+        text += strspn(text, " ");
+    }
+    printf("\n");
+}
+
+static void options_print_help(void)
+{
+    printf(
+        "Usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n"
+        "\n"
+        "AWS IoT on this machine: the control plane, and MQTT with mutual TLS in front of a real\n"
+        "broker. With a COMMAND: start, run it with endpoints, credentials and region in its\n"
+        "environment, stop.\n\n");
+    for (size_t i = 0; i < options_count; i++) {
+        const struct options_entry *entry = &options_table[i];
+        int column = printf("  %s%s%s%s", strcmp(entry->name, "--help") == 0 ? "-h, " : "",
+            entry->name, entry->argument ? " " : "", entry->argument ? entry->argument : "");
+
+        printf("%*s", column < INDENT ? INDENT - column : 1, "");
+        options_wrap(entry->help);
+    }
+    printf("\nWhile it runs, GET /_sandbox on the API's port reports the calls made; PUT\n"
+           "/_sandbox/faults, /_sandbox/quotas and /_sandbox/seed set what the options set.\n");
+}
 
 static bool options_wrong(const char *option, const char *why)
 {
@@ -137,8 +173,8 @@ static bool options_unknown(const char *option)
     struct suggest suggest;
 
     suggest_init(&suggest, option);
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        suggest_offer(&suggest, known[i].name);
+    for (size_t i = 0; i < options_count; i++)
+        suggest_offer(&suggest, options_table[i].name);
     fprintf(stderr, "iotify-sandbox: unknown option %s%s; see --help\n", option,
         suggest_hint(&suggest, ""));
     return false;
@@ -155,7 +191,7 @@ static enum options_outcome options_take_flag(struct options *options, const cha
     else if (strcmp(option, "--version") == 0)
         printf("iotify-sandbox %s\n", IOTIFY_VERSION);
     else
-        fputs(help, stdout);
+        options_print_help();
     return strcmp(option, "--ephemeral") == 0 || strcmp(option, "--reset") == 0 ? OPTIONS_RUN
                                                                                 : OPTIONS_DONE;
 }
@@ -167,23 +203,25 @@ static enum options_outcome options_take(
     const char *argument = arguments[*at], *equals = strchr(argument, '=');
     size_t length = equals ? (size_t)(equals - argument) : strlen(argument), i = 0;
     const char *value = equals ? equals + 1 : NULL;
-    const size_t all = sizeof(known) / sizeof(known[0]);
 
-    while (i < all &&
-           (strlen(known[i].name) != length || strncmp(known[i].name, argument, length) != 0))
+    if (strcmp(argument, "-h") == 0)
+        return options_take_flag(options, "--help");
+    while (i < options_count && (strlen(options_table[i].name) != length ||
+                                    strncmp(options_table[i].name, argument, length) != 0))
         i++;
-    if (i == all)
+    if (i == options_count)
         return options_unknown(argument) ? OPTIONS_RUN : OPTIONS_BAD;
-    if (known[i].kind == FLAG) {
+    if (!options_table[i].argument) {
         if (value)
-            return options_wrong(known[i].name, "takes no value") ? OPTIONS_RUN : OPTIONS_BAD;
-        return options_take_flag(options, known[i].name);
+            return options_wrong(options_table[i].name, "takes no value") ? OPTIONS_RUN
+                                                                          : OPTIONS_BAD;
+        return options_take_flag(options, options_table[i].name);
     }
     if (!value && *at + 1 < count)
         value = arguments[++*at];
     if (!value)
-        return options_wrong(known[i].name, "needs a value") ? OPTIONS_RUN : OPTIONS_BAD;
-    return options_take_value(options, known[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_wrong(options_table[i].name, "needs a value") ? OPTIONS_RUN : OPTIONS_BAD;
+    return options_take_value(options, options_table[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
 }
 
 /* A command finds the ports in its environment, so that any free ones will do. */

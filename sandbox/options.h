@@ -4,6 +4,7 @@
 #define SANDBOX_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sandbox/fault.h"
@@ -28,5 +29,14 @@ enum options_outcome { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_BAD };
  */
 enum options_outcome options_parse(struct options *options, int count, char **arguments);
 void options_clear(struct options *options);
+
+/* One option. From this table come --help, the manual page and the completions. */
+struct options_entry {
+    const char *name;     /* "--dir" */
+    const char *argument; /* of its value, for help; NULL: a flag */
+    const char *help;     /* a phrase */
+};
+extern const struct options_entry options_table[];
+extern const size_t options_count;
 
 #endif

@@ -15,7 +15,7 @@
 int command_dispatch(const struct options *options)
 {
     if (options->help) {
-        fputs(options_help, stdout);
+        options_print_help(stdout);
         return EXIT_DONE;
     }
     if (options->version) {

@@ -7,105 +7,229 @@
 
 #include "core/base/arena.h"
 #include "core/base/suggest.h"
-
-const char options_help[] =
-    "Usage: iotifyd [OPTIONS] JOB.yaml [PIPELINE…]\n"
-    "       iotifyd init [JOB.yaml]\n"
-    "       iotifyd plugins [NAME]\n"
-    "       iotifyd schema [job|template]\n"
-    "       iotifyd iam-policy JOB.yaml\n"
-    "       iotifyd glob list|get|set|delete JOB.yaml [KEY]\n"
-    "\n"
-    "Provisions simulated devices on AWS IoT, one certificate per device, runs a load test with\n"
-    "them, and removes them. Without PIPELINE, the `run:` of the job file says which pipelines "
-    "run;\n"
-    "by default deploy, simulate, cleanup.\n"
-    "\n"
-    "  --check            validate everything that can be known without a network call\n"
-    "  --print            print the effective job: defaults filled in, secrets redacted\n"
-    "  --plan             print what would be created, changed and deleted; change nothing\n"
-    "  --preview          run init() and ten messages of one client without a network\n"
-    "  --solo CLIENT      simulate one client, and print everything about it\n"
-    "  --set PATH=VALUE   override a setting, for example --set devices=500; repeatable\n"
-    "  --keep             do not run cleanup\n"
-    "  --prune            deploy: remove devices that are no longer in the job\n"
-    "  --from-aws         cleanup: by what AWS has of the job, not by the store; needs --yes\n"
-    "  --yes              delete what --from-aws has found\n"
-    "  --json FILE        write the summary as JSON; - is standard output\n"
-    "  --series FILE      simulate: write one row of numbers per second, as CSV\n"
-    "  --metrics-port [ADDRESS:]PORT\n"
-    "                     simulate: serve metrics to Prometheus, at /metrics\n"
-    "  -q, --quiet        only errors and the summary\n"
-    "  -v, --verbose      verbose log\n"
-    "  --no-color         no colors on a terminal\n"
-    "  --log-format FORM  text (default) or json\n"
-    "  --reveal           glob get: print private keys too\n"
-    "  --version          print the versions of the program, its plugin ABI and all libraries\n"
-    "  -h, --help         show this help\n"
-    "\n"
-    "init asks for what these do not say:\n"
-    "  --region REGION    AWS region\n"
-    "  --profile NAME     profile of the AWS credentials\n"
-    "  --devices N        number of devices\n"
-    "  --force            overwrite an existing file\n"
-    "\n"
-    "Exit status: 0 all done, 1 a step failed, 2 bad usage or job file, 99 a threshold was "
-    "crossed,\n"
-    "128 + signal: interrupted.\n";
-
-struct cli_option {
-    const char *name, *short_name;
-    size_t offset;
-    enum { FLAG, VALUE, LIST } kind;
-    unsigned commands; /* bits of those that take it */
-};
+#include "core/cli/exit_code.h"
 
 #define OFFSET(member) offsetof(struct options, member)
-#define FOR(command) (1u << (command))
-#define RUN FOR(COMMAND_RUN)
-#define INIT FOR(COMMAND_INIT)
-#define JOB (RUN | FOR(COMMAND_GLOB) | FOR(COMMAND_IAM))
-#define ANY (JOB | INIT | FOR(COMMAND_PLUGINS) | FOR(COMMAND_SCHEMA))
-static const struct cli_option known[] = {
-    {"--check", NULL, OFFSET(check), FLAG, RUN},
-    {"--print", NULL, OFFSET(print), FLAG, RUN},
-    {"--preview", NULL, OFFSET(preview), FLAG, RUN},
-    {"--solo", NULL, OFFSET(solo), VALUE, RUN},
-    {"--keep", NULL, OFFSET(keep), FLAG, RUN},
-    {"--plan", NULL, OFFSET(plan), FLAG, RUN},
-    {"--prune", NULL, OFFSET(prune), FLAG, RUN},
-    {"--from-aws", NULL, OFFSET(from_aws), FLAG, RUN},
-    {"--yes", NULL, OFFSET(yes), FLAG, RUN},
-    {"--quiet", "-q", OFFSET(quiet), FLAG, ANY},
-    {"--verbose", "-v", OFFSET(verbose), FLAG, ANY},
-    {"--no-color", NULL, OFFSET(no_color), FLAG, ANY},
-    {"--version", NULL, OFFSET(version), FLAG, ANY},
-    {"--help", "-h", OFFSET(help), FLAG, ANY},
-    {"--reveal", NULL, OFFSET(reveal), FLAG, FOR(COMMAND_GLOB)},
-    {"--force", NULL, OFFSET(force), FLAG, INIT},
-    {"--set", NULL, OFFSET(overrides), LIST, JOB},
-    {"--json", NULL, OFFSET(json), VALUE, RUN},
-    {"--series", NULL, OFFSET(series), VALUE, RUN},
-    {"--metrics-port", NULL, OFFSET(metrics_port), VALUE, RUN},
-    {"--log-format", NULL, OFFSET(log_format), VALUE, ANY},
-    {"--region", NULL, OFFSET(region), VALUE, INIT},
-    {"--profile", NULL, OFFSET(profile), VALUE, INIT},
-    {"--devices", NULL, OFFSET(devices), VALUE, INIT},
+#define RUN OPTIONS_FOR(COMMAND_RUN)
+#define INIT OPTIONS_FOR(COMMAND_INIT)
+#define GLOB OPTIONS_FOR(COMMAND_GLOB)
+#define JOB (RUN | GLOB | OPTIONS_FOR(COMMAND_IAM))
+#define ANY (JOB | INIT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
+const struct options_entry options_table[] = {
+    {.name = "--check",
+        .offset = OFFSET(check),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "validate everything that can be known without a network call"},
+    {.name = "--print",
+        .offset = OFFSET(print),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "print the effective job: defaults filled in, secrets redacted"},
+    {.name = "--plan",
+        .offset = OFFSET(plan),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "print what would be created, changed and deleted; change nothing"},
+    {.name = "--preview",
+        .offset = OFFSET(preview),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "run init() and ten messages of one client without a network"},
+    {.name = "--solo",
+        .offset = OFFSET(solo),
+        .kind = OPTIONS_VALUE,
+        .commands = RUN,
+        .argument = "CLIENT",
+        .help = "simulate one client, and print everything about it"},
+    {.name = "--set",
+        .offset = OFFSET(overrides),
+        .kind = OPTIONS_LIST,
+        .commands = JOB,
+        .argument = "PATH=VALUE",
+        .help = "override a setting, for example --set devices=500; repeatable"},
+    {.name = "--keep",
+        .offset = OFFSET(keep),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "do not run cleanup"},
+    {.name = "--prune",
+        .offset = OFFSET(prune),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "deploy: remove devices that are no longer in the job"},
+    {.name = "--from-aws",
+        .offset = OFFSET(from_aws),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "cleanup: by what AWS has of the job, not by the store; needs --yes"},
+    {.name = "--yes",
+        .offset = OFFSET(yes),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "delete what --from-aws has found"},
+    {.name = "--json",
+        .offset = OFFSET(json),
+        .kind = OPTIONS_VALUE,
+        .commands = RUN,
+        .argument = "FILE",
+        .help = "write the summary as JSON; - is standard output"},
+    {.name = "--series",
+        .offset = OFFSET(series),
+        .kind = OPTIONS_VALUE,
+        .commands = RUN,
+        .argument = "FILE",
+        .help = "simulate: write one row of numbers per second, as CSV"},
+    {.name = "--metrics-port",
+        .offset = OFFSET(metrics_port),
+        .kind = OPTIONS_VALUE,
+        .commands = RUN,
+        .argument = "[ADDRESS:]PORT",
+        .help = "simulate: serve metrics to Prometheus, at /metrics"},
+    {.name = "--quiet",
+        .short_name = "-q",
+        .offset = OFFSET(quiet),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "only errors and the summary"},
+    {.name = "--verbose",
+        .short_name = "-v",
+        .offset = OFFSET(verbose),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "verbose log"},
+    {.name = "--no-color",
+        .offset = OFFSET(no_color),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "no colors on a terminal"},
+    {.name = "--log-format",
+        .offset = OFFSET(log_format),
+        .kind = OPTIONS_VALUE,
+        .commands = ANY,
+        .argument = "FORM",
+        .help = "text (default) or json"},
+    {.name = "--reveal",
+        .offset = OFFSET(reveal),
+        .kind = OPTIONS_FLAG,
+        .commands = GLOB,
+        .help = "glob get: print private keys too"},
+    {.name = "--region",
+        .offset = OFFSET(region),
+        .kind = OPTIONS_VALUE,
+        .commands = INIT,
+        .argument = "REGION",
+        .help = "init: AWS region"},
+    {.name = "--profile",
+        .offset = OFFSET(profile),
+        .kind = OPTIONS_VALUE,
+        .commands = INIT,
+        .argument = "NAME",
+        .help = "init: profile of the AWS credentials"},
+    {.name = "--devices",
+        .offset = OFFSET(devices),
+        .kind = OPTIONS_VALUE,
+        .commands = INIT,
+        .argument = "N",
+        .help = "init: number of devices"},
+    {.name = "--force",
+        .offset = OFFSET(force),
+        .kind = OPTIONS_FLAG,
+        .commands = INIT,
+        .help = "init: overwrite an existing file"},
+    {.name = "--version",
+        .offset = OFFSET(version),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "print the versions of the program, its plugin ABI and all libraries"},
+    {.name = "--help",
+        .short_name = "-h",
+        .offset = OFFSET(help),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "show this help"},
 };
+const size_t options_count = sizeof(options_table) / sizeof(options_table[0]);
 
-static const struct {
-    const char *word;
-    enum command command;
-} commands[] = {{"init", COMMAND_INIT}, {"plugins", COMMAND_PLUGINS}, {"schema", COMMAND_SCHEMA},
-    {"glob", COMMAND_GLOB}, {"iam-policy", COMMAND_IAM}};
+const struct options_command options_commands[] = {
+    {COMMAND_RUN, "", "[OPTIONS] JOB.yaml [PIPELINE…]", "run pipelines of a job"},
+    {COMMAND_INIT, "init", "[JOB.yaml]", "ask for what a job needs, and write its file"},
+    {COMMAND_PLUGINS, "plugins", "[NAME]", "list the plugins, or the settings of one"},
+    {COMMAND_SCHEMA, "schema", "[job|template]", "print the JSON Schema of job or template files"},
+    {COMMAND_IAM, "iam-policy", "JOB.yaml", "print the least IAM policy that the job needs"},
+    {COMMAND_GLOB, "glob", "list|get|set|delete JOB.yaml [KEY]",
+        "print or change the job's key-value store"},
+};
+const size_t options_command_count = sizeof(options_commands) / sizeof(options_commands[0]);
 
-static const struct cli_option *cli_find_option(const char *argument, size_t length)
+/* ------------------------------------------------------------------ help */
+
+/* Columns of a line, and where the help of an option begins. */
+#define WIDTH 100
+#define INDENT 25
+
+/* Words of `text` in lines from column `indent` on; the cursor is at `column`. */
+static void cli_wrap(FILE *stream, const char *text, int column, int indent)
 {
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strlen(known[i].name) == length && strncmp(known[i].name, argument, length) == 0)
-            return &known[i];
-        if (known[i].short_name && strcmp(known[i].short_name, argument) == 0)
-            return &known[i];
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+
+        if (column > indent && column + 1 + length > WIDTH) {
+            fprintf(stream, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', stream);
+            column++;
+        }
+        fprintf(stream, "%.*s", length, text);
+        column += length;
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', stream);
+}
+
+static void cli_print_option(FILE *stream, const struct options_entry *entry)
+{
+    int column = fprintf(stream, "  %s%s%s%s%s", entry->short_name ? entry->short_name : "",
+        entry->short_name ? ", " : "", entry->name, entry->argument ? " " : "",
+        entry->argument ? entry->argument : "");
+
+    if (column >= INDENT) {
+        fputc('\n', stream);
+        column = 0;
+    }
+    fprintf(stream, "%*s", INDENT - column, "");
+    cli_wrap(stream, entry->help, INDENT, INDENT);
+}
+
+void options_print_help(FILE *stream)
+{
+    for (size_t i = 0; i < options_command_count; i++)
+        fprintf(stream, "%s iotifyd %s%s%s\n", i ? "      " : "Usage:", options_commands[i].word,
+            *options_commands[i].word ? " " : "", options_commands[i].synopsis);
+    fputs(
+        "\nProvisions simulated devices on AWS IoT, one certificate per device, runs a load test\n"
+        "with them, and removes them. Without PIPELINE, the `run:` of the job file says which\n"
+        "pipelines run; by default deploy, simulate, cleanup.\n\n",
+        stream);
+    for (size_t i = 0; i < options_count; i++)
+        cli_print_option(stream, &options_table[i]);
+    fputs("\nExit status:\n", stream);
+    for (size_t i = 0; i < exit_code_count; i++)
+        fprintf(stream, "  %-5s %s\n", exit_codes[i].code, exit_codes[i].meaning);
+}
+
+/* ------------------------------------------------------------------ parsing */
+
+static const struct options_entry *cli_find_option(const char *argument, size_t length)
+{
+    for (size_t i = 0; i < options_count; i++) {
+        if (strlen(options_table[i].name) == length &&
+            strncmp(options_table[i].name, argument, length) == 0)
+            return &options_table[i];
+        if (options_table[i].short_name && strcmp(options_table[i].short_name, argument) == 0)
+            return &options_table[i];
     }
     return NULL;
 }
@@ -115,8 +239,8 @@ static bool cli_unknown_option(const char *argument)
     struct suggest suggest;
 
     suggest_init(&suggest, argument);
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        suggest_offer(&suggest, known[i].name);
+    for (size_t i = 0; i < options_count; i++)
+        suggest_offer(&suggest, options_table[i].name);
     fprintf(stderr, "iotifyd: unknown option %s%s; see iotifyd --help\n", argument,
         suggest_hint(&suggest, ""));
     return false;
@@ -127,7 +251,7 @@ static bool cli_take_option(struct options *options, int count, char **arguments
 {
     const char *argument = arguments[*at];
     const char *equals = strchr(argument, '=');
-    const struct cli_option *option =
+    const struct options_entry *option =
         cli_find_option(argument, equals ? (size_t)(equals - argument) : strlen(argument));
     const char *value = equals ? equals + 1 : NULL;
     char *member;
@@ -135,7 +259,7 @@ static bool cli_take_option(struct options *options, int count, char **arguments
     if (!option)
         return cli_unknown_option(argument);
     member = (char *)options + option->offset;
-    if (option->kind == FLAG) {
+    if (option->kind == OPTIONS_FLAG) {
         if (equals) {
             fprintf(stderr, "iotifyd: %s takes no value\n", option->name);
             return false;
@@ -149,7 +273,7 @@ static bool cli_take_option(struct options *options, int count, char **arguments
         fprintf(stderr, "iotifyd: %s needs a value\n", option->name);
         return false;
     }
-    if (option->kind == LIST)
+    if (option->kind == OPTIONS_LIST)
         options->overrides[options->override_count++] = value;
     else
         *(const char **)(void *)member = value;
@@ -163,16 +287,16 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_GLOB] = "glob",
     [COMMAND_IAM] = "iam-policy"};
 
-static bool cli_was_given(const struct options *options, const struct cli_option *option)
+static bool cli_was_given(const struct options *options, const struct options_entry *option)
 {
     const char *member = (const char *)options + option->offset;
 
     switch (option->kind) {
-    case FLAG:
+    case OPTIONS_FLAG:
         return *(const bool *)member;
-    case LIST:
+    case OPTIONS_LIST:
         return options->override_count > 0;
-    case VALUE:
+    case OPTIONS_VALUE:
         break;
     }
     return *(const char *const *)(const void *)member != NULL;
@@ -181,11 +305,12 @@ static bool cli_was_given(const struct options *options, const struct cli_option
 /* An option that the command does not look at is a mistake, not something to pass over. */
 static bool cli_check_command(const struct options *options)
 {
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (!cli_was_given(options, &known[i]) || (known[i].commands & FOR(options->command)))
+    for (size_t i = 0; i < options_count; i++) {
+        if (!cli_was_given(options, &options_table[i]) ||
+            (options_table[i].commands & OPTIONS_FOR(options->command)))
             continue;
-        fprintf(stderr, "iotifyd: %s is not valid with %s; see iotifyd --help\n", known[i].name,
-            command_names[options->command]);
+        fprintf(stderr, "iotifyd: %s is not valid with %s; see iotifyd --help\n",
+            options_table[i].name, command_names[options->command]);
         return false;
     }
     return true;
@@ -193,9 +318,9 @@ static bool cli_check_command(const struct options *options)
 
 static void cli_find_command(struct options *options)
 {
-    for (size_t i = 0; options->word_count && i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(options->words[0], commands[i].word) == 0) {
-            options->command = commands[i].command;
+    for (size_t i = 0; options->word_count && i < options_command_count; i++) {
+        if (strcmp(options->words[0], options_commands[i].word) == 0) {
+            options->command = options_commands[i].command;
             options->word_count--;
             memmove(
                 options->words, options->words + 1, options->word_count * sizeof(*options->words));

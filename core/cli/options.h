@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 enum command {
     COMMAND_RUN,
@@ -33,7 +34,37 @@ struct options {
 /* False after a message on stderr: bad usage. options_clear() in either case. */
 bool options_parse(struct options *options, int count, char **arguments);
 void options_clear(struct options *options);
+
+/* ------------------------------------------------------------------ the tables */
+
+/* A bit per command. */
+#define OPTIONS_FOR(command) (1u << (command))
+
+enum options_kind { OPTIONS_FLAG, OPTIONS_VALUE, OPTIONS_LIST };
+
+/* One option. From this table come the parser, --help, the manual page and the completions. */
+struct options_entry {
+    const char *name, *short_name; /* "--quiet", "-q" or NULL */
+    size_t offset;                 /* in struct options */
+    enum options_kind kind;
+    unsigned commands;    /* bits of those that take it */
+    const char *argument; /* of its value, for help; NULL: a flag */
+    const char *help;     /* a phrase */
+};
+extern const struct options_entry options_table[];
+extern const size_t options_count;
+
+/* One command; COMMAND_RUN has no word. */
+struct options_command {
+    enum command command;
+    const char *word;
+    const char *synopsis; /* what follows the word */
+    const char *help;     /* a phrase */
+};
+extern const struct options_command options_commands[];
+extern const size_t options_command_count;
+
 /* What --help prints. */
-extern const char options_help[];
+void options_print_help(FILE *stream);
 
 #endif

@@ -347,7 +347,7 @@ int command_run(const struct options *options)
     int status;
 
     if (options->word_count == 0) {
-        fputs(options_help, stderr);
+        options_print_help(stderr);
         return EXIT_USAGE;
     }
     if (options->from_aws &&

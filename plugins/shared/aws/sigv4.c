@@ -2,7 +2,7 @@
 #include "plugins/shared/aws/sigv4.h"
 
 #include <openssl/evp.h>
-#include <openssl/sigv4_hmac.h>
+#include <openssl/hmac.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
