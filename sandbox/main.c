@@ -25,7 +25,7 @@
 #define LOCK_TRIES 40
 
 struct sandbox {
-    struct options options;
+    struct sandbox_options options;
     struct api_options api_options;
     char folder[4096], temporary[32], database[4200];
     char access_key[160], secret_key[160];
@@ -206,7 +206,7 @@ static bool sandbox_open_data_plane(struct sandbox *sandbox)
 
 static bool sandbox_open_control_plane(struct sandbox *sandbox)
 {
-    const struct options *options = &sandbox->options;
+    const struct sandbox_options *options = &sandbox->options;
 
     sandbox->api_options = (struct api_options){.address = options->address,
         .port = (uint16_t)options->api_port,
@@ -479,9 +479,10 @@ static void sandbox_run(struct sandbox *sandbox)
 int main(int count, char **arguments)
 {
     static struct sandbox sandbox;
-    enum options_outcome outcome = options_parse(&sandbox.options, count, arguments);
+    enum sandbox_options_outcome outcome =
+        sandbox_options_parse(&sandbox.options, count, arguments);
 
-    if (outcome == OPTIONS_RUN) {
+    if (outcome == SANDBOX_OPTIONS_RUN) {
         signal(SIGPIPE, SIG_IGN);
         sandbox_raise_limit();
         uv_loop_init(&sandbox.loop);
@@ -492,6 +493,6 @@ int main(int count, char **arguments)
         sandbox_close_all(&sandbox);
         uv_loop_close(&sandbox.loop);
     }
-    options_clear(&sandbox.options);
-    return outcome == OPTIONS_BAD ? 2 : sandbox.status;
+    sandbox_options_clear(&sandbox.options);
+    return outcome == SANDBOX_OPTIONS_BAD ? 2 : sandbox.status;
 }

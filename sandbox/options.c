@@ -11,7 +11,7 @@
 #include "core/base/value.h"
 #include "sandbox/reference.h"
 
-const struct options_entry options_table[] = {
+const struct sandbox_options_entry sandbox_options_table[] = {
     {.name = "--dir",
         .argument = "DIR",
         .help = "keep state and root certificate in DIR; default: keep nothing"},
@@ -48,7 +48,8 @@ const struct options_entry options_table[] = {
     {.name = "--version", .help = "print the version"},
     {.name = "--help", .help = "show this help"},
 };
-const size_t options_count = sizeof(options_table) / sizeof(options_table[0]);
+const size_t sandbox_options_count =
+    sizeof(sandbox_options_table) / sizeof(sandbox_options_table[0]);
 
 #define WIDTH 100
 #define INDENT 27
@@ -81,8 +82,8 @@ static void options_print_help(void)
         "AWS IoT on this machine: the control plane, and MQTT with mutual TLS in front of a real\n"
         "broker. With a COMMAND: start, run it with endpoints, credentials and region in its\n"
         "environment, stop.\n\n");
-    for (size_t i = 0; i < options_count; i++) {
-        const struct options_entry *entry = &options_table[i];
+    for (size_t i = 0; i < sandbox_options_count; i++) {
+        const struct sandbox_options_entry *entry = &sandbox_options_table[i];
         int column = printf("  %s%s%s%s", strcmp(entry->name, "--help") == 0 ? "-h, " : "",
             entry->name, entry->argument ? " " : "", entry->argument ? entry->argument : "");
 
@@ -127,7 +128,7 @@ static bool options_take_time(const char *option, const char *text, int64_t *out
     return true;
 }
 
-static bool options_take_address(struct options *options, const char *text)
+static bool options_take_address(struct sandbox_options *options, const char *text)
 {
     struct in_addr address;
 
@@ -136,12 +137,13 @@ static bool options_take_address(struct options *options, const char *text)
            options_wrong("--listen", "takes an IPv4 address such as 127.0.0.1 or 0.0.0.0");
 }
 
-static bool options_take_seed(struct options *options, const char *text)
+static bool options_take_seed(struct sandbox_options *options, const char *text)
 {
     return faults_seed(options->faults, text) || options_wrong("--seed", "takes a whole number");
 }
 
-static bool options_take_value(struct options *options, const char *option, const char *value)
+static bool options_take_value(
+    struct sandbox_options *options, const char *option, const char *value)
 {
     char why[256];
 
@@ -173,14 +175,15 @@ static bool options_unknown(const char *option)
     struct suggest suggest;
 
     suggest_init(&suggest, option);
-    for (size_t i = 0; i < options_count; i++)
-        suggest_offer(&suggest, options_table[i].name);
+    for (size_t i = 0; i < sandbox_options_count; i++)
+        suggest_offer(&suggest, sandbox_options_table[i].name);
     fprintf(stderr, "iotify-sandbox: unknown option %s%s; see --help\n", option,
         suggest_hint(&suggest, ""));
     return false;
 }
 
-static enum options_outcome options_take_flag(struct options *options, const char *option)
+static enum sandbox_options_outcome options_take_flag(
+    struct sandbox_options *options, const char *option)
 {
     if (strcmp(option, "--ephemeral") == 0)
         options->ephemeral = true;
@@ -192,13 +195,14 @@ static enum options_outcome options_take_flag(struct options *options, const cha
         printf("iotify-sandbox %s\n", IOTIFY_VERSION);
     else
         options_print_help();
-    return strcmp(option, "--ephemeral") == 0 || strcmp(option, "--reset") == 0 ? OPTIONS_RUN
-                                                                                : OPTIONS_DONE;
+    return strcmp(option, "--ephemeral") == 0 || strcmp(option, "--reset") == 0
+               ? SANDBOX_OPTIONS_RUN
+               : SANDBOX_OPTIONS_DONE;
 }
 
 /* One option at arguments[*at]; moves past its value. */
-static enum options_outcome options_take(
-    struct options *options, int count, char **arguments, int *at)
+static enum sandbox_options_outcome options_take(
+    struct sandbox_options *options, int count, char **arguments, int *at)
 {
     const char *argument = arguments[*at], *equals = strchr(argument, '=');
     size_t length = equals ? (size_t)(equals - argument) : strlen(argument), i = 0;
@@ -206,22 +210,26 @@ static enum options_outcome options_take(
 
     if (strcmp(argument, "-h") == 0)
         return options_take_flag(options, "--help");
-    while (i < options_count && (strlen(options_table[i].name) != length ||
-                                    strncmp(options_table[i].name, argument, length) != 0))
+    while (i < sandbox_options_count &&
+           (strlen(sandbox_options_table[i].name) != length ||
+               strncmp(sandbox_options_table[i].name, argument, length) != 0))
         i++;
-    if (i == options_count)
-        return options_unknown(argument) ? OPTIONS_RUN : OPTIONS_BAD;
-    if (!options_table[i].argument) {
+    if (i == sandbox_options_count)
+        return options_unknown(argument) ? SANDBOX_OPTIONS_RUN : SANDBOX_OPTIONS_BAD;
+    if (!sandbox_options_table[i].argument) {
         if (value)
-            return options_wrong(options_table[i].name, "takes no value") ? OPTIONS_RUN
-                                                                          : OPTIONS_BAD;
-        return options_take_flag(options, options_table[i].name);
+            return options_wrong(sandbox_options_table[i].name, "takes no value")
+                       ? SANDBOX_OPTIONS_RUN
+                       : SANDBOX_OPTIONS_BAD;
+        return options_take_flag(options, sandbox_options_table[i].name);
     }
     if (!value && *at + 1 < count)
         value = arguments[++*at];
     if (!value)
-        return options_wrong(options_table[i].name, "needs a value") ? OPTIONS_RUN : OPTIONS_BAD;
-    return options_take_value(options, options_table[i].name, value) ? OPTIONS_RUN : OPTIONS_BAD;
+        return options_wrong(sandbox_options_table[i].name, "needs a value") ? SANDBOX_OPTIONS_RUN
+                                                                             : SANDBOX_OPTIONS_BAD;
+    return options_take_value(options, sandbox_options_table[i].name, value) ? SANDBOX_OPTIONS_RUN
+                                                                             : SANDBOX_OPTIONS_BAD;
 }
 
 /* A command finds the ports in its environment, so that any free ones will do. */
@@ -231,11 +239,12 @@ static void options_default_port(long *port, long usual, char *const *command)
         *port = command ? 0 : usual;
 }
 
-enum options_outcome options_parse(struct options *options, int count, char **arguments)
+enum sandbox_options_outcome sandbox_options_parse(
+    struct sandbox_options *options, int count, char **arguments)
 {
-    enum options_outcome outcome = OPTIONS_RUN;
+    enum sandbox_options_outcome outcome = SANDBOX_OPTIONS_RUN;
 
-    *options = (struct options){.address = "127.0.0.1",
+    *options = (struct sandbox_options){.address = "127.0.0.1",
         .api_port = PORT_UNSET,
         .mqtt_port = PORT_UNSET,
         .https_port = PORT_UNSET,
@@ -243,11 +252,12 @@ enum options_outcome options_parse(struct options *options, int count, char **ar
         .detach_wait_ms = 500,
         .faults = faults_new(1),
         .quotas = quotas_new()};
-    for (int i = 1; i < count && outcome == OPTIONS_RUN; i++) {
+    for (int i = 1; i < count && outcome == SANDBOX_OPTIONS_RUN; i++) {
         if (strcmp(arguments[i], "--") == 0) {
             options->command = arguments + i + 1;
             if (!*options->command)
-                return options_wrong("--", "needs a command after it") ? OPTIONS_RUN : OPTIONS_BAD;
+                return options_wrong("--", "needs a command after it") ? SANDBOX_OPTIONS_RUN
+                                                                       : SANDBOX_OPTIONS_BAD;
             break;
         }
         outcome = options_take(options, count, arguments, &i);
@@ -255,12 +265,12 @@ enum options_outcome options_parse(struct options *options, int count, char **ar
     options_default_port(&options->api_port, 7070, options->command);
     options_default_port(&options->mqtt_port, 8883, options->command);
     options_default_port(&options->https_port, 8443, options->command);
-    if (outcome == OPTIONS_RUN && options->reset && !options->folder)
-        return options_wrong("--reset", "needs --dir") ? OPTIONS_RUN : OPTIONS_BAD;
+    if (outcome == SANDBOX_OPTIONS_RUN && options->reset && !options->folder)
+        return options_wrong("--reset", "needs --dir") ? SANDBOX_OPTIONS_RUN : SANDBOX_OPTIONS_BAD;
     return outcome;
 }
 
-void options_clear(struct options *options)
+void sandbox_options_clear(struct sandbox_options *options)
 {
     faults_free(options->faults);
     quotas_free(options->quotas);

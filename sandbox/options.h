@@ -10,7 +10,7 @@
 #include "sandbox/fault.h"
 #include "sandbox/quota.h"
 
-struct options {
+struct sandbox_options {
     const char *folder;  /* --dir; NULL: nothing is kept */
     const char *address; /* --listen */
     long api_port, mqtt_port, https_port;
@@ -21,22 +21,23 @@ struct options {
     char **command; /* NULL: none */
 };
 
-enum options_outcome { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_BAD };
+enum sandbox_options_outcome { SANDBOX_OPTIONS_RUN, SANDBOX_OPTIONS_DONE, SANDBOX_OPTIONS_BAD };
 
 /*
- * OPTIONS_DONE: everything that was asked for has been printed. OPTIONS_BAD: after a message.
- * options_clear() in any case.
+ * SANDBOX_OPTIONS_DONE: everything that was asked for has been printed. SANDBOX_OPTIONS_BAD: after
+ * a message. sandbox_options_clear() in any case.
  */
-enum options_outcome options_parse(struct options *options, int count, char **arguments);
-void options_clear(struct options *options);
+enum sandbox_options_outcome sandbox_options_parse(
+    struct sandbox_options *options, int count, char **arguments);
+void sandbox_options_clear(struct sandbox_options *options);
 
 /* One option. From this table come --help, the manual page and the completions. */
-struct options_entry {
+struct sandbox_options_entry {
     const char *name;     /* "--dir" */
     const char *argument; /* of its value, for help; NULL: a flag */
     const char *help;     /* a phrase */
 };
-extern const struct options_entry options_table[];
-extern const size_t options_count;
+extern const struct sandbox_options_entry sandbox_options_table[];
+extern const size_t sandbox_options_count;
 
 #endif

@@ -13,7 +13,7 @@ packages=(
 # For the packages that templates have in scope. Whoever has npm from elsewhere keeps it.
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
-    packages+=(clang clang-format clang-tidy curl libcmocka-dev mosquitto-clients openssl python3
+    packages+=(clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients openssl python3
         python3-venv)
 fi
 

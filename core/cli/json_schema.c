@@ -7,6 +7,7 @@
 
 #include "core/base/value.h"
 #include "core/cli/load.h"
+#include "core/template/template.h"
 
 static json_t *json_schema_choice(const struct iotify_setting *setting)
 {
@@ -159,18 +160,23 @@ static void json_schema_add_plugin(void *argument, const char *name)
     }
 }
 
-int command_schema(const struct options *options)
+static void json_schema_print(json_t *root, const char *title)
+{
+    json_object_set_new(
+        root, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));
+    json_object_set_new(root, "title", json_string(title));
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    printf("\n");
+    json_decref(root);
+}
+
+/* The schema of job files. */
+static void json_schema_print_job(void)
 {
     struct registry registry;
     struct json_schema_schema schema = {&registry, json_array(), json_object()};
     json_t *root, *properties, *step;
 
-    if (options->word_count > 0) {
-        fprintf(stderr, "iotifyd: schema takes no argument\n");
-        json_decref(schema.plugins);
-        json_decref(schema.steps);
-        return EXIT_USAGE;
-    }
     registry_init(&registry);
     registry_list(&registry, json_schema_add_plugin, &schema);
     for (size_t i = 0; i < load_core_step_count; i++) {
@@ -198,12 +204,85 @@ int command_schema(const struct options *options)
         json_pack(
             "{s:s, s:i, s:{s:s}}", "type", "array", "minItems", 1, "items", "type", "string"));
     json_object_set_new(root, "required", json_pack("[s,s]", "devices", "plugins"));
-    json_object_set_new(
-        root, "$schema", json_string("https://json-schema.org/draft/2020-12/schema"));
-    json_object_set_new(root, "title", json_string("iotifyd job file"));
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    printf("\n");
-    json_decref(root);
+    json_schema_print(root, "iotifyd job file");
     registry_clear(&registry);
+}
+
+/* ------------------------------------------------------------------ templates */
+
+struct json_schema_transports {
+    struct registry *registry;
+    json_t *connection, *publish; /* alternatives, one per transport */
+};
+
+static void json_schema_add_transport(void *argument, const char *name)
+{
+    struct json_schema_transports *transports = argument;
+    const struct plugin *plugin;
+    const char *text;
+
+    if (registry_load(transports->registry, name, &plugin, &text) != REGISTRY_OK) {
+        fprintf(stderr, "iotifyd: %s\n", text);
+        return;
+    }
+    if (plugin->descriptor.kind != IOTIFY_TRANSPORT)
+        return;
+    json_array_append_new(
+        transports->connection, json_schema_settings(plugin->transport.connection));
+    json_array_append_new(transports->publish, json_schema_settings(plugin->transport.publish));
+}
+
+/* The form of a key that is not a setting of a transport. */
+static json_t *json_schema_template_key(const char *name)
+{
+    if (strcmp(name, "subscribe") == 0)
+        return json_pack("{s:[s,s], s:{s:[s,s,s]}}", "type", "array", "null", "items", "type",
+            "string", "number", "boolean");
+    if (strcmp(name, "stages") == 0)
+        return json_pack("{s:[s,s], s:{s:[s,s]}}", "type", "object", "null", "additionalProperties",
+            "type", "string", "null");
+    return json_pack("{s:[s,s]}", "type", "string", "null");
+}
+
+/* The schema of template files. */
+static void json_schema_print_template(void)
+{
+    struct registry registry;
+    struct json_schema_transports transports = {&registry, json_array(), json_array()};
+    json_t *properties = json_object();
+
+    registry_init(&registry);
+    registry_list(&registry, json_schema_add_transport, &transports);
+    for (size_t i = 0; i < template_key_count; i++) {
+        const struct template_key *key = &template_keys[i];
+        json_t *schema = strcmp(key->name, "connection") == 0
+                             ? json_pack("{s:O}", "anyOf", transports.connection)
+                         : strcmp(key->name, "publish") == 0
+                             ? json_pack("{s:O}", "anyOf", transports.publish)
+                             : json_schema_template_key(key->name);
+
+        json_object_set_new(schema, "description", json_string(key->help));
+        json_object_set_new(properties, key->name, schema);
+    }
+    json_schema_print(json_pack("{s:s, s:o, s:b, s:i}", "type", "object", "properties", properties,
+                          "additionalProperties", 0, "minProperties", 1),
+        "iotifyd template file");
+    json_decref(transports.connection);
+    json_decref(transports.publish);
+    registry_clear(&registry);
+}
+
+int command_schema(const struct options *options)
+{
+    const char *what = options->word_count ? options->words[0] : "job";
+
+    if (options->word_count > 1 || (strcmp(what, "job") != 0 && strcmp(what, "template") != 0)) {
+        fprintf(stderr, "iotifyd: write it as: iotifyd schema [job|template]\n");
+        return EXIT_USAGE;
+    }
+    if (strcmp(what, "job") == 0)
+        json_schema_print_job();
+    else
+        json_schema_print_template();
     return EXIT_DONE;
 }

@@ -19,31 +19,12 @@ static void plugins_print_line(void *argument, const char *name)
         fprintf(stderr, "iotifyd: %s\n", text);
 }
 
-static const char *plugins_short_type(const struct iotify_setting *setting)
-{
-    static const char *const names[] = {[IOTIFY_STRING] = "string",
-        [IOTIFY_SECRET] = "secret",
-        [IOTIFY_INTEGER] = "integer",
-        [IOTIFY_BOOLEAN] = "boolean",
-        [IOTIFY_DURATION] = "duration",
-        [IOTIFY_RATE] = "rate",
-        [IOTIFY_SIZE] = "size",
-        [IOTIFY_CHOICE] = "choice",
-        [IOTIFY_LIST] = "list",
-        [IOTIFY_MAP] = "map",
-        [IOTIFY_SHARE] = "share",
-        [IOTIFY_TABLE] = "table",
-        [IOTIFY_DOCUMENT] = "document"};
-
-    return names[setting->type];
-}
-
 static void plugins_print_settings(const struct iotify_settings *settings, int indent)
 {
     for (size_t i = 0; i < settings->count; i++) {
         struct iotify_setting setting = schema_setting(settings, i);
 
-        printf("%*s%-20s %-9s %s", indent, "", setting.name, plugins_short_type(&setting),
+        printf("%*s%-20s %-9s %s", indent, "", setting.name, schema_type_name(setting.type),
             setting.help);
         for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
             printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);

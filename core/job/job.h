@@ -105,6 +105,13 @@ struct job_plugin *job_plugin(const struct job *job, const char *alias);
 void job_print(const struct job *job, const struct job_plugin *const *more, size_t more_count,
     struct iotify_buffer *out);
 
+/* The keys of a job file besides its settings, for the schema and the reference. */
+struct job_key {
+    const char *name, *type, *help;
+};
+extern const struct job_key job_keys[];
+extern const size_t job_key_count;
+
 /* The settings of the job's own level, for the schema and the reference. */
 extern const struct iotify_settings job_settings;
 

@@ -72,7 +72,16 @@ const struct iotify_settings job_settings = IOTIFY_SETTINGS(own_items, struct jo
 static const struct iotify_settings short_settings =
     IOTIFY_SETTINGS(short_items, struct job_options);
 
-/* Keys of the job file that are no settings of a table. */
+const struct job_key job_keys[] = {
+    {"plugins", "mapping", "alias of each plugin to `use: NAME` and its settings"},
+    {"pipelines", "mapping",
+        "name of each pipeline to a list of steps, `alias.action: {settings}`; "
+        "one of your own replaces the default of the same name"},
+    {"run", "list of texts", "pipelines that run, in order; default: deploy, simulate, cleanup"},
+};
+const size_t job_key_count = sizeof(job_keys) / sizeof(job_keys[0]);
+
+/* Keys of the job file that are not in a settings table. */
 static const char *const other_keys[] = {"plugins", "pipelines", "run", NULL};
 
 const char *job_default_name(struct arena *arena, const char *file)

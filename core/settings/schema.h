@@ -69,6 +69,8 @@ void schema_print(const struct iotify_settings *settings, const void *options, i
 /* A scalar as YAML, in quotes where it needs them. */
 void schema_print_text(const char *text, struct iotify_buffer *out);
 
+/* "string", "duration": the name of a type. */
+const char *schema_type_name(enum iotify_type type);
 /* "text", "a duration such as 250ms, 10s or 5m": what a type takes. */
 const char *schema_type_words(enum iotify_type type);
 

@@ -31,6 +31,25 @@ bool schema_find_role(const struct iotify_settings *settings, enum iotify_role r
     return false;
 }
 
+const char *schema_type_name(enum iotify_type type)
+{
+    static const char *const names[] = {[IOTIFY_STRING] = "string",
+        [IOTIFY_SECRET] = "secret",
+        [IOTIFY_INTEGER] = "integer",
+        [IOTIFY_BOOLEAN] = "boolean",
+        [IOTIFY_DURATION] = "duration",
+        [IOTIFY_RATE] = "rate",
+        [IOTIFY_SIZE] = "size",
+        [IOTIFY_CHOICE] = "choice",
+        [IOTIFY_LIST] = "list",
+        [IOTIFY_MAP] = "map",
+        [IOTIFY_SHARE] = "share",
+        [IOTIFY_TABLE] = "table",
+        [IOTIFY_DOCUMENT] = "document"};
+
+    return names[type];
+}
+
 const char *schema_type_words(enum iotify_type type)
 {
     static const char *const words[] = {[IOTIFY_STRING] = "text",

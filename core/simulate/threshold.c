@@ -20,13 +20,18 @@ static const struct {
 
 /* What the summary says of the generator. */
 #define GENERATOR(member) offsetof(struct simulate_summary, member)
-static const struct {
-    const char *name;
-    size_t offset;
-    bool is_flag;
-} generator[] = {{"generator.cpu", GENERATOR(cpu), false},
-    {"generator.busy", GENERATOR(busy), false},
-    {"generator.saturated", GENERATOR(saturated), true}};
+const struct threshold_generator threshold_generators[] = {
+    {.name = "generator.cpu", .meaning = "cores in use", .offset = GENERATOR(cpu)},
+    {.name = "generator.busy",
+        .meaning = "share of its time in which the busiest loop was at work",
+        .offset = GENERATOR(busy)},
+    {.name = "generator.saturated",
+        .meaning = "1 when the numbers are this machine's as well, else 0",
+        .offset = GENERATOR(saturated),
+        .is_flag = true},
+};
+const size_t threshold_generator_count =
+    sizeof(threshold_generators) / sizeof(threshold_generators[0]);
 
 enum threshold_statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS };
 static const char *const statistics[STATISTICS] = {
@@ -54,8 +59,8 @@ static bool threshold_find_counter(const char *name, struct threshold *threshold
             return true;
         }
     }
-    for (size_t i = 0; i < sizeof(generator) / sizeof(generator[0]); i++) {
-        if (strcmp(generator[i].name, name) == 0) {
+    for (size_t i = 0; i < threshold_generator_count; i++) {
+        if (strcmp(threshold_generators[i].name, name) == 0) {
             threshold->source = THE_GENERATOR;
             threshold->index = i;
             return true;
@@ -134,8 +139,8 @@ static const char *threshold_unknown_metric(
         for (size_t j = 0; j < tally_quantile_count; j++)
             suggest_offer(&suggest,
                 arena_format(arena, "%s.%s", tally_times[i].name, tally_quantiles[j].name));
-    for (size_t i = 0; i < sizeof(generator) / sizeof(generator[0]); i++)
-        suggest_offer(&suggest, generator[i].name);
+    for (size_t i = 0; i < threshold_generator_count; i++)
+        suggest_offer(&suggest, threshold_generators[i].name);
     for (size_t i = 0; i < names->count; i++) {
         suggest_offer(&suggest, names->names[i]);
         for (size_t j = 0; j < STATISTICS; j++)
@@ -259,9 +264,10 @@ static bool threshold_value(
         *value = (double)histogram_quantile(times, threshold->share) / (double)SECOND;
         return times->count > 0;
     case THE_GENERATOR:
-        member += generator[threshold->index].offset;
-        *value = generator[threshold->index].is_flag ? (double)*(const bool *)member
-                                                     : *(const double *)(const void *)member;
+        member += threshold_generators[threshold->index].offset;
+        *value = threshold_generators[threshold->index].is_flag
+                     ? (double)*(const bool *)member
+                     : *(const double *)(const void *)member;
         return true;
     case A_METRIC:
         break;

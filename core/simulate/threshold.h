@@ -21,4 +21,13 @@ enum threshold_state {
 enum threshold_state threshold_evaluate(
     const char *expression, const struct simulate_summary *results, double *value);
 
+/* A number of the generator that thresholds can name; besides counters and times of tally.h. */
+struct threshold_generator {
+    const char *name, *meaning;
+    size_t offset; /* in struct simulate_summary */
+    bool is_flag;  /* a bool, else a double */
+};
+extern const struct threshold_generator threshold_generators[];
+extern const size_t threshold_generator_count;
+
 #endif

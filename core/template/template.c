@@ -6,9 +6,22 @@
 #include "core/base/suggest.h"
 #include "core/base/text.h"
 
-static const char *const keys[] = {"init", "message", "response", "finish", "transport",
-    "connection", "publish", "subscribe", "library", "script", "stages", "data", NULL};
-/* The functions come first, in the order of enum script_function. */
+const struct template_key template_keys[] = {
+    {"init", "function body", "run once per client, before it connects"},
+    {"message", "function body", "run in each iteration; what it returns is sent"},
+    {"response", "function body", "run for each message that the client receives"},
+    {"finish", "function body", "run once per client, before it disconnects"},
+    {"transport", "text",
+        "alias of a transport, name of a transport plugin, or none; default: mqtt"},
+    {"connection", "mapping", "settings of the transport's connection"},
+    {"publish", "mapping", "settings of the transport for each message"},
+    {"subscribe", "list of texts", "what the client subscribes to when it connects"},
+    {"library", "code, or a .js file", "code whose functions and constants all functions can use"},
+    {"script", "a .js file", "file with the functions, in place of their bodies here"},
+    {"stages", "mapping", "named functions that take turns in place of message"},
+    {"data", "a .csv or .jsonl file", "file with one row per client, `device` in functions"},
+};
+const size_t template_key_count = sizeof(template_keys) / sizeof(template_keys[0]);
 
 struct template_loader {
     struct template_file *template;
@@ -26,9 +39,9 @@ static void template_check_keys(struct template_loader *loader)
         bool known = false;
 
         suggest_init(&suggest, key->text);
-        for (size_t j = 0; keys[j]; j++) {
-            known = known || strcmp(keys[j], key->text) == 0;
-            suggest_offer(&suggest, keys[j]);
+        for (size_t j = 0; j < template_key_count; j++) {
+            known = known || strcmp(template_keys[j].name, key->text) == 0;
+            suggest_offer(&suggest, template_keys[j].name);
         }
         if (!known)
             diagnostics_add(loader->diagnostics, key->location,
@@ -236,8 +249,8 @@ static void template_take_code(struct template_loader *loader, const char *key,
 static void template_take_functions(struct template_loader *loader)
 {
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
-        template_take_code(
-            loader, keys[i], node_get(loader->root, keys[i]), &loader->template->code[i]);
+        template_take_code(loader, template_keys[i].name,
+            node_get(loader->root, template_keys[i].name), &loader->template->code[i]);
 }
 
 /* A path beside the template. */
@@ -313,11 +326,12 @@ static void template_take_stages(struct template_loader *loader)
         return;
     }
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++) {
-        const struct node *other = node_get(loader->root, keys[i]);
+        const struct node *other = node_get(loader->root, template_keys[i].name);
 
         if (i != SCRIPT_RESPONSE && !node_is_empty(other))
             diagnostics_add(loader->diagnostics, other->location,
-                "\"%s\" and \"stages\" exclude each other: it is the stage %s", keys[i],
+                "\"%s\" and \"stages\" exclude each other: it is the stage %s",
+                template_keys[i].name,
                 i == SCRIPT_INIT     ? "Init"
                 : i == SCRIPT_FINISH ? "Finished"
                                      : "that runs");

@@ -43,6 +43,15 @@ struct template_file {
  */
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
+/* One key of a template file. The functions come first, in the order of enum script_function. */
+struct template_key {
+    const char *name;
+    const char *type; /* in words, for the reference */
+    const char *help; /* a phrase */
+};
+extern const struct template_key template_keys[];
+extern const size_t template_key_count;
+
 /* The transport of templates that name none. */
 #define TEMPLATE_TRANSPORT "mqtt"
 /*

@@ -220,7 +220,7 @@ class Faults(Case):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(store='sqlite'))
         self.write('job.db', 'this is a text file, and long enough not to look empty ' * 20)
-        self.assertIn('is no SQLite database', self.iotifyd('job.yaml', status=1).stderr)
+        self.assertIn('is not an SQLite database', self.iotifyd('job.yaml', status=1).stderr)
         (self.folder / 'job.db').unlink()
         import sqlite3
         other = sqlite3.connect(self.folder / 'job.db')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `cmake --install` puts down works where it lies, and an outsider can build a plugin on it."""
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -13,7 +14,9 @@ class Install(Case):
         subprocess.run(['cmake', '--install', str(BUILD), '--prefix', str(root)], check=True,
                        capture_output=True)
         for path in ('bin/iotifyd', 'bin/iotify-sandbox', 'lib/iotify/iotify-aws-iot.so',
-                     'include/iotify/plugin.h', 'share/iotify/examples/quickstart.yaml'):
+                     'include/iotify/plugin.h', 'share/iotify/examples/quickstart.yaml',
+                     'share/bash-completion/completions/iotifyd', 'share/zsh/site-functions/_iotifyd',
+                     'share/fish/vendor_completions.d/iotify-sandbox.fish'):
             self.assertTrue((root / path).exists(), path)
         subprocess.run(['chmod', '-R', 'go-w', str(root)], check=True)
         program = str(root / 'bin/iotifyd')
@@ -27,6 +30,42 @@ class Install(Case):
                              'jwt.decode(jwt.sign({a: 1}, "k")).a === 1 && location("Oslo").latitude > 59);\n')
         self.run_program(program, '--preview', 'job.yaml')
         self.check_example(root)
+        self.check_manuals(root)
+        self.check_links(root / 'share/doc/iotifyd')
+        self.check_completion(root / 'share/bash-completion/completions/iotifyd')
+
+    def check_manuals(self, root):
+        """Each manual page is there, groff has nothing to complain about, and each option is in it."""
+        for name, section in (('iotifyd', 1), ('iotify-sandbox', 1), ('iotify-job', 5), ('iotify-template', 5)):
+            page = root / f'share/man/man{section}/{name}.{section}'
+            shown = subprocess.run(['groff', '-man', '-Kutf8', '-Tutf8', '-ww', '-rLL=300n', str(page)],
+                                   capture_output=True, text=True)
+            self.assertEqual((0, ''), (shown.returncode, shown.stderr), page)
+            if section == 5:
+                continue
+            options = re.findall(r'^ *(?:-\w, )?(--[a-z-]+)',
+                                 self.run_program(str(root / 'bin' / name), '--help').stdout, re.MULTILINE)
+            self.assertGreater(len(options), 10)
+            for option in options:
+                self.assertIn(option, re.sub('.\x08', '', shown.stdout), name)
+
+    def check_links(self, documents):
+        """Each link of an installed document leads to a file that is installed too."""
+        pages = list(documents.rglob('*.md'))
+        self.assertGreater(len(pages), 15)
+        for page in pages:
+            for target in re.findall(r'\]\(([^)#\s]+)', page.read_text()):
+                if '://' not in target:
+                    self.assertTrue((page.parent / target).exists(), f'{page}: {target}')
+
+    def check_completion(self, file):
+        """bash completes an option and a command by it."""
+        for typed, completed in (('--see', ''), ('--ser', '--series'), ('sche', 'schema')):
+            done = subprocess.run(
+                ['bash', '-c', f'. {file}; COMP_WORDS=(iotifyd {typed}); COMP_CWORD=1; _iotifyd; '
+                               'echo "${COMPREPLY[@]}"'],
+                capture_output=True, text=True, check=True, cwd=self.folder)
+            self.assertEqual(completed, done.stdout.strip())
 
     def check_example(self, root):
         """The plugin of sdk/example, built against the installed SDK alone."""

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shell completions of iotifyd and iotify-sandbox, from the tables of options. */
+#ifndef REFERENCE_COMPLETION_H
+#define REFERENCE_COMPLETION_H
+
+/* One option of a program, whatever its table looks like. */
+struct completion_option {
+    const char *name, *short_name; /* NULL: it has none */
+    const char *argument;          /* NULL: a flag */
+    const char *help;
+};
+
+struct completion {
+    const char *program;
+    const char *const *words; /* commands, ends with NULL */
+    const struct completion_option *options;
+    unsigned count;
+};
+
+/* Write PROGRAM.bash, _PROGRAM and PROGRAM.fish into `folder`; exits after a message. */
+void completion_write(const struct completion *completion, const char *folder);
+
+#endif

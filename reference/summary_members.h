@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What each member of the JSON summary means. */
+#ifndef REFERENCE_SUMMARY_MEMBERS_H
+#define REFERENCE_SUMMARY_MEMBERS_H
+
+#include "reference/page.h"
+
+/*
+ * Write a table of all members of a real summary, with their meanings. Exits after a message when
+ * a member has none, or when a meaning belongs to no member.
+ */
+void summary_members_write(struct page *page);
+
+#endif
