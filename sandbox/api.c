@@ -39,9 +39,9 @@ static void api_find_action(const char *form, char *name, size_t size)
 }
 
 /* STS names its operation in a form, Service Quotas in a header; all others have a path. */
-static void api_route(struct call *call)
+static void api_route(struct api_call *call)
 {
-    const char *body = iotify_buffer_text(&call->exchange->body);
+    const char *body = iotify_buffer_text(&call->arrived->body);
     const char *target = api_header(call->connection, "x-amz-target");
     const char *dot = target ? strrchr(target, '.') : NULL;
     char name[64] = "";
@@ -69,9 +69,9 @@ static bool api_takes_json(const struct operation *operation)
 }
 
 /* The body as an object; NULL after an answer. */
-static json_t *api_parse_body(struct call *call)
+static json_t *api_parse_body(struct api_call *call)
 {
-    const struct iotify_buffer *text = &call->exchange->body;
+    const struct iotify_buffer *text = &call->arrived->body;
     json_t *body;
 
     if (text->size == 0 || !api_takes_json(call->operation))
@@ -80,33 +80,33 @@ static json_t *api_parse_body(struct call *call)
     if (json_is_object(body))
         return body;
     json_decref(body);
-    respond_error(&call->response, 400, "SerializationException", "The body is not a JSON object");
+    response_error(&call->response, 400, "SerializationException", "The body is not a JSON object");
     return NULL;
 }
 
-static void api_execute(struct call *call)
+static void api_execute(struct api_call *call)
 {
     const struct api_options *options = call->api->options;
     struct request request = {.operation = call->operation,
         .region = call->verdict.region,
-        .payload = iotify_buffer_text(&call->exchange->body),
-        .payload_size = call->exchange->body.size,
+        .payload = iotify_buffer_text(&call->arrived->body),
+        .payload_size = call->arrived->body.size,
         .input = call->input,
         .state = options->state,
-        .authority = options->authority,
+        .ca = options->ca,
         .service = &options->service};
 
     state_begin(options->state);
     call->operation->run(&request, &call->response);
     if (!state_end(options->state, call->response.error == NULL) && !call->response.error)
-        respond_error(&call->response, 500, "InternalFailureException", "cannot write the state");
+        response_error(&call->response, 500, "InternalFailureException", "cannot write the state");
     if (!call->response.error && call->operation->opens)
-        access_changed(options->access, call->response.certificate);
+        authorization_changed(options->authorization, call->response.certificate);
 }
 
-static void api_run_call(struct call *call)
+static void api_run_call(struct api_call *call)
 {
-    struct arrival arrival = {api_query, api_header, call->connection, NULL};
+    struct validate_source arrival = {api_query, api_header, call->connection, NULL};
     json_t *body = api_parse_body(call);
 
     arrival.body = body;
@@ -125,33 +125,33 @@ static const char *api_service_of(const char *path, const char *signed_for)
     return strcmp(signed_for, "execute-api") == 0 ? "execute-api" : "iot";
 }
 
-static void api_verify(struct call *call)
+static void api_verify(struct api_call *call)
 {
     const struct api_options *options = call->api->options;
-    const struct signed_request request = {call->method, call->path, call->query,
-        call->exchange->body.data, call->exchange->body.size, api_header, call->connection};
+    const struct signature_request request = {call->method, call->path, call->query,
+        call->arrived->body.data, call->arrived->body.size, api_header, call->connection};
     const struct signature_keys keys = {options->access_key, options->secret_key, options->token};
 
     signature_verify(&request, &keys, &call->verdict);
-    if (call->exchange->body.failed)
-        respond_error(&call->response, 413, "RequestEntityTooLargeException",
+    if (call->arrived->body.failed)
+        response_error(&call->response, 413, "RequestEntityTooLargeException",
             "The body is larger than %d bytes", BODY_MAX);
     else if (call->verdict.error)
-        respond_error(&call->response, 403, call->verdict.error, "%s", call->verdict.message);
+        response_error(&call->response, 403, call->verdict.error, "%s", call->verdict.message);
     else if (strcmp(api_service_of(call->path, call->verdict.service), call->verdict.service) != 0)
-        respond_error(&call->response, 403, "InvalidSignatureException",
+        response_error(&call->response, 403, "InvalidSignatureException",
             "Credential should be scoped to correct service: '%s'.",
             api_service_of(call->path, call->verdict.service));
     else if (!call->operation && api_is_sts(call))
-        respond_error(&call->response, 400, "InvalidAction",
+        response_error(&call->response, 400, "InvalidAction",
             "Could not find operation for version 2011-06-15");
     else if (!call->operation)
-        respond_error(&call->response, 404, "UnknownOperationException",
+        response_error(&call->response, 404, "UnknownOperationException",
             "The sandbox knows no operation %s %s", call->method, call->path);
 }
 
 /* Verified, met by its faults, run and answered. */
-static enum MHD_Result api_answer_call(struct call *call)
+static enum MHD_Result api_answer_call(struct api_call *call)
 {
     struct counts *counts = call->api->options->counts;
     const char *name = call->operation ? call->operation->name : "Unknown", *how = NULL;
@@ -163,7 +163,7 @@ static enum MHD_Result api_answer_call(struct call *call)
     }
     if (!call->response.error)
         api_run_call(call);
-    if (!call->response.error && call->exchange->fault.hits[FAULT_DROP_REPLY]) {
+    if (!call->response.error && call->arrived->fault.hits[FAULT_DROP_REPLY]) {
         counts_add(counts, name, "drop_reply");
         return api_hang_up(call->connection, false);
     }
@@ -172,12 +172,12 @@ static enum MHD_Result api_answer_call(struct call *call)
 }
 
 static enum MHD_Result api_answer(struct api *api, struct MHD_Connection *connection,
-    const char *method, struct exchange *exchange)
+    const char *method, struct api_request *arrived)
 {
-    char *uri = strdup(exchange->uri), *query = strchr(uri, '?');
-    struct call call = {.api = api,
+    char *uri = strdup(arrived->uri), *query = strchr(uri, '?');
+    struct api_call call = {.api = api,
         .connection = connection,
-        .exchange = exchange,
+        .arrived = arrived,
         .method = method,
         .input = json_object(),
         .response = {.status = 200}};
@@ -188,13 +188,13 @@ static enum MHD_Result api_answer(struct api *api, struct MHD_Connection *connec
     call.path = uri;
     call.query = query ? query : "";
     api_route(&call);
-    if (call.operation && !exchange->drawn) {
-        faults_draw(api->options->faults, call.operation->name, &exchange->fault);
-        exchange->drawn = true;
+    if (call.operation && !arrived->drawn) {
+        faults_draw(api->options->faults, call.operation->name, &arrived->fault);
+        arrived->drawn = true;
     }
-    if (exchange->fault.latency_ns > 0 && !exchange->waited &&
-        api_delay(api, connection, exchange->fault.latency_ns)) {
-        exchange->waited = true;
+    if (arrived->fault.latency_ns > 0 && !arrived->waited &&
+        api_delay(api, connection, arrived->fault.latency_ns)) {
+        arrived->waited = true;
         result = MHD_YES;
     } else {
         result = api_answer_call(&call);
@@ -208,11 +208,11 @@ static enum MHD_Result api_answer(struct api *api, struct MHD_Connection *connec
 
 /* Not AWS's, and not signed: for the tests of whoever runs the sandbox. */
 static enum MHD_Result api_answer_admin(struct api *api, struct MHD_Connection *connection,
-    const char *method, const struct exchange *exchange)
+    const char *method, const struct api_request *arrived)
 {
     json_t *body = NULL;
-    unsigned status = admin_answer(&api->options->admin, method, exchange->uri + strlen(ADMIN_PATH),
-        iotify_buffer_text(&exchange->body), &body);
+    unsigned status = admin_answer(&api->options->admin, method, arrived->uri + strlen(ADMIN_PATH),
+        iotify_buffer_text(&arrived->body), &body);
     enum MHD_Result result = api_send_text(
         connection, status, json_dumps(body, JSON_INDENT(2)), "application/json", NULL);
 
@@ -224,30 +224,30 @@ static enum MHD_Result api_answer_admin(struct api *api, struct MHD_Connection *
 
 static void *api_on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
 {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct api_request *arrived = calloc(1, sizeof(*arrived));
 
     (void)argument;
     (void)connection;
-    if (exchange) {
-        exchange->uri = strdup(uri);
-        iotify_buffer_init(&exchange->body, BODY_MAX);
+    if (arrived) {
+        arrived->uri = strdup(uri);
+        iotify_buffer_init(&arrived->body, BODY_MAX);
     }
-    return exchange;
+    return arrived;
 }
 
 static void api_on_completed(void *argument, struct MHD_Connection *connection, void **context,
     enum MHD_RequestTerminationCode code)
 {
-    struct exchange *exchange = *context;
+    struct api_request *arrived = *context;
 
     (void)argument;
     (void)connection;
     (void)code;
-    if (!exchange)
+    if (!arrived)
         return;
-    iotify_buffer_wipe(&exchange->body);
-    free(exchange->uri);
-    free(exchange);
+    iotify_buffer_wipe(&arrived->body);
+    free(arrived->uri);
+    free(arrived);
     *context = NULL;
 }
 
@@ -273,24 +273,24 @@ static enum MHD_Result api_on_request(void *argument, struct MHD_Connection *con
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
 {
-    struct exchange *exchange = *context;
+    struct api_request *arrived = *context;
 
     (void)url;
     (void)version;
-    if (!exchange || !exchange->uri)
+    if (!arrived || !arrived->uri)
         return MHD_NO;
-    if (!exchange->begun) {
-        exchange->begun = true;
+    if (!arrived->begun) {
+        arrived->begun = true;
         return api_announces_too_much(connection) ? api_refuse_body(connection) : MHD_YES;
     }
     if (*size) {
-        iotify_buffer_append(&exchange->body, data, *size);
+        iotify_buffer_append(&arrived->body, data, *size);
         *size = 0;
         return MHD_YES;
     }
-    if (strncmp(exchange->uri, ADMIN_PATH, strlen(ADMIN_PATH)) == 0)
-        return api_answer_admin(argument, connection, method, exchange);
-    return api_answer(argument, connection, method, exchange);
+    if (strncmp(arrived->uri, ADMIN_PATH, strlen(ADMIN_PATH)) == 0)
+        return api_answer_admin(argument, connection, method, arrived);
+    return api_answer(argument, connection, method, arrived);
 }
 
 static bool api_start_daemon(struct api *api)

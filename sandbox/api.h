@@ -22,11 +22,11 @@ struct api_options {
     uint16_t port;       /* 0: choose one */
     const char *access_key, *secret_key;
     const char *token; /* that has to come with the key; NULL: any or none */
-    struct service service;
+    struct request_service service;
     struct admin admin;
     struct state *state;
-    struct authority *authority;
-    struct access *access;
+    struct ca *ca;
+    struct authorization *authorization;
     struct faults *faults;
     struct quotas *quotas;
     struct counts *counts;

@@ -27,7 +27,7 @@ static void *api_delay_wake(void *argument)
 
     pthread_mutex_lock(&api->mutex);
     while (!api->closing) {
-        struct delayed *first = api->delayed;
+        struct api_delayed *first = api->delayed;
         struct timespec until;
 
         if (!first) {
@@ -43,7 +43,7 @@ static void *api_delay_wake(void *argument)
     }
     /* The server cannot stop while requests are suspended. */
     while (api->delayed) {
-        struct delayed *first = api->delayed;
+        struct api_delayed *first = api->delayed;
 
         api->delayed = first->next;
         MHD_resume_connection(first->connection);
@@ -56,7 +56,7 @@ static void *api_delay_wake(void *argument)
 /* False when it is not worth while any more. */
 bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t latency)
 {
-    struct delayed *delayed = calloc(1, sizeof(*delayed)), **link = &api->delayed;
+    struct api_delayed *delayed = calloc(1, sizeof(*delayed)), **link = &api->delayed;
 
     pthread_mutex_lock(&api->mutex);
     if (!delayed || api->closing) {
@@ -64,7 +64,7 @@ bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t laten
         free(delayed);
         return false;
     }
-    *delayed = (struct delayed){connection, api_delay_monotonic() + latency, NULL};
+    *delayed = (struct api_delayed){connection, api_delay_monotonic() + latency, NULL};
     MHD_suspend_connection(connection);
     while (*link && (*link)->due <= delayed->due)
         link = &(*link)->next;
@@ -88,9 +88,9 @@ enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset)
 }
 
 /* The faults before anything is done. True when the call goes no further. */
-bool api_meet_fault(struct call *call, const char **how)
+bool api_meet_fault(struct api_call *call, const char **how)
 {
-    const struct fault_plan *fault = &call->exchange->fault;
+    const struct fault_plan *fault = &call->arrived->fault;
 
     if (fault->hits[FAULT_RESET]) {
         *how = "reset";
@@ -102,13 +102,13 @@ bool api_meet_fault(struct call *call, const char **how)
     }
     if (fault->hits[FAULT_THROTTLE] ||
         !quotas_take(call->api->options->quotas, call->operation->name))
-        respond_error(&call->response, 400, api_is_sts(call) ? "Throttling" : "ThrottlingException",
-            "Rate exceeded");
+        response_error(&call->response, 400,
+            api_is_sts(call) ? "Throttling" : "ThrottlingException", "Rate exceeded");
     else if (fault->hits[FAULT_ERROR] && fault->roll % 2)
-        respond_error(&call->response, 503, "ServiceUnavailableException",
+        response_error(&call->response, 503, "ServiceUnavailableException",
             "The service is temporarily unavailable.");
     else if (fault->hits[FAULT_ERROR])
-        respond_error(
+        response_error(
             &call->response, 500, "InternalFailureException", "An unexpected error has occurred.");
     return call->response.error != NULL;
 }

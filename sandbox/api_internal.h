@@ -13,10 +13,10 @@
 #include "sandbox/signature.h"
 
 /* A request that waits for its latency to pass. */
-struct delayed {
+struct api_delayed {
     struct MHD_Connection *connection;
     int64_t due; /* nanoseconds of the monotonic clock */
-    struct delayed *next;
+    struct api_delayed *next;
 };
 
 struct api {
@@ -27,12 +27,12 @@ struct api {
     pthread_t waker;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    struct delayed *delayed; /* by due */
+    struct api_delayed *delayed; /* by due */
     bool closing, waking;
 };
 
 /* One request while it arrives. */
-struct exchange {
+struct api_request {
     char *uri;          /* as it came */
     bool begun, waited; /* the headers were announced; its latency has passed */
     struct iotify_buffer body;
@@ -41,10 +41,10 @@ struct exchange {
 };
 
 /* Everything about one request while it is answered. */
-struct call {
+struct api_call {
     struct api *api;
     struct MHD_Connection *connection;
-    const struct exchange *exchange;
+    const struct api_request *arrived;
     const char *method, *path, *query;
     const struct operation *operation; /* NULL: unknown */
     json_t *input;
@@ -59,7 +59,7 @@ bool api_start_waker(struct api *api);
 /* Answer after `latency` nanoseconds. False when the server is closing. */
 bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t latency);
 /* The faults before anything is done. True when the call goes no further; `how` says why. */
-bool api_meet_fault(struct call *call, const char **how);
+bool api_meet_fault(struct api_call *call, const char **how);
 /* Close without an answer; with a reset where that is the fault. */
 enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset);
 /* ------------------------------------------------------------------ api_reply.c */
@@ -68,11 +68,11 @@ enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset);
 const char *api_query(void *connection, const char *name);
 const char *api_header(void *connection, const char *name);
 /* Is it a call of STS, which is answered in XML? */
-bool api_is_sts(const struct call *call);
+bool api_is_sts(const struct api_call *call);
 /* Answer with `text`, which is freed; `type` is its content type, `error` the code or NULL. */
 enum MHD_Result api_send_text(struct MHD_Connection *connection, unsigned status, char *text,
     const char *type, const char *error);
 /* Answer with the response of the call. */
-enum MHD_Result api_send_response(struct call *call);
+enum MHD_Result api_send_response(struct api_call *call);
 
 #endif

@@ -29,7 +29,7 @@ enum MHD_Result api_send_text(struct MHD_Connection *connection, unsigned status
 
     if (!text)
         return MHD_NO;
-    id = make_id();
+    id = identity_random();
     answer = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     MHD_add_response_header(answer, "Content-Type", type);
     MHD_add_response_header(answer, "x-amzn-RequestId", id);
@@ -41,7 +41,7 @@ enum MHD_Result api_send_text(struct MHD_Connection *connection, unsigned status
     return result;
 }
 
-bool api_is_sts(const struct call *call)
+bool api_is_sts(const struct api_call *call)
 {
     return strcmp(call->verdict.service, "sts") == 0;
 }
@@ -61,7 +61,7 @@ static char *api_reply_sts_error(const struct response *response)
     return text;
 }
 
-enum MHD_Result api_send_response(struct call *call)
+enum MHD_Result api_send_response(struct api_call *call)
 {
     struct response *response = &call->response;
     const char *type = "application/json";

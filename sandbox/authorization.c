@@ -25,7 +25,7 @@ struct authorization_changed {
     struct authorization_changed *next;
 };
 
-struct access {
+struct authorization {
     struct state *state;
     void (*notify)(void *argument);
     void *argument;
@@ -36,7 +36,7 @@ struct access {
 };
 
 struct grants {
-    struct access *access;
+    struct authorization *authorization;
     bool active, attached;
     char id[65], client_id[256], source_ip[64];
     char certificate_arn[200];
@@ -56,77 +56,78 @@ static void authorization_on_parted(void *argument, const char *principal)
 {
     const char *id = principal ? strrchr(principal, '/') : NULL;
 
-    access_changed(argument, id ? id + 1 : "");
+    authorization_changed(argument, id ? id + 1 : "");
 }
 
-struct access *access_new(struct state *state, void (*notify)(void *argument), void *argument)
+struct authorization *authorization_new(
+    struct state *state, void (*notify)(void *argument), void *argument)
 {
-    struct access *access = calloc(1, sizeof(*access));
+    struct authorization *authorization = calloc(1, sizeof(*authorization));
 
-    if (!access)
+    if (!authorization)
         abort();
-    access->state = state;
-    access->notify = notify;
-    access->argument = argument;
-    access->last = &access->first;
-    atomic_init(&access->version, 1);
-    pthread_mutex_init(&access->mutex, NULL);
-    state_on_parted(state, authorization_on_parted, access);
-    return access;
+    authorization->state = state;
+    authorization->notify = notify;
+    authorization->argument = argument;
+    authorization->last = &authorization->first;
+    atomic_init(&authorization->version, 1);
+    pthread_mutex_init(&authorization->mutex, NULL);
+    state_on_parted(state, authorization_on_parted, authorization);
+    return authorization;
 }
 
-void access_free(struct access *access)
+void authorization_free(struct authorization *authorization)
 {
     char certificate[65];
 
-    if (!access)
+    if (!authorization)
         return;
-    state_on_parted(access->state, NULL, NULL);
-    while (access_next_changed(access, certificate))
+    state_on_parted(authorization->state, NULL, NULL);
+    while (authorization_next_changed(authorization, certificate))
         continue;
-    while (access->cache) {
-        struct authorization_parsed *parsed = access->cache;
+    while (authorization->cache) {
+        struct authorization_parsed *parsed = authorization->cache;
 
-        access->cache = parsed->next;
+        authorization->cache = parsed->next;
         policy_free(parsed->policy);
         free(parsed);
     }
-    pthread_mutex_destroy(&access->mutex);
-    free(access);
+    pthread_mutex_destroy(&authorization->mutex);
+    free(authorization);
 }
 
-void access_changed(struct access *access, const char *certificate)
+void authorization_changed(struct authorization *authorization, const char *certificate)
 {
     struct authorization_changed *changed = *certificate ? calloc(1, sizeof(*changed)) : NULL;
 
-    atomic_fetch_add(&access->version, 1);
+    atomic_fetch_add(&authorization->version, 1);
     if (!changed)
         return;
     memcpy(changed->certificate, certificate, strnlen(certificate, 64));
-    pthread_mutex_lock(&access->mutex);
-    *access->last = changed;
-    access->last = &changed->next;
-    pthread_mutex_unlock(&access->mutex);
-    access->notify(access->argument);
+    pthread_mutex_lock(&authorization->mutex);
+    *authorization->last = changed;
+    authorization->last = &changed->next;
+    pthread_mutex_unlock(&authorization->mutex);
+    authorization->notify(authorization->argument);
 }
 
-uint64_t access_version(const struct access *access)
+uint64_t authorization_version(const struct authorization *authorization)
 {
-    return atomic_load(&access->version);
+    return atomic_load(&authorization->version);
 }
 
-bool access_next_changed(struct access *access, char certificate[65])
+bool authorization_next_changed(struct authorization *authorization, char certificate[65])
 {
     struct authorization_changed *changed;
 
-    pthread_mutex_lock(&access->mutex);
-    changed = access->first;
+    pthread_mutex_lock(&authorization->mutex);
+    changed = authorization->first;
     if (changed) {
-        access->first = changed->next;
-        if (!access->first)
-            access->last = &access->first;
+        authorization->first = changed->next;
+        if (!authorization->first)
+            authorization->last = &authorization->first;
     }
-    pthread_mutex_unlock(&access->mutex);
+    pthread_mutex_unlock(&authorization->mutex);
     if (!changed)
         return false;
     memcpy(certificate, changed->certificate, sizeof(changed->certificate));
@@ -137,13 +138,13 @@ bool access_next_changed(struct access *access, char certificate[65])
 /* ------------------------------------------------------------------ loading */
 
 static struct authorization_parsed *authorization_use_policy(
-    struct access *access, json_int_t row, const char *document)
+    struct authorization *authorization, json_int_t row, const char *document)
 {
     struct authorization_parsed *parsed;
     char why[128];
 
-    pthread_mutex_lock(&access->mutex);
-    parsed = access->cache;
+    pthread_mutex_lock(&authorization->mutex);
+    parsed = authorization->cache;
     while (parsed && parsed->row != row)
         parsed = parsed->next;
     if (!parsed) {
@@ -152,20 +153,21 @@ static struct authorization_parsed *authorization_use_policy(
             abort();
         parsed->row = row;
         parsed->policy = policy_parse(document, why, sizeof(why));
-        parsed->next = access->cache;
-        access->cache = parsed;
+        parsed->next = authorization->cache;
+        authorization->cache = parsed;
     }
     parsed->users++;
-    pthread_mutex_unlock(&access->mutex);
+    pthread_mutex_unlock(&authorization->mutex);
     return parsed;
 }
 
 /* Nobody uses it any more: most often because its version is gone. */
-static void authorization_release_policy(struct access *access, struct authorization_parsed *parsed)
+static void authorization_release_policy(
+    struct authorization *authorization, struct authorization_parsed *parsed)
 {
-    struct authorization_parsed **link = &access->cache;
+    struct authorization_parsed **link = &authorization->cache;
 
-    pthread_mutex_lock(&access->mutex);
+    pthread_mutex_lock(&authorization->mutex);
     if (--parsed->users == 0) {
         while (*link != parsed)
             link = &(*link)->next;
@@ -173,7 +175,7 @@ static void authorization_release_policy(struct access *access, struct authoriza
         policy_free(parsed->policy);
         free(parsed);
     }
-    pthread_mutex_unlock(&access->mutex);
+    pthread_mutex_unlock(&authorization->mutex);
 }
 
 static const char *authorization_text_of(const json_t *row, const char *column)
@@ -185,7 +187,7 @@ static const char *authorization_text_of(const json_t *row, const char *column)
 
 static void authorization_load_certificate(struct grants *grants)
 {
-    json_t *rows = state_select(grants->access->state,
+    json_t *rows = state_select(grants->authorization->state,
         "SELECT arn, status FROM certificates WHERE id = ?1", STATE_WITH(grants->id));
     const char *arn = authorization_text_of(json_array_get(rows, 0), "arn");
     const char *end = strstr(arn, ":cert/");
@@ -201,7 +203,7 @@ static void authorization_load_certificate(struct grants *grants)
 /* The thing that is named like the client, when the certificate is attached to it. */
 static void authorization_load_thing(struct grants *grants)
 {
-    json_t *rows = state_select(grants->access->state,
+    json_t *rows = state_select(grants->authorization->state,
         "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
         " WHERE t.name = ?1 AND p.principal = ?2",
         STATE_WITH(grants->client_id, grants->certificate_arn));
@@ -218,7 +220,7 @@ static void authorization_load_thing(struct grants *grants)
 /* The certificate's own policies, and those of the groups that its thing is in. */
 static void authorization_load_policies(struct grants *grants)
 {
-    json_t *rows = state_select(grants->access->state,
+    json_t *rows = state_select(grants->authorization->state,
         "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
         " UNION SELECT p.parent FROM thing_groups p JOIN groups b ON p.name = b.name"
         "  WHERE p.parent <> '')"
@@ -234,42 +236,42 @@ static void authorization_load_policies(struct grants *grants)
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
 
-        grants->policies[grants->count++] = authorization_use_policy(grants->access,
+        grants->policies[grants->count++] = authorization_use_policy(grants->authorization,
             json_integer_value(json_object_get(row, "id")), authorization_text_of(row, "document"));
     }
     json_decref(rows);
 }
 
-struct grants *access_load(struct access *access, const X509 *certificate, const char *id,
-    const char *client_id, const char *source_ip)
+struct grants *authorization_load(struct authorization *authorization, const X509 *certificate,
+    const char *id, const char *client_id, const char *source_ip)
 {
     struct grants *grants = calloc(1, sizeof(*grants));
 
     if (!grants)
         abort();
-    grants->access = access;
+    grants->authorization = authorization;
     snprintf(grants->id, sizeof(grants->id), "%s", id);
     snprintf(grants->client_id, sizeof(grants->client_id), "%s", client_id);
     snprintf(grants->source_ip, sizeof(grants->source_ip), "%s", source_ip);
     grants->certificate = (X509 *)certificate;
     X509_up_ref(grants->certificate);
-    state_begin(access->state);
+    state_begin(authorization->state);
     authorization_load_certificate(grants);
     if (grants->active) {
         if (*client_id)
             authorization_load_thing(grants);
         authorization_load_policies(grants);
     }
-    state_end(access->state, true);
+    state_end(authorization->state, true);
     return grants;
 }
 
-void grants_free(struct grants *grants)
+void authorization_grants_free(struct grants *grants)
 {
     if (!grants)
         return;
     for (size_t i = 0; i < grants->count; i++)
-        authorization_release_policy(grants->access, grants->policies[i]);
+        authorization_release_policy(grants->authorization, grants->policies[i]);
     free(grants->policies);
     json_decref(grants->attributes);
     X509_free(grants->certificate);
@@ -278,12 +280,12 @@ void grants_free(struct grants *grants)
     free(grants);
 }
 
-bool grants_active(const struct grants *grants)
+bool authorization_grants_active(const struct grants *grants)
 {
     return grants->active;
 }
 
-bool grants_depend_on_time(const struct grants *grants)
+bool authorization_grants_depend_on_time(const struct grants *grants)
 {
     return *grants->now;
 }
@@ -395,7 +397,7 @@ static const char *authorization_variable(void *argument, const char *name)
     return NULL;
 }
 
-bool grants_allow(
+bool authorization_grants_allow(
     const struct grants *grants, const char *action, const char *kind, const char *name)
 {
     const struct policy_context context = {authorization_variable, (void *)grants};

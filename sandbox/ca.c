@@ -23,7 +23,7 @@
 #define DAY 86400L
 #define YEARS 20
 
-struct authority {
+struct ca {
     X509 *root, *server;
     EVP_PKEY *root_key, *server_key;
     struct key_pool *pool; /* NULL until it is set */
@@ -90,23 +90,19 @@ static X509 *ca_make_root(EVP_PKEY *key)
 }
 
 /* `names` NULL: a client's certificate. */
-static X509 *ca_issue(
-    struct authority *authority, EVP_PKEY *key, const char *common_name, const char *names)
+static X509 *ca_issue(struct ca *ca, EVP_PKEY *key, const char *common_name, const char *names)
 {
     X509 *certificate = ca_begin(key, common_name);
 
-    if (certificate &&
-        X509_set_issuer_name(certificate, X509_get_subject_name(authority->root)) == 1 &&
+    if (certificate && X509_set_issuer_name(certificate, X509_get_subject_name(ca->root)) == 1 &&
+        ca_add_extension(certificate, ca->root, NID_basic_constraints, "critical,CA:FALSE") &&
+        ca_add_extension(certificate, ca->root, NID_key_usage, "critical,digitalSignature") &&
         ca_add_extension(
-            certificate, authority->root, NID_basic_constraints, "critical,CA:FALSE") &&
-        ca_add_extension(
-            certificate, authority->root, NID_key_usage, "critical,digitalSignature") &&
-        ca_add_extension(
-            certificate, authority->root, NID_ext_key_usage, names ? "serverAuth" : "clientAuth") &&
-        ca_add_extension(certificate, authority->root, NID_subject_key_identifier, "hash") &&
-        ca_add_extension(certificate, authority->root, NID_authority_key_identifier, "keyid") &&
-        (!names || ca_add_extension(certificate, authority->root, NID_subject_alt_name, names)) &&
-        X509_sign(certificate, authority->root_key, EVP_sha256()) > 0)
+            certificate, ca->root, NID_ext_key_usage, names ? "serverAuth" : "clientAuth") &&
+        ca_add_extension(certificate, ca->root, NID_subject_key_identifier, "hash") &&
+        ca_add_extension(certificate, ca->root, NID_authority_key_identifier, "keyid") &&
+        (!names || ca_add_extension(certificate, ca->root, NID_subject_alt_name, names)) &&
+        X509_sign(certificate, ca->root_key, EVP_sha256()) > 0)
         return certificate;
     X509_free(certificate);
     return NULL;
@@ -138,30 +134,28 @@ static FILE *ca_open_new(const char *path, int mode)
     return descriptor < 0 ? NULL : fdopen(descriptor, "w");
 }
 
-static bool ca_load(struct authority *authority, const char *certificate, const char *key)
+static bool ca_load(struct ca *ca, const char *certificate, const char *key)
 {
     FILE *certificate_file = fopen(certificate, "re"), *key_file = fopen(key, "re");
 
     if (certificate_file && key_file) {
-        authority->root = PEM_read_X509(certificate_file, NULL, NULL, NULL);
-        authority->root_key = PEM_read_PrivateKey(key_file, NULL, NULL, NULL);
+        ca->root = PEM_read_X509(certificate_file, NULL, NULL, NULL);
+        ca->root_key = PEM_read_PrivateKey(key_file, NULL, NULL, NULL);
     }
     if (certificate_file)
         fclose(certificate_file);
     if (key_file)
         fclose(key_file);
     ERR_clear_error();
-    return authority->root && authority->root_key &&
-           X509_check_private_key(authority->root, authority->root_key) == 1;
+    return ca->root && ca->root_key && X509_check_private_key(ca->root, ca->root_key) == 1;
 }
 
-static bool ca_save(const struct authority *authority, const char *certificate, const char *key)
+static bool ca_save(const struct ca *ca, const char *certificate, const char *key)
 {
     FILE *key_file = ca_open_new(key, 0600), *certificate_file = ca_open_new(certificate, 0644);
-    bool good =
-        key_file && certificate_file &&
-        PEM_write_PrivateKey(key_file, authority->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
-        PEM_write_X509(certificate_file, authority->root) == 1;
+    bool good = key_file && certificate_file &&
+                PEM_write_PrivateKey(key_file, ca->root_key, NULL, NULL, 0, NULL, NULL) == 1 &&
+                PEM_write_X509(certificate_file, ca->root) == 1;
 
     if (key_file)
         good = fclose(key_file) == 0 && good;
@@ -172,59 +166,59 @@ static bool ca_save(const struct authority *authority, const char *certificate, 
 
 /* ------------------------------------------------------------------ life */
 
-struct authority *authority_open(const char *folder)
+struct ca *ca_open(const char *folder)
 {
     static const char names[] = "DNS:localhost,IP:127.0.0.1,IP:::1";
-    struct authority *authority = calloc(1, sizeof(*authority));
+    struct ca *ca = calloc(1, sizeof(*ca));
     char certificate[4096], key[4096];
 
-    if (!authority)
+    if (!ca)
         return NULL;
     snprintf(certificate, sizeof(certificate), "%s/ca.pem", folder);
     snprintf(key, sizeof(key), "%s/ca.key", folder);
-    if (!ca_load(authority, certificate, key)) {
-        X509_free(authority->root);
-        EVP_PKEY_free(authority->root_key);
-        authority->root_key = EVP_EC_gen("P-256");
-        authority->root = authority->root_key ? ca_make_root(authority->root_key) : NULL;
-        if (!authority->root || !ca_save(authority, certificate, key)) {
+    if (!ca_load(ca, certificate, key)) {
+        X509_free(ca->root);
+        EVP_PKEY_free(ca->root_key);
+        ca->root_key = EVP_EC_gen("P-256");
+        ca->root = ca->root_key ? ca_make_root(ca->root_key) : NULL;
+        if (!ca->root || !ca_save(ca, certificate, key)) {
             fprintf(stderr, "iotify-sandbox: cannot make the root certificate %s: %s\n",
                 certificate, strerror(errno));
-            authority_close(authority);
+            ca_close(ca);
             return NULL;
         }
     }
-    authority->server_key = EVP_EC_gen("P-256");
-    if (authority->server_key)
-        authority->server = ca_issue(authority, authority->server_key, "localhost", names);
-    if (!authority->server) {
+    ca->server_key = EVP_EC_gen("P-256");
+    if (ca->server_key)
+        ca->server = ca_issue(ca, ca->server_key, "localhost", names);
+    if (!ca->server) {
         fprintf(stderr, "iotify-sandbox: cannot make the server's certificate\n");
-        authority_close(authority);
+        ca_close(ca);
         return NULL;
     }
-    return authority;
+    return ca;
 }
 
-void authority_close(struct authority *authority)
+void ca_close(struct ca *ca)
 {
-    if (!authority)
+    if (!ca)
         return;
-    X509_free(authority->root);
-    X509_free(authority->server);
-    EVP_PKEY_free(authority->root_key);
-    EVP_PKEY_free(authority->server_key);
-    free(authority);
+    X509_free(ca->root);
+    X509_free(ca->server);
+    EVP_PKEY_free(ca->root_key);
+    EVP_PKEY_free(ca->server_key);
+    free(ca);
 }
 
-void authority_set_pool(struct authority *authority, struct key_pool *pool)
+void ca_set_pool(struct ca *ca, struct key_pool *pool)
 {
-    authority->pool = pool;
+    ca->pool = pool;
 }
 
-bool authority_use(const struct authority *authority, SSL_CTX *context)
+bool ca_use(const struct ca *ca, SSL_CTX *context)
 {
-    return SSL_CTX_use_certificate(context, authority->server) == 1 &&
-           SSL_CTX_use_PrivateKey(context, authority->server_key) == 1;
+    return SSL_CTX_use_certificate(context, ca->server) == 1 &&
+           SSL_CTX_use_PrivateKey(context, ca->server_key) == 1;
 }
 
 /* ------------------------------------------------------------------ what the API asks for */
@@ -247,8 +241,7 @@ static bool ca_key_accepted(EVP_PKEY *key)
     return false;
 }
 
-bool authority_sign_request(
-    struct authority *authority, const char *text, struct iotify_buffer *out)
+bool ca_sign_request(struct ca *ca, const char *text, struct iotify_buffer *out)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509_REQ *request = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
@@ -257,7 +250,7 @@ bool authority_sign_request(
     bool good;
 
     if (ca_key_accepted(key) && X509_REQ_verify(request, key) == 1)
-        certificate = ca_issue(authority, key, "AWS IoT Certificate", NULL);
+        certificate = ca_issue(ca, key, "AWS IoT Certificate", NULL);
     good = certificate && ca_certificate_pem(certificate, out);
     X509_free(certificate);
     X509_REQ_free(request);
@@ -266,11 +259,11 @@ bool authority_sign_request(
     return good;
 }
 
-bool authority_make(struct authority *authority, struct iotify_buffer *private_key,
-    struct iotify_buffer *public_key, struct iotify_buffer *out)
+bool ca_make(struct ca *ca, struct iotify_buffer *private_key, struct iotify_buffer *public_key,
+    struct iotify_buffer *out)
 {
-    EVP_PKEY *key = authority->pool ? key_pool_take(authority->pool) : EVP_RSA_gen(2048);
-    X509 *certificate = key ? ca_issue(authority, key, "AWS IoT Certificate", NULL) : NULL;
+    EVP_PKEY *key = ca->pool ? key_pool_take(ca->pool) : EVP_RSA_gen(2048);
+    X509 *certificate = key ? ca_issue(ca, key, "AWS IoT Certificate", NULL) : NULL;
     BIO *private_bio = BIO_new(BIO_s_mem()), *public_bio = BIO_new(BIO_s_mem());
     bool good =
         certificate && private_bio && public_bio && ca_certificate_pem(certificate, out) &&
@@ -285,7 +278,7 @@ bool authority_make(struct authority *authority, struct iotify_buffer *private_k
     return good;
 }
 
-void authority_fingerprint(const X509 *certificate, char id[65])
+void ca_fingerprint(const X509 *certificate, char id[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
@@ -303,7 +296,7 @@ static int64_t ca_moment_of(const ASN1_TIME *time)
     return ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) * 1000 : 0;
 }
 
-bool authority_check(const char *text, struct certificate_facts *facts)
+bool ca_check(const char *text, struct ca_certificate *facts)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
     X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
@@ -311,7 +304,7 @@ bool authority_check(const char *text, struct certificate_facts *facts)
                 X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 
     if (good) {
-        authority_fingerprint(certificate, facts->id);
+        ca_fingerprint(certificate, facts->id);
         facts->not_before = ca_moment_of(X509_get0_notBefore(certificate));
         facts->not_after = ca_moment_of(X509_get0_notAfter(certificate));
     }

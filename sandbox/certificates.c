@@ -15,39 +15,39 @@
 
 static json_t *certificates_find(const struct request *request, const char *id)
 {
-    return first_row(
+    return row_first(
         state_select(request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
 }
 
 static const char *certificates_wanted_status(const struct request *request)
 {
-    return input_flag(request, "setAsActive") ? "ACTIVE" : "INACTIVE";
+    return request_flag(request, "setAsActive") ? "ACTIVE" : "INACTIVE";
 }
 
-json_t *create_certificate_row(const struct request *request, struct response *response,
+json_t *resource_create_certificate_row(const struct request *request, struct response *response,
     const char *pem, const char *status, const char *mode)
 {
-    struct certificate_facts facts;
+    struct ca_certificate facts;
     json_t *present;
     char *arn, *now, *from, *to;
 
-    if (!authority_check(pem, &facts)) {
-        respond_error(response, 400, "CertificateValidationException",
+    if (!ca_check(pem, &facts)) {
+        response_error(response, 400, "CertificateValidationException",
             "The certificate is not valid: it must be one PEM certificate that has not expired, "
             "with an RSA key of at least 2048 bits or a P-256, P-384 or P-521 key");
         return NULL;
     }
     present = certificates_find(request, facts.id);
     if (present) {
-        respond_exists(response, facts.id, row_text(present, "arn"),
+        response_exists(response, facts.id, row_text(present, "arn"),
             "The certificate is already provisioned or registered");
         json_decref(present);
         return NULL;
     }
-    arn = make_arn(request, "cert", facts.id);
-    now = now_text();
-    from = number_text(facts.not_before);
-    to = number_text(facts.not_after);
+    arn = identity_arn(request, "cert", facts.id);
+    now = identity_now_text();
+    from = identity_number_text(facts.not_before);
+    to = identity_number_text(facts.not_after);
     state_change(request->state,
         "INSERT INTO certificates (id, arn, pem, status, mode, created, modified, not_before,"
         " not_after) VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER), CAST(?6 AS INTEGER),"
@@ -78,13 +78,13 @@ static void certificates_create_keys(const struct request *request, struct respo
     iotify_buffer_init(&certificate, PEM_MAX);
     /* Nothing was read or changed yet: others need not wait until there is a key. */
     state_end(request->state, true);
-    made = authority_make(request->authority, &private_key, &public_key, &certificate);
+    made = ca_make(request->ca, &private_key, &public_key, &certificate);
     state_begin(request->state);
     if (made)
-        row = create_certificate_row(request, response, iotify_buffer_text(&certificate),
+        row = resource_create_certificate_row(request, response, iotify_buffer_text(&certificate),
             certificates_wanted_status(request), "DEFAULT");
     else
-        respond_error(response, 500, "InternalFailureException", "cannot make a key");
+        response_error(response, 500, "InternalFailureException", "cannot make a key");
     if (row) {
         response->body = certificates_identity_json(row);
         json_object_set_new(
@@ -105,12 +105,12 @@ static void certificates_create_from_csr(const struct request *request, struct r
     json_t *row = NULL;
 
     iotify_buffer_init(&certificate, PEM_MAX);
-    if (authority_sign_request(
-            request->authority, input_text(request, "certificateSigningRequest"), &certificate))
-        row = create_certificate_row(request, response, iotify_buffer_text(&certificate),
+    if (ca_sign_request(
+            request->ca, request_text(request, "certificateSigningRequest"), &certificate))
+        row = resource_create_certificate_row(request, response, iotify_buffer_text(&certificate),
             certificates_wanted_status(request), "DEFAULT");
     else
-        respond_invalid(response,
+        response_invalid(response,
             "The certificate signing request is not valid: it must be signed by its own key, RSA "
             "with at least 2048 bits, P-256, P-384 or P-521");
     if (row) {
@@ -125,15 +125,15 @@ static void certificates_create_from_csr(const struct request *request, struct r
 static void certificates_register_without_ca(
     const struct request *request, struct response *response)
 {
-    const char *status = input_text(request, "status");
+    const char *status = request_text(request, "status");
     json_t *row;
 
     if (*status && strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0) {
-        respond_invalid(response, "A certificate cannot be registered with the status %s", status);
+        response_invalid(response, "A certificate cannot be registered with the status %s", status);
         return;
     }
-    row = create_certificate_row(request, response, input_text(request, "certificatePem"),
-        *status ? status : "INACTIVE", "SNI_ONLY");
+    row = resource_create_certificate_row(request, response,
+        request_text(request, "certificatePem"), *status ? status : "INACTIVE", "SNI_ONLY");
     if (row)
         response->body = certificates_identity_json(row);
     json_decref(row);
@@ -143,26 +143,26 @@ static json_t *certificates_summary_json(const json_t *row)
 {
     return json_pack("{s:s, s:s, s:s, s:o, s:s}", "certificateArn", row_text(row, "arn"),
         "certificateId", row_text(row, "id"), "status", row_text(row, "status"), "creationDate",
-        time_json(row, "created"), "certificateMode", row_text(row, "mode"));
+        identity_time_json(row, "created"), "certificateMode", row_text(row, "mode"));
 }
 
 static void certificates_describe(const struct request *request, struct response *response)
 {
-    const char *id = input_text(request, "certificateId");
+    const char *id = request_text(request, "certificateId");
     json_t *row = certificates_find(request, id), *inner;
 
     if (!row) {
-        respond_not_found(response, "Certificate", id);
+        response_not_found(response, "Certificate", id);
         return;
     }
     inner = certificates_summary_json(row);
     json_object_set_new(inner, "certificatePem", json_string(row_text(row, "pem")));
     json_object_set_new(inner, "ownedBy", json_string(ACCOUNT));
     json_object_set_new(inner, "customerVersion", json_integer(1));
-    json_object_set_new(inner, "lastModifiedDate", time_json(row, "modified"));
+    json_object_set_new(inner, "lastModifiedDate", identity_time_json(row, "modified"));
     json_object_set_new(inner, "validity",
-        json_pack("{s:o, s:o}", "notBefore", time_json(row, "not_before"), "notAfter",
-            time_json(row, "not_after")));
+        json_pack("{s:o, s:o}", "notBefore", identity_time_json(row, "not_before"), "notAfter",
+            identity_time_json(row, "not_after")));
     response->body = json_pack("{s:o}", "certificateDescription", inner);
     json_decref(row);
 }
@@ -176,13 +176,13 @@ static void certificates_list(const struct request *request, struct response *re
         " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
         "position", certificates_summary_json};
 
-    respond_page(request, response, &page, NULL);
+    page_respond(request, response, &page, NULL);
 }
 
-bool set_certificate_status(
+bool resource_set_certificate_status(
     const struct request *request, struct response *response, const char *id, const char *status)
 {
-    char *now = now_text();
+    char *now = identity_now_text();
     bool found =
         state_change(request->state,
             "UPDATE certificates SET status = ?2, modified = CAST(?3 AS INTEGER) WHERE id = ?1",
@@ -192,41 +192,42 @@ bool set_certificate_status(
     if (found)
         snprintf(response->certificate, sizeof(response->certificate), "%s", id);
     else
-        respond_not_found(response, "Certificate", id);
+        response_not_found(response, "Certificate", id);
     return found;
 }
 
 static void certificates_update(const struct request *request, struct response *response)
 {
-    const char *status = input_text(request, "newStatus");
+    const char *status = request_text(request, "newStatus");
 
     if (strcmp(status, "ACTIVE") != 0 && strcmp(status, "INACTIVE") != 0 &&
         strcmp(status, "REVOKED") != 0) {
-        respond_invalid(response, "The status %s cannot be set", status);
+        response_invalid(response, "The status %s cannot be set", status);
         return;
     }
-    set_certificate_status(request, response, input_text(request, "certificateId"), status);
+    resource_set_certificate_status(
+        request, response, request_text(request, "certificateId"), status);
 }
 
 static void certificates_delete(const struct request *request, struct response *response)
 {
-    const char *id = input_text(request, "certificateId");
+    const char *id = request_text(request, "certificateId");
     json_t *row = certificates_find(request, id);
     const char *arn = row_text(row, "arn");
 
     if (!row)
-        respond_not_found(response, "Certificate", id);
+        response_not_found(response, "Certificate", id);
     else if (strcmp(row_text(row, "status"), "ACTIVE") == 0)
-        respond_error(response, 406, "CertificateStateException",
+        response_error(response, 406, "CertificateStateException",
             "Certificate must be deactivated (not ACTIVE) before deletion.");
-    else if (has_row(request, "SELECT 1 FROM thing_principals WHERE principal = ?1 LIMIT 1",
+    else if (row_exists(request, "SELECT 1 FROM thing_principals WHERE principal = ?1 LIMIT 1",
                  STATE_WITH(arn)))
-        respond_error(response, 409, "DeleteConflictException",
+        response_error(response, 409, "DeleteConflictException",
             "Things must be detached before deletion (arn: %s)", arn);
-    else if (!input_flag(request, "forceDelete") &&
-             has_row(request, "SELECT 1 FROM policy_targets WHERE target = ?1 LIMIT 1",
+    else if (!request_flag(request, "forceDelete") &&
+             row_exists(request, "SELECT 1 FROM policy_targets WHERE target = ?1 LIMIT 1",
                  STATE_WITH(arn)))
-        respond_error(response, 409, "DeleteConflictException",
+        response_error(response, 409, "DeleteConflictException",
             "Certificate policies must be detached before deletion (arn: %s)", arn);
     else {
         state_change(

@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------------ closing */
 
-static void connection_clear_flow(struct flow *flow)
+static void connection_clear_flow(struct connection_flow *flow)
 {
     iotify_buffer_clear(&flow->waiting);
     iotify_buffer_clear(&flow->partial);
@@ -84,7 +84,8 @@ static void connection_on_again(uv_timer_t *timer)
     connection_work(timer->data);
 }
 
-static bool connection_may_read(const struct connection *connection, const struct flow *flow)
+static bool connection_may_read(
+    const struct connection *connection, const struct connection_flow *flow)
 {
     return !connection->ending && !connection->stalled && connection_waiting(flow) < WAITING_MAX &&
            (connection->peer >= 0 || connection_waiting(flow) == 0);
@@ -353,7 +354,7 @@ static void connection_on_peer(uv_poll_t *poll, int status, int events)
 
 /* ------------------------------------------------------------------ all of them */
 
-void connections_take(struct connections *common, int descriptor, enum protocol protocol)
+void connections_take(struct connections *common, int descriptor, enum connection_protocol protocol)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     int on = 1;

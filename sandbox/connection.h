@@ -16,7 +16,7 @@
 
 #define CONNECTION_CHUNK (64 * 1024)
 
-enum protocol { MQTT, HTTPS };
+enum connection_protocol { MQTT, HTTPS };
 
 struct connection;
 
@@ -33,7 +33,8 @@ struct connections {
 };
 
 /* A client has come; the descriptor is taken over, whatever becomes of it. */
-void connections_take(struct connections *connections, int descriptor, enum protocol protocol);
+void connections_take(
+    struct connections *connections, int descriptor, enum connection_protocol protocol);
 /* A certificate was changed: may its sessions go on? */
 void connections_look_again(struct connections *connections, const char *certificate);
 /* Close all; the loop has to run once more before they are gone. */

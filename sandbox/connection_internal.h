@@ -20,7 +20,7 @@
 #define READS_A_TURN 4
 
 /* What was read from one side and not written to the other yet. */
-struct flow {
+struct connection_flow {
     struct iotify_buffer waiting;
     size_t written;
     struct iotify_buffer partial; /* a packet that has not come whole */
@@ -28,7 +28,7 @@ struct flow {
 
 struct connection {
     struct connections *common;
-    enum protocol protocol;
+    enum connection_protocol protocol;
     SSL *ssl;
     int client, peer; /* descriptors; peer, the broker or HTTP server, is -1 until it is needed */
     uv_poll_t client_poll, peer_poll;
@@ -41,7 +41,7 @@ struct connection {
     char id[65]; /* of the certificate */
     struct session *session;
     struct https_client *https;
-    struct flow up, down; /* to the peer, to the client */
+    struct connection_flow up, down; /* to the peer, to the client */
     struct connection *next, **link;
 };
 
@@ -58,7 +58,7 @@ void connection_work(struct connection *connection);
 /* ------------------------------------------------------------------ connection_io.c */
 
 /* Bytes that wait to be written. */
-size_t connection_waiting(const struct flow *flow);
+size_t connection_waiting(const struct connection_flow *flow);
 /* Of an SSL call: 1: something moved, 0: not now, -1: the connection is over. */
 int connection_tls_result(struct connection *connection, int result);
 /* Write what waits. False when the connection is over. */

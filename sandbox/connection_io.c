@@ -9,19 +9,19 @@
 #include "sandbox/connection.h"
 #include "sandbox/connection_internal.h"
 
-size_t connection_waiting(const struct flow *flow)
+size_t connection_waiting(const struct connection_flow *flow)
 {
     return flow->waiting.size - flow->written;
 }
 
-static void connection_empty(struct flow *flow)
+static void connection_empty(struct connection_flow *flow)
 {
     iotify_buffer_clear(&flow->waiting);
     flow->written = 0;
 }
 
 /* So that a flow that never runs dry does not grow by all that ever went through it. */
-static void connection_compact(struct flow *flow)
+static void connection_compact(struct connection_flow *flow)
 {
     if (flow->written < CHUNK)
         return;
@@ -47,7 +47,7 @@ int connection_tls_result(struct connection *connection, int result)
 /* False when the connection is over. */
 bool connection_write_client(struct connection *connection)
 {
-    struct flow *flow = &connection->down;
+    struct connection_flow *flow = &connection->down;
 
     if (connection->client_gone || connection->client_parted) {
         connection_empty(flow);
@@ -70,7 +70,7 @@ bool connection_write_client(struct connection *connection)
 
 bool connection_write_peer(struct connection *connection)
 {
-    struct flow *flow = &connection->up;
+    struct connection_flow *flow = &connection->up;
 
     if (connection->peer < 0)
         return true;
@@ -167,7 +167,7 @@ static bool connection_take_packets(
 bool connection_take_bytes(
     struct connection *connection, const uint8_t *data, size_t size, bool from_client)
 {
-    struct flow *flow = from_client ? &connection->up : &connection->down;
+    struct connection_flow *flow = from_client ? &connection->up : &connection->down;
     struct iotify_buffer *partial = &flow->partial;
     size_t used;
 

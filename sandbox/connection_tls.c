@@ -41,7 +41,7 @@ static bool connection_accept(struct connection *connection)
         connection->protocol = HTTPS;
     if (length == 14 && memcmp(protocol, "x-amzn-mqtt-ca", 14) == 0)
         connection->protocol = MQTT;
-    authority_fingerprint(certificate, connection->id);
+    ca_fingerprint(certificate, connection->id);
     connection_peer_address(connection, address, sizeof(address));
     if (connection->protocol == MQTT) {
         connection->session =

@@ -9,17 +9,17 @@
 
 static void data_publish(const struct request *request, struct response *response)
 {
-    const struct service *service = request->service;
+    const struct request_service *service = request->service;
 
     if (request->payload_size > PAYLOAD_MAX)
-        respond_error(response, 413, "RequestEntityTooLargeException",
+        response_error(response, 413, "RequestEntityTooLargeException",
             "The payload is larger than %d bytes", PAYLOAD_MAX);
-    else if (!publisher_accepts(input_text(request, "topic")))
-        respond_invalid(response, "The topic is not valid for publishing");
-    else if (!service->publish(service->argument, input_text(request, "topic"), request->payload,
-                 request->payload_size, (int)input_number(request, "qos"),
-                 input_flag(request, "retain")))
-        respond_error(response, 500, "InternalFailureException", "the broker does not answer");
+    else if (!publisher_accepts(request_text(request, "topic")))
+        response_invalid(response, "The topic is not valid for publishing");
+    else if (!service->publish(service->argument, request_text(request, "topic"), request->payload,
+                 request->payload_size, (int)request_number(request, "qos"),
+                 request_flag(request, "retain")))
+        response_error(response, 500, "InternalFailureException", "the broker does not answer");
 }
 
 static const struct parameter publish_parameters[] = {

@@ -12,14 +12,14 @@ static void endpoint_describe(const struct request *request, struct response *re
     static const char *const known[] = {"iot:Data-ATS", "iot:Data", "iot:CredentialProvider",
         "iot:Jobs", "iot:DeviceAdvisor", "iot:Data-Beta", NULL};
     const char *type =
-        input_given(request, "endpointType") ? input_text(request, "endpointType") : "iot:Data";
+        request_given(request, "endpointType") ? request_text(request, "endpointType") : "iot:Data";
     char address[64] = "localhost";
     size_t i = 0;
 
     while (known[i] && strcmp(known[i], type) != 0)
         i++;
     if (!known[i]) {
-        respond_invalid(response, "Endpoint type %s is not known", type);
+        response_invalid(response, "Endpoint type %s is not known", type);
         return;
     }
     if (request->service->mqtt_port != 8883)

@@ -16,7 +16,7 @@
 
 static json_t *groups_find(const struct request *request, const char *name)
 {
-    return first_row(state_select(
+    return row_first(state_select(
         request->state, "SELECT * FROM thing_groups WHERE name = ?1", STATE_WITH(name)));
 }
 
@@ -42,7 +42,7 @@ static json_t *groups_ancestors(const struct request *request, const json_t *row
 /* False after an answer. */
 static bool groups_check_parent(const struct request *request, struct response *response)
 {
-    const char *parent = input_text(request, "parentGroupName");
+    const char *parent = request_text(request, "parentGroupName");
     json_t *row, *above;
 
     if (!*parent)
@@ -50,9 +50,9 @@ static bool groups_check_parent(const struct request *request, struct response *
     row = groups_find(request, parent);
     above = row ? groups_ancestors(request, row) : NULL;
     if (!row)
-        respond_not_found(response, "Thing group", parent);
+        response_not_found(response, "Thing group", parent);
     else if (json_array_size(above) + 2 > DEPTH_MAX)
-        respond_invalid(response, "The maximum depth of a group hierarchy is %d", DEPTH_MAX);
+        response_invalid(response, "The maximum depth of a group hierarchy is %d", DEPTH_MAX);
     json_decref(above);
     json_decref(row);
     return response->error == NULL;
@@ -64,12 +64,13 @@ static bool groups_check_properties(const struct request *request, struct respon
     const json_t *payload = json_object_get(properties, "attributePayload");
 
     if (payload && !json_is_object(payload)) {
-        respond_error(response, 400, "SerializationException", "attributePayload is not an object");
+        response_error(
+            response, 400, "SerializationException", "attributePayload is not an object");
         return false;
     }
-    return check_description(response, "thingGroupDescription",
+    return resource_check_description(response, "thingGroupDescription",
                json_object_get(properties, "thingGroupDescription")) &&
-           check_attributes(response,
+           resource_check_attributes(response,
                json_object_get(json_object_get(properties, "attributePayload"), "attributes"),
                ATTRIBUTES_MAX);
 }
@@ -81,9 +82,9 @@ static json_t *groups_next_properties(const struct request *request, const json_
     const json_t *wants = json_object_get(request->input, "thingGroupProperties");
     const json_t *payload = json_object_get(wants, "attributePayload");
     const json_t *has = json_object_get(json_object_get(before, "attributePayload"), "attributes");
-    json_t *nothing = json_object(), *next = known_members(before, names);
-    json_t *given = known_members(wants, names);
-    json_t *attributes = apply_attributes(has ? has : nothing, payload);
+    json_t *nothing = json_object(), *next = resource_known_members(before, names);
+    json_t *given = resource_known_members(wants, names);
+    json_t *attributes = resource_apply_attributes(has ? has : nothing, payload);
 
     json_object_update(next, given);
     if (json_object_size(attributes) > 0)
@@ -101,11 +102,11 @@ static void groups_create_again(
     json_t *has = row_json(present, "properties"), *wants = groups_next_properties(request, NULL);
 
     if (json_equal(has, wants) &&
-        strcmp(row_text(present, "parent"), input_text(request, "parentGroupName")) == 0)
+        strcmp(row_text(present, "parent"), request_text(request, "parentGroupName")) == 0)
         response->body = json_pack("{s:s, s:s, s:s}", "thingGroupName", row_text(present, "name"),
             "thingGroupArn", row_text(present, "arn"), "thingGroupId", row_text(present, "id"));
     else
-        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
+        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
             "Thing Group %s already exists in your account with different properties",
             row_text(present, "name"));
     json_decref(wants);
@@ -114,7 +115,7 @@ static void groups_create_again(
 
 static void groups_create(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingGroupName");
+    const char *name = request_text(request, "thingGroupName");
     json_t *present = groups_find(request, name);
     char *arn, *id, *properties, *now;
     json_t *wants;
@@ -124,11 +125,11 @@ static void groups_create(const struct request *request, struct response *respon
         json_decref(present);
         return;
     }
-    arn = make_arn(request, "thinggroup", name);
+    arn = identity_arn(request, "thinggroup", name);
     if (groups_check_parent(request, response) && groups_check_properties(request, response) &&
-        set_tags(request, response, arn)) {
-        id = make_id();
-        now = now_text();
+        resource_set_tags(request, response, arn)) {
+        id = identity_random();
+        now = identity_now_text();
         wants = groups_next_properties(request, NULL);
         properties = json_dumps(wants, JSON_COMPACT);
         json_decref(wants);
@@ -136,7 +137,7 @@ static void groups_create(const struct request *request, struct response *respon
             "INSERT INTO thing_groups (name, arn, id, properties, parent, created)"
             " VALUES (?1, ?2, ?3, ?4, ?5, CAST(?6 AS INTEGER))",
             STATE_WITH(name, arn, id, properties ? properties : "{}",
-                input_text(request, "parentGroupName"), now));
+                request_text(request, "parentGroupName"), now));
         response->body = json_pack(
             "{s:s, s:s, s:s}", "thingGroupName", name, "thingGroupArn", arn, "thingGroupId", id);
         free(id);
@@ -148,14 +149,14 @@ static void groups_create(const struct request *request, struct response *respon
 
 static void groups_describe(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingGroupName");
+    const char *name = request_text(request, "thingGroupName");
     json_t *row = groups_find(request, name), *metadata;
 
     if (!row) {
-        respond_not_found(response, "Thing group", name);
+        response_not_found(response, "Thing group", name);
         return;
     }
-    metadata = json_pack("{s:o}", "creationDate", time_json(row, "created"));
+    metadata = json_pack("{s:o}", "creationDate", identity_time_json(row, "created"));
     if (*row_text(row, "parent")) {
         json_object_set_new(metadata, "parentGroupName", json_string(row_text(row, "parent")));
         json_object_set_new(metadata, "rootToParentThingGroups", groups_ancestors(request, row));
@@ -169,14 +170,14 @@ static void groups_describe(const struct request *request, struct response *resp
 
 static void groups_update(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingGroupName");
+    const char *name = request_text(request, "thingGroupName");
     json_t *row = groups_find(request, name);
     json_t *before, *next;
     char *properties;
 
     if (!row)
-        respond_not_found(response, "Thing group", name);
-    else if (check_version(request, response, "thing group", row) &&
+        response_not_found(response, "Thing group", name);
+    else if (resource_check_version(request, response, "thing group", row) &&
              groups_check_properties(request, response)) {
         before = row_json(row, "properties");
         next = groups_next_properties(request, before);
@@ -206,27 +207,27 @@ static void groups_list(const struct request *request, struct response *response
         " SELECT * FROM thing_groups WHERE name > ?1 AND (?3 = '' OR name IN below)"
         " AND substr(name, 1, length(?4)) = ?4 ORDER BY name LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", groups_group_json};
-    const char *parent = input_text(request, "parentGroup");
+    const char *parent = request_text(request, "parentGroup");
     /* Without a word of the caller the whole hierarchy is listed. */
-    bool recursive = !input_given(request, "recursive") || input_flag(request, "recursive");
+    bool recursive = !request_given(request, "recursive") || request_flag(request, "recursive");
 
-    if (!*parent || check_group(request, response, parent))
-        respond_page(request, response, &page,
-            STATE_WITH(parent, input_text(request, "namePrefixFilter"), recursive ? "yes" : ""));
+    if (!*parent || resource_check_group(request, response, parent))
+        page_respond(request, response, &page,
+            STATE_WITH(parent, request_text(request, "namePrefixFilter"), recursive ? "yes" : ""));
 }
 
 static void groups_delete(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingGroupName");
+    const char *name = request_text(request, "thingGroupName");
     json_t *row = groups_find(request, name);
 
     /* AWS answers the same whether or not there was one; its members stay things. */
-    if (row && check_version(request, response, "thing group", row)) {
-        if (has_row(
+    if (row && resource_check_version(request, response, "thing group", row)) {
+        if (row_exists(
                 request, "SELECT 1 FROM thing_groups WHERE parent = ?1 LIMIT 1", STATE_WITH(name)))
-            respond_invalid(response, "Cannot delete thing group %s, it has child groups", name);
+            response_invalid(response, "Cannot delete thing group %s, it has child groups", name);
         else {
-            clear_tags(request, row_text(row, "arn"));
+            resource_clear_tags(request, row_text(row, "arn"));
             state_change(request->state, "DELETE FROM policy_targets WHERE target = ?1",
                 STATE_WITH(row_text(row, "arn")));
             state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1",
@@ -246,10 +247,10 @@ static void groups_list_groups_of_thing(const struct request *request, struct re
         "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
         " WHERE g.name > ?1 AND t.thing = ?3 ORDER BY g.name LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", groups_group_json};
-    const char *thing = input_text(request, "thingName");
+    const char *thing = request_text(request, "thingName");
 
-    if (check_thing(request, response, thing))
-        respond_page(request, response, &page, STATE_WITH(thing));
+    if (resource_check_thing(request, response, thing))
+        page_respond(request, response, &page, STATE_WITH(thing));
 }
 
 static json_t *groups_member_json(const json_t *row)
@@ -265,23 +266,24 @@ static void groups_list_members(const struct request *request, struct response *
         " SELECT DISTINCT thing FROM group_things WHERE thing > ?1 AND thing_group IN below"
         " ORDER BY thing LIMIT CAST(?2 AS INTEGER)",
         NULL, "thing", groups_member_json};
-    const char *group = input_text(request, "thingGroupName");
+    const char *group = request_text(request, "thingGroupName");
 
-    if (check_group(request, response, group))
-        respond_page(request, response, &page,
-            STATE_WITH(group, input_flag(request, "recursive") ? "yes" : ""));
+    if (resource_check_group(request, response, group))
+        page_respond(request, response, &page,
+            STATE_WITH(group, request_flag(request, "recursive") ? "yes" : ""));
 }
 
-bool join_group(
+bool resource_join_group(
     const struct request *request, struct response *response, const char *group, const char *thing)
 {
-    if (!check_group(request, response, group) || !check_thing(request, response, thing))
+    if (!resource_check_group(request, response, group) ||
+        !resource_check_thing(request, response, thing))
         return false;
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT count(*) AS n FROM group_things WHERE thing = ?1 AND thing_group <> ?2"
             " HAVING n >= 10",
             STATE_WITH(thing, group))) {
-        respond_invalid(
+        response_invalid(
             response, "Thing %s is in %d groups, the maximum", thing, GROUPS_OF_THING_MAX);
         return false;
     }
@@ -294,7 +296,8 @@ bool join_group(
 static bool groups_leave(
     const struct request *request, struct response *response, const char *group, const char *thing)
 {
-    if (!check_group(request, response, group) || !check_thing(request, response, thing))
+    if (!resource_check_group(request, response, group) ||
+        !resource_check_thing(request, response, thing))
         return false;
     state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
         STATE_WITH(group, thing));
@@ -305,7 +308,7 @@ static bool groups_leave(
 static const char *groups_name_or_arn(const struct request *request, struct response *response,
     const char *kind, const char *name_member, const char *arn_member)
 {
-    const char *name = input_text(request, name_member), *arn = input_text(request, arn_member);
+    const char *name = request_text(request, name_member), *arn = request_text(request, arn_member);
     const char *slash = strrchr(arn, '/');
     char *expected;
     bool fits;
@@ -313,15 +316,15 @@ static const char *groups_name_or_arn(const struct request *request, struct resp
     if (!*name && slash)
         name = slash + 1;
     if (!*name)
-        respond_invalid(response, "%s or %s is needed", name_member, arn_member);
+        response_invalid(response, "%s or %s is needed", name_member, arn_member);
     if (!*name || !*arn)
         return name;
-    expected = make_arn(request, kind, name);
+    expected = identity_arn(request, kind, name);
     fits = strcmp(expected, arn) == 0;
     free(expected);
     if (fits)
         return name;
-    respond_invalid(response, "%s is not an ARN of %s", arn_member, name);
+    response_invalid(response, "%s is not an ARN of %s", arn_member, name);
     return "";
 }
 
@@ -332,7 +335,7 @@ static void groups_add_thing(const struct request *request, struct response *res
     const char *thing = groups_name_or_arn(request, response, "thing", "thingName", "thingArn");
 
     if (*group && *thing)
-        join_group(request, response, group, thing);
+        resource_join_group(request, response, group, thing);
 }
 
 static void groups_remove_thing(const struct request *request, struct response *response)
@@ -347,7 +350,7 @@ static void groups_remove_thing(const struct request *request, struct response *
 
 static void groups_update_groups_of_thing(const struct request *request, struct response *response)
 {
-    const char *thing = input_text(request, "thingName");
+    const char *thing = request_text(request, "thingName");
     const json_t *add = json_object_get(request->input, "thingGroupsToAdd");
     const json_t *leave = json_object_get(request->input, "thingGroupsToRemove");
 
@@ -359,7 +362,7 @@ static void groups_update_groups_of_thing(const struct request *request, struct 
     for (size_t i = 0; i < json_array_size(add) && !response->error; i++) {
         const char *group = json_string_value(json_array_get(add, i));
 
-        join_group(request, response, group ? group : "", thing);
+        resource_join_group(request, response, group ? group : "", thing);
     }
 }
 

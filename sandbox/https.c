@@ -28,7 +28,7 @@ struct https_client {
 };
 
 struct https {
-    struct access *access;
+    struct authorization *authorization;
     struct publisher *publisher;
     struct MHD_Daemon *daemon;
     pthread_mutex_t mutex; /* of the list, and held while one of its clients is looked at */
@@ -37,7 +37,7 @@ struct https {
 };
 
 /* One request while it arrives. */
-struct exchange {
+struct https_request {
     bool begun, has_nul; /* the headers were announced; %00 in the path */
     struct iotify_buffer body;
 };
@@ -87,10 +87,11 @@ static bool https_may_publish(
     pthread_mutex_lock(&https->mutex);
     client = https_find_client(https, connection);
     if (client) {
-        grants = access_load(https->access, client->certificate, client->id, "", client->source_ip);
-        good = grants_allow(grants, "iot:Publish", "topic", topic) &&
-               (!retain || grants_allow(grants, "iot:RetainPublish", "topic", topic));
-        grants_free(grants);
+        grants = authorization_load(
+            https->authorization, client->certificate, client->id, "", client->source_ip);
+        good = authorization_grants_allow(grants, "iot:Publish", "topic", topic) &&
+               (!retain || authorization_grants_allow(grants, "iot:RetainPublish", "topic", topic));
+        authorization_grants_free(grants);
     }
     pthread_mutex_unlock(&https->mutex);
     return good;
@@ -109,7 +110,7 @@ static int https_number_argument(struct MHD_Connection *connection, const char *
 }
 
 static enum MHD_Result https_publish(struct https *https, struct MHD_Connection *connection,
-    const char *url, const struct exchange *exchange)
+    const char *url, const struct https_request *arrived)
 {
     static const char prefix[] = "/topics/";
     const char *topic = url + strlen(prefix);
@@ -118,83 +119,83 @@ static enum MHD_Result https_publish(struct https *https, struct MHD_Connection 
 
     if (strncmp(url, prefix, strlen(prefix)) != 0)
         return https_answer(connection, 404, "Not Found");
-    if (exchange->body.failed)
+    if (arrived->body.failed)
         return https_answer(connection, 413, "Payload too large");
-    if (exchange->has_nul || !publisher_accepts(topic) || qos < 0 || retain < 0)
+    if (arrived->has_nul || !publisher_accepts(topic) || qos < 0 || retain < 0)
         return https_answer(connection, 400, "Bad Request");
     if (!https_may_publish(https, connection, topic, retain))
         return https_answer(connection, 403, "Forbidden");
-    if (!publisher_publish(https->publisher, topic, iotify_buffer_text(&exchange->body),
-            exchange->body.size, qos, retain))
+    if (!publisher_publish(https->publisher, topic, iotify_buffer_text(&arrived->body),
+            arrived->body.size, qos, retain))
         return https_answer(connection, 500, "The broker does not answer");
     return https_answer(connection, 200, "OK");
 }
 
 static void *https_on_uri(void *argument, const char *uri, struct MHD_Connection *connection)
 {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct https_request *arrived = calloc(1, sizeof(*arrived));
 
     (void)argument;
     (void)connection;
-    if (!exchange)
+    if (!arrived)
         return NULL;
-    iotify_buffer_init(&exchange->body, PAYLOAD_MAX);
-    exchange->has_nul = strstr(uri, "%00") != NULL;
-    return exchange;
+    iotify_buffer_init(&arrived->body, PAYLOAD_MAX);
+    arrived->has_nul = strstr(uri, "%00") != NULL;
+    return arrived;
 }
 
 static enum MHD_Result https_on_request(void *argument, struct MHD_Connection *connection,
     const char *url, const char *method, const char *version, const char *data, size_t *size,
     void **context)
 {
-    struct exchange *exchange = *context;
+    struct https_request *arrived = *context;
 
     (void)version;
-    if (!exchange)
+    if (!arrived)
         return MHD_NO;
-    if (!exchange->begun) {
+    if (!arrived->begun) {
         const char *length =
             MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "content-length");
 
-        exchange->begun = true;
+        arrived->begun = true;
         /* A little too much is read and answered; much is not waited for. */
         return length && strtoull(length, NULL, 10) > PAYLOAD_READ_MAX
                    ? https_answer(connection, 413, "Payload too large")
                    : MHD_YES;
     }
     if (*size) {
-        iotify_buffer_append(&exchange->body, data, *size);
+        iotify_buffer_append(&arrived->body, data, *size);
         *size = 0;
         return MHD_YES;
     }
     if (strcmp(method, "POST") != 0)
         return https_answer(connection, 405, "Method Not Allowed");
-    return https_publish(argument, connection, url, exchange);
+    return https_publish(argument, connection, url, arrived);
 }
 
 static void https_on_completed(void *argument, struct MHD_Connection *connection, void **context,
     enum MHD_RequestTerminationCode code)
 {
-    struct exchange *exchange = *context;
+    struct https_request *arrived = *context;
 
     (void)argument;
     (void)connection;
     (void)code;
-    if (exchange)
-        iotify_buffer_clear(&exchange->body);
-    free(exchange);
+    if (arrived)
+        iotify_buffer_clear(&arrived->body);
+    free(arrived);
     *context = NULL;
 }
 
 /* ------------------------------------------------------------------ life */
 
-struct https *https_open(struct access *access, struct publisher *publisher)
+struct https *https_open(struct authorization *authorization, struct publisher *publisher)
 {
     struct https *https = calloc(1, sizeof(*https));
 
     if (!https)
         return NULL;
-    https->access = access;
+    https->authorization = authorization;
     https->publisher = publisher;
     pthread_mutex_init(&https->mutex, NULL);
     https->daemon =

@@ -16,7 +16,7 @@ struct https;
 struct https_client;
 
 /* NULL after a message on stderr. */
-struct https *https_open(struct access *access, struct publisher *publisher);
+struct https *https_open(struct authorization *authorization, struct publisher *publisher);
 void https_close(struct https *https);
 
 /*

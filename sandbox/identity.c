@@ -26,12 +26,12 @@ static char *identity_format_new(const char *format, ...)
     return text;
 }
 
-char *make_arn(const struct request *request, const char *kind, const char *name)
+char *identity_arn(const struct request *request, const char *kind, const char *name)
 {
     return identity_format_new("arn:aws:iot:%s:" ACCOUNT ":%s/%s", request->region, kind, name);
 }
 
-char *make_id(void)
+char *identity_random(void)
 {
     unsigned char b[16];
 
@@ -41,7 +41,7 @@ char *make_id(void)
         b[13], b[14], b[15]);
 }
 
-int64_t now_ms(void)
+int64_t identity_now_ms(void)
 {
     struct timespec now;
 
@@ -49,17 +49,17 @@ int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-char *number_text(int64_t number)
+char *identity_number_text(int64_t number)
 {
     return identity_format_new("%lld", (long long)number);
 }
 
-char *now_text(void)
+char *identity_now_text(void)
 {
-    return number_text(now_ms());
+    return identity_number_text(identity_now_ms());
 }
 
-json_t *time_json(const json_t *row, const char *column)
+json_t *identity_time_json(const json_t *row, const char *column)
 {
     return json_real((double)row_integer(row, column) / 1000);
 }

@@ -19,13 +19,13 @@
 struct listener {
     int descriptor;
     uint16_t port;
-    enum protocol protocol;
-    struct front *front;
+    enum connection_protocol protocol;
+    struct listeners *listeners;
     uv_poll_t poll;
     bool watched;
 };
 
-struct front {
+struct listeners {
     struct connections connections;
     struct listener mqtt, secure_http;
     uv_async_t wake;
@@ -38,15 +38,15 @@ struct front {
 /* Without a descriptor for it a client is turned away: waiting, it would wake the loop for ever. */
 static void listener_refuse(struct listener *listener)
 {
-    struct front *front = listener->front;
+    struct listeners *listeners = listener->listeners;
     int descriptor;
 
-    if (front->reserve >= 0)
-        close(front->reserve);
+    if (listeners->reserve >= 0)
+        close(listeners->reserve);
     descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_CLOEXEC);
     if (descriptor >= 0)
         close(descriptor);
-    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    listeners->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 static void listener_on(uv_poll_t *poll, int status, int events)
@@ -59,7 +59,7 @@ static void listener_on(uv_poll_t *poll, int status, int events)
     do {
         descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0)
-            connections_take(&listener->front->connections, descriptor, listener->protocol);
+            connections_take(&listener->listeners->connections, descriptor, listener->protocol);
         else if (errno == EMFILE || errno == ENFILE)
             listener_refuse(listener);
     } while (descriptor >= 0);
@@ -99,7 +99,7 @@ static int listener_choose_protocol(SSL *ssl, const unsigned char **out, unsigne
                : SSL_TLSEXT_ERR_NOACK;
 }
 
-static SSL_CTX *listener_make_context(const struct authority *authority)
+static SSL_CTX *listener_make_context(const struct ca *ca)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
 
@@ -115,21 +115,21 @@ static SSL_CTX *listener_make_context(const struct authority *authority)
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
     SSL_CTX_set_num_tickets(context, 0);
     SSL_CTX_set_tlsext_servername_callback(context, listener_check_name);
-    if (!authority_use(authority, context)) {
+    if (!ca_use(ca, context)) {
         SSL_CTX_free(context);
         return NULL;
     }
     return context;
 }
 
-static bool listener_listen_on(struct front *front, struct listener *listener, const char *where,
-    uint16_t port, enum protocol protocol)
+static bool listener_listen_on(struct listeners *listeners, struct listener *listener,
+    const char *where, uint16_t port, enum connection_protocol protocol)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     socklen_t size = sizeof(address);
     int on = 1;
 
-    listener->front = front;
+    listener->listeners = listeners;
     listener->protocol = protocol;
     listener->descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener->descriptor < 0 || inet_pton(AF_INET, where, &address.sin_addr) != 1)
@@ -138,7 +138,7 @@ static bool listener_listen_on(struct front *front, struct listener *listener, c
     if (bind(listener->descriptor, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener->descriptor, BACKLOG) != 0 ||
         getsockname(listener->descriptor, (struct sockaddr *)&address, &size) != 0 ||
-        uv_poll_init(front->connections.loop, &listener->poll, listener->descriptor) != 0)
+        uv_poll_init(listeners->connections.loop, &listener->poll, listener->descriptor) != 0)
         return false;
     listener->port = ntohs(address.sin_port);
     listener->poll.data = listener;
@@ -151,16 +151,16 @@ static bool listener_listen_on(struct front *front, struct listener *listener, c
 
 static void listener_on_wake(uv_async_t *async)
 {
-    struct front *front = async->data;
+    struct listeners *listeners = async->data;
     char certificate[65];
 
-    while (access_next_changed(front->connections.world->access, certificate))
-        connections_look_again(&front->connections, certificate);
+    while (authorization_next_changed(listeners->connections.world->authorization, certificate))
+        connections_look_again(&listeners->connections, certificate);
 }
 
-void front_wake(struct front *front)
+void listener_wake(struct listeners *listeners)
 {
-    uv_async_send(&front->wake);
+    uv_async_send(&listeners->wake);
 }
 
 /* ------------------------------------------------------------------ life */
@@ -173,79 +173,80 @@ static bool listener_print(const char *address, uint16_t port, const char *optio
 }
 
 static bool listener_open_all(
-    struct front *front, const struct front_options *options, const struct authority *authority)
+    struct listeners *listeners, const struct listener_options *options, const struct ca *ca)
 {
-    front->connections.context = listener_make_context(authority);
-    if (!front->connections.context ||
-        uv_async_init(front->connections.loop, &front->wake, listener_on_wake) != 0)
+    listeners->connections.context = listener_make_context(ca);
+    if (!listeners->connections.context ||
+        uv_async_init(listeners->connections.loop, &listeners->wake, listener_on_wake) != 0)
         return false;
-    front->wake.data = front;
-    front->woken = true;
-    if (!listener_listen_on(front, &front->mqtt, options->address, options->mqtt_port, MQTT))
+    listeners->wake.data = listeners;
+    listeners->woken = true;
+    if (!listener_listen_on(
+            listeners, &listeners->mqtt, options->address, options->mqtt_port, MQTT))
         return listener_print(options->address, options->mqtt_port, "--mqtt-port");
     if (!listener_listen_on(
-            front, &front->secure_http, options->address, options->https_port, HTTPS))
+            listeners, &listeners->secure_http, options->address, options->https_port, HTTPS))
         return listener_print(options->address, options->https_port, "--https-port");
     return true;
 }
 
-struct front *front_open(uv_loop_t *loop, const struct front_options *options,
-    const struct session_world *world, const struct authority *authority, struct https *https)
+struct listeners *listener_open(uv_loop_t *loop, const struct listener_options *options,
+    const struct session_world *world, const struct ca *ca, struct https *https)
 {
-    struct front *front = calloc(1, sizeof(*front));
+    struct listeners *listeners = calloc(1, sizeof(*listeners));
 
-    if (!front)
+    if (!listeners)
         return NULL;
-    front->connections.loop = loop;
-    front->connections.world = world;
-    front->connections.https = https;
-    front->mqtt.descriptor = front->secure_http.descriptor = -1;
-    front->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    memcpy(front->connections.broker, options->broker, strlen(options->broker) + 1);
-    if (listener_open_all(front, options, authority))
-        return front;
-    front_close(front);
+    listeners->connections.loop = loop;
+    listeners->connections.world = world;
+    listeners->connections.https = https;
+    listeners->mqtt.descriptor = listeners->secure_http.descriptor = -1;
+    listeners->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    memcpy(listeners->connections.broker, options->broker, strlen(options->broker) + 1);
+    if (listener_open_all(listeners, options, ca))
+        return listeners;
+    listener_close(listeners);
     uv_run(loop, UV_RUN_DEFAULT);
-    front_free(front);
+    listener_free(listeners);
     return NULL;
 }
 
-uint16_t front_mqtt_port(const struct front *front)
+uint16_t listener_mqtt_port(const struct listeners *listeners)
 {
-    return front->mqtt.port;
+    return listeners->mqtt.port;
 }
 
-uint16_t front_https_port(const struct front *front)
+uint16_t listener_https_port(const struct listeners *listeners)
 {
-    return front->secure_http.port;
+    return listeners->secure_http.port;
 }
 
-size_t front_sessions(const struct front *front)
+size_t listener_sessions(const struct listeners *listeners)
 {
-    return front->connections.sessions;
+    return listeners->connections.sessions;
 }
 
-void front_close(struct front *front)
+void listener_close(struct listeners *listeners)
 {
-    connections_close(&front->connections);
-    if (front->mqtt.watched)
-        uv_close((uv_handle_t *)&front->mqtt.poll, NULL);
-    if (front->secure_http.watched)
-        uv_close((uv_handle_t *)&front->secure_http.poll, NULL);
-    if (front->woken)
-        uv_close((uv_handle_t *)&front->wake, NULL);
+    connections_close(&listeners->connections);
+    if (listeners->mqtt.watched)
+        uv_close((uv_handle_t *)&listeners->mqtt.poll, NULL);
+    if (listeners->secure_http.watched)
+        uv_close((uv_handle_t *)&listeners->secure_http.poll, NULL);
+    if (listeners->woken)
+        uv_close((uv_handle_t *)&listeners->wake, NULL);
 }
 
-void front_free(struct front *front)
+void listener_free(struct listeners *listeners)
 {
-    if (!front)
+    if (!listeners)
         return;
-    if (front->mqtt.descriptor >= 0)
-        close(front->mqtt.descriptor);
-    if (front->secure_http.descriptor >= 0)
-        close(front->secure_http.descriptor);
-    if (front->reserve >= 0)
-        close(front->reserve);
-    SSL_CTX_free(front->connections.context);
-    free(front);
+    if (listeners->mqtt.descriptor >= 0)
+        close(listeners->mqtt.descriptor);
+    if (listeners->secure_http.descriptor >= 0)
+        close(listeners->secure_http.descriptor);
+    if (listeners->reserve >= 0)
+        close(listeners->reserve);
+    SSL_CTX_free(listeners->connections.context);
+    free(listeners);
 }

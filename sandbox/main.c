@@ -32,15 +32,15 @@ struct sandbox {
     bool own_keys; /* made here, not taken from the environment */
     struct state *state;
     struct key_pool *pool;
-    struct authority *authority;
-    struct access *access;
+    struct ca *ca;
+    struct authorization *authorization;
     struct counts *counts;
     struct broker broker;
     struct publisher *publisher;
     struct https *https;
     struct session_world world;
     struct api *api;
-    struct front *front;
+    struct listeners *listeners;
     uv_loop_t loop;
     uv_timer_t sweeper;     /* takes off what was detached */
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
@@ -165,8 +165,8 @@ static void sandbox_on_access_changed(void *argument)
 {
     struct sandbox *sandbox = argument;
 
-    if (sandbox->front)
-        front_wake(sandbox->front);
+    if (sandbox->listeners)
+        listener_wake(sandbox->listeners);
 }
 
 static double sandbox_quota_of(void *argument, const char *operation)
@@ -183,25 +183,26 @@ static bool sandbox_publish(
 
 static size_t sandbox_count_sessions(void *argument)
 {
-    return front_sessions(((struct sandbox *)argument)->front);
+    return listener_sessions(((struct sandbox *)argument)->listeners);
 }
 
 static bool sandbox_open_data_plane(struct sandbox *sandbox)
 {
-    const struct front_options options = {.address = sandbox->options.address,
+    const struct listener_options options = {.address = sandbox->options.address,
         .mqtt_port = (uint16_t)sandbox->options.mqtt_port,
         .https_port = (uint16_t)sandbox->options.https_port,
         .broker = sandbox->broker.socket};
 
     sandbox->publisher = publisher_open(sandbox->broker.socket);
-    sandbox->https = sandbox->publisher ? https_open(sandbox->access, sandbox->publisher) : NULL;
+    sandbox->https =
+        sandbox->publisher ? https_open(sandbox->authorization, sandbox->publisher) : NULL;
     if (!sandbox->https)
         return false;
-    sandbox->world =
-        (struct session_world){sandbox->access, sandbox->options.quotas, sandbox->options.faults};
-    sandbox->front =
-        front_open(&sandbox->loop, &options, &sandbox->world, sandbox->authority, sandbox->https);
-    return sandbox->front != NULL;
+    sandbox->world = (struct session_world){
+        sandbox->authorization, sandbox->options.quotas, sandbox->options.faults};
+    sandbox->listeners =
+        listener_open(&sandbox->loop, &options, &sandbox->world, sandbox->ca, sandbox->https);
+    return sandbox->listeners != NULL;
 }
 
 static bool sandbox_open_control_plane(struct sandbox *sandbox)
@@ -213,8 +214,8 @@ static bool sandbox_open_control_plane(struct sandbox *sandbox)
         .access_key = sandbox->access_key,
         .secret_key = sandbox->secret_key,
         .token = sandbox->own_keys ? NULL : getenv("AWS_SESSION_TOKEN"),
-        .service = {.mqtt_port = front_mqtt_port(sandbox->front),
-            .https_port = front_https_port(sandbox->front),
+        .service = {.mqtt_port = listener_mqtt_port(sandbox->listeners),
+            .https_port = listener_https_port(sandbox->listeners),
             .deprecation_wait_ms = options->deprecation_wait_ms,
             .detach_wait_ms = options->detach_wait_ms,
             .quota = sandbox_quota_of,
@@ -227,8 +228,8 @@ static bool sandbox_open_control_plane(struct sandbox *sandbox)
             .sessions = sandbox_count_sessions,
             .argument = sandbox},
         .state = sandbox->state,
-        .authority = sandbox->authority,
-        .access = sandbox->access,
+        .ca = sandbox->ca,
+        .authorization = sandbox->authorization,
         .faults = options->faults,
         .quotas = options->quotas,
         .counts = sandbox->counts};
@@ -247,26 +248,26 @@ static bool sandbox_open_all(struct sandbox *sandbox)
     sandbox->counts = counts_new();
     sandbox->pool = key_pool_open(NULL, POOL_SIZE);
     sandbox->state = state_open(*sandbox->database ? sandbox->database : NULL);
-    sandbox->authority = sandbox->state ? authority_open(sandbox->folder) : NULL;
-    if (!sandbox->authority || !broker_start(&sandbox->broker, &broker_options))
+    sandbox->ca = sandbox->state ? ca_open(sandbox->folder) : NULL;
+    if (!sandbox->ca || !broker_start(&sandbox->broker, &broker_options))
         return false;
-    authority_set_pool(sandbox->authority, sandbox->pool);
-    sandbox->access = access_new(sandbox->state, sandbox_on_access_changed, sandbox);
+    ca_set_pool(sandbox->ca, sandbox->pool);
+    sandbox->authorization = authorization_new(sandbox->state, sandbox_on_access_changed, sandbox);
     return sandbox_open_data_plane(sandbox) && sandbox_open_control_plane(sandbox);
 }
 
 static void sandbox_close_all(struct sandbox *sandbox)
 {
     api_close(sandbox->api);
-    if (sandbox->front)
-        front_close(sandbox->front);
+    if (sandbox->listeners)
+        listener_close(sandbox->listeners);
     uv_run(&sandbox->loop, UV_RUN_DEFAULT);
     https_close(sandbox->https);
-    front_free(sandbox->front);
+    listener_free(sandbox->listeners);
     publisher_close(sandbox->publisher);
     broker_stop(&sandbox->broker);
-    access_free(sandbox->access);
-    authority_close(sandbox->authority);
+    authorization_free(sandbox->authorization);
+    ca_close(sandbox->ca);
     state_close(sandbox->state);
     key_pool_close(sandbox->pool);
     counts_free(sandbox->counts);
@@ -394,8 +395,8 @@ static void sandbox_set_environment(const struct sandbox *sandbox)
     setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
     sandbox_set_surroundings();
     sandbox_set_number("IOTIFY_SANDBOX_API_PORT", api_port(sandbox->api));
-    sandbox_set_number("IOTIFY_SANDBOX_MQTT_PORT", front_mqtt_port(sandbox->front));
-    sandbox_set_number("IOTIFY_SANDBOX_HTTPS_PORT", front_https_port(sandbox->front));
+    sandbox_set_number("IOTIFY_SANDBOX_MQTT_PORT", listener_mqtt_port(sandbox->listeners));
+    sandbox_set_number("IOTIFY_SANDBOX_HTTPS_PORT", listener_https_port(sandbox->listeners));
 }
 
 static bool sandbox_start_command(struct sandbox *sandbox)
@@ -439,8 +440,9 @@ static void sandbox_print_start(const struct sandbox *sandbox)
            "  export AWS_ACCESS_KEY_ID=%s AWS_SECRET_ACCESS_KEY=%s AWS_REGION=eu-central-1\n"
            "  export AWS_CA_BUNDLE=%s/ca.pem\n"
            "Ctrl-C ends it.\n",
-        port, front_mqtt_port(sandbox->front), front_https_port(sandbox->front), port, port, port,
-        sandbox->access_key, sandbox->own_keys ? sandbox->secret_key : "(yours)", sandbox->folder);
+        port, listener_mqtt_port(sandbox->listeners), listener_https_port(sandbox->listeners), port,
+        port, port, sandbox->access_key, sandbox->own_keys ? sandbox->secret_key : "(yours)",
+        sandbox->folder);
     fflush(stdout);
 }
 

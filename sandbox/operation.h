@@ -13,11 +13,11 @@
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
-enum place { IN_PATH, IN_QUERY, IN_HEADER, IN_BODY };
-enum form { TEXT, NUMBER, FLAG, OBJECT, LIST };
+enum parameter_location { IN_PATH, IN_QUERY, IN_HEADER, IN_BODY };
+enum parameter_type { TEXT, NUMBER, FLAG, OBJECT, LIST };
 
 /* What a text may consist of: the patterns of the service model. */
-enum charset {
+enum parameter_charset {
     ANYTHING,
     NAME,            /* [a-zA-Z0-9:_-]+ */
     POLICY_NAME,     /* [\w+=,.@-]+ */
@@ -31,11 +31,11 @@ enum charset {
 
 struct parameter {
     const char *name; /* of the service model; NULL ends a list */
-    enum place place;
-    enum form form;
+    enum parameter_location place;
+    enum parameter_type form;
     bool required;
     long min, max; /* bytes of a text, value of a number, items of a list; max 0: no limit */
-    enum charset charset;
+    enum parameter_charset charset;
     const char *const *choices; /* ends with NULL; NULL: any */
     const char *wire;           /* name on the wire where it is another; NULL: the same */
 };

@@ -45,19 +45,19 @@ static bool page_read_token(const char *token, char *key, size_t size)
     return true;
 }
 
-void respond_page(const struct request *request, struct response *response, const struct page *page,
+void page_respond(const struct request *request, struct response *response, const struct page *page,
     const char *const *arguments)
 {
-    const char *token = input_text(request, page->older ? "marker" : "nextToken");
-    size_t size = (size_t)input_number(request, page->older ? "pageSize" : "maxResults");
-    bool down = page->descending && !input_flag(request, "ascendingOrder");
+    const char *token = request_text(request, page->older ? "marker" : "nextToken");
+    size_t size = (size_t)request_number(request, page->older ? "pageSize" : "maxResults");
+    bool down = page->descending && !request_flag(request, "ascendingOrder");
     const char *all[STATE_ARGUMENTS_MAX + 1] = {0};
     char key[768], limit[24];
     size_t count = 2;
     json_t *rows, *list;
 
     if (!page_read_token(token, key, sizeof(key))) {
-        respond_invalid(response, "Invalid token");
+        response_invalid(response, "Invalid token");
         return;
     }
     if (size == 0)

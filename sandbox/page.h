@@ -20,7 +20,7 @@ struct page {
     const char *key;
     json_t *(*convert)(const json_t *row);
 };
-void respond_page(const struct request *request, struct response *response, const struct page *page,
+void page_respond(const struct request *request, struct response *response, const struct page *page,
     const char *const *arguments);
 
 /* What listings take; to be put into a table of parameters. */

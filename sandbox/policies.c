@@ -15,7 +15,7 @@
 
 static json_t *policies_find_policy(const struct request *request, const char *name)
 {
-    return first_row(state_select(request->state,
+    return row_first(state_select(request->state,
         "SELECT p.*, v.document, v.id FROM policies p"
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " WHERE p.name = ?1",
@@ -29,7 +29,7 @@ static bool policies_check_document(struct response *response, const char *docum
     struct policy *policy = policy_parse(document, why, sizeof(why));
 
     if (!policy)
-        respond_error(
+        response_error(
             response, 400, "MalformedPolicyException", "Policy document is malformed: %s", why);
     policy_free(policy);
     return response->error == NULL;
@@ -38,7 +38,7 @@ static bool policies_check_document(struct response *response, const char *docum
 static void policies_add_version(
     const struct request *request, const char *name, const char *version, const char *document)
 {
-    char *now = now_text();
+    char *now = identity_now_text();
 
     state_change(request->state,
         "INSERT INTO policy_versions (policy, version, document, created)"
@@ -47,8 +47,8 @@ static void policies_add_version(
     free(now);
 }
 
-bool create_policy_row(const struct request *request, struct response *response, const char *name,
-    const char *document)
+bool resource_create_policy_row(const struct request *request, struct response *response,
+    const char *name, const char *document)
 {
     json_t *present;
     char *arn, *now;
@@ -57,14 +57,14 @@ bool create_policy_row(const struct request *request, struct response *response,
         return false;
     present = policies_find_policy(request, name);
     if (present) {
-        respond_exists(response, name, row_text(present, "arn"),
+        response_exists(response, name, row_text(present, "arn"),
             "Policy cannot be created - name already exists (name=%s)", name);
         json_decref(present);
         return false;
     }
-    arn = make_arn(request, "policy", name);
-    if (set_tags(request, response, arn)) {
-        now = now_text();
+    arn = identity_arn(request, "policy", name);
+    if (resource_set_tags(request, response, arn)) {
+        now = identity_now_text();
         state_change(request->state,
             "INSERT INTO policies (name, arn, created, modified, default_version, last_version)"
             " VALUES (?1, ?2, CAST(?3 AS INTEGER), CAST(?3 AS INTEGER), 1, 1)",
@@ -78,13 +78,13 @@ bool create_policy_row(const struct request *request, struct response *response,
 
 static void policies_create_policy(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName");
-    const char *document = input_text(request, "policyDocument");
+    const char *name = request_text(request, "policyName");
+    const char *document = request_text(request, "policyDocument");
     char *arn;
 
-    if (!create_policy_row(request, response, name, document))
+    if (!resource_create_policy_row(request, response, name, document))
         return;
-    arn = make_arn(request, "policy", name);
+    arn = identity_arn(request, "policy", name);
     response->body = json_pack("{s:s, s:s, s:s, s:s}", "policyName", name, "policyArn", arn,
         "policyDocument", document, "policyVersionId", "1");
     free(arn);
@@ -93,7 +93,7 @@ static void policies_create_policy(const struct request *request, struct respons
 /* A number of a row as the text that the API has in its place. */
 static json_t *policies_version_json(const json_t *row, const char *column)
 {
-    char *text = number_text(row_integer(row, column));
+    char *text = identity_number_text(row_integer(row, column));
     json_t *json = json_string(text);
 
     free(text);
@@ -102,19 +102,19 @@ static json_t *policies_version_json(const json_t *row, const char *column)
 
 static void policies_get_policy(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName");
+    const char *name = request_text(request, "policyName");
     json_t *row = policies_find_policy(request, name);
 
     if (!row) {
-        respond_not_found(response, "Policy", name);
+        response_not_found(response, "Policy", name);
         return;
     }
     response->body =
         json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "policyName", row_text(row, "name"),
             "policyArn", row_text(row, "arn"), "policyDocument", row_text(row, "document"),
             "defaultVersionId", policies_version_json(row, "default_version"), "creationDate",
-            time_json(row, "created"), "lastModifiedDate", time_json(row, "modified"),
-            "generationId", policies_version_json(row, "id"));
+            identity_time_json(row, "created"), "lastModifiedDate",
+            identity_time_json(row, "modified"), "generationId", policies_version_json(row, "id"));
     json_decref(row);
 }
 
@@ -133,36 +133,36 @@ static void policies_list(const struct request *request, struct response *respon
         " ORDER BY rowid DESC LIMIT CAST(?2 AS INTEGER)",
         "position", policies_policy_json};
 
-    respond_page(request, response, &page, NULL);
+    page_respond(request, response, &page, NULL);
 }
 
 static void policies_delete_policy(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName");
+    const char *name = request_text(request, "policyName");
     char *now;
     json_t *row;
 
-    if (!check_policy(request, response))
+    if (!resource_check_policy(request, response))
         return;
-    now = now_text();
+    now = identity_now_text();
     /* A policy that was detached a moment ago still counts as attached. */
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT 1 FROM policy_targets WHERE policy = ?1 UNION SELECT 1 FROM detached_policies"
             " WHERE policy = ?1 AND until > CAST(?2 AS INTEGER) LIMIT 1",
             STATE_WITH(name, now)))
-        respond_error(response, 409, "DeleteConflictException",
+        response_error(response, 409, "DeleteConflictException",
             "The policy cannot be deleted as the policy is attached to one or more principals "
             "(name=%s)",
             name);
-    else if (has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 1",
+    else if (row_exists(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 1",
                  STATE_WITH(name)))
-        respond_error(response, 409, "DeleteConflictException",
+        response_error(response, 409, "DeleteConflictException",
             "Cannot delete the policy because it has one or more policy versions attached to it "
             "(name=%s)",
             name);
     else {
         row = policies_find_policy(request, name);
-        clear_tags(request, row_text(row, "arn"));
+        resource_clear_tags(request, row_text(row, "arn"));
         json_decref(row);
         state_change(
             request->state, "DELETE FROM policy_versions WHERE policy = ?1", STATE_WITH(name));
@@ -177,59 +177,59 @@ static void policies_delete_policy(const struct request *request, struct respons
 
 static json_t *policies_find_version(const struct request *request)
 {
-    return first_row(state_select(request->state,
+    return row_first(state_select(request->state,
         "SELECT v.*, p.arn, v.version = p.default_version AS is_default FROM policy_versions v"
         " JOIN policies p ON p.name = v.policy WHERE p.name = ?1 AND v.version = CAST(?2 AS "
         "INTEGER)",
-        STATE_WITH(input_text(request, "policyName"), input_text(request, "policyVersionId"))));
+        STATE_WITH(request_text(request, "policyName"), request_text(request, "policyVersionId"))));
 }
 
 /* The version that the call names; NULL after an answer. */
 static json_t *policies_need_version(const struct request *request, struct response *response)
 {
-    json_t *row = check_policy(request, response) ? policies_find_version(request) : NULL;
+    json_t *row = resource_check_policy(request, response) ? policies_find_version(request) : NULL;
 
     if (!row && !response->error)
-        respond_not_found(response, "Policy version", input_text(request, "policyVersionId"));
+        response_not_found(response, "Policy version", request_text(request, "policyVersionId"));
     return row;
 }
 
 static void policies_set_default(const struct request *request, const char *version)
 {
-    char *now = now_text();
+    char *now = identity_now_text();
 
     state_change(request->state,
         "UPDATE policies SET default_version = CAST(?2 AS INTEGER), modified = CAST(?3 AS INTEGER)"
         " WHERE name = ?1",
-        STATE_WITH(input_text(request, "policyName"), version, now));
+        STATE_WITH(request_text(request, "policyName"), version, now));
     free(now);
 }
 
 static void policies_create_version(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName");
-    bool is_default = input_flag(request, "setAsDefault");
+    const char *name = request_text(request, "policyName");
+    bool is_default = request_flag(request, "setAsDefault");
     json_t *row;
     char *version;
 
-    if (!check_policy(request, response) ||
-        !policies_check_document(response, input_text(request, "policyDocument")))
+    if (!resource_check_policy(request, response) ||
+        !policies_check_document(response, request_text(request, "policyDocument")))
         return;
-    if (has_row(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 4",
+    if (row_exists(request, "SELECT 1 FROM policy_versions WHERE policy = ?1 LIMIT 1 OFFSET 4",
             STATE_WITH(name))) {
-        respond_error(response, 409, "VersionsLimitExceededException",
+        response_error(response, 409, "VersionsLimitExceededException",
             "The policy %s already has the maximum number of versions (%d)", name, VERSIONS_MAX);
         return;
     }
     state_change(request->state,
         "UPDATE policies SET last_version = last_version + 1 WHERE name = ?1", STATE_WITH(name));
     row = policies_find_policy(request, name);
-    version = number_text(row_integer(row, "last_version"));
-    policies_add_version(request, name, version, input_text(request, "policyDocument"));
+    version = identity_number_text(row_integer(row, "last_version"));
+    policies_add_version(request, name, version, request_text(request, "policyDocument"));
     if (is_default)
         policies_set_default(request, version);
     response->body = json_pack("{s:s, s:s, s:s, s:b}", "policyArn", row_text(row, "arn"),
-        "policyDocument", input_text(request, "policyDocument"), "policyVersionId", version,
+        "policyDocument", request_text(request, "policyDocument"), "policyVersionId", version,
         "isDefaultVersion", is_default);
     free(version);
     json_decref(row);
@@ -245,8 +245,8 @@ static void policies_get_version(const struct request *request, struct response 
         row_text(row, "arn"), "policyName", row_text(row, "policy"), "policyDocument",
         row_text(row, "document"), "policyVersionId", policies_version_json(row, "version"),
         "isDefaultVersion", row_integer(row, "is_default") != 0, "creationDate",
-        time_json(row, "created"), "lastModifiedDate", time_json(row, "created"), "generationId",
-        policies_version_json(row, "id"));
+        identity_time_json(row, "created"), "lastModifiedDate", identity_time_json(row, "created"),
+        "generationId", policies_version_json(row, "id"));
     json_decref(row);
 }
 
@@ -254,12 +254,12 @@ static void policies_list_versions(const struct request *request, struct respons
 {
     json_t *rows, *list;
 
-    if (!check_policy(request, response))
+    if (!resource_check_policy(request, response))
         return;
     rows = state_select(request->state,
         "SELECT v.*, v.version = p.default_version AS is_default FROM policy_versions v"
         " JOIN policies p ON p.name = v.policy WHERE p.name = ?1 ORDER BY v.version DESC",
-        STATE_WITH(input_text(request, "policyName")));
+        STATE_WITH(request_text(request, "policyName")));
     list = json_array();
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *row = json_array_get(rows, i);
@@ -267,7 +267,7 @@ static void policies_list_versions(const struct request *request, struct respons
         json_array_append_new(
             list, json_pack("{s:o, s:b, s:o}", "versionId", policies_version_json(row, "version"),
                       "isDefaultVersion", row_integer(row, "is_default") != 0, "createDate",
-                      time_json(row, "created")));
+                      identity_time_json(row, "created")));
     }
     response->body = json_pack("{s:o}", "policyVersions", list);
     json_decref(rows);
@@ -278,7 +278,7 @@ static void policies_set_default_version(const struct request *request, struct r
     json_t *row = policies_need_version(request, response);
 
     if (row)
-        policies_set_default(request, input_text(request, "policyVersionId"));
+        policies_set_default(request, request_text(request, "policyVersionId"));
     json_decref(row);
 }
 
@@ -287,12 +287,13 @@ static void policies_delete_version(const struct request *request, struct respon
     json_t *row = policies_need_version(request, response);
 
     if (row && row_integer(row, "is_default"))
-        respond_invalid(response, "Cannot delete the default version of a policy (versionId=%s)",
-            input_text(request, "policyVersionId"));
+        response_invalid(response, "Cannot delete the default version of a policy (versionId=%s)",
+            request_text(request, "policyVersionId"));
     else if (row)
         state_change(request->state,
             "DELETE FROM policy_versions WHERE policy = ?1 AND version = CAST(?2 AS INTEGER)",
-            STATE_WITH(input_text(request, "policyName"), input_text(request, "policyVersionId")));
+            STATE_WITH(
+                request_text(request, "policyName"), request_text(request, "policyVersionId")));
     json_decref(row);
 }
 

@@ -12,17 +12,17 @@
 
 static const char exclusive[] = "EXCLUSIVE_THING", shared[] = "NON_EXCLUSIVE_THING";
 
-bool attach_principal_to(const struct request *request, struct response *response,
+bool resource_attach_principal_to(const struct request *request, struct response *response,
     const char *thing, const char *arn, const char *type)
 {
     bool only = strcmp(type, exclusive) == 0;
 
     /* A certificate that is one thing's only is no other's. */
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT 1 FROM thing_principals WHERE principal = ?1 AND thing <> ?2 AND"
             " (?3 = '1' OR type = 'EXCLUSIVE_THING') LIMIT 1",
             STATE_WITH(arn, thing, only ? "1" : "0"))) {
-        respond_invalid(response,
+        response_invalid(response,
             "The principal is attached to another thing and one of both wants it exclusively");
         return false;
     }
@@ -35,27 +35,28 @@ bool attach_principal_to(const struct request *request, struct response *respons
 
 static void principal_attach(const struct request *request, struct response *response)
 {
-    const char *thing = input_text(request, "thingName");
-    const char *arn = input_text(request, "principal");
+    const char *thing = request_text(request, "thingName");
+    const char *arn = request_text(request, "principal");
 
-    if (check_thing(request, response, thing) && check_certificate(request, response, arn))
-        attach_principal_to(
-            request, response, thing, arn, input_text(request, "thingPrincipalType"));
+    if (resource_check_thing(request, response, thing) &&
+        resource_check_certificate(request, response, arn))
+        resource_attach_principal_to(
+            request, response, thing, arn, request_text(request, "thingPrincipalType"));
 }
 
 /* AWS detaches when it gets to it: until then all others still see the tie. */
 static void principal_detach(const struct request *request, struct response *response)
 {
-    const char *thing = input_text(request, "thingName");
-    const char *arn = input_text(request, "principal");
+    const char *thing = request_text(request, "thingName");
+    const char *arn = request_text(request, "principal");
     char *due;
 
-    if (!has_row(request, "SELECT 1 FROM thing_principals WHERE thing = ?1 AND principal = ?2",
+    if (!row_exists(request, "SELECT 1 FROM thing_principals WHERE thing = ?1 AND principal = ?2",
             STATE_WITH(thing, arn))) {
-        respond_not_found(response, "Principal of thing", thing);
+        response_not_found(response, "Principal of thing", thing);
         return;
     }
-    due = number_text(now_ms() + request->service->detach_wait_ms);
+    due = identity_number_text(identity_now_ms() + request->service->detach_wait_ms);
     state_change(request->state,
         request->service->detach_wait_ms
             ? "UPDATE thing_principals SET detached = CASE detached WHEN 0 THEN"
@@ -85,21 +86,21 @@ static void principal_list_principals(const struct request *request, struct resp
 {
     static const struct page page = {
         "principals", false, principals_sql, NULL, "principal", principal_json};
-    const char *thing = input_text(request, "thingName");
+    const char *thing = request_text(request, "thingName");
 
-    if (check_thing(request, response, thing))
-        respond_page(request, response, &page, STATE_WITH(thing, ""));
+    if (resource_check_thing(request, response, thing))
+        page_respond(request, response, &page, STATE_WITH(thing, ""));
 }
 
 static void principal_list_principals_v2(const struct request *request, struct response *response)
 {
     static const struct page page = {
         "thingPrincipalObjects", false, principals_sql, NULL, "principal", principal_object};
-    const char *thing = input_text(request, "thingName");
+    const char *thing = request_text(request, "thingName");
 
-    if (check_thing(request, response, thing))
-        respond_page(
-            request, response, &page, STATE_WITH(thing, input_text(request, "thingPrincipalType")));
+    if (resource_check_thing(request, response, thing))
+        page_respond(request, response, &page,
+            STATE_WITH(thing, request_text(request, "thingPrincipalType")));
 }
 
 static json_t *principal_thing_json(const json_t *row)
@@ -121,21 +122,21 @@ static void principal_list_things(const struct request *request, struct response
 {
     static const struct page page = {
         "things", false, things_sql, NULL, "thing", principal_thing_json};
-    const char *arn = input_text(request, "principal");
+    const char *arn = request_text(request, "principal");
 
-    if (check_certificate(request, response, arn))
-        respond_page(request, response, &page, STATE_WITH(arn, ""));
+    if (resource_check_certificate(request, response, arn))
+        page_respond(request, response, &page, STATE_WITH(arn, ""));
 }
 
 static void principal_list_things_v2(const struct request *request, struct response *response)
 {
     static const struct page page = {
         "principalThingObjects", false, things_sql, NULL, "thing", principal_thing_object};
-    const char *arn = input_text(request, "principal");
+    const char *arn = request_text(request, "principal");
 
-    if (check_certificate(request, response, arn))
-        respond_page(
-            request, response, &page, STATE_WITH(arn, input_text(request, "thingPrincipalType")));
+    if (resource_check_certificate(request, response, arn))
+        page_respond(
+            request, response, &page, STATE_WITH(arn, request_text(request, "thingPrincipalType")));
 }
 
 static const char *const types[] = {exclusive, shared, NULL};

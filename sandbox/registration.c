@@ -18,7 +18,7 @@
 bool registration_fail(struct template *template, const char *text, const char *detail)
 {
     if (!template->response->error)
-        respond_error(
+        response_error(
             template->response, 400, "ResourceRegistrationFailureException", "%s%s", text, detail);
     return false;
 }
@@ -100,24 +100,24 @@ static json_t *registration_make_certificate(
     iotify_buffer_init(&signed_pem, TEXT_BYTES_MAX);
     if (strcmp(wanted, "ACTIVE") != 0 && strcmp(wanted, "INACTIVE") != 0)
         registration_fail(template, "Status must be ACTIVE or INACTIVE, not ", wanted);
-    else if (csr && authority_sign_request(request->authority, csr, &signed_pem))
-        row = create_certificate_row(
+    else if (csr && ca_sign_request(request->ca, csr, &signed_pem))
+        row = resource_create_certificate_row(
             request, template->response, iotify_buffer_text(&signed_pem), wanted, "DEFAULT");
     else if (csr)
         registration_fail(template, "The certificate signing request is not valid", "");
     else if (pem)
-        row = create_certificate_row(request, template->response, pem, wanted, "SNI_ONLY");
+        row = resource_create_certificate_row(request, template->response, pem, wanted, "SNI_ONLY");
     else if (id) {
-        row = first_row(state_select(
+        row = row_first(state_select(
             request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
         if (!row)
             registration_fail(template, "There is no certificate ", id);
         else if (status && registration_overrides_with(resource, "Status", "FAIL") &&
                  strcmp(row_text(row, "status"), wanted) != 0)
-            respond_exists(template->response, id, row_text(row, "arn"),
+            response_exists(template->response, id, row_text(row, "arn"),
                 "The certificate %s has another status", id);
         else if (status && !registration_overrides_with(resource, "Status", "DO_NOTHING"))
-            set_certificate_status(request, template->response, id, wanted);
+            resource_set_certificate_status(request, template->response, id, wanted);
     } else {
         registration_fail(template,
             "A certificate needs CertificateSigningRequest, CertificatePem or CertificateId", "");
@@ -158,7 +158,8 @@ static bool registration_join_groups(
 
         iotify_buffer_init(&name, 1024);
         good = registration_append(template, json_array_get(groups, i), &name, 0) &&
-               join_group(template->request, template->response, iotify_buffer_text(&name), thing);
+               resource_join_group(
+                   template->request, template->response, iotify_buffer_text(&name), thing);
         iotify_buffer_clear(&name);
         if (!good)
             return false;
@@ -179,7 +180,7 @@ static bool registration_override_thing(struct template *template,
     for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
         if (registration_overrides_with(resource, properties[i], "FAIL") &&
             json_object_get(resource->properties, properties[i]))
-            respond_exists(template->response, row_text(present, "id"), row_text(present, "arn"),
+            response_exists(template->response, row_text(present, "id"), row_text(present, "arn"),
                 "Thing %s already exists", name);
     if (!template->response->error) {
         if (registration_overrides_with(resource, "AttributePayload", "MERGE"))
@@ -209,12 +210,12 @@ static json_t *registration_find_or_make_thing(struct template *template,
 {
     const struct request *request = template->request;
     json_t *row = json_object_size(resource->overrides)
-                      ? first_row(state_select(request->state,
+                      ? row_first(state_select(request->state,
                             "SELECT * FROM things WHERE name = ?1", STATE_WITH(name)))
                       : NULL;
 
     if (!row)
-        return create_thing_row(request, template->response, name, type, attributes);
+        return resource_create_thing_row(request, template->response, name, type, attributes);
     if (registration_override_thing(template, resource, row, type, attributes))
         return row;
     json_decref(row);
@@ -233,8 +234,9 @@ static json_t *registration_make_thing(
 
     if (!name)
         registration_fail(template, "A thing needs ThingName", "");
-    else if (strlen(name) > NAME_MAX_BYTES || !charset_holds(NAME, name))
-        registration_fail(template, "ThingName must satisfy the pattern ", charset_pattern(NAME));
+    else if (strlen(name) > NAME_MAX_BYTES || !validate_charset_holds(NAME, name))
+        registration_fail(
+            template, "ThingName must satisfy the pattern ", validate_charset_pattern(NAME));
     if (!template->response->error)
         row =
             registration_find_or_make_thing(template, resource, name, type ? type : "", attributes);
@@ -267,12 +269,12 @@ static char *registration_make_policy(struct template *template, const json_t *p
         free(document);
         return NULL;
     }
-    if (strlen(name) > NAME_MAX_BYTES || !charset_holds(POLICY_NAME, name))
-        registration_fail(
-            template, "PolicyName must satisfy the pattern ", charset_pattern(POLICY_NAME));
-    present = has_row(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
+    if (strlen(name) > NAME_MAX_BYTES || !validate_charset_holds(POLICY_NAME, name))
+        registration_fail(template, "PolicyName must satisfy the pattern ",
+            validate_charset_pattern(POLICY_NAME));
+    present = row_exists(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
     if (!present && document && !template->response->error)
-        create_policy_row(request, template->response, name, document);
+        resource_create_policy_row(request, template->response, name, document);
     else if (!present)
         registration_fail(template, "There is no policy ", name);
     free(document);
@@ -293,10 +295,10 @@ static void registration_tie_together(
     const char *arn = row_text(made->certificate_row, "arn");
 
     if (made->policy_made && made->certificate_row &&
-        !attach_policy_to(template->request, template->response, made->policy_made, arn))
+        !resource_attach_policy_to(template->request, template->response, made->policy_made, arn))
         return;
     if (made->thing_row && made->certificate_row)
-        attach_principal_to(template->request, template->response,
+        resource_attach_principal_to(template->request, template->response,
             row_text(made->thing_row, "name"), arn, "NON_EXCLUSIVE_THING");
 }
 
@@ -310,7 +312,7 @@ static void registration_answer(struct template *template, const struct registra
         json_object_set_new(
             arns, made->certificate.name, json_string(row_text(made->certificate_row, "arn")));
     if (made->policy_made) {
-        char *arn = make_arn(template->request, "policy", made->policy_made);
+        char *arn = identity_arn(template->request, "policy", made->policy_made);
 
         json_object_set_new(arns, made->policy.name, json_string(arn));
         free(arn);
@@ -353,9 +355,9 @@ static void registration_use_errors_of_model(struct response *response)
     char *copy = text ? strdup(text) : NULL;
 
     if (strcmp(response->error, "ResourceAlreadyExistsException") == 0)
-        respond_error(response, 409, "ConflictingResourceUpdateException", "%s", copy ? copy : "");
+        response_error(response, 409, "ConflictingResourceUpdateException", "%s", copy ? copy : "");
     else if (response->status < 500 && strcmp(response->error, "InvalidRequestException") != 0)
-        respond_error(
+        response_error(
             response, 400, "ResourceRegistrationFailureException", "%s", copy ? copy : "");
     free(copy);
 }
@@ -363,7 +365,7 @@ static void registration_use_errors_of_model(struct response *response)
 static void registration_register_thing(const struct request *request, struct response *response)
 {
     json_error_t error;
-    json_t *body = json_loads(input_text(request, "templateBody"), 0, &error);
+    json_t *body = json_loads(request_text(request, "templateBody"), 0, &error);
     struct template template = {.request = request,
         .response = response,
         .declared = json_object_get(body, "Parameters"),
@@ -372,7 +374,7 @@ static void registration_register_thing(const struct request *request, struct re
     if (json_is_object(body))
         registration_provision(&template, body);
     else
-        respond_invalid(response, "templateBody is not a JSON object: %s", error.text);
+        response_invalid(response, "templateBody is not a JSON object: %s", error.text);
     if (response->error)
         registration_use_errors_of_model(response);
     json_decref(body);
@@ -381,7 +383,7 @@ static void registration_register_thing(const struct request *request, struct re
 static void registration_start(const struct request *request, struct response *response)
 {
     (void)request;
-    respond_error(response, 400, "InvalidRequestException",
+    response_error(response, 400, "InvalidRequestException",
         "The sandbox does not run bulk registration tasks: they read from S3. Use RegisterThing "
         "for each thing");
 }

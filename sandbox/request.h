@@ -13,7 +13,7 @@
 #define ACCOUNT "123456789012"
 
 struct operation;
-struct service;
+struct request_service;
 
 struct request {
     const struct operation *operation;
@@ -22,12 +22,12 @@ struct request {
     size_t payload_size;
     json_t *input; /* every parameter by its name, wherever it came from; valid by the table */
     struct state *state; /* inside a transaction; kept when the answer is no error */
-    struct authority *authority;
-    const struct service *service;
+    struct ca *ca;
+    const struct request_service *service;
 };
 
 /* What the handlers need to know of the sandbox. */
-struct service {
+struct request_service {
     uint16_t mqtt_port, https_port;
     int64_t deprecation_wait_ms, detach_wait_ms;
     /* The calls a second of an operation that are let through; 0: any number. */
@@ -39,9 +39,9 @@ struct service {
 };
 
 /* Parameters by name: "" , 0 or false when absent. */
-const char *input_text(const struct request *request, const char *name);
-json_int_t input_number(const struct request *request, const char *name);
-bool input_flag(const struct request *request, const char *name);
-bool input_given(const struct request *request, const char *name);
+const char *request_text(const struct request *request, const char *name);
+json_int_t request_number(const struct request *request, const char *name);
+bool request_flag(const struct request *request, const char *name);
+bool request_given(const struct request *request, const char *name);
 
 #endif

@@ -6,50 +6,54 @@
 #include "sandbox/operation.h"
 
 /* Each false after an answer. */
-bool check_description(struct response *response, const char *name, const json_t *description);
+bool resource_check_description(
+    struct response *response, const char *name, const json_t *description);
 /* `attributes` may be NULL; `most` of them are allowed. */
-bool check_attributes(struct response *response, const json_t *attributes, size_t most);
-bool check_policy(const struct request *request, struct response *response);
-bool check_thing(const struct request *request, struct response *response, const char *name);
-bool check_group(const struct request *request, struct response *response, const char *name);
+bool resource_check_attributes(struct response *response, const json_t *attributes, size_t most);
+bool resource_check_policy(const struct request *request, struct response *response);
+bool resource_check_thing(
+    const struct request *request, struct response *response, const char *name);
+bool resource_check_group(
+    const struct request *request, struct response *response, const char *name);
 /* That of the row is the expected one, where one is expected; it counts from 1 with each change. */
-bool check_version(
+bool resource_check_version(
     const struct request *request, struct response *response, const char *kind, const json_t *row);
 /* The certificate of an ARN. */
-bool check_certificate(const struct request *request, struct response *response, const char *arn);
+bool resource_check_certificate(
+    const struct request *request, struct response *response, const char *arn);
 
 /*
  * The attributes of a payload on top of those that are there: all of them anew, or merged where
  * the payload says so; an empty value takes an attribute out. A new object.
  */
-json_t *apply_attributes(const json_t *present, const json_t *payload);
+json_t *resource_apply_attributes(const json_t *present, const json_t *payload);
 
 /*
  * What is kept of a structure: those of its members that the service model has. An empty object
  * where there is none; a new one.
  */
-json_t *known_members(const json_t *object, const char *const *names);
+json_t *resource_known_members(const json_t *object, const char *const *names);
 
 /* The tags of a new resource, from the input. False after an answer. */
-bool set_tags(const struct request *request, struct response *response, const char *arn);
-void clear_tags(const struct request *request, const char *arn);
+bool resource_set_tags(const struct request *request, struct response *response, const char *arn);
+void resource_clear_tags(const struct request *request, const char *arn);
 
 /* Creates a thing, or finds the same one; the row of it, NULL after an answer. */
-json_t *create_thing_row(const struct request *request, struct response *response, const char *name,
-    const char *type, const json_t *attributes);
+json_t *resource_create_thing_row(const struct request *request, struct response *response,
+    const char *name, const char *type, const json_t *attributes);
 /* Stores a certificate; its row, NULL after an answer. */
-json_t *create_certificate_row(const struct request *request, struct response *response,
+json_t *resource_create_certificate_row(const struct request *request, struct response *response,
     const char *pem, const char *status, const char *mode);
 /* Each false after an answer. */
-bool set_certificate_status(
+bool resource_set_certificate_status(
     const struct request *request, struct response *response, const char *id, const char *status);
-bool create_policy_row(const struct request *request, struct response *response, const char *name,
-    const char *document);
-bool attach_policy_to(
+bool resource_create_policy_row(const struct request *request, struct response *response,
+    const char *name, const char *document);
+bool resource_attach_policy_to(
     const struct request *request, struct response *response, const char *policy, const char *arn);
-bool attach_principal_to(const struct request *request, struct response *response,
+bool resource_attach_principal_to(const struct request *request, struct response *response,
     const char *thing, const char *arn, const char *type);
-bool join_group(
+bool resource_join_group(
     const struct request *request, struct response *response, const char *group, const char *thing);
 
 /* Parameters that many operations take. */

@@ -24,7 +24,7 @@ __attribute__((format(printf, 4, 0))) static void respond_message(struct respons
         continue;
 }
 
-void respond_error(
+void response_error(
     struct response *response, unsigned status, const char *code, const char *format, ...)
 {
     va_list arguments;
@@ -34,7 +34,7 @@ void respond_error(
     va_end(arguments);
 }
 
-void respond_invalid(struct response *response, const char *format, ...)
+void response_invalid(struct response *response, const char *format, ...)
 {
     va_list arguments;
 
@@ -43,12 +43,12 @@ void respond_invalid(struct response *response, const char *format, ...)
     va_end(arguments);
 }
 
-void respond_not_found(struct response *response, const char *kind, const char *name)
+void response_not_found(struct response *response, const char *kind, const char *name)
 {
-    respond_error(response, 404, "ResourceNotFoundException", "%s %s not found", kind, name);
+    response_error(response, 404, "ResourceNotFoundException", "%s %s not found", kind, name);
 }
 
-void respond_exists(
+void response_exists(
     struct response *response, const char *id, const char *arn, const char *format, ...)
 {
     va_list arguments;

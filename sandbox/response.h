@@ -15,13 +15,13 @@ struct response {
 };
 
 /* Answer with an error of AWS: code, HTTP status, message. */
-void respond_error(struct response *response, unsigned status, const char *code, const char *format,
-    ...) __attribute__((format(printf, 4, 5)));
-void respond_invalid(struct response *response, const char *format, ...)
+void response_error(struct response *response, unsigned status, const char *code,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+void response_invalid(struct response *response, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* 400 InvalidRequestException */
-void respond_not_found(struct response *response, const char *kind, const char *name);
+void response_not_found(struct response *response, const char *kind, const char *name);
 /* 409 ResourceAlreadyExistsException with the resource's id and ARN. */
-void respond_exists(struct response *response, const char *id, const char *arn, const char *format,
+void response_exists(struct response *response, const char *id, const char *arn, const char *format,
     ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "sandbox/request.h"
 
-json_t *first_row(json_t *rows)
+json_t *row_first(json_t *rows)
 {
     json_t *row = json_incref(json_array_get(rows, 0));
 
@@ -15,7 +15,7 @@ json_t *first_row(json_t *rows)
     return row;
 }
 
-bool has_row(const struct request *request, const char *sql, const char *const *arguments)
+bool row_exists(const struct request *request, const char *sql, const char *const *arguments)
 {
     json_t *rows = state_select(request->state, sql, arguments);
     bool found = json_array_size(rows) > 0;

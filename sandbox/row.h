@@ -6,9 +6,9 @@
 #include "sandbox/request.h"
 
 /* The first row, with a reference of its own; NULL when there is none. Frees `rows`. */
-json_t *first_row(json_t *rows);
+json_t *row_first(json_t *rows);
 /* Does the statement find a row? */
-bool has_row(const struct request *request, const char *sql, const char *const *arguments);
+bool row_exists(const struct request *request, const char *sql, const char *const *arguments);
 const char *row_text(const json_t *row, const char *column);
 json_int_t row_integer(const json_t *row, const char *column);
 /* JSON text of a column as a value; an empty object when it is none. */

@@ -28,7 +28,7 @@ static void service_quotas_code(const char *name, char code[16])
 static void service_quotas_add(void *argument, const struct operation *operation)
 {
     struct quotas *quotas = argument;
-    const struct service *service = quotas->request->service;
+    const struct request_service *service = quotas->request->service;
     double value =
         quotas->defaults ? operation->rate : service->quota(service->argument, operation->name);
     char name[96], code[16], arn[128];
@@ -52,8 +52,8 @@ static json_t *service_quotas_all(
 {
     struct quotas quotas = {request, NULL, defaults};
 
-    if (strcmp(input_text(request, "ServiceCode"), "iotcore") != 0) {
-        respond_error(response, 400, "NoSuchResourceException",
+    if (strcmp(request_text(request, "ServiceCode"), "iotcore") != 0) {
+        response_error(response, 400, "NoSuchResourceException",
             "The request failed because the specified service does not exist.");
         return NULL;
     }
@@ -66,8 +66,8 @@ static void service_quotas_respond(
     const struct request *request, struct response *response, bool defaults)
 {
     json_t *all = service_quotas_all(request, response, defaults), *list;
-    size_t size = (size_t)input_number(request, "MaxResults");
-    size_t first = (size_t)strtoul(input_text(request, "NextToken"), NULL, 10);
+    size_t size = (size_t)request_number(request, "MaxResults");
+    size_t first = (size_t)strtoul(request_text(request, "NextToken"), NULL, 10);
     char token[24];
 
     if (!all)
@@ -98,7 +98,7 @@ static void service_quotas_list_default(const struct request *request, struct re
 static void service_quotas_get(const struct request *request, struct response *response)
 {
     json_t *all = service_quotas_all(request, response, false);
-    const char *code = input_text(request, "QuotaCode");
+    const char *code = request_text(request, "QuotaCode");
 
     if (!all)
         return;
@@ -109,7 +109,7 @@ static void service_quotas_get(const struct request *request, struct response *r
             response->body = json_pack("{s:O}", "Quota", quota);
     }
     if (!response->body)
-        respond_error(response, 400, "NoSuchResourceException",
+        response_error(response, 400, "NoSuchResourceException",
             "The request failed because the specified quota does not exist.");
     json_decref(all);
 }

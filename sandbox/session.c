@@ -37,7 +37,7 @@ void session_free(struct session *session)
     }
     for (size_t i = 0; i < SUBSCRIPTIONS_MAX; i++)
         free(session->filters[i]);
-    grants_free(session->grants);
+    authorization_grants_free(session->grants);
     free(session->verdicts);
     free(session);
 }
@@ -51,19 +51,20 @@ bool session_connected(const struct session *session)
 
 static void session_refresh_grants(struct session *session)
 {
-    uint64_t version = access_version(session->world->access);
+    uint64_t version = authorization_version(session->world->authorization);
 
     if (session->grants && session->version == version)
         return;
-    grants_free(session->grants);
-    session->grants = access_load(session->world->access, session->certificate, session->id,
-        session->client_id, session->source_ip);
+    authorization_grants_free(session->grants);
+    session->grants = authorization_load(session->world->authorization, session->certificate,
+        session->id, session->client_id, session->source_ip);
     session->version = version;
     free(session->verdicts);
     session->verdicts = NULL;
 }
 
-static struct verdict *session_find_verdict(struct session *session, char action, const char *topic)
+static struct session_verdict *session_find_verdict(
+    struct session *session, char action, const char *topic)
 {
     unsigned hash = (unsigned char)action;
 
@@ -80,15 +81,15 @@ static struct verdict *session_find_verdict(struct session *session, char action
 bool session_allowed(
     struct session *session, const char *action, const char *kind, const char *topic)
 {
-    struct verdict *verdict;
+    struct session_verdict *verdict;
 
     session_refresh_grants(session);
     verdict = session_find_verdict(session, action[4], topic);
     if (verdict->action == action[4] && strcmp(verdict->topic, topic) == 0)
         return verdict->allowed;
-    verdict->allowed = grants_allow(session->grants, action, kind, topic);
+    verdict->allowed = authorization_grants_allow(session->grants, action, kind, topic);
     verdict->action = action[4];
-    if (grants_depend_on_time(session->grants))
+    if (authorization_grants_depend_on_time(session->grants))
         verdict->action = 0;
     snprintf(verdict->topic, sizeof(verdict->topic), "%s", topic);
     return verdict->allowed;
@@ -97,7 +98,8 @@ bool session_allowed(
 static bool session_may_publish(struct session *session, const char *topic, bool retain)
 {
     return session_allowed(session, "iot:Publish", "topic", topic) &&
-           (!retain || grants_allow(session->grants, "iot:RetainPublish", "topic", topic));
+           (!retain ||
+               authorization_grants_allow(session->grants, "iot:RetainPublish", "topic", topic));
 }
 
 void session_copy_text(struct mqtt_text text, char *out)
@@ -421,6 +423,7 @@ enum session_next session_look_again(struct session *session, struct iotify_buff
     if (!session->connected)
         return SESSION_GOES_ON;
     session_refresh_grants(session);
-    return grants_active(session->grants) ? SESSION_GOES_ON
-                                          : session_end(session, MQTT_ADMINISTRATIVE, client);
+    return authorization_grants_active(session->grants)
+               ? SESSION_GOES_ON
+               : session_end(session, MQTT_ADMINISTRATIVE, client);
 }

@@ -21,7 +21,7 @@ struct session;
 
 /* What all sessions share. */
 struct session_world {
-    struct access *access;
+    struct authorization *authorization;
     struct quotas *quotas;
     struct faults *faults;
 };

@@ -21,14 +21,14 @@
 #define VERDICTS 8 /* that a session remembers */
 #define ANSWERS_MAX 16
 
-struct verdict {
+struct session_verdict {
     char action; /* the letter behind "iot:"; 0: none is remembered */
     bool allowed;
     char topic[TOPIC_BYTES_MAX];
 };
 
 /* A SUBSCRIBE of which the broker saw only a part. */
-struct answer {
+struct session_answer {
     uint16_t id; /* 0: free */
     size_t count;
     uint8_t codes[FILTERS_MAX]; /* FROM_BROKER where the broker decides */
@@ -48,11 +48,11 @@ struct session {
     char client_id[CLIENT_ID_MAX + 1];
     struct grants *grants;
     uint64_t version;
-    struct verdict *verdicts; /* VERDICTS of them, made when first needed */
+    struct session_verdict *verdicts; /* VERDICTS of them, made when first needed */
     double tokens, filled;
     char *up_aliases[ALIASES_MAX], *down_aliases[ALIASES_MAX];
     char *filters[SUBSCRIPTIONS_MAX];
-    struct answer answers[ANSWERS_MAX];
+    struct session_answer answers[ANSWERS_MAX];
 };
 
 /*

@@ -45,7 +45,7 @@ static uint8_t session_judge_filter(struct session *session, const struct mqtt_f
     return FROM_BROKER;
 }
 
-static struct answer *session_free_answer(struct session *session)
+static struct session_answer *session_free_answer(struct session *session)
 {
     for (size_t i = 0; i < ANSWERS_MAX; i++)
         if (session->answers[i].id == 0)
@@ -53,8 +53,8 @@ static struct answer *session_free_answer(struct session *session)
     return NULL;
 }
 
-static void session_put_suback(
-    const struct session *session, const struct answer *answer, struct iotify_buffer *client)
+static void session_put_suback(const struct session *session, const struct session_answer *answer,
+    struct iotify_buffer *client)
 {
     mqtt_put_header(client, MQTT_SUBACK, 0, 2 + (size_t)(session->level == MQTT_5) + answer->count);
     mqtt_put_number(client, answer->id);
@@ -66,8 +66,8 @@ static void session_put_suback(
 
 /* The same SUBSCRIBE without the filters that were refused. */
 static void session_forward_part(const struct mqtt_packet *packet,
-    const struct mqtt_filters *filters, const struct mqtt_filter *list, const struct answer *answer,
-    struct iotify_buffer *broker)
+    const struct mqtt_filters *filters, const struct mqtt_filter *list,
+    const struct session_answer *answer, struct iotify_buffer *broker)
 {
     size_t size = 2 + filters->properties;
 
@@ -89,7 +89,7 @@ enum session_next session_on_subscribe(struct session *session, const struct mqt
 {
     struct mqtt_filters filters, walk;
     struct mqtt_filter list[FILTERS_MAX];
-    struct answer answer = {0}, *kept;
+    struct session_answer answer = {0}, *kept;
     bool malformed;
     size_t left = 0;
 
@@ -163,7 +163,7 @@ bool session_complete_suback(
     size_t at = packet->body_size;
 
     for (size_t i = 0; i < ANSWERS_MAX; i++) {
-        struct answer *answer = &session->answers[i];
+        struct session_answer *answer = &session->answers[i];
 
         if (answer->id != id || id == 0)
             continue;

@@ -141,7 +141,7 @@ static void signature_check_clock(const struct signature_authorization *authoriz
 
 /* Temporary keys come with a token, and with the right one. */
 static bool signature_token_fits(
-    const struct signed_request *request, const struct signature_keys *keys)
+    const struct signature_request *request, const struct signature_keys *keys)
 {
     const char *token = request->header(request->context, "x-amz-security-token");
 
@@ -150,7 +150,7 @@ static bool signature_token_fits(
     return token || strncmp(keys->access_key, "ASIA", 4) != 0;
 }
 
-static bool signature_compute(const struct signed_request *request,
+static bool signature_compute(const struct signature_request *request,
     const struct signature_authorization *authorization, const char *timestamp,
     const char *secret_key, char signature[SIGV4_SIGNATURE_SIZE])
 {
@@ -183,7 +183,7 @@ static bool signature_compute(const struct signed_request *request,
     return good;
 }
 
-void signature_verify(const struct signed_request *request, const struct signature_keys *keys,
+void signature_verify(const struct signature_request *request, const struct signature_keys *keys,
     struct signature_verdict *verdict)
 {
     const char *header = request->header(request->context, "authorization");

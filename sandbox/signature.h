@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* What the verification needs of a request. */
-struct signed_request {
+struct signature_request {
     const char *method, *path, *query; /* as they came over the wire */
     const void *body;
     size_t body_size;
@@ -29,7 +29,7 @@ struct signature_verdict {
     char service[32];
 };
 
-void signature_verify(const struct signed_request *request, const struct signature_keys *keys,
+void signature_verify(const struct signature_request *request, const struct signature_keys *keys,
     struct signature_verdict *verdict);
 
 #endif

@@ -188,7 +188,7 @@ static void state_detach_due(struct state *state, int64_t now)
 
 void state_begin(struct state *state)
 {
-    int64_t now = now_ms();
+    int64_t now = identity_now_ms();
 
     pthread_mutex_lock(&state->mutex);
     state->failed = !state_execute(state, "BEGIN IMMEDIATE");
@@ -210,7 +210,7 @@ void state_sweep(struct state *state)
     bool due;
 
     pthread_mutex_lock(&state->mutex);
-    due = now_ms() >= state->next_due;
+    due = identity_now_ms() >= state->next_due;
     pthread_mutex_unlock(&state->mutex);
     if (!due)
         return;

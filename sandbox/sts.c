@@ -10,7 +10,7 @@
 
 static void sts_get_caller_identity(const struct request *request, struct response *response)
 {
-    char *id = make_id();
+    char *id = identity_random();
     static const char format[] =
         "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
         "<GetCallerIdentityResult><Arn>arn:aws:iam::" ACCOUNT ":user/sandbox</Arn>"

@@ -20,7 +20,7 @@ static bool tags_check(struct response *response, const json_t *tag)
     if (key && *key && strlen(key) <= KEY_MAX && strncmp(key, "aws:", 4) != 0 &&
         (!value || (json_is_string(value) && json_string_length(value) <= VALUE_MAX)))
         return true;
-    respond_invalid(response,
+    response_invalid(response,
         "A tag needs a Key of 1 to %d characters that does not begin with aws:, and a Value of at "
         "most %d",
         KEY_MAX, VALUE_MAX);
@@ -29,7 +29,7 @@ static bool tags_check(struct response *response, const json_t *tag)
 
 static size_t tags_count(const struct request *request, const char *arn)
 {
-    json_t *row = first_row(state_select(
+    json_t *row = row_first(state_select(
         request->state, "SELECT count(*) AS n FROM tags WHERE arn = ?1", STATE_WITH(arn)));
     json_int_t count = row_integer(row, "n");
 
@@ -37,7 +37,7 @@ static size_t tags_count(const struct request *request, const char *arn)
     return (size_t)count;
 }
 
-bool set_tags(const struct request *request, struct response *response, const char *arn)
+bool resource_set_tags(const struct request *request, struct response *response, const char *arn)
 {
     const json_t *tags = json_object_get(request->input, "tags");
 
@@ -52,37 +52,37 @@ bool set_tags(const struct request *request, struct response *response, const ch
     }
     if (tags_count(request, arn) <= TAGS_MAX)
         return true;
-    respond_error(
+    response_error(
         response, 410, "LimitExceededException", "A resource has at most %d tags", TAGS_MAX);
     return false;
 }
 
-void clear_tags(const struct request *request, const char *arn)
+void resource_clear_tags(const struct request *request, const char *arn)
 {
     state_change(request->state, "DELETE FROM tags WHERE arn = ?1", STATE_WITH(arn));
 }
 
 static bool tags_check_resource(const struct request *request, struct response *response)
 {
-    const char *arn = input_text(request, "resourceArn");
+    const char *arn = request_text(request, "resourceArn");
 
     if (strncmp(arn, "arn:aws:iot:", 12) != 0) {
-        respond_invalid(response, "Invalid resourceArn %.200s", arn);
+        response_invalid(response, "Invalid resourceArn %.200s", arn);
         return false;
     }
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT 1 FROM thing_types WHERE arn = ?1 UNION SELECT 1 FROM thing_groups"
             " WHERE arn = ?1 UNION SELECT 1 FROM policies WHERE arn = ?1",
             STATE_WITH(arn)))
         return true;
-    respond_not_found(response, "Resource", arn);
+    response_not_found(response, "Resource", arn);
     return false;
 }
 
 static void tags_tag_resource(const struct request *request, struct response *response)
 {
     if (tags_check_resource(request, response))
-        set_tags(request, response, input_text(request, "resourceArn"));
+        resource_set_tags(request, response, request_text(request, "resourceArn"));
 }
 
 static void tags_untag_resource(const struct request *request, struct response *response)
@@ -96,7 +96,7 @@ static void tags_untag_resource(const struct request *request, struct response *
 
         if (key)
             state_change(request->state, "DELETE FROM tags WHERE arn = ?1 AND key = ?2",
-                STATE_WITH(input_text(request, "resourceArn"), key));
+                STATE_WITH(request_text(request, "resourceArn"), key));
     }
 }
 
@@ -113,7 +113,7 @@ static void tags_list(const struct request *request, struct response *response)
         NULL, "key", tags_tag_json};
 
     if (tags_check_resource(request, response))
-        respond_page(request, response, &page, STATE_WITH(input_text(request, "resourceArn")));
+        page_respond(request, response, &page, STATE_WITH(request_text(request, "resourceArn")));
 }
 
 static const struct parameter tag_parameters[] = {

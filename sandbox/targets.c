@@ -16,29 +16,29 @@ static bool targets_check(
     const struct request *request, struct response *response, const char *target)
 {
     if (strncmp(target, "arn:", 4) != 0) {
-        respond_invalid(response, "Invalid target %.200s", target);
+        response_invalid(response, "Invalid target %.200s", target);
         return false;
     }
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT 1 FROM certificates WHERE arn = ?1 UNION SELECT 1 FROM thing_groups"
             " WHERE arn = ?1",
             STATE_WITH(target)))
         return true;
-    respond_not_found(response, "Target", target);
+    response_not_found(response, "Target", target);
     return false;
 }
 
-bool attach_policy_to(
+bool resource_attach_policy_to(
     const struct request *request, struct response *response, const char *policy, const char *arn)
 {
     if (!targets_check(request, response, arn))
         return false;
-    if (has_row(request,
+    if (row_exists(request,
             "SELECT count(*) AS n FROM policy_targets WHERE target = ?1 AND policy <> ?2"
             " HAVING n >= 10",
             STATE_WITH(arn, policy))) {
-        respond_error(response, 410, "LimitExceededException", "A target takes at most %d policies",
-            POLICIES_OF_TARGET_MAX);
+        response_error(response, 410, "LimitExceededException",
+            "A target takes at most %d policies", POLICIES_OF_TARGET_MAX);
         return false;
     }
     state_change(request->state,
@@ -50,28 +50,28 @@ bool attach_policy_to(
 /* The older operations name the target in a header. */
 static const char *targets_target_of(const struct request *request)
 {
-    return input_given(request, "principal") ? input_text(request, "principal")
-                                             : input_text(request, "target");
+    return request_given(request, "principal") ? request_text(request, "principal")
+                                               : request_text(request, "target");
 }
 
 static void targets_attach_policy(const struct request *request, struct response *response)
 {
-    if (check_policy(request, response))
-        attach_policy_to(
-            request, response, input_text(request, "policyName"), targets_target_of(request));
+    if (resource_check_policy(request, response))
+        resource_attach_policy_to(
+            request, response, request_text(request, "policyName"), targets_target_of(request));
 }
 
 /* What is not attached is detached already: the operation knows no such error. */
 static void targets_detach_policy(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "policyName"), *target = targets_target_of(request);
+    const char *name = request_text(request, "policyName"), *target = targets_target_of(request);
     char *until;
 
     (void)response;
     if (state_change(request->state, "DELETE FROM policy_targets WHERE policy = ?1 AND target = ?2",
             STATE_WITH(name, target)) < 1)
         return;
-    until = number_text(now_ms() + request->service->detach_wait_ms);
+    until = identity_number_text(identity_now_ms() + request->service->detach_wait_ms);
     state_change(request->state,
         "REPLACE INTO detached_policies (policy, until) VALUES (?1, CAST(?2 AS INTEGER))",
         STATE_WITH(name, until));
@@ -92,8 +92,8 @@ static void targets_list(const struct request *request, struct response *respons
     static const struct page page = {
         "targets", true, targets_sql, NULL, "target", targets_target_json};
 
-    if (check_policy(request, response))
-        respond_page(request, response, &page, STATE_WITH(input_text(request, "policyName"), ""));
+    if (resource_check_policy(request, response))
+        page_respond(request, response, &page, STATE_WITH(request_text(request, "policyName"), ""));
 }
 
 static void targets_list_policy_principals(const struct request *request, struct response *response)
@@ -101,9 +101,9 @@ static void targets_list_policy_principals(const struct request *request, struct
     static const struct page page = {
         "principals", true, targets_sql, NULL, "target", targets_target_json};
 
-    if (check_policy(request, response))
-        respond_page(request, response, &page,
-            STATE_WITH(input_text(request, "policyName"), "certificates only"));
+    if (resource_check_policy(request, response))
+        page_respond(request, response, &page,
+            STATE_WITH(request_text(request, "policyName"), "certificates only"));
 }
 
 static json_t *targets_policy_json(const json_t *row)
@@ -130,17 +130,17 @@ static void targets_list_attached(const struct request *request, struct response
     const char *target = targets_target_of(request);
 
     if (targets_check(request, response, target))
-        respond_page(request, response, &page,
-            STATE_WITH(target, input_flag(request, "recursive") ? "yes" : ""));
+        page_respond(request, response, &page,
+            STATE_WITH(target, request_flag(request, "recursive") ? "yes" : ""));
 }
 
 /* What holds for a certificate when it connects as a thing: its own policies and the groups'. */
 static void targets_get_effective(const struct request *request, struct response *response)
 {
-    const char *principal = input_text(request, "principal");
+    const char *principal = request_text(request, "principal");
     json_t *rows, *list = json_array();
 
-    if (*principal && !check_certificate(request, response, principal)) {
+    if (*principal && !resource_check_certificate(request, response, principal)) {
         json_decref(list);
         return;
     }
@@ -152,7 +152,7 @@ static void targets_get_effective(const struct request *request, struct response
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " JOIN policy_targets t ON t.policy = p.name WHERE t.target = ?1 OR t.target IN"
         "  (SELECT arn FROM thing_groups WHERE name IN groups) ORDER BY p.name",
-        STATE_WITH(principal, input_text(request, "thingName")));
+        STATE_WITH(principal, request_text(request, "thingName")));
     for (size_t i = 0; i < json_array_size(rows); i++) {
         json_t *policy = targets_policy_json(json_array_get(rows, i));
 

@@ -16,7 +16,7 @@
 
 static json_t *things_find(const struct request *request, const char *name)
 {
-    return first_row(
+    return row_first(
         state_select(request->state, "SELECT * FROM things WHERE name = ?1", STATE_WITH(name)));
 }
 
@@ -27,12 +27,12 @@ static bool things_type_usable(
 
     if (!*name)
         return true;
-    type = first_row(state_select(
+    type = row_first(state_select(
         request->state, "SELECT deprecated FROM thing_types WHERE name = ?1", STATE_WITH(name)));
     if (!type)
-        respond_not_found(response, "Thing type", name);
+        response_not_found(response, "Thing type", name);
     else if (row_integer(type, "deprecated"))
-        respond_invalid(response, "Can not create new thing with deprecated thing type: %s", name);
+        response_invalid(response, "Can not create new thing with deprecated thing type: %s", name);
     json_decref(type);
     return response->error == NULL;
 }
@@ -46,15 +46,15 @@ static bool things_is_same(
         json_equal(has, (json_t *)attributes) && strcmp(row_text(present, "type"), type) == 0;
 
     if (!same)
-        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
+        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
             "Thing %s already exists in account with different attributes",
             row_text(present, "name"));
     json_decref(has);
     return same;
 }
 
-json_t *create_thing_row(const struct request *request, struct response *response, const char *name,
-    const char *type, const json_t *attributes)
+json_t *resource_create_thing_row(const struct request *request, struct response *response,
+    const char *name, const char *type, const json_t *attributes)
 {
     json_t *present = things_find(request, name);
     char *arn, *id, *text;
@@ -66,11 +66,12 @@ json_t *create_thing_row(const struct request *request, struct response *respons
     if (present)
         return present;
     if (!things_type_usable(request, response, type) ||
-        !check_attributes(response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX))
+        !resource_check_attributes(
+            response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX))
         return NULL;
     text = json_dumps(attributes, JSON_COMPACT);
-    arn = make_arn(request, "thing", name);
-    id = make_id();
+    arn = identity_arn(request, "thing", name);
+    id = identity_random();
     state_change(request->state,
         "INSERT INTO things (name, arn, id, type, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
         STATE_WITH(name, arn, id, type, text ? text : "{}"));
@@ -84,14 +85,15 @@ static void things_create(const struct request *request, struct response *respon
 {
     json_t *nothing = json_object(), *attributes, *row;
 
-    if (*input_text(request, "billingGroupName")) {
-        respond_not_found(response, "Billing group", input_text(request, "billingGroupName"));
+    if (*request_text(request, "billingGroupName")) {
+        response_not_found(response, "Billing group", request_text(request, "billingGroupName"));
         json_decref(nothing);
         return;
     }
-    attributes = apply_attributes(nothing, json_object_get(request->input, "attributePayload"));
-    row = create_thing_row(request, response, input_text(request, "thingName"),
-        input_text(request, "thingTypeName"), attributes);
+    attributes =
+        resource_apply_attributes(nothing, json_object_get(request->input, "attributePayload"));
+    row = resource_create_thing_row(request, response, request_text(request, "thingName"),
+        request_text(request, "thingTypeName"), attributes);
     if (row)
         response->body = json_pack("{s:s, s:s, s:s}", "thingName", row_text(row, "name"),
             "thingArn", row_text(row, "arn"), "thingId", row_text(row, "id"));
@@ -113,11 +115,11 @@ static json_t *things_thing_json(const json_t *row)
 
 static void things_describe(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingName");
+    const char *name = request_text(request, "thingName");
     json_t *row = things_find(request, name);
 
     if (!row) {
-        respond_not_found(response, "Thing", name);
+        response_not_found(response, "Thing", name);
         return;
     }
     response->body = things_thing_json(row);
@@ -130,17 +132,19 @@ static void things_change(
     const struct request *request, struct response *response, const json_t *row)
 {
     const char *name = row_text(row, "name");
-    const char *type = input_given(request, "thingTypeName") ? input_text(request, "thingTypeName")
-                                                             : row_text(row, "type");
+    const char *type = request_given(request, "thingTypeName")
+                           ? request_text(request, "thingTypeName")
+                           : row_text(row, "type");
     json_t *present = row_json(row, "attributes");
     json_t *attributes =
-        apply_attributes(present, json_object_get(request->input, "attributePayload"));
+        resource_apply_attributes(present, json_object_get(request->input, "attributePayload"));
     char *text;
 
-    if (input_flag(request, "removeThingType"))
+    if (request_flag(request, "removeThingType"))
         type = "";
     if ((strcmp(type, row_text(row, "type")) == 0 || things_type_usable(request, response, type)) &&
-        check_attributes(response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX)) {
+        resource_check_attributes(
+            response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX)) {
         text = json_dumps(attributes, JSON_COMPACT);
         state_change(request->state,
             "UPDATE things SET attributes = ?2, type = ?3, version = version + 1 WHERE name = ?1",
@@ -153,14 +157,14 @@ static void things_change(
 
 static void things_update(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingName");
+    const char *name = request_text(request, "thingName");
     json_t *row = things_find(request, name);
 
     if (!row)
-        respond_not_found(response, "Thing", name);
-    else if (input_flag(request, "removeThingType") && input_given(request, "thingTypeName"))
-        respond_invalid(response, "Cannot set and remove the thing type at once");
-    else if (check_version(request, response, "thing", row))
+        response_not_found(response, "Thing", name);
+    else if (request_flag(request, "removeThingType") && request_given(request, "thingTypeName"))
+        response_invalid(response, "Cannot set and remove the thing type at once");
+    else if (resource_check_version(request, response, "thing", row))
         things_change(request, response, row);
     json_decref(row);
 }
@@ -174,30 +178,30 @@ static void things_list(const struct request *request, struct response *response
         " ORDER BY name LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", things_thing_json};
 
-    if (input_given(request, "attributeValue") && !input_given(request, "attributeName")) {
-        respond_invalid(response, "attributeValue needs attributeName");
+    if (request_given(request, "attributeValue") && !request_given(request, "attributeName")) {
+        response_invalid(response, "attributeValue needs attributeName");
         return;
     }
-    respond_page(request, response, &page,
-        STATE_WITH(input_text(request, "thingTypeName"), input_text(request, "attributeName"),
-            input_text(request, "attributeValue"),
-            input_flag(request, "usePrefixAttributeValue") ? "yes" : ""));
+    page_respond(request, response, &page,
+        STATE_WITH(request_text(request, "thingTypeName"), request_text(request, "attributeName"),
+            request_text(request, "attributeValue"),
+            request_flag(request, "usePrefixAttributeValue") ? "yes" : ""));
 }
 
 static void things_delete(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingName");
+    const char *name = request_text(request, "thingName");
     json_t *row = things_find(request, name);
 
     /* A thing that is not there is deleted all the same. */
-    if (!row || !check_version(request, response, "thing", row)) {
+    if (!row || !resource_check_version(request, response, "thing", row)) {
         json_decref(row);
         return;
     }
     json_decref(row);
-    if (has_row(
+    if (row_exists(
             request, "SELECT 1 FROM thing_principals WHERE thing = ?1 LIMIT 1", STATE_WITH(name))) {
-        respond_invalid(
+        response_invalid(
             response, "Cannot delete. Thing %s is still attached to one or more principals", name);
         return;
     }

@@ -17,7 +17,7 @@
 
 static json_t *types_find(const struct request *request, const char *name)
 {
-    return first_row(state_select(
+    return row_first(state_select(
         request->state, "SELECT * FROM thing_types WHERE name = ?1", STATE_WITH(name)));
 }
 
@@ -28,24 +28,24 @@ static bool types_check_properties(const struct request *request, struct respons
     const json_t *list = json_object_get(properties, "searchableAttributes");
     const json_t *description = json_object_get(properties, "thingTypeDescription");
 
-    if (!check_description(response, "thingTypeDescription", description))
+    if (!resource_check_description(response, "thingTypeDescription", description))
         return false;
     if (list && !json_is_array(list)) {
-        respond_error(
+        response_error(
             response, 400, "SerializationException", "searchableAttributes is not a list");
         return false;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
 
-        if (name && *name && strlen(name) <= 128 && charset_holds(ATTRIBUTE_NAME, name))
+        if (name && *name && strlen(name) <= 128 && validate_charset_holds(ATTRIBUTE_NAME, name))
             continue;
-        respond_invalid(response, "A searchable attribute must satisfy the pattern %s",
-            charset_pattern(ATTRIBUTE_NAME));
+        response_invalid(response, "A searchable attribute must satisfy the pattern %s",
+            validate_charset_pattern(ATTRIBUTE_NAME));
         return false;
     }
     if (json_array_size(list) > SEARCHABLE_MAX) {
-        respond_invalid(response, "At most %d searchable attributes are allowed", SEARCHABLE_MAX);
+        response_invalid(response, "At most %d searchable attributes are allowed", SEARCHABLE_MAX);
         return false;
     }
     return true;
@@ -55,7 +55,8 @@ static bool types_check_properties(const struct request *request, struct respons
 static char *types_properties_text(const struct request *request)
 {
     static const char *const names[] = {"thingTypeDescription", "searchableAttributes", NULL};
-    json_t *kept = known_members(json_object_get(request->input, "thingTypeProperties"), names);
+    json_t *kept =
+        resource_known_members(json_object_get(request->input, "thingTypeProperties"), names);
     char *text = json_dumps(kept, JSON_COMPACT);
 
     json_decref(kept);
@@ -64,7 +65,7 @@ static char *types_properties_text(const struct request *request)
 
 static void types_create(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingTypeName");
+    const char *name = request_text(request, "thingTypeName");
     json_t *present;
     char *arn, *id, *properties, *now;
 
@@ -72,18 +73,18 @@ static void types_create(const struct request *request, struct response *respons
         return;
     present = types_find(request, name);
     if (present) {
-        respond_exists(response, row_text(present, "id"), row_text(present, "arn"),
+        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
             "Thing Type %s already exists in your account", name);
         json_decref(present);
         return;
     }
-    arn = make_arn(request, "thingtype", name);
-    if (!set_tags(request, response, arn)) {
+    arn = identity_arn(request, "thingtype", name);
+    if (!resource_set_tags(request, response, arn)) {
         free(arn);
         return;
     }
-    id = make_id();
-    now = now_text();
+    id = identity_random();
+    now = identity_now_text();
     properties = types_properties_text(request);
     state_change(request->state,
         "INSERT INTO thing_types (name, arn, id, properties, created) VALUES (?1, ?2, ?3, ?4,"
@@ -100,10 +101,10 @@ static void types_create(const struct request *request, struct response *respons
 static json_t *types_type_json(const json_t *row)
 {
     json_t *metadata = json_pack("{s:b, s:o}", "deprecated", row_integer(row, "deprecated") != 0,
-        "creationDate", time_json(row, "created"));
+        "creationDate", identity_time_json(row, "created"));
 
     if (row_integer(row, "deprecated"))
-        json_object_set_new(metadata, "deprecationDate", time_json(row, "deprecated"));
+        json_object_set_new(metadata, "deprecationDate", identity_time_json(row, "deprecated"));
     return json_pack("{s:s, s:s, s:o, s:o}", "thingTypeName", row_text(row, "name"), "thingTypeArn",
         row_text(row, "arn"), "thingTypeProperties", row_json(row, "properties"),
         "thingTypeMetadata", metadata);
@@ -111,11 +112,11 @@ static json_t *types_type_json(const json_t *row)
 
 static void types_describe(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingTypeName");
+    const char *name = request_text(request, "thingTypeName");
     json_t *row = types_find(request, name);
 
     if (!row) {
-        respond_not_found(response, "Thing type", name);
+        response_not_found(response, "Thing type", name);
         return;
     }
     response->body = types_type_json(row);
@@ -125,13 +126,13 @@ static void types_describe(const struct request *request, struct response *respo
 
 static void types_update(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingTypeName");
+    const char *name = request_text(request, "thingTypeName");
     json_t *row = types_find(request, name);
     json_t *properties = row ? row_json(row, "properties") : NULL;
     char *text;
 
     if (!row)
-        respond_not_found(response, "Thing type", name);
+        response_not_found(response, "Thing type", name);
     if (row && types_check_properties(request, response)) {
         json_object_update(properties, json_object_get(request->input, "thingTypeProperties"));
         text = json_dumps(properties, JSON_COMPACT);
@@ -150,47 +151,48 @@ static void types_list(const struct request *request, struct response *response)
         " LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", types_type_json};
 
-    respond_page(request, response, &page, STATE_WITH(input_text(request, "thingTypeName")));
+    page_respond(request, response, &page, STATE_WITH(request_text(request, "thingTypeName")));
 }
 
 static void types_deprecate(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingTypeName");
-    char *now = input_flag(request, "undoDeprecate") ? number_text(0) : now_text();
+    const char *name = request_text(request, "thingTypeName");
+    char *now =
+        request_flag(request, "undoDeprecate") ? identity_number_text(0) : identity_now_text();
 
     /* A type that is deprecated already keeps its time. */
     if (state_change(request->state,
             "UPDATE thing_types SET deprecated = CASE WHEN ?2 <> '0' AND deprecated > 0"
             " THEN deprecated ELSE CAST(?2 AS INTEGER) END WHERE name = ?1",
             STATE_WITH(name, now)) < 1)
-        respond_not_found(response, "Thing type", name);
+        response_not_found(response, "Thing type", name);
     free(now);
 }
 
 static void types_delete(const struct request *request, struct response *response)
 {
-    const char *name = input_text(request, "thingTypeName");
+    const char *name = request_text(request, "thingTypeName");
     json_t *row = types_find(request, name);
     json_int_t deprecated = row_integer(row, "deprecated");
 
     if (!row)
-        respond_not_found(response, "Thing type", name);
+        response_not_found(response, "Thing type", name);
     else if (!deprecated)
-        respond_invalid(response,
+        response_invalid(response,
             "Cannot delete thing type : %s because it is not deprecated. Please deprecate it first "
             "before deleting.",
             name);
-    else if (now_ms() - deprecated < request->service->deprecation_wait_ms)
-        respond_invalid(response,
+    else if (identity_now_ms() - deprecated < request->service->deprecation_wait_ms)
+        response_invalid(response,
             "Cannot delete thing type : %s. Please wait for 5 minutes after deprecation and then "
             "retry",
             name);
-    else if (has_row(request, "SELECT 1 FROM things WHERE type = ?1 LIMIT 1", STATE_WITH(name)))
-        respond_invalid(response,
+    else if (row_exists(request, "SELECT 1 FROM things WHERE type = ?1 LIMIT 1", STATE_WITH(name)))
+        response_invalid(response,
             "Cannot delete thing type : %s because there are still things associated with it",
             name);
     else {
-        clear_tags(request, row_text(row, "arn"));
+        resource_clear_tags(request, row_text(row, "arn"));
         state_change(request->state, "DELETE FROM thing_types WHERE name = ?1", STATE_WITH(name));
     }
     json_decref(row);

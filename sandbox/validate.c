@@ -30,12 +30,12 @@ static const struct {
     [PRINTABLE] = {"[\\p{Graph}\\x20]*", NULL, true},
 };
 
-const char *charset_pattern(enum charset charset)
+const char *validate_charset_pattern(enum parameter_charset charset)
 {
     return charsets[charset].pattern;
 }
 
-bool charset_holds(enum charset charset, const char *text)
+bool validate_charset_holds(enum parameter_charset charset, const char *text)
 {
     if (!*text)
         return charsets[charset].may_be_empty;
@@ -105,9 +105,9 @@ static void validate_check_text(struct validate_check *check, const char *text)
     if ((long)strlen(text) < parameter->min)
         validate_violation(
             check, text, "Member must have length greater than or equal to %ld", parameter->min);
-    if (!charset_holds(parameter->charset, text))
+    if (!validate_charset_holds(parameter->charset, text))
         validate_violation(check, text, "Member must satisfy regular expression pattern: %s",
-            charset_pattern(parameter->charset));
+            validate_charset_pattern(parameter->charset));
     if (parameter->choices)
         validate_check_choice(check, text);
 }
@@ -164,8 +164,8 @@ static bool validate_has_form(const struct parameter *parameter, const json_t *v
 }
 
 /* The value as it arrived, with a reference of its own. `wrong`: it is there in another type. */
-static json_t *validate_gather(const struct parameter *parameter, const struct arrival *arrival,
-    const json_t *input, bool *wrong)
+static json_t *validate_gather(const struct parameter *parameter,
+    const struct validate_source *arrival, const json_t *input, bool *wrong)
 {
     const char *wire = parameter->wire ? parameter->wire : parameter->name, *text;
     json_t *value;
@@ -199,8 +199,8 @@ static void validate_check_value(struct validate_check *check, const json_t *val
             check, "[list]", "Member must have length less than or equal to %ld", parameter->max);
 }
 
-bool validate(const struct operation *operation, const struct arrival *arrival, json_t *input,
-    struct response *response)
+bool validate(const struct operation *operation, const struct validate_source *arrival,
+    json_t *input, struct response *response)
 {
     struct validate_check check = {0};
     bool mistyped = false;
@@ -212,7 +212,7 @@ bool validate(const struct operation *operation, const struct arrival *arrival, 
         json_t *value = validate_gather(check.parameter, arrival, input, &wrong);
 
         if (wrong && !mistyped)
-            respond_error(response, 400, "SerializationException",
+            response_error(response, 400, "SerializationException",
                 "The value of %s has another type than the operation takes", check.parameter->name);
         mistyped = mistyped || wrong;
         if (value)
@@ -223,7 +223,7 @@ bool validate(const struct operation *operation, const struct arrival *arrival, 
             json_object_set_new(input, check.parameter->name, value);
     }
     if (check.count && !mistyped)
-        respond_invalid(response, "%d validation error%s detected: %s", check.count,
+        response_invalid(response, "%d validation error%s detected: %s", check.count,
             check.count > 1 ? "s" : "", iotify_buffer_text(&check.wrong));
     iotify_buffer_clear(&check.wrong);
     return check.count == 0 && !mistyped;

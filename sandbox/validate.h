@@ -6,7 +6,7 @@
 #include "sandbox/operation.h"
 
 /* Where a call's parameters come from besides its path. */
-struct arrival {
+struct validate_source {
     const char *(*query)(void *context, const char *name); /* NULL when absent */
     const char *(*header)(void *context, const char *name);
     void *context;
@@ -17,12 +17,12 @@ struct arrival {
  * Gather every parameter of the operation into `input`, in its own type, and check it. False
  * after an answer as AWS gives it: InvalidRequestException with all violations.
  */
-bool validate(const struct operation *operation, const struct arrival *arrival, json_t *input,
-    struct response *response);
+bool validate(const struct operation *operation, const struct validate_source *arrival,
+    json_t *input, struct response *response);
 
 /* The pattern of a character set, as the service model writes it. */
-const char *charset_pattern(enum charset charset);
+const char *validate_charset_pattern(enum parameter_charset charset);
 /* Does a text consist of the set? */
-bool charset_holds(enum charset charset, const char *text);
+bool validate_charset_holds(enum parameter_charset charset, const char *text);
 
 #endif

@@ -127,7 +127,7 @@ static size_t fanout_start_workers(struct fanout *fanout, pthread_t *threads, si
 
 /* ------------------------------------------------------------------ dispatch, main thread */
 
-double pace_seconds(const struct pace *pace, int64_t clients)
+double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
 {
     double rate = pace->operation ? pacer_rate(pace->pacer, pace->operation) : 0;
 
@@ -137,7 +137,7 @@ double pace_seconds(const struct pace *pace, int64_t clients)
 /* With the lock. */
 static void fanout_show_progress(struct fanout *fanout)
 {
-    const struct pace *pace = &fanout->request->pace;
+    const struct fanout_pace *pace = &fanout->request->pace;
     int64_t left = fanout->result->total - fanout->done;
     char rate[PACER_RATE_SIZE];
     struct progress progress = {.label = fanout->request->where,
@@ -148,7 +148,7 @@ static void fanout_show_progress(struct fanout *fanout)
         .throttled = atomic_load(&fanout->request->counters->throttled)};
 
     if (pace->operation) {
-        progress.seconds_left = pace_seconds(pace, left < pace->fresh ? left : pace->fresh);
+        progress.seconds_left = fanout_seconds(pace, left < pace->fresh ? left : pace->fresh);
         pacer_format(pacer_rate(pace->pacer, pace->operation), rate);
         snprintf(progress.detail, sizeof(progress.detail), "%s %s", pace->operation, rate);
     }
@@ -281,7 +281,7 @@ static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t coun
     }
 }
 
-void fan_out(const struct fanout_request *request, const int64_t *clients, size_t count)
+void fanout_run(const struct fanout_request *request, const int64_t *clients, size_t count)
 {
     struct fanout state = {
         .request = request, .run = request->run, .step = request->step, .result = request->result};

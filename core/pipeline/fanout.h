@@ -10,7 +10,7 @@
 #include "core/pipeline/run.h"
 
 /* What sets the pace of a step, from the calls that one client takes. */
-struct pace {
+struct fanout_pace {
     const char *operation; /* NULL: nothing does */
     double calls;          /* of that operation, a client */
     int64_t fresh;         /* clients that take them */
@@ -23,14 +23,14 @@ struct fanout_request {
     const char *where; /* for the log */
     enum iotify_result (*function)(void *instance, struct iotify_call *call);
     bool expand; /* give it the step's settings, expanded */
-    struct pace pace;
+    struct fanout_pace pace;
     struct step_summary *result; /* filled in */
-    struct counters *counters;
+    struct run_counters *counters;
 };
 
-void fan_out(const struct fanout_request *request, const int64_t *clients, size_t count);
+void fanout_run(const struct fanout_request *request, const int64_t *clients, size_t count);
 
 /* Seconds that `clients` take at the pace; 0 when nothing sets one. */
-double pace_seconds(const struct pace *pace, int64_t clients);
+double fanout_seconds(const struct fanout_pace *pace, int64_t clients);
 
 #endif

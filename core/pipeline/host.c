@@ -206,7 +206,7 @@ static enum iotify_result host_glob_apply(
 
 static const char *host_record_key(struct iotify_call *call)
 {
-    const struct connection *connection = host_context(call)->connection;
+    const struct run_connection *connection = host_context(call)->connection;
 
     if (!connection || !connection->realm) {
         call_fail(call, IOTIFY_FAILED, "NoRecord", "this call has no record");
@@ -257,7 +257,7 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
 static enum iotify_result host_records(struct iotify_call *call,
     enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
 {
-    const struct connection *connection = host_context(call)->connection;
+    const struct run_connection *connection = host_context(call)->connection;
 
     return store_each_record(host_context(call)->run->store, host_call_of(call),
         connection->plugin->alias, connection->realm, found, argument);
@@ -267,7 +267,7 @@ static enum iotify_result host_records(struct iotify_call *call,
 static enum iotify_result host_write_some(
     struct iotify_call *call, const struct iotify_record_write *records, size_t count)
 {
-    const struct connection *connection = host_context(call)->connection;
+    const struct run_connection *connection = host_context(call)->connection;
     struct iotify_write writes[RECORDS_MAX];
     enum iotify_result result;
     struct call step;
@@ -328,7 +328,7 @@ static const struct iotify_host online = {
 };
 
 void run_call(struct run *run, struct call *call, struct run_context *context,
-    const struct job_plugin *plugin, const char *where, struct counters *counters)
+    const struct job_plugin *plugin, const char *where, struct run_counters *counters)
 {
     call_init(call, where);
     *context = (struct run_context){.run = run, .counters = counters};

@@ -16,7 +16,7 @@ const char *run_scope_name(const struct step *step)
 enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
     const int64_t **clients, size_t *count)
 {
-    const struct connection *connection = &run->connections[step->owner - run->job->plugins];
+    const struct run_connection *connection = &run->connections[step->owner - run->job->plugins];
     int64_t *list;
 
     if (step->action->scope == IOTIFY_FOR_RECORD) {
@@ -40,7 +40,7 @@ size_t run_list_surplus(
     struct run *run, const struct step *step, struct call *call, int64_t **clients)
 {
     const struct job_options *options = run->job->options;
-    const struct connection *connection = &run->connections[step->owner - run->job->plugins];
+    const struct run_connection *connection = &run->connections[step->owner - run->job->plugins];
     size_t count = 0, kept = 0;
 
     if (store_list_records(
@@ -57,7 +57,7 @@ struct pipeline_action_run {
     struct run *run;
     const struct step *step;
     const char *where;
-    struct counters counters;
+    struct run_counters counters;
     struct step_summary *result;
 };
 
@@ -77,7 +77,7 @@ static void pipeline_note_failure(
 static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t count)
 {
     const struct job_options *options = action->run->job->options;
-    const struct connection *connection =
+    const struct run_connection *connection =
         &action->run->connections[action->step->owner - action->run->job->plugins];
     int64_t *records, known = 0;
     struct call call;
@@ -94,12 +94,12 @@ static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t c
     return (int64_t)count - known;
 }
 
-static struct pace pipeline_find_pace(struct pipeline_action_run *action, size_t count)
+static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action, size_t count)
 {
     const struct step *step = action->step;
-    struct connection *connection =
+    struct run_connection *connection =
         &action->run->connections[step->owner - action->run->job->plugins];
-    struct pace pace = {.pacer = connection->pacer};
+    struct fanout_pace pace = {.pacer = connection->pacer};
     struct forecast plan = {0};
     struct call call;
     double slowest = 0;
@@ -122,12 +122,12 @@ static struct pace pipeline_find_pace(struct pipeline_action_run *action, size_t
     call_clear(&call);
     forecast_clear(&plan);
     pace.fresh = pipeline_count_fresh(action, count);
-    if (pace_seconds(&pace, pace.fresh) >= 1) {
+    if (fanout_seconds(&pace, pace.fresh) >= 1) {
         char text[PACER_RATE_SIZE];
 
         pacer_format(pacer_rate(pace.pacer, pace.operation), text);
         log_write(IOTIFY_INFO, action->where, "%lld devices, about %.0f s: %s at %s sets the pace",
-            (long long)pace.fresh, pace_seconds(&pace, pace.fresh), pace.operation, text);
+            (long long)pace.fresh, fanout_seconds(&pace, pace.fresh), pace.operation, text);
     }
     return pace;
 }
@@ -147,7 +147,7 @@ static void pipeline_apply_to_all(
         .counters = &action->counters};
 
     progress_begin(action->where, (int64_t)count);
-    fan_out(&request, clients, count);
+    fanout_run(&request, clients, count);
     progress_end();
 }
 
@@ -175,7 +175,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
         request.result = summary_add_step(action->run->summary, pipeline->name,
             arena_format(&action->run->arena, "%s --prune", action->step->name), "device");
         progress_begin(request.where, (int64_t)count);
-        fan_out(&request, clients, count);
+        fanout_run(&request, clients, count);
         progress_end();
         good = request.result->failed == 0;
     }

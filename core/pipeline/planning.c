@@ -31,7 +31,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
 {
     const char *error = NULL;
     struct run_context context;
-    struct counters counters = {0};
+    struct run_counters counters = {0};
     enum iotify_result result = IOTIFY_INVALID;
     struct call call;
     bool good;

@@ -132,10 +132,10 @@ static enum iotify_result run_check_realm(
 }
 
 /* The limits are those of account and region: connectors that share them share the pace. */
-static void run_share_pace(struct run *run, struct connection *connection)
+static void run_share_pace(struct run *run, struct run_connection *connection)
 {
     for (size_t i = 0; i < run->job->plugin_count; i++) {
-        const struct connection *other = &run->connections[i];
+        const struct run_connection *other = &run->connections[i];
 
         if (other != connection && other->realm && strcmp(other->realm, connection->realm) == 0 &&
             other->plugin->plugin == connection->plugin->plugin)
@@ -145,7 +145,7 @@ static void run_share_pace(struct run *run, struct connection *connection)
 
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call)
 {
-    struct connection *connection = &run->connections[plugin - run->job->plugins];
+    struct run_connection *connection = &run->connections[plugin - run->job->plugins];
     const char *realm = NULL;
     enum iotify_result result;
 

@@ -15,7 +15,7 @@
 #include "core/store/lease.h"
 
 /* What a run knows of one connector. */
-struct connection {
+struct run_connection {
     const struct job_plugin *plugin;
     struct pacer *pacer; /* of the first connection with this plugin and realm */
     struct pacer *own_pacer;
@@ -23,15 +23,15 @@ struct connection {
 };
 
 /* Counters of a step that its calls share. */
-struct counters {
+struct run_counters {
     atomic_llong retried, throttled;
 };
 
 /* The context of a call: set up by run_call(). */
 struct run_context {
     struct run *run;
-    struct connection *connection; /* NULL for calls of no connector */
-    struct counters *counters;
+    struct run_connection *connection; /* NULL for calls of no connector */
+    struct run_counters *counters;
     bool store_failed; /* the store did not take what the call wrote */
 };
 
@@ -40,8 +40,8 @@ struct monitor_outputs;
 struct run {
     const struct job *job;
     struct store *store;
-    struct lease *lease;            /* NULL until a step may change what is recorded */
-    struct connection *connections; /* one for each of the job's plugins; unused for others */
+    struct lease *lease;                /* NULL until a step may change what is recorded */
+    struct run_connection *connections; /* one for each of the job's plugins; unused for others */
     struct summary *summary;
     struct script *script;       /* expands step settings; made when first needed */
     struct glob *glob;           /* what scripts see of the store; made when first needed */
@@ -70,7 +70,7 @@ void run_close(struct run *run);
  * must live as long as the call.
  */
 void run_call(struct run *run, struct call *call, struct run_context *context,
-    const struct job_plugin *plugin, const char *where, struct counters *counters);
+    const struct job_plugin *plugin, const char *where, struct run_counters *counters);
 
 /* Connect the connector unless it is already. */
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);

@@ -159,7 +159,7 @@ void script_enter(struct script *script, struct script_turn turn)
  */
 static void script_recover(struct script *script)
 {
-    struct script_turn before = script_present_turn(script);
+    struct script_turn before = script_current_turn(script);
     bool overgrown = script->overgrown;
 
     script->turns->slot = script->turns->client = script->turns->iteration = -2;
@@ -252,7 +252,7 @@ bool script_is_promise(struct script *script, JSValueRef value)
 static JSValueRef script_call_function(
     struct script *script, struct script_invocation *call, JSValueRef *exception)
 {
-    const struct body *body = &script->bodies[call->function];
+    const struct script_body *body = &script->bodies[call->function];
     JSValueRef arguments[3];
 
     if (call->function != SCRIPT_RESPONSE) {
@@ -272,7 +272,7 @@ static JSValueRef script_call_function(
 bool script_invoke(struct script *script, struct script_invocation *call)
 {
     JSContextRef context = script->context;
-    const struct body *body = &script->bodies[call->function];
+    const struct script_body *body = &script->bodies[call->function];
     JSValueRef exception = NULL, value;
     bool good = true;
 

@@ -81,7 +81,7 @@ static void script_batch_convert(struct script *script, size_t index, struct scr
         JSObjectGetPropertyAtIndex(script->context, script->results, (unsigned)index, NULL);
 
     iotify_buffer_reset(out);
-    if ((enum outcome)script->turns->batch[index].slot_or_outcome == THROWN) {
+    if ((enum script_outcome)script->turns->batch[index].slot_or_outcome == THROWN) {
         arena_wipe(&script->error_arena);
         script_describe(script, value, location, error);
         output->error = error;
@@ -94,7 +94,7 @@ static void script_batch_convert(struct script *script, size_t index, struct scr
 static void script_batch_report_entry(
     struct script *script, size_t index, int64_t nanoseconds, struct script_batch *batch)
 {
-    enum outcome outcome = (enum outcome)script->turns->batch[index].slot_or_outcome;
+    enum script_outcome outcome = (enum script_outcome)script->turns->batch[index].slot_or_outcome;
     struct script_output output = {
         .index = index, .nanoseconds = nanoseconds, .pending = outcome == PENDING};
     struct script_error error;
@@ -126,7 +126,7 @@ static void script_batch_report_cut(struct script *script, size_t index,
 
 static bool script_batch_is_pending(const struct script *script, size_t index)
 {
-    return (enum outcome)script->turns->batch[index].slot_or_outcome == PENDING;
+    return (enum script_outcome)script->turns->batch[index].slot_or_outcome == PENDING;
 }
 
 void script_messages(struct script *script, const struct script_turn *turns, size_t count,

@@ -38,9 +38,9 @@ static const char *script_code_engine_file(struct script *script, const struct s
 static void script_code_note_region(struct script *script, const struct script_code *code,
     const char *before, int wrapper_line, bool foreign)
 {
-    struct region *region = arena_alloc(&script->arena, sizeof(*region));
+    struct script_region *region = arena_alloc(&script->arena, sizeof(*region));
 
-    *region = (struct region){.file = code->location.file,
+    *region = (struct script_region){.file = code->location.file,
         .engine = script_code_engine_file(script, code),
         .first = code->location.line,
         .last = code->location.line + script_code_line_count(code->text) - 1,
@@ -182,7 +182,7 @@ bool script_compile(struct script *script, enum script_function function,
     compiled = script_code_compile_body(script, script_function_names[function],
         script_code_parameters_of(function), code, diagnostics);
     if (compiled)
-        script->bodies[function] = (struct body){compiled, code->location};
+        script->bodies[function] = (struct script_body){compiled, code->location};
     return compiled != NULL;
 }
 
@@ -215,7 +215,7 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
     if (!dispatcher)
         return false;
     script->bodies[SCRIPT_MESSAGE] =
-        (struct body){JSValueToObject(context, dispatcher, NULL), stages[0].code.location};
+        (struct script_body){JSValueToObject(context, dispatcher, NULL), stages[0].code.location};
     JSValueProtect(context, dispatcher);
     return true;
 }
@@ -286,7 +286,7 @@ bool script_file(struct script *script, const char *path, struct location blamed
         if (script->bodies[i].function || !JSValueIsObject(context, function))
             continue;
         JSValueProtect(context, function);
-        script->bodies[i] = (struct body){
+        script->bodies[i] = (struct script_body){
             JSValueToObject(context, function, NULL), {script_shown_path(script, resolved), 1, 1}};
     }
     return true;

@@ -9,7 +9,7 @@
 
 #define OUTPUT_MAX (16 * 1024 * 1024)
 
-struct body {
+struct script_body {
     JSObjectRef function; /* NULL: there is none */
     struct location location;
 };
@@ -18,7 +18,7 @@ struct body {
  * Code that came from a file: how lines and columns of the engine relate to the user's. Regions of
  * packages have an empty text, and are not blamed.
  */
-struct region {
+struct script_region {
     const char *file;   /* the user's */
     const char *engine; /* what the engine calls it */
     int first, last;
@@ -28,7 +28,7 @@ struct region {
     const struct source_map *source_map;
     bool headed; /* what the engine runs begins on the line before */
     bool foreign;
-    struct region *next;
+    struct script_region *next;
 };
 
 /*
@@ -37,7 +37,7 @@ struct region {
  * stands in place of its slot, and the length of a text or the number of a call in place of the
  * iteration.
  */
-struct turns {
+struct script_turns {
     double slot, client, iteration; /* of the present call */
     double at;                      /* of a batch: the entry at work */
     double waiting;                 /* answers that are to come */
@@ -50,13 +50,13 @@ struct turns {
     } batch[SCRIPT_BATCH];
 };
 
-enum outcome { NOTHING, A_STRING, SOMETHING_ELSE, THROWN, PENDING };
+enum script_outcome { NOTHING, A_STRING, SOMETHING_ELSE, THROWN, PENDING };
 
 struct script {
     struct arena arena;
     struct script_services services;
     struct script_facts facts;
-    struct turns *turns;
+    struct script_turns *turns;
     JSContextGroupRef group;
     JSGlobalContextRef context;
     JSObjectRef runtime; /* what runtime/ shares */
@@ -73,8 +73,8 @@ struct script {
     } joined;
     unsigned state_count;
     int64_t rows; /* of the data */
-    struct body bodies[SCRIPT_FUNCTIONS];
-    struct region *regions;
+    struct script_body bodies[SCRIPT_FUNCTIONS];
+    struct script_region *regions;
     const char *own_modules; /* where the packages of the program are */
     const char *folder, *job_modules;
     /* The time limit is looked at in pieces, so that a batch has it for each of its calls. */
@@ -122,7 +122,7 @@ JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSOb
 JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception);
 /* Whose turn it is while a function runs. */
-struct script_turn script_present_turn(const struct script *script);
+struct script_turn script_current_turn(const struct script *script);
 
 /* ------------------------------------------------------------------ script_runtime.c */
 

@@ -24,12 +24,12 @@ static int script_error_integer(JSContextRef context, JSObjectRef object, const 
 /* ------------------------------------------------------------------ regions */
 
 /* The code that a line of a file belongs to; NULL: it is none that was run here. */
-static const struct region *script_error_find_region(
+static const struct script_region *script_error_find_region(
     const struct script *script, const char *file, size_t length, int line)
 {
-    const struct region *head = NULL;
+    const struct script_region *head = NULL;
 
-    for (const struct region *region = script->regions; region; region = region->next) {
+    for (const struct script_region *region = script->regions; region; region = region->next) {
         if (strlen(region->engine) != length || memcmp(region->engine, file, length) != 0)
             continue;
         if (line >= region->first && line <= region->last)
@@ -42,7 +42,8 @@ static const struct region *script_error_find_region(
 }
 
 /* A line of a region, and how long it is. */
-static const char *script_error_region_line(const struct region *region, int line, size_t *length)
+static const char *script_error_region_line(
+    const struct script_region *region, int line, size_t *length)
 {
     const char *at = text_line(region->text, line - region->first + 1);
 
@@ -54,7 +55,8 @@ static const char *script_error_region_line(const struct region *region, int lin
  * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
  * on its beginning.
  */
-static struct location script_error_user_location(const struct region *region, int line, int column)
+static struct location script_error_user_location(
+    const struct script_region *region, int line, int column)
 {
     const char *text;
     size_t length;
@@ -75,7 +77,7 @@ static struct location script_error_user_location(const struct region *region, i
 
 /* Does the code break in this way already where it ends behind `end`? */
 static bool script_error_breaks_at(
-    struct script *script, const struct region *region, const char *end, const char *message)
+    struct script *script, const struct script_region *region, const char *end, const char *message)
 {
     static const char head[] = "async function code() {";
     size_t size = (size_t)(end - region->text), head_size = sizeof(head) - 1;
@@ -98,7 +100,7 @@ static bool script_error_breaks_at(
  * several it is the first at which the code breaks.
  */
 static int script_error_token_column(
-    struct script *script, const struct region *region, int line, const char *message)
+    struct script *script, const struct script_region *region, int line, const char *message)
 {
     const char *open = strchr(message, '\''), *close = open ? strchr(open + 1, '\'') : NULL;
     const char *hit = NULL, *first;
@@ -157,11 +159,11 @@ static bool script_error_is_own(const struct script_error_frame *frame)
 }
 
 /* The region of a stack's innermost frame of the user's code; NULL: it has none. */
-static const struct region *script_error_find_frame(
+static const struct script_region *script_error_find_frame(
     const struct script *script, const char *stack, struct location *location)
 {
     for (const char *at = stack; *at; at += strcspn(at, "\n"), at += *at == '\n') {
-        const struct region *region;
+        const struct script_region *region;
         struct script_error_frame frame;
 
         if (!script_error_read_frame(at, strcspn(at, "\n"), &frame))
@@ -183,7 +185,7 @@ bool script_find_location(struct script *script, const char *stack, struct locat
 static void script_error_show_frame(
     const struct script *script, const struct script_error_frame *frame, struct iotify_buffer *out)
 {
-    const struct region *region =
+    const struct script_region *region =
         script_error_find_region(script, frame->file, frame->file_length, frame->line);
     struct location location = {NULL, frame->line, frame->column};
     bool named = frame->name_length > 0 && frame->name_length < 100 &&
@@ -211,7 +213,7 @@ static bool script_error_is_head(
 {
     static const char names[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$* ";
-    const struct region *region =
+    const struct script_region *region =
         script_error_find_region(script, frame->file, frame->file_length, frame->line);
     const char *line, *before;
     size_t length, at, name = 0;
@@ -258,7 +260,7 @@ static const char *script_error_show_stack(struct script *script, const char *st
 /* ------------------------------------------------------------------ the line shown */
 
 static const char *script_error_show_line(
-    struct script *script, const struct region *region, struct location location)
+    struct script *script, const struct script_region *region, struct location location)
 {
     struct iotify_buffer out;
     const char *line, *text;
@@ -293,7 +295,7 @@ static const char *script_error_show_line(
 /* ------------------------------------------------------------------ the whole */
 
 /* Errors that tell a line and have no frame in the user's code: those of the syntax. */
-static const struct region *script_error_location_by_line(
+static const struct script_region *script_error_location_by_line(
     struct script *script, JSObjectRef object, struct script_error *error)
 {
     JSContextRef context = script->context;
@@ -302,7 +304,7 @@ static const struct region *script_error_location_by_line(
     JSValueRef url = script_property(context, object, "sourceURL");
     const char *file =
         url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
-    const struct region *region = script_error_find_region(script, file, strlen(file), line);
+    const struct script_region *region = script_error_find_region(script, file, strlen(file), line);
 
     /* A body that ends too early is blamed behind its end, where the engine has put more. */
     for (int beyond = 0; !region && beyond < 3; beyond++) {
@@ -333,7 +335,7 @@ void script_describe(struct script *script, JSValueRef exception, struct locatio
 {
     JSContextRef context = script->context;
     struct arena *arena = &script->error_arena;
-    const struct region *region = NULL;
+    const struct script_region *region = NULL;
     const char *stack = "";
     char *text;
 

@@ -9,7 +9,7 @@
 
 /* ------------------------------------------------------------------ what C provides */
 
-struct script_turn script_present_turn(const struct script *script)
+struct script_turn script_current_turn(const struct script *script)
 {
     return (struct script_turn){(int64_t)script->turns->slot, (int64_t)script->turns->client,
         (int64_t)script->turns->iteration};
@@ -19,7 +19,7 @@ JSValueRef script_native_console(JSContextRef context, JSObjectRef function, JSO
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
-    struct script_turn turn = script_present_turn(script);
+    struct script_turn turn = script_current_turn(script);
     struct arena arena = {0};
 
     (void)self, (void)exception;
@@ -118,7 +118,7 @@ JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSO
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
     struct script *script = script_of(function);
-    struct script_turn turn = script_present_turn(script);
+    struct script_turn turn = script_current_turn(script);
     struct script_command command = {.qos = -1, .retain = -1};
     const char *refused = "no device runs here that could do this";
     struct iotify_buffer text;

@@ -43,7 +43,7 @@ static JSValueRef script_promise_resume_call(
         return value;
     /* A callback of the glob fails by itself; what a limit ends elsewhere stood behind an await. */
     behind_await = script->timed_out && (value || function == script->resume);
-    turn = script_present_turn(script);
+    turn = script_current_turn(script);
     script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
     output.error = &error;
     held = script_hold_error(script);

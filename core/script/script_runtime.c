@@ -43,7 +43,7 @@ static JSObjectRef script_runtime_make_facts(struct script *script)
     return facts;
 }
 
-#define PLACE(member) (offsetof(struct turns, member) / sizeof(double))
+#define PLACE(member) (offsetof(struct script_turns, member) / sizeof(double))
 
 /* Numbers that both sides know by name. */
 static JSObjectRef script_runtime_make_names(struct script *script)

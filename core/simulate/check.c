@@ -131,7 +131,7 @@ static int64_t check_most_at_once(const struct job *job, const struct step *step
     int64_t all = check_clients_of(job, step), most = 0;
 
     for (size_t i = 0; i < options->stages.count; i++) {
-        const struct stage *stage = options->stages.rows[i];
+        const struct simulate_stage *stage = options->stages.rows[i];
 
         /* A first stage that says nothing of clients has all. */
         if (stage->clients < 0 && i == 0)
@@ -155,7 +155,7 @@ static void check_stages(
     if (list && list->kind == NODE_LIST && options->stages.count == 0)
         diagnostics_add(diagnostics, list->location, "\"stages\" has no stage in it");
     for (size_t i = 0; i < options->stages.count; i++) {
-        const struct stage *stage = options->stages.rows[i];
+        const struct simulate_stage *stage = options->stages.rows[i];
         struct location location = list && list->kind == NODE_LIST && i < list->count
                                        ? list->items[i]->location
                                        : step->location;

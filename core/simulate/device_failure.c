@@ -12,7 +12,7 @@ static bool device_failure_count(
     struct device *device, const char *code, const char *location, const char *text)
 {
     struct tally *tally = device_tally(device);
-    struct reported *reported = device->loop->simulation->reported;
+    struct simulation_reported *reported = device->loop->simulation->reported;
     bool first;
 
     /* Only what is new since the last tally can be new to the log. */

@@ -12,7 +12,7 @@ void load_profile_init(
 {
     const struct iotify_table *stages = &options->stages;
     /* A ramp of clients begins with nobody, any other first stage with all. */
-    const struct stage *first = stages->count ? stages->rows[0] : NULL;
+    const struct simulate_stage *first = stages->count ? stages->rows[0] : NULL;
     double present = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
     int64_t begins = 0;
 
@@ -21,10 +21,10 @@ void load_profile_init(
         return;
     load_profile->pieces = memory_new(stages->count, sizeof(*load_profile->pieces));
     for (size_t i = 0; i < stages->count; i++) {
-        const struct stage *stage = stages->rows[i];
-        struct load_piece *piece = &load_profile->pieces[load_profile->count++];
+        const struct simulate_stage *stage = stages->rows[i];
+        struct load_profile_piece *piece = &load_profile->pieces[load_profile->count++];
 
-        *piece = (struct load_piece){.begins = begins,
+        *piece = (struct load_profile_piece){.begins = begins,
             .ends = begins + stage->duration,
             .clients = present,
             .rate = rate,
@@ -57,7 +57,7 @@ bool load_profile_varies(const struct load_profile *load_profile)
 }
 
 /* The piece of a moment; NULL without stages and behind the last. */
-static const struct load_piece *load_profile_piece_at(
+static const struct load_profile_piece *load_profile_piece_at(
     const struct load_profile *load_profile, int64_t moment)
 {
     for (size_t i = 0; i < load_profile->count; i++)
@@ -66,7 +66,7 @@ static const struct load_piece *load_profile_piece_at(
     return NULL;
 }
 
-static double load_profile_part_of(const struct load_piece *piece, int64_t moment)
+static double load_profile_part_of(const struct load_profile_piece *piece, int64_t moment)
 {
     double passed = (double)(moment - piece->begins), whole = (double)(piece->ends - piece->begins);
 
@@ -80,7 +80,7 @@ static double load_profile_between(double from, double to, double part)
 
 int64_t load_profile_clients(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct load_piece *piece = load_profile_piece_at(load_profile, moment);
+    const struct load_profile_piece *piece = load_profile_piece_at(load_profile, moment);
 
     if (!piece)
         return load_profile->count
@@ -93,7 +93,7 @@ int64_t load_profile_clients(const struct load_profile *load_profile, int64_t mo
 
 bool load_profile_shares(const struct load_profile *load_profile, int64_t moment)
 {
-    const struct load_piece *piece = load_profile_piece_at(load_profile, moment);
+    const struct load_profile_piece *piece = load_profile_piece_at(load_profile, moment);
 
     return piece && piece->rate_end > 0;
 }
@@ -128,7 +128,7 @@ static void load_profile_clip(struct load_profile_slope *slope)
 }
 
 static struct load_profile_slope load_profile_slope_at(
-    const struct load_profile *load_profile, const struct load_piece *piece, int64_t moment)
+    const struct load_profile *load_profile, const struct load_profile_piece *piece, int64_t moment)
 {
     struct load_profile_slope slope;
     double part = load_profile_part_of(piece, moment),
@@ -179,7 +179,7 @@ int64_t load_profile_after(const struct load_profile *load_profile, int64_t mome
     if (load_profile->count == 0)
         return moment + (int64_t)((double)load_profile->interval * messages);
     for (size_t i = 0; i < load_profile->count; i++) {
-        const struct load_piece *piece = &load_profile->pieces[i];
+        const struct load_profile_piece *piece = &load_profile->pieces[i];
 
         while (moment < piece->ends) {
             struct load_profile_slope slope = load_profile_slope_at(load_profile, piece, moment);

@@ -13,7 +13,7 @@
 #include "core/simulate/settings.h"
 
 /* Moments count from the start of the run, in nanoseconds. */
-struct load_piece {
+struct load_profile_piece {
     int64_t begins, ends;
     double clients, clients_end;
     double rate, rate_end; /* a second, of all; 0: each client by its interval */
@@ -24,7 +24,7 @@ struct load_piece {
 struct load_profile {
     int64_t interval;
     int64_t ends; /* 0: the iterations end it */
-    struct load_piece *pieces;
+    struct load_profile_piece *pieces;
     size_t count;
 };
 

@@ -76,7 +76,7 @@ static void ramp_on_stage_timer(void *argument)
     struct simulate_loop *loop = argument;
     struct ramp *ramp = &loop->ramp;
     const struct load_profile *profile = &loop->simulation->load_profile;
-    const struct load_piece *piece = &profile->pieces[ramp->stage];
+    const struct load_profile_piece *piece = &profile->pieces[ramp->stage];
 
     if (loop->ending)
         return;

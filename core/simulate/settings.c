@@ -16,34 +16,35 @@ static const char *const verifications[] = {"none", "end_to_end", NULL};
 static const struct iotify_setting stage_items[] = {
     {.name = "name",
         .type = IOTIFY_STRING,
-        .offset = offsetof(struct stage, name),
+        .offset = offsetof(struct simulate_stage, name),
         .help = "what the stage is called in the log"},
     {.name = "duration",
         .type = IOTIFY_DURATION,
         .flags = IOTIFY_REQUIRED,
-        .offset = offsetof(struct stage, duration),
+        .offset = offsetof(struct simulate_stage, duration),
         .min = 1000000,
         .max = 365 * DAY,
         .help = "how long it lasts"},
     {.name = "clients",
         .type = IOTIFY_INTEGER,
-        .offset = offsetof(struct stage, clients),
+        .offset = offsetof(struct simulate_stage, clients),
         .value = "-1",
         .max = VALUE_DEVICES_MAX,
         .help = "clients that take part at its end; their number changes linearly"},
     {.name = "rate",
         .type = IOTIFY_RATE,
-        .offset = offsetof(struct stage, rate),
+        .offset = offsetof(struct simulate_stage, rate),
         .min = 1,
         .max = 100000000,
         .help = "messages per second of all clients together at its end; changes linearly"},
     {.name = "storm",
         .type = IOTIFY_SHARE,
-        .offset = offsetof(struct stage, storm),
+        .offset = offsetof(struct simulate_stage, storm),
         .help = "share of the connections that breaks when it begins; they reconnect as reconnect "
                 "says"},
 };
-static const struct iotify_settings stage_settings = IOTIFY_SETTINGS(stage_items, struct stage);
+static const struct iotify_settings stage_settings =
+    IOTIFY_SETTINGS(stage_items, struct simulate_stage);
 
 static const struct iotify_setting threshold_items[] = {
     {.name = "expression",

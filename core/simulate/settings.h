@@ -5,11 +5,11 @@
 
 #include <iotify/settings.h>
 
-enum pacing { PACING_OPEN, PACING_CLOSED };
-enum backoff { BACKOFF_NONE, BACKOFF_FIXED, BACKOFF_EXPONENTIAL, BACKOFF_FULL_JITTER };
-enum verify { VERIFY_NONE, VERIFY_END_TO_END };
+enum simulate_pacing { PACING_OPEN, PACING_CLOSED };
+enum simulate_backoff { BACKOFF_NONE, BACKOFF_FIXED, BACKOFF_EXPONENTIAL, BACKOFF_FULL_JITTER };
+enum simulate_verify { VERIFY_NONE, VERIFY_END_TO_END };
 
-struct stage {
+struct simulate_stage {
     const char *name;
     int64_t duration;
     int64_t clients; /* -1: as before */
@@ -29,13 +29,13 @@ struct simulate_options {
     int64_t clients, first;
     int64_t iterations;
     int64_t duration, interval, jitter, hold;
-    int pacing; /* enum pacing */
+    int pacing; /* enum simulate_pacing */
     double connect_rate;
-    struct iotify_table stages; /* of struct stage */
+    struct iotify_table stages; /* of struct simulate_stage */
     int qos;                    /* -1: as the template says */
-    int verify;                 /* enum verify */
+    int verify;                 /* enum simulate_verify */
     int64_t verify_within;
-    int backoff; /* enum backoff */
+    int backoff; /* enum simulate_backoff */
     int64_t backoff_cap;
     int64_t attempts;
     int64_t seed;

@@ -283,7 +283,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     struct simulate_summary *results = summary_begin_simulate(run->summary, result);
     struct template_file *template = memory_new(1, sizeof(*template));
     struct simulation *simulation = memory_new(1, sizeof(*simulation));
-    struct reported *reported = memory_new(1, sizeof(*reported));
+    struct simulation_reported *reported = memory_new(1, sizeof(*reported));
     struct run_context context;
     struct arena arena = {0};
     struct call call;

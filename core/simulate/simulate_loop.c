@@ -80,7 +80,7 @@ static void simulate_loop_on_haste(void *argument)
 static void simulate_loop_on_woken(void *argument)
 {
     struct simulate_loop *loop = argument;
-    enum loop_end asked = (enum loop_end)atomic_load(&loop->end_asked);
+    enum simulate_loop_end asked = (enum simulate_loop_end)atomic_load(&loop->end_asked);
 
     script_answer(loop->scripts.context);
     /* A loop is woken for many reasons. */
@@ -269,7 +269,7 @@ struct simulate_loop *simulate_loop_new(
     loop->count = (size_t)((simulation->clients - share + shares - 1) / shares);
     loop->report.tally->counts[TALLY_CLIENTS] = (int64_t)loop->count;
     loop->offsets =
-        (struct publish_offsets){simulate_loop_offset(loop, IOTIFY_ROLE_TOPIC, IOTIFY_STRING),
+        (struct simulate_loop_offsets){simulate_loop_offset(loop, IOTIFY_ROLE_TOPIC, IOTIFY_STRING),
             simulate_loop_offset(loop, IOTIFY_ROLE_QOS, IOTIFY_INTEGER),
             simulate_loop_offset(loop, IOTIFY_ROLE_RETAIN, IOTIFY_BOOLEAN)};
     loop->publish_options = simulate_loop_publish_options(loop);

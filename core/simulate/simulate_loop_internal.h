@@ -10,12 +10,12 @@
 #include "core/simulate/simulate_loop.h"
 
 /* Where settings of a message are in the transport's options; SIZE_MAX: it has none such. */
-struct publish_offsets {
+struct simulate_loop_offsets {
     size_t topic, qos, retain;
 };
 
 /* How the loop is to end. Each value includes those before it. */
-enum loop_end {
+enum simulate_loop_end {
     LOOP_RUNS,
     LOOP_ENDS, /* begin nothing more, finish what is in flight */
     LOOP_STOPS /* the same in haste: the user has stopped the run */
@@ -29,7 +29,7 @@ struct simulate_loop {
     void *transport; /* the plugin's engine; NULL for `none` */
     const struct iotify_transport *operations;
     const void *publish_options;
-    struct publish_offsets offsets;
+    struct simulate_loop_offsets offsets;
     struct call call; /* of messages, used again and again */
     struct device *devices;
     size_t count, done;
@@ -38,16 +38,16 @@ struct simulate_loop {
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;
-    enum loop_end end_seen; /* of end_asked, as far as it was carried out */
-    bool end_due;           /* devices are to end at the end of this turn */
-    bool ending;            /* and have been told so */
-    bool broken;            /* could not be set up */
-    bool overgrown;         /* its scripts took too much memory */
+    enum simulate_loop_end end_seen; /* of end_asked, as far as it was carried out */
+    bool end_due;                    /* devices are to end at the end of this turn */
+    bool ending;                     /* and have been told so */
+    bool broken;                     /* could not be set up */
+    bool overgrown;                  /* its scripts took too much memory */
     struct arena arena;
     pthread_mutex_t lock;
     bool deaf; /* under the lock: the loop is being closed and must not be woken */
     /* Written by other threads. */
-    atomic_int end_asked; /* enum loop_end */
+    atomic_int end_asked; /* enum simulate_loop_end */
     atomic_bool finished;
 };
 

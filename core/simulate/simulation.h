@@ -12,7 +12,7 @@
 #include "core/template/template.h"
 
 /* The kinds of failures that the log told of; shared by the loops. */
-struct reported {
+struct simulation_reported {
     pthread_mutex_t lock;
     struct arena arena;
     struct failure *failures;
@@ -29,7 +29,7 @@ struct simulation {
     struct load_profile load_profile;
     double publish_rate;     /* that the endpoint takes on one connection; 0: not known */
     struct capture *capture; /* NULL: nothing is captured */
-    struct reported *reported;
+    struct simulation_reported *reported;
     bool solo;                /* one client, and everything about it is printed */
     struct glob *glob;        /* what scripts see of the store */
     const char *settings;     /* of the run, as JSON, for scripts */

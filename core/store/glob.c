@@ -30,11 +30,13 @@ static struct iotify_bytes glob_put_bytes(char **at, struct iotify_bytes bytes)
     return (struct iotify_bytes){copy, bytes.size};
 }
 
-static struct waiting *glob_copy_request(struct glob_port *port, const struct glob_request *request)
+static struct glob_waiting *glob_copy_request(
+    struct glob_port *port, const struct glob_request *request)
 {
     size_t key = strlen(request->key) + 1;
-    size_t size = sizeof(struct waiting) + key + request->value.size + request->expected.size + 2;
-    struct waiting *waiting = memory_new(1, size);
+    size_t size =
+        sizeof(struct glob_waiting) + key + request->value.size + request->expected.size + 2;
+    struct glob_waiting *waiting = memory_new(1, size);
     char *at = (char *)(waiting + 1);
 
     waiting->port = port;
@@ -48,7 +50,7 @@ static struct waiting *glob_copy_request(struct glob_port *port, const struct gl
 }
 
 /* With the lock. */
-static void glob_enqueue(struct glob *glob, struct waiting *waiting)
+static void glob_enqueue(struct glob *glob, struct glob_waiting *waiting)
 {
     *glob->last = waiting;
     glob->last = &waiting->next;
@@ -79,7 +81,7 @@ static void glob_wait_for_room(struct glob *glob)
 /* A write that others see from now on. With the lock. */
 static void glob_make_visible(struct glob *glob, const struct glob_request *request)
 {
-    struct view_entry *entry = glob_view_find(&glob->view, request->key);
+    struct glob_view_entry *entry = glob_view_find(&glob->view, request->key);
 
     if (!entry)
         entry = glob_view_add(&glob->view, request->key);
@@ -155,7 +157,7 @@ static enum iotify_result glob_copy_value(
 static bool glob_look_up(struct glob *glob, struct call *call, const char *key,
     struct iotify_bytes *out, enum iotify_result *result)
 {
-    struct view_entry *entry = glob_view_find(&glob->view, key);
+    struct glob_view_entry *entry = glob_view_find(&glob->view, key);
 
     if (!entry)
         return false;
@@ -166,7 +168,7 @@ static bool glob_look_up(struct glob *glob, struct call *call, const char *key,
     glob_view_link(&glob->view, entry);
     if (!entry->refreshing && clock_now() - entry->read_at > FRESH) {
         const struct glob_request request = {.kind = GLOB_GET, .key = key};
-        struct waiting *waiting = glob_copy_request(NULL, &request);
+        struct glob_waiting *waiting = glob_copy_request(NULL, &request);
 
         entry->refreshing = true;
         glob_enqueue(glob, waiting);

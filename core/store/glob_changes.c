@@ -76,7 +76,7 @@ static struct glob_changes_change *glob_changes_find(
 
 /* What the request makes of the value; its answer, for when that is in the store. */
 static struct glob_answer *glob_changes_value(
-    const struct waiting *waiting, struct glob_changes_change *change, struct arena *arena)
+    const struct glob_waiting *waiting, struct glob_changes_change *change, struct arena *arena)
 {
     struct glob_answer *answer = glob_answer_new(waiting);
     const struct glob_request *request = &waiting->request;
@@ -162,7 +162,7 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
     call_init(&call, glob->where);
     result = glob_changes_try(glob, &call, group, answers, changes, &change_count);
     for (size_t i = 0; i < group->count; i++) {
-        struct waiting *waiting = group->items[i];
+        struct glob_waiting *waiting = group->items[i];
         bool won = result == IOTIFY_OK &&
                    glob_changes_find(changes, &change_count, waiting->request.key)->won;
 

@@ -9,18 +9,18 @@
 #include "core/store/glob.h"
 
 /* A request that waits or is under way, one allocation with all it holds behind it. */
-struct waiting {
-    struct waiting *next;
+struct glob_waiting {
+    struct glob_waiting *next;
     struct glob_port *port; /* NULL: the glob's own */
     struct glob_request request;
     size_t size;
 };
 
 /* What is known of a key. */
-struct view_entry {
-    struct view_entry *next;          /* of the bucket */
-    struct view_entry *newer, *older; /* of those that may be dropped, by their last use */
-    char *value;                      /* NULL: absent */
+struct glob_view_entry {
+    struct glob_view_entry *next;          /* of the bucket */
+    struct glob_view_entry *newer, *older; /* of those that may be dropped, by their last use */
+    char *value;                           /* NULL: absent */
     size_t size;
     int64_t read_at;
     uint32_t pending; /* writes that are not done yet: it is not dropped */
@@ -28,10 +28,10 @@ struct view_entry {
     char key[];
 };
 
-struct view {
-    struct view_entry **buckets;
+struct glob_view {
+    struct glob_view_entry **buckets;
     size_t bucket_count, count;
-    struct view_entry *newest, *oldest;
+    struct glob_view_entry *newest, *oldest;
     size_t clean; /* bytes of those that may be dropped */
 };
 
@@ -42,8 +42,8 @@ struct glob {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
-    struct view view; /* from here on, under the lock */
-    struct waiting *first, **last;
+    struct glob_view view; /* from here on, under the lock */
+    struct glob_waiting *first, **last;
     size_t queued; /* bytes */
     bool busy, stop, counting;
     uint64_t last_stamp;
@@ -63,15 +63,15 @@ struct glob_port {
 /* ------------------------------------------------------------------ glob_view.c */
 
 /* All with the glob's lock held. An entry is linked while it may be dropped. */
-struct view_entry *glob_view_find(struct view *view, const char *key);
-struct view_entry *glob_view_add(struct view *view, const char *key);
-void glob_view_set(struct view_entry *entry, struct iotify_bytes value);
-void glob_view_link(struct view *view, struct view_entry *entry);
-void glob_view_unlink(struct view *view, struct view_entry *entry);
+struct glob_view_entry *glob_view_find(struct glob_view *view, const char *key);
+struct glob_view_entry *glob_view_add(struct glob_view *view, const char *key);
+void glob_view_set(struct glob_view_entry *entry, struct iotify_bytes value);
+void glob_view_link(struct glob_view *view, struct glob_view_entry *entry);
+void glob_view_unlink(struct glob_view *view, struct glob_view_entry *entry);
 /* Drop linked entries, the least recently used first, until they take `left` bytes. */
-void glob_view_trim(struct view *view, size_t left);
+void glob_view_trim(struct glob_view *view, size_t left);
 void glob_view_learn(struct glob *glob, const char *key, struct iotify_bytes value);
-void glob_view_clear(struct view *view);
+void glob_view_clear(struct glob_view *view);
 
 /* The value that a key has by now, unless a write that waits will change it anyway. */
 void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value);
@@ -99,16 +99,16 @@ void *glob_worker(void *glob);
 
 /* Requests that are carried out together, in their order. */
 struct glob_group {
-    struct waiting *items[GLOB_GROUP_MAX];
+    struct glob_waiting *items[GLOB_GROUP_MAX];
     size_t count;
 };
 
 /* An answer to a request; it goes back to the port by glob_answer_send(). */
-struct glob_answer *glob_answer_new(const struct waiting *waiting);
+struct glob_answer *glob_answer_new(const struct glob_waiting *waiting);
 struct iotify_bytes glob_answer_keep(struct arena *arena, struct iotify_bytes bytes);
-void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer);
+void glob_answer_send(const struct glob_waiting *waiting, struct glob_answer *answer);
 /* The request has failed, with this text. */
-void glob_answer_error(struct glob *glob, const struct waiting *waiting, const char *message);
+void glob_answer_error(struct glob *glob, const struct glob_waiting *waiting, const char *message);
 /* All of a group have failed. */
 void glob_answer_all(struct glob *glob, const struct glob_group *group, const char *message);
 

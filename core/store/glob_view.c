@@ -19,25 +19,25 @@ static size_t glob_view_hash(const char *key)
     return (size_t)(hash ^ hash >> 32);
 }
 
-static struct view_entry **glob_view_find_slot(struct view *view, const char *key)
+static struct glob_view_entry **glob_view_find_slot(struct glob_view *view, const char *key)
 {
-    struct view_entry **slot = &view->buckets[glob_view_hash(key) & (view->bucket_count - 1)];
+    struct glob_view_entry **slot = &view->buckets[glob_view_hash(key) & (view->bucket_count - 1)];
 
     while (*slot && strcmp((*slot)->key, key) != 0)
         slot = &(*slot)->next;
     return slot;
 }
 
-static void glob_view_grow(struct view *view)
+static void glob_view_grow(struct glob_view *view)
 {
-    struct view_entry **before = view->buckets;
+    struct glob_view_entry **before = view->buckets;
     size_t count = view->bucket_count;
 
     view->bucket_count = count ? count * 2 : 256;
-    view->buckets = memory_new(view->bucket_count, sizeof(struct view_entry *));
+    view->buckets = memory_new(view->bucket_count, sizeof(struct glob_view_entry *));
     for (size_t i = 0; i < count; i++) {
         while (before[i]) {
-            struct view_entry *entry = before[i], **slot;
+            struct glob_view_entry *entry = before[i], **slot;
 
             before[i] = entry->next;
             slot = &view->buckets[glob_view_hash(entry->key) & (view->bucket_count - 1)];
@@ -48,12 +48,12 @@ static void glob_view_grow(struct view *view)
     free(before);
 }
 
-static size_t glob_view_size(const struct view_entry *entry)
+static size_t glob_view_size(const struct glob_view_entry *entry)
 {
     return sizeof(*entry) + strlen(entry->key) + entry->size + 64;
 }
 
-void glob_view_unlink(struct view *view, struct view_entry *entry)
+void glob_view_unlink(struct glob_view *view, struct glob_view_entry *entry)
 {
     if (entry->newer)
         entry->newer->older = entry->older;
@@ -66,7 +66,7 @@ void glob_view_unlink(struct view *view, struct view_entry *entry)
     view->clean -= glob_view_size(entry);
 }
 
-void glob_view_link(struct view *view, struct view_entry *entry)
+void glob_view_link(struct glob_view *view, struct glob_view_entry *entry)
 {
     entry->newer = NULL;
     entry->older = view->newest;
@@ -78,7 +78,7 @@ void glob_view_link(struct view *view, struct view_entry *entry)
     view->clean += glob_view_size(entry);
 }
 
-static void glob_view_wipe(struct view_entry *entry)
+static void glob_view_wipe(struct glob_view_entry *entry)
 {
     if (entry->value)
         explicit_bzero(entry->value, entry->size);
@@ -87,7 +87,7 @@ static void glob_view_wipe(struct view_entry *entry)
     entry->size = 0;
 }
 
-void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
+void glob_view_set(struct glob_view_entry *entry, struct iotify_bytes value)
 {
     glob_view_wipe(entry);
     if (!value.data)
@@ -97,7 +97,7 @@ void glob_view_set(struct view_entry *entry, struct iotify_bytes value)
     entry->size = value.size;
 }
 
-static void glob_view_drop(struct view *view, struct view_entry *entry)
+static void glob_view_drop(struct glob_view *view, struct glob_view_entry *entry)
 {
     *glob_view_find_slot(view, entry->key) = entry->next;
     view->count--;
@@ -105,10 +105,10 @@ static void glob_view_drop(struct view *view, struct view_entry *entry)
     free(entry);
 }
 
-struct view_entry *glob_view_add(struct view *view, const char *key)
+struct glob_view_entry *glob_view_add(struct glob_view *view, const char *key)
 {
-    struct view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
-    struct view_entry **slot;
+    struct glob_view_entry *entry = memory_new(1, sizeof(*entry) + strlen(key) + 1);
+    struct glob_view_entry **slot;
 
     if (view->count >= view->bucket_count)
         glob_view_grow(view);
@@ -119,15 +119,15 @@ struct view_entry *glob_view_add(struct view *view, const char *key)
     return entry;
 }
 
-struct view_entry *glob_view_find(struct view *view, const char *key)
+struct glob_view_entry *glob_view_find(struct glob_view *view, const char *key)
 {
     return view->bucket_count ? *glob_view_find_slot(view, key) : NULL;
 }
 
 /* Drop what was not used for longest until no more than so many bytes are left. */
-void glob_view_trim(struct view *view, size_t left)
+void glob_view_trim(struct glob_view *view, size_t left)
 {
-    for (struct view_entry *entry = view->oldest, *newer; entry && view->clean > left;
+    for (struct glob_view_entry *entry = view->oldest, *newer; entry && view->clean > left;
          entry = newer) {
         newer = entry->newer;
         glob_view_unlink(view, entry);
@@ -137,7 +137,7 @@ void glob_view_trim(struct view *view, size_t left)
 
 void glob_view_learn(struct glob *glob, const char *key, struct iotify_bytes value)
 {
-    struct view_entry *entry = glob_view_find(&glob->view, key);
+    struct glob_view_entry *entry = glob_view_find(&glob->view, key);
 
     if (entry)
         entry->refreshing = false;
@@ -162,7 +162,7 @@ void glob_learn(struct glob *glob, const char *key, struct iotify_bytes value)
 
 void glob_not_learned(struct glob *glob, const char *key)
 {
-    struct view_entry *entry;
+    struct glob_view_entry *entry;
 
     pthread_mutex_lock(&glob->lock);
     entry = glob_view_find(&glob->view, key);
@@ -173,7 +173,7 @@ void glob_not_learned(struct glob *glob, const char *key)
 
 void glob_written(struct glob *glob, const char *key, bool good)
 {
-    struct view_entry *entry;
+    struct glob_view_entry *entry;
 
     pthread_mutex_lock(&glob->lock);
     entry = glob_view_find(&glob->view, key);
@@ -190,11 +190,11 @@ void glob_written(struct glob *glob, const char *key, bool good)
     pthread_mutex_unlock(&glob->lock);
 }
 
-void glob_view_clear(struct view *view)
+void glob_view_clear(struct glob_view *view)
 {
     for (size_t i = 0; i < view->bucket_count; i++) {
         while (view->buckets[i]) {
-            struct view_entry *entry = view->buckets[i];
+            struct glob_view_entry *entry = view->buckets[i];
 
             view->buckets[i] = entry->next;
             glob_view_wipe(entry);

@@ -8,19 +8,19 @@
 
 #include "core/store/glob_internal.h"
 
-static bool glob_worker_is_write(const struct waiting *waiting)
+static bool glob_worker_is_write(const struct glob_waiting *waiting)
 {
     return waiting->request.kind == GLOB_PUT || waiting->request.kind == GLOB_DELETE ||
            waiting->request.kind == GLOB_POST;
 }
 
-static bool glob_worker_is_change(const struct waiting *waiting)
+static bool glob_worker_is_change(const struct glob_waiting *waiting)
 {
     return waiting->request.kind == GLOB_ADD || waiting->request.kind == GLOB_SWAP;
 }
 
 /* Can the two be done at once? */
-static bool glob_worker_may_group(const struct waiting *a, const struct waiting *b)
+static bool glob_worker_may_group(const struct glob_waiting *a, const struct glob_waiting *b)
 {
     if (glob_worker_is_write(a) || glob_worker_is_change(a))
         return glob_worker_is_write(a) ? glob_worker_is_write(b) : glob_worker_is_change(b);
@@ -31,7 +31,7 @@ static bool glob_worker_may_group(const struct waiting *a, const struct waiting 
 
 /* ------------------------------------------------------------------ answers */
 
-struct glob_answer *glob_answer_new(const struct waiting *waiting)
+struct glob_answer *glob_answer_new(const struct glob_waiting *waiting)
 {
     struct glob_answer *answer = memory_new(1, sizeof(*answer));
 
@@ -47,7 +47,7 @@ struct iotify_bytes glob_answer_keep(struct arena *arena, struct iotify_bytes by
     return (struct iotify_bytes){arena_copy(arena, bytes.data, bytes.size), bytes.size};
 }
 
-void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer)
+void glob_answer_send(const struct glob_waiting *waiting, struct glob_answer *answer)
 {
     if (waiting->port && waiting->request.token)
         glob_post(waiting->port, answer);
@@ -55,7 +55,7 @@ void glob_answer_send(const struct waiting *waiting, struct glob_answer *answer)
         glob_answer_free(answer);
 }
 
-static void glob_worker_answer_done(const struct waiting *waiting)
+static void glob_worker_answer_done(const struct glob_waiting *waiting)
 {
     glob_answer_send(waiting, glob_answer_new(waiting));
 }
@@ -73,7 +73,7 @@ static const char *const names[] = {[GLOB_PUT] = "glob.set",
     [GLOB_DUMP] = "mailbox.dump",
     [GLOB_CLEAR] = "mailbox.delete"};
 
-void glob_answer_error(struct glob *glob, const struct waiting *waiting, const char *message)
+void glob_answer_error(struct glob *glob, const struct glob_waiting *waiting, const char *message)
 {
     struct glob_answer *answer = glob_answer_new(waiting);
     enum glob_kind kind = waiting->request.kind;
@@ -93,7 +93,7 @@ void glob_answer_all(struct glob *glob, const struct glob_group *group, const ch
 /* ------------------------------------------------------------------ writes */
 
 static void glob_worker_as_write(
-    const struct waiting *waiting, struct call *call, struct iotify_write *write)
+    const struct glob_waiting *waiting, struct call *call, struct iotify_write *write)
 {
     *write = (struct iotify_write){
         .kind = waiting->request.kind == GLOB_DELETE ? IOTIFY_DELETE : IOTIFY_PUT,
@@ -101,8 +101,8 @@ static void glob_worker_as_write(
         .value = waiting->request.value};
 }
 
-static void glob_worker_write_done(
-    struct glob *glob, const struct waiting *waiting, enum iotify_result result, struct call *call)
+static void glob_worker_write_done(struct glob *glob, const struct glob_waiting *waiting,
+    enum iotify_result result, struct call *call)
 {
     if (waiting->request.kind != GLOB_POST)
         glob_written(glob, waiting->request.key, result == IOTIFY_OK);
@@ -155,7 +155,7 @@ static void glob_worker_read(struct glob *glob, struct call *call, const struct 
         return;
     }
     for (size_t i = 0; i < group->count; i++) {
-        struct waiting *waiting = group->items[i];
+        struct glob_waiting *waiting = group->items[i];
         struct iotify_bytes value =
             reads[i].found ? reads[i].value : (struct iotify_bytes){NULL, 0};
         struct glob_answer *answer = glob_answer_new(waiting);
@@ -239,7 +239,8 @@ static enum iotify_result glob_worker_clear(
 }
 
 /* What looks at keys: lists, and mailboxes as a whole. */
-static void glob_worker_list(struct glob *glob, struct call *call, const struct waiting *waiting)
+static void glob_worker_list(
+    struct glob *glob, struct call *call, const struct glob_waiting *waiting)
 {
     struct glob_answer *answer = glob_answer_new(waiting);
     struct glob_worker_keys keys = {0};
@@ -323,7 +324,7 @@ static void glob_worker_pop(struct glob *glob, struct glob_group *group)
 
 /* ------------------------------------------------------------------ the thread */
 
-static bool glob_worker_is_read(const struct waiting *waiting)
+static bool glob_worker_is_read(const struct glob_waiting *waiting)
 {
     switch (waiting->request.kind) {
     case GLOB_GET:
@@ -375,7 +376,7 @@ static void glob_worker_carry_out(struct glob *glob, struct glob_group *group)
     call_clear(&call);
 }
 
-static void glob_worker_free_waiting(struct waiting *waiting)
+static void glob_worker_free_waiting(struct glob_waiting *waiting)
 {
     size_t size = waiting->size;
 

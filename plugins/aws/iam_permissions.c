@@ -23,7 +23,7 @@ static const char *iam_permissions_account_of(const struct aws_instance *instanc
     return instance->options->accounts.count == 1 ? instance->options->accounts.items[0] : "*";
 }
 
-void permit_all(struct iotify_call *call, const struct aws_instance *instance,
+void iam_permissions_add(struct iotify_call *call, const struct aws_instance *instance,
     const char *const *actions, const char *kind, const char *resource)
 {
     struct iotify_buffer arn;
@@ -44,7 +44,7 @@ void permit_all(struct iotify_call *call, const struct aws_instance *instance,
     iotify_buffer_clear(&arn);
 }
 
-void permit_connector(struct iotify_call *call)
+void iam_permissions_connector(struct iotify_call *call)
 {
     call->host->permit(call, "iot:DescribeEndpoint", "*");
     call->host->permit(call, "sts:GetCallerIdentity", "*");
@@ -53,7 +53,7 @@ void permit_connector(struct iotify_call *call)
 
 #define ACTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-void permit_device(struct iotify_call *call, const struct aws_instance *instance,
+void iam_permissions_device(struct iotify_call *call, const struct aws_instance *instance,
     const struct device_options *options)
 {
     const struct aws_names *names = &instance->names;
@@ -62,56 +62,60 @@ void permit_device(struct iotify_call *call, const struct aws_instance *instance
     bool policy = (options->policy || names->policy) && !names->group_has_policy;
 
     if (options->issuer == ISSUER_LOCAL)
-        permit_all(call, instance, ACTIONS("RegisterCertificateWithoutCA"), NULL, NULL);
+        iam_permissions_add(call, instance, ACTIONS("RegisterCertificateWithoutCA"), NULL, NULL);
     else if (options->issuer == ISSUER_AWS)
-        permit_all(call, instance,
+        iam_permissions_add(call, instance,
             ACTIONS("CreateKeysAndCertificate", "ListPrincipalThings", "ListAttachedPolicies",
                 "ListCertificates"),
             NULL, NULL);
     else
-        permit_all(
+        iam_permissions_add(
             call, instance, ACTIONS("CreateCertificateFromCsr", "ListCertificates"), NULL, NULL);
     /* The first device that is there is looked at; AWS's own certificates are activated. */
-    permit_all(call, instance, ACTIONS("DescribeCertificate"), "cert", "*");
+    iam_permissions_add(call, instance, ACTIONS("DescribeCertificate"), "cert", "*");
     if (options->issuer != ISSUER_LOCAL)
-        permit_all(call, instance, ACTIONS("UpdateCertificate", "DeleteCertificate"), "cert", "*");
-    permit_all(call, instance, ACTIONS("AttachThingPrincipal"), NULL, NULL);
-    permit_all(call, instance, ACTIONS("CreateThing", "DescribeThing"), "thing", options->thing);
+        iam_permissions_add(
+            call, instance, ACTIONS("UpdateCertificate", "DeleteCertificate"), "cert", "*");
+    iam_permissions_add(call, instance, ACTIONS("AttachThingPrincipal"), NULL, NULL);
+    iam_permissions_add(
+        call, instance, ACTIONS("CreateThing", "DescribeThing"), "thing", options->thing);
     if (type)
-        permit_all(call, instance, ACTIONS("CreateThing"), "thingtype", type);
+        iam_permissions_add(call, instance, ACTIONS("CreateThing"), "thingtype", type);
     if (options->adopt)
-        permit_all(call, instance, ACTIONS("UpdateThing", "ListThingGroupsForThing"), "thing",
-            options->thing);
+        iam_permissions_add(call, instance, ACTIONS("UpdateThing", "ListThingGroupsForThing"),
+            "thing", options->thing);
     if (options->register_thing)
-        permit_all(call, instance, ACTIONS("RegisterThing"), NULL, NULL);
+        iam_permissions_add(call, instance, ACTIONS("RegisterThing"), NULL, NULL);
     if (policy)
-        permit_all(call, instance, ACTIONS("AttachPolicy"), "cert", "*");
+        iam_permissions_add(call, instance, ACTIONS("AttachPolicy"), "cert", "*");
     if (group) {
-        permit_all(call, instance, ACTIONS("AddThingToThingGroup"), "thing", options->thing);
-        permit_all(call, instance, ACTIONS("AddThingToThingGroup"), "thinggroup", group);
+        iam_permissions_add(
+            call, instance, ACTIONS("AddThingToThingGroup"), "thing", options->thing);
+        iam_permissions_add(call, instance, ACTIONS("AddThingToThingGroup"), "thinggroup", group);
     }
 }
 
-void permit_removal(struct iotify_call *call, const struct aws_instance *instance)
+void iam_permissions_removal(struct iotify_call *call, const struct aws_instance *instance)
 {
     const char *thing = instance->names.thing ? instance->names.thing : "*";
     const char *group = instance->names.group;
 
-    permit_all(call, instance, ACTIONS("ListCertificates", "ListThings", "DetachThingPrincipal"),
-        NULL, NULL);
-    permit_all(call, instance,
+    iam_permissions_add(call, instance,
+        ACTIONS("ListCertificates", "ListThings", "DetachThingPrincipal"), NULL, NULL);
+    iam_permissions_add(call, instance,
         ACTIONS("DetachPolicy", "DescribeCertificate", "UpdateCertificate", "DeleteCertificate"),
         "cert", "*");
-    permit_all(call, instance, ACTIONS("ListThingPrincipals", "DescribeThing", "DeleteThing"),
-        "thing", thing);
+    iam_permissions_add(call, instance,
+        ACTIONS("ListThingPrincipals", "DescribeThing", "DeleteThing"), "thing", thing);
     /* A cleanup without the store lists the group. */
     if (group)
-        permit_all(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);
+        iam_permissions_add(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);
     if (!instance->names.adopt)
         return;
-    permit_all(call, instance, ACTIONS("UpdateThing"), "thing", thing);
+    iam_permissions_add(call, instance, ACTIONS("UpdateThing"), "thing", thing);
     if (group) {
-        permit_all(call, instance, ACTIONS("RemoveThingFromThingGroup"), "thing", thing);
-        permit_all(call, instance, ACTIONS("RemoveThingFromThingGroup"), "thinggroup", group);
+        iam_permissions_add(call, instance, ACTIONS("RemoveThingFromThingGroup"), "thing", thing);
+        iam_permissions_add(
+            call, instance, ACTIONS("RemoveThingFromThingGroup"), "thinggroup", group);
     }
 }

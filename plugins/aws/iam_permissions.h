@@ -6,14 +6,14 @@
 #include "plugins/aws/instance.h"
 
 /* Each run: who am I, what are my quotas, and where do devices connect. */
-void permit_connector(struct iotify_call *call);
+void iam_permissions_connector(struct iotify_call *call);
 /* `actions` without the prefix "iot:", ends with NULL; NULL `resource`: any. */
-void permit_all(struct iotify_call *call, const struct aws_instance *instance,
+void iam_permissions_add(struct iotify_call *call, const struct aws_instance *instance,
     const char *const *actions, const char *kind, const char *resource);
 /* What making a device takes. */
-void permit_device(struct iotify_call *call, const struct aws_instance *instance,
+void iam_permissions_device(struct iotify_call *call, const struct aws_instance *instance,
     const struct device_options *options);
 /* What taking devices away takes. */
-void permit_removal(struct iotify_call *call, const struct aws_instance *instance);
+void iam_permissions_removal(struct iotify_call *call, const struct aws_instance *instance);
 
 #endif

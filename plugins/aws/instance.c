@@ -74,7 +74,7 @@ static void instance_set_account(struct aws_instance *instance, const char *text
     pthread_mutex_unlock(&instance->mutex);
 }
 
-void aws_note_arn(struct aws_instance *instance, const char *arn)
+void aws_instance_note_arn(struct aws_instance *instance, const char *arn)
 {
     /* arn:aws:iot:region:account:… */
     for (int i = 0; i < 4 && arn; i++) {
@@ -85,7 +85,7 @@ void aws_note_arn(struct aws_instance *instance, const char *arn)
         instance_set_account(instance, arn, strcspn(arn, ":"));
 }
 
-const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call)
+const char *aws_instance_account(struct aws_instance *instance, struct iotify_call *call)
 {
     char *copy = call->host->alloc(call, sizeof(instance->account));
 
@@ -189,10 +189,10 @@ void aws_instance_close(void *given)
     iotify_buffer_clear(&instance->endpoint);
     iotify_buffer_clear(&instance->sts_endpoint);
     iotify_buffer_clear(&instance->quotas_endpoint);
-    stray_reset(instance);
-    device_view_free(instance->view);
-    claims_clear(&instance->claims);
-    pthread_mutex_destroy(&instance->strays_mutex);
+    orphan_reset(instance);
+    inspect_free(instance->view);
+    unique_names_clear(&instance->unique_names);
+    pthread_mutex_destroy(&instance->orphans_mutex);
     pthread_mutex_destroy(&instance->mutex);
     free(instance);
 }
@@ -290,8 +290,8 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
     instance->options = options;
     pthread_mutex_init(&instance->mutex, NULL);
-    pthread_mutex_init(&instance->strays_mutex, NULL);
-    claims_init(&instance->claims);
+    pthread_mutex_init(&instance->orphans_mutex, NULL);
+    unique_names_init(&instance->unique_names);
     iotify_buffer_init(&instance->region, TEXT_MAX);
     iotify_buffer_init(&instance->endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
@@ -402,7 +402,7 @@ double aws_instance_rate(void *given, const char *operation, bool *known)
 void aws_instance_permit(void *given, struct iotify_call *call)
 {
     (void)given;
-    permit_connector(call);
+    iam_permissions_connector(call);
 }
 
 /* One statement for each resource; the permissions come sorted by it. */

@@ -45,8 +45,8 @@ struct aws_names {
     bool adopt;                        /* things of others may be used */
 };
 
-struct stray_list; /* device/orphan.c */
-struct aws_view;   /* device/inspect.c */
+struct orphan_list;  /* device/orphan.c */
+struct inspect_view; /* device/inspect.c */
 
 struct aws_instance {
     const struct aws_options *options;
@@ -57,22 +57,22 @@ struct aws_instance {
     double account_rates[AWS_OPERATIONS]; /* the account's quotas; 0: not known */
     pthread_mutex_t mutex;                /* guards the account */
     char account[24];                     /* "" until known */
-    struct claims claims;                 /* names of the step under way */
-    pthread_mutex_t strays_mutex;         /* guards the next */
-    struct stray_list *strays;            /* NULL until asked for */
-    struct aws_view *view;                /* of planning, which has one thread */
+    struct unique_names unique_names;     /* names of the step under way */
+    pthread_mutex_t orphans_mutex;        /* guards the next */
+    struct orphan_list *orphans;          /* NULL until asked for */
+    struct inspect_view *view;            /* of planning, which has one thread */
     atomic_bool looked;                   /* a device that is ready was found to be there */
     atomic_bool doubt;                    /* there are records with `doubt` */
     atomic_bool uncertain; /* AWS may have made a certificate whose answer was lost */
     /* Of the window of strays: did this run open it, and how was it before? Main thread. */
     bool window_opened;
-    struct job_window window_before;
+    struct job_record_window window_before;
 };
 
 /* Keep the account that an ARN names, for a job whose STS cannot be asked. */
-void aws_note_arn(struct aws_instance *instance, const char *arn);
+void aws_instance_note_arn(struct aws_instance *instance, const char *arn);
 /* A copy of the account, "*" when it is not known; in the call's arena. */
-const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call);
+const char *aws_instance_account(struct aws_instance *instance, struct iotify_call *call);
 /* "aws", "aws-cn" or "aws-us-gov". */
 const char *aws_partition(const char *region);
 

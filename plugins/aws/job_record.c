@@ -53,7 +53,7 @@ static enum iotify_result job_record_save(struct iotify_call *call, const struct
 }
 
 enum iotify_result job_record_made(
-    struct iotify_call *call, enum shared_kind kind, const char *name, bool *made)
+    struct iotify_call *call, enum job_record_kind kind, const char *name, bool *made)
 {
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);
@@ -64,7 +64,7 @@ enum iotify_result job_record_made(
 }
 
 enum iotify_result job_record_mark(
-    struct iotify_call *call, enum shared_kind kind, const char *name, bool made)
+    struct iotify_call *call, enum job_record_kind kind, const char *name, bool made)
 {
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);
@@ -88,7 +88,7 @@ enum iotify_result job_record_mark(
     return result;
 }
 
-enum iotify_result job_record_window(struct iotify_call *call, struct job_window *window)
+enum iotify_result job_record_window(struct iotify_call *call, struct job_record_window *window)
 {
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);
@@ -100,7 +100,7 @@ enum iotify_result job_record_window(struct iotify_call *call, struct job_window
     return result;
 }
 
-enum iotify_result job_record_set_window(struct iotify_call *call, struct job_window window)
+enum iotify_result job_record_set_window(struct iotify_call *call, struct job_record_window window)
 {
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);

@@ -35,7 +35,7 @@ static const struct iotify_settings settings =
 
 /* One thing to remove: the words for it, and who may. */
 struct remove_shared_shared {
-    enum shared_kind kind;
+    enum job_record_kind kind;
     const char *word, *name;
 };
 
@@ -333,16 +333,16 @@ static void remove_shared_permit(void *given, struct iotify_call *call)
     if (!options->enabled)
         return;
     if (instance->names.group) {
-        permit_all(call, instance, group_actions, "thinggroup", instance->names.group);
-        permit_all(call, instance, member_actions, "thing", "*");
+        iam_permissions_add(call, instance, group_actions, "thinggroup", instance->names.group);
+        iam_permissions_add(call, instance, member_actions, "thing", "*");
     }
     if (instance->names.group && instance->names.group_has_policy)
-        permit_all(call, instance, detach_actions, "thinggroup", instance->names.group);
+        iam_permissions_add(call, instance, detach_actions, "thinggroup", instance->names.group);
     if (instance->names.policy)
-        permit_all(call, instance, policy_actions, "policy", instance->names.policy);
+        iam_permissions_add(call, instance, policy_actions, "policy", instance->names.policy);
     if (instance->names.type) {
-        permit_all(call, instance, type_actions, "thingtype", instance->names.type);
-        permit_all(call, instance, any_actions, NULL, NULL);
+        iam_permissions_add(call, instance, type_actions, "thingtype", instance->names.type);
+        iam_permissions_add(call, instance, any_actions, NULL, NULL);
     }
 }
 

@@ -10,7 +10,7 @@
 
 /* What is created, and how. */
 struct shared_creation {
-    enum shared_kind kind;
+    enum job_record_kind kind;
     enum aws_operation operation;
     const char *name, *arn; /* `arn` names the member of the answer */
     json_t *body;           /* taken over */

@@ -82,7 +82,7 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
 static json_t *shared_default_policy(struct aws_instance *instance, struct iotify_call *call)
 {
     static const char thing[] = "${iot:Connection.Thing.ThingName}";
-    const char *account = aws_known_account(instance, call);
+    const char *account = aws_instance_account(instance, call);
     const char *partition = aws_partition(instance->target.region);
     char arn[160], client[256], topic[256], filter[256];
 
@@ -223,9 +223,9 @@ static void shared_permit_policy(void *given, struct iotify_call *call)
     const struct aws_instance *instance = given;
     const struct shared_policy_options *options = call->arguments;
 
-    permit_all(call, instance, actions, "policy", options->name);
+    iam_permissions_add(call, instance, actions, "policy", options->name);
     if (options->attach == ATTACH_GROUP)
-        permit_all(call, instance, attaching, "thinggroup", instance->names.group);
+        iam_permissions_add(call, instance, attaching, "thinggroup", instance->names.group);
 }
 
 const struct iotify_action aws_policy_action = {

@@ -23,7 +23,7 @@ enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_
     enum iotify_result result = aws_send(instance->client, call, &request);
 
     if (result == IOTIFY_OK)
-        aws_note_arn(instance, aws_text(request.answer, arn));
+        aws_instance_note_arn(instance, aws_text(request.answer, arn));
     *answer = request.answer;
     return result;
 }
@@ -43,7 +43,7 @@ enum iotify_result shared_create(
     if (result == IOTIFY_OK) {
         result = aws_send(instance->client, call, &request);
         if (result == IOTIFY_OK)
-            aws_note_arn(instance, aws_text(request.answer, creation->arn));
+            aws_instance_note_arn(instance, aws_text(request.answer, creation->arn));
     }
     json_decref(request.answer);
     json_decref(creation->body);
@@ -175,7 +175,7 @@ static void shared_permit_type(void *given, struct iotify_call *call)
         "DescribeThingType", "CreateThingType", "DeprecateThingType", NULL};
     const struct shared_name_options *options = call->arguments;
 
-    permit_all(call, given, actions, "thingtype", options->name);
+    iam_permissions_add(call, given, actions, "thingtype", options->name);
 }
 
 const struct iotify_action aws_thing_type_action = {
@@ -251,7 +251,7 @@ static void shared_permit_group(void *given, struct iotify_call *call)
     static const char *const actions[] = {"DescribeThingGroup", "CreateThingGroup", NULL};
     const struct shared_name_options *options = call->arguments;
 
-    permit_all(call, given, actions, "thinggroup", options->name);
+    iam_permissions_add(call, given, actions, "thinggroup", options->name);
 }
 
 const struct iotify_action aws_thing_group_action = {

@@ -64,10 +64,10 @@ static void open_world(void)
     char *pem = make_certificate();
     json_t *answer;
 
-    world.access = access_new(world_state(), NULL, NULL);
+    world.authorization = authorization_new(world_state(), NULL, NULL);
     world.quotas = quotas_new();
     world.faults = faults_new(1);
-    authority_fingerprint(certificate, id);
+    ca_fingerprint(certificate, id);
     answer = call("POST", "/certificate/register-no-ca",
         json_pack("{s:s, s:s}", "certificatePem", pem, "status", "ACTIVE"));
     json_decref(call("POST", "/policies/p", json_pack("{s:s}", "policyDocument", document)));
@@ -120,7 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct session *session;
     bool goes_on = true;
 
-    if (!world.access)
+    if (!world.authorization)
         open_world();
     session = session_new(&world, certificate, id, "127.0.0.1");
     for (size_t i = 0; i < 4; i++) {

@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct signature_keys keys = {"AKIDTEST", "secret", "token"};
     struct signature_verdict verdict;
-    struct signed_request request = {.header = header_of};
+    struct signature_request request = {.header = header_of};
     struct head head = {.count = 0};
     char *text = strndup((const char *)data, size), *rest = NULL, *line;
 

@@ -12,7 +12,7 @@
 #include "sandbox/validate.h"
 
 static struct state *state;
-static struct authority *authority;
+static struct ca *ca;
 
 static double no_quota(void *argument, const char *operation)
 {
@@ -33,7 +33,7 @@ static bool publish_nowhere(
     return true;
 }
 
-static const struct service service = {.mqtt_port = 8883,
+static const struct request_service service = {.mqtt_port = 8883,
     .https_port = 8443,
     .deprecation_wait_ms = 300000,
     .quota = no_quota,
@@ -46,8 +46,8 @@ static void open_world(void)
     if (!mkdtemp(folder))
         abort();
     state = state_open(NULL);
-    authority = authority_open(folder);
-    if (!state || !authority)
+    ca = ca_open(folder);
+    if (!state || !ca)
         abort();
     /* They have been read; nothing is left behind. */
     snprintf(path, sizeof(path), "%s/ca.pem", folder);
@@ -103,10 +103,11 @@ const struct operation *world_call(
         object = json_object();
     }
     if (operation) {
-        const struct arrival arrival = {query_of, header_of, query ? query : (char[1]){""}, object};
+        const struct validate_source arrival = {
+            query_of, header_of, query ? query : (char[1]){""}, object};
 
-        request = (struct request){
-            operation, "eu-central-1", body, size, input, state, authority, &service};
+        request =
+            (struct request){operation, "eu-central-1", body, size, input, state, ca, &service};
         if (validate(operation, &arrival, input, out)) {
             state_begin(state);
             operation->run(&request, out);

@@ -19,12 +19,12 @@ struct aws_client *aws_client_new(
     if (!client)
         return NULL;
     client->target = *target;
-    client->exchanger.region = target->region;
-    pthread_mutex_init(&client->exchanger.mutex, NULL);
-    client->exchanger.http = http_new(ca);
-    if (client->exchanger.http)
-        client->exchanger.credentials = credentials_new(profile, client->exchanger.http);
-    if (!client->exchanger.credentials) {
+    client->signer.region = target->region;
+    pthread_mutex_init(&client->signer.mutex, NULL);
+    client->signer.http = http_new(ca);
+    if (client->signer.http)
+        client->signer.credentials = credentials_new(profile, client->signer.http);
+    if (!client->signer.credentials) {
         aws_client_free(client);
         return NULL;
     }
@@ -35,9 +35,9 @@ void aws_client_free(struct aws_client *client)
 {
     if (!client)
         return;
-    credentials_free(client->exchanger.credentials);
-    http_free(client->exchanger.http);
-    pthread_mutex_destroy(&client->exchanger.mutex);
+    credentials_free(client->signer.credentials);
+    http_free(client->signer.http);
+    pthread_mutex_destroy(&client->signer.mutex);
     free(client);
 }
 
@@ -73,7 +73,8 @@ static void client_build_query(const struct aws_request *request, struct iotify_
 }
 
 /* What is not there must not be taken for nothing: an empty list is a list. */
-static enum iotify_result client_check_answer(struct iotify_call *call, struct sending *sending)
+static enum iotify_result client_check_answer(
+    struct iotify_call *call, struct client_sending *sending)
 {
     const struct aws_form *form = aws_operation_form(sending->request->operation);
     const json_t *member =
@@ -81,7 +82,7 @@ static enum iotify_result client_check_answer(struct iotify_call *call, struct s
 
     if (!form->member || (member && json_typeof(member) == form->type))
         return IOTIFY_OK;
-    sending->exchange.uncertain = true;
+    sending->outgoing.uncertain = true;
     return call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
         "%s: the answer has no \"%s\"; is there a proxy between here and AWS?", form->name,
         form->member);
@@ -89,10 +90,10 @@ static enum iotify_result client_check_answer(struct iotify_call *call, struct s
 
 static enum iotify_result client_send_once(struct iotify_call *call, void *argument)
 {
-    struct sending *sending = argument;
+    struct client_sending *sending = argument;
     struct http_response response;
     enum iotify_result result =
-        exchange_signed(&sending->client->exchanger, call, &sending->exchange, &response);
+        signed_request_send(&sending->client->signer, call, &sending->outgoing, &response);
     json_error_t error;
 
     json_decref(sending->request->answer);
@@ -103,16 +104,16 @@ static enum iotify_result client_send_once(struct iotify_call *call, void *argum
     } else if (result == IOTIFY_OK && response.body.size) {
         sending->request->answer = json_loadb(response.body.data, response.body.size, 0, &error);
         if (!json_is_object(sending->request->answer)) {
-            sending->exchange.uncertain = true;
+            sending->outgoing.uncertain = true;
             result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
                 "%s: the answer is not a JSON object (%s); is there a proxy between here and AWS?",
-                sending->exchange.operation,
+                sending->outgoing.operation,
                 sending->request->answer ? "another type" : error.text);
         }
     }
     if (result == IOTIFY_OK)
         result = client_check_answer(call, sending);
-    sending->request->uncertain = sending->request->uncertain || sending->exchange.uncertain;
+    sending->request->uncertain = sending->request->uncertain || sending->outgoing.uncertain;
     http_response_clear(&response);
     return result;
 }
@@ -121,7 +122,7 @@ enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request)
 {
     const struct aws_form *form = aws_operation_form(request->operation);
-    struct sending sending = {.client = client, .request = request};
+    struct client_sending sending = {.client = client, .request = request};
     struct iotify_buffer path, query;
     enum iotify_result result;
     char *body = request->body ? json_dumps(request->body, JSON_COMPACT) : NULL;
@@ -130,7 +131,7 @@ enum iotify_result aws_send(
     iotify_buffer_init(&query, URL_MAX);
     client_build_path(request, &path);
     client_build_query(request, &query);
-    sending.exchange = (struct exchange){
+    sending.outgoing = (struct signed_request){
         .operation = form->name,
         .method = form->method,
         .endpoint = client->target.endpoint,
@@ -144,7 +145,7 @@ enum iotify_result aws_send(
         .once = form->once,
     };
     request->answer = NULL;
-    result = call->host->perform(call, sending.exchange.operation, client_send_once, &sending);
+    result = call->host->perform(call, sending.outgoing.operation, client_send_once, &sending);
     iotify_buffer_clear(&path);
     iotify_buffer_clear(&query);
     if (body)
@@ -155,5 +156,5 @@ enum iotify_result aws_send(
 
 int64_t aws_now(struct aws_client *client)
 {
-    return exchange_now(&client->exchanger);
+    return signed_request_now(&client->signer);
 }

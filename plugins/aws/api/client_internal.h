@@ -8,14 +8,14 @@
 
 struct aws_client {
     struct aws_target target;
-    struct exchanger exchanger;
+    struct signed_request_signer signer;
 };
 
 /* One call on its way through host->perform(). */
-struct sending {
+struct client_sending {
     struct aws_client *client;
     struct aws_request *request;
-    struct exchange exchange;
+    struct signed_request outgoing;
 };
 
 #endif

@@ -14,7 +14,7 @@
 #define PAGES_MAX 100
 
 struct service_quotas_quotas_page {
-    struct sending sending;
+    struct client_sending sending;
     char token[2100];
     void (*found)(void *argument, enum aws_operation operation, double rate);
     void *argument;
@@ -47,7 +47,7 @@ static enum iotify_result service_quotas_once(struct iotify_call *call, void *ar
     if (*page->token)
         json_object_set_new(body, "NextToken", json_string(page->token));
     text = json_dumps(body, JSON_COMPACT);
-    page->sending.exchange = (struct exchange){.operation = "ListServiceQuotas",
+    page->sending.outgoing = (struct signed_request){.operation = "ListServiceQuotas",
         .method = "POST",
         .endpoint = page->sending.client->target.quotas_endpoint,
         .path = "/",
@@ -57,8 +57,8 @@ static enum iotify_result service_quotas_once(struct iotify_call *call, void *ar
         .body = text ? text : "",
         .body_size = text ? strlen(text) : 0,
         .target = "ServiceQuotasV20190624.ListServiceQuotas"};
-    result =
-        exchange_signed(&page->sending.client->exchanger, call, &page->sending.exchange, &response);
+    result = signed_request_send(
+        &page->sending.client->signer, call, &page->sending.outgoing, &response);
     answer = json_loadb(iotify_buffer_text(&response.body), response.body.size, 0, NULL);
     for (size_t i = 0;
          result == IOTIFY_OK && i < json_array_size(json_object_get(answer, "Quotas")); i++)

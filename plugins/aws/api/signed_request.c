@@ -23,13 +23,13 @@ static const char *signed_request_text_of(const json_t *answer, const char *memb
 
 /* ------------------------------------------------------------------ one try */
 
-static int64_t signed_request_skew_of(struct exchanger *exchanger)
+static int64_t signed_request_skew_of(struct signed_request_signer *signer)
 {
     int64_t skew;
 
-    pthread_mutex_lock(&exchanger->mutex);
-    skew = exchanger->skew;
-    pthread_mutex_unlock(&exchanger->mutex);
+    pthread_mutex_lock(&signer->mutex);
+    skew = signer->skew;
+    pthread_mutex_unlock(&signer->mutex);
     return skew;
 }
 
@@ -51,35 +51,35 @@ static size_t signed_request_add_header(
 
 /* Every answer tells the service's time. */
 static void signed_request_note_clock(
-    struct exchanger *exchanger, const struct http_response *response)
+    struct signed_request_signer *signer, const struct http_response *response)
 {
     if (response->date == 0)
         return;
-    pthread_mutex_lock(&exchanger->mutex);
-    exchanger->ahead = response->date - (int64_t)time(NULL);
-    pthread_mutex_unlock(&exchanger->mutex);
+    pthread_mutex_lock(&signer->mutex);
+    signer->ahead = response->date - (int64_t)time(NULL);
+    pthread_mutex_unlock(&signer->mutex);
 }
 
-int64_t exchange_now(struct exchanger *exchanger)
+int64_t signed_request_now(struct signed_request_signer *signer)
 {
     int64_t ahead;
 
-    pthread_mutex_lock(&exchanger->mutex);
-    ahead = exchanger->ahead;
-    pthread_mutex_unlock(&exchanger->mutex);
+    pthread_mutex_lock(&signer->mutex);
+    ahead = signer->ahead;
+    pthread_mutex_unlock(&signer->mutex);
     return (int64_t)time(NULL) + ahead;
 }
 
 /* Sign and send once. False when signing failed. */
-static bool signed_request_exchange_once(struct exchanger *exchanger,
-    const struct exchange *exchange, const struct credentials *credentials, int64_t skew,
+static bool signed_request_exchange_once(struct signed_request_signer *signer,
+    const struct signed_request *outgoing, const struct credentials *credentials, int64_t skew,
     struct http_response *response)
 {
     struct sigv4_header signed_headers[HEADERS_MAX];
     struct http_header headers[HEADERS_MAX + 1];
     struct iotify_buffer url, names, authorization;
     char timestamp[20], signature[SIGV4_SIGNATURE_SIZE];
-    const char *host = strstr(exchange->endpoint, "://");
+    const char *host = strstr(outgoing->endpoint, "://");
     struct sigv4_request to_sign;
     struct http_request request;
     size_t count = 0;
@@ -87,46 +87,46 @@ static bool signed_request_exchange_once(struct exchanger *exchanger,
 
     signed_request_format_time((int64_t)time(NULL) + skew, timestamp);
     count = signed_request_add_header(
-        signed_headers, count, "Host", host ? host + 3 : exchange->endpoint);
+        signed_headers, count, "Host", host ? host + 3 : outgoing->endpoint);
     count = signed_request_add_header(signed_headers, count, "X-Amz-Date", timestamp);
-    if (exchange->content_type)
+    if (outgoing->content_type)
         count = signed_request_add_header(
-            signed_headers, count, "Content-Type", exchange->content_type);
+            signed_headers, count, "Content-Type", outgoing->content_type);
     if (*credentials->token)
         count = signed_request_add_header(
             signed_headers, count, "X-Amz-Security-Token", credentials->token);
-    if (exchange->principal)
+    if (outgoing->principal)
         count = signed_request_add_header(
-            signed_headers, count, "X-Amzn-Principal", exchange->principal);
-    if (exchange->target)
-        count = signed_request_add_header(signed_headers, count, "X-Amz-Target", exchange->target);
-    to_sign = (struct sigv4_request){exchange->method, exchange->path, exchange->query,
-        signed_headers, count, exchange->body, exchange->body_size, timestamp, exchanger->region,
-        exchange->service};
+            signed_headers, count, "X-Amzn-Principal", outgoing->principal);
+    if (outgoing->target)
+        count = signed_request_add_header(signed_headers, count, "X-Amz-Target", outgoing->target);
+    to_sign = (struct sigv4_request){outgoing->method, outgoing->path, outgoing->query,
+        signed_headers, count, outgoing->body, outgoing->body_size, timestamp, signer->region,
+        outgoing->service};
     iotify_buffer_init(&url, URL_MAX);
     iotify_buffer_init(&names, 1024);
     iotify_buffer_init(&authorization, 4096);
     good = sigv4_sign(&to_sign, credentials->secret_key, signature, &names);
     iotify_buffer_format(&authorization,
         "AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s",
-        credentials->access_key, timestamp, exchanger->region, exchange->service,
+        credentials->access_key, timestamp, signer->region, outgoing->service,
         iotify_buffer_text(&names), signature);
-    iotify_buffer_format(&url, "%s%s%s%s", exchange->endpoint, exchange->path,
-        *exchange->query ? "?" : "", exchange->query);
+    iotify_buffer_format(&url, "%s%s%s%s", outgoing->endpoint, outgoing->path,
+        *outgoing->query ? "?" : "", outgoing->query);
     good = good && !url.failed && !authorization.failed;
     if (good) {
         for (size_t i = 0; i < count; i++)
             headers[i] = (struct http_header){signed_headers[i].name, signed_headers[i].value};
         headers[count] = (struct http_header){"Authorization", iotify_buffer_text(&authorization)};
-        request = (struct http_request){.method = exchange->method,
+        request = (struct http_request){.method = outgoing->method,
             .url = iotify_buffer_text(&url),
             .headers = headers,
             .header_count = count + 1,
-            .body = exchange->body ? exchange->body : (*exchange->method == 'G' ? NULL : ""),
-            .body_size = exchange->body_size,
-            .once = exchange->once};
-        http_send(exchanger->http, &request, response);
-        signed_request_note_clock(exchanger, response);
+            .body = outgoing->body ? outgoing->body : (*outgoing->method == 'G' ? NULL : ""),
+            .body_size = outgoing->body_size,
+            .once = outgoing->once};
+        http_send(signer->http, &request, response);
+        signed_request_note_clock(signer, response);
     }
     iotify_buffer_clear(&url);
     iotify_buffer_clear(&names);
@@ -241,16 +241,16 @@ static void signed_request_read_complaint(
     json_decref(body);
 }
 
-static enum iotify_result signed_request_no_answer(
-    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
+static enum iotify_result signed_request_no_answer(struct iotify_call *call,
+    const struct signed_request *outgoing, const struct http_response *response)
 {
     return call->host->fail(call, response->permanent ? IOTIFY_FAILED : IOTIFY_TRANSIENT,
         "Unreachable", "%s: no answer from %s: %s; check the endpoint and the network",
-        exchange->operation, exchange->endpoint, response->error);
+        outgoing->operation, outgoing->endpoint, response->error);
 }
 
-static enum iotify_result signed_request_bad_status(
-    struct iotify_call *call, const struct exchange *exchange, const struct http_response *response)
+static enum iotify_result signed_request_bad_status(struct iotify_call *call,
+    const struct signed_request *outgoing, const struct http_response *response)
 {
     struct signed_request_complaint complaint;
     const char *advice;
@@ -258,13 +258,13 @@ static enum iotify_result signed_request_bad_status(
 
     signed_request_read_complaint(response, &complaint);
     result =
-        signed_request_classify(exchange->operation, complaint.code, response->status, &advice);
+        signed_request_classify(outgoing->operation, complaint.code, response->status, &advice);
     if (!*complaint.code)
         snprintf(complaint.code, sizeof(complaint.code), "Http%ld", response->status);
     if (response->retry_after_ms > 0)
         call->host->retry_after(call, response->retry_after_ms * 1000000);
     return call->host->fail(call, result, complaint.code, "%s: %s (HTTP %ld)%s%s%s",
-        exchange->operation, complaint.code, response->status, *complaint.message ? ": " : "",
+        outgoing->operation, complaint.code, response->status, *complaint.message ? ": " : "",
         complaint.message, advice);
 }
 
@@ -273,7 +273,7 @@ static enum iotify_result signed_request_bad_status(
  * corrected now, by this caller or by another one that was faster.
  */
 static bool signed_request_correct_clock(
-    struct exchanger *exchanger, const struct http_response *response, int64_t used)
+    struct signed_request_signer *signer, const struct http_response *response, int64_t used)
 {
     int64_t skew = response->date ? response->date - (int64_t)time(NULL) : 0;
     int64_t change = skew - used;
@@ -281,9 +281,9 @@ static bool signed_request_correct_clock(
     if (response->status != 403 || response->date == 0 ||
         (change <= SKEW_MAX && change >= -SKEW_MAX))
         return false;
-    pthread_mutex_lock(&exchanger->mutex);
-    exchanger->skew = skew;
-    pthread_mutex_unlock(&exchanger->mutex);
+    pthread_mutex_lock(&signer->mutex);
+    signer->skew = skew;
+    pthread_mutex_unlock(&signer->mutex);
     return true;
 }
 
@@ -296,25 +296,25 @@ static bool signed_request_is_expired(const struct http_response *response)
                strstr(text, "ExpiredToken"));
 }
 
-/* One exchange, with one more try each for a clock that was off and credentials that expired. */
-enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_call *call,
-    struct exchange *exchange, struct http_response *response)
+/* One outgoing, with one more try each for a clock that was off and credentials that expired. */
+enum iotify_result signed_request_send(struct signed_request_signer *signer,
+    struct iotify_call *call, struct signed_request *outgoing, struct http_response *response)
 {
     struct credentials credentials;
-    enum iotify_result result = credentials_get(exchanger->credentials, call, NULL, &credentials);
+    enum iotify_result result = credentials_get(signer->credentials, call, NULL, &credentials);
     bool corrected = false, refreshed = false;
 
     *response = (struct http_response){0};
     while (result == IOTIFY_OK) {
-        int64_t skew = signed_request_skew_of(exchanger);
+        int64_t skew = signed_request_skew_of(signer);
 
-        if (!signed_request_exchange_once(exchanger, exchange, &credentials, skew, response)) {
+        if (!signed_request_exchange_once(signer, outgoing, &credentials, skew, response)) {
             result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
-            exchange->uncertain = exchange->uncertain || response->sent;
-            result = signed_request_no_answer(call, exchange, response);
+            outgoing->uncertain = outgoing->uncertain || response->sent;
+            result = signed_request_no_answer(call, outgoing, response);
         } else if (response->status / 100 != 2) {
-            if (!corrected && signed_request_correct_clock(exchanger, response, skew)) {
+            if (!corrected && signed_request_correct_clock(signer, response, skew)) {
                 corrected = true;
                 http_response_clear(response);
                 continue;
@@ -323,11 +323,11 @@ enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_ca
                 refreshed = true;
                 http_response_clear(response);
                 result = credentials_get(
-                    exchanger->credentials, call, credentials.access_key, &credentials);
+                    signer->credentials, call, credentials.access_key, &credentials);
                 continue;
             }
-            exchange->uncertain = exchange->uncertain || response->status >= 500;
-            result = signed_request_bad_status(call, exchange, response);
+            outgoing->uncertain = outgoing->uncertain || response->status >= 500;
+            result = signed_request_bad_status(call, outgoing, response);
         }
         break;
     }

@@ -13,7 +13,7 @@
 #include "plugins/shared/aws/http.h"
 
 /* Who signs, and where things go. Strings outlive it. */
-struct exchanger {
+struct signed_request_signer {
     const char *region;
     struct http *http;
     struct credential_chain *credentials;
@@ -23,7 +23,7 @@ struct exchanger {
 };
 
 /* What goes over the wire, whatever the service. */
-struct exchange {
+struct signed_request {
     const char *operation; /* for messages */
     const char *method, *endpoint, *path, *query;
     const char *service;
@@ -37,14 +37,14 @@ struct exchange {
 };
 
 /* The service's time, seconds since 1970: ours until anything was answered. */
-int64_t exchange_now(struct exchanger *exchanger);
+int64_t signed_request_now(struct signed_request_signer *signer);
 
 /*
  * Sign, send and wait; once more each for a clock that was off and for credentials that expired.
  * A failure is told by host->fail() and comes back as what it means; the code decides, not the
  * status. The response is always filled in; free it with http_response_clear().
  */
-enum iotify_result exchange_signed(struct exchanger *exchanger, struct iotify_call *call,
-    struct exchange *exchange, struct http_response *response);
+enum iotify_result signed_request_send(struct signed_request_signer *signer,
+    struct iotify_call *call, struct signed_request *outgoing, struct http_response *response);
 
 #endif

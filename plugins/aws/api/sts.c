@@ -10,12 +10,12 @@
 static enum iotify_result sts_account_once(struct iotify_call *call, void *argument)
 {
     static const char body[] = "Action=GetCallerIdentity&Version=2011-06-15";
-    struct sending *sending = argument;
+    struct client_sending *sending = argument;
     struct http_response response;
     enum iotify_result result;
     const char *open, *close;
 
-    sending->exchange = (struct exchange){.operation = "GetCallerIdentity",
+    sending->outgoing = (struct signed_request){.operation = "GetCallerIdentity",
         .method = "POST",
         .endpoint = sending->client->target.sts_endpoint,
         .path = "/",
@@ -24,7 +24,7 @@ static enum iotify_result sts_account_once(struct iotify_call *call, void *argum
         .content_type = "application/x-www-form-urlencoded; charset=utf-8",
         .body = body,
         .body_size = sizeof(body) - 1};
-    result = exchange_signed(&sending->client->exchanger, call, &sending->exchange, &response);
+    result = signed_request_send(&sending->client->signer, call, &sending->outgoing, &response);
     if (result == IOTIFY_OK) {
         open = strstr(iotify_buffer_text(&response.body), "<Account>");
         close = open ? strstr(open, "</Account>") : NULL;
@@ -46,7 +46,7 @@ enum iotify_result aws_account(
     struct aws_client *client, struct iotify_call *call, const char **account)
 {
     struct aws_request request = {0};
-    struct sending sending = {.client = client, .request = &request};
+    struct client_sending sending = {.client = client, .request = &request};
     enum iotify_result result;
 
     *account = NULL;
@@ -54,7 +54,7 @@ enum iotify_result aws_account(
         struct credentials credentials;
 
         /* Nobody to ask; but find out now whether there are credentials at all. */
-        result = credentials_get(client->exchanger.credentials, call, NULL, &credentials);
+        result = credentials_get(client->signer.credentials, call, NULL, &credentials);
         explicit_bzero(&credentials, sizeof(credentials));
         return result;
     }

@@ -125,7 +125,7 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
 
 /* ------------------------------------------------------------------ the record and the job */
 
-void device_wanted(const struct aws_instance *instance, const struct device_options *options,
+void inspect_wanted(const struct aws_instance *instance, const struct device_options *options,
     struct record *record)
 {
     const struct aws_names *names = &instance->names;
@@ -145,7 +145,7 @@ static const char *device_or_none(const char *text)
     return text ? text : "(none)";
 }
 
-enum device_difference device_compare(const struct record *record, const struct record *wanted)
+enum inspect_difference inspect_compare(const struct record *record, const struct record *wanted)
 {
     if (device_differs(record->key_name, wanted->key_name) ||
         device_differs(record->certificate_name, wanted->certificate_name))
@@ -163,7 +163,7 @@ enum device_difference device_compare(const struct record *record, const struct 
 static enum iotify_result device_check_record(
     struct iotify_call *call, const struct record *record, const struct record *wanted)
 {
-    switch (device_compare(record, wanted)) {
+    switch (inspect_compare(record, wanted)) {
     case DIFFERS_NOT:
         break;
     case DIFFERS_IN_KEYS:
@@ -241,7 +241,7 @@ static enum iotify_result device_find_record(struct aws_instance *instance,
     enum iotify_result result = record_load(call, record);
 
     if (result == IOTIFY_OK && record->state == RECORD_DELETING) {
-        result = removal_of_record(instance, call, record);
+        result = remove_device_recorded(instance, call, record);
         if (result == IOTIFY_OK)
             result = device_confirm_gone(instance, call, record);
     }
@@ -271,7 +271,7 @@ static enum iotify_result device_claim_names(
         {"cert", "glob", options->cert}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (!claims_take(&instance->claims, names[i].kind, names[i].name))
+        if (!unique_names_take(&instance->unique_names, names[i].kind, names[i].name))
             return call->host->fail(call, IOTIFY_INVALID, "SameName",
                 "\"%s\" comes to \"%s\" for another client or setting too; each needs a name of "
                 "its "
@@ -287,13 +287,13 @@ static enum iotify_result device_begin(void *given, struct iotify_call *call)
     size_t left;
     enum iotify_result result;
 
-    stray_reset(instance);
-    claims_reset(&instance->claims);
+    orphan_reset(instance);
+    unique_names_reset(&instance->unique_names);
     /* What a cleanup took away is proven gone before its records are used again. */
-    result = removal_prove(given, call, &left);
+    result = verify_removal(given, call, &left);
     if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
         return result;
-    return stray_open_window(given, call);
+    return orphan_open_window(given, call);
 }
 
 static enum iotify_result device_apply(void *given, struct iotify_call *call)
@@ -305,7 +305,7 @@ static enum iotify_result device_apply(void *given, struct iotify_call *call)
 
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
-    device_wanted(instance, options, &wanted);
+    inspect_wanted(instance, options, &wanted);
     result = device_claim_names(instance, call);
     if (result == IOTIFY_OK)
         result = device_find_record(instance, call, &wanted, &record);
@@ -314,7 +314,7 @@ static enum iotify_result device_apply(void *given, struct iotify_call *call)
         return result == IOTIFY_OK ? record_restore_glob(call, &record) : result;
     }
     if (result == IOTIFY_OK && record.state != RECORD_SEALED)
-        result = issue(instance, call, options, &record);
+        result = issuer_issue(instance, call, options, &record);
     return result == IOTIFY_OK ? provision(instance, call, options, &record) : result;
 }
 
@@ -324,15 +324,15 @@ static enum iotify_result device_remove_one(void *given, struct iotify_call *cal
     enum iotify_result result = record_load(call, &record);
 
     return result == IOTIFY_OK && record.state != RECORD_NONE
-               ? removal_of_record(given, call, &record)
+               ? remove_device_recorded(given, call, &record)
                : result;
 }
 
 static enum iotify_result device_conclude(void *given, struct iotify_call *call)
 {
-    enum iotify_result result = stray_conclude(given, call);
+    enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
+    return result == IOTIFY_OK ? verify_removal_conclude(given, call) : result;
 }
 
 static void device_estimate(void *given, struct iotify_call *call)
@@ -342,9 +342,9 @@ static void device_estimate(void *given, struct iotify_call *call)
 
 static void device_permit(void *given, struct iotify_call *call)
 {
-    permit_device(call, given, call->arguments);
+    iam_permissions_device(call, given, call->arguments);
     /* What was taken away half, by this run or another, is taken away whole; --prune too. */
-    permit_removal(call, given);
+    iam_permissions_removal(call, given);
 }
 
 const struct iotify_action aws_device_action = {
@@ -356,9 +356,9 @@ const struct iotify_action aws_device_action = {
     .begin = device_begin,
     .apply = device_apply,
     .conclude = device_conclude,
-    .plan = device_plan,
+    .plan = inspect_plan,
     .estimate = device_estimate,
     .permit = device_permit,
     .remove = device_remove_one,
-    .recover = device_recover,
+    .recover = inspect_recover,
 };

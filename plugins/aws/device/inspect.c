@@ -11,13 +11,13 @@
 #include "plugins/aws/device/remove_device.h"
 
 /* What the account has, read once. */
-struct aws_view {
+struct inspect_view {
     json_t *things;       /* name to attributes */
     json_t *certificates; /* identifier to status */
     json_t *members;      /* of the group; NULL: not asked for */
 };
 
-void device_view_free(struct aws_view *view)
+void inspect_free(struct inspect_view *view)
 {
     if (!view)
         return;
@@ -36,7 +36,7 @@ static void inspect_add_thing(void *argument, const char *name, const json_t *at
     json_object_set_new(argument, name, copy ? copy : json_object());
 }
 
-static void inspect_add_certificate(void *argument, const struct listed_certificate *certificate)
+static void inspect_add_certificate(void *argument, const struct listing_certificate *certificate)
 {
     json_object_set_new(argument, certificate->id, json_string(certificate->status));
 }
@@ -93,13 +93,13 @@ static enum iotify_result inspect_view_account(
 
 /* What would keep a record from being brought to its end; NULL: nothing. */
 static const char *inspect_obstacle_of_record(
-    const struct aws_view *view, const struct record *record, const struct record *wanted)
+    const struct inspect_view *view, const struct record *record, const struct record *wanted)
 {
     static const char *const words[] = {
         [DIFFERS_IN_KEYS] = "its keys are stored under other names; run cleanup first",
         [DIFFERS_IN_THING] = "deployed under another name; run cleanup first",
         [DIFFERS_IN_SHARED] = "deployed with another type, group or policy; run cleanup first"};
-    enum device_difference difference = device_compare(record, wanted);
+    enum inspect_difference difference = inspect_compare(record, wanted);
 
     if (difference != DIFFERS_NOT)
         return words[difference];
@@ -113,7 +113,7 @@ static const char *inspect_obstacle_of_record(
 
 /* What would keep a new device from being made; NULL: nothing. */
 static const char *inspect_obstacle_of_new(
-    const struct aws_view *view, const struct device_options *options)
+    const struct inspect_view *view, const struct device_options *options)
 {
     const json_t *attributes = json_object_get(view->things, options->thing);
 
@@ -140,7 +140,7 @@ static void inspect_plan_record(const struct aws_instance *instance, struct ioti
     }
 }
 
-enum iotify_result device_plan(void *given, struct iotify_call *call)
+enum iotify_result inspect_plan(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
@@ -149,13 +149,13 @@ enum iotify_result device_plan(void *given, struct iotify_call *call)
     const char *why;
 
     if (!options)
-        return removal_plan(instance, call);
+        return remove_device_plan(instance, call);
     result = inspect_view_account(instance, call);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)
         return result;
-    device_wanted(instance, options, &wanted);
+    inspect_wanted(instance, options, &wanted);
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
         inspect_plan_record(instance, call, &record, &wanted);
         return IOTIFY_OK;
@@ -193,7 +193,7 @@ static enum iotify_result inspect_view_job(
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-enum iotify_result device_recover(void *given, struct iotify_call *call)
+enum iotify_result inspect_recover(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
@@ -201,7 +201,7 @@ enum iotify_result device_recover(void *given, struct iotify_call *call)
     const json_t *attributes;
     enum iotify_result result;
 
-    device_wanted(instance, options, &wanted);
+    inspect_wanted(instance, options, &wanted);
     result = inspect_view_job(instance, call, wanted.group);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
@@ -209,14 +209,14 @@ enum iotify_result device_recover(void *given, struct iotify_call *call)
         return result;
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
         call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
-        removal_calls(call, instance, 1);
+        remove_device_calls(call, instance, 1);
         return IOTIFY_UNCHANGED;
     }
     attributes = json_object_get(instance->view->things, options->thing);
     if (!attributes || !*aws_text(attributes, THING_CERTIFICATE))
         return IOTIFY_UNCHANGED;
     call->host->plan_change(call, IOTIFY_DELETE_IT, "device", options->thing, NULL);
-    removal_calls(call, instance, 1);
+    remove_device_calls(call, instance, 1);
     wanted.stored = record.stored;
     wanted.state = RECORD_DELETING;
     wanted.certificate_id = aws_keep(call, aws_text(attributes, THING_CERTIFICATE));

@@ -7,17 +7,17 @@
 #include "plugins/aws/instance.h"
 
 /* What the record of a new device would say of names. */
-void device_wanted(const struct aws_instance *instance, const struct device_options *options,
+void inspect_wanted(const struct aws_instance *instance, const struct device_options *options,
     struct record *record);
 
 /* In what a device that was begun differs from what the job says now. */
-enum device_difference { DIFFERS_NOT, DIFFERS_IN_KEYS, DIFFERS_IN_THING, DIFFERS_IN_SHARED };
-enum device_difference device_compare(const struct record *record, const struct record *wanted);
+enum inspect_difference { DIFFERS_NOT, DIFFERS_IN_KEYS, DIFFERS_IN_THING, DIFFERS_IN_SHARED };
+enum inspect_difference inspect_compare(const struct record *record, const struct record *wanted);
 
 /* See iotify_action: plan and recover of the device step. One listing serves all clients. */
-enum iotify_result device_plan(void *instance, struct iotify_call *call);
-enum iotify_result device_recover(void *instance, struct iotify_call *call);
+enum iotify_result inspect_plan(void *instance, struct iotify_call *call);
+enum iotify_result inspect_recover(void *instance, struct iotify_call *call);
 
-void device_view_free(struct aws_view *view);
+void inspect_free(struct inspect_view *view);
 
 #endif

@@ -126,7 +126,7 @@ static enum iotify_result issuer_adopt_certificate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record, bool *adopted)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE};
-    enum iotify_result result = stray_settle(instance, call, record, &request.name);
+    enum iotify_result result = orphan_settle(instance, call, record, &request.name);
     const json_t *found;
 
     *adopted = false;
@@ -201,7 +201,7 @@ static enum iotify_result issuer_issue_csr(
     return issuer_ask_for_certificate(instance, call, record);
 }
 
-enum iotify_result issue(struct aws_instance *instance, struct iotify_call *call,
+enum iotify_result issuer_issue(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record)
 {
     /* A stored intent goes on in the way it was begun. */

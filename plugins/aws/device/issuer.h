@@ -11,7 +11,7 @@
  * settings or the intent say. Afterwards key, certificate and its identifier are in the record,
  * and stored; `certificate_arn` too when AWS knows the certificate.
  */
-enum iotify_result issue(struct aws_instance *instance, struct iotify_call *call,
+enum iotify_result issuer_issue(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record);
 
 #endif

@@ -11,7 +11,7 @@
 
 struct listing_certificates {
     int64_t since;
-    void (*found)(void *argument, const struct listed_certificate *certificate);
+    void (*found)(void *argument, const struct listing_certificate *certificate);
     void *argument;
 };
 
@@ -23,7 +23,7 @@ static bool listing_on_certificates(void *argument, const json_t *answer)
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        const struct listed_certificate certificate = {.id = aws_text(item, "certificateId"),
+        const struct listing_certificate certificate = {.id = aws_text(item, "certificateId"),
             .arn = aws_text(item, "certificateArn"),
             .status = aws_text(item, "status")};
         const json_t *created = json_object_get(item, "creationDate");
@@ -36,7 +36,7 @@ static bool listing_on_certificates(void *argument, const json_t *answer)
 }
 
 enum iotify_result listing_certificates(struct aws_instance *instance, struct iotify_call *call,
-    int64_t since, void (*found)(void *argument, const struct listed_certificate *certificate),
+    int64_t since, void (*found)(void *argument, const struct listing_certificate *certificate),
     void *argument)
 {
     struct aws_request request = {

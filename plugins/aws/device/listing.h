@@ -8,7 +8,7 @@
 /* Clocks differ: how much earlier than the moment asked for a listing begins, in seconds. */
 #define LISTING_MARGIN 600
 
-struct listed_certificate {
+struct listing_certificate {
     const char *id, *arn, *status;
 };
 
@@ -16,7 +16,7 @@ struct listed_certificate {
  * Call `found` for each certificate that was made since (seconds since 1970, less a margin), the
  */
 enum iotify_result listing_certificates(struct aws_instance *instance, struct iotify_call *call,
-    int64_t since, void (*found)(void *argument, const struct listed_certificate *certificate),
+    int64_t since, void (*found)(void *argument, const struct listing_certificate *certificate),
     void *argument);
 
 /* Each thing that bears the job's name (NULL: each thing), with its attributes. */

@@ -17,11 +17,11 @@
 #define LATEST 300
 
 /* Inactive certificates that no record names: identifier to ARN, and to the digest of its key. */
-struct stray_list {
+struct orphan_list {
     json_t *arns, *keys;
 };
 
-static void orphan_list_free(struct stray_list *list)
+static void orphan_list_free(struct orphan_list *list)
 {
     if (!list)
         return;
@@ -30,10 +30,10 @@ static void orphan_list_free(struct stray_list *list)
     free(list);
 }
 
-void stray_reset(struct aws_instance *instance)
+void orphan_reset(struct aws_instance *instance)
 {
-    orphan_list_free(instance->strays);
-    instance->strays = NULL;
+    orphan_list_free(instance->orphans);
+    instance->orphans = NULL;
 }
 
 /* ------------------------------------------------------------------ the listing */
@@ -52,9 +52,9 @@ static enum iotify_result orphan_find_since(void *argument, const struct iotify_
     return IOTIFY_OK;
 }
 
-static void orphan_add_candidate(void *argument, const struct listed_certificate *certificate)
+static void orphan_add_candidate(void *argument, const struct listing_certificate *certificate)
 {
-    struct stray_list *list = argument;
+    struct orphan_list *list = argument;
 
     if (strcmp(certificate->status, "INACTIVE") == 0)
         json_object_set_new(list->arns, certificate->id, json_string(certificate->arn));
@@ -62,7 +62,7 @@ static void orphan_add_candidate(void *argument, const struct listed_certificate
 
 static enum iotify_result orphan_drop_recorded(void *argument, const struct iotify_record *record)
 {
-    struct stray_list *list = argument;
+    struct orphan_list *list = argument;
     json_t *json;
 
     record_read(record->value, &json);
@@ -72,8 +72,8 @@ static enum iotify_result orphan_drop_recorded(void *argument, const struct ioti
 }
 
 /* Inactive certificates since then that no record names. */
-static enum iotify_result orphan_list_unrecorded(
-    struct aws_instance *instance, struct iotify_call *call, int64_t since, struct stray_list *list)
+static enum iotify_result orphan_list_unrecorded(struct aws_instance *instance,
+    struct iotify_call *call, int64_t since, struct orphan_list *list)
 {
     enum iotify_result result =
         listing_certificates(instance, call, since, orphan_add_candidate, list);
@@ -84,7 +84,7 @@ static enum iotify_result orphan_list_unrecorded(
 }
 
 static enum iotify_result orphan_read_key(struct aws_instance *instance, struct iotify_call *call,
-    struct stray_list *list, const char *id)
+    struct orphan_list *list, const char *id)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE, .name = id};
     enum iotify_result result = aws_send(instance->client, call, &request);
@@ -99,9 +99,9 @@ static enum iotify_result orphan_read_key(struct aws_instance *instance, struct 
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static struct stray_list *orphan_new_list(void)
+static struct orphan_list *orphan_new_list(void)
 {
-    struct stray_list *list = calloc(1, sizeof(*list));
+    struct orphan_list *list = calloc(1, sizeof(*list));
 
     if (list) {
         list->arns = json_object();
@@ -113,7 +113,7 @@ static struct stray_list *orphan_new_list(void)
 /* With the lock. */
 static enum iotify_result orphan_load_list(struct aws_instance *instance, struct iotify_call *call)
 {
-    struct stray_list *list = orphan_new_list();
+    struct orphan_list *list = orphan_new_list();
     int64_t since = INT64_MAX;
     enum iotify_result result;
     const char *id;
@@ -133,14 +133,14 @@ static enum iotify_result orphan_load_list(struct aws_instance *instance, struct
         orphan_list_free(list);
         return result;
     }
-    instance->strays = list;
+    instance->orphans = list;
     return IOTIFY_OK;
 }
 
 /* ------------------------------------------------------------------ those of one key */
 
 /* Identifiers in the list whose key has this digest; an array of the caller's. With the lock. */
-static json_t *orphan_matching(const struct stray_list *list, const char *digest)
+static json_t *orphan_matching(const struct orphan_list *list, const char *digest)
 {
     json_t *found = json_array(), *key;
     const char *id;
@@ -153,7 +153,7 @@ static json_t *orphan_matching(const struct stray_list *list, const char *digest
     return found;
 }
 
-enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_call *call,
+enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const char **id)
 {
     enum iotify_result result = IOTIFY_OK;
@@ -165,12 +165,12 @@ enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_cal
         *id = NULL;
     if (!record->key || !certificate_public_id(record->key, digest))
         return IOTIFY_OK;
-    pthread_mutex_lock(&instance->strays_mutex);
-    if (!instance->strays)
+    pthread_mutex_lock(&instance->orphans_mutex);
+    if (!instance->orphans)
         result = orphan_load_list(instance, call);
     if (result == IOTIFY_OK)
-        found = orphan_matching(instance->strays, digest);
-    pthread_mutex_unlock(&instance->strays_mutex);
+        found = orphan_matching(instance->orphans, digest);
+    pthread_mutex_unlock(&instance->orphans_mutex);
     if (id && json_array_size(found))
         *id = aws_keep(call, json_string_value(json_array_get(found, 0)));
     for (size_t i = first; i < json_array_size(found) && result == IOTIFY_OK; i++)
@@ -217,7 +217,7 @@ static enum iotify_result orphan_settle_doubt(void *argument, const struct iotif
 
     /* One that is still being asked for is settled when it goes on. */
     if (state != RECORD_INTENT && json_is_true(json_object_get(json, "doubt"))) {
-        result = stray_settle(doubtful->instance, doubtful->call, &record, NULL);
+        result = orphan_settle(doubtful->instance, doubtful->call, &record, NULL);
         if (result == IOTIFY_OK)
             result = orphan_end_doubt(doubtful->call, stored, json);
     }
@@ -232,18 +232,18 @@ static enum iotify_result orphan_settle_all(struct aws_instance *instance, struc
 
     if (!atomic_load(&instance->doubt))
         return IOTIFY_OK;
-    pthread_mutex_lock(&instance->strays_mutex);
-    stray_reset(instance);
+    pthread_mutex_lock(&instance->orphans_mutex);
+    orphan_reset(instance);
     result = orphan_load_list(instance, call);
-    pthread_mutex_unlock(&instance->strays_mutex);
+    pthread_mutex_unlock(&instance->orphans_mutex);
     return result == IOTIFY_OK ? call->host->records(call, orphan_settle_doubt, &doubtful) : result;
 }
 
 /* ------------------------------------------------------------------ suspects */
 
-enum iotify_result stray_open_window(struct aws_instance *instance, struct iotify_call *call)
+enum iotify_result orphan_open_window(struct aws_instance *instance, struct iotify_call *call)
 {
-    struct job_window window;
+    struct job_record_window window;
     enum iotify_result result = job_record_window(call, &window);
 
     if (result != IOTIFY_OK)
@@ -280,7 +280,7 @@ static enum iotify_result orphan_is_unattached(
 }
 
 static enum iotify_result orphan_report(struct aws_instance *instance, struct iotify_call *call,
-    const struct stray_list *list, size_t *count)
+    const struct orphan_list *list, size_t *count)
 {
     enum iotify_result result = IOTIFY_OK;
     const char *id;
@@ -310,7 +310,7 @@ static enum iotify_result orphan_report(struct aws_instance *instance, struct io
 static enum iotify_result orphan_report_suspects_to(
     struct aws_instance *instance, struct iotify_call *call, int64_t since, size_t *count)
 {
-    struct stray_list *list = orphan_new_list();
+    struct orphan_list *list = orphan_new_list();
     enum iotify_result result;
 
     if (!list)
@@ -326,7 +326,7 @@ static enum iotify_result orphan_report_suspects(
     struct aws_instance *instance, struct iotify_call *call)
 {
     bool uncertain = atomic_load(&instance->uncertain);
-    struct job_window window;
+    struct job_record_window window;
     enum iotify_result result = job_record_window(call, &window);
     size_t count = 0;
 
@@ -341,11 +341,11 @@ static enum iotify_result orphan_report_suspects(
         return result;
     /* All is told when no request can be under way, and none was left out. */
     if (count < NAMED_MAX && aws_now(instance->client) - window.last >= LATEST)
-        window = (struct job_window){0};
+        window = (struct job_record_window){0};
     return job_record_set_window(call, window);
 }
 
-enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call)
+enum iotify_result orphan_conclude(struct aws_instance *instance, struct iotify_call *call)
 {
     enum iotify_result result = orphan_settle_all(instance, call);
 

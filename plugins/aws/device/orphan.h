@@ -15,17 +15,17 @@
  * is made once. The first is told through `id` (in the call's arena; NULL: none) when it is not
  * NULL; all others, or all, are deleted.
  */
-enum iotify_result stray_settle(struct aws_instance *instance, struct iotify_call *call,
+enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const char **id);
 
 /* Before devices are made by AWS itself: from now on there may be strays. Call of the job. */
-enum iotify_result stray_open_window(struct aws_instance *instance, struct iotify_call *call);
+enum iotify_result orphan_open_window(struct aws_instance *instance, struct iotify_call *call);
 /* Forget the listing: what a new step needs it lists anew. */
-void stray_reset(struct aws_instance *instance);
+void orphan_reset(struct aws_instance *instance);
 /*
  * Behind all devices: delete what doubtful records turn out to have made twice, and report what may
  * be a stray of this job and cannot be proven to be. Call of the job.
  */
-enum iotify_result stray_conclude(struct aws_instance *instance, struct iotify_call *call);
+enum iotify_result orphan_conclude(struct aws_instance *instance, struct iotify_call *call);
 
 #endif

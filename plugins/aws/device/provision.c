@@ -31,7 +31,7 @@ static const char *provision_make_arn(
     char arn[256];
 
     snprintf(arn, sizeof(arn), "arn:%s:iot:%s:%s:cert/%s", aws_partition(instance->target.region),
-        instance->target.region, aws_known_account(instance, call), certificate_id);
+        instance->target.region, aws_instance_account(instance, call), certificate_id);
     return aws_keep(call, arn);
 }
 
@@ -50,7 +50,7 @@ static enum iotify_result provision_register_certificate(
     if (result == IOTIFY_OK && *arn && *id) {
         record->certificate_arn = aws_keep(call, arn);
         record->certificate_id = aws_keep(call, id);
-        aws_note_arn(instance, arn);
+        aws_instance_note_arn(instance, arn);
     } else if (result == IOTIFY_OK) {
         result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
             "RegisterCertificateWithoutCA: the answer names no certificate");
@@ -348,7 +348,7 @@ static enum iotify_result provision_yield(
         present.certificate_id && strcmp(present.certificate_id, record->certificate_id) == 0)
         return present.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
     if (result == IOTIFY_OK)
-        result = removal_of_made(instance, call, record);
+        result = remove_device_made(instance, call, record);
     if (result != IOTIFY_OK)
         return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
             "another iotifyd removed %s while it was being created, and the certificate %s could "

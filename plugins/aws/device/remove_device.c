@@ -210,13 +210,13 @@ static enum iotify_result removal_complete_arn(
     return result;
 }
 
-enum iotify_result removal_of_made(
+enum iotify_result remove_device_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     enum iotify_result result = IOTIFY_OK;
 
     if (record->doubt)
-        result = stray_settle(instance, call, record, NULL);
+        result = orphan_settle(instance, call, record, NULL);
     if (result != IOTIFY_OK || !record->certificate_id)
         return result;
     result = removal_complete_arn(instance, call, record);
@@ -229,7 +229,7 @@ enum iotify_result removal_of_made(
                            : removal_remove_thing(instance, call, record);
 }
 
-enum iotify_result removal_of_record(
+enum iotify_result remove_device_recorded(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     enum iotify_result result = IOTIFY_OK;
@@ -243,11 +243,12 @@ enum iotify_result removal_of_record(
         result = record_save(call, record, false);
     }
     if (result == IOTIFY_OK)
-        result = removal_of_made(instance, call, record);
+        result = remove_device_made(instance, call, record);
     return result == IOTIFY_OK ? record_bury(call, record) : result;
 }
 
-void removal_calls(struct iotify_call *call, const struct aws_instance *instance, int64_t count)
+void remove_device_calls(
+    struct iotify_call *call, const struct aws_instance *instance, int64_t count)
 {
     static const enum aws_operation operations[] = {AWS_DETACH_THING_PRINCIPAL,
         AWS_LIST_THING_PRINCIPALS, AWS_UPDATE_CERTIFICATE, AWS_DELETE_CERTIFICATE,
@@ -268,24 +269,24 @@ static enum iotify_result removal_apply(void *given, struct iotify_call *call)
 
     if (result != IOTIFY_OK || record.state == RECORD_NONE)
         return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
-    return removal_of_record(given, call, &record);
+    return remove_device_recorded(given, call, &record);
 }
 
 static enum iotify_result removal_begin(void *given, struct iotify_call *call)
 {
     (void)call;
-    stray_reset(given);
+    orphan_reset(given);
     return IOTIFY_OK;
 }
 
 static enum iotify_result removal_on_conclude(void *given, struct iotify_call *call)
 {
-    enum iotify_result result = stray_conclude(given, call);
+    enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? removal_conclude(given, call) : result;
+    return result == IOTIFY_OK ? verify_removal_conclude(given, call) : result;
 }
 
-enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_call *call)
+enum iotify_result remove_device_plan(struct aws_instance *instance, struct iotify_call *call)
 {
     struct record record;
     enum iotify_result result = record_load(call, &record);
@@ -293,23 +294,23 @@ enum iotify_result removal_plan(struct aws_instance *instance, struct iotify_cal
     if (result != IOTIFY_OK || record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE)
         return result;
     call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
-    removal_calls(call, instance, 1);
+    remove_device_calls(call, instance, 1);
     return IOTIFY_OK;
 }
 
 static enum iotify_result removal_on_plan(void *given, struct iotify_call *call)
 {
-    return removal_plan(given, call);
+    return remove_device_plan(given, call);
 }
 
 static void removal_estimate(void *given, struct iotify_call *call)
 {
-    removal_calls(call, given, 1);
+    remove_device_calls(call, given, 1);
 }
 
 static void removal_permit(void *given, struct iotify_call *call)
 {
-    permit_removal(call, given);
+    iam_permissions_removal(call, given);
 }
 
 const struct iotify_action aws_remove_device_action = {

@@ -5,25 +5,25 @@
 
 #include <iotify/text.h>
 
-void claims_init(struct claims *claims)
+void unique_names_init(struct unique_names *unique_names)
 {
-    *claims = (struct claims){0};
-    pthread_mutex_init(&claims->mutex, NULL);
+    *unique_names = (struct unique_names){0};
+    pthread_mutex_init(&unique_names->mutex, NULL);
 }
 
-void claims_clear(struct claims *claims)
+void unique_names_clear(struct unique_names *unique_names)
 {
-    free(claims->slots);
-    pthread_mutex_destroy(&claims->mutex);
+    free(unique_names->slots);
+    pthread_mutex_destroy(&unique_names->mutex);
 }
 
-void claims_reset(struct claims *claims)
+void unique_names_reset(struct unique_names *unique_names)
 {
-    pthread_mutex_lock(&claims->mutex);
-    free(claims->slots);
-    claims->slots = NULL;
-    claims->count = claims->capacity = 0;
-    pthread_mutex_unlock(&claims->mutex);
+    pthread_mutex_lock(&unique_names->mutex);
+    free(unique_names->slots);
+    unique_names->slots = NULL;
+    unique_names->count = unique_names->capacity = 0;
+    pthread_mutex_unlock(&unique_names->mutex);
 }
 
 /* A hash of both texts; never 0. */
@@ -49,33 +49,33 @@ static bool unique_names_insert(uint64_t *slots, size_t capacity, uint64_t hash)
 }
 
 /* Twice as large, when three quarters are taken; without memory it stays, and fills up. */
-static void unique_names_grow(struct claims *claims)
+static void unique_names_grow(struct unique_names *unique_names)
 {
-    size_t capacity = claims->capacity ? 2 * claims->capacity : 1024;
+    size_t capacity = unique_names->capacity ? 2 * unique_names->capacity : 1024;
     uint64_t *slots = calloc(capacity, sizeof(*slots));
 
     if (!slots)
         return;
-    for (size_t i = 0; i < claims->capacity; i++)
-        if (claims->slots[i])
-            unique_names_insert(slots, capacity, claims->slots[i]);
-    free(claims->slots);
-    claims->slots = slots;
-    claims->capacity = capacity;
+    for (size_t i = 0; i < unique_names->capacity; i++)
+        if (unique_names->slots[i])
+            unique_names_insert(slots, capacity, unique_names->slots[i]);
+    free(unique_names->slots);
+    unique_names->slots = slots;
+    unique_names->capacity = capacity;
 }
 
-bool claims_take(struct claims *claims, const char *kind, const char *name)
+bool unique_names_take(struct unique_names *unique_names, const char *kind, const char *name)
 {
     bool taken = true;
 
-    pthread_mutex_lock(&claims->mutex);
-    if (4 * claims->count >= 3 * claims->capacity)
-        unique_names_grow(claims);
-    if (claims->count + 1 < claims->capacity) {
-        taken =
-            unique_names_insert(claims->slots, claims->capacity, unique_names_digest(kind, name));
-        claims->count += taken;
+    pthread_mutex_lock(&unique_names->mutex);
+    if (4 * unique_names->count >= 3 * unique_names->capacity)
+        unique_names_grow(unique_names);
+    if (unique_names->count + 1 < unique_names->capacity) {
+        taken = unique_names_insert(
+            unique_names->slots, unique_names->capacity, unique_names_digest(kind, name));
+        unique_names->count += taken;
     }
-    pthread_mutex_unlock(&claims->mutex);
+    pthread_mutex_unlock(&unique_names->mutex);
     return taken;
 }

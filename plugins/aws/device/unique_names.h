@@ -12,17 +12,17 @@
 #include <stdint.h>
 
 /* A set of 64-bit digests. Zeros are empty and ready, but for the mutex. */
-struct claims {
+struct unique_names {
     pthread_mutex_t mutex;
     uint64_t *slots; /* 0: free */
     size_t count, capacity;
 };
 
-void claims_init(struct claims *claims);
-void claims_clear(struct claims *claims);
+void unique_names_init(struct unique_names *unique_names);
+void unique_names_clear(struct unique_names *unique_names);
 /* Forget all names: a new step begins. */
-void claims_reset(struct claims *claims);
+void unique_names_reset(struct unique_names *unique_names);
 /* Take a name of a kind ("thing", "key"). False when somebody has it. */
-bool claims_take(struct claims *claims, const char *kind, const char *name);
+bool unique_names_take(struct unique_names *unique_names, const char *kind, const char *name);
 
 #endif

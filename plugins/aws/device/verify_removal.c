@@ -88,7 +88,7 @@ static void verify_find(
     grave->found = true;
 }
 
-static void verify_on_certificate(void *argument, const struct listed_certificate *certificate)
+static void verify_on_certificate(void *argument, const struct listing_certificate *certificate)
 {
     verify_find(argument, certificate->id, "certificate", certificate->id);
 }
@@ -227,7 +227,7 @@ static enum iotify_result verify_prove(
     return IOTIFY_OK;
 }
 
-enum iotify_result removal_prove(
+enum iotify_result verify_removal(
     struct aws_instance *instance, struct iotify_call *call, size_t *left)
 {
     struct verify_graveyard yard = {.since = INT64_MAX};
@@ -242,10 +242,10 @@ enum iotify_result removal_prove(
     return result;
 }
 
-enum iotify_result removal_conclude(struct aws_instance *instance, struct iotify_call *call)
+enum iotify_result verify_removal_conclude(struct aws_instance *instance, struct iotify_call *call)
 {
     size_t left = 0;
-    enum iotify_result result = removal_prove(instance, call, &left);
+    enum iotify_result result = verify_removal(instance, call, &left);
 
     if (result == IOTIFY_OK && left)
         return call->host->fail(call, IOTIFY_FAILED, "StillThere",

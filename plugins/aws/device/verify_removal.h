@@ -9,9 +9,9 @@
  * Show by listings that nothing is left of what tombstones name, then delete them. Of what is left
  * the records say DELETING again; `left` is how many these are. Call of the job.
  */
-enum iotify_result removal_prove(
+enum iotify_result verify_removal(
     struct aws_instance *instance, struct iotify_call *call, size_t *left);
 /* The same at the end of a removal, where anything left is a failure. */
-enum iotify_result removal_conclude(struct aws_instance *instance, struct iotify_call *call);
+enum iotify_result verify_removal_conclude(struct aws_instance *instance, struct iotify_call *call);
 
 #endif

@@ -23,7 +23,7 @@ struct policy {
     bool variables; /* of version 2012-10-17 */
 };
 
-const char *policy_value(const struct evaluation *at, const char *name)
+const char *policy_value(const struct policy_evaluation *at, const char *name)
 {
     return at->context->variable ? at->context->variable(at->context->argument, name) : NULL;
 }
@@ -221,14 +221,14 @@ void policy_free(struct policy *policy)
  * Does the text match one of the patterns? UNKNOWN when a pattern lacks the value of a variable
  * and no other one matches.
  */
-static enum outcome policy_matches_any(
-    const json_t *patterns, const char *text, bool any_case, const struct evaluation *at)
+static enum policy_outcome policy_matches_any(
+    const json_t *patterns, const char *text, bool any_case, const struct policy_evaluation *at)
 {
-    enum outcome outcome = FAILS;
+    enum policy_outcome outcome = FAILS;
 
     for (size_t i = 0; i < policy_count(patterns); i++) {
         const char *item = policy_item(patterns, i);
-        struct pattern pattern;
+        struct policy_pattern pattern;
 
         if (!item || !policy_fill_in(&pattern, item, true, at))
             outcome = UNKNOWN;
@@ -239,9 +239,9 @@ static enum outcome policy_matches_any(
 }
 
 static bool policy_applies(const struct policy_statement *statement, const char *action,
-    const char *resource, const struct evaluation *at)
+    const char *resource, const struct policy_evaluation *at)
 {
-    enum outcome outcome = policy_matches_any(statement->actions, action, true, at);
+    enum policy_outcome outcome = policy_matches_any(statement->actions, action, true, at);
 
     if (outcome == UNKNOWN || (outcome == HOLDS) == statement->other_actions)
         return false;
@@ -255,7 +255,7 @@ static bool policy_applies(const struct policy_statement *statement, const char 
 enum policy_verdict policy_evaluate(const struct policy *policy, const char *action,
     const char *resource, const struct policy_context *context)
 {
-    const struct evaluation at = {context, policy->variables};
+    const struct policy_evaluation at = {context, policy->variables};
     enum policy_verdict verdict = POLICY_SILENT;
 
     for (size_t i = 0; i < policy->count; i++) {

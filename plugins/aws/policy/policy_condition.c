@@ -96,7 +96,7 @@ static int policy_read_address(const char *text, size_t length, unsigned char by
 }
 
 /* Is the address inside the block ("10.0.0.0/8")? UNKNOWN when it is no block. */
-static enum outcome policy_in_block(const char *address, const char *block)
+static enum policy_outcome policy_in_block(const char *address, const char *block)
 {
     unsigned char wanted[16], present[16];
     const char *slash = strchr(block, '/');
@@ -152,12 +152,12 @@ static bool policy_to_number(const char *text, double *out)
     return rest && !*rest;
 }
 
-static enum outcome policy_outcome_of(bool holds)
+static enum policy_outcome policy_outcome_of(bool holds)
 {
     return holds ? HOLDS : FAILS;
 }
 
-static enum outcome policy_compare_numbers(
+static enum policy_outcome policy_compare_numbers(
     enum policy_comparison comparison, const char *present, const char *wanted)
 {
     double has, wants;
@@ -179,10 +179,10 @@ static enum outcome policy_compare_numbers(
 }
 
 /* UNKNOWN when the wanted value is none that can be compared. */
-static enum outcome policy_compare(enum policy_comparison comparison, const char *present,
-    const char *wanted, const struct evaluation *at)
+static enum policy_outcome policy_compare(enum policy_comparison comparison, const char *present,
+    const char *wanted, const struct policy_evaluation *at)
 {
-    struct pattern pattern;
+    struct policy_pattern pattern;
 
     if (comparison == BOOLEAN)
         return policy_outcome_of(strcasecmp(present, wanted) == 0);
@@ -210,15 +210,15 @@ static const char *policy_wanted_text(const json_t *value, size_t index, char bu
 }
 
 /* Any of the wanted values will do. UNKNOWN when one cannot be compared and no other holds. */
-static enum outcome policy_compare_any(enum policy_comparison comparison, const char *present,
-    const json_t *wanted, const struct evaluation *at)
+static enum policy_outcome policy_compare_any(enum policy_comparison comparison,
+    const char *present, const json_t *wanted, const struct policy_evaluation *at)
 {
-    enum outcome outcome = FAILS;
+    enum policy_outcome outcome = FAILS;
     char buffer[32];
 
     for (size_t i = 0; i < policy_count(wanted); i++) {
         const char *value = policy_wanted_text(wanted, i, buffer);
-        enum outcome one = value ? policy_compare(comparison, present, value, at) : UNKNOWN;
+        enum policy_outcome one = value ? policy_compare(comparison, present, value, at) : UNKNOWN;
 
         if (one == HOLDS)
             return HOLDS;
@@ -229,13 +229,13 @@ static enum outcome policy_compare_any(enum policy_comparison comparison, const 
 }
 
 /* One key under one operator. */
-static enum outcome policy_test_key(
-    int rule, bool if_exists, const char *key, const json_t *wanted, const struct evaluation *at)
+static enum policy_outcome policy_test_key(int rule, bool if_exists, const char *key,
+    const json_t *wanted, const struct policy_evaluation *at)
 {
     const char *value = policy_value(at, key);
     /* A copy: the wanted values may ask for variables of their own. */
     char copy[PATTERN_MAX], buffer[32];
-    enum outcome outcome;
+    enum policy_outcome outcome;
 
     if (operators[rule].comparison == ABSENT) {
         const char *expected = policy_wanted_text(wanted, 0, buffer);
@@ -253,9 +253,10 @@ static enum outcome policy_test_key(
 }
 
 /* All operators and all their keys have to hold. */
-enum outcome policy_test_condition(const json_t *condition, const struct evaluation *at)
+enum policy_outcome policy_test_condition(
+    const json_t *condition, const struct policy_evaluation *at)
 {
-    enum outcome outcome = HOLDS;
+    enum policy_outcome outcome = HOLDS;
     const char *name, *key;
     json_t *keys, *wanted;
 
@@ -268,7 +269,7 @@ enum outcome policy_test_condition(const json_t *condition, const struct evaluat
             return UNKNOWN;
         json_object_foreach(keys, key, wanted)
         {
-            enum outcome one = policy_test_key(rule, if_exists, key, wanted, at);
+            enum policy_outcome one = policy_test_key(rule, if_exists, key, wanted, at);
 
             if (one == FAILS)
                 return FAILS;

@@ -16,20 +16,20 @@
 enum { ANY_TEXT = 256, ANY_CHARACTER };
 
 /* One question to a policy. */
-struct evaluation {
+struct policy_evaluation {
     const struct policy_context *context;
     bool variables; /* the document's version has them */
 };
 
-struct pattern {
+struct policy_pattern {
     uint16_t items[PATTERN_MAX];
     size_t count;
 };
 
-enum outcome { FAILS, HOLDS, UNKNOWN };
+enum policy_outcome { FAILS, HOLDS, UNKNOWN };
 
 /* The value of a variable or condition key; NULL when it has none. */
-const char *policy_value(const struct evaluation *at, const char *name);
+const char *policy_value(const struct policy_evaluation *at, const char *name);
 /* A value that is one text or a list of texts: its length, and its items. */
 size_t policy_count(const json_t *value);
 const char *policy_item(const json_t *value, size_t index);
@@ -38,14 +38,15 @@ const char *policy_item(const json_t *value, size_t index);
  * Fill variables into a pattern; with `wildcards`, * and ? stand for more than themselves. False
  * when a variable has no value, or the pattern is too long.
  */
-bool policy_fill_in(
-    struct pattern *pattern, const char *text, bool wildcards, const struct evaluation *at);
+bool policy_fill_in(struct policy_pattern *pattern, const char *text, bool wildcards,
+    const struct policy_evaluation *at);
 /* Does the text match the whole pattern? */
-bool policy_matches(const struct pattern *pattern, const char *text, bool any_case);
+bool policy_matches(const struct policy_pattern *pattern, const char *text, bool any_case);
 
 /* The operator's index without its quantifier and IfExists; -1 when it is not known. */
 int policy_condition_known(const char *name, bool *if_exists);
 /* All operators and all their keys have to hold. */
-enum outcome policy_test_condition(const json_t *condition, const struct evaluation *at);
+enum policy_outcome policy_test_condition(
+    const json_t *condition, const struct policy_evaluation *at);
 
 #endif

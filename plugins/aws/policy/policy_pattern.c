@@ -5,7 +5,7 @@
 
 #include "plugins/aws/policy/policy_internal.h"
 
-static bool policy_put(struct pattern *pattern, uint16_t item)
+static bool policy_put(struct policy_pattern *pattern, uint16_t item)
 {
     if (pattern->count == PATTERN_MAX)
         return false;
@@ -14,8 +14,8 @@ static bool policy_put(struct pattern *pattern, uint16_t item)
 }
 
 /* At `${`: append what it stands for. False when it has no value. */
-static bool policy_put_variable(
-    struct pattern *pattern, const char *name, size_t length, const struct evaluation *at)
+static bool policy_put_variable(struct policy_pattern *pattern, const char *name, size_t length,
+    const struct policy_evaluation *at)
 {
     char copy[NAME_MAX_BYTES];
     const char *value;
@@ -37,8 +37,8 @@ static bool policy_put_variable(
     return true;
 }
 
-bool policy_fill_in(
-    struct pattern *pattern, const char *text, bool wildcards, const struct evaluation *at)
+bool policy_fill_in(struct policy_pattern *pattern, const char *text, bool wildcards,
+    const struct policy_evaluation *at)
 {
     pattern->count = 0;
     for (; *text; text++) {
@@ -68,7 +68,7 @@ static bool policy_fold(uint16_t item, unsigned char character)
 }
 
 /* One star back is enough: a later star makes an earlier one final. */
-bool policy_matches(const struct pattern *pattern, const char *text, bool any_case)
+bool policy_matches(const struct policy_pattern *pattern, const char *text, bool any_case)
 {
     size_t at = 0, star = SIZE_MAX;
     const char *resume = NULL;

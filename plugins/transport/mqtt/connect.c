@@ -27,7 +27,7 @@ static const char *const state_words[] = {[IDLE] = "",
 static void connect_unwatch(struct mqtt_session *session)
 {
     if (session->watch)
-        session->engine->loop->unwatch(session->watch);
+        session->channel->loop->unwatch(session->watch);
     session->watch = NULL;
 }
 
@@ -43,12 +43,12 @@ static void connect_closed(struct mqtt_session *session, enum iotify_close reaso
         mqtt_identity_forget_session(session->identity);
     session->state = IDLE;
     connect_unwatch(session);
-    session->engine->loop->timer_stop(session->timer);
+    session->channel->loop->timer_stop(session->timer);
     session->reason = (uint8_t)reason;
     free(session->text);
     session->text = strdup(text);
     /* What was queued with QoS 0 and not written the library has thrown away by now. */
-    while (mqtt_pending_take_once(&session->pending, &token))
+    while (mqtt_inflight_take_once(&session->inflight, &token))
         mqtt_raise(session, LOST, token);
     mqtt_raise(session, CLOSED, 0);
 }
@@ -102,15 +102,15 @@ void mqtt_rearm(struct mqtt_session *session)
         return;
     /* During the handshake libmosquitto always wants to write and has nothing to. */
     if (!mosquitto_want_write(session->mosquitto))
-        session->pending.unwritten = 0;
+        session->inflight.unwritten = 0;
     else if (session->state > TLS)
         events |= IOTIFY_WRITABLE;
-    session->engine->loop->rewatch(session->watch, events);
+    session->channel->loop->rewatch(session->watch, events);
 }
 
 static int64_t connect_now(const struct mqtt_session *session)
 {
-    return session->engine->loop->now(session->engine->loop);
+    return session->channel->loop->now(session->channel->loop);
 }
 
 /* The part of the connect that ends at `moment`, where the next one begins. */
@@ -253,7 +253,7 @@ static int connect_read_all(struct mqtt_session *session)
 {
     struct connect_reading reading = {session, MOSQ_ERR_SUCCESS};
 
-    session->engine->host->with_read_ahead(
+    session->channel->host->with_read_ahead(
         mosquitto_socket(session->mosquitto), connect_read_once, &reading);
     return reading.code;
 }
@@ -286,7 +286,7 @@ static void connect_on_ready(void *argument, int events)
 void mqtt_connect_timer(void *argument)
 {
     struct mqtt_session *session = argument;
-    const struct iotify_loop *loop = session->engine->loop;
+    const struct iotify_loop *loop = session->channel->loop;
     char text[120];
 
     if (session->state == READY) {
@@ -312,13 +312,13 @@ static void connect_become_ready(struct mqtt_session *session)
     session->state = READY;
     session->times.session = connect_lap(session, connect_now(session));
     /* Beyond the limit the library had kept them back: they go for the first time. */
-    session->times.resent = mqtt_pending_count(&session->pending);
+    session->times.resent = mqtt_inflight_count(&session->inflight);
     if (session->times.resent > MQTT_IN_FLIGHT_MAX)
         session->times.resent = MQTT_IN_FLIGHT_MAX;
     if (session->identity)
         mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
-    session->engine->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
-    session->engine->events->connected(session->user, &session->times);
+    session->channel->loop->timer_start(session->timer, session->keepalive * SECOND / 4);
+    session->channel->events->connected(session->user, &session->times);
 }
 
 static bool connect_subscribe_next(struct mqtt_session *session)
@@ -389,7 +389,7 @@ static void connect_on_publish(struct mosquitto *mosquitto, void *argument, int 
     uint64_t token;
 
     (void)mosquitto;
-    if (mqtt_pending_take(&session->pending, mid, &token))
+    if (mqtt_inflight_take(&session->inflight, mid, &token))
         mqtt_raise(session, ACKNOWLEDGED, token);
 }
 
@@ -399,7 +399,7 @@ static void connect_on_message(
     struct mqtt_session *session = argument;
 
     (void)mosquitto;
-    session->engine->events->message(session->user, message->topic,
+    session->channel->events->message(session->user, message->topic,
         (struct iotify_bytes){message->payload, (size_t)message->payloadlen});
 }
 
@@ -429,7 +429,7 @@ static bool connect_is_local(int error)
 
 static void connect_start_tcp(struct mqtt_session *session, const char *address)
 {
-    const struct iotify_loop *loop = session->engine->loop;
+    const struct iotify_loop *loop = session->channel->loop;
     char text[200];
     int code;
 
@@ -483,7 +483,7 @@ static void connect_on_resolved(void *argument, const char *address, const char 
 
 void mqtt_connect_start(struct mqtt_session *session)
 {
-    const struct iotify_loop *loop = session->engine->loop;
+    const struct iotify_loop *loop = session->channel->loop;
 
     if (session->state != IDLE)
         return;

@@ -15,15 +15,15 @@ struct deferred_list {
     size_t count, capacity;
 };
 
-struct mqtt_late {
-    const struct mqtt_engine *engine;
+struct mqtt_deferred {
+    const struct mqtt_channel *channel;
     struct iotify_timer *timer;
     struct deferred_list waiting, telling;
 };
 
 static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
 {
-    const struct iotify_session_events *events = session->engine->events;
+    const struct iotify_session_events *events = session->channel->events;
     char *text;
 
     switch (event) {
@@ -46,45 +46,45 @@ static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, u
 /* What arises meanwhile waits for the next turn, in the other list. */
 static void deferred_deliver(void *argument)
 {
-    struct mqtt_late *late = argument;
-    struct deferred_list list = late->waiting;
+    struct mqtt_deferred *deferred = argument;
+    struct deferred_list list = deferred->waiting;
 
-    late->waiting = late->telling;
-    late->telling = list;
-    for (size_t i = 0; i < late->telling.count; i++) {
-        const struct deferred_late_event *event = &late->telling.items[i];
+    deferred->waiting = deferred->telling;
+    deferred->telling = list;
+    for (size_t i = 0; i < deferred->telling.count; i++) {
+        const struct deferred_late_event *event = &deferred->telling.items[i];
 
         if (event->session)
             deferred_fire(event->session, event->event, event->token);
     }
-    late->telling.count = 0;
+    deferred->telling.count = 0;
 }
 
-struct mqtt_late *mqtt_late_new(const struct mqtt_engine *engine)
+struct mqtt_deferred *mqtt_deferred_new(const struct mqtt_channel *channel)
 {
-    struct mqtt_late *late = calloc(1, sizeof(*late));
+    struct mqtt_deferred *deferred = calloc(1, sizeof(*deferred));
 
-    if (!late)
+    if (!deferred)
         return NULL;
-    late->engine = engine;
-    late->timer = engine->loop->timer_new(engine->loop, deferred_deliver, late);
-    return late;
+    deferred->channel = channel;
+    deferred->timer = channel->loop->timer_new(channel->loop, deferred_deliver, deferred);
+    return deferred;
 }
 
-void mqtt_late_free(struct mqtt_late *late)
+void mqtt_deferred_free(struct mqtt_deferred *deferred)
 {
-    if (!late)
+    if (!deferred)
         return;
-    late->engine->loop->timer_free(late->timer);
-    free(late->waiting.items);
-    free(late->telling.items);
-    free(late);
+    deferred->channel->loop->timer_free(deferred->timer);
+    free(deferred->waiting.items);
+    free(deferred->telling.items);
+    free(deferred);
 }
 
 static void deferred_push(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
 {
-    struct mqtt_late *late = session->engine->late;
-    struct deferred_list *list = &late->waiting;
+    struct mqtt_deferred *deferred = session->channel->deferred;
+    struct deferred_list *list = &deferred->waiting;
 
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? list->capacity * 2 : 64;
@@ -96,7 +96,7 @@ static void deferred_push(struct mqtt_session *session, enum mqtt_event event, u
         list->capacity = capacity;
     }
     if (list->count == 0)
-        late->engine->loop->timer_start(late->timer, 0);
+        deferred->channel->loop->timer_start(deferred->timer, 0);
     list->items[list->count++] = (struct deferred_late_event){session, event, token};
 }
 
@@ -108,10 +108,10 @@ void mqtt_raise(struct mqtt_session *session, enum mqtt_event event, uint64_t to
         deferred_fire(session, event, token);
 }
 
-void mqtt_late_forget(struct mqtt_session *session)
+void mqtt_deferred_forget(struct mqtt_session *session)
 {
     struct deferred_list *lists[] = {
-        &session->engine->late->waiting, &session->engine->late->telling};
+        &session->channel->deferred->waiting, &session->channel->deferred->telling};
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < lists[i]->count; j++)

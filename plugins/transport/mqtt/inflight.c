@@ -5,95 +5,95 @@
 
 #define CAPACITY_FIRST 2
 
-static struct mqtt_message *inflight_at(const struct mqtt_pending *pending, uint32_t index)
+static struct mqtt_message *inflight_at(const struct mqtt_inflight *inflight, uint32_t index)
 {
-    return &pending->ring[(pending->first + index) & (pending->capacity - 1)];
+    return &inflight->ring[(inflight->first + index) & (inflight->capacity - 1)];
 }
 
-void mqtt_pending_clear(struct mqtt_pending *pending)
+void mqtt_inflight_clear(struct mqtt_inflight *inflight)
 {
-    free(pending->ring);
-    *pending = (struct mqtt_pending){0};
+    free(inflight->ring);
+    *inflight = (struct mqtt_inflight){0};
 }
 
-static bool inflight_grow(struct mqtt_pending *pending)
+static bool inflight_grow(struct mqtt_inflight *inflight)
 {
-    uint32_t capacity = pending->capacity ? pending->capacity * 2 : CAPACITY_FIRST;
+    uint32_t capacity = inflight->capacity ? inflight->capacity * 2 : CAPACITY_FIRST;
     struct mqtt_message *ring = calloc(capacity, sizeof(*ring));
 
     if (!ring)
         return false;
-    for (uint32_t i = 0; i < pending->count; i++)
-        ring[i] = *inflight_at(pending, i);
-    free(pending->ring);
-    pending->ring = ring;
-    pending->first = 0;
-    pending->capacity = capacity;
+    for (uint32_t i = 0; i < inflight->count; i++)
+        ring[i] = *inflight_at(inflight, i);
+    free(inflight->ring);
+    inflight->ring = ring;
+    inflight->first = 0;
+    inflight->capacity = capacity;
     return true;
 }
 
-struct mqtt_message *mqtt_pending_add(struct mqtt_pending *pending, bool once, uint64_t token)
+struct mqtt_message *mqtt_inflight_add(struct mqtt_inflight *inflight, bool once, uint64_t token)
 {
     struct mqtt_message *message;
 
-    if (pending->count == pending->capacity && !inflight_grow(pending))
+    if (inflight->count == inflight->capacity && !inflight_grow(inflight))
         return NULL;
-    message = inflight_at(pending, pending->count++);
+    message = inflight_at(inflight, inflight->count++);
     *message = (struct mqtt_message){.token = token, .once = once};
     return message;
 }
 
-void mqtt_pending_drop(struct mqtt_pending *pending)
+void mqtt_inflight_drop(struct mqtt_inflight *inflight)
 {
-    pending->count--;
-    if (pending->unwritten > pending->count)
-        pending->unwritten = pending->count;
+    inflight->count--;
+    if (inflight->unwritten > inflight->count)
+        inflight->unwritten = inflight->count;
 }
 
-static void inflight_take(struct mqtt_pending *pending, struct mqtt_message *message)
+static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *message)
 {
     message->gone = true;
-    while (pending->count > 0 && inflight_at(pending, 0)->gone) {
-        pending->first = (pending->first + 1) & (pending->capacity - 1);
-        pending->count--;
+    while (inflight->count > 0 && inflight_at(inflight, 0)->gone) {
+        inflight->first = (inflight->first + 1) & (inflight->capacity - 1);
+        inflight->count--;
     }
-    if (pending->unwritten > pending->count)
-        pending->unwritten = pending->count;
+    if (inflight->unwritten > inflight->count)
+        inflight->unwritten = inflight->count;
 }
 
-bool mqtt_pending_take(struct mqtt_pending *pending, int mid, uint64_t *token)
+bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token)
 {
-    for (uint32_t i = 0; i < pending->count; i++) {
-        struct mqtt_message *message = inflight_at(pending, i);
+    for (uint32_t i = 0; i < inflight->count; i++) {
+        struct mqtt_message *message = inflight_at(inflight, i);
 
         if (message->mid != mid || message->gone)
             continue;
         *token = message->token;
-        inflight_take(pending, message);
+        inflight_take(inflight, message);
         return true;
     }
     return false;
 }
 
-bool mqtt_pending_take_once(struct mqtt_pending *pending, uint64_t *token)
+bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token)
 {
-    for (uint32_t i = 0; i < pending->count; i++) {
-        struct mqtt_message *message = inflight_at(pending, i);
+    for (uint32_t i = 0; i < inflight->count; i++) {
+        struct mqtt_message *message = inflight_at(inflight, i);
 
         if (!message->once || message->gone)
             continue;
         *token = message->token;
-        inflight_take(pending, message);
+        inflight_take(inflight, message);
         return true;
     }
     return false;
 }
 
-uint32_t mqtt_pending_count(const struct mqtt_pending *pending)
+uint32_t mqtt_inflight_count(const struct mqtt_inflight *inflight)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < pending->count; i++)
-        count += !inflight_at(pending, i)->gone;
+    for (uint32_t i = 0; i < inflight->count; i++)
+        count += !inflight_at(inflight, i)->gone;
     return count;
 }

@@ -19,22 +19,22 @@ struct mqtt_message {
 };
 
 /* A ring of zeros is empty and ready. */
-struct mqtt_pending {
+struct mqtt_inflight {
     struct mqtt_message *ring;
     uint32_t first, count, capacity; /* the capacity is a power of two */
     uint32_t unwritten;              /* at the young end: not all of it has left yet */
 };
 
-void mqtt_pending_clear(struct mqtt_pending *pending);
+void mqtt_inflight_clear(struct mqtt_inflight *inflight);
 /* Add one at the young end; NULL when there is no memory. Valid until the next call. */
-struct mqtt_message *mqtt_pending_add(struct mqtt_pending *pending, bool once, uint64_t token);
+struct mqtt_message *mqtt_inflight_add(struct mqtt_inflight *inflight, bool once, uint64_t token);
 /* Take the youngest back. */
-void mqtt_pending_drop(struct mqtt_pending *pending);
+void mqtt_inflight_drop(struct mqtt_inflight *inflight);
 /* Find the one with this message id and take it out; false when there is none. */
-bool mqtt_pending_take(struct mqtt_pending *pending, int mid, uint64_t *token);
+bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token);
 /* Take out the oldest with QoS 0; false when there is none left. */
-bool mqtt_pending_take_once(struct mqtt_pending *pending, uint64_t *token);
+bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token);
 /* How many wait for an acknowledgement. */
-uint32_t mqtt_pending_count(const struct mqtt_pending *pending);
+uint32_t mqtt_inflight_count(const struct mqtt_inflight *inflight);
 
 #endif

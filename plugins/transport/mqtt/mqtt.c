@@ -15,44 +15,44 @@
 static enum iotify_result mqtt_engine_new(void *given, struct iotify_call *call,
     const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)
 {
-    struct mqtt_engine *engine = calloc(1, sizeof(*engine));
+    struct mqtt_channel *channel = calloc(1, sizeof(*channel));
 
-    if (!engine)
+    if (!channel)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
-    engine->instance = given;
-    engine->host = call->host;
-    engine->loop = loop;
-    engine->events = events;
-    engine->late = mqtt_late_new(engine);
-    if (!engine->late) {
-        free(engine);
+    channel->instance = given;
+    channel->host = call->host;
+    channel->loop = loop;
+    channel->events = events;
+    channel->deferred = mqtt_deferred_new(channel);
+    if (!channel->deferred) {
+        free(channel);
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     }
-    *out = engine;
+    *out = channel;
     return IOTIFY_OK;
 }
 
 static void mqtt_engine_free(void *given)
 {
-    struct mqtt_engine *engine = given;
+    struct mqtt_channel *channel = given;
 
-    while (engine->contexts) {
-        struct mqtt_context *context = engine->contexts;
+    while (channel->contexts) {
+        struct mqtt_context *context = channel->contexts;
 
-        engine->contexts = context->next;
+        channel->contexts = context->next;
         mqtt_tls_free(context->tls);
         free(context->ca);
         free(context);
     }
-    while (engine->hosts) {
-        struct mqtt_host *host = engine->hosts;
+    while (channel->hosts) {
+        struct mqtt_host *host = channel->hosts;
 
-        engine->hosts = host->next;
+        channel->hosts = host->next;
         free(host->name);
         free(host);
     }
-    mqtt_late_free(engine->late);
-    free(engine);
+    mqtt_deferred_free(channel->deferred);
+    free(channel);
 }
 
 static enum iotify_result mqtt_instance_open(

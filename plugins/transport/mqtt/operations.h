@@ -5,7 +5,7 @@
 
 #include "plugins/transport/mqtt/session.h"
 
-enum iotify_result mqtt_session_new(void *engine, struct iotify_call *call, const void *connection,
+enum iotify_result mqtt_session_new(void *channel, struct iotify_call *call, const void *connection,
     const char *const *subscriptions, size_t subscription_count, void *user, void **session);
 void mqtt_session_connect(void *session);
 enum iotify_result mqtt_session_publish(void *session, struct iotify_call *call,

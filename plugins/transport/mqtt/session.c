@@ -7,12 +7,12 @@
 
 /* ------------------------------------------------------------------ birth */
 
-static struct mqtt_tls *session_find_tls(
-    struct mqtt_engine *engine, struct iotify_call *call, const struct mqtt_connection *connection)
+static struct mqtt_tls *session_find_tls(struct mqtt_channel *channel, struct iotify_call *call,
+    const struct mqtt_connection *connection)
 {
     struct mqtt_context *context;
 
-    for (context = engine->contexts; context; context = context->next)
+    for (context = channel->contexts; context; context = context->next)
         if (context->verify == connection->verify &&
             (context->ca == connection->ca ||
                 (context->ca && connection->ca && strcmp(context->ca, connection->ca) == 0)))
@@ -20,24 +20,24 @@ static struct mqtt_tls *session_find_tls(
     context = calloc(1, sizeof(*context));
     if (!context)
         return NULL;
-    context->tls = mqtt_tls_new(call, connection->ca, connection->verify, engine->instance->alpn);
+    context->tls = mqtt_tls_new(call, connection->ca, connection->verify, channel->instance->alpn);
     if (!context->tls) {
         free(context);
         return NULL;
     }
     context->ca = connection->ca ? strdup(connection->ca) : NULL;
     context->verify = connection->verify;
-    context->next = engine->contexts;
-    engine->contexts = context;
+    context->next = channel->contexts;
+    channel->contexts = context;
     return context->tls;
 }
 
 /* The engine's copy of a host's name. */
-static const char *session_keep_host(struct mqtt_engine *engine, const char *name)
+static const char *session_keep_host(struct mqtt_channel *channel, const char *name)
 {
     struct mqtt_host *host;
 
-    for (host = engine->hosts; host; host = host->next)
+    for (host = channel->hosts; host; host = host->next)
         if (strcmp(host->name, name) == 0)
             return host->name;
     host = calloc(1, sizeof(*host));
@@ -47,8 +47,8 @@ static const char *session_keep_host(struct mqtt_engine *engine, const char *nam
         free(host);
         return NULL;
     }
-    host->next = engine->hosts;
-    engine->hosts = host;
+    host->next = channel->hosts;
+    channel->hosts = host;
     return host->name;
 }
 
@@ -58,12 +58,12 @@ static void session_release_parts(struct mqtt_session *session)
     if (session->mosquitto)
         mosquitto_destroy(session->mosquitto);
     if (session->timer)
-        session->engine->loop->timer_free(session->timer);
+        session->channel->loop->timer_free(session->timer);
     mqtt_identity_free(session->identity);
     for (size_t i = 0; session->filters && session->filters[i]; i++)
         free(session->filters[i]);
     free(session->filters);
-    mqtt_pending_clear(&session->pending);
+    mqtt_inflight_clear(&session->inflight);
     free(session->text);
 }
 
@@ -98,9 +98,9 @@ static bool session_copy_filters(
 static enum iotify_result session_set_up_tls(struct mqtt_session *session, struct iotify_call *call,
     const struct mqtt_connection *connection)
 {
-    struct mqtt_tls *tls = session_find_tls(session->engine, call, connection);
+    struct mqtt_tls *tls = session_find_tls(session->channel, call, connection);
     const char *name = connection->server_name
-                           ? session_keep_host(session->engine, connection->server_name)
+                           ? session_keep_host(session->channel, connection->server_name)
                            : session->host;
 
     if (!tls || !name)
@@ -156,7 +156,7 @@ static enum iotify_result session_check(struct iotify_call *call,
 enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const void *settings,
     const char *const *filters, size_t count, void *user, void **out)
 {
-    struct mqtt_engine *engine = given;
+    struct mqtt_channel *channel = given;
     const struct mqtt_connection *connection = settings;
     struct mqtt_session *session;
     struct session_birth birth;
@@ -167,15 +167,15 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     session = calloc(1, sizeof(*session));
     if (!session)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
-    session->engine = engine;
+    session->channel = channel;
     session->user = user;
-    session->host = session_keep_host(engine, connection->host);
+    session->host = session_keep_host(channel, connection->host);
     session->port = (uint16_t)connection->port;
     session->keepalive = (uint16_t)(connection->keepalive / SECOND);
     session->timeout = connection->timeout;
-    session->timer = engine->loop->timer_new(engine->loop, mqtt_connect_timer, session);
+    session->timer = channel->loop->timer_new(channel->loop, mqtt_connect_timer, session);
     birth = (struct session_birth){connection, session};
-    session->mosquitto = engine->host->without_socketpair(session_make_mosquitto, &birth);
+    session->mosquitto = channel->host->without_socketpair(session_make_mosquitto, &birth);
     if (!session->host || !session->timer || !session->mosquitto ||
         !session_copy_filters(session, filters, count))
         result = call->host->fail(call, IOTIFY_INVALID, "NoSession",
@@ -217,7 +217,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     if (payload.size > INT32_MAX)
         return call->host->fail(
             call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
-    message = mqtt_pending_add(&session->pending, publish->qos == 0, token);
+    message = mqtt_inflight_add(&session->inflight, publish->qos == 0, token);
     if (!message)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     session->in_call = true;
@@ -227,9 +227,9 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     if (publish->qos > 0 && session_was_queued(code))
         code = MOSQ_ERR_SUCCESS;
     if (code != MOSQ_ERR_SUCCESS)
-        mqtt_pending_drop(&session->pending);
-    else if (session->pending.count > 0)
-        session->pending.unwritten++; /* mqtt_rearm() sees whether it has left already */
+        mqtt_inflight_drop(&session->inflight);
+    else if (session->inflight.count > 0)
+        session->inflight.unwritten++; /* mqtt_rearm() sees whether it has left already */
     mqtt_alive(session, code);
     session->in_call = false;
     mqtt_rearm(session);
@@ -243,7 +243,7 @@ size_t mqtt_session_unwritten(const void *given)
 {
     const struct mqtt_session *session = given;
 
-    return session->pending.unwritten;
+    return session->inflight.unwritten;
 }
 
 /* ------------------------------------------------------------------ the end */
@@ -264,7 +264,7 @@ void mqtt_session_disconnect(void *given)
         mqtt_cut(session, IOTIFY_CLOSED_BY_US, "disconnected");
     } else {
         session->state = LEAVING;
-        session->engine->loop->timer_start(session->timer, session->timeout);
+        session->channel->loop->timer_start(session->timer, session->timeout);
         mosquitto_disconnect(session->mosquitto);
         if (mqtt_alive(session, MOSQ_ERR_SUCCESS))
             mqtt_rearm(session);
@@ -288,9 +288,9 @@ void mqtt_session_free(void *given)
     struct mqtt_session *session = given;
 
     if (session->watch)
-        session->engine->loop->unwatch(session->watch);
+        session->channel->loop->unwatch(session->watch);
     session->watch = NULL;
-    mqtt_late_forget(session);
+    mqtt_deferred_forget(session);
     session->state = IDLE;
     session_release_parts(session);
     /* The lookup's answer finds nothing but the session itself, and frees it. */

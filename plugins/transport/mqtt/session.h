@@ -35,22 +35,22 @@ struct mqtt_context {
     struct mqtt_context *next;
 };
 
-struct mqtt_late;
+struct mqtt_deferred;
 
-struct mqtt_engine {
+struct mqtt_channel {
     const struct mqtt_instance *instance;
     const struct iotify_host *host;
     const struct iotify_loop *loop;
     const struct iotify_session_events *events;
     struct mqtt_context *contexts;
     struct mqtt_host *hosts;
-    struct mqtt_late *late;
+    struct mqtt_deferred *deferred;
 };
 
 enum mqtt_state { IDLE, RESOLVING, TCP, TLS, SESSION, SUBSCRIBING, READY, LEAVING };
 
 struct mqtt_session {
-    struct mqtt_engine *engine;
+    struct mqtt_channel *channel;
     void *user;
     struct mosquitto *mosquitto;
     const char *host; /* the engine's */
@@ -59,7 +59,7 @@ struct mqtt_session {
     char **filters;                 /* ends with NULL; NULL: none */
     struct mqtt_identity *identity; /* NULL: plain */
     char *text;                     /* why it closed, until the host knows */
-    struct mqtt_pending pending;
+    struct mqtt_inflight inflight;
     int64_t timeout;
     int64_t began; /* the present part of the connect */
     struct iotify_connect_times times;
@@ -73,19 +73,19 @@ struct mqtt_session {
     bool freed;     /* by the host, while the resolver held it */
 };
 
-/* ------------------------------------------------------------------ mqtt_late.c */
+/* ------------------------------------------------------------------ deferred.c */
 
 enum mqtt_event { ACKNOWLEDGED, LOST, CLOSED };
 
 /* Events that arise inside a call of the host and have to wait for the loop. */
-struct mqtt_late *mqtt_late_new(const struct mqtt_engine *engine);
-void mqtt_late_free(struct mqtt_late *late);
+struct mqtt_deferred *mqtt_deferred_new(const struct mqtt_channel *channel);
+void mqtt_deferred_free(struct mqtt_deferred *deferred);
 /* Tell the host now, or later where it is inside a call. */
 void mqtt_raise(struct mqtt_session *session, enum mqtt_event event, uint64_t token);
 /* The session is about to go: nothing more is told of it. */
-void mqtt_late_forget(struct mqtt_session *session);
+void mqtt_deferred_forget(struct mqtt_session *session);
 
-/* ------------------------------------------------------------------ mqtt_connect.c */
+/* ------------------------------------------------------------------ connect.c */
 
 /* Begin: look the host up, connect, and go on to READY, or to an event `closed`. */
 void mqtt_connect_start(struct mqtt_session *session);

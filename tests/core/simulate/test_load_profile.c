@@ -9,7 +9,8 @@
 
 static struct load_profile load_profile;
 
-static void make(const struct stage *stages, size_t count, int64_t interval, int64_t clients)
+static void make(
+    const struct simulate_stage *stages, size_t count, int64_t interval, int64_t clients)
 {
     const void *rows[8];
     struct simulate_options options = {.interval = interval, .stages = {rows, count}};
@@ -49,7 +50,7 @@ static void without_stages(void **state)
 
 static void clients_ramp_and_hold(void **state)
 {
-    static const struct stage stages[] = {{"up", 10 * SECOND, 100, 0, 0},
+    static const struct simulate_stage stages[] = {{"up", 10 * SECOND, 100, 0, 0},
         {"hold", 5 * SECOND, -1, 0, 0}, {"down", 10 * SECOND, 50, 0, 0}};
 
     (void)state;
@@ -68,7 +69,7 @@ static void clients_ramp_and_hold(void **state)
 
 static void a_rate_is_shared(void **state)
 {
-    static const struct stage stages[] = {{"up", 10 * SECOND, -1, 100, 0},
+    static const struct simulate_stage stages[] = {{"up", 10 * SECOND, -1, 100, 0},
         {"hold", 10 * SECOND, -1, 0, 0}, {"down", 10 * SECOND, -1, 50, 0}};
 
     (void)state;
@@ -88,7 +89,7 @@ static void a_rate_is_shared(void **state)
 /* While clients come, those that are there send less often: the rate of all stays. */
 static void a_rate_stays_when_clients_come(void **state)
 {
-    static const struct stage stages[] = {{"few", MILLISECOND, 10, 0, 0},
+    static const struct simulate_stage stages[] = {{"few", MILLISECOND, 10, 0, 0},
         {"rate", MILLISECOND, -1, 100, 0}, {"more", 10 * SECOND, 110, 0, 0}};
     int64_t begins = 2 * MILLISECOND, at = begins;
     double expected = 100 / 10.0 * log(11);
@@ -103,7 +104,7 @@ static void a_rate_stays_when_clients_come(void **state)
 /* The last one does not owe what everybody together would have sent. */
 static void a_rate_among_fewer_and_fewer(void **state)
 {
-    static const struct stage stages[] = {{"up", 2 * SECOND, -1, 200, 0},
+    static const struct simulate_stage stages[] = {{"up", 2 * SECOND, -1, 200, 0},
         {"away", 2 * SECOND, 0, 0, 0}, {"nobody", SECOND, -1, 0, 0},
         {"back", 2 * SECOND, 50, 0, 0}};
     /* From 50 to 1 over 1.96 s: 200/25 ln 50; then alone, by the whole rate. */

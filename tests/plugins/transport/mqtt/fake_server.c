@@ -46,7 +46,7 @@ static void speak_tls(void)
     char bytes[1000];
 
     SSL_free(ssl);
-    authority_use(setup.authority, context);
+    ca_use(setup.ca, context);
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     ssl = SSL_new(context);
     SSL_set_fd(ssl, fake_server.client);

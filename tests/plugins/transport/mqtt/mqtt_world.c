@@ -133,7 +133,7 @@ void world_open_transport(const char *options)
                          world_bind(setup.plugin->descriptor.settings, options), &world.instance),
         IOTIFY_OK);
     assert_int_equal(setup.plugin->transport.engine_new(world.instance, &call.base,
-                         &world.loop.base, &world_events, &world.engine),
+                         &world.loop.base, &world_events, &world.channel),
         IOTIFY_OK);
     call_clear(&call);
 }
@@ -142,7 +142,7 @@ void world_close_transport(void)
 {
     if (world.session)
         setup.plugin->transport.session_free(world.session);
-    setup.plugin->transport.engine_free(world.engine);
+    setup.plugin->transport.engine_free(world.channel);
     setup.plugin->transport.close(world.instance);
     world.loop.base.timer_free(world.limit);
     loop_clear(&world.loop);
@@ -151,7 +151,7 @@ void world_close_transport(void)
 enum iotify_result world_make_session(const char *connection, const char *filter, struct call *call)
 {
     call_init(call, "test");
-    return setup.plugin->transport.session_new(world.engine, &call->base,
+    return setup.plugin->transport.session_new(world.channel, &call->base,
         world_bind(setup.plugin->transport.connection, connection), &filter, filter ? 1 : 0, NULL,
         &world.session);
 }
@@ -247,8 +247,8 @@ int world_set_up(void **state)
     if (!mkdtemp(setup.folder) ||
         registry_load(&setup.registry, "mqtt", &setup.plugin, &text) != REGISTRY_OK)
         return -1;
-    setup.authority = authority_open(setup.folder);
-    return setup.authority && start_broker() ? 0 : -1;
+    setup.ca = ca_open(setup.folder);
+    return setup.ca && start_broker() ? 0 : -1;
 }
 
 int world_tear_down(void **state)
@@ -258,7 +258,7 @@ int world_tear_down(void **state)
     (void)state;
     kill(setup.broker, SIGTERM);
     waitpid(setup.broker, &status, 0);
-    authority_close(setup.authority);
+    ca_close(setup.ca);
     registry_clear(&setup.registry);
     code = system(arena_format(&setup.arena, "rm -rf %s", setup.folder));
     arena_clear(&setup.arena);

@@ -13,7 +13,7 @@
 /* One session and what happened to it. */
 extern struct world {
     struct loop loop;
-    void *instance, *engine, *session;
+    void *instance, *channel, *session;
     struct iotify_timer *limit;
     int connected, closed, acknowledged, messages, lost;
     enum iotify_close reason;
@@ -31,7 +31,7 @@ extern struct setup {
     const struct plugin *plugin;
     struct arena arena;
     char folder[32];
-    struct authority *authority;
+    struct ca *ca;
     pid_t broker;
     int broker_port;
 } setup;

@@ -210,8 +210,8 @@ static bool run(const struct iotify_action *action, bool all)
 
     world.crashed = world.nested && world.crashed;
     pthread_mutex_init(&instance.mutex, NULL);
-    pthread_mutex_init(&instance.strays_mutex, NULL);
-    claims_init(&instance.claims);
+    pthread_mutex_init(&instance.orphans_mutex, NULL);
+    unique_names_init(&instance.unique_names);
     if (action->begin)
         good = step(&instance, action->begin, -1);
     for (int i = 0; i < DEVICES && good; i++)
@@ -219,9 +219,9 @@ static bool run(const struct iotify_action *action, bool all)
             good = step(&instance, action->apply, i) && good;
     if (!world.crashed && action->conclude)
         good = step(&instance, action->conclude, -1) && good;
-    stray_reset(&instance);
-    claims_clear(&instance.claims);
-    pthread_mutex_destroy(&instance.strays_mutex);
+    orphan_reset(&instance);
+    unique_names_clear(&instance.unique_names);
+    pthread_mutex_destroy(&instance.orphans_mutex);
     pthread_mutex_destroy(&instance.mutex);
     return good && !world.crashed;
 }

@@ -346,13 +346,13 @@ int64_t aws_now(struct aws_client *client)
     return 1000000000;
 }
 
-void aws_note_arn(struct aws_instance *instance, const char *arn)
+void aws_instance_note_arn(struct aws_instance *instance, const char *arn)
 {
     (void)instance;
     (void)arn;
 }
 
-const char *aws_known_account(struct aws_instance *instance, struct iotify_call *call)
+const char *aws_instance_account(struct aws_instance *instance, struct iotify_call *call)
 {
     (void)instance;
     (void)call;

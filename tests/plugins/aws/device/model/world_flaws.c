@@ -40,7 +40,7 @@ static const char *glob_flaw(int client, const struct certificate *certificate)
     return NULL;
 }
 
-static const char *strays_flaw(void)
+static const char *orphans_flaw(void)
 {
     for (size_t i = 0; i < world.certificate_count; i++) {
         const struct certificate *certificate = &world.certificates[i];
@@ -74,7 +74,7 @@ const char *world_deployed_flaw(void)
         if (flaw)
             return flaw;
     }
-    return strays_flaw();
+    return orphans_flaw();
 }
 
 const char *world_clean_flaw(void)
@@ -91,5 +91,5 @@ const char *world_clean_flaw(void)
         if (world.store[i].value || world.store[KEYS + i].value || world.store[CERTS + i].value)
             return "a record or a glob entry is left";
     }
-    return strays_flaw();
+    return orphans_flaw();
 }
