@@ -11,6 +11,7 @@
 #include "core/base/stop.h"
 #include "core/cli/load.h"
 #include "core/cli/select.h"
+#include "core/pipeline/pipeline.h"
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
@@ -83,7 +84,7 @@ static bool run_command_pipelines(struct run *run, const struct selection *selec
                 "%s is skipped because a step before it failed", pipeline->name);
             continue;
         }
-        if (!run_pipeline(run, pipeline))
+        if (!pipeline_run(run, pipeline))
             good = false;
     }
     return good;

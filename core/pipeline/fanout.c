@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/pipeline/host.h"
 #include "core/report/progress.h"
 #include "core/script/expression.h"
 
@@ -65,7 +66,7 @@ static void fanout_work(struct fanout *fanout, struct fanout_task *task)
     enum iotify_result result;
     struct call call;
 
-    run_call(fanout->run, &call, &context, step->owner, fanout->request->where,
+    host_call(fanout->run, &call, &context, step->owner, fanout->request->where,
         fanout->request->counters);
     call.base.client = task->client;
     call.base.arguments = fanout->request->expand ? task->options : NULL;

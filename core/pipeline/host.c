@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host does for a call inside a run: pacing, retries, the store. */
+#include "core/pipeline/host.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -327,7 +329,7 @@ static const struct iotify_host online = {
     .permit = call_permit,
 };
 
-void run_call(struct run *run, struct call *call, struct run_context *context,
+void host_call(struct run *run, struct call *call, struct run_context *context,
     const struct job_plugin *plugin, const char *where, struct run_counters *counters)
 {
     call_init(call, where);
@@ -340,7 +342,7 @@ void run_call(struct run *run, struct call *call, struct run_context *context,
 
 /* ------------------------------------------------------------------ for scripts */
 
-void run_console(
+void host_console(
     void *context, enum iotify_level level, const struct script_turn *turn, const char *text)
 {
     char where[64];

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Running the steps of a pipeline, one after the other. */
+#include "core/pipeline/pipeline.h"
+
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/pipeline/fanout.h"
+#include "core/pipeline/host.h"
 #include "core/report/progress.h"
 
-const char *run_scope_name(const struct step *step)
+const char *pipeline_scope_name(const struct step *step)
 {
     return step->action && step->action->scope != IOTIFY_FOR_JOB ? "device" : "job";
 }
 
-enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
-    const int64_t **clients, size_t *count)
+enum iotify_result pipeline_list_clients(struct run *run, const struct step *step,
+    struct call *call, const int64_t **clients, size_t *count)
 {
     const struct run_connection *connection = &run->connections[step->owner - run->job->plugins];
     int64_t *list;
@@ -36,7 +39,7 @@ enum iotify_result run_list_clients(struct run *run, const struct step *step, st
     return IOTIFY_OK;
 }
 
-size_t run_list_surplus(
+size_t pipeline_list_surplus(
     struct run *run, const struct step *step, struct call *call, int64_t **clients)
 {
     const struct job_options *options = run->job->options;
@@ -165,7 +168,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     bool good = true;
 
     call_init(&call, action->where);
-    count = run_list_surplus(action->run, action->step, &call, &clients);
+    count = pipeline_list_surplus(action->run, action->step, &call, &clients);
     if (count && !action->run->prune) {
         log_write(IOTIFY_WARNING, action->where,
             "%zu devices that this job deployed, clients %lld to %lld, are not among its devices "
@@ -194,7 +197,7 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
 
     if (!function || stop_requested())
         return true;
-    run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
+    host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     call.base.arguments = step->options;
     result = function(step->owner->instance, &call.base);
     pipeline_note_failure(action, &call, result);
@@ -229,12 +232,12 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
     struct call call;
     size_t count;
 
-    run_call(action->run, &call, &context, step->owner, action->where, &action->counters);
+    host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     result = run_take_lease(action->run, &call);
     if (result == IOTIFY_OK)
         result = run_connect(action->run, step->owner, &call);
     if (result == IOTIFY_OK)
-        result = run_list_clients(action->run, step, &call, &clients, &count);
+        result = pipeline_list_clients(action->run, step, &call, &clients, &count);
     if (result == IOTIFY_OK) {
         good = pipeline_apply(action, pipeline, clients, count);
     } else {
@@ -266,7 +269,7 @@ static bool pipeline_run_step(
     struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
     struct step_summary *result =
-        summary_add_step(run->summary, pipeline->name, step->name, run_scope_name(step));
+        summary_add_step(run->summary, pipeline->name, step->name, pipeline_scope_name(step));
     const char *where =
         arena_format(&run->arena, "%s/%s/%s", run->job->options->name, pipeline->name, step->name);
     struct pipeline_action_run action = {
@@ -283,7 +286,7 @@ static bool pipeline_run_step(
     return good && !stop_requested();
 }
 
-bool run_pipeline(struct run *run, const struct pipeline *pipeline)
+bool pipeline_run(struct run *run, const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->count; i++)
         if (!pipeline_run_step(run, pipeline, &pipeline->steps[i]))

@@ -7,6 +7,8 @@
 
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/pipeline/host.h"
+#include "core/pipeline/pipeline.h"
 #include "core/script/expression.h"
 
 /* ------------------------------------------------------------------ asking */
@@ -36,7 +38,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
     struct call call;
     bool good;
 
-    run_call(run, &call, &context, step->owner, where, &counters);
+    host_call(run, &call, &context, step->owner, where, &counters);
     call.base.client = client;
     call.plan = plan;
     /* Without expressions it is about a client that the job has no more. */
@@ -66,10 +68,10 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
     size_t count;
     bool good;
 
-    run_call(run, &call, &context, step->owner, where, NULL);
+    host_call(run, &call, &context, step->owner, where, NULL);
     result = run_connect(run, step->owner, &call);
     if (result == IOTIFY_OK)
-        result = run_list_clients(run, step, &call, &clients, &count);
+        result = pipeline_list_clients(run, step, &call, &clients, &count);
     good = result == IOTIFY_OK || planning_failed(where, &call, result);
     if (good && step->expressions)
         good = run_script(run) && expression_set_compile(&expression_set, run->script,
@@ -97,7 +99,7 @@ static bool planning_plan_surplus(struct run *run, const struct pipeline *pipeli
     if (!step->action->remove)
         return true;
     call_init(&call, where);
-    count = run_list_surplus(run, step, &call, &clients);
+    count = pipeline_list_surplus(run, step, &call, &clients);
     for (size_t i = 0; i < count && good; i++)
         good = planning_ask(
             run, step, where, clients[i], NULL, step->action->plan, run->prune ? plan : &removal);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/pipeline/run.h"
+#include "core/pipeline/host.h"
 
 #include <string.h>
 
@@ -177,7 +178,7 @@ struct glob *run_glob(struct run *run)
 
 struct script *run_script(struct run *run)
 {
-    struct script_services services = {.context = run, .console = run_console};
+    struct script_services services = {.context = run, .console = host_console};
     struct script_facts facts = {.job = run->job->options->name,
         .clients = run->job->options->count,
         .time_limit = INT64_C(1000000000)};

@@ -27,7 +27,7 @@ struct run_counters {
     atomic_llong retried, throttled;
 };
 
-/* The context of a call: set up by run_call(). */
+/* The context of a call: set up by host_call(). */
 struct run_context {
     struct run *run;
     struct run_connection *connection; /* NULL for calls of no connector */
@@ -65,13 +65,6 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, b
     struct call *call);
 void run_close(struct run *run);
 
-/*
- * Make `call` one with everything the host offers, for a plugin of the job (NULL: none). `context`
- * must live as long as the call.
- */
-void run_call(struct run *run, struct call *call, struct run_context *context,
-    const struct job_plugin *plugin, const char *where, struct run_counters *counters);
-
 /* Connect the connector unless it is already. */
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);
 /* Take the store's lease unless this run has it. */
@@ -81,22 +74,5 @@ enum iotify_result run_take_lease(struct run *run, struct call *call);
 struct script *run_script(struct run *run);
 /* What scripts see of the store. NULL after a log line. Main thread. */
 struct glob *run_glob(struct run *run);
-/* What scripts print goes to the log; a service of theirs. Any thread. */
-void run_console(
-    void *context, enum iotify_level level, const struct script_turn *turn, const char *text);
-
-/* "device" or "job", for the summary. */
-const char *run_scope_name(const struct step *step);
-/* For whom a step's action is; a list in the call's arena. */
-enum iotify_result run_list_clients(struct run *run, const struct step *step, struct call *call,
-    const int64_t **clients, size_t *count);
-
-/* Clients that have a record and are not among the job's any more, ascending; in the call's arena.
- */
-size_t run_list_surplus(
-    struct run *run, const struct step *step, struct call *call, int64_t **clients);
-
-/* Run one pipeline; false when a step failed or a stop was requested. */
-bool run_pipeline(struct run *run, const struct pipeline *pipeline);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "core/pipeline/host.h"
 #include "core/pipeline/run.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
@@ -17,7 +18,7 @@ void captured_lines_on_console(
     if (loop->simulation->solo)
         solo_console(loop, level, text);
     else
-        run_console(loop->simulation->run, level, turn, text);
+        host_console(loop->simulation->run, level, turn, text);
     if (!loop->simulation->options->capture_logs ||
         !capture_wants(loop->simulation->capture, turn->client, turn->iteration))
         return;

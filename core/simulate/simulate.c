@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/pipeline/host.h"
 #include "core/report/progress.h"
 #include "core/simulate/check.h"
 #include "core/simulate/limits.h"
@@ -292,7 +293,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     simulate_make(run, step, simulation);
     pthread_mutex_init(&reported->lock, NULL);
     simulation->reported = reported;
-    run_call(run, &call, &context, run->job->connector, simulation->where, NULL);
+    host_call(run, &call, &context, run->job->connector, simulation->where, NULL);
     good = simulate_load_template(run, step, simulation, template, &arena, &call) &&
            simulate_check_names(step, template, &call) && simulate_check_data(simulation, &call) &&
            simulate_prepare_glob(run, simulation) && simulate_open_capture(simulation, &call);
