@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AWS IoT's control plane as far as a client's own cost needs it: every call is answered at once,
- * from memory, with what a success looks like. HTTP/1.1 with keep-alive on loopback, one thread.
+ * AWS IoT's control plane, as far as measuring a client needs it: every call is answered at once,
+ * from memory, like one that succeeds. HTTP/1.1 with keep-alive on loopback, one thread.
  *
  *     bench-canned PORT
  */
@@ -31,11 +31,11 @@ struct connection {
     "{\"certificateArn\":\"arn:aws:iot:eu-central-1:123456789012:cert/" ID                         \
     "\",\"certificateId\":\"" ID "\"}"
 
-/* The names of all things that are made. */
+/* The answer to everything else that is created. */
 #define MADE                                                                                       \
     "{\"thingArn\":\"a\",\"thingTypeArn\":\"a\",\"thingGroupArn\":\"a\",\"policyArn\":\"a\"}"
 
-/* What is looked for is not there, so that it is made; all that is made is made. */
+/* Every GET finds nothing, so that the client creates it; every other call succeeds. */
 static const char *answer_of(const char *request, int *status)
 {
     *status = 200;
@@ -59,7 +59,7 @@ static bool reply(const struct connection *connection)
     return send(connection->socket, text, (size_t)size, MSG_NOSIGNAL) == size;
 }
 
-/* Bytes of the first whole request; 0 when it is not there yet. */
+/* The size of the first complete request; 0: it is incomplete. */
 static size_t whole(const struct connection *connection)
 {
     const char *end = strstr(connection->data, "\r\n\r\n");
@@ -74,7 +74,7 @@ static size_t whole(const struct connection *connection)
     return connection->size >= body ? body : 0;
 }
 
-/* False when the connection is over. */
+/* False: the connection has ended. */
 static bool serve(struct connection *connection)
 {
     ssize_t got = recv(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many signed calls a second the control plane answers over connections that stay open, and
- * how long a burst of new keys takes. Runs under iotify-sandbox, which sets the environment.
- * Requests are signed before the clock starts: what is measured is the server.
+ * Measures how many signed calls per second the control plane answers over persistent connections,
+ * and how long a burst of new keys takes. Runs under iotify-sandbox, which sets the environment.
+ * Requests are signed before the clock starts, so that only the server is measured.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -43,7 +43,7 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* The bytes of a request, signed now; to be freed. */
+/* A request, signed now; the caller frees it. */
 static char *make_request(const char *method, const char *path, const char *body)
 {
     char timestamp[20], signature[SIGV4_SIGNATURE_SIZE], *text = NULL;
@@ -79,7 +79,7 @@ static void send_request(struct connection *connection, const char *request)
     connection->size = 0;
 }
 
-/* True when the answer is whole. */
+/* True when the answer is complete. */
 static bool receive(struct connection *connection)
 {
     ssize_t got = read(connection->socket, connection->answer + connection->size,
@@ -103,7 +103,7 @@ static bool receive(struct connection *connection)
     return true;
 }
 
-/* All requests over so many connections, one at a time on each; the seconds it took. */
+/* Send all requests over `width` connections, one at a time on each. Returns the seconds. */
 static double run(char **requests, size_t count, size_t width)
 {
     struct pollfd polls[CONNECTIONS_MAX];
@@ -142,7 +142,7 @@ static void open_connections(void)
     }
 }
 
-/* Of one kind of call; its path has a number in the middle, or none. */
+/* One kind of call; its path may contain a number. */
 struct call {
     const char *name, *method, *before, *after, *body;
     bool numbered;
@@ -164,7 +164,7 @@ static double rate(const struct call *call, size_t count)
     return (double)count / seconds;
 }
 
-/* Waits until the pool is full again. */
+/* Wait until the sandbox's pool of keys is full again. */
 static void wait_for_keys(void)
 {
     char *request = NULL;

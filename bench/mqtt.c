@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many QoS 1 messages a second a broker acknowledges over mutual TLS:
+ * Measures how many QoS 1 messages per second a broker acknowledges over mutual TLS:
  *
  *     bench-mqtt PORT CA CERTIFICATE KEY SESSIONS SECONDS
  *
- * Every session sends at most 95 messages a second, below AWS's limit of 100, and has at most 8
- * that are not acknowledged. Prints the rate.
+ * Every session sends at most 95 messages per second, below AWS's limit of 100, and has at most 8
+ * unacknowledged ones. Prints the rate.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ static void open_session(struct session *session, SSL_CTX *context, uint16_t por
     session->filled = now();
 }
 
-/* What may be sent now, in one write. */
+/* Send what the rate and the window allow now, in one write. */
 static void fill(struct session *session, double time)
 {
     uint8_t packets[WINDOW * (PAYLOAD + 40)];
@@ -104,7 +104,7 @@ static void fill(struct session *session, double time)
         fail("a session takes nothing");
 }
 
-/* The messages that were acknowledged. */
+/* The number of messages acknowledged since the last call. */
 static unsigned drain(struct session *session)
 {
     static uint8_t data[4096];
@@ -154,7 +154,7 @@ int main(int count, char **arguments)
             acknowledged += drain(events[i].data.ptr);
             fill(events[i].data.ptr, time);
         }
-        /* Sessions that hear nothing are filled in turn. */
+        /* Sessions that receive nothing send in turn. */
         for (size_t i = 0; i < sessions / 50 + 1; i++)
             fill(&all[next++ % sessions], time);
     }

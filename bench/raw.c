@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The cheapest MQTT client that one can write, as a yardstick: fixed bytes, one thread.
+ * A minimal MQTT client as a yardstick for iotifyd: prepared packets, one thread.
  *
  *     bench-raw publish PORT SESSIONS RATE SECONDS [generate]
  *     bench-raw connect PORT SESSIONS CONCURRENCY generate
  *
- * `publish` sends RATE messages of QoS 1 a second, the k-th by session k % SESSIONS at k / RATE;
+ * `publish` sends RATE messages of QoS 1 per second, the k-th by session k % SESSIONS at k / RATE;
  * with rate 0 every session sends its next message when the last one is acknowledged. `connect`
- * says what a session costs to open. `generate` makes a key and a certificate for every session,
- * which then speaks TLS with a server at localhost whose authority is in the file that BENCH_CA
- * names. Memory is what sessions take on top of their decoded keys and certificates.
+ * measures the cost of opening a session. `generate` makes a key and a certificate for every
+ * session, which then uses TLS with a server at localhost whose CA is in the file that BENCH_CA
+ * names. Memory is what sessions use in addition to their decoded keys and certificates.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,16 +48,16 @@ struct session {
     enum { CONNECTING, SHAKING, ENTERING, OPEN } state;
     uint16_t id;
     uint8_t size; /* of its message */
-    uint8_t part; /* bytes of an answer that is not whole yet */
+    uint8_t part; /* bytes of an incomplete answer */
 };
 
 static struct session *sessions;
-static uint8_t (*messages)[PACKET_MAX]; /* of each session, at the end of its place */
+static uint8_t (*messages)[PACKET_MAX]; /* one per session, at the end of its slot */
 static size_t count;
 static int epoll;
 static uint16_t port;
 static SSL_CTX *context;
-static bool at_once; /* an answer is followed by the next message */
+static bool at_once; /* send the next message after each answer */
 static unsigned long opened, published, acknowledged;
 
 static _Noreturn void fail(const char *what)
@@ -96,7 +96,7 @@ static double rss_kib(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* Everything fits into a socket's buffer, unless the server is far behind. */
+/* Everything fits into a socket's buffer, unless the server is too slow. */
 static void put(struct session *session, const uint8_t *data, size_t size)
 {
     ssize_t sent = session->tls ? SSL_write(session->tls, data, (int)size)
@@ -106,7 +106,7 @@ static void put(struct session *session, const uint8_t *data, size_t size)
         fail("a session takes nothing: the server is behind, or gone");
 }
 
-/* Bytes that came; 0 when there are none. */
+/* The number of bytes received; 0: none are available. */
 static size_t take(struct session *session, uint8_t *data, size_t size)
 {
     ssize_t got = session->tls ? SSL_read(session->tls, data, (int)size)
@@ -192,7 +192,7 @@ static void send_message(struct session *session)
     published++;
 }
 
-/* Whole answers among what came: what CONNECT and PUBLISH are answered with has four bytes. */
+/* The number of complete answers received; CONNACK and PUBACK have four bytes. */
 static size_t answers(struct session *session)
 {
     uint8_t data[4096];
@@ -229,7 +229,7 @@ static void advance(struct session *session)
     case ENTERING:
         if (answers(session)) {
             session->state = OPEN;
-            /* A ticket makes OpenSSL 3.0 set up a write buffer, which its mode does not release. */
+            /* A ticket makes OpenSSL 3.0 allocate a write buffer that RELEASE_BUFFERS keeps. */
             if (session->tls)
                 SSL_free_buffers(session->tls);
             opened++;
@@ -244,7 +244,7 @@ static void advance(struct session *session)
     }
 }
 
-/* Waits and handles what comes; false when nothing does. */
+/* Wait for events and handle them; false when there are none in time. */
 static bool turn(int timeout_ms)
 {
     struct epoll_event events[EVENTS];
@@ -331,7 +331,7 @@ static void make_message(struct session *session, size_t number, uint8_t *end)
     memset(end - PAYLOAD, 'x', PAYLOAD);
 }
 
-/* A key and a certificate of its own. */
+/* Create the session's own key and certificate. */
 static void generate(struct session *session, size_t number)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -378,8 +378,8 @@ static void make_context(void)
 }
 
 /*
- * CPU time of decoding all keys and certificates. The texts are not freed: sessions would take what
- * was theirs and seem to need less.
+ * Returns the CPU time of decoding all keys and certificates. The PEM texts are not freed: sessions
+ * would reuse their memory and seem to need less.
  */
 static double make_identities(void)
 {
@@ -394,7 +394,7 @@ static double make_identities(void)
     return cpu_us() - cpu;
 }
 
-/* Memory that the yardstick is not to be charged for is all there before the first session. */
+/* Allocate what is not part of a session's memory before the first session. */
 static void prepare(size_t sessions_)
 {
     struct rlimit limit;

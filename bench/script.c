@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a call of message() costs in the script engine, beside a bare JavaScriptCore loop over the
- * same function in the same process; and what the states of many devices take. See script.sh.
+ * Measures the cost of a call of message() in the script engine, compared with a bare
+ * JavaScriptCore loop over the same function in the same process, and the memory of the states of
+ * many devices. See script.sh.
  *
- *     bench-script calls            both templates, ours and bare, taking turns
+ *     bench-script calls            both templates, ours and bare in turn
  *     bench-script memory ours|bare DEVICES
  *     bench-script pauses DEVICES   the longest batches
  */
@@ -60,7 +61,7 @@ static const struct {
                  "return JSON.stringify(message);\n"},
 };
 
-/* Every byte is looked at, as it is when it is sent. */
+/* Use each result, so that making it cannot be optimized away. */
 static uint64_t seen;
 
 static void look(const char *data, size_t size)
@@ -94,7 +95,7 @@ static struct script *open_ours(const char *body, size_t devices)
     return script;
 }
 
-/* Nanoseconds of the longest batch. */
+/* Returns the nanoseconds of the longest batch. */
 static int64_t run_ours(struct script *script, size_t devices)
 {
     struct script_turn turns[BATCH];
@@ -186,7 +187,7 @@ static void run_bare(struct bare *bare, size_t devices)
     }
 }
 
-/* ------------------------------------------------------------------ the parts */
+/* ------------------------------------------------------------------ the commands */
 
 static int compare(const void *a, const void *b)
 {
@@ -239,7 +240,7 @@ static long resident_kib(void)
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* KiB of the process when all devices have a state. */
+/* Print the memory of the process in KiB when all devices have a state. */
 static void bench_memory(const char *which, size_t devices)
 {
     if (strcmp(which, "ours") == 0) {

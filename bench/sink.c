@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server that costs next to nothing, so that what a client costs can be seen: MQTT 3.1.1 on
- * loopback, one thread, every packet answered at once and nothing remembered.
+ * A server that costs almost nothing, to measure the cost of clients: MQTT 3.1.1 on loopback, one
+ * thread, every packet is answered at once and nothing is stored.
  *
  *     bench-sink [--echo] PORT [CERTIFICATE KEY]
  *
- * Port 0 picks one; a line on stdout says which it is. With a certificate it speaks TLS, asks for a
- * client certificate and takes any. --echo sends every message back to who sent it, at QoS 0.
- * SIGTERM, SIGINT or half an hour end it; then it prints what it did, and its own CPU time, as
- * JSON.
+ * Port 0 lets the system choose; a line on stdout has the port. With a certificate it uses TLS,
+ * asks for a client certificate and accepts any. --echo sends every message back to its sender, at
+ * QoS 0. SIGTERM, SIGINT or half an hour end it; then it prints its counters and its own CPU time
+ * as JSON.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,16 +39,16 @@ enum {
 struct connection {
     SSL *tls;
     int socket;
-    bool blocked; /* waits until it may write */
+    bool blocked; /* waits until the socket is writable */
     uint8_t *partial, *unsent;
     size_t partial_size, unsent_size;
 };
 
-/* One read and its answers, which never are more than twice as long as what they answer. */
+/* One read and its answers, which are at most twice as long as the packets. */
 static uint8_t input[INPUT_MAX], answers[2 * INPUT_MAX];
 static size_t answers_size;
 
-static struct connection all[FILES_MAX]; /* by socket */
+static struct connection all[FILES_MAX]; /* indexed by socket */
 static SSL_CTX *context;
 static int epoll;
 static bool echo;
@@ -67,7 +67,7 @@ static void answer(const void *data, size_t size)
     answers_size += size;
 }
 
-/* A fixed header, with a remaining length that the sink itself took or made smaller. */
+/* Append a fixed header; `remaining` is at most the length of a packet that was accepted. */
 static void answer_header(uint8_t type, size_t remaining)
 {
     answers[answers_size++] = type;
@@ -114,7 +114,7 @@ static bool subscribe(const uint8_t *body, size_t size)
     return true;
 }
 
-/* False when the connection is to be closed. */
+/* False: close the connection. */
 static bool handle(uint8_t type, const uint8_t *body, size_t size)
 {
     switch (type >> 4) {
@@ -135,7 +135,7 @@ static bool handle(uint8_t type, const uint8_t *body, size_t size)
     }
 }
 
-/* Bytes of the fixed header; 0 when it is not whole, -1 when it announces too much. */
+/* The size of the fixed header; 0: incomplete, -1: the packet is too large. */
 static int header(const uint8_t *data, size_t size, size_t *remaining)
 {
     *remaining = 0;
@@ -157,7 +157,7 @@ static uint8_t *copy(const uint8_t *data, size_t size)
     return made;
 }
 
-/* Answers all whole packets of the input and keeps the rest of it. */
+/* Answer all complete packets of the input, and keep the rest. False: close the connection. */
 static bool parse(struct connection *connection, size_t size)
 {
     size_t at = 0, remaining;
@@ -176,7 +176,7 @@ static bool parse(struct connection *connection, size_t size)
     return head >= 0;
 }
 
-/* Whether a call that gave this only came too early. */
+/* Did the call fail only because the socket is not ready? */
 static bool early(const struct connection *connection, ssize_t result)
 {
     int error = connection->tls ? SSL_get_error(connection->tls, (int)result) : 0;
@@ -193,7 +193,7 @@ static void block(struct connection *connection, bool blocked)
     epoll_ctl(epoll, EPOLL_CTL_MOD, connection->socket, &event);
 }
 
-/* Bytes that were taken; -1 when the connection is over. */
+/* The number of bytes sent; -1: the connection has ended. */
 static ssize_t put(struct connection *connection, const uint8_t *data, size_t size)
 {
     size_t sent = 0;
@@ -210,7 +210,7 @@ static ssize_t put(struct connection *connection, const uint8_t *data, size_t si
     return (ssize_t)sent;
 }
 
-/* Sends the answers; who does not take them is not read from until it does. */
+/* Send the answers; a client that does not accept them is not read until it does. */
 static bool put_answers(struct connection *connection)
 {
     ssize_t sent = put(connection, answers, answers_size);
@@ -234,7 +234,7 @@ static bool unblock(struct connection *connection)
     return put_answers(connection);
 }
 
-/* Bytes of the input, with what was kept; 0 when there is nothing new, -1 at the end. */
+/* The size of the input, with what was kept; 0: nothing new, -1: the connection has ended. */
 static ssize_t take(struct connection *connection)
 {
     uint8_t *at = input + connection->partial_size;
@@ -253,7 +253,7 @@ static ssize_t take(struct connection *connection)
     return got + (ssize_t)connection->partial_size;
 }
 
-/* False when the connection is over. */
+/* False: the connection has ended. */
 static bool serve(struct connection *connection)
 {
     if (connection->blocked && !unblock(connection))
@@ -268,7 +268,7 @@ static bool serve(struct connection *connection)
         open = parse(connection, (size_t)size);
         if (!put_answers(connection) || !open)
             return false;
-        /* TLS may hold what epoll does not see any more. */
+        /* TLS may have buffered data, for which epoll reports nothing. */
         if (!connection->tls || !SSL_has_pending(connection->tls))
             break;
     }
@@ -334,7 +334,7 @@ static int listen_on(int port)
     return listener;
 }
 
-/* Takes the place of the whole verification of a client's chain; its signature is still checked. */
+/* Replaces the verification of a client's chain; the handshake's signature is still checked. */
 static int accept_any(X509_STORE_CTX *store, void *data)
 {
     (void)store;
@@ -356,7 +356,7 @@ static void make_context(const char *certificate, const char *key)
     SSL_CTX_set_cert_verify_callback(context, accept_any, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    /* Sessions are resumed by tickets, which the clients keep. */
+    /* Sessions are resumed by tickets; the server caches none. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(context, 1);
     SSL_CTX_set_read_ahead(context, 1);
@@ -368,7 +368,7 @@ static void stop(int signal_)
     stopped = 1;
 }
 
-/* The signals that end it reach it only where it waits. */
+/* Block signals, so that they arrive only in epoll_pwait(). */
 static void prepare(void)
 {
     const struct sigaction action = {.sa_handler = stop};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: what has to be set up before anything else, then the command. */
+/* The program: process-wide setup, then the command. */
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
@@ -16,8 +16,8 @@
 #include "core/store/seal.h"
 
 /*
- * Keys are in memory: no core dump, and no look by other processes of the user. The leak checker
- * of a sanitized build looks by ptrace, and would find nothing to look at.
+ * Keys are in memory: no core dumps, and no ptrace by other processes of the user. The leak checker
+ * of a sanitized build needs ptrace.
  */
 static void main_guard_memory(void)
 {
@@ -29,7 +29,7 @@ static void main_guard_memory(void)
 #endif
 }
 
-/* JSON trees hold keys and answers with keys in them. */
+/* JSON trees may contain keys, so their memory is wiped. */
 static void main_free_wiped(void *memory)
 {
     if (memory)
@@ -43,8 +43,9 @@ int main(int count, char **arguments)
     int status = EXIT_USAGE;
 
     /*
-     * The script engine ends an endless loop by a fault in compiled code, which fails once in a
-     * while; asking at each turn of a loop does not. Before any thread or script machine.
+     * By default JavaScriptCore ends an endless loop by a fault in compiled code, which fails
+     * occasionally; polling in each iteration is reliable. Set before any thread or script context
+     * exists.
      */
     setenv("JSC_usePollingTraps", "true", 1);
     main_guard_memory();

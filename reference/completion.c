@@ -35,7 +35,7 @@ static bool completion_takes_file(const struct completion_option *option)
            (strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "DIR") == 0);
 }
 
-/* Inside single quotes of a shell, and of zsh's specifications. */
+/* Escape text inside single quotes of a shell; `escaped`: further characters to escape. */
 static void completion_put(FILE *file, const char *text, const char *escaped)
 {
     for (; *text; text++) {

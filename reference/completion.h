@@ -3,7 +3,7 @@
 #ifndef REFERENCE_COMPLETION_H
 #define REFERENCE_COMPLETION_H
 
-/* One option of a program, whatever its table looks like. */
+/* One option of a program, copied from the program's own table. */
 struct completion_option {
     const char *name, *short_name; /* NULL: it has none */
     const char *argument;          /* NULL: a flag */
@@ -17,7 +17,7 @@ struct completion {
     unsigned count;
 };
 
-/* Write PROGRAM.bash, _PROGRAM and PROGRAM.fish into `folder`; exits after a message. */
+/* Write PROGRAM.bash, _PROGRAM and PROGRAM.fish into `folder`; on failure exits after a message. */
 void completion_write(const struct completion *completion, const char *folder);
 
 #endif

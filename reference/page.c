@@ -22,7 +22,7 @@ static void page_check(const struct page *page, bool good)
 
 /* ------------------------------------------------------------------ texts */
 
-/* roff: `code` in bold, and nothing at the start of a line that is a request. */
+/* Escape text for roff: `code` in bold, and no line that looks like a request. */
 static void page_put_manual(FILE *file, const char *text)
 {
     bool code = false;
@@ -43,7 +43,7 @@ static void page_put_manual(FILE *file, const char *text)
     }
 }
 
-/* Inside a table a bar would end the column. */
+/* Escape text for a Markdown table, where a bar ends the column. */
 static void page_put_cell(FILE *file, const char *text)
 {
     for (; *text; text++) {

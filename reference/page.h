@@ -22,29 +22,29 @@ struct page {
 
 /*
  * Begin a page in `folder`: NAME.md, or the manual page NAME.SECTION. Exits after a message when
- * the file cannot be written. `summary` is a phrase.
+ * the file cannot be created. `summary` is a phrase. End the page with page_close().
  */
 struct page page_open(
     enum page_form form, const char *folder, const char *name, int section, const char *summary);
-/* Exits after a message when the page could not be written to its end. */
+/* Close the file; exits after a message on a write error. */
 void page_close(struct page *page);
 
 void page_heading(struct page *page, const char *text);
-/* A heading below it. */
+/* A heading one level lower. */
 void page_subheading(struct page *page, const char *text);
 void page_text(struct page *page, const char *text);
 void page_code(struct page *page, const char *text);
 
 /*
- * A table of names; `headings` are those of its three columns, for Markdown. When the one in the
- * middle is NULL, the table has two columns.
+ * Begin a table; `headings` are those of its three columns, for Markdown. When headings[1] is NULL,
+ * the table has two columns.
  */
 void page_begin_table(struct page *page, const char *const headings[3]);
 /* One row; `middle` may be "" and is NULL in a table of two columns. */
 void page_row(struct page *page, const char *name, const char *middle, const char *text);
 void page_end_table(struct page *page);
 
-/* A table of all settings. Nothing when there are none. */
+/* Write a table of all settings; nothing if there are none. */
 void page_settings(struct page *page, const struct iotify_settings *settings);
 
 #endif

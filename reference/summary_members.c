@@ -9,7 +9,7 @@
 
 #include "core/report/summary.h"
 
-/* Members that no table of core/report explains. `*` stands for a name that differs. */
+/* Members that no table of core/report explains. `*` stands for any name. */
 static struct summary_member {
     const char *path, *meaning;
     bool found;
@@ -66,7 +66,7 @@ static struct summary_member {
 };
 #define COUNT (sizeof(summary_members) / sizeof(summary_members[0]))
 
-/* A summary with one of everything, as a file and back. */
+/* A summary with one entry in each list, written as JSON and read back. */
 static json_t *summary_members_make(void)
 {
     char path[] = "/tmp/iotify-reference-XXXXXX";
@@ -94,7 +94,7 @@ static json_t *summary_members_make(void)
     return root;
 }
 
-/* What core/report itself says of a member of `simulate`. */
+/* The meaning of a member of `simulate`, from the tables of core/report. */
 static const char *summary_members_of_tally(const char *name)
 {
     size_t length;

@@ -6,8 +6,8 @@
 #include "reference/page.h"
 
 /*
- * Write a table of all members of a real summary, with their meanings. Exits after a message when
- * a member has none, or when a meaning belongs to no member.
+ * Write a table of all members of a sample summary, with their meanings. Exits after a message when
+ * a member has no meaning, or when a meaning has no member.
  */
 void summary_members_write(struct page *page);
 

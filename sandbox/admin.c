@@ -19,7 +19,7 @@ static unsigned admin_status(const struct admin *admin, json_t **out)
 static unsigned admin_wrong(json_t **out, const char *why)
 {
     *out = json_pack("{s:s}", "message", why);
-    /* What was sent need not be text. */
+    /* `why` may quote a body that is not UTF-8. */
     if (!*out)
         *out = json_pack("{s:s}", "message", "the body is not UTF-8");
     return 400;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sandbox's own endpoint, beside the API of AWS: `/_sandbox`. It tells what was called and
- * what is set, and sets faults and quotas while the sandbox runs.
+ * The sandbox's own HTTP endpoint, `/_sandbox`, next to the APIs of AWS. It reports the calls made
+ * and the faults set, and changes faults, quotas and the seed at run time.
  */
 #ifndef SANDBOX_ADMIN_H
 #define SANDBOX_ADMIN_H
@@ -21,12 +21,12 @@ struct admin {
     struct quotas *quotas;
     struct key_pool *pool;
     size_t (*sessions)(void *argument);
-    void *argument;
+    void *argument; /* of sessions */
 };
 
 /*
- * Answer a call; `path` is what stands behind ADMIN_PATH, `body` a text. The HTTP status, and the
- * answer in `out`, owned by the caller. Any thread.
+ * Answer one request. `path` is the part of the URI after ADMIN_PATH, `body` ends with NUL.
+ * Returns the HTTP status; `*out` receives the answer, owned by the caller. Any thread.
  */
 unsigned admin_answer(const struct admin *admin, const char *method, const char *path,
     const char *body, json_t **out);

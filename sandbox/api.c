@@ -20,12 +20,12 @@
 #define BODY_READ_MAX (16 * BODY_MAX)
 #define CONNECTIONS_MAX 4000
 #define IDLE_SECONDS 120
-/* So that a call that waits for a key to be made does not hold up all others. */
+/* More than one, so that generating a key for one request does not block all others. */
 #define THREADS 4U
 
 /* ------------------------------------------------------------------ one call */
 
-/* The value of Action in a form; "" when there is none. */
+/* Copies the value of Action in a form; leaves `name` unchanged when there is none. */
 static void api_find_action(const char *form, char *name, size_t size)
 {
     static const char key[] = "Action=";
@@ -38,7 +38,7 @@ static void api_find_action(const char *form, char *name, size_t size)
         snprintf(name, size, "%.*s", (int)strcspn(form + strlen(key), "&"), form + strlen(key));
 }
 
-/* STS names its operation in a form, Service Quotas in a header; all others have a path. */
+/* STS names the operation in a form, Service Quotas in a header; the others have a path. */
 static void api_route(struct api_call *call)
 {
     const char *body = iotify_buffer_text(&call->arrived->body);
@@ -68,7 +68,7 @@ static bool api_takes_json(const struct operation *operation)
     return false;
 }
 
-/* The body as an object; NULL after an answer. */
+/* The body as an object; NULL after an error. */
 static json_t *api_parse_body(struct api_call *call)
 {
     const struct iotify_buffer *text = &call->arrived->body;
@@ -115,7 +115,7 @@ static void api_run_call(struct api_call *call)
     json_decref(body);
 }
 
-/* The service that a call of this path has to be signed for. */
+/* The service that a request with this path must be signed for. */
 static const char *api_service_of(const char *path, const char *signed_for)
 {
     if (strcmp(path, "/") == 0)
@@ -150,7 +150,7 @@ static void api_verify(struct api_call *call)
             "The sandbox knows no operation %s %s", call->method, call->path);
 }
 
-/* Verified, met by its faults, run and answered. */
+/* Verifies the request, applies faults, executes the operation and sends the response. */
 static enum MHD_Result api_answer_call(struct api_call *call)
 {
     struct counts *counts = call->api->options->counts;
@@ -206,7 +206,7 @@ static enum MHD_Result api_answer(struct api *api, struct MHD_Connection *connec
     return result;
 }
 
-/* Not AWS's, and not signed: for the tests of whoever runs the sandbox. */
+/* The sandbox's own endpoint is not signed: it is for tests. */
 static enum MHD_Result api_answer_admin(struct api *api, struct MHD_Connection *connection,
     const char *method, const struct api_request *arrived)
 {
@@ -251,7 +251,7 @@ static void api_on_completed(void *argument, struct MHD_Connection *connection, 
     *context = NULL;
 }
 
-/* A little too much is read and answered, which clients understand best; much is not waited for. */
+/* A body slightly over the limit is read before the error is sent; a much larger one is not. */
 static bool api_announces_too_much(struct MHD_Connection *connection)
 {
     const char *length = api_header(connection, "content-length");

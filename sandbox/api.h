@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control plane: AWS IoT's REST API, STS and Service Quotas over HTTP. One table of operations
- * routes; requests are signed with SigV4 and verified. Runs on a thread of its own.
+ * The control plane: the APIs of AWS IoT, STS and Service Quotas over HTTP. Requests are routed by
+ * the tables in operation.h and must be signed with SigV4. The server has its own threads.
  */
 #ifndef SANDBOX_API_H
 #define SANDBOX_API_H
@@ -18,10 +18,10 @@
 struct api;
 
 struct api_options {
-    const char *address; /* to listen on */
-    uint16_t port;       /* 0: choose one */
+    const char *address; /* IPv4 address to listen on */
+    uint16_t port;       /* 0: any free port */
     const char *access_key, *secret_key;
-    const char *token; /* that has to come with the key; NULL: any or none */
+    const char *token; /* session token that requests must carry; NULL: not checked */
     struct request_service service;
     struct admin admin;
     struct state *state;
@@ -32,7 +32,7 @@ struct api_options {
     struct counts *counts;
 };
 
-/* NULL after a message on stderr. `options` must outlive the API. */
+/* Start the server. NULL after a message on stderr. `options` must outlive the API. */
 struct api *api_open(const struct api_options *options);
 void api_close(struct api *api);
 uint16_t api_port(const struct api *api);

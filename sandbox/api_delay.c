@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls that are answered later, or not at all: latency and the other faults. */
+/* Requests that are answered late, or not at all: latency and the other faults. */
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static int64_t api_delay_monotonic(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Wakes requests whose latency has passed. */
+/* The thread that resumes requests when their latency has passed. */
 static void *api_delay_wake(void *argument)
 {
     struct api *api = argument;
@@ -41,7 +41,7 @@ static void *api_delay_wake(void *argument)
             free(first);
         }
     }
-    /* The server cannot stop while requests are suspended. */
+    /* libmicrohttpd cannot stop while requests are suspended. */
     while (api->delayed) {
         struct api_delayed *first = api->delayed;
 
@@ -53,7 +53,6 @@ static void *api_delay_wake(void *argument)
     return NULL;
 }
 
-/* False when it is not worth while any more. */
 bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t latency)
 {
     struct api_delayed *delayed = calloc(1, sizeof(*delayed)), **link = &api->delayed;
@@ -75,7 +74,6 @@ bool api_delay(struct api *api, struct MHD_Connection *connection, int64_t laten
     return true;
 }
 
-/* Closes without an answer; with a reset where that is the fault. */
 enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset)
 {
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
@@ -87,7 +85,6 @@ enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset)
     return MHD_NO;
 }
 
-/* The faults before anything is done. True when the call goes no further. */
 bool api_meet_fault(struct api_call *call, const char **how)
 {
     const struct fault_plan *fault = &call->arrived->fault;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers of the API on the wire. */
+/* Sends the responses of the API. */
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ bool api_is_sts(const struct api_call *call)
     return strcmp(call->verdict.service, "sts") == 0;
 }
 
-/* STS answers errors in XML, and has names of its own for some. */
+/* STS sends errors in XML. */
 static char *api_reply_sts_error(const struct response *response)
 {
     const char *message = json_string_value(json_object_get(response->body, "message"));

@@ -12,10 +12,10 @@
 
 #define RESOURCE_MAX 1024
 
-/* Documents never change: one that was parsed serves all sessions, known by its row. */
+/* A parsed policy document, shared by all sessions. Documents never change: the row is the key. */
 struct authorization_parsed {
-    json_int_t row;
-    struct policy *policy; /* NULL: the document is none */
+    json_int_t row;        /* of policy_versions */
+    struct policy *policy; /* NULL: the document is not valid */
     size_t users;
     struct authorization_parsed *next;
 };
@@ -30,7 +30,7 @@ struct authorization {
     void (*notify)(void *argument);
     void *argument;
     atomic_uint_fast64_t version;
-    pthread_mutex_t mutex; /* of the two lists below */
+    pthread_mutex_t mutex; /* guards the two lists below */
     struct authorization_changed *first, **last;
     struct authorization_parsed *cache;
 };
@@ -40,14 +40,14 @@ struct grants {
     bool active, attached;
     char id[65], client_id[256], source_ip[64];
     char certificate_arn[200];
-    char arn[200]; /* "arn:aws:iot:region:account:", from the certificate's own */
+    char arn[200]; /* "arn:aws:iot:region:account:", from the certificate's ARN */
     char *type;
     json_t *attributes;
     X509 *certificate;
     struct authorization_parsed **policies;
     size_t count;
-    char now[24]; /* seconds since 1970 */
-    char *value;  /* of the variable that was asked for last */
+    char now[24]; /* seconds since 1970; "" until a policy reads the time */
+    char *value;  /* of the last certificate variable */
 };
 
 /* ------------------------------------------------------------------ changes */
@@ -161,7 +161,7 @@ static struct authorization_parsed *authorization_use_policy(
     return parsed;
 }
 
-/* Nobody uses it any more: most often because its version is gone. */
+/* Frees the document with its last user. */
 static void authorization_release_policy(
     struct authorization *authorization, struct authorization_parsed *parsed)
 {
@@ -200,7 +200,7 @@ static void authorization_load_certificate(struct grants *grants)
     json_decref(rows);
 }
 
-/* The thing that is named like the client, when the certificate is attached to it. */
+/* The thing named like the client, if the certificate is attached to it. */
 static void authorization_load_thing(struct grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
@@ -217,7 +217,7 @@ static void authorization_load_thing(struct grants *grants)
     json_decref(rows);
 }
 
-/* The certificate's own policies, and those of the groups that its thing is in. */
+/* The policies of the certificate, and of the groups of its thing and their ancestors. */
 static void authorization_load_policies(struct grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
@@ -292,7 +292,7 @@ bool authorization_grants_depend_on_time(const struct grants *grants)
 
 /* ------------------------------------------------------------------ variables */
 
-/* A part of a certificate's name, kept in `value`. */
+/* An attribute of a distinguished name; `value` owns the text. */
 static const char *authorization_name_part(struct grants *grants, X509_NAME *name, const char *part)
 {
     static const struct {
@@ -317,7 +317,7 @@ static const char *authorization_name_part(struct grants *grants, X509_NAME *nam
     if (size < 0)
         return NULL;
     free(grants->value);
-    /* A name with a NUL inside is none that a policy can mean. */
+    /* No policy can match a name that contains NUL. */
     grants->value = memchr(text, 0, (size_t)size) ? NULL : strdup((char *)text);
     OPENSSL_free(text);
     return grants->value;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may do what on the data plane: certificates, their things, groups and policies as the state
- * has them, brought to a form that can be asked for each message.
+ * Authorization on the data plane: loads the policies of a certificate, and of the groups of its
+ * thing, from the state into a `grants` object, which then decides on each message.
  *
- * All functions are safe on any thread; what authorization_load() returned belongs to one.
+ * All functions may be called on any thread, but a `grants` object is used by one thread only.
  */
 #ifndef SANDBOX_AUTHORIZATION_H
 #define SANDBOX_AUTHORIZATION_H
@@ -17,21 +17,27 @@
 struct authorization;
 struct grants;
 
-/* `notify` is called, on any thread, when a certificate has to be looked at again. */
+/*
+ * `notify` is called when authorization_next_changed() has a certificate to return: on any thread,
+ * also inside a transaction of `state`, so it must not use the state.
+ */
 struct authorization *authorization_new(
     struct state *state, void (*notify)(void *argument), void *argument);
 void authorization_free(struct authorization *authorization);
 
-/* Something was changed that policies depend on; `certificate`: its live sessions too. "": none. */
+/*
+ * Report a change that makes all loaded grants outdated. `certificate` is an id whose live sessions
+ * must be checked again, or "".
+ */
 void authorization_changed(struct authorization *authorization, const char *certificate);
-/* Grows with each change: what was asked before has to be asked again. */
+/* Increases with each change: grants loaded at an older version are outdated. */
 uint64_t authorization_version(const struct authorization *authorization);
-/* Take one certificate that has to be looked at again; false when there is none. */
+/* Dequeue the id of a certificate whose sessions must be checked; false when there is none. */
 bool authorization_next_changed(struct authorization *authorization, char certificate[65]);
 
 /*
- * What the holder of a certificate may do. `client_id` "" where there is none (HTTPS). Never NULL;
- * free with authorization_grants_free().
+ * Load what the holder of a certificate may do. `client_id` is "" over HTTPS. Runs a transaction,
+ * so it must not be called inside one. Never NULL; free with authorization_grants_free().
  */
 struct grants *authorization_load(struct authorization *authorization, const X509 *certificate,
     const char *id, const char *client_id, const char *source_ip);
@@ -39,10 +45,10 @@ void authorization_grants_free(struct grants *grants);
 /* Is the certificate registered and ACTIVE? */
 bool authorization_grants_active(const struct grants *grants);
 
-/* Has some answer so far come from the time of day? Then it may be another one later. */
+/* Has any decision so far read the current time? Then decisions must not be cached. */
 bool authorization_grants_depend_on_time(const struct grants *grants);
 
-/* `action` "iot:Publish"; `kind` and `name` make the resource: "topic", "a/b". */
+/* Is `action` ("iot:Publish") allowed on the resource of `kind` ("topic") and `name` ("a/b")? */
 bool authorization_grants_allow(
     const struct grants *grants, const char *action, const char *kind, const char *name);
 

@@ -28,7 +28,7 @@ static void broker_pause_shortly(void)
     nanosleep(&pause, NULL);
 }
 
-/* It runs in its folder: a path with blanks in it could not be written here. */
+/* Paths are relative: mosquitto runs in its folder, and its syntax has no paths with spaces. */
 static bool broker_write_configuration(const char *path, const char *socket_name, bool keep)
 {
     FILE *stream = fopen(path, "we");
@@ -40,11 +40,11 @@ static bool broker_write_configuration(const char *path, const char *socket_name
         "log_dest stderr\nlog_type error\nmax_queued_messages 10000\nmax_inflight_messages 100\n"
         "max_keepalive 1200\npersistent_client_expiration 1h\n",
         socket_name);
-    /* It writes its file when it ends, also when that is because the sandbox was killed. */
+    /* mosquitto also writes the file when it is terminated. */
     if (keep)
         fprintf(stream, "persistence true\npersistence_location ./\npersistence_file " KEPT "\n"
                         "autosave_interval 30\n");
-    /* As root it would become the user mosquitto, who cannot write here. */
+    /* As root it would switch to the user mosquitto, who cannot write to the folder. */
     if (geteuid() == 0)
         fprintf(stream, "user root\n");
     return fclose(stream) == 0;
@@ -64,7 +64,7 @@ static bool broker_listens(const char *path)
     return good;
 }
 
-/* Debian puts it where a user's PATH does not look. */
+/* Debian installs it in a directory that is not in a user's PATH. */
 static char *broker_mosquitto_path(void)
 {
     static char usual[] = "/usr/sbin/mosquitto", by_name[] = "mosquitto";
@@ -75,7 +75,7 @@ static char *broker_mosquitto_path(void)
 static int broker_spawn_mosquitto(struct broker *broker, const struct broker_options *options)
 {
     static char configuration[] = CONFIGURATION;
-    /* The broker ends with the sandbox, even when that is killed. */
+    /* The kernel terminates the broker with the sandbox, even if that is killed. */
     char *bound[] = {
         "setpriv", "--pdeathsig", "TERM", broker_mosquitto_path(), "-c", configuration, NULL};
     posix_spawn_file_actions_t actions;
@@ -84,7 +84,7 @@ static int broker_spawn_mosquitto(struct broker *broker, const struct broker_opt
     int code;
 
     posix_spawnattr_init(&attributes);
-    /* A Ctrl-C is for the sandbox, which ends the broker last. */
+    /* Its own process group: Ctrl-C must reach only the sandbox, which stops the broker last. */
     sigemptyset(&none);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setsigmask(&attributes, &none);
@@ -93,7 +93,7 @@ static int broker_spawn_mosquitto(struct broker *broker, const struct broker_opt
     posix_spawn_file_actions_addopen(
         &actions, STDERR_FILENO, broker->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addchdir_np(&actions, options->folder);
-    /* On itself: it stays open. */
+    /* Duplicated to itself, the descriptor stays open in the child. */
     if (options->lock >= 0)
         posix_spawn_file_actions_adddup2(&actions, options->lock, options->lock);
     code = posix_spawnp(&broker->pid, bound[0], &actions, &attributes, bound, environ);
@@ -128,8 +128,7 @@ bool broker_start(struct broker *broker, const struct broker_options *options)
     int code;
 
     *broker = (struct broker){0};
-    /* A name of this process's own: the broker of one that was killed may still remove its socket.
-     */
+    /* Unique per process: the broker of a killed sandbox may still delete its own socket. */
     snprintf(name, sizeof(name), "broker-%d.sock", (int)getpid());
     if ((size_t)snprintf(broker->socket, sizeof(broker->socket), "%s/%s", options->folder, name) >=
         sizeof(broker->socket)) {

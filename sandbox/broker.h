@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The real broker behind the front: a mosquitto on a socket in the sandbox's own folder. */
+/* The MQTT broker that the listeners forward to: a mosquitto process on a Unix socket. */
 #ifndef SANDBOX_BROKER_H
 #define SANDBOX_BROKER_H
 
@@ -7,24 +7,24 @@
 #include <sys/types.h>
 
 struct broker {
-    pid_t pid;
-    char socket[108]; /* its path */
-    char log[4200];
+    pid_t pid;        /* 0: not running */
+    char socket[108]; /* path */
+    char log[4200];   /* path */
 };
 
 struct broker_options {
-    const char *folder; /* for its socket and configuration */
-    bool keep;          /* retained messages and sessions, in the folder */
-    int lock;           /* a descriptor that it keeps open as long as it runs; -1: none */
+    const char *folder; /* for its socket, configuration and log */
+    bool keep;          /* retained messages and sessions survive, in the folder */
+    int lock;           /* descriptor that the broker inherits and keeps open; -1: none */
 };
 
-/* Start it and wait until it listens. False after a message on stderr. */
+/* Start mosquitto and wait up to 5 s until it listens. False after a message on stderr. */
 bool broker_start(struct broker *broker, const struct broker_options *options);
-/* False once, after a message on stderr, when it has ended by itself. */
+/* False, after a message on stderr, at the first call after the process ended by itself. */
 bool broker_runs(struct broker *broker);
-/* Remove what it kept in the folder. */
+/* Delete the retained messages and sessions in the folder. */
 void broker_forget(const char *folder);
-/* Ask it to end and wait for it. */
+/* Terminate the process, by SIGKILL after 3 s, and wait for it. */
 void broker_stop(struct broker *broker);
 
 #endif

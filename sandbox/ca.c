@@ -89,7 +89,7 @@ static X509 *ca_make_root(EVP_PKEY *key)
     return NULL;
 }
 
-/* `names` NULL: a client's certificate. */
+/* A server certificate with these subject alternative names; NULL: a client certificate. */
 static X509 *ca_issue(struct ca *ca, EVP_PKEY *key, const char *common_name, const char *names)
 {
     X509 *certificate = ca_begin(key, common_name);
@@ -221,9 +221,9 @@ bool ca_use(const struct ca *ca, SSL_CTX *context)
            SSL_CTX_use_PrivateKey(context, ca->server_key) == 1;
 }
 
-/* ------------------------------------------------------------------ what the API asks for */
+/* ------------------------------------------------------------------ device certificates */
 
-/* What AWS IoT takes for a device: RSA from 2048 bits on, and three curves. */
+/* The keys that AWS IoT accepts for devices: RSA from 2048 bits on, and three curves. */
 static bool ca_key_accepted(EVP_PKEY *key)
 {
     static const char *const groups[] = {"prime256v1", "secp384r1", "secp521r1"};

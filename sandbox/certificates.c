@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates: made, signed, registered, switched and deleted. */
+/* Certificates: create, sign, register, set the status, delete. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,7 @@ json_t *resource_create_certificate_row(const struct request *request, struct re
     return certificates_find(request, facts.id);
 }
 
-/* The members that all ways of making a certificate answer. */
+/* The members that all responses to creating a certificate share. */
 static json_t *certificates_identity_json(const json_t *row)
 {
     return json_pack(
@@ -76,7 +76,7 @@ static void certificates_create_keys(const struct request *request, struct respo
     iotify_buffer_init(&private_key, PEM_MAX);
     iotify_buffer_init(&public_key, PEM_MAX);
     iotify_buffer_init(&certificate, PEM_MAX);
-    /* Nothing was read or changed yet: others need not wait until there is a key. */
+    /* Nothing was read or changed yet: unlock the state while the key is generated. */
     state_end(request->state, true);
     made = ca_make(request->ca, &private_key, &public_key, &certificate);
     state_begin(request->state);

@@ -58,13 +58,12 @@ void connection_close(struct connection *connection)
         uv_close((uv_handle_t *)&connection->peer_poll, connection_on_closed);
 }
 
-/* The client sees a reset in place of an end. */
 void connection_reset(struct connection *connection)
 {
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
 
     setsockopt(connection->client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    connection->secured = false; /* no farewell */
+    connection->secured = false; /* no TLS close_notify */
     connection_close(connection);
 }
 
@@ -91,14 +90,14 @@ static bool connection_may_read(
            (connection->peer >= 0 || connection_waiting(flow) == 0);
 }
 
-/* A client that reads no answers gets no more of them. */
+/* The client is not read while too many answers to it are unwritten. */
 static bool connection_may_read_client(const struct connection *connection)
 {
     return !connection->client_ended && connection_waiting(&connection->down) < WAITING_MAX &&
            connection_may_read(connection, &connection->up);
 }
 
-/* Nothing more comes from the client. What came before is still its due. */
+/* The client sends nothing more. What it sent before is still processed. */
 static void connection_end_of_client(struct connection *connection)
 {
     if (connection->protocol == HTTPS && SSL_get_shutdown(connection->ssl) & SSL_RECEIVED_SHUTDOWN)
@@ -112,8 +111,8 @@ static bool connection_read_client(struct connection *connection)
     for (int reads = 0; connection_may_read_client(connection); reads++) {
         int got, result;
 
-        /* Others wait too. TLS may hold bytes that no poll tells of; a timer of 0 would fire again
-         * before the loop looks at anybody else. */
+        /* Let other connections run. OpenSSL may hold bytes that poll does not report, so a timer
+         * continues; a timer of 0 ms would fire before the loop serves the others. */
         if (reads == READS_A_TURN) {
             if (SSL_has_pending(connection->ssl))
                 uv_timer_start(&connection->again, connection_on_again, 1, 0);
@@ -131,7 +130,7 @@ static bool connection_read_client(struct connection *connection)
     return true;
 }
 
-/* False when it is over; what the broker had to say before is still delivered. */
+/* False when the connection must be closed now. At the peer's end, waiting bytes are still sent. */
 static bool connection_read_peer(struct connection *connection)
 {
     while (connection->peer >= 0 && connection_may_read(connection, &connection->down)) {
@@ -147,14 +146,14 @@ static bool connection_read_peer(struct connection *connection)
         }
         if (!connection_take_bytes(connection, connection->common->chunk, (size_t)got, false))
             return false;
-        /* One chunk at a time: others wait too. */
+        /* A short read: the socket is empty. */
         if (got < CHUNK)
             return true;
     }
     return true;
 }
 
-/* Reads what is there for nobody; true at the end of it. */
+/* Reads and drops what has arrived; true at the end of the stream. */
 static bool connection_discard(struct connection *connection, int descriptor)
 {
     for (int reads = 0; reads < READS_A_TURN; reads++) {
@@ -169,8 +168,9 @@ static bool connection_discard(struct connection *connection, int descriptor)
 }
 
 /*
- * The end towards the broker: no more bytes come, but it reads all that it was sent before it
- * hangs up. What it still says is for nobody. True when there is nothing to wait for.
+ * Ends the connection to the broker: shuts down the sending side, so that the broker reads all
+ * bytes before it closes; drops what it still sends. True when the broker has closed,
+ * and always for HTTPS.
  */
 static bool connection_part_from_peer(struct connection *connection)
 {
@@ -184,8 +184,9 @@ static bool connection_part_from_peer(struct connection *connection)
 }
 
 /*
- * The end towards the client: it is told, and what it still sends is read until it has heard, since
- * closing over unread bytes would take back what it was told last. True when it has.
+ * Ends the connection to the client: sends the end and reads until the client closes, because
+ * closing with unread bytes would reset the connection and lose the last bytes sent. True when the
+ * client has closed.
  */
 static bool connection_part_from_client(struct connection *connection)
 {
@@ -228,7 +229,7 @@ static void connection_rearm(struct connection *connection)
 
 /* ------------------------------------------------------------------ the peer */
 
-/* -1: impossible, 0: later, 1: connected */
+/* -1: failed, 0: try again later, 1: connected */
 static int connection_reach_broker(struct connection *connection)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -247,7 +248,7 @@ static int connection_reach_broker(struct connection *connection)
     return later ? 0 : -1;
 }
 
-/* With the first bytes for it. False when there is none to be had. */
+/* Connects to the broker when the first bytes for it wait. False when that fails. */
 static bool connection_need_peer(struct connection *connection)
 {
     int reached;
@@ -273,7 +274,7 @@ static bool connection_need_peer(struct connection *connection)
 
 /* ------------------------------------------------------------------ moving bytes */
 
-/* From here on only the client's end is waited for. */
+/* A stalled connection: only the client's end or the deadline closes it. */
 static void connection_stand_still(struct connection *connection)
 {
     uv_timer_stop(&connection->again);
@@ -282,7 +283,7 @@ static void connection_stand_still(struct connection *connection)
         uv_poll_stop(&connection->peer_poll);
 }
 
-/* A last while for what is under way. */
+/* Gives waiting bytes a last deadline. */
 static void connection_linger(struct connection *connection)
 {
     if (connection->lingers)
@@ -291,7 +292,7 @@ static void connection_linger(struct connection *connection)
     uv_timer_start(&connection->deadline, connection_on_deadline, LINGER_MS, 0);
 }
 
-/* HTTPS: the request is whole and the client waits; the server has to know that no other comes. */
+/* HTTPS: after the client's last request, signals the end to the server. */
 static void connection_pass_end_on(struct connection *connection)
 {
     if (!connection->client_ended || connection->lingers || connection_waiting(&connection->up))
@@ -300,7 +301,7 @@ static void connection_pass_end_on(struct connection *connection)
     connection_linger(connection);
 }
 
-/* Both sides have what is theirs, and are told; true when that is done. */
+/* When all bytes are written, ends both sides. True when both have closed. */
 static bool connection_part(struct connection *connection)
 {
     bool peer, client;
@@ -312,7 +313,6 @@ static bool connection_part(struct connection *connection)
     return peer && client;
 }
 
-/* Everything that can be done now. */
 void connection_work(struct connection *connection)
 {
     bool good;
@@ -329,7 +329,7 @@ void connection_work(struct connection *connection)
            connection_read_peer(connection) && connection_write_peer(connection);
     if (connection->closing)
         return;
-    /* What the client is owed goes out even when the connection is over. */
+    /* Bytes for the client are written even when the connection is over. */
     good = connection_write_client(connection) && good;
     if (!good || connection->up.waiting.failed || connection->down.waiting.failed ||
         (connection->ending && connection_part(connection))) {
@@ -342,7 +342,7 @@ void connection_work(struct connection *connection)
     connection_rearm(connection);
 }
 
-/* An error is one of sending: what was said before it can still be read, and then the end. */
+/* After a poll error, sending is impossible, but the broker's last bytes can still be read. */
 static void connection_on_peer(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = poll->data;
@@ -352,7 +352,7 @@ static void connection_on_peer(uv_poll_t *poll, int status, int events)
     connection_work(connection);
 }
 
-/* ------------------------------------------------------------------ all of them */
+/* ------------------------------------------------------------------ all connections */
 
 void connections_take(struct connections *common, int descriptor, enum connection_protocol protocol)
 {

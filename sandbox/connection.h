@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of a client to the data plane, from its TLS handshake to its end: bytes between
- * the client and what stands behind the endpoint, the broker or the HTTP server. Runs on one libuv
- * loop; all functions belong to its thread.
+ * Client connections of the data plane, from the TLS handshake to the end. Each relays bytes
+ * between a client and its peer: the MQTT broker or the HTTP server. All functions must be called
+ * on the thread of the libuv loop.
  */
 #ifndef SANDBOX_CONNECTION_H
 #define SANDBOX_CONNECTION_H
@@ -20,7 +20,7 @@ enum connection_protocol { MQTT, HTTPS };
 
 struct connection;
 
-/* What all connections share. */
+/* Shared by all connections. */
 struct connections {
     uv_loop_t *loop;
     SSL_CTX *context;
@@ -28,16 +28,16 @@ struct connections {
     struct https *https;
     char broker[108]; /* path of its socket */
     struct connection *first;
-    atomic_size_t sessions; /* that the broker has */
+    atomic_size_t sessions; /* accepted CONNECTs of open connections */
     uint8_t chunk[CONNECTION_CHUNK];
 };
 
-/* A client has come; the descriptor is taken over, whatever becomes of it. */
+/* Start a connection on an accepted socket. Takes ownership of `descriptor`, also on an error. */
 void connections_take(
     struct connections *connections, int descriptor, enum connection_protocol protocol);
-/* A certificate was changed: may its sessions go on? */
+/* A certificate has changed: end its sessions unless it is still active. */
 void connections_look_again(struct connections *connections, const char *certificate);
-/* Close all; the loop has to run once more before they are gone. */
+/* Close all connections; they are freed when the loop runs again. */
 void connections_close(struct connections *connections);
 
 #endif

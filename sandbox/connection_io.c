@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes of a connection on their way: what waits to be written, and the packets in what was read.
- */
+/* Bytes of a connection: writes those that wait, finds the packets in those that were read. */
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -20,7 +19,7 @@ static void connection_empty(struct connection_flow *flow)
     flow->written = 0;
 }
 
-/* So that a flow that never runs dry does not grow by all that ever went through it. */
+/* Removes written bytes, so that a flow that is never empty does not grow without limit. */
 static void connection_compact(struct connection_flow *flow)
 {
     if (flow->written < CHUNK)
@@ -30,7 +29,6 @@ static void connection_compact(struct connection_flow *flow)
     flow->written = 0;
 }
 
-/* 1: something moved, 0: not now, -1: over */
 int connection_tls_result(struct connection *connection, int result)
 {
     int error;
@@ -44,7 +42,6 @@ int connection_tls_result(struct connection *connection, int result)
     return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
-/* False when the connection is over. */
 bool connection_write_client(struct connection *connection)
 {
     struct connection_flow *flow = &connection->down;
@@ -84,7 +81,7 @@ bool connection_write_peer(struct connection *connection)
             connection_compact(flow);
             return true;
         }
-        /* It hears nothing more, but what it has said is still to be read. */
+        /* The peer takes no more bytes, but what it has sent can still be read. */
         if (done < 0)
             connection->peer_deaf = true;
         else
@@ -130,7 +127,7 @@ static bool connection_take_packet(
     return connection_act_on(connection, next);
 }
 
-/* All whole packets in the bytes; `used` is where the first one that is not whole begins. */
+/* Processes all complete packets; `*used` is the offset of the first incomplete one. */
 static bool connection_take_packets(
     struct connection *connection, const uint8_t *data, size_t size, bool from_client, size_t *used)
 {
@@ -138,7 +135,7 @@ static bool connection_take_packets(
     while (!connection->ending && !connection->stalled) {
         struct mqtt_packet packet;
 
-        /* What does not begin as MQTT does will never become whole. */
+        /* The first packet must be a CONNECT: other bytes are refused at once, even incomplete. */
         if (from_client && *used < size && !session_connected(connection->session) &&
             data[*used] != MQTT_CONNECT << 4)
             return connection_act_on(connection,
@@ -163,7 +160,6 @@ static bool connection_take_packets(
     return true;
 }
 
-/* Bytes of one side: packets at once where they are whole, the rest is kept. */
 bool connection_take_bytes(
     struct connection *connection, const uint8_t *data, size_t size, bool from_client)
 {

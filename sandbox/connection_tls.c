@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A new connection of a client: TLS, its certificate, and the session that it gets. */
+/* The start of a connection: TLS handshake, client certificate, session or HTTP client. */
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static bool connection_is_valid_now(const X509 *certificate)
            X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0;
 }
 
-/* A client that shows no certificate, or one that has expired, is none of ours. */
+/* Refuses a client whose certificate is missing, expired or not valid yet. */
 static bool connection_accept(struct connection *connection)
 {
     const X509 *certificate = SSL_get0_peer_certificate(connection->ssl);

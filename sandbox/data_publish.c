@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Publish: a message by the signed API. */
+/* Publish: sends a message over the signed API. */
 #include "sandbox/operation.h"
 #include "sandbox/publisher.h"
 #include "sandbox/request.h"
@@ -29,7 +29,7 @@ static const struct parameter publish_parameters[] = {
     END_OF_PARAMETERS,
 };
 
-/* Without a rate: it is not an operation of AWS IoT's control plane. */
+/* No rate: it is not an operation of AWS IoT's control plane. */
 const struct operation data_operations[] = {
     {.name = "Publish",
         .method = "POST",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DescribeEndpoint: where the data plane is. */
+/* DescribeEndpoint: the address of the data plane. */
 #include <stdio.h>
 #include <string.h>
 

@@ -23,12 +23,12 @@ static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",
 
 static const char latency_name[] = "latency";
 
-/* What was set for one operation, or for all of them ("*"). */
+/* The settings of one operation, or of all ("*"). */
 struct fault_rule {
     char operation[64];
-    double share[FAULT_KINDS];     /* 0 to 1; negative: as for all */
-    int64_t latency_ns, spread_ns; /* negative: as for all */
-    uint64_t calls;                /* of the operation so far; for "*" unused */
+    double share[FAULT_KINDS];     /* 0 to 1; negative: the share of "*" applies */
+    int64_t latency_ns, spread_ns; /* negative: those of "*" apply */
+    uint64_t calls;                /* drawn for the operation so far; unused for "*" */
     struct fault_rule *next;
 };
 
@@ -142,7 +142,7 @@ static bool fault_set_latency(struct fault_parser *parser, struct fault_rule *ru
     return false;
 }
 
-/* Does an operation ask for this kind? */
+/* Can this kind of fault happen to the operation? */
 static bool fault_meets(const char *operation, enum fault_kind kind)
 {
     if (strcmp(operation, FAULT_CONNECT) == 0)
@@ -278,7 +278,7 @@ static uint64_t fault_mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* Between 0 and 1, by seed, operation, number of its call and what is drawn for. */
+/* A number from 0 to 1, a hash of seed, operation, number of the call and purpose. */
 static double fault_draw(uint64_t seed, const char *operation, uint64_t call, unsigned what)
 {
     uint64_t hash = fault_mix(seed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Faults on demand: which call goes wrong, and how. Decided by a seed and the number of the call
- * alone, so that the same calls meet the same faults. Safe on any thread.
+ * Fault injection: decides which calls fail, and how. The decision depends only on the seed, the
+ * operation and the number of its call, so equal runs get equal faults. Safe on any thread.
  */
 #ifndef SANDBOX_FAULT_H
 #define SANDBOX_FAULT_H
@@ -15,20 +15,20 @@
 struct faults;
 
 enum fault_kind {
-    /* Of the control plane. */
+    /* Control plane; FAULT_RESET also MQTT. */
     FAULT_THROTTLE,     /* ThrottlingException */
     FAULT_ERROR,        /* InternalFailureException or ServiceUnavailableException */
-    FAULT_DROP_REQUEST, /* the connection closes, nothing was done */
-    FAULT_DROP_REPLY,   /* it was done, and the connection closes without an answer */
-    FAULT_RESET,        /* the connection is reset, nothing was done */
-    /* Of MQTT. */
-    FAULT_REFUSE, /* a connect is answered with "server unavailable" */
-    FAULT_DROP,   /* the connection closes when a message is published */
-    FAULT_STALL,  /* from here on nothing is read and nothing answered */
+    FAULT_DROP_REQUEST, /* the connection closes before the request is executed */
+    FAULT_DROP_REPLY,   /* the request is executed, but not answered */
+    FAULT_RESET,        /* the connection is reset before the request is executed */
+    /* MQTT. */
+    FAULT_REFUSE, /* CONNECT is answered with "server unavailable" */
+    FAULT_DROP,   /* the connection closes at a PUBLISH */
+    FAULT_STALL,  /* the sandbox stops reading and answering */
     FAULT_KINDS
 };
 
-/* Names of the data plane that rules can be limited to, beside those of operations. */
+/* MQTT packets that a rule can be limited to, besides the operations of the API. */
 #define FAULT_CONNECT "Connect"
 #define FAULT_PUBLISH "PublishMqtt"
 
@@ -36,25 +36,26 @@ struct faults *faults_new(uint64_t seed);
 void faults_free(struct faults *faults);
 
 /*
- * Take in a list such as `throttle=10%,error=2%,drop_reply=1%,latency=50ms`, or one for some
- * operations: `CreateThing:throttle=50%`. Latency may spread: `latency=50ms~20ms`. What was set
- * before for the same kind and operation is replaced; 0% takes it away; `none` takes all away.
- * False: `why` says what is wrong, and nothing is changed.
+ * Apply a list such as `throttle=10%,error=2%,drop_reply=1%,latency=50ms`. An operation limits an
+ * item to it: `CreateThing:throttle=50%`. `latency=50ms~20ms` is 50 ms ± 20 ms. An item replaces
+ * the one of the same kind and operation; 0% disables it; `none` removes all. On an error returns
+ * false, with the reason in `why` (of `size` bytes), and changes nothing.
  */
 bool faults_set(struct faults *faults, const char *text, char *why, size_t size);
-/* Count from the start again with another seed, a whole number. False when it is none. */
+/* Set the seed, a decimal number, and restart counting calls. False when it is not a number. */
 bool faults_seed(struct faults *faults, const char *seed);
 
-/* What one call meets. `hits` has a bit for each kind; of those that exclude each other the first
- * counts. */
+/* The faults of one call: `hits` has a flag for each kind. The caller chooses among those that
+ * exclude each other. */
 struct fault_plan {
     bool hits[FAULT_KINDS];
     int64_t latency_ns;
-    unsigned roll; /* another random number, for choices within a kind */
+    unsigned roll; /* random number from 0 to 999, for choices within a kind */
 };
+/* Draw the faults of the next call of `operation`. */
 void faults_draw(struct faults *faults, const char *operation, struct fault_plan *plan);
 
-/* What is set, as a list that faults_set() takes. */
+/* Append the rules as a list that faults_set() accepts; nothing when there are none. */
 void faults_print(struct faults *faults, struct iotify_buffer *out);
 
 #endif

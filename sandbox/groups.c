@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thing groups, and which things are in them. */
+/* Thing groups and their members. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +20,7 @@ static json_t *groups_find(const struct request *request, const char *name)
         request->state, "SELECT * FROM thing_groups WHERE name = ?1", STATE_WITH(name)));
 }
 
-/* The group's ancestors, the root first, as AWS lists them. */
+/* The group's ancestors, beginning with the root. */
 static json_t *groups_ancestors(const struct request *request, const json_t *row)
 {
     json_t *list = json_array(), *parent = json_incref((json_t *)row);
@@ -39,7 +39,7 @@ static json_t *groups_ancestors(const struct request *request, const json_t *row
     return list;
 }
 
-/* False after an answer. */
+/* False after an error. */
 static bool groups_check_parent(const struct request *request, struct response *response)
 {
     const char *parent = request_text(request, "parentGroupName");
@@ -75,7 +75,7 @@ static bool groups_check_properties(const struct request *request, struct respon
                ATTRIBUTES_MAX);
 }
 
-/* What a group has after a call: on top of what it has before; a new object. */
+/* Applies the properties in the request to those before; a new object. */
 static json_t *groups_next_properties(const struct request *request, const json_t *before)
 {
     static const char *const names[] = {"thingGroupDescription", NULL};
@@ -95,7 +95,7 @@ static json_t *groups_next_properties(const struct request *request, const json_
     return next;
 }
 
-/* The same properties and parent again are no error, others are. */
+/* Creating a group again with the same properties and parent is not an error. */
 static void groups_create_again(
     const struct request *request, struct response *response, const json_t *present)
 {
@@ -208,7 +208,7 @@ static void groups_list(const struct request *request, struct response *response
         " AND substr(name, 1, length(?4)) = ?4 ORDER BY name LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", groups_group_json};
     const char *parent = request_text(request, "parentGroup");
-    /* Without a word of the caller the whole hierarchy is listed. */
+    /* By default the whole hierarchy is listed. */
     bool recursive = !request_given(request, "recursive") || request_flag(request, "recursive");
 
     if (!*parent || resource_check_group(request, response, parent))
@@ -221,7 +221,7 @@ static void groups_delete(const struct request *request, struct response *respon
     const char *name = request_text(request, "thingGroupName");
     json_t *row = groups_find(request, name);
 
-    /* AWS answers the same whether or not there was one; its members stay things. */
+    /* As at AWS, deleting an unknown group succeeds. The members themselves are not deleted. */
     if (row && resource_check_version(request, response, "thing group", row)) {
         if (row_exists(
                 request, "SELECT 1 FROM thing_groups WHERE parent = ?1 LIMIT 1", STATE_WITH(name)))
@@ -304,7 +304,7 @@ static bool groups_leave(
     return true;
 }
 
-/* The name, or the one at the end of the ARN; "" after an answer. */
+/* The name, or the name in the ARN; "" after an error. */
 static const char *groups_name_or_arn(const struct request *request, struct response *response,
     const char *kind, const char *name_member, const char *arn_member)
 {
@@ -413,7 +413,7 @@ static const struct parameter member_parameters[] = {
     TEXT_IN_BODY("thingArn"),
     END_OF_PARAMETERS,
 };
-/* There are no dynamic groups here that could be overridden. */
+/* overrideDynamicGroups has no effect: the sandbox has no dynamic groups. */
 static const struct parameter addition_parameters[] = {
     NAME_IN_BODY("thingGroupName"),
     TEXT_IN_BODY("thingGroupArn"),
@@ -430,7 +430,7 @@ static const struct parameter update_of_thing_parameters[] = {
     END_OF_PARAMETERS,
 };
 
-/* The fixed paths stand before the ones with a parameter. */
+/* Fixed paths must precede those with a parameter. */
 const struct operation group_operations[] = {
     {.name = "AddThingToThingGroup",
         .method = "PUT",

@@ -19,7 +19,7 @@
 #define PAYLOAD_READ_MAX (16 * PAYLOAD_MAX)
 #define CONNECTIONS_MAX 8000
 
-/* One connection; the server knows it by its number, as an address that is made up. */
+/* One connection. Its number is passed to the HTTP server as a made-up client address. */
 struct https_client {
     uint32_t number;
     X509 *certificate;
@@ -31,14 +31,14 @@ struct https {
     struct authorization *authorization;
     struct publisher *publisher;
     struct MHD_Daemon *daemon;
-    pthread_mutex_t mutex; /* of the list, and held while one of its clients is looked at */
+    pthread_mutex_t mutex; /* guards the list and its clients */
     struct https_client *clients;
     uint32_t last;
 };
 
-/* One request while it arrives. */
+/* One request while its body arrives. */
 struct https_request {
-    bool begun, has_nul; /* the headers were announced; %00 in the path */
+    bool begun, has_nul; /* its headers have arrived; its URI contains %00 */
     struct iotify_buffer body;
 };
 
@@ -76,7 +76,7 @@ static struct https_client *https_find_client(
     return client;
 }
 
-/* What the certificate allows. Here no client id is known, and so no thing. */
+/* Do the policies allow it? Over HTTPS there is no client id, and so no thing. */
 static bool https_may_publish(
     struct https *https, struct MHD_Connection *connection, const char *topic, bool retain)
 {
@@ -97,7 +97,7 @@ static bool https_may_publish(
     return good;
 }
 
-/* "0" or "1"; -1 when it is neither. */
+/* A query argument as 0 or 1, -1 when it is neither, `otherwise` when absent. */
 static int https_number_argument(struct MHD_Connection *connection, const char *name, int otherwise)
 {
     const char *text = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
@@ -158,7 +158,7 @@ static enum MHD_Result https_on_request(void *argument, struct MHD_Connection *c
             MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "content-length");
 
         arrived->begun = true;
-        /* A little too much is read and answered; much is not waited for. */
+        /* A body slightly over the limit is read before the error; a much larger one is not. */
         return length && strtoull(length, NULL, 10) > PAYLOAD_READ_MAX
                    ? https_answer(connection, 413, "Payload too large")
                    : MHD_YES;
@@ -244,7 +244,7 @@ int https_accept(struct https *https, const X509 *certificate, const char *id,
     pthread_mutex_unlock(&https->mutex);
     address.sin_addr.s_addr = htonl(client->number);
     *out = client;
-    /* On failure it closes the descriptor by itself. */
+    /* On failure it closes pair[1] itself. */
     if (MHD_add_connection(https->daemon, pair[1], (struct sockaddr *)&address, sizeof(address)) ==
         MHD_YES)
         return pair[0];

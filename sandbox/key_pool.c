@@ -20,10 +20,10 @@
 #define SUFFIX ".key"
 #define NAME_BYTES 64
 
-/* A key and the file that holds it; whoever removes the file may use the key. */
+/* A key and its file. The process that deletes the file may use the key. */
 struct key_pool_entry {
     EVP_PKEY *key;
-    char file[NAME_BYTES]; /* "" when it is in memory only */
+    char file[NAME_BYTES]; /* "": in memory only */
 };
 
 struct key_pool {
@@ -67,7 +67,7 @@ static int key_pool_open_folder(const char *given)
     else if (home && *home == '/')
         snprintf(path, sizeof(path), "%s/.cache/iotify-sandbox/keys", home);
     folder = *path ? key_pool_make_folder(path) : -1;
-    /* Keys that others can read or plant are no keys. */
+    /* Do not trust a folder that other users can read or write. */
     if (folder >= 0 && (fstat(folder, &about) != 0 || about.st_uid != geteuid() ||
                            (about.st_mode & (S_IRWXG | S_IRWXO)))) {
         close(folder);
@@ -133,7 +133,7 @@ static bool key_pool_holds(const struct key_pool *pool, const char *name)
     return false;
 }
 
-/* Take in what others left in the folder, without the lock while a file is read. */
+/* Loads keys that other sandboxes left in the folder; unlocked while it reads a file. */
 static void key_pool_load(struct key_pool *pool)
 {
     int copy =
@@ -159,7 +159,7 @@ static void key_pool_load(struct key_pool *pool)
         closedir(directory);
 }
 
-/* Making a key is given up when the pool closes. */
+/* Aborts the generation of a key when the pool closes. */
 static int key_pool_on_progress(EVP_PKEY_CTX *context)
 {
     const struct key_pool *pool = EVP_PKEY_CTX_get_app_data(context);
@@ -189,7 +189,7 @@ static void *key_pool_fill(void *argument)
     const struct sched_param none = {0};
     struct key_pool *pool = argument;
 
-    /* Only the time that nobody else wants. */
+    /* Use only idle CPU time. */
     pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
     pthread_mutex_lock(&pool->mutex);
     key_pool_load(pool);
@@ -239,7 +239,7 @@ void key_pool_close(struct key_pool *pool)
 
     if (!pool)
         return;
-    /* On a busy machine it would not even notice otherwise. */
+    /* With SCHED_IDLE the thread might not run, and end, on a busy machine. */
     if (pool->started)
         pthread_setschedparam(pool->thread, SCHED_OTHER, &none);
     pthread_mutex_lock(&pool->mutex);
@@ -266,7 +266,7 @@ EVP_PKEY *key_pool_take(struct key_pool *pool)
     while (!key && pool->count) {
         struct key_pool_entry *entry = &pool->entries[--pool->count];
 
-        /* The one who removes the file has the key; another sandbox may have been faster. */
+        /* Another sandbox may have deleted the file first; then the key is not ours. */
         if (!*entry->file || unlinkat(pool->folder, entry->file, 0) == 0)
             key = entry->key;
         else

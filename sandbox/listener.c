@@ -30,12 +30,12 @@ struct listeners {
     struct listener mqtt, secure_http;
     uv_async_t wake;
     bool woken;
-    int reserve; /* given up for a moment when descriptors run out */
+    int reserve; /* descriptor that is closed briefly when no others are left */
 };
 
 /* ------------------------------------------------------------------ listeners */
 
-/* Without a descriptor for it a client is turned away: waiting, it would wake the loop for ever. */
+/* Out of descriptors: closes the client, whose waiting connection would wake the loop forever. */
 static void listener_refuse(struct listener *listener)
 {
     struct listeners *listeners = listener->listeners;
@@ -65,7 +65,7 @@ static void listener_on(uv_poll_t *poll, int status, int events)
     } while (descriptor >= 0);
 }
 
-/* Every certificate is taken here; whether it is a registered one is decided behind it. */
+/* TLS accepts every certificate; the session checks whether it is registered. */
 static int listener_accept_any(X509_STORE_CTX *store, void *argument)
 {
     (void)store;
@@ -73,7 +73,7 @@ static int listener_accept_any(X509_STORE_CTX *store, void *argument)
     return 1;
 }
 
-/* AWS demands the endpoint's name: those that the server's certificate is for. */
+/* Like AWS, requires the server name in the handshake; it must match the server certificate. */
 static int listener_check_name(SSL *ssl, int *alert, void *argument)
 {
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
@@ -85,7 +85,7 @@ static int listener_check_name(SSL *ssl, int *alert, void *argument)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* One of AWS's names for a port that carries several protocols; others are not answered. */
+/* ALPN: selects AWS's names for MQTT and HTTPS with client certificates; ignores others. */
 static int listener_choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size,
     const unsigned char *offered, unsigned length, void *argument)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* iotify-sandbox: AWS IoT on this machine, until stopped or around one command. */
+/* iotify-sandbox: AWS IoT on this machine, until it is stopped or its command ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
@@ -19,7 +19,7 @@
 #include "sandbox/options.h"
 #include "sandbox/request.h"
 
-/* A burst of 64 keys is answered at once. */
+/* Keys that can be requested in a burst without waiting for their generation. */
 #define POOL_SIZE 64
 #define SWEEP_MS 100
 #define LOCK_TRIES 40
@@ -29,7 +29,7 @@ struct sandbox {
     struct api_options api_options;
     char folder[4096], temporary[32], database[4200];
     char access_key[160], secret_key[160];
-    bool own_keys; /* made here, not taken from the environment */
+    bool own_keys; /* generated, not from the environment */
     struct state *state;
     struct key_pool *pool;
     struct ca *ca;
@@ -42,17 +42,17 @@ struct sandbox {
     struct api *api;
     struct listeners *listeners;
     uv_loop_t loop;
-    uv_timer_t sweeper;     /* takes off what was detached */
+    uv_timer_t sweeper;     /* carries out detachments, checks the broker */
     uv_signal_t signals[3]; /* SIGINT, SIGTERM, SIGHUP */
-    int lock;               /* on the folder; 0: none */
+    int lock;               /* descriptor that locks the folder; 0: none */
     uv_process_t process;
     bool running; /* the command */
     int status;
 };
 
-/* ------------------------------------------------------------------ what it needs */
+/* ------------------------------------------------------------------ keys and folder */
 
-/* The key pair of the environment, else a new one. */
+/* Takes the key pair from the environment, or generates one. */
 static bool sandbox_find_keys(struct sandbox *sandbox)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -82,7 +82,7 @@ static bool sandbox_find_keys(struct sandbox *sandbox)
     return true;
 }
 
-/* The broker of a sandbox that was killed holds the lock until it has written what it keeps. */
+/* The broker of a killed sandbox holds the lock until it has saved its messages: wait for it. */
 static bool sandbox_take_lock(struct sandbox *sandbox)
 {
     const struct timespec pause = {.tv_nsec = 50000000};
@@ -148,7 +148,7 @@ static void sandbox_remove_temporary(const struct sandbox *sandbox)
     rmdir(sandbox->temporary);
 }
 
-/* Each session costs two descriptors here and one in the broker. */
+/* Each session needs two descriptors here and one in the broker. */
 static void sandbox_raise_limit(void)
 {
     struct rlimit limit;
@@ -159,7 +159,7 @@ static void sandbox_raise_limit(void)
     }
 }
 
-/* ------------------------------------------------------------------ putting it together */
+/* ------------------------------------------------------------------ opening and closing */
 
 static void sandbox_on_access_changed(void *argument)
 {
@@ -287,13 +287,13 @@ static void sandbox_close_signals(struct sandbox *sandbox)
     for (size_t i = 0; i < SIGNALS; i++)
         if (!uv_is_closing((uv_handle_t *)&sandbox->signals[i]))
             uv_close((uv_handle_t *)&sandbox->signals[i], NULL);
-    /* Another one must not leave files and processes behind. */
+    /* A second signal must not interrupt the cleanup of files and processes. */
     for (size_t i = 0; i < SIGNALS; i++)
         signal(signal_numbers[i], SIG_IGN);
     uv_stop(&sandbox->loop);
 }
 
-/* A command gets what the terminal sends too, and decides when it ends. */
+/* With a command: it gets SIGINT from the terminal itself, and its end ends the sandbox. */
 static void sandbox_on_signal(uv_signal_t *handle, int number)
 {
     struct sandbox *sandbox = handle->data;
@@ -309,7 +309,7 @@ static void sandbox_on_command_end(uv_process_t *process, int64_t status, int nu
     struct sandbox *sandbox = process->data;
 
     sandbox->running = false;
-    /* Its end is its own, or that of the broker before. */
+    /* A status that is set already reports the end of the broker. */
     if (sandbox->status == 0)
         sandbox->status = number ? 128 + number : (int)status;
     uv_close((uv_handle_t *)process, NULL);
@@ -324,7 +324,7 @@ static void sandbox_set_number(const char *name, int number)
     setenv(name, text, 1);
 }
 
-/* Behind what a list in the environment has. */
+/* Appends to a list in the environment. */
 static void sandbox_add_to_list(const char *name, const char *separator, const char *item)
 {
     const char *before = getenv(name);
@@ -336,8 +336,7 @@ static void sandbox_add_to_list(const char *name, const char *separator, const c
     free(list);
 }
 
-/* A proxy does not reach this machine; and the programs beside this one are found without a path.
- */
+/* Bypasses HTTP proxies for this machine, and adds the folder of this program to PATH. */
 static void sandbox_set_surroundings(void)
 {
     char program[4096];
@@ -354,7 +353,7 @@ static void sandbox_set_surroundings(void)
     sandbox_add_to_list("PATH", ":", program);
 }
 
-/* What would lead a program past the sandbox, to AWS itself. */
+/* Removes variables that would make a program connect to AWS instead of the sandbox. */
 static void sandbox_clear_detours(void)
 {
     static const char *const names[] = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
@@ -365,7 +364,7 @@ static void sandbox_clear_detours(void)
         unsetenv(names[i]);
 }
 
-/* The region has two names; whoever set one means both. */
+/* The region has two variables: if only one is set, it applies to both. */
 static void sandbox_set_region(void)
 {
     const char *region = getenv("AWS_REGION"), *other = getenv("AWS_DEFAULT_REGION");
@@ -453,7 +452,7 @@ static void sandbox_on_sweep(uv_timer_t *timer)
     state_sweep(sandbox->state);
     if (broker_runs(&sandbox->broker))
         return;
-    /* Without it nothing works: better an end than a sandbox that only looks alive. */
+    /* The sandbox does not work without its broker: end. */
     sandbox->status = 1;
     if (sandbox->running)
         uv_process_kill(&sandbox->process, SIGTERM);

@@ -7,7 +7,7 @@
 
 /* ------------------------------------------------------------------ reading */
 
-/* What is left of a body. Once it was too short, everything read is empty and `failed` stays. */
+/* The unread rest of a body. A read past its end sets `failed` and returns zero or empty. */
 struct mqtt_reader {
     const uint8_t *start, *at, *end;
     bool failed;
@@ -54,7 +54,7 @@ static struct mqtt_text mqtt_take_text(struct mqtt_reader *reader)
     return at ? (struct mqtt_text){(const char *)at, size} : (struct mqtt_text){"", 0};
 }
 
-/* A length of one to four bytes; -1 when it is not complete, -2 when it cannot be one. */
+/* A length of one to four bytes; -1 when it is incomplete, -2 when it is not valid. */
 static long mqtt_read_length(const uint8_t *data, size_t size, size_t *used)
 {
     long value = 0;
@@ -71,15 +71,15 @@ static long mqtt_read_length(const uint8_t *data, size_t size, size_t *used)
     return -2;
 }
 
-/* What is looked for among the properties of MQTT 5; offsets in the body. */
+/* The properties of MQTT 5 that the sandbox uses; offsets in the body. */
 struct mqtt_properties {
     size_t at, size;
     uint16_t alias; /* 0: none */
     size_t alias_at;
-    bool identifier; /* of a subscription */
+    bool identifier; /* there is a subscription identifier */
 };
 
-/* One property; what is looked for is noted in `found`. */
+/* Reads one property and stores it in `found` if the sandbox uses it. */
 static void mqtt_take_property(
     struct mqtt_reader *inside, const uint8_t *body, struct mqtt_properties *found)
 {
@@ -134,7 +134,7 @@ static void mqtt_take_property(
     }
 }
 
-/* Walks over the properties; `found` may be NULL. */
+/* Reads all properties; `found` may be NULL. */
 static void mqtt_take_properties(
     struct mqtt_reader *reader, int level, struct mqtt_properties *found)
 {
@@ -215,7 +215,7 @@ bool mqtt_read_connect(const struct mqtt_packet *packet, struct mqtt_connect *co
     connect->keepalive = mqtt_take_number(&reader);
     if (reader.failed || packet->flags != 0 || name.size != 4 || memcmp(name.data, "MQTT", 4) != 0)
         return false;
-    /* Levels that nobody knows are answered, not misread. */
+    /* The caller refuses an unknown level; the rest of the packet may have another format. */
     if (connect->level != MQTT_3_1_1 && connect->level != MQTT_5)
         return true;
     connect->clean = flags & 2;

@@ -10,7 +10,7 @@
 
 #include "sandbox/request.h"
 
-/* An ARN or a name, each byte of it percent-encoded. */
+/* Size of an encoded path parameter: an ARN or a name, with each byte percent-encoded. */
 #define SEGMENT_MAX 2048
 
 static const struct operation *const tables[] = {type_operations, thing_operations,
@@ -39,7 +39,7 @@ const struct operation *operation_by_name(const char *name)
 
 /* ------------------------------------------------------------------ routing */
 
-/* Percent-decode; NULL when the result is no UTF-8 text. */
+/* Percent-decodes; NULL when the result is not UTF-8, contains NUL or is too long. */
 static json_t *operation_decode(const char *from, size_t length)
 {
     char text[SEGMENT_MAX];
@@ -62,7 +62,7 @@ static json_t *operation_decode(const char *from, size_t length)
     return json_stringn(text, used);
 }
 
-/* One parameter of the path, from `{` on; moves both behind it. */
+/* Matches one path parameter, from `{` on; advances both pointers past it. */
 static bool operation_match_parameter(const char **pattern, const char **path, json_t *input)
 {
     const char *close = strchr(*pattern, '}');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operations of the API. One table says of each what it is called, where it is found on the
- * wire, what it takes, how often AWS lets it be called, and who runs it: from it come routing,
- * validation, quotas and the reference.
+ * The operations of the API. Tables define for each operation its name, HTTP method and path,
+ * parameters, AWS's default rate and the handler. Routing, validation, quotas and the reference
+ * use them.
  */
 #ifndef SANDBOX_OPERATION_H
 #define SANDBOX_OPERATION_H
@@ -16,7 +16,7 @@
 enum parameter_location { IN_PATH, IN_QUERY, IN_HEADER, IN_BODY };
 enum parameter_type { TEXT, NUMBER, FLAG, OBJECT, LIST };
 
-/* What a text may consist of: the patterns of the service model. */
+/* Character sets of texts: the patterns of the service model. */
 enum parameter_charset {
     ANYTHING,
     NAME,            /* [a-zA-Z0-9:_-]+ */
@@ -30,26 +30,26 @@ enum parameter_charset {
 };
 
 struct parameter {
-    const char *name; /* of the service model; NULL ends a list */
+    const char *name; /* in the service model; NULL ends a list */
     enum parameter_location place;
     enum parameter_type form;
     bool required;
-    long min, max; /* bytes of a text, value of a number, items of a list; max 0: no limit */
+    long min, max; /* bytes of a text, value of a number, items of a list (max only); max 0: none */
     enum parameter_charset charset;
-    const char *const *choices; /* ends with NULL; NULL: any */
-    const char *wire;           /* name on the wire where it is another; NULL: the same */
+    const char *const *choices; /* allowed values, ends with NULL; NULL: any */
+    const char *wire;           /* name on the wire if it is another; NULL: the same */
 };
 
 struct operation {
     const char *name, *method;
-    const char *path; /* {name} stands for a parameter, {name+} for one with slashes */
-    double rate;      /* calls a second that AWS allows by default */
+    const char *path; /* {name} is a parameter without slashes, {name+} the rest of the path */
+    double rate;      /* AWS's default quota in calls per second; 0: no quota */
     bool opens;       /* may change what live sessions are allowed to do */
     void (*run)(const struct request *request, struct response *response);
     const struct parameter *parameters;
 };
 
-/* Tables by kind of resource; each ends with an entry without name. */
+/* One table for each kind of resource; it ends with an entry without a name. */
 extern const struct operation type_operations[];
 extern const struct operation thing_operations[];
 extern const struct operation principal_operations[];
@@ -69,8 +69,8 @@ void operation_each(
     void (*found)(void *argument, const struct operation *operation), void *argument);
 const struct operation *operation_by_name(const char *name);
 /*
- * The operation of a method and a path as it came over the wire. Its path parameters are put into
- * `input`, decoded. NULL when there is none.
+ * Find the operation of a method and a percent-encoded path. Replaces the contents of `input` by
+ * the decoded path parameters. NULL when there is no such operation.
  */
 const struct operation *operation_route(const char *method, const char *path, json_t *input);
 

@@ -55,7 +55,7 @@ const size_t sandbox_options_count =
 #define INDENT 27
 #define PORT_UNSET (-1)
 
-/* Words of `text` in lines from column INDENT on. */
+/* Prints the words of `text` in lines that begin at column INDENT. */
 static void options_wrap(const char *text)
 {
     int column = INDENT;
@@ -232,7 +232,7 @@ static enum sandbox_options_outcome options_take(
                                                                              : SANDBOX_OPTIONS_BAD;
 }
 
-/* A command finds the ports in its environment, so that any free ones will do. */
+/* With a command any free port will do: the command finds it in its environment. */
 static void options_default_port(long *port, long usual, char *const *command)
 {
     if (*port == PORT_UNSET)

@@ -18,23 +18,24 @@ struct sandbox_options {
     bool ephemeral, reset;
     struct faults *faults;
     struct quotas *quotas;
-    char **command; /* NULL: none */
+    char **command; /* ends with NULL; NULL: none */
 };
 
 enum sandbox_options_outcome { SANDBOX_OPTIONS_RUN, SANDBOX_OPTIONS_DONE, SANDBOX_OPTIONS_BAD };
 
 /*
- * SANDBOX_OPTIONS_DONE: everything that was asked for has been printed. SANDBOX_OPTIONS_BAD: after
- * a message. sandbox_options_clear() in any case.
+ * Parse the command line; the options point into it. SANDBOX_OPTIONS_DONE: the requested text was
+ * printed. SANDBOX_OPTIONS_BAD: after a message on stderr. Call sandbox_options_clear() in any
+ * case.
  */
 enum sandbox_options_outcome sandbox_options_parse(
     struct sandbox_options *options, int count, char **arguments);
 void sandbox_options_clear(struct sandbox_options *options);
 
-/* One option. From this table come --help, the manual page and the completions. */
+/* One option. --help, the manual page and the completions are made from this table. */
 struct sandbox_options_entry {
     const char *name;     /* "--dir" */
-    const char *argument; /* of its value, for help; NULL: a flag */
+    const char *argument; /* name of its value in the help; NULL: a flag */
     const char *help;     /* a phrase */
 };
 extern const struct sandbox_options_entry sandbox_options_table[];

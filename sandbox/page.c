@@ -10,7 +10,7 @@
 #include "sandbox/response.h"
 #include "sandbox/row.h"
 
-/* Tokens look as opaque as AWS's, so that nobody takes them for names. */
+/* Base64, so that clients do not mistake tokens for names. */
 static json_t *page_make_token(const json_t *row, const char *key)
 {
     const json_t *value = json_object_get(row, key);
@@ -25,7 +25,7 @@ static json_t *page_make_token(const json_t *row, const char *key)
     return json_string((char *)encoded);
 }
 
-/* The key behind which the page begins. False when it is no token of ours. */
+/* Decodes the key after which the page begins. False when the token is not valid Base64. */
 static bool page_read_token(const char *token, char *key, size_t size)
 {
     size_t length = strlen(token), padding = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pages of a listing. */
+/* Listings in pages. */
 #ifndef SANDBOX_PAGE_H
 #define SANDBOX_PAGE_H
 
@@ -9,21 +9,22 @@
 #define PAGE_MAX 250
 
 /*
- * One page of a listing. The statement takes the key behind which the page begins as ?1 and the
- * number of rows as ?2; each row goes to `convert`. `key` is the column that the next token is
- * made of; `arguments` are ?3 and further ones.
+ * How to list a kind of resource. In the statements, ?1 is the key after which the page begins, ?2
+ * the number of rows, and ?3 and up are the `arguments` (end with NULL; NULL: none). `convert`
+ * makes a new JSON value of a row; `key` is the column that the next token encodes.
  */
 struct page {
-    const char *member; /* of the answer */
-    bool older;         /* with pageSize and marker in place of maxResults and nextToken */
-    const char *sql, *descending; /* the second where the order can be turned; NULL: never */
+    const char *member;           /* of the response */
+    bool older;                   /* with pageSize and marker instead of maxResults and nextToken */
+    const char *sql, *descending; /* the second, by an integer key, is the default; NULL: none */
     const char *key;
     json_t *(*convert)(const json_t *row);
 };
+/* Respond with one page, or with InvalidRequestException for an invalid token. */
 void page_respond(const struct request *request, struct response *response, const struct page *page,
     const char *const *arguments);
 
-/* What listings take; to be put into a table of parameters. */
+/* The parameters of a listing, for a table of parameters. */
 #define PAGE_PARAMETERS                                                                            \
     {.name = "maxResults", .place = IN_QUERY, .form = NUMBER, .min = 1, .max = PAGE_MAX},          \
     {                                                                                              \

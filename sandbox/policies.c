@@ -22,7 +22,7 @@ static json_t *policies_find_policy(const struct request *request, const char *n
         STATE_WITH(name)));
 }
 
-/* False after MalformedPolicyException. */
+/* False after a MalformedPolicyException. */
 static bool policies_check_document(struct response *response, const char *document)
 {
     char why[256] = "";
@@ -90,7 +90,7 @@ static void policies_create_policy(const struct request *request, struct respons
     free(arn);
 }
 
-/* A number of a row as the text that the API has in its place. */
+/* A number of a row as a text, which the API uses for versions. */
 static json_t *policies_version_json(const json_t *row, const char *column)
 {
     char *text = identity_number_text(row_integer(row, column));
@@ -145,7 +145,7 @@ static void policies_delete_policy(const struct request *request, struct respons
     if (!resource_check_policy(request, response))
         return;
     now = identity_now_text();
-    /* A policy that was detached a moment ago still counts as attached. */
+    /* A policy counts as attached until the delay after its detachment is over. */
     if (row_exists(request,
             "SELECT 1 FROM policy_targets WHERE policy = ?1 UNION SELECT 1 FROM detached_policies"
             " WHERE policy = ?1 AND until > CAST(?2 AS INTEGER) LIMIT 1",
@@ -184,7 +184,7 @@ static json_t *policies_find_version(const struct request *request)
         STATE_WITH(request_text(request, "policyName"), request_text(request, "policyVersionId"))));
 }
 
-/* The version that the call names; NULL after an answer. */
+/* The version that the request names; NULL after an error. */
 static json_t *policies_need_version(const struct request *request, struct response *response)
 {
     json_t *row = resource_check_policy(request, response) ? policies_find_version(request) : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ties things and certificates together. */
+/* Attachments of certificates to things. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ bool resource_attach_principal_to(const struct request *request, struct response
 {
     bool only = strcmp(type, exclusive) == 0;
 
-    /* A certificate that is one thing's only is no other's. */
+    /* A certificate that is attached exclusively can have only one thing. */
     if (row_exists(request,
             "SELECT 1 FROM thing_principals WHERE principal = ?1 AND thing <> ?2 AND"
             " (?3 = '1' OR type = 'EXCLUSIVE_THING') LIMIT 1",
@@ -44,7 +44,7 @@ static void principal_attach(const struct request *request, struct response *res
             request, response, thing, arn, request_text(request, "thingPrincipalType"));
 }
 
-/* AWS detaches when it gets to it: until then all others still see the tie. */
+/* Like AWS, detaches after a delay: until then the attachment is still visible. */
 static void principal_detach(const struct request *request, struct response *response)
 {
     const char *thing = request_text(request, "thingName");

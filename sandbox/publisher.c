@@ -22,7 +22,7 @@ struct publisher *publisher_open(const char *broker)
         return NULL;
     mosquitto_lib_init();
     publisher->mosquitto = mosquitto_new("$sandbox", true, NULL);
-    /* A port of 0 makes the host the path of a socket. */
+    /* With port 0, libmosquitto takes the host as the path of a socket. */
     code = publisher->mosquitto ? mosquitto_connect(publisher->mosquitto, broker, 0, 60)
                                 : MOSQ_ERR_NOMEM;
     if (code == MOSQ_ERR_SUCCESS)
@@ -39,7 +39,7 @@ void publisher_close(struct publisher *publisher)
     if (!publisher)
         return;
     if (publisher->mosquitto) {
-        /* Its thread ends by itself then; cancelled it might hold a lock. */
+        /* After a disconnect the thread ends by itself; cancelled, it might hold a lock. */
         mosquitto_disconnect(publisher->mosquitto);
         mosquitto_loop_stop(publisher->mosquitto, false);
         mosquitto_destroy(publisher->mosquitto);

@@ -74,7 +74,7 @@ static struct quota_bucket *quota_find(struct quotas *quotas, const char *name)
     return bucket;
 }
 
-/* A burst may take what a second allows, as AWS's buckets do. */
+/* As at AWS, a burst may use the calls of one second. */
 static double quota_capacity(const struct quota_bucket *bucket)
 {
     return bucket->rate > 1 ? bucket->rate : 1;
@@ -111,7 +111,7 @@ static void quota_set(struct quotas *quotas, const char *name, double rate)
 
 struct quota_setting {
     struct quotas *quotas;
-    double rate; /* negative: AWS's default of each */
+    double rate; /* negative: AWS's default for each */
 };
 
 static void quota_set_one(void *argument, const struct operation *operation)
@@ -134,7 +134,7 @@ static bool quota_known(const char *name)
            strcmp(name, QUOTA_CONNECT_CLIENT) == 0;
 }
 
-/* "NAME=RATE" or "aws": what it asks for. False: `why` says what is wrong. */
+/* Parses "NAME=RATE" or "aws". False with the reason in `why`. */
 static bool quota_parse(char *item, const char **name, double *rate, char *why, size_t size)
 {
     char *equals = strchr(item, '='), *end = NULL;
@@ -164,7 +164,7 @@ static bool quota_parse(char *item, const char **name, double *rate, char *why, 
     return false;
 }
 
-/* All of the list, or with `apply` unset only the look whether it is one. */
+/* Applies the list, or only checks it if `apply` is not set. */
 static bool quota_walk(struct quotas *quotas, const char *text, bool apply, char *why, size_t size)
 {
     char *copy = strdup(text), *rest = NULL;
@@ -236,8 +236,8 @@ bool quotas_take(struct quotas *quotas, const char *operation)
     return good;
 }
 
-/* The bucket of one client, made when it is first seen. On the way those that are full again, and
- * so are as good as new ones, are given up. */
+/* The bucket of one client, created on first use. Frees the full buckets in its chain, which are
+ * equal to new ones. */
 static struct quota_bucket *quota_find_own(struct quotas *quotas, const char *who, double rate)
 {
     unsigned hash = 5381;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How often an operation may be called: a token bucket for each that has a quota. Without one it
- * is let through always. Safe on any thread.
+ * Rate limits: a token bucket for each operation that has a quota; the others are not limited.
+ * Safe on any thread.
  */
 #ifndef SANDBOX_QUOTA_H
 #define SANDBOX_QUOTA_H
@@ -11,7 +11,7 @@
 
 struct quotas;
 
-/* Two quotas that are no operations: of all connects together, and of each client id. */
+/* Two quotas without an operation: of all MQTT connects together, and of each client id. */
 #define QUOTA_CONNECT "Connect"
 #define QUOTA_CONNECT_CLIENT "ConnectPerClientId"
 
@@ -19,16 +19,16 @@ struct quotas *quotas_new(void);
 void quotas_free(struct quotas *quotas);
 
 /*
- * Take a list of "NAME=RATE" in: calls a second of an operation, of all (`*`), or `aws` for AWS's
- * default of every operation; a rate of 0 takes the quota away. False: `why` says what is wrong,
- * and nothing is changed.
+ * Apply a list of "NAME=RATE", in calls per second. `*` is every operation with a default at AWS;
+ * the item `aws` sets these defaults; a rate of 0 removes the quota. On an error returns false,
+ * with the reason in `why` (of `size` bytes), and changes nothing.
  */
 bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size);
-/* The calls a second of an operation; 0: any number. */
+/* The quota of an operation in calls per second; 0: no limit. */
 double quotas_rate(struct quotas *quotas, const char *operation);
-/* One call more: false when it is one too many. */
+/* Count one call; false when it exceeds the quota. */
 bool quotas_take(struct quotas *quotas, const char *operation);
-/* The same where each `who` has a bucket of its own. */
+/* The same with a bucket for each `who`. */
 bool quotas_take_for(struct quotas *quotas, const char *operation, const char *who);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of the API as a table of Markdown, from the table that runs them. */
+/* Prints the operations of the API as a Markdown table, from the tables in operation.h. */
 #ifndef SANDBOX_REFERENCE_H
 #define SANDBOX_REFERENCE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RegisterThing: a provisioning template with its parameters filled in, and the thing, the
- * certificate and the policy that it asks for.
+ * RegisterThing: fills in the parameters of a provisioning template, and creates the thing, the
+ * certificate and the policy that it defines.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,9 +25,9 @@ bool registration_fail(struct template *template, const char *text, const char *
 
 /* ------------------------------------------------------------------ resources */
 
-/* A resource of the template: what it should be, and what to do where it is there already. */
+/* A resource of the template: its properties, and what to do if it exists already. */
 struct registration_wanted {
-    const char *name; /* its logical name */
+    const char *name; /* logical name in the template */
     const json_t *properties, *overrides;
 };
 
@@ -52,7 +52,7 @@ static bool registration_check_overrides(
     return true;
 }
 
-/* The only resource of a type; `properties` NULL when there is none. */
+/* The only resource of a type; `properties` is NULL when there is none. */
 static struct registration_wanted registration_find_resource(
     struct template *template, const json_t *resources, const char *type)
 {
@@ -160,6 +160,8 @@ static bool registration_join_groups(
         good = registration_append(template, json_array_get(groups, i), &name, 0) &&
                resource_join_group(
                    template->request, template->response, iotify_buffer_text(&name), thing);
+        if (name.failed)
+            registration_fail(template, "A name in ThingGroups is too long", "");
         iotify_buffer_clear(&name);
         if (!good)
             return false;
@@ -167,7 +169,7 @@ static bool registration_join_groups(
     return true;
 }
 
-/* A thing that is there, as the template's OverrideSettings would have it. */
+/* Changes an existing thing as the OverrideSettings of the template say. */
 static bool registration_override_thing(struct template *template,
     const struct registration_wanted *resource, const json_t *present, const char *type,
     json_t *attributes)
@@ -203,7 +205,7 @@ static bool registration_override_thing(struct template *template,
     return !template->response->error;
 }
 
-/* The thing's row, made or as it is there; NULL after an answer. */
+/* The row of the new or existing thing, before overrides; NULL after an error. */
 static json_t *registration_find_or_make_thing(struct template *template,
     const struct registration_wanted *resource, const char *name, const char *type,
     json_t *attributes)
@@ -251,7 +253,7 @@ static json_t *registration_make_thing(
     return row;
 }
 
-/* A policy that is there by its name, or one with the document, named after its content. */
+/* The policy with the name, created from the document if needed; default name: its SHA-256. */
 static char *registration_make_policy(struct template *template, const json_t *properties)
 {
     const struct request *request = template->request;
@@ -281,7 +283,7 @@ static char *registration_make_policy(struct template *template, const json_t *p
     return name;
 }
 
-/* ------------------------------------------------------------------ the call */
+/* ------------------------------------------------------------------ the operation */
 
 struct registration_made {
     struct registration_wanted thing, certificate, policy;
@@ -348,7 +350,7 @@ static void registration_provision(struct template *template, const json_t *body
     free(made.policy_made);
 }
 
-/* The model knows two errors for what goes wrong inside a template. */
+/* The service model has only two error codes for errors in a template. */
 static void registration_use_errors_of_model(struct response *response)
 {
     const char *text = json_string_value(json_object_get(response->body, "message"));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What registration.c and registration_values.c share. */
+/* Shared by registration.c and registration_values.c. */
 #ifndef SANDBOX_REGISTRATION_INTERNAL_H
 #define SANDBOX_REGISTRATION_INTERNAL_H
 
@@ -14,17 +14,23 @@ struct template
     const struct request *request;
     struct response *response;
     const json_t *declared; /* Parameters of the template */
-    const json_t *given;    /* parameters of the call */
+    const json_t *given;    /* parameters of the request */
 };
 
-/* Answer that the template is not valid. Always false. */
+/*
+ * Set ResourceRegistrationFailureException, unless the response holds an error already. Always
+ * false.
+ */
 bool registration_fail(struct template *template, const char *text, const char *detail);
-/* The value of a parameter; NULL after an answer. */
+/* The value of a parameter, not owned; NULL after an error. */
 const char *registration_parameter(struct template *template, const char *name);
-/* A text, {"Ref": parameter}, {"Fn::Join": …} or {"Fn::Sub": …}. False after an answer. */
+/*
+ * Append the value of a text, {"Ref": parameter}, {"Fn::Join": …} or {"Fn::Sub": …}. `depth` is
+ * the nesting so far. False after an error, or when `out` is full.
+ */
 bool registration_append(
     struct template *template, const json_t *value, struct iotify_buffer *out, int depth);
-/* The value of a member, to be freed; NULL when it is absent or after an answer. */
+/* The value of a member, freed by the caller; NULL when it is absent or after an error. */
 char *registration_member(struct template *template, const json_t *object, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of a provisioning template: parameters, Ref and Fn::Join. */
+/* Values of a provisioning template: parameters, Ref, Fn::Join and Fn::Sub. */
 #include <string.h>
 
 #include "sandbox/registration_internal.h"
@@ -70,7 +70,6 @@ static bool registration_substitute(
     return true;
 }
 
-/* A text, {"Ref": parameter}, {"Fn::Join": …} or {"Fn::Sub": …}. */
 bool registration_append(
     struct template *template, const json_t *value, struct iotify_buffer *out, int depth)
 {
@@ -95,7 +94,6 @@ bool registration_append(
         template, "A value is neither a text nor a function that is known", "");
 }
 
-/* A member of an object as text, to be freed; NULL when absent or after an answer. */
 char *registration_member(struct template *template, const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);

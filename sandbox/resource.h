@@ -1,50 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several kinds of resources have in common: descriptions, attributes, tags, parameters. */
+/* Shared by several kinds of resources: descriptions, attributes, tags, parameters, rows. */
 #ifndef SANDBOX_RESOURCE_H
 #define SANDBOX_RESOURCE_H
 
 #include "sandbox/operation.h"
 
-/* Each false after an answer. */
+/* Checks. Each returns false after it has put an error into `response`. */
 bool resource_check_description(
     struct response *response, const char *name, const json_t *description);
-/* `attributes` may be NULL; `most` of them are allowed. */
+/* `attributes` may be NULL; at most `most` are allowed. */
 bool resource_check_attributes(struct response *response, const json_t *attributes, size_t most);
+/* Does the policy named in the request, the thing, the group exist? */
 bool resource_check_policy(const struct request *request, struct response *response);
 bool resource_check_thing(
     const struct request *request, struct response *response, const char *name);
 bool resource_check_group(
     const struct request *request, struct response *response, const char *name);
-/* That of the row is the expected one, where one is expected; it counts from 1 with each change. */
+/* Does the row have the expectedVersion, if the request has one? Each change adds 1 to it. */
 bool resource_check_version(
     const struct request *request, struct response *response, const char *kind, const json_t *row);
-/* The certificate of an ARN. */
+/* Is there a certificate with this ARN? */
 bool resource_check_certificate(
     const struct request *request, struct response *response, const char *arn);
 
 /*
- * The attributes of a payload on top of those that are there: all of them anew, or merged where
- * the payload says so; an empty value takes an attribute out. A new object.
+ * Apply an attribute payload to the current attributes: it replaces them, or is merged if it says
+ * so; an empty value removes an attribute; without attributes it changes nothing. A new object.
  */
 json_t *resource_apply_attributes(const json_t *present, const json_t *payload);
 
 /*
- * What is kept of a structure: those of its members that the service model has. An empty object
- * where there is none; a new one.
+ * A new object with the members of `object` (may be NULL) whose names are in `names`, which ends
+ * with NULL.
  */
 json_t *resource_known_members(const json_t *object, const char *const *names);
 
-/* The tags of a new resource, from the input. False after an answer. */
+/* Store the tags of the request for a new resource. False after an error. */
 bool resource_set_tags(const struct request *request, struct response *response, const char *arn);
 void resource_clear_tags(const struct request *request, const char *arn);
 
-/* Creates a thing, or finds the same one; the row of it, NULL after an answer. */
+/* Create a thing, or find one that is equal. Its row, a new reference; NULL after an error. */
 json_t *resource_create_thing_row(const struct request *request, struct response *response,
     const char *name, const char *type, const json_t *attributes);
-/* Stores a certificate; its row, NULL after an answer. */
+/* Store a PEM certificate. Its row, a new reference; NULL after an error. */
 json_t *resource_create_certificate_row(const struct request *request, struct response *response,
     const char *pem, const char *status, const char *mode);
-/* Each false after an answer. */
+/*
+ * Each returns false after an error. When attaching, the caller has checked that the policy, and
+ * for a principal the thing and the certificate, exist.
+ */
 bool resource_set_certificate_status(
     const struct request *request, struct response *response, const char *id, const char *status);
 bool resource_create_policy_row(const struct request *request, struct response *response,
@@ -56,7 +60,7 @@ bool resource_attach_principal_to(const struct request *request, struct response
 bool resource_join_group(
     const struct request *request, struct response *response, const char *group, const char *thing);
 
-/* Parameters that many operations take. */
+/* Parameters that many operations have. */
 #define NAME_IN_PATH(parameter_name)                                                               \
     {                                                                                              \
         .name = parameter_name, .place = IN_PATH, .form = TEXT, .required = true, .min = 1,        \

@@ -17,7 +17,7 @@ __attribute__((format(printf, 4, 0))) static void respond_message(struct respons
     response->status = status;
     response->error = code;
     response->body = json_object();
-    /* A text that was cut inside a character is shortened until it is one again. */
+    /* vsnprintf() may have cut inside a character: shorten the text until it is valid UTF-8. */
     for (size_t size = strlen(text);
          json_object_set_new(response->body, "message", json_stringn(text, size)) != 0 && size > 0;
          size--)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The answer to one call of the API. */
+/* The response to one request of the API. */
 #ifndef SANDBOX_RESPONSE_H
 #define SANDBOX_RESPONSE_H
 
@@ -8,13 +8,13 @@
 
 struct response {
     unsigned status;
-    json_t *body;         /* owned; NULL: an empty one */
-    char *text;           /* in place of body: XML; owned, freed with free() */
-    const char *error;    /* the error's code; NULL when it went well */
-    char certificate[65]; /* whose live sessions have to be looked at again; "" for none */
+    json_t *body;         /* owned; NULL: an empty object */
+    char *text;           /* XML, sent instead of body; owned, freed with free() */
+    const char *error;    /* AWS error code; NULL: success */
+    char certificate[65]; /* whose live sessions must be checked again; "": none */
 };
 
-/* Answer with an error of AWS: code, HTTP status, message. */
+/* Set an AWS error: HTTP status, code (not copied), message. Replaces the body. */
 void response_error(struct response *response, unsigned status, const char *code,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
 void response_invalid(struct response *response, const char *format, ...)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AWS Service Quotas, for the code iotcore: the calls per second that each operation allows. */
+/* AWS Service Quotas for the service code iotcore: the calls per second of each operation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
-/* The value of an operation that the sandbox does not limit. */
+/* The reported value of an operation that the sandbox does not limit. */
 #define RATE_UNLIMITED 10000
 
 struct quotas {
@@ -19,7 +19,7 @@ struct quotas {
     bool defaults;
 };
 
-/* A code for each name, the same in every run. */
+/* The quota code of a name; the same in every run. */
 static void service_quotas_code(const char *name, char code[16])
 {
     snprintf(code, 16, "L-%08X", (unsigned)iotify_hash(IOTIFY_HASH_START, name));
@@ -46,7 +46,7 @@ static void service_quotas_add(void *argument, const struct operation *operation
             "Adjustable", 1, "GlobalQuota", 0, "Period", "PeriodValue", 1, "PeriodUnit", "SECOND"));
 }
 
-/* All quotas, or NULL after an answer. */
+/* All quotas, or NULL after an error. */
 static json_t *service_quotas_all(
     const struct request *request, struct response *response, bool defaults)
 {
@@ -126,7 +126,7 @@ static const struct parameter quota_parameters[] = {
     END_OF_PARAMETERS,
 };
 
-/* Without a rate: they are not operations of AWS IoT's control plane. */
+/* No rates: they are not operations of AWS IoT's control plane. */
 const struct operation quota_operations[] = {
     {.name = "ListServiceQuotas",
         .method = "POST",

@@ -47,7 +47,7 @@ bool session_connected(const struct session *session)
     return session->connected;
 }
 
-/* ------------------------------------------------------------------ what is allowed */
+/* ------------------------------------------------------------------ permissions */
 
 static void session_refresh_grants(struct session *session)
 {
@@ -77,7 +77,7 @@ static struct session_verdict *session_find_verdict(
     return &session->verdicts[hash % VERDICTS];
 }
 
-/* A device publishes on the same topic again and again: the last answers are remembered. */
+/* Devices publish on the same topic again and again: the last verdicts are cached. */
 bool session_allowed(
     struct session *session, const char *action, const char *kind, const char *topic)
 {
@@ -108,7 +108,6 @@ void session_copy_text(struct mqtt_text text, char *out)
     out[text.size] = '\0';
 }
 
-/* The end of a session that the client has deserved; MQTT 5 says why. */
 enum session_next session_end(struct session *session, uint8_t reason, struct iotify_buffer *client)
 {
     mqtt_put_disconnect(client, session->level, reason);
@@ -126,7 +125,7 @@ static void session_make_client_id(char id[CLIENT_ID_MAX + 1])
     iotify_hex_encode(bytes, sizeof(bytes), id + 5);
 }
 
-/* In MQTT 3.1.1 only some refusals have a code; for others AWS closes. */
+/* MQTT 3.1.1 has a code for some refusals only; without one, AWS closes the connection. */
 static enum session_next session_refuse(
     struct session *session, uint8_t old_code, uint8_t reason, struct iotify_buffer *client)
 {
@@ -139,7 +138,7 @@ static enum session_next session_refuse(
 
 enum { OLD_BAD_PROTOCOL = 1, OLD_BAD_CLIENT_ID = 2, OLD_UNAVAILABLE = 3, NO_OLD_CODE = 0 };
 
-/* False: refused, with an answer where there is one. */
+/* Sets the client id. False when it must be refused. */
 static bool session_take_client_id(struct session *session, const struct mqtt_connect *connect)
 {
     if (connect->client_id.size > CLIENT_ID_MAX)
@@ -168,7 +167,7 @@ static bool session_may_connect(struct session *session, const struct mqtt_conne
     return session_may_publish(session, topic, connect->will_retain);
 }
 
-/* The packet for the broker: keep-alive within AWS's limits, and always a client id. */
+/* Passes the CONNECT to the broker, with a keep-alive within AWS's limits and a client id. */
 static void session_forward_connect(struct session *session, const struct mqtt_packet *packet,
     const struct mqtt_connect *connect, struct iotify_buffer *broker)
 {
@@ -235,7 +234,7 @@ static double session_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* What goes beyond 100 a second AWS discards without a word. */
+/* Like AWS, the session silently discards messages beyond 100 per second. */
 static bool session_within_rate(struct session *session)
 {
     double now = session_seconds();
@@ -251,9 +250,9 @@ static bool session_within_rate(struct session *session)
 }
 
 /*
- * The topic of a message, through its alias where it has one, in `topic`. False when the alias
- * stands for nothing. Aliases end here: what goes on has its topic, so that a message that does
- * not go on leaves no alias behind that both ends understand differently.
+ * Copies the topic of a message, or the one that its alias stands for, to `topic`. False when the
+ * alias is unknown. Aliases are not forwarded: forwarded messages have their full topic, because
+ * the receiver would not learn the alias of a message that is discarded.
  */
 static bool session_resolve_topic(
     char **aliases, const struct mqtt_publish *publish, char topic[TOPIC_BYTES_MAX])
@@ -356,7 +355,7 @@ enum session_next session_from_client(struct session *session, const struct mqtt
     }
 }
 
-/* A message that the client may not receive is taken off the broker's hands. */
+/* Passes a message to the client. If it may not have it, the session acknowledges and drops it. */
 static void session_deliver(struct session *session, const struct mqtt_packet *packet,
     struct iotify_buffer *broker, struct iotify_buffer *client)
 {
@@ -373,14 +372,15 @@ static void session_deliver(struct session *session, const struct mqtt_packet *p
         mqtt_put_puback(broker, session->level, publish.id, MQTT_SUCCESS);
 }
 
-/* What MQTT 5 tells a client about its session, beside what the broker itself knows. */
+/* Adds the sandbox's limits and assignments to the CONNACK of MQTT 5. */
 static void session_welcome(
     struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client)
 {
     struct iotify_buffer more;
 
     iotify_buffer_init(&more, 1024);
-    iotify_buffer_append(&more, "\x29\x00\x27\x00", 4); /* no subscription identifiers; size */
+    /* No subscription identifiers; the maximum packet size. */
+    iotify_buffer_append(&more, "\x29\x00\x27\x00", 4);
     iotify_buffer_char(&more, (char)(SESSION_PACKET_MAX >> 16));
     mqtt_put_number(&more, SESSION_PACKET_MAX & 0xffff);
     if (session->made_id) {

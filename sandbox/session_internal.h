@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What session.c and session_subscribe.c share. */
+/* Shared by session.c and session_subscribe.c. */
 #ifndef SANDBOX_SESSION_INTERNAL_H
 #define SANDBOX_SESSION_INTERNAL_H
 
@@ -8,7 +8,7 @@
 #include "plugins/aws/policy/topic.h"
 #include "sandbox/session.h"
 
-/* AWS IoT's limits of a connection. */
+/* AWS IoT's limits for a connection. */
 #define CLIENT_ID_MAX 128
 #define PAYLOAD_MAX (128 * 1024)
 #define FILTERS_MAX 8
@@ -18,20 +18,20 @@
 #define KEEPALIVE_MAX 1200
 #define ALIASES_MAX 8
 
-#define VERDICTS 8 /* that a session remembers */
-#define ANSWERS_MAX 16
+#define VERDICTS 8     /* that a session caches */
+#define ANSWERS_MAX 16 /* SUBACKs that a session waits for */
 
 struct session_verdict {
-    char action; /* the letter behind "iot:"; 0: none is remembered */
+    char action; /* the letter after "iot:"; 0: not valid */
     bool allowed;
     char topic[TOPIC_BYTES_MAX];
 };
 
-/* A SUBSCRIBE of which the broker saw only a part. */
+/* The answer to a SUBSCRIBE of which the broker got only a part. */
 struct session_answer {
-    uint16_t id; /* 0: free */
+    uint16_t id; /* of the packet; 0: free */
     size_t count;
-    uint8_t codes[FILTERS_MAX]; /* FROM_BROKER where the broker decides */
+    uint8_t codes[FILTERS_MAX]; /* FROM_BROKER: the broker decides */
 };
 
 #define FROM_BROKER 0xff
@@ -43,30 +43,30 @@ struct session {
     char source_ip[64];
     int level;
     bool connected;
-    bool made_id;       /* the client left its id to us */
-    uint16_t keepalive; /* that the client did not ask for; 0: it has what it wanted */
+    bool made_id;       /* the sandbox generated the client id */
+    uint16_t keepalive; /* seconds, if changed by the sandbox; 0: as requested */
     char client_id[CLIENT_ID_MAX + 1];
     struct grants *grants;
-    uint64_t version;
-    struct session_verdict *verdicts; /* VERDICTS of them, made when first needed */
-    double tokens, filled;
+    uint64_t version;                 /* of the authorization, when `grants` was loaded */
+    struct session_verdict *verdicts; /* VERDICTS of them, allocated on first use */
+    double tokens, filled; /* bucket of PUBLISH packets; when it was filled, in seconds */
     char *up_aliases[ALIASES_MAX], *down_aliases[ALIASES_MAX];
     char *filters[SUBSCRIPTIONS_MAX];
     struct session_answer answers[ANSWERS_MAX];
 };
 
 /*
- * May the client do `action` ("iot:Subscribe") on `kind` ("topicfilter") `topic`? The latest
- * verdicts are remembered: a device publishes on the same topic again and again.
+ * May the client do `action` ("iot:Subscribe") on `kind` ("topicfilter") `topic`? Verdicts are
+ * cached by the first letter of the action and the topic, so iot:RetainPublish is not possible.
  */
 bool session_allowed(
     struct session *session, const char *action, const char *kind, const char *topic);
-/* The text with a NUL after it; `out` has room for TOPIC_BYTES_MAX. */
+/* Copy the text and append NUL; `out` must have room for both. */
 void session_copy_text(struct mqtt_text text, char *out);
-/* End the session because of what the client did; MQTT 5 says why. */
+/* Returns SESSION_ENDS; with MQTT 5 after a DISCONNECT with `reason` to the client. */
 enum session_next session_end(
     struct session *session, uint8_t reason, struct iotify_buffer *client);
-/* Pass a packet on as it came. */
+/* Append a packet unchanged. */
 void session_pass(const struct mqtt_packet *packet, struct iotify_buffer *out);
 
 enum session_next session_on_subscribe(struct session *session, const struct mqtt_packet *packet,
@@ -74,8 +74,8 @@ enum session_next session_on_subscribe(struct session *session, const struct mqt
 enum session_next session_on_unsubscribe(struct session *session, const struct mqtt_packet *packet,
     struct iotify_buffer *broker, struct iotify_buffer *client);
 /*
- * The broker's SUBACK, with the codes that the sandbox decided itself put where the client asked
- * for them. False when nothing was left out.
+ * Append the broker's SUBACK with the codes of the filters that the sandbox refused inserted.
+ * False, with nothing appended, when the broker got the whole SUBSCRIBE.
  */
 bool session_complete_suback(
     struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client);

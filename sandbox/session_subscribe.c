@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SUBSCRIBE and UNSUBSCRIBE of a session, and the SUBACK that comes of it. */
+/* SUBSCRIBE and UNSUBSCRIBE of a session, and the SUBACK. */
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "sandbox/session.h"
 #include "sandbox/session_internal.h"
 
-/* Where the filter is, or where there is room for it; -1: neither. */
+/* The index of a filter, or with `make` of a free entry; -1: none. */
 static int session_find_filter(const struct session *session, struct mqtt_text filter, bool make)
 {
     int room = -1;
@@ -24,7 +24,7 @@ static int session_find_filter(const struct session *session, struct mqtt_text f
     return make ? room : -1;
 }
 
-/* FROM_BROKER when the broker may decide, else the code of the refusal. */
+/* FROM_BROKER when the filter may be forwarded, else the reason code of the refusal. */
 static uint8_t session_judge_filter(struct session *session, const struct mqtt_filter *filter)
 {
     bool modern = session->level == MQTT_5;
@@ -64,7 +64,7 @@ static void session_put_suback(const struct session *session, const struct sessi
         iotify_buffer_char(client, (char)answer->codes[i]);
 }
 
-/* The same SUBSCRIBE without the filters that were refused. */
+/* Forwards the SUBSCRIBE without the filters that were refused. */
 static void session_forward_part(const struct mqtt_packet *packet,
     const struct mqtt_filters *filters, const struct mqtt_filter *list,
     const struct session_answer *answer, struct iotify_buffer *broker)
@@ -155,7 +155,6 @@ enum session_next session_on_unsubscribe(struct session *session, const struct m
     return SESSION_GOES_ON;
 }
 
-/* The broker's codes, put where the client asked for them. False when nothing was left out. */
 bool session_complete_suback(
     struct session *session, const struct mqtt_packet *packet, struct iotify_buffer *client)
 {
@@ -167,7 +166,7 @@ bool session_complete_suback(
 
         if (answer->id != id || id == 0)
             continue;
-        /* The codes stand at the end, whatever properties came before them. */
+        /* The codes are at the end of the packet, after any properties. */
         for (size_t j = answer->count; j-- > 0 && at > 0;)
             if (answer->codes[j] == FROM_BROKER)
                 answer->codes[j] = packet->body[--at];

@@ -12,7 +12,7 @@
 #include "sandbox/request.h"
 
 #define ALGORITHM "AWS4-HMAC-SHA256 "
-/* AWS's tolerance for a wrong clock. */
+/* AWS's tolerance for clock skew, in seconds. */
 #define SKEW_MAX 300
 #define SIGNED_MAX 32
 
@@ -21,7 +21,7 @@ struct signature_authorization {
     char signed_headers[1024], signature[128];
 };
 
-/* The text behind `name=` up to a comma or blank. */
+/* Copies the text after `name`, up to a comma or space. */
 static bool signature_take(const char *text, const char *name, char *out, size_t size)
 {
     const char *at = strstr(text, name);
@@ -92,7 +92,7 @@ static void signature_refuse(
     va_end(arguments);
 }
 
-/* STS has other names for the same refusals. */
+/* STS has its own codes for the same errors. */
 static const char *signature_error_name(const struct signature_verdict *verdict, const char *name)
 {
     static const char *const names[][2] = {
@@ -108,7 +108,7 @@ static const char *signature_error_name(const struct signature_verdict *verdict,
     return name;
 }
 
-/* Within five minutes of ours, and of the day that the scope names. */
+/* The timestamp must be within five minutes of the clock, and on the day of the scope. */
 static void signature_check_clock(const struct signature_authorization *authorization,
     const char *timestamp, struct signature_verdict *verdict)
 {
@@ -139,7 +139,7 @@ static void signature_check_clock(const struct signature_authorization *authoriz
     }
 }
 
-/* Temporary keys come with a token, and with the right one. */
+/* Temporary keys need a session token, and the right one if it is known. */
 static bool signature_token_fits(
     const struct signature_request *request, const struct signature_keys *keys)
 {

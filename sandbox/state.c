@@ -14,8 +14,8 @@
 #define FORMAT "2"
 
 /*
- * A write-ahead log that is not synced: a commit is with the system when it returns, so the end of
- * the process loses nothing. Only a loss of power may, and a sandbox can live with that.
+ * A write-ahead log that is not synced at each commit: the operating system has the data, so a
+ * crash of the process loses nothing. Only a power failure may, which is acceptable for a sandbox.
  */
 static const char schema[] =
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
@@ -47,7 +47,7 @@ static const char schema[] =
     " PRIMARY KEY (arn, key)) WITHOUT ROWID;"
     "PRAGMA user_version = " FORMAT;
 
-/* Statements are prepared once; their texts are literals, so their addresses tell them apart. */
+/* Statements are prepared once; their texts are literals, so their addresses identify them. */
 struct state_prepared {
     const char *sql;
     sqlite3_stmt *statement;
@@ -58,10 +58,10 @@ struct state {
     sqlite3 *db;
     pthread_mutex_t mutex;
     struct state_prepared *prepared;
-    bool failed; /* a statement of this transaction */
+    bool failed; /* a statement of this transaction failed */
     void (*parted)(void *argument, const char *principal);
     void *argument;
-    int64_t next_due; /* when the next thing and principal come apart; INT64_MAX: none does */
+    int64_t next_due; /* of the next detachment, milliseconds since 1970; INT64_MAX: none */
 };
 
 static int64_t state_read_number(sqlite3 *db, const char *sql, int64_t otherwise)
@@ -76,7 +76,7 @@ static int64_t state_read_number(sqlite3 *db, const char *sql, int64_t otherwise
     return number;
 }
 
-/* A file of another format is told from one that is new. */
+/* Refuses a file of another format; a new file has no tables yet. */
 static bool state_format_fits(struct state *state, const char *path)
 {
     int64_t format = state_read_number(state->db, "PRAGMA user_version", 0);
@@ -175,7 +175,7 @@ static void state_detach_due(struct state *state, int64_t now)
     state_change(state,
         "DELETE FROM thing_principals WHERE detached > 0 AND detached <= CAST(?1 AS INTEGER)",
         STATE_WITH(text));
-    /* Kept whatever the call behind it comes to. */
+    /* Committed on its own: a rollback by the caller must not undo it. */
     state->failed = !state_execute(state, state->failed ? "ROLLBACK" : "COMMIT") || state->failed;
     state->failed = !state_execute(state, "BEGIN IMMEDIATE") || state->failed;
     state->next_due = state_read_number(
@@ -278,7 +278,7 @@ static json_t *state_row_of(sqlite3_stmt *statement)
     return row;
 }
 
-/* One failed statement fails its transaction. */
+/* A failed statement makes its whole transaction fail. */
 static void state_note_result(struct state *state, sqlite3_stmt *statement, int code)
 {
     if (code != SQLITE_DONE && !state->failed) {
@@ -291,7 +291,7 @@ static void state_note_result(struct state *state, sqlite3_stmt *statement, int 
 
 json_t *state_select(struct state *state, const char *sql, const char *const *arguments)
 {
-    /* After a failure nothing is run, least of all outside a transaction. */
+    /* After a failure no statement runs: the transaction may be over already. */
     sqlite3_stmt *statement = state->failed ? NULL : state_prepare(state, sql, arguments);
     int code = SQLITE_ERROR;
     json_t *rows = json_array();

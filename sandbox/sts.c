@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AWS STS, as far as a client asks who it is. */
+/* AWS STS: only GetCallerIdentity. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ static const struct parameter no_parameters[] = {
     END_OF_PARAMETERS,
 };
 
-/* Without a rate: it is not an operation of AWS IoT's control plane. */
+/* No rate: it is not an operation of AWS IoT's control plane. */
 const struct operation sts_operations[] = {
     {.name = "GetCallerIdentity",
         .method = "POST",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What policies are attached to: certificates and thing groups. */
+/* Attachments of policies to certificates and thing groups. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +47,7 @@ bool resource_attach_policy_to(
     return true;
 }
 
-/* The older operations name the target in a header. */
+/* The older operations pass the target in a header. */
 static const char *targets_target_of(const struct request *request)
 {
     return request_given(request, "principal") ? request_text(request, "principal")
@@ -61,7 +61,7 @@ static void targets_attach_policy(const struct request *request, struct response
             request, response, request_text(request, "policyName"), targets_target_of(request));
 }
 
-/* What is not attached is detached already: the operation knows no such error. */
+/* Detaching a policy that is not attached succeeds: the service model has no error for it. */
 static void targets_detach_policy(const struct request *request, struct response *response)
 {
     const char *name = request_text(request, "policyName"), *target = targets_target_of(request);
@@ -112,7 +112,7 @@ static json_t *targets_policy_json(const json_t *row)
         "{s:s, s:s}", "policyName", row_text(row, "name"), "policyArn", row_text(row, "arn"));
 }
 
-/* With `recursive`, those of the groups that the certificate's things are in come too. */
+/* With `recursive`, also the policies of the groups of the certificate's things and ancestors. */
 static void targets_list_attached(const struct request *request, struct response *response)
 {
     static const struct page page = {"policies", true,
@@ -134,7 +134,7 @@ static void targets_list_attached(const struct request *request, struct response
             STATE_WITH(target, request_flag(request, "recursive") ? "yes" : ""));
 }
 
-/* What holds for a certificate when it connects as a thing: its own policies and the groups'. */
+/* The policies of a certificate that connects as a thing: its own and those of the groups. */
 static void targets_get_effective(const struct request *request, struct response *response)
 {
     const char *principal = request_text(request, "principal");

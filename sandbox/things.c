@@ -10,7 +10,7 @@
 #include "sandbox/response.h"
 #include "sandbox/row.h"
 
-/* A thing without a type has fewer. */
+/* The limit is lower for a thing without a type. */
 #define ATTRIBUTES_MAX 50
 #define ATTRIBUTES_UNTYPED_MAX 3
 
@@ -37,7 +37,7 @@ static bool things_type_usable(
     return response->error == NULL;
 }
 
-/* The same configuration again is no error, another one is. */
+/* Creating a thing again is an error only if its type or attributes differ. */
 static bool things_is_same(
     struct response *response, const json_t *present, const char *type, const json_t *attributes)
 {
@@ -193,7 +193,7 @@ static void things_delete(const struct request *request, struct response *respon
     const char *name = request_text(request, "thingName");
     json_t *row = things_find(request, name);
 
-    /* A thing that is not there is deleted all the same. */
+    /* Deleting a thing that does not exist succeeds. */
     if (!row || !resource_check_version(request, response, "thing", row)) {
         json_decref(row);
         return;

@@ -21,7 +21,7 @@ static json_t *types_find(const struct request *request, const char *name)
         request->state, "SELECT * FROM thing_types WHERE name = ?1", STATE_WITH(name)));
 }
 
-/* The properties that a type may have, checked; false after an answer. */
+/* Checks the properties of a type; false after an error. */
 static bool types_check_properties(const struct request *request, struct response *response)
 {
     const json_t *properties = json_object_get(request->input, "thingTypeProperties");
@@ -51,7 +51,7 @@ static bool types_check_properties(const struct request *request, struct respons
     return true;
 }
 
-/* To be freed. */
+/* The properties as JSON text, freed by the caller. */
 static char *types_properties_text(const struct request *request)
 {
     static const char *const names[] = {"thingTypeDescription", "searchableAttributes", NULL};
@@ -160,7 +160,7 @@ static void types_deprecate(const struct request *request, struct response *resp
     char *now =
         request_flag(request, "undoDeprecate") ? identity_number_text(0) : identity_now_text();
 
-    /* A type that is deprecated already keeps its time. */
+    /* A type that is already deprecated keeps its time of deprecation. */
     if (state_change(request->state,
             "UPDATE thing_types SET deprecated = CASE WHEN ?2 <> '0' AND deprecated > 0"
             " THEN deprecated ELSE CAST(?2 AS INTEGER) END WHERE name = ?1",

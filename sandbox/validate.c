@@ -16,7 +16,7 @@
 #define NUMERALS "0123456789"
 
 static const struct {
-    const char *pattern, *characters; /* characters NULL: decided by the function below */
+    const char *pattern, *characters; /* characters NULL: validate_charset_holds() decides */
     bool may_be_empty;
 } charsets[] = {
     [ANYTHING] = {"[\\s\\S]*", NULL, true},
@@ -49,7 +49,7 @@ bool validate_charset_holds(enum parameter_charset charset, const char *text)
     return true;
 }
 
-/* ------------------------------------------------------------------ what is wrong */
+/* ------------------------------------------------------------------ violations */
 
 struct validate_check {
     const struct parameter *parameter;
@@ -126,7 +126,7 @@ static void validate_check_number(struct validate_check *check, json_int_t numbe
             check, text, "Member must have value greater than or equal to %ld", parameter->min);
 }
 
-/* A text of path, query or header in the type of its parameter; NULL when it has another. */
+/* Converts a text of query or header to the type of its parameter; NULL when that fails. */
 static json_t *validate_convert(const struct parameter *parameter, const char *text)
 {
     char *end;
@@ -163,7 +163,7 @@ static bool validate_has_form(const struct parameter *parameter, const json_t *v
     return false;
 }
 
-/* The value as it arrived, with a reference of its own. `wrong`: it is there in another type. */
+/* The value of a parameter, a new reference. NULL with `*wrong` set: it has another type. */
 static json_t *validate_gather(const struct parameter *parameter,
     const struct validate_source *arrival, const json_t *input, bool *wrong)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmocka with what it needs before it. */
+/* cmocka, after the headers that it needs. */
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 

@@ -129,7 +129,7 @@ void arena_reset(struct arena *arena)
         return;
     arena->blocks = kept->next;
     arena_clear(arena);
-    /* What arena_alloc() hands out is zeroed. */
+    /* arena_alloc() returns zeroed memory, so the kept block must be zero again. */
     memset(kept->bytes, 0, kept->used);
     kept->used = 0;
     kept->next = NULL;

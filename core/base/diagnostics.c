@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than anybody reads; keeps a broken generated file from filling the screen. */
+/* Keeps a broken generated file from filling the screen. */
 #define SHOWN_MAX 100
 
 void diagnostics_clear(struct diagnostics *diagnostics)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is wrong with the user's files: collected, sorted by place and printed all at once as
- * `file:line:column: text`.
+ * Errors in the user's files: collected, then sorted by location and printed together as
+ * `file:line:column: text`. One thread.
  */
 #ifndef CORE_BASE_DIAGNOSTICS_H
 #define CORE_BASE_DIAGNOSTICS_H
@@ -13,7 +13,7 @@
 
 #include "core/base/arena.h"
 
-/* A place in a file. `line` and `column` count from 1; line 0: the file as a whole. */
+/* A location in a file. `line` and `column` start at 1; line 0 means the whole file. */
 struct location {
     const char *file;
     int line, column;
@@ -30,16 +30,18 @@ struct diagnostics {
     size_t count, capacity;
 };
 
-/* Diagnostics of zeros are empty and ready. */
+/*
+ * Zero-initialised diagnostics are empty and ready to use. diagnostics_clear() frees all of them.
+ */
 void diagnostics_clear(struct diagnostics *diagnostics);
 
-/* Note one problem. `place.file` must outlive the diagnostics. A repetition is dropped. */
+/* Add one error. `location.file` must outlive the diagnostics; an exact duplicate is dropped. */
 void diagnostics_add(struct diagnostics *diagnostics, struct location location, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 void diagnostics_vadd(struct diagnostics *diagnostics, struct location location, const char *format,
     va_list arguments) __attribute__((format(printf, 3, 0)));
 
-/* All of them, in the order of their places. */
+/* Sort the diagnostics by location and print the first 100, then the number of the others. */
 void diagnostics_print(struct diagnostics *diagnostics, FILE *stream);
 
 #endif

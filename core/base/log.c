@@ -55,7 +55,7 @@ void log_set_display(void (*hide)(void *argument), void (*show)(void *argument),
     log_unlock();
 }
 
-/* One event is one line: control characters from foreign text must not forge another. */
+/* One event is one line: control characters in untrusted text must not start another line. */
 static void log_flatten(char *text)
 {
     for (char *at = text; at && *at; at++)
@@ -80,7 +80,7 @@ static void log_write_json(
     }
 }
 
-/* Lines below an event, each further in than any event begins. */
+/* Detail lines below an event, indented so that they cannot be mistaken for an event. */
 static void log_write_lines(const char *more)
 {
     while (*more) {
@@ -91,7 +91,7 @@ static void log_write_lines(const char *more)
     }
 }
 
-/* What is no line break and no tab of a text of several lines is not printed as it is either. */
+/* Like log_flatten(), but keeps line breaks. The caller frees the copy. */
 static char *log_flatten_lines(const char *text)
 {
     char *copy = strdup(text);
@@ -119,7 +119,7 @@ static void log_write_event(enum iotify_level level, const char *where, const ch
     iotify_buffer_init(&text, LINE_MAX_BYTES);
     va_copy(again, arguments);
     if (!iotify_buffer_vformat(&text, format, arguments)) {
-        /* Too long for a line: its beginning says enough. */
+        /* Too long for one line: log the beginning only. */
         char *start = memory_new(1, LINE_MAX_BYTES);
 
         vsnprintf(start, LINE_MAX_BYTES, format, again);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers that look random and are the same in every run: for schedules, never for secrets. */
+/* Reproducible pseudo-random numbers for schedules; never for secrets. */
 #ifndef CORE_BASE_RANDOM_H
 #define CORE_BASE_RANDOM_H
 
 #include <stdint.h>
 
-/* splitmix64: any value is a good beginning. */
+/* The mixing function of splitmix64; any value is a valid seed. */
 static inline uint64_t random_mix(uint64_t value)
 {
     value += UINT64_C(0x9e3779b97f4a7c15);
@@ -14,20 +14,20 @@ static inline uint64_t random_mix(uint64_t value)
     return value ^ (value >> 31);
 }
 
-/* From 0 to below 1. */
+/* Map 64 random bits to [0, 1). */
 static inline double random_share(uint64_t bits)
 {
     return (double)(bits >> 11) / 9007199254740992.0;
 }
 
-/* The next of a sequence. */
+/* Advance the sequence `state` and return its next number in [0, 1). */
 static inline double random_next(uint64_t *state)
 {
     *state += UINT64_C(0x9e3779b97f4a7c15);
     return random_share(random_mix(*state));
 }
 
-/* A value of one's own for each of many, such as the clients of a run. */
+/* Derive an independent seed for item `number`, such as a client of a run, from `seed`. */
 static inline uint64_t random_of(uint64_t seed, uint64_t number)
 {
     return random_mix(random_mix(seed) ^ (number * UINT64_C(0xd6e8feb86659fd93)));

@@ -14,7 +14,7 @@ static void stop_on_signal(int number)
     static const char text[] = "\nleaving at once\n";
 
     if (atomic_exchange(&stop_signal, number) != 0) {
-        /* write() and _exit() are what a handler may call. */
+        /* Only write() and _exit(): both are async-signal-safe. */
         ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
 
         (void)ignored;
@@ -32,7 +32,7 @@ void stop_install(void)
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
         struct sigaction present;
 
-        /* nohup and background jobs set SIG_IGN on purpose. */
+        /* nohup and background jobs set SIG_IGN on purpose: keep it. */
         if (sigaction(signals[i], NULL, &present) == 0 && present.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
     }

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SIGINT, SIGTERM and SIGHUP: the first asks the run to finish what is in flight, the second
- * leaves at once. Process-wide by nature.
+ * Handles SIGINT, SIGTERM and SIGHUP: the first signal asks the run to finish what is in flight,
+ * the second exits the process at once. The state is process-wide.
  */
 #ifndef CORE_BASE_STOP_H
 #define CORE_BASE_STOP_H
 
 #include <stdbool.h>
 
-/* Take the signals over, and ignore SIGPIPE. Once, before any thread starts. */
+/*
+ * Install the signal handlers and ignore SIGPIPE. A signal that is already ignored stays ignored.
+ * Call once, before any thread starts.
+ */
 void stop_install(void);
-/* The signal that asked to stop, or 0. Any thread. */
+/* The signal that requested the stop, or 0. Any thread. */
 int stop_requested(void);
 
 #endif

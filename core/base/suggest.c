@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/suggest.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,14 +15,14 @@ static size_t suggest_least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
+/* The number of insertions, deletions, replacements and swaps of neighbours between two words. */
 static size_t suggest_distance(const char *a, const char *b)
 {
     size_t rows[3][SUGGEST_MAX + 1];
     size_t length_a = strlen(a), length_b = strlen(b);
 
     if (length_a > SUGGEST_MAX || length_b > SUGGEST_MAX)
-        return SUGGEST_MAX;
+        return SIZE_MAX;
     for (size_t j = 0; j <= length_b; j++)
         rows[0][j] = j;
     for (size_t i = 1; i <= length_a; i++) {

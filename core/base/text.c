@@ -9,7 +9,7 @@ static bool text_continues(char byte)
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
-/* A character takes two units when its UTF-8 takes four bytes. */
+/* A character takes two UTF-16 units when its UTF-8 form takes four bytes. */
 static int text_units(char first)
 {
     return (unsigned char)first >= 0xf0 ? 2 : 1;

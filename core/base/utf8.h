@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is it UTF-8, and foreign bytes made fit for JSON and terminals. Pure. */
+/* Validates UTF-8, and makes any bytes safe for JSON and terminals. Pure. */
 #ifndef CORE_BASE_UTF8_H
 #define CORE_BASE_UTF8_H
 
 #include <stddef.h>
 
-/* The bytes of the character at `at`, of which `left` can be read; 0 when it is none. */
+/*
+ * The size in bytes of the UTF-8 character at `at`, of which at most `left` bytes (1 or more) may
+ * be read; 0 when it is not valid.
+ */
 size_t utf8_size(const unsigned char *at, size_t left);
 
 /*
- * Put `?` in the place of every byte that is no part of a UTF-8 character, such as those of one
- * that was cut in the middle. In place; returns `text`.
+ * Replace each byte that is not part of a valid UTF-8 character by `?`, such as the rest of a
+ * character that was cut. In place; returns `text`.
  */
 char *utf8_clean(char *text);
 

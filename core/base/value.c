@@ -3,8 +3,12 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Longest number that is read: 20 digits, or 0 and 18 decimals. */
+#define NUMBER_MAX 24
 
 struct value_unit {
     const char *name;
@@ -37,14 +41,14 @@ bool value_parse_integer(const char *text, int64_t *out)
     return true;
 }
 
-/* A decimal number without sign or exponent, and the unit behind it. */
+/* Parse a decimal number without sign or exponent, followed by one of `units`. */
 static bool value_parse_number(const char *text, const struct value_unit *units, double *number,
     const struct value_unit **unit)
 {
     size_t length = strspn(text, "0123456789.");
     char *end;
 
-    if (length == 0 || length > 20 || *text == '.' || text[length - 1] == '.')
+    if (length == 0 || length > NUMBER_MAX || *text == '.' || text[length - 1] == '.')
         return false;
     errno = 0;
     *number = strtod(text, &end);
@@ -127,12 +131,31 @@ void value_format_duration(int64_t nanoseconds, struct iotify_buffer *out)
     iotify_buffer_format(out, "%lld%s", (long long)(nanoseconds / best->factor), best->name);
 }
 
+/* Digits that value_parse_number() reads: no exponent. */
+static void value_format_number(double number, struct iotify_buffer *out)
+{
+    char text[NUMBER_MAX + 1];
+    size_t length;
+
+    if (number == 0 || (number >= 1e-4 && number < 1e15)) {
+        iotify_buffer_format(out, "%.15g", number);
+        return;
+    }
+    snprintf(text, sizeof(text), number < 1 ? "%.18f" : "%.0f", number);
+    length = strlen(text);
+    while (number < 1 && text[length - 1] == '0')
+        length--;
+    iotify_buffer_append(out, text, length);
+}
+
 void value_format_rate(double rate, struct iotify_buffer *out)
 {
-    iotify_buffer_format(out, "%.15g/s", rate);
+    value_format_number(rate, out);
+    iotify_buffer_string(out, "/s");
 }
 
 void value_format_share(double share, struct iotify_buffer *out)
 {
-    iotify_buffer_format(out, "%.15g%%", share * 100);
+    value_format_number(share * 100, out);
+    iotify_buffer_char(out, '%');
 }

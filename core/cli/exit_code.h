@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program's exit status. A signal gives 128 + its number. */
+/* The program's exit status; 128 + N after signal N. */
 #ifndef CORE_CLI_EXIT_CODE_H
 #define CORE_CLI_EXIT_CODE_H
 
@@ -12,7 +12,7 @@ enum exit_code {
     EXIT_THRESHOLD = 99
 };
 
-/* The same for help and reference. */
+/* A status and its meaning, for --help and the reference. */
 struct exit_code_entry {
     const char *code, *meaning;
 };

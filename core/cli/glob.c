@@ -8,7 +8,7 @@
 #include "core/cli/load.h"
 #include "core/store/store.h"
 
-/* Values that are no strings are stored as JSON behind this mark (see runtime/glob.js). */
+/* Values that are not strings are stored as JSON after this mark (see runtime/glob.js). */
 #define JSON_MARK '\1'
 
 static void glob_command_print_key(void *argument, const char *key)

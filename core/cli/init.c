@@ -19,7 +19,7 @@ struct init_answers {
     char file[4096], region[ANSWER_MAX], profile[ANSWER_MAX], devices[ANSWER_MAX];
 };
 
-/* An answer from the option, the terminal, or the default. False: there was none to be had. */
+/* Take an answer from the option, the terminal, or the default. False after a message: none. */
 static bool init_ask(
     const char *option, const char *given, const char *question, const char *fallback, char *answer)
 {
@@ -100,7 +100,7 @@ static void init_write_job(FILE *stream, const struct init_answers *answers)
         fprintf(stream, "    profile: \"%s\"\n", answers->profile);
 }
 
-/* Beside the file and then into its place: there is never half a job, and never none. */
+/* Write a temporary file first, so that the job file is never incomplete or missing. */
 static bool init_write_file(const struct init_answers *answers, bool force)
 {
     char temporary[sizeof(answers->file) + 16];
@@ -126,7 +126,7 @@ static bool init_write_file(const struct init_answers *answers, bool force)
     return good;
 }
 
-/* What can be said before anything is asked. */
+/* Check the file name before any question. False after a message. */
 static bool init_check_file(const struct init_answers *answers, bool force)
 {
     struct arena arena = {0};

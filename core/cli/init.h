@@ -5,7 +5,7 @@
 
 #include "core/cli/options.h"
 
-/* The exit status; errors are printed to stderr. */
+/* Returns the exit status; errors are printed to stderr. */
 int command_init(const struct options *options);
 
 #endif

@@ -17,7 +17,7 @@ static json_t *json_schema_choice(const struct iotify_setting *setting)
         json_t *number = json_loads(schema_choices(setting)[i], JSON_DECODE_ANY, NULL);
 
         json_array_append_new(choices, json_string(schema_choices(setting)[i]));
-        /* `qos: 1` is a number to YAML. */
+        /* YAML reads `qos: 1` as a number. */
         if (json_is_integer(number))
             json_array_append(choices, number);
         json_decref(number);
@@ -27,7 +27,7 @@ static json_t *json_schema_choice(const struct iotify_setting *setting)
 
 static json_t *json_schema_settings(const struct iotify_settings *settings);
 
-/* What a value of the type looks like, when it is spelled out. */
+/* The schema of a literal value of the type. */
 static json_t *json_schema_plain(const struct iotify_setting *setting)
 {
     switch (setting->type) {
@@ -62,7 +62,7 @@ static json_t *json_schema_plain(const struct iotify_setting *setting)
     }
 }
 
-/* It may also stand in the environment, be an expression, or be left empty for its default. */
+/* A value may also be an environment variable, an expression, or empty for the default. */
 static json_t *json_schema_type(const struct iotify_setting *setting)
 {
     json_t *any = json_array();
@@ -75,7 +75,7 @@ static json_t *json_schema_type(const struct iotify_setting *setting)
     return json_pack("{s:o}", "anyOf", any);
 }
 
-/* The `properties` object that a dotted name belongs to; makes the groups on the way. */
+/* The `properties` object that a dotted name belongs to; creates missing groups. */
 static json_t *json_schema_group_of(json_t *properties, const char **name, json_t **required)
 {
     const char *dot;
@@ -119,7 +119,7 @@ static json_t *json_schema_settings(const struct iotify_settings *settings)
         required, "additionalProperties", 0);
 }
 
-/* The settings of a step; left empty where none of them is needed. */
+/* The settings of a step; null is valid when none of them is required. */
 static json_t *json_schema_step(const struct iotify_settings *settings)
 {
     json_t *schema = json_schema_settings(settings);
@@ -232,7 +232,7 @@ static void json_schema_add_transport(void *argument, const char *name)
     json_array_append_new(transports->publish, json_schema_settings(plugin->transport.publish));
 }
 
-/* The form of a key that is not a setting of a transport. */
+/* The schema of a template key other than `connection` and `publish`. */
 static json_t *json_schema_template_key(const char *name)
 {
     if (strcmp(name, "subscribe") == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The job file of a command: loaded, its problems reported. Main thread. */
+/* Loads the job file of a command and reports its problems. Main thread. */
 #ifndef CORE_CLI_LOAD_H
 #define CORE_CLI_LOAD_H
 
@@ -12,14 +12,17 @@ extern const struct core_step load_core_steps[];
 extern const size_t load_core_step_count;
 
 /*
- * Read the job file `file` with the overrides of the command line; problems become diagnostics.
- * job_clear(), registry_clear() and diagnostics_clear() in any case.
+ * Read the job file `file` with the overrides of the command line; problems are added to
+ * `diagnostics`. The caller clears `job`, `registry` and `diagnostics` in any case.
  */
 void load_read(const char *file, const struct options *options, struct registry *registry,
     struct job *job, struct diagnostics *diagnostics);
-/* Print what is wrong with the job to stderr: EXIT_DONE when nothing is. */
+/*
+ * Print the problems to stderr. EXIT_DONE: none; EXIT_USAGE: the job has errors; EXIT_STEP_FAILED:
+ * a plugin was refused.
+ */
 enum exit_code load_report(const struct job *job, struct diagnostics *diagnostics);
-/* Both. The caller clears all three in any case. */
+/* load_read(), then load_report(). The caller clears all three in any case. */
 enum exit_code load_job(const char *file, const struct options *options, struct registry *registry,
     struct job *job, struct diagnostics *diagnostics);
 

@@ -164,11 +164,11 @@ const size_t options_command_count = sizeof(options_commands) / sizeof(options_c
 
 /* ------------------------------------------------------------------ help */
 
-/* Columns of a line, and where the help of an option begins. */
+/* Columns of a line, and the column where the help of an option begins. */
 #define WIDTH 100
 #define INDENT 25
 
-/* Words of `text` in lines from column `indent` on; the cursor is at `column`. */
+/* Print `text`, wrapped from column `indent` to WIDTH; the cursor is at `column`. */
 static void cli_wrap(FILE *stream, const char *text, int column, int indent)
 {
     while (*text) {
@@ -246,7 +246,10 @@ static bool cli_unknown_option(const char *argument)
     return false;
 }
 
-/* One option at arguments[*at]; moves past its value. */
+/*
+ * Parse the option at arguments[*at]; `*at` moves to its value, if that is separate. False after a
+ * message.
+ */
 static bool cli_take_option(struct options *options, int count, char **arguments, int *at)
 {
     const char *argument = arguments[*at];
@@ -302,7 +305,7 @@ static bool cli_was_given(const struct options *options, const struct options_en
     return *(const char *const *)(const void *)member != NULL;
 }
 
-/* An option that the command does not look at is a mistake, not something to pass over. */
+/* An option that the command does not use is an error. */
 static bool cli_check_command(const struct options *options)
 {
     for (size_t i = 0; i < options_count; i++) {

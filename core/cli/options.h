@@ -17,10 +17,10 @@ enum command {
 };
 
 struct options {
-    int argument_count; /* of the program, as they were given */
+    int argument_count; /* argc and argv of the program */
     char **arguments;
     enum command command;
-    const char **words; /* what is no option: the job file, pipelines, a subcommand's words */
+    const char **words; /* not options: the job file, pipelines, a command's own words */
     size_t word_count;
     const char **overrides; /* --set */
     size_t override_count;
@@ -31,7 +31,10 @@ struct options {
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
 };
 
-/* False after a message on stderr: bad usage. options_clear() in either case. */
+/*
+ * Parse the command line; strings are not copied. False after a message on stderr. The caller calls
+ * options_clear() in either case.
+ */
 bool options_parse(struct options *options, int count, char **arguments);
 void options_clear(struct options *options);
 
@@ -42,13 +45,13 @@ void options_clear(struct options *options);
 
 enum options_kind { OPTIONS_FLAG, OPTIONS_VALUE, OPTIONS_LIST };
 
-/* One option. From this table come the parser, --help, the manual page and the completions. */
+/* One option. The parser, --help, the manual page and the completions use this table. */
 struct options_entry {
     const char *name, *short_name; /* "--quiet", "-q" or NULL */
     size_t offset;                 /* in struct options */
     enum options_kind kind;
-    unsigned commands;    /* bits of those that take it */
-    const char *argument; /* of its value, for help; NULL: a flag */
+    unsigned commands;    /* OPTIONS_FOR() of each command that accepts it */
+    const char *argument; /* name of its value, for help; NULL: a flag */
     const char *help;     /* a phrase */
 };
 extern const struct options_entry options_table[];

@@ -21,7 +21,7 @@
 
 /* ------------------------------------------------------------------ check */
 
-/* The {{expressions}} of steps, compiled once so that a mistake shows before anything starts. */
+/* Compile the {{expressions}} of all steps, to report errors before anything starts. */
 static void run_command_check_expressions(const struct job *job, struct diagnostics *diagnostics)
 {
     static const struct script_services services = {0};
@@ -69,9 +69,7 @@ static bool run_command_core_step(
     return good;
 }
 
-/*
- * The pipelines in order. After a failure only cleanup still runs; after a signal nothing does.
- */
+/* Run the pipelines in order. After a failure only cleanup still runs; after a signal none does. */
 static bool run_command_pipelines(struct run *run, const struct selection *selection)
 {
     bool good = true;
@@ -92,7 +90,7 @@ static bool run_command_pipelines(struct run *run, const struct selection *selec
 
 /* ------------------------------------------------------------------ the end of a run */
 
-/* A word as the shell takes it back. */
+/* Print a word, quoted for the shell if necessary. */
 static void run_command_print_word(const char *word)
 {
     static const char plain[] =
@@ -144,8 +142,8 @@ static int run_command_finish(const struct options *options, struct summary *sum
 }
 
 /*
- * Records of what the service has, for the cleanup behind it. EXIT_DONE to go on; without --yes
- * only the list is printed.
+ * --from-aws: write records of what the service has of the job, for the cleanup that follows.
+ * Without --yes, only print the list. EXIT_DONE to continue.
  */
 static int run_command_recover(const struct options *options, struct run *run)
 {
@@ -163,7 +161,7 @@ static int run_command_recover(const struct options *options, struct run *run)
     return planning_recover(run, true, &found) ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-/* What comes instead of a run: EXIT_DONE with `*over` unset to go on with it. */
+/* --plan and --from-aws. Sets `*over` when the pipelines must not run; returns the exit status. */
 static int run_command_look_ahead(
     const struct options *options, struct run *run, const struct selection *selection, bool *over)
 {
@@ -181,7 +179,7 @@ static int run_command_look_ahead(
 
 /* ------------------------------------------------------------------ outputs */
 
-/* The series file and the metrics port; EXIT_DONE, or another status after a message. */
+/* Open the series file and the metrics port. EXIT_DONE, or another status after a message. */
 static int run_command_open_outputs(const struct options *options, struct monitor_outputs *outputs)
 {
     const char *error;
@@ -232,7 +230,7 @@ static int run_command_run_job(
         run_command_close_outputs(&outputs);
         return status;
     }
-    progress_setup(options->quiet || options->solo, !options->no_color);
+    progress_setup(options->quiet || options->solo);
     summary_init(&summary, job->options->name);
     call_init(&call, job->options->name);
     good =
@@ -251,7 +249,7 @@ static int run_command_run_job(
     if (run.abandoned) {
         status = run_command_finish(options, &summary, false);
         fflush(stdout);
-        /* A thread of the run is still at work with what would be freed. */
+        /* A thread of the run still uses what would be freed. */
         _Exit(status);
     }
     run_close(&run);
@@ -263,7 +261,7 @@ static int run_command_run_job(
     return status;
 }
 
-/* Messages of each template that the selected pipelines simulate. */
+/* Preview each template that the selected pipelines simulate. */
 static int run_command_preview(
     const struct job *job, struct registry *registry, const struct selection *selection)
 {
@@ -284,7 +282,7 @@ static int run_command_preview(
     return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-/* The job with all defaults, and with the transports that its templates use without an alias. */
+/* Print the job with all defaults, and with the transports that templates use without an alias. */
 static void run_command_print(const struct job *job)
 {
     const struct job_plugin **more = NULL;
@@ -321,7 +319,7 @@ static int run_command_use_job(const struct options *options, const struct job *
     return run_command_run_job(options, job, selection);
 }
 
-/* All problems at once, whatever finds them; then what was asked for. */
+/* Report the problems of all checks at once; without problems, do what the options ask for. */
 static int run_command_check_and_use(const struct options *options, const struct job *job,
     struct registry *registry, struct selection *selection, struct diagnostics *diagnostics)
 {
@@ -331,7 +329,7 @@ static int run_command_check_and_use(const struct options *options, const struct
         if (!select_make(job, options, selection))
             return load_report(job, diagnostics) == EXIT_STEP_FAILED ? EXIT_STEP_FAILED
                                                                      : EXIT_USAGE;
-        /* A job may be looked at before the template is there. */
+        /* --print works before the template exists. */
         if (!options->print)
             run_command_check_steps(job, selection, diagnostics);
     }

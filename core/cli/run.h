@@ -5,7 +5,7 @@
 
 #include "core/cli/options.h"
 
-/* The exit status; errors are printed to stderr. Main thread. */
+/* Returns the exit status; errors are printed to stderr. Main thread. */
 int command_run(const struct options *options);
 
 #endif

@@ -11,7 +11,7 @@
 static bool select_pipelines(
     const struct job *job, const struct options *options, struct selection *selection)
 {
-    /* Whoever looks at one client, or at messages, has no need of the other pipelines. */
+    /* --solo and --preview without a pipeline use only `simulate`. */
     static const char *const simulate[] = {"", "simulate"};
     bool looks = options->word_count == 1 && (options->solo || options->preview);
     const char *const *words = looks ? simulate : options->words;
@@ -39,7 +39,7 @@ static bool select_pipelines(
     return true;
 }
 
-/* The client of --solo, by which --preview goes too. False after a message. */
+/* The client of --solo, which --preview uses, too. False after a message. */
 static bool select_solo(
     const struct job *job, const struct options *options, struct selection *selection)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of a job a command is about: its pipelines, and one client or all. */
+/* The part of a job that a command works on: pipelines, and one client or all. */
 #ifndef CORE_CLI_SELECT_H
 #define CORE_CLI_SELECT_H
 
@@ -12,7 +12,10 @@ struct selection {
     int64_t solo; /* the client of --solo; -1: all */
 };
 
-/* By the words and options of the command line. False after a message on stderr. */
+/*
+ * Select by the words and options of the command line. False after a message on stderr. The caller
+ * calls select_clear() in either case.
+ */
 bool select_make(const struct job *job, const struct options *options, struct selection *selection);
 void select_clear(struct selection *selection);
 

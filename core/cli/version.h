@@ -3,7 +3,7 @@
 #ifndef CORE_CLI_VERSION_H
 #define CORE_CLI_VERSION_H
 
-/* To stdout. Loads every plugin on the path; one that is refused is left out. */
+/* Print to standard output. Loads every plugin on the plugin path; refused ones are omitted. */
 void version_print(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The job: what a job file says, checked, with every default filled in. Built in one go by
- * job_load(); read-only afterwards. One thread.
+ * The job: the content of a job file, checked, with all defaults filled in. Built by job_load();
+ * read-only afterwards. One thread.
  */
 #ifndef CORE_JOB_JOB_H
 #define CORE_JOB_JOB_H
@@ -11,7 +11,7 @@
 #include "core/settings/tree.h"
 #include "core/store/seal.h"
 
-/* A step that the core itself knows, such as `simulate`. */
+/* A step of the core itself, such as `simulate`. */
 struct core_step {
     const char *name;
     const char *summary;
@@ -24,7 +24,7 @@ struct job_plugin {
     const struct node *node;  /* its mapping */
     struct location location; /* of its alias */
     void *options;
-    bool valid;     /* its settings have no mistake */
+    bool valid;     /* its settings have no errors */
     void *instance; /* connectors: opened by job_load(); else NULL */
 };
 
@@ -37,14 +37,14 @@ struct step {
     const struct core_step *core;       /* NULL for an action */
     const struct iotify_settings *settings;
     const void *options;
-    struct schema_expression *expressions; /* settings that differ for each client */
-    bool valid;                            /* its settings have no mistake */
+    struct schema_expression *expressions; /* settings that are evaluated for each device */
+    bool valid;                            /* its settings have no errors */
 };
 
 struct pipeline {
     const char *name;
-    bool is_default; /* brought by the connector, not written in the file */
-    bool valid;      /* all of its steps could be made out */
+    bool is_default; /* defined by the connector, not in the file */
+    bool valid;      /* all of its steps are valid */
     struct step *steps;
     size_t count;
 };
@@ -62,7 +62,7 @@ struct job {
     const char *directory; /* of the file, absolute */
     struct binder binder;
     const struct job_options *options;
-    bool valid; /* `options` have no mistake */
+    bool valid; /* `options` have no errors */
     struct job_plugin *plugins;
     size_t plugin_count;
     struct pipeline *pipelines;
@@ -71,7 +71,7 @@ struct job {
     size_t run_count;
     struct job_plugin *storage;   /* the alias `glob` */
     struct job_plugin *connector; /* the only one, or NULL */
-    struct registry *registry;    /* for plugins that the job uses without naming them */
+    struct registry *registry;    /* for plugins that the job uses without listing them */
 };
 
 struct job_request {
@@ -83,24 +83,26 @@ struct job_request {
 };
 
 /*
- * Load and check the job; problems become diagnostics. True when there were none. Else the job can
- * be looked at as far as it goes, to find more mistakes, and must not be run.
+ * Load and check the job; errors become diagnostics. True when the job can run. False after
+ * diagnostics, or when a plugin file was refused (registry.refused). After false the job may be
+ * inspected as far as it was loaded, to find more errors, but must not run. End it with job_clear()
+ * in either case.
  */
 bool job_load(struct job *job, struct registry *registry, const struct job_request *request,
     struct diagnostics *diagnostics);
 void job_clear(struct job *job);
 
-/* May a job be called this? */
+/* True for 1 to 64 letters, digits and ._- that do not start with a dot. */
 bool job_valid_name(const char *name);
-/* The name of a job whose file has none in it, from the file's own name; in the arena. */
+/* The default name of a job, derived from the name of its file; in the arena. */
 const char *job_default_name(struct arena *arena, const char *file);
 
 const struct pipeline *job_pipeline(const struct job *job, const char *name);
 struct job_plugin *job_plugin(const struct job *job, const char *alias);
 
 /*
- * The whole effective job as YAML that reads as the same job. `more`: plugins that it uses and does
- * not name.
+ * Append the effective job as YAML that loads as the same job. `more`: plugins that it uses without
+ * listing them.
  */
 void job_print(const struct job *job, const struct job_plugin *const *more, size_t more_count,
     struct iotify_buffer *out);
@@ -112,7 +114,7 @@ struct job_key {
 extern const struct job_key job_keys[];
 extern const size_t job_key_count;
 
-/* The settings of the job's own level, for the schema and the reference. */
+/* The top-level settings of a job file, for the schema and the reference. */
 extern const struct iotify_settings job_settings;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job file is read, its defaults filled in, its plugins loaded. */
+/* Read a job file, fill in its defaults and load its plugins. */
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ struct location job_loader_root_location(const struct job_loader *loader)
 
 /* ------------------------------------------------------------------ plugins */
 
-/* The mapping of an alias that the user left out. */
+/* Add an alias that the job file does not list. */
 static void job_load_add_default_plugin(
     struct job_loader *loader, struct node *plugins, const char *alias, const char *use)
 {
@@ -34,8 +34,8 @@ static void job_load_add_default_plugin(
 }
 
 /*
- * What the user left out: the store, and aliases that only --set mentions, such as
- * plugins.mqtt.alpn, which are names of plugins then.
+ * Add what the job file leaves out: the store, and aliases that only --set names, as in
+ * plugins.mqtt.alpn; such an alias is the name of a plugin.
  */
 static void job_load_fill_in_defaults(struct job_loader *loader)
 {
@@ -155,9 +155,9 @@ static void job_load_bind_plugins(struct job_loader *loader)
     job_load_find_roles(loader);
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ the job */
 
-/* `devices: 100` in its long form, so that --set devices.first reaches it. */
+/* Replace `devices: 100` by its long form, so that --set devices.first can be applied. */
 static void job_load_expand_devices(struct job_loader *loader)
 {
     struct arena *arena = &loader->job->arena;
@@ -170,7 +170,10 @@ static void job_load_expand_devices(struct job_loader *loader)
     node_set(arena, loader->root, "devices", map);
 }
 
-/* First what the file says by itself; then, once all defaults are there, pipelines and run. */
+/*
+ * Apply --set: first to what the file defines; when the defaults exist, to pipelines and run
+ * (`late`).
+ */
 static void job_load_override(struct job_loader *loader, bool late)
 {
     for (size_t i = 0; i < loader->request->override_count; i++) {

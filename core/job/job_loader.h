@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts that load a job share: job_load.c, job_settings.c, job_pipelines.c and
- * job_open.c. One thread.
+ * Shared by the parts that load a job: job_load.c, job_settings.c, job_pipelines.c and job_open.c.
+ * One thread.
  */
 #ifndef CORE_JOB_JOB_LOADER_H
 #define CORE_JOB_JOB_LOADER_H
@@ -17,10 +17,10 @@ struct job_loader {
     struct registry *registry;
     const struct job_request *request;
     struct diagnostics *diagnostics;
-    struct node *root; /* of the job file, changed on the way: defaults filled in, --set applied */
+    struct node *root; /* of the job file; defaults and --set are applied to it */
 };
 
-/* The start of the job file, for an error that no line of it causes. */
+/* The start of the job file, for an error that no line of the file causes. */
 struct location job_loader_root_location(const struct job_loader *loader);
 
 /* Bind the job's own settings: name, devices, workers, seal. */
@@ -34,11 +34,11 @@ void job_loader_bind_pipelines(struct job_loader *loader);
 void job_loader_bind_run(struct job_loader *loader);
 
 /*
- * Side effects: open an instance of each connector and let each action prepare itself, so that
- * they report their own mistakes. job_clear() closes the instances.
+ * Open an instance of each connector and call the `prepare` of each action, so that the plugins
+ * report their own errors. This has side effects. job_clear() closes the instances.
  */
 void job_loader_open(struct job_loader *loader);
-/* What one step stores must not overwrite what another one stores. */
+/* Report two steps that would store to the same glob keys. */
 void job_loader_check_glob_keys(struct job_loader *loader);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connectors of a job are opened, and its steps prepared; glob keys are checked. */
+/* Open the connectors of a job, prepare its steps, and check glob keys. */
 #include <string.h>
 
 #include "core/job/job_loader.h"
@@ -15,7 +15,10 @@ static void job_open_connector(struct job_loader *loader, struct job_plugin *ent
     call_init(&call, entry->alias);
     call.node = entry->node;
     call.location = entry->location;
-    /* With mistakes of its own it is opened for its steps' sake, and what follows is not told. */
+    /*
+     * With invalid settings it is opened for its steps only; errors that follow from them are not
+     * reported.
+     */
     call.diagnostics = entry->valid ? loader->diagnostics : NULL;
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
     if (result != IOTIFY_OK) {
@@ -70,7 +73,7 @@ void job_clear(struct job *job)
 
 /* ------------------------------------------------------------------ keys of the glob */
 
-/* Do the texts name the same keys? Blanks inside {{ }} do not matter. */
+/* True when the texts name the same keys. Blanks inside {{ }} do not matter. */
 static bool job_open_same_key(const char *a, const char *b)
 {
     bool inside = false;
@@ -119,7 +122,7 @@ static void job_open_add_glob_keys(struct job_loader *loader, const struct step 
     }
 }
 
-/* What one step stores must not overwrite what another one does. */
+/* One step must not overwrite the keys that another one stores. */
 void job_loader_check_glob_keys(struct job_loader *loader)
 {
     struct job *job = loader->job;

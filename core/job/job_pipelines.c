@@ -25,7 +25,7 @@ static struct node *job_pipelines_default_step(
     return step;
 }
 
-/* Put the connector's pipelines into the tree where the user wrote none of that name. */
+/* Add the connector's pipelines to the tree, unless the file has one of the same name. */
 void job_loader_fill_in_pipelines(struct job_loader *loader)
 {
     struct job *job = loader->job;
@@ -237,7 +237,7 @@ void job_loader_bind_run(struct job_loader *loader)
     }
 }
 
-/* The default run, where --set changes an item of it. */
+/* Add the default `run:` when --set changes an item of it. */
 void job_loader_fill_in_run(struct job_loader *loader)
 {
     struct arena *arena = &loader->job->arena;

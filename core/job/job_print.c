@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The effective job as YAML. */
+/* Print the effective job as YAML. */
 #include "core/job/job.h"
 
 static void job_print_step(const struct step *step, struct iotify_buffer *out)

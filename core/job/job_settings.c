@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of the job's own level. */
+/* The top-level settings of a job file. */
 #include <libgen.h>
 #include <string.h>
 
@@ -54,7 +54,7 @@ static const struct iotify_setting own_items[] = {
     SEAL_SETTINGS,
 };
 
-/* The same where `devices` is a number. */
+/* The same, for `devices` as a number. */
 static const struct iotify_setting short_items[] = {
     NAME_SETTING,
     {.name = "devices",

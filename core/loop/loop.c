@@ -11,10 +11,10 @@
 #include "core/base/clock.h"
 
 struct iotify_watch {
-    void (*ready)(void *argument, int events); /* NULL: given back */
+    void (*ready)(void *argument, int events); /* NULL: freed by the transport */
     void *argument;
     struct loop *loop;
-    struct iotify_watch *next; /* of those given back */
+    struct iotify_watch *next; /* in the list `gone` */
     int descriptor, events;
 };
 
@@ -26,19 +26,19 @@ struct loop_waiter {
 
 #define EVENTS 512
 
-/* A name's addresses are asked for again after a minute. */
+/* A resolved name is valid for one minute. */
 #define ADDRESSES_MAX 16
 #define ADDRESS_LIFE (60 * SECOND)
 
 struct resolution {
     char *host;
-    int64_t expires; /* when the addresses are too old; 0: there are none */
+    int64_t expires; /* when the addresses expire; 0: no addresses */
     bool under_way;
     char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN + 20];
-    size_t count, next_address; /* sessions take turns, so that they spread over all of them */
+    size_t count, next_address; /* used in turn, to spread the sessions */
     char error[120];
     uv_getaddrinfo_t request;
-    struct iotify_timer *later; /* answers that are known already come from the loop all the same */
+    struct iotify_timer *later; /* reports a cached answer, asynchronously */
     struct loop_waiter *waiters, **last;
     struct resolution *next;
 };
@@ -64,7 +64,7 @@ static uint32_t loop_to_epoll(int events)
 
 static int loop_from_epoll(uint32_t events)
 {
-    /* A half-closed peer still has bytes for us: reading finds the end by itself. */
+    /* A half-closed peer may still have sent data: reading it also finds the end of the stream. */
     return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_READABLE : 0) |
            (events & EPOLLOUT ? IOTIFY_WRITABLE : 0) |
            (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_ERRORED : 0);
@@ -131,7 +131,7 @@ static struct iotify_timer *loop_timer_new(
     return timer;
 }
 
-/* What is due at once waits for the next turn, so that it leaves room for input and output. */
+/* A timer without delay fires in the next turn, so that descriptors are served in between. */
 static void loop_start_soon(struct iotify_timer *timer)
 {
     wheel_stop(&timer->loop->wheel, &timer->timer);
@@ -176,7 +176,7 @@ static void loop_fire_all(struct wheel_link *ring)
     }
 }
 
-/* What was due at once, then what is due by now, then the owner. */
+/* Fire the timers without delay, then those that are due, then call the owner's `settle`. */
 static void loop_fire_timers(struct loop *loop)
 {
     wheel_ring_take(&loop->soon, &loop->due);
@@ -187,7 +187,7 @@ static void loop_fire_timers(struct loop *loop)
         loop->settle(loop->argument);
 }
 
-/* ------------------------------------------------------------------ names */
+/* ------------------------------------------------------------------ name resolution */
 
 static void loop_report_resolved(struct resolution *resolution)
 {
@@ -213,7 +213,7 @@ static void loop_on_later(void *argument)
     loop_report_resolved(argument);
 }
 
-/* Those of one family: a host that has both most often reaches only one of them. */
+/* Take the addresses of one family only: often just one family of a host is reachable. */
 static void loop_take_addresses(
     struct resolution *resolution, const struct addrinfo *found, int family)
 {
@@ -233,7 +233,9 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
 
     resolution->under_way = false;
     resolution->count = 0;
-    /* IPv4 first, as most brokers and NAT gateways have it; IPv6 where there is nothing else. */
+    /*
+     * Prefer IPv4, which most brokers and NAT gateways support; IPv6 when there is no IPv4 address.
+     */
     loop_take_addresses(resolution, found, AF_INET);
     if (resolution->count == 0)
         loop_take_addresses(resolution, found, AF_INET6);
@@ -241,7 +243,7 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
         snprintf(resolution->error, sizeof(resolution->error), "%s",
             status ? uv_strerror(status) : "no address");
     uv_freeaddrinfo(found);
-    /* A failure is not kept: the next attempt asks again. */
+    /* A failure is not cached: the next call resolves again. */
     resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
     loop_report_resolved(resolution);
 }
@@ -291,7 +293,7 @@ static void loop_resolve(const struct iotify_loop *base, const char *host,
     }
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ setup and run */
 
 static void loop_on_wake(uv_async_t *async)
 {
@@ -340,13 +342,13 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
         close(loop->epoll);
         return false;
     }
-    /* libuv tells its own set of descriptors only when it runs. */
+    /* libuv adds descriptors to its epoll set only when it runs. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     loop_add_descriptor(loop, uv_backend_fd(&loop->uv), &loop->uv);
     return true;
 }
 
-/* Wait until something happens or the next timer is due; how many events there are. */
+/* Wait until an event occurs or the next timer is due. Returns the number of events, or -1. */
 static int loop_wait_for_events(struct loop *loop, struct epoll_event *events, int count)
 {
     int64_t next = wheel_next(&loop->wheel), before = clock_now(), wait = next - before;
@@ -418,7 +420,7 @@ void loop_clear(struct loop *loop)
         else
             loop_report_resolved(each);
     }
-    /* Let a name that is still looked up finish. */
+    /* Let a resolution that is already running finish. */
     while (uv_loop_close(&loop->uv) == UV_EBUSY)
         uv_run(&loop->uv, UV_RUN_ONCE);
     loop_free_gone(loop);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's event loop for transports: one epoll set, a wheel of timers, and libuv's threads for
- * names. It waits by the nanosecond, and a session costs it 40 bytes; libuv's own handles take
- * five times that. One thread, that of the loop; loop_wake() is the exception.
+ * The host's event loop for transports: one epoll set, a timer wheel, and libuv's threads for name
+ * resolution. Its timeouts have nanosecond resolution, and a watched descriptor costs 40 bytes,
+ * much less than a libuv handle. Only the loop's thread may call these functions, except
+ * loop_wake().
  */
 #ifndef CORE_LOOP_LOOP_H
 #define CORE_LOOP_LOOP_H
@@ -15,7 +16,7 @@
 struct resolution;
 struct loop;
 
-/* What stands behind iotify/transport.h's timers; the core's own lie inside their owners. */
+/* The timer of iotify/transport.h. The core embeds its own timers in the objects that own them. */
 struct iotify_timer {
     struct wheel_timer timer; /* first */
     struct loop *loop;
@@ -24,40 +25,47 @@ struct iotify_timer {
 };
 
 struct loop {
-    struct iotify_loop base; /* first: what transports see */
+    struct iotify_loop base; /* first: the part that transports see */
     int epoll;
-    uv_loop_t uv; /* names, looked up by its threads, and being woken; waited for as one */
+    uv_loop_t uv; /* name resolution and wake-ups; its descriptor is in the epoll set */
     uv_async_t wake;
     struct wheel wheel;
-    struct wheel_link soon;    /* timers of the next turn */
-    struct wheel_link due;     /* timers that fire just now */
-    struct iotify_watch *gone; /* given back in this turn, when an event may still name them */
-    int64_t slept;             /* nanoseconds */
-    int64_t turned_at;         /* when the timers of this turn were looked at */
-    bool coarse;               /* the system cannot wait for less than a millisecond */
+    struct wheel_link soon;    /* timers that fire in the next turn */
+    struct wheel_link due;     /* timers that fire in this turn */
+    struct iotify_watch *gone; /* freed at the end of the turn: an event may still refer to them */
+    int64_t slept;             /* nanoseconds spent waiting */
+    int64_t turned_at;         /* when this turn collected its timers, in nanoseconds */
+    bool coarse;               /* no epoll_pwait2(): timeouts are rounded up to milliseconds */
     bool stopped;
     void (*woken)(void *argument);
     void (*settle)(void *argument);
     void *argument;
-    struct resolution *resolutions; /* names looked up so far */
+    struct resolution *resolutions; /* one for each host name resolved so far */
 };
 
 /*
- * False when the system refuses. `woken` runs on the loop after loop_wake(), `settle` (or NULL) at
- * the end of each turn, when all descriptors and timers had theirs.
+ * False when a system call fails; nothing is left to free then. `woken` runs on the loop after
+ * loop_wake(); `settle` (may be NULL) runs at the end of each turn, after its descriptors and
+ * timers.
  */
 bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
     void *argument);
-/* Run until loop_stop(), which may come before; then loop_clear() frees what is left. */
+/*
+ * Run until loop_stop(), which may also be called before. loop_clear() then frees the loop's
+ * memory.
+ */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 void loop_clear(struct loop *loop);
-/* Make a timer that the caller has the memory of; timer_start and timer_stop are for it too. */
+/*
+ * Initialise a timer in the caller's memory; timer_start and timer_stop accept it, timer_free does
+ * not.
+ */
 void loop_timer_init(
     struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument);
-/* timer_start for a moment of the loop's clock; one that has passed comes in the next turn. */
+/* Start a timer for a time of the loop's clock; a time in the past fires in the next turn. */
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
-/* Any thread. */
+/* Make the loop call `woken`. Any thread. */
 void loop_wake(struct loop *loop);
 
 #endif

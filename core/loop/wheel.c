@@ -54,8 +54,9 @@ void wheel_init(struct wheel *wheel, int64_t now)
 }
 
 /*
- * The level is that of the highest digit, in base 64, in which `due` differs from the present. So
- * all of a level's timers come before those of the level above, and in a level by their slots.
+ * The level is that of the highest base-64 digit in which `due` differs from the current tick. So
+ * all timers of a level come before those of the next level, and within a level they are ordered by
+ * slot.
  */
 static void wheel_insert(struct wheel *wheel, struct wheel_timer *timer)
 {
@@ -78,7 +79,7 @@ void wheel_stop(struct wheel *wheel, struct wheel_timer *timer)
     if (!ring)
         return;
     wheel_unlink(timer);
-    /* The last one of a slot: what is left of the ring is its head. Other rings lie elsewhere. */
+    /* The slot is empty when only its head is left. Rings of callers lie outside `slots`. */
     offset = (uintptr_t)ring - (uintptr_t)&wheel->slots[0][0];
     if (ring->next == ring && offset < sizeof(wheel->slots)) {
         size_t index = offset / sizeof(wheel->slots[0][0]);
@@ -99,7 +100,7 @@ void wheel_start(struct wheel *wheel, struct wheel_timer *timer, int64_t moment)
     wheel_insert(wheel, timer);
 }
 
-/* The next slot with something in it: when it begins, in ticks; INT64_MAX when there is none. */
+/* Find the next occupied slot: the tick at which it begins, or INT64_MAX when there is none. */
 static int64_t wheel_find_next(const struct wheel *wheel, int *level, size_t *slot)
 {
     for (*level = 0; *level < WHEEL_LEVELS; (*level)++) {

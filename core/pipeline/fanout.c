@@ -16,15 +16,15 @@
 #define STACK_SIZE (512 * 1024)
 #define TICK (100 * MILLISECOND)
 
-/* One call that waits for a worker. */
+/* A call that waits for a worker. */
 struct fanout_task {
     int64_t client;
-    struct arena arena; /* of the expanded settings */
+    struct arena arena; /* for the evaluated settings */
     const void *options;
     struct fanout_task *next;
 };
 
-/* One step under way. The lock guards everything below it. */
+/* A running step. The mutex protects the members after it. */
 struct fanout {
     const struct fanout_request *request;
     struct run *run;
@@ -33,8 +33,8 @@ struct fanout {
     pthread_cond_t work, progress;
     struct fanout_task *first, **last;
     size_t waiting;
-    bool closed; /* no further task comes */
-    bool ended;  /* what has not begun is left */
+    bool closed; /* no more tasks will be added */
+    bool ended;  /* waiting tasks are dropped */
     struct step_summary *result;
     int64_t done;
 };
@@ -52,7 +52,7 @@ static void fanout_note(
         fanout->result->skipped++;
     } else if (result != IOTIFY_CANCELLED) {
         fanout->result->failed++;
-        /* A disk that is full or broken is so for those that follow too. */
+        /* A full or broken disk would fail the remaining calls too. */
         fanout->ended = fanout->ended || store_failed;
         summary_add_failure(fanout->run->summary, &fanout->result->failures,
             call_code(call, result), call_message(call, result), call->base.client);
@@ -126,7 +126,7 @@ static size_t fanout_start_workers(struct fanout *fanout, pthread_t *threads, si
     return started;
 }
 
-/* ------------------------------------------------------------------ dispatch, main thread */
+/* ------------------------------------------------------------------ dispatch (main thread) */
 
 double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
 {
@@ -135,7 +135,7 @@ double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
     return rate > 0 ? (double)clients * pace->calls / rate : 0;
 }
 
-/* With the lock. */
+/* The caller holds the mutex. */
 static void fanout_show_progress(struct fanout *fanout)
 {
     const struct fanout_pace *pace = &fanout->request->pace;
@@ -156,14 +156,14 @@ static void fanout_show_progress(struct fanout *fanout)
     progress_show(&progress);
 }
 
-/* Wait for a change, at most a tick. With the lock. */
+/* Wait for a change, at most one tick. The caller holds the mutex. */
 static void fanout_wait_tick(struct fanout *fanout)
 {
     clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
     fanout_show_progress(fanout);
 }
 
-/* A step whose settings are the same for all clients needs no script machine. */
+/* A step whose settings are the same for all clients needs no script context. */
 static bool fanout_compile(struct fanout *fanout, struct expression_set *expression_set)
 {
     struct diagnostics diagnostics = {0};
@@ -238,7 +238,7 @@ static void fanout_dispatch(struct fanout *fanout, const struct expression_set *
     }
 }
 
-/* A stop takes back what no worker has begun. */
+/* Drop the tasks that no worker has started. The caller holds the mutex. */
 static void fanout_drop_waiting(struct fanout *fanout)
 {
     while (fanout->first) {
@@ -265,7 +265,7 @@ static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t coun
     }
     pthread_mutex_unlock(&fanout->mutex);
     for (size_t i = 0; i < count; i++) {
-        /* Keep the display alive while the last calls end. */
+        /* Keep the display up to date while the last calls end. */
         struct timespec until;
 
         do {

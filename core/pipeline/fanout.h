@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One function of a connector, called for many clients on worker threads. Called on the main
- * thread, which expands the settings, shows the progress and takes back what no worker has begun
- * when a stop is asked for.
+ * Calls one function of a connector for many clients, on worker threads. fanout_run() is called on
+ * the main thread, which evaluates the settings and shows the progress; when a stop is requested,
+ * it drops the calls that no worker has started.
  */
 #ifndef CORE_PIPELINE_FANOUT_H
 #define CORE_PIPELINE_FANOUT_H
 
 #include "core/pipeline/run.h"
 
-/* What sets the pace of a step, from the calls that one client takes. */
+/* The operation that limits a step's speed, from the calls that one client needs. */
 struct fanout_pace {
-    const char *operation; /* NULL: nothing does */
-    double calls;          /* of that operation, a client */
-    int64_t fresh;         /* clients that take them */
+    const char *operation; /* NULL: no limit */
+    double calls;          /* of that operation, per client */
+    int64_t fresh;         /* clients that need these calls */
     struct pacer *pacer;
 };
 
@@ -22,15 +22,15 @@ struct fanout_request {
     const struct step *step;
     const char *where; /* for the log */
     enum iotify_result (*function)(void *instance, struct iotify_call *call);
-    bool expand; /* give it the step's settings, expanded */
+    bool expand; /* pass the step's settings, evaluated for the client */
     struct fanout_pace pace;
-    struct step_summary *result; /* filled in */
+    struct step_summary *result; /* filled in by fanout_run() */
     struct run_counters *counters;
 };
 
 void fanout_run(const struct fanout_request *request, const int64_t *clients, size_t count);
 
-/* Seconds that `clients` take at the pace; 0 when nothing sets one. */
+/* The seconds that `clients` take at this pace; 0 when there is no limit. */
 double fanout_seconds(const struct fanout_pace *pace, int64_t clients);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host does for a call inside a run: pacing, retries, the store. */
+/* The host functions for a call inside a run: pacing, retries, the store. */
 #include "core/pipeline/host.h"
 
 #include <math.h>
@@ -14,13 +14,13 @@
 #include "core/plugin/readahead.h"
 #include "core/plugin/socketpair.h"
 
-/* A transient fault is tried this often; a service that throttles gets more patience. */
+/* A transient error is retried a few times; throttling gets more retries. */
 #define TRIES_TRANSIENT 5
 #define TRIES_THROTTLED 20
 #define BACKOFF_MAX (20 * SECOND)
-/* How soon a wait notices a stop. */
+/* How soon a wait notices a stop request. */
 #define WAIT_SLICE (50 * MILLISECOND)
-/* Records changed in one commit. */
+/* Records written in one commit. */
 #define RECORDS_MAX 200
 
 static struct call *host_call_of(struct iotify_call *call)
@@ -57,7 +57,7 @@ static bool host_wait_until(int64_t moment)
     }
 }
 
-/* Full jitter: anywhere between nothing and twice the last ceiling. */
+/* Full jitter: between 0 and a ceiling that doubles with each attempt. */
 static int64_t host_backoff(int attempt, int64_t at_least)
 {
     static _Thread_local unsigned seed;
@@ -72,7 +72,7 @@ static int64_t host_backoff(int attempt, int64_t at_least)
     return pause > at_least ? pause : at_least;
 }
 
-/* Each kind of failure has a number of tries of its own. */
+/* Each kind of failure has its own count. */
 struct host_tries {
     int throttled, transient;
 };
@@ -154,7 +154,7 @@ static enum iotify_result host_read_glob(
     return mapped ? store_get(run->store, call, mapped, out) : IOTIFY_INVALID;
 }
 
-/* The same writes under the store's keys; NULL after a failure. */
+/* Copy writes with the store's keys, after `first` free entries. NULL after a failure. */
 static struct iotify_write *host_map_writes(
     struct call *call, const struct iotify_write *writes, size_t count, size_t first)
 {
@@ -185,7 +185,7 @@ static enum iotify_result host_write_glob(
     return result;
 }
 
-/* What a write to the store came to; a step ends when the store takes no more. */
+/* Note when the store cannot be written: the step then ends. */
 static enum iotify_result host_record_written(struct iotify_call *call, enum iotify_result result)
 {
     if (result == IOTIFY_FULL || result == IOTIFY_FAILED || result == IOTIFY_DENIED)
@@ -265,7 +265,7 @@ static enum iotify_result host_records(struct iotify_call *call,
         connection->plugin->alias, connection->realm, found, argument);
 }
 
-/* The changes of one commit; their keys and sealed forms go with its own arena. */
+/* Write the records of one commit. Their keys and sealed values are freed with the call's arena. */
 static enum iotify_result host_write_some(
     struct iotify_call *call, const struct iotify_record_write *records, size_t count)
 {
@@ -340,7 +340,7 @@ void host_call(struct run *run, struct call *call, struct run_context *context,
     call->context = context;
 }
 
-/* ------------------------------------------------------------------ for scripts */
+/* ------------------------------------------------------------------ scripts */
 
 void host_console(
     void *context, enum iotify_level level, const struct script_turn *turn, const char *text)

@@ -9,21 +9,23 @@
 #include "core/base/arena.h"
 #include "core/base/clock.h"
 
-/* A throttle takes a third; a second of use to the full gives a twentieth of the first rate. */
+/*
+ * Throttling takes a third of the rate; one second at full rate adds a twentieth of the first rate.
+ */
 #define DECREASE 0.67
 #define INCREASE 0.05
 #define RATE_MIN 0.5
-/* What a repeat costs, what a success earns, and the most that can be saved up. */
+/* The cost of a retry, the gain of a success, and the maximum. */
 #define REPEAT_COST 5
 #define EARNED 1
 #define BUDGET_MAX 500
 
 struct pacer_lane {
     const char *operation;
-    double rate, first, limit; /* calls a second; rate 0: no limit, limit 0: a guess */
+    double rate, first, limit; /* calls per second; rate 0: no limit, limit 0: estimated */
     int64_t next;
-    int64_t decreased; /* when the rate fell last */
-    bool used_up;      /* a turn had to be waited for */
+    int64_t decreased; /* when the rate last fell */
+    bool used_up;      /* the last call had to wait for its turn */
     struct pacer_lane *link;
 };
 
@@ -57,7 +59,7 @@ void pacer_free(struct pacer *pacer)
     free(pacer);
 }
 
-/* Called with the lock. */
+/* The caller holds the mutex. */
 static struct pacer_lane *pacer_find(struct pacer *pacer, const char *operation)
 {
     struct pacer_lane *lane;
@@ -92,10 +94,7 @@ int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now)
     return turn;
 }
 
-/*
- * One decrease answers for all calls that were sent before it: what they tell is known by then.
- * Called with the lock.
- */
+/* One decrease covers all calls that were sent before it. The caller holds the mutex. */
 static void pacer_slow_down(struct pacer_lane *lane, int64_t started)
 {
     if (started < lane->decreased)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When may the next call of an operation go, and may a failed one be repeated? Each operation of a
- * connector has a rate of its own; calls are spaced evenly, so that no second holds more than the
- * rate allows. A rate that is the account's limit is kept to; one that is a guess grows while it
- * is used up and nothing is throttled. Either falls by a third when a call is throttled, at most
- * once for the calls that were under way together. Safe on any thread.
+ * Paces the calls of a connector and limits retries. Each operation has its own rate; calls are
+ * spaced evenly, so that no second has more calls than the rate allows. A rate that is a known
+ * limit of the account is never exceeded; an estimated rate grows while it is fully used and no
+ * call is throttled. Both fall by a third when a call is throttled, at most once for calls that
+ * were in flight together. Safe on any thread.
  */
 #ifndef CORE_PIPELINE_PACER_H
 #define CORE_PIPELINE_PACER_H
@@ -15,28 +15,29 @@
 struct pacer;
 
 /*
- * `rate` gives the calls a second of an operation, 0 for no limit, and whether that is known; asked
- * once an operation, when it is first used.
+ * `rate` returns the calls per second of an operation, 0 for no limit, and sets `known` when that
+ * is a limit of the account. It is called once per operation, on first use; `rate` may be NULL: no
+ * limits.
  */
 struct pacer *pacer_new(
     double (*rate)(void *argument, const char *operation, bool *known), void *argument);
 void pacer_free(struct pacer *pacer);
 
-/* Take the next turn of the operation: the moment of clock_now() at which it comes. */
+/* Reserve the next turn of the operation; returns its time, in nanoseconds of clock_now(). */
 int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now);
-/* A call that went at `started` was answered: throttled or not. */
+/* Report the answer to a call that was sent at `started`: throttled or not. */
 void pacer_report(struct pacer *pacer, const char *operation, int64_t started, bool throttled);
-/* The service asked to slow down: nobody else goes before `until`. */
+/* The service asked to slow down: no call of the operation goes before `until`. */
 void pacer_hold(struct pacer *pacer, const char *operation, int64_t until);
-/* Calls a second at present; 0: no limit. */
+/* The current rate in calls per second; 0: no limit. */
 double pacer_rate(struct pacer *pacer, const char *operation);
-/* A rate for people: "0.5/s", "15/s", "10000/s". */
+/* Format a rate for messages: "0.5/s", "15/s", "10000/s". */
 #define PACER_RATE_SIZE 24
 void pacer_format(double rate, char text[PACER_RATE_SIZE]);
 
 /*
- * The budget of repeats after failures other than throttling, shared by all operations: calls that
- * succeed earn it, so that a service in trouble is not buried under repeats. False: it is used up.
+ * The budget of retries after failures other than throttling, shared by all operations. Successful
+ * calls add to it, so that a failing service does not get many retries. False when it is used up.
  */
 bool pacer_may_repeat(struct pacer *pacer);
 void pacer_earn(struct pacer *pacer);

@@ -55,7 +55,7 @@ size_t pipeline_list_surplus(
     return kept;
 }
 
-/* One action under way: what its parts share. */
+/* A running action. */
 struct pipeline_action_run {
     struct run *run;
     const struct step *step;
@@ -74,9 +74,9 @@ static void pipeline_note_failure(
         call_message(call, result), -1);
 }
 
-/* ------------------------------------------------------------------ what sets the pace */
+/* ------------------------------------------------------------------ pace */
 
-/* Clients of the list that have no record yet; for a removal those that have one. */
+/* The number of clients without a record; for a removal, of all in the list. */
 static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t count)
 {
     const struct job_options *options = action->run->job->options;
@@ -154,7 +154,7 @@ static void pipeline_apply_to_all(
     progress_end();
 }
 
-/* Devices that an earlier run made and this job has no more: told of, or taken away. */
+/* Report the devices of an earlier run that are no longer in the job; with --prune, remove them. */
 static bool pipeline_prune(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
     struct fanout_request request = {.run = action->run,
@@ -186,7 +186,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     return good;
 }
 
-/* What is done once for a whole step, before or behind its clients. */
+/* Run a function once for the whole step, before or after its clients. */
 static bool pipeline_do_once(struct pipeline_action_run *action,
     enum iotify_result (*function)(void *instance, struct iotify_call *call))
 {
@@ -205,7 +205,7 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
     return result <= IOTIFY_UNCHANGED;
 }
 
-/* The action for all, with what comes before and behind. False when a part of it failed. */
+/* Run the action for all clients, with its begin, prune and conclude. False when a part failed. */
 static bool pipeline_apply(struct pipeline_action_run *action, const struct pipeline *pipeline,
     const int64_t *clients, size_t count)
 {

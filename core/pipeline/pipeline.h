@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pipelines, step after step, and the clients that a step is for. */
+/* Runs the steps of a pipeline, and lists the clients that a step is for. Main thread. */
 #ifndef CORE_PIPELINE_PIPELINE_H
 #define CORE_PIPELINE_PIPELINE_H
 
@@ -7,11 +7,14 @@
 
 /* "device" or "job", for the summary. */
 const char *pipeline_scope_name(const struct step *step);
-/* For whom a step's action is; a list in the call's arena. */
+/* The clients that a step's action applies to, in the call's arena; -1 for the job as a whole. */
 enum iotify_result pipeline_list_clients(struct run *run, const struct step *step,
     struct call *call, const int64_t **clients, size_t *count);
 
-/* Clients that have a record and are not in the job, ascending; in the call's arena. */
+/*
+ * The clients that have a record but are not in the job, ascending, in the call's arena. 0 also
+ * when the store fails.
+ */
 size_t pipeline_list_surplus(
     struct run *run, const struct step *step, struct call *call, int64_t **clients);
 

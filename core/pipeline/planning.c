@@ -11,7 +11,7 @@
 #include "core/pipeline/pipeline.h"
 #include "core/script/expression.h"
 
-/* ------------------------------------------------------------------ asking */
+/* ------------------------------------------------------------------ planning */
 
 static const char *planning_location(
     struct run *run, const struct pipeline *pipeline, const struct step *step)
@@ -41,7 +41,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
     host_call(run, &call, &context, step->owner, where, &counters);
     call.base.client = client;
     call.plan = plan;
-    /* Without expressions it is about a client that the job has no more. */
+    /* NULL for a client that is no longer in the job. */
     if (expression_set)
         call.base.arguments = expression_set_apply(expression_set, run->script,
             (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
@@ -76,6 +76,7 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
     if (good && step->expressions)
         good = run_script(run) && expression_set_compile(&expression_set, run->script,
                                       step->expressions, &diagnostics);
+    diagnostics_print(&diagnostics, stderr);
     for (size_t i = 0; good && i < count; i++)
         good = !stop_requested() &&
                planning_ask(run, step, where, clients[i], &expression_set, function, plan);
@@ -85,7 +86,7 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
     return good;
 }
 
-/* Devices that the job has no more: what --prune would take away, or what stays. */
+/* Plan the devices no longer in the job: deleted with --prune, else kept. */
 static bool planning_plan_surplus(struct run *run, const struct pipeline *pipeline,
     const struct step *step, struct forecast *plan)
 {
@@ -138,7 +139,7 @@ static double planning_rate(struct run *run, const struct step *step, const char
     return pacer_rate(run->connections[step->owner - run->job->plugins].pacer, operation);
 }
 
-/* Calls by operation, told with `text`; returns what the slowest of them takes. */
+/* Print the calls by operation if `text` is set; returns the seconds of the slowest operation. */
 static double planning_print_calls(struct run *run, const struct step *step,
     const struct forecast *plan, bool text, const char **slowest)
 {
@@ -198,7 +199,7 @@ static void planning_print_text(
         printf("  no changes\n");
 }
 
-/* False after a log line. Adds the seconds that the step takes. */
+/* Adds to `total` and `blocked`. False after a log line. */
 static bool planning_print_step(struct run *run, const struct pipeline *pipeline,
     const struct step *step, bool text, json_t *steps, double *total, int64_t *blocked)
 {
@@ -266,7 +267,7 @@ bool planning_print(
 
 /* ------------------------------------------------------------------ recovery */
 
-/* Every device step of the job, asked for what the service has of it. */
+/* Ask each device step for the devices that the service has. */
 static bool planning_recover_all(struct run *run, struct forecast *plan, const struct step **last)
 {
     const struct job *job = run->job;
@@ -285,7 +286,7 @@ static bool planning_recover_all(struct run *run, struct forecast *plan, const s
     return true;
 }
 
-/* What writes records has the lease. */
+/* Writing records requires the lease. */
 static bool planning_take_lease(struct run *run)
 {
     enum iotify_result result;

@@ -15,7 +15,7 @@ static double run_plugin_rate(void *argument, const char *operation, bool *known
                : 0;
 }
 
-/* The store remembers its job: the records of one must not be taken for another's. */
+/* A store belongs to one job: records of another job must not be mistaken for its own. */
 static bool run_check_owner(struct run *run, struct call *call)
 {
     const char *name = run->job->options->name;
@@ -30,7 +30,7 @@ static bool run_check_owner(struct run *run, struct call *call)
         result = store_apply(run->store, call, &write, 1);
         if (result == IOTIFY_OK && write.result == IOTIFY_OK)
             return true;
-        /* Another run was faster: is it one of this job? */
+        /* Another run was faster: check that it is of this job. */
         if (result == IOTIFY_OK)
             result = store_get(run->store, call, store_note_key(call, "job"), &owner);
     }
@@ -45,7 +45,7 @@ static bool run_check_owner(struct run *run, struct call *call)
     return false;
 }
 
-/* Devices under a name that the job does not have would be passed over without a word. */
+/* Records under an alias that the job does not have would be ignored silently: report them. */
 static bool run_check_aliases(struct run *run, struct call *call)
 {
     const struct job *job = run->job;
@@ -57,7 +57,7 @@ static bool run_check_aliases(struct run *run, struct call *call)
         aliases[i] = job->plugins[i].alias;
         connects = connects || job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR;
     }
-    /* A job without connectors has no business with devices. */
+    /* A job without connectors does not use records. */
     if (!connects)
         return true;
     if (store_find_alias(run->store, call, aliases, job->plugin_count, &other) != IOTIFY_OK)
@@ -103,8 +103,8 @@ void run_close(struct run *run)
 }
 
 /*
- * The devices of a connector belong to one account and region. The store remembers which, so that
- * a run with other credentials does not take them for gone, or make them a second time.
+ * The devices of a connector belong to one account and region (realm). The store records it, so
+ * that a run with other credentials does not consider them lost or create them again.
  */
 static enum iotify_result run_check_realm(
     struct run *run, const struct job_plugin *plugin, struct call *call, const char *realm)
@@ -132,7 +132,7 @@ static enum iotify_result run_check_realm(
     return store_apply(run->store, call, &write, 1);
 }
 
-/* The limits are those of account and region: connectors that share them share the pace. */
+/* Rate limits are per account and region: connectors with the same realm share a pacer. */
 static void run_share_pace(struct run *run, struct run_connection *connection)
 {
     for (size_t i = 0; i < run->job->plugin_count; i++) {

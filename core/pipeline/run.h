@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run of a job: the store, the connectors and what the steps share. Made by the main thread;
- * worker threads reach it through their calls.
+ * A run of a job: the store, the connectors, and the state that the steps share. Created by the
+ * main thread; worker threads access it through their calls.
  */
 #ifndef CORE_PIPELINE_RUN_H
 #define CORE_PIPELINE_RUN_H
@@ -14,15 +14,15 @@
 #include "core/script/script.h"
 #include "core/store/lease.h"
 
-/* What a run knows of one connector. */
+/* A connector in this run. */
 struct run_connection {
     const struct job_plugin *plugin;
-    struct pacer *pacer; /* of the first connection with this plugin and realm */
+    struct pacer *pacer; /* shared by connectors with the same plugin and realm */
     struct pacer *own_pacer;
-    const char *realm; /* NULL until connected */
+    const char *realm; /* account and region; NULL until connected */
 };
 
-/* Counters of a step that its calls share. */
+/* Counters of a step, shared by its calls. */
 struct run_counters {
     atomic_llong retried, throttled;
 };
@@ -30,9 +30,9 @@ struct run_counters {
 /* The context of a call: set up by host_call(). */
 struct run_context {
     struct run *run;
-    struct run_connection *connection; /* NULL for calls of no connector */
+    struct run_connection *connection; /* NULL when the plugin is not a connector */
     struct run_counters *counters;
-    bool store_failed; /* the store did not take what the call wrote */
+    bool store_failed; /* the store could not be written */
 };
 
 struct monitor_outputs;
@@ -40,39 +40,42 @@ struct monitor_outputs;
 struct run {
     const struct job *job;
     struct store *store;
-    struct lease *lease;                /* NULL until a step may change what is recorded */
-    struct run_connection *connections; /* one for each of the job's plugins; unused for others */
+    struct lease *lease;                /* NULL until a step may change records */
+    struct run_connection *connections; /* one per plugin of the job; used for connectors only */
     struct summary *summary;
-    struct script *script;       /* expands step settings; made when first needed */
-    struct glob *glob;           /* what scripts see of the store; made when first needed */
+    struct script *script;       /* evaluates step settings; created on first use */
+    struct glob *glob;           /* the glob for scripts; created on first use */
     struct glob_port *glob_port; /* of `script` */
-    /* Where the numbers of simulations go while they run; the program's, for its core steps. */
+    /* Where simulations send their metrics; owned by the program. */
     struct monitor_outputs *outputs;
-    /* Runs a core step; set by the program. Fills in `result`; false when it failed. */
+    /* Run a core step; set by the program. Fills in `result`; false on failure. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
-    int64_t solo;   /* simulate this client only, and say all about it; -1: all clients */
-    bool prune;     /* deploy takes away the devices that the job has no more */
-    bool planning;  /* nothing is written to the store by connectors */
-    bool abandoned; /* a thread of the run cannot be ended; nothing of it may be freed */
+    int64_t solo;   /* simulate this client only, with details; -1: all clients */
+    bool prune;     /* deploy removes the devices no longer in the job */
+    bool planning;  /* connectors must not write to the store */
+    bool abandoned; /* a thread cannot be ended: nothing of the run may be freed */
     struct arena arena;
 };
 
 /*
- * Open the store, and check that it belongs to this job; with `looking` nothing is written to it.
- * False after a message in `call`. run_close() in either case.
+ * Open the store, check that it belongs to this job, and unseal it. With `looking` nothing is
+ * written. False after a message in `call`. run_close() in either case.
  */
 bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
     struct call *call);
 void run_close(struct run *run);
 
-/* Connect the connector unless it is already. */
+/*
+ * Connect a connector, unless it is connected. IOTIFY_CONFLICT when the store has devices of
+ * another account or region.
+ */
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);
-/* Take the store's lease unless this run has it. */
+/* Take the store's lease, unless this run holds it. */
 enum iotify_result run_take_lease(struct run *run, struct call *call);
 
-/* The machine that expands step settings. NULL after a log line. */
+/* The script context that evaluates step settings. NULL after a log line. Main thread. */
 struct script *run_script(struct run *run);
-/* What scripts see of the store. NULL after a log line. Main thread. */
+/* The glob for scripts. NULL after a log line. Main thread. */
 struct glob *run_glob(struct run *run);
 
 #endif

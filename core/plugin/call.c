@@ -10,7 +10,7 @@
 #include "core/plugin/socketpair.h"
 #include "core/settings/schema.h"
 
-/* The code stands in summaries, the words in messages where a plugin gave none. */
+/* The codes appear in summaries, the words in messages when a plugin gave none. */
 static const struct {
     const char *code, *words;
 } results[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One call into a plugin: its arena, its place for the log, and why it failed. The host table
- * beneath it says what the plugin may ask for.
+ * One call into a plugin: its arena, its location for the log, and the cause of a failure. The host
+ * table in `base` decides which functions the plugin may use. One thread at a time.
  */
 #ifndef CORE_PLUGIN_CALL_H
 #define CORE_PLUGIN_CALL_H
@@ -19,23 +19,24 @@ struct call {
     const char *where;               /* for the log: "deploy/aws.device"; never NULL */
     void *context;                   /* of the host table; NULL in the offline one */
     const struct node *node;         /* the settings, for fail_setting; may be NULL */
-    struct location location;        /* where the step stands */
-    struct diagnostics *diagnostics; /* takes fail_setting; may be NULL */
-    char code[64];                   /* of the last failure; "" when none was given */
+    struct location location;        /* of the step in the job file */
+    struct diagnostics *diagnostics; /* receives the errors of fail_setting; may be NULL */
+    char code[64];                   /* of the last failure; "" when the plugin gave none */
     char message[512];
     int64_t retry_after;   /* nanoseconds */
-    struct forecast *plan; /* takes what the plugin plans; may be NULL */
+    struct forecast *plan; /* receives the changes that the plugin plans; may be NULL */
 };
 
 /*
- * A call whose host can log, fail and allocate, and nothing else: for open, prepare and the
- * operations of storages and transports. End it with call_clear().
+ * Initialise a call with the offline host table: the plugin can log, fail, allocate, plan and
+ * permit, and nothing else. For open, prepare and the operations of storages and transports.
+ * `where` must outlive the call. End it with call_clear().
  */
 void call_init(struct call *call, const char *where);
-/* Overwrites and frees the arena. */
+/* Overwrite and free the arena. */
 void call_clear(struct call *call);
 
-/* The parts that every host table shares. */
+/* The functions that all host tables share: see struct iotify_host. */
 void call_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum iotify_result call_fail(struct iotify_call *call, enum iotify_result result, const char *code,
@@ -47,9 +48,12 @@ void call_plan_change(struct iotify_call *call, enum iotify_change change, const
     const char *name, const char *why);
 void call_plan_calls(struct iotify_call *call, const char *operation, int64_t count);
 void call_permit(struct iotify_call *call, const char *action, const char *resource);
-/* Take over why another call failed. */
+/* Copy the code and the message of another call's failure. */
 void call_take_failure(struct call *call, const struct call *from);
-/* What to tell the user: the message, or a general word for the result. */
+/*
+ * The message or the code of the failure; a general text for `result` when the plugin gave none.
+ * Valid as long as the call.
+ */
 const char *call_message(const struct call *call, enum iotify_result result);
 const char *call_code(const struct call *call, enum iotify_result result);
 

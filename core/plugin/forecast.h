@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a plugin says that it would do: changes by kind, calls by operation, permissions. Filled in
- * through the host's plan_change(), plan_calls() and permit(). One thread.
+ * The forecast of a plugin: changes by kind, calls by operation, and permissions. Filled in through
+ * the host's plan_change(), plan_calls() and permit(). One thread.
  */
 #ifndef CORE_PLUGIN_FORECAST_H
 #define CORE_PLUGIN_FORECAST_H
@@ -10,10 +10,12 @@
 
 #include "core/base/arena.h"
 
-/* Things of one kind that meet the same fate: how many, and the names of the first and the last. */
+/*
+ * The things of one kind with the same change: the number, and the names of the first and the last.
+ */
 struct forecast_change {
     enum iotify_change change;
-    const char *kind, *why; /* `why` is NULL but for IOTIFY_BLOCKED */
+    const char *kind, *why; /* `why` is NULL except for IOTIFY_BLOCKED */
     const char *first;
     char last[160];
     int64_t count;
@@ -26,7 +28,10 @@ struct forecast_calls {
     struct forecast_calls *next;
 };
 
-/* A forecast of zeros is empty and ready; order is that of telling. */
+/*
+ * A zero-initialised forecast is empty and ready to use. Changes and calls keep the order in which
+ * they were added; permissions are sorted by resource and action.
+ */
 struct forecast {
     struct arena arena;
     struct forecast_change *changes;
@@ -38,13 +43,13 @@ struct forecast {
 void forecast_clear(struct forecast *forecast);
 void forecast_add_change(struct forecast *forecast, enum iotify_change change, const char *kind,
     const char *name, const char *why);
-/* As many things as another forecast has, with another fate and kind. */
+/* Add the things of one entry of another forecast, with another change and kind. */
 void forecast_take_change(struct forecast *forecast, const struct forecast_change *from,
     enum iotify_change change, const char *kind);
 void forecast_add_calls(struct forecast *forecast, const char *operation, int64_t count);
-/* Once each, sorted. */
+/* Add a permission, unless it is there already. */
 void forecast_add_permission(struct forecast *forecast, const char *action, const char *resource);
-/* How many things meet this fate. */
+/* The number of things with this change. */
 int64_t forecast_count(const struct forecast *forecast, enum iotify_change change);
 
 #endif

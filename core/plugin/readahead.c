@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fortified headers define read() themselves. */
+/* The fortified headers define read() as an inline function. */
 #undef _FORTIFY_SOURCE
 #include "core/plugin/readahead.h"
 
@@ -10,7 +10,7 @@
 
 #ifdef IOTIFY_SANITIZED
 
-/* A sanitizer has a read() of its own, by which it learns what was written to. */
+/* A sanitizer intercepts read() to learn which memory it wrote, so it must not be replaced. */
 int readahead_with(int descriptor, int (*function)(void *argument), void *argument)
 {
     (void)descriptor;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * read() of the whole program, so that a library which reads a connection byte by byte need not
- * enter the system for each of them: libmosquitto takes three calls for an acknowledgement.
+ * Replaces read() in the whole program, so that a library that reads a connection byte by byte does
+ * not need a system call for each byte: libmosquitto reads an acknowledgement in three calls.
  */
 #ifndef CORE_PLUGIN_READAHEAD_H
 #define CORE_PLUGIN_READAHEAD_H

@@ -12,9 +12,9 @@
 #define FILE_PREFIX "iotify-"
 #define FILE_SUFFIX ".so"
 #define COUNT_MAX 1000
-/* A descriptor must reach at least to its operations. */
+/* A descriptor must contain at least the members up to its operations. */
 #define DESCRIPTOR_MIN offsetof(struct iotify_plugin, actions)
-/* The sizes of ABI 1.0: what every plugin has, however many members come behind. */
+/* The sizes in ABI 1.0: every plugin has these members, newer ones follow. */
 #define ACTION_MIN (offsetof(struct iotify_action, apply) + sizeof(void *))
 #define STEP_MIN (offsetof(struct iotify_default_step, settings) + sizeof(void *))
 #define TRANSPORT_MIN (offsetof(struct iotify_transport, session_unwritten) + sizeof(void *))
@@ -56,9 +56,9 @@ void registry_clear(struct registry *registry)
     *registry = (struct registry){0};
 }
 
-/* ------------------------------------------------------------------ folders of the path */
+/* ------------------------------------------------------------------ directories of the path */
 
-/* The next folder of a path list, in the arena; NULL at the end. */
+/* The next directory of a path list, in the arena; NULL at the end. */
 static const char *registry_next_folder(struct arena *arena, const char **rest)
 {
     while (**rest) {
@@ -147,7 +147,7 @@ static void registry_copy_known(void *to, size_t to_size, const void *from, size
     memcpy(to, from, from_size < to_size ? from_size : to_size);
 }
 
-/* An array whose elements may be smaller or larger than the host's. */
+/* Copy an array whose elements may be smaller or larger than the host's. */
 static void *registry_copy_array(
     struct arena *arena, const void *from, size_t count, size_t from_size, size_t to_size)
 {
@@ -159,7 +159,7 @@ static void *registry_copy_array(
     return array;
 }
 
-/* The size of the C type that a setting is written as; each is aligned to its own size. */
+/* The size of the C type that holds a setting's value; each type is aligned to its size. */
 static size_t registry_value_size(enum iotify_type type)
 {
     switch (type) {
@@ -176,7 +176,7 @@ static size_t registry_value_size(enum iotify_type type)
     }
 }
 
-/* Does the value lie inside the option structure, and is a choice one that can be made? */
+/* True when the value lies inside the option structure and the default of a choice is valid. */
 static bool registry_fits_options(
     const struct iotify_settings *settings, const struct iotify_setting *setting)
 {
@@ -247,7 +247,7 @@ static bool registry_all_set(const void *table, size_t first, size_t end)
     return true;
 }
 
-/* Bring the operations to the host's shape; false when a needed one is missing. */
+/* Copy the operations into the host's structure. False when a required one is missing. */
 static bool registry_take_operations(struct plugin *plugin)
 {
     const void *from = plugin->descriptor.operations;
@@ -305,7 +305,7 @@ static const char *registry_take_actions(struct arena *arena, struct plugin *plu
     return NULL;
 }
 
-/* NULL when the descriptor can be used; else why not. */
+/* Check a descriptor and copy it. NULL when it can be used, else the reason. */
 static const char *registry_negotiate(
     struct arena *arena, struct plugin *plugin, const struct iotify_plugin *exported)
 {

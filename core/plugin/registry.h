@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugins: found by name on the plugin path, checked for trust, loaded, and their descriptors
- * brought to the shape that this host knows. One thread.
+ * The registry of plugins: finds them by name on the plugin path, checks that the file is trusted,
+ * loads it, and copies its descriptor into the structures of this host. One thread.
  */
 #ifndef CORE_PLUGIN_REGISTRY_H
 #define CORE_PLUGIN_REGISTRY_H
@@ -16,11 +16,11 @@
 
 struct plugin {
     const char *name;
-    const char *path;                    /* the file it came from */
-    struct iotify_plugin descriptor;     /* what the plugin gave, zeros for what it did not know */
-    const struct iotify_action *actions; /* descriptor.action_count of the host's size */
+    const char *path;                    /* of the shared object */
+    struct iotify_plugin descriptor;     /* as exported; zeros for missing members */
+    const struct iotify_action *actions; /* descriptor.action_count items of the host's size */
     const struct iotify_default_step *default_steps;
-    /* The one of the kind is filled in. */
+    /* Only the one for the plugin's kind is filled in. */
     struct iotify_connector connector;
     struct iotify_storage storage;
     struct iotify_transport transport;
@@ -29,30 +29,33 @@ struct plugin {
 
 struct registry {
     struct arena arena;
-    const char *path; /* folders joined by colons */
+    const char *path; /* directories, separated by colons */
     struct plugin *plugins;
-    const char *refused; /* why the first file was refused; NULL: none was */
+    const char *refused; /* why the first refused file was refused; NULL: none was */
 };
 
 enum registry_result {
     REGISTRY_OK,
-    REGISTRY_UNKNOWN, /* no such file on the path: the job file is wrong */
-    REGISTRY_REFUSED  /* the file is there, and cannot be used */
+    REGISTRY_UNKNOWN, /* no such file on the path: an error in the job file */
+    REGISTRY_REFUSED  /* the file exists but cannot be used */
 };
 
 /*
- * The path: the folders of the environment's IOTIFY_PLUGIN_PATH, then `../lib/iotify` beside the
- * program.
+ * Set the plugin path: the directories of the environment variable IOTIFY_PLUGIN_PATH, then
+ * `../lib/iotify` relative to the program's directory.
  */
 void registry_init(struct registry *registry);
-/* Forget everything. Loaded objects stay in the process (RTLD_NODELETE). */
+/* Free the registry. Loaded objects stay in the process (RTLD_NODELETE). */
 void registry_clear(struct registry *registry);
 
-/* Find and load; `text` says why not, in the registry's arena. */
+/*
+ * Find and load a plugin; a second call returns the same plugin. On failure `text` is the reason,
+ * in the registry's arena.
+ */
 enum registry_result registry_load(
     struct registry *registry, const char *name, const struct plugin **out, const char **text);
 
-/* Call `found` for each name on the path, sorted, once each. */
+/* Call `found` for the name of each plugin on the path, sorted, without duplicates. */
 void registry_list(
     struct registry *registry, void (*found)(void *argument, const char *name), void *argument);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The program's own socketpair(): the real one, except while the calling thread asked for a
- * failure. It has to live in the executable: a definition in a loaded object would not be found
- * by another library.
+ * Replaces socketpair() in the whole program: it fails while the calling thread requested that, and
+ * calls the system otherwise. It must be defined in the executable: other libraries would not find
+ * a definition in a loaded object.
  */
 #ifndef CORE_PLUGIN_SOCKETPAIR_H
 #define CORE_PLUGIN_SOCKETPAIR_H
 
-/* See without_socketpair in iotify/host.h. Nests. */
+/* See without_socketpair in iotify/host.h. May be nested. */
 void *socketpair_without(void *(*function)(void *argument), void *argument);
 
 #endif

@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The group that Debian makes for each user: same id as the user's own, and nobody else in it. */
+/*
+ * True for the private group that Debian creates for each user: the user's primary group, without
+ * other members.
+ */
 static bool trust_private_group(uid_t owner, gid_t group)
 {
     const struct passwd *user = getpwuid(owner);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May code be loaded from this file? */
+/* Checks that code may be loaded from a file. */
 #ifndef CORE_PLUGIN_TRUST_H
 #define CORE_PLUGIN_TRUST_H
 
 #include "core/base/arena.h"
 
 /*
- * NULL when only root or the present user can have put the content of `path` (absolute, without
- * links) there: file and parents owned by one of them, writable by nobody else. A root-owned
- * sticky folder passes, and group write where the group is the owner's private one.
- * Otherwise the reason and the remedy, in the arena.
+ * NULL when only root or the current user can have written the content of `path` (absolute, without
+ * symbolic links): the file and its parent directories belong to one of them and no other user can
+ * write them. A root-owned sticky directory is accepted, and so is group write access for the
+ * owner's private group. Otherwise the reason and the remedy, in the arena.
  */
 const char *trust_check(struct arena *arena, const char *path);
 

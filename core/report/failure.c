@@ -7,7 +7,7 @@
 
 #define KINDS_MAX 200
 
-/* One line, whatever a script or a server put into it. */
+/* Texts of scripts and servers may have several lines: make one line. */
 static const char *failure_one_line(struct arena *arena, const char *text)
 {
     char *copy = arena_string(arena, text);
@@ -32,7 +32,7 @@ bool failure_add(struct arena *arena, struct failure **list, const char *code, c
             break;
         alike = alike ? alike : list;
     }
-    /* Scripts can make up as many kinds as they like. */
+    /* Scripts can produce any number of kinds. */
     if (!*list && kinds >= KINDS_MAX && alike)
         list = alike;
     is_new = *list == NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ways to fail, with how often: a list without an order of its own. */
+/* Failures counted by code and location: an unordered list. */
 #ifndef CORE_REPORT_FAILURE_H
 #define CORE_REPORT_FAILURE_H
 
@@ -10,20 +10,21 @@
 
 struct failure {
     const char *code;
-    const char *location; /* in the user's file, "file:line:column"; "" for what has none */
-    const char *message;  /* of the first client */
+    const char *location; /* "file:line:column", with a text where that is inexact; "": none */
+    const char *message;  /* of the client with the lowest index */
     int64_t count;
-    int64_t first_client; /* -1: none */
+    int64_t first_client; /* lowest index; -1: none */
     struct failure *next;
 };
 
 /*
- * Count `count` failures under a code and a place; texts are copied into the arena. True when it is
- * new.
+ * Count `count` failures under a code and a location; texts are copied into the arena. True when
+ * the list has a new entry. In a list of 200 entries, new locations count with one of the same
+ * code.
  */
 bool failure_add(struct arena *arena, struct failure **list, const char *code, const char *location,
     const char *message, int64_t client, int64_t count);
-/* The same for all of another list. */
+/* Add all failures of another list. */
 void failure_merge(struct arena *arena, struct failure **list, const struct failure *from);
 
 #endif

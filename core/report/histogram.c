@@ -6,7 +6,7 @@
 
 #include "core/base/arena.h"
 
-/* 2,048 exact values, then halves of that many for each further power of two. */
+/* 2,048 buckets of width 1, then half as many for each further power of two. */
 #define EXACT_BITS 11
 #define HALF (INT64_C(1) << (EXACT_BITS - 1))
 #define BUCKETS ((size_t)((64 - EXACT_BITS + 1) * HALF + HALF))
@@ -35,7 +35,7 @@ void histogram_clear(struct histogram *histogram)
     *histogram = (struct histogram){0};
 }
 
-/* The buckets [low, high) are about to be used. */
+/* Prepare the buckets [low, high) for use. */
 static void histogram_reach(struct histogram *histogram, size_t low, size_t high)
 {
     if (!histogram->counts)

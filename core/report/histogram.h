@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counts of values by size with three significant digits: buckets double in width every 1,024
- * values, so the relative error stays below 0.1 % over the whole range. Mergeable; count, sum
- * and maximum are exact. One thread at a time.
+ * A histogram of values of 0 and more with three significant digits: the width of buckets doubles
+ * every 1,024 buckets, so the relative error stays below 0.1 % over the whole range. Mergeable;
+ * count and maximum are exact. One thread at a time.
  */
 #ifndef CORE_REPORT_HISTOGRAM_H
 #define CORE_REPORT_HISTOGRAM_H
@@ -17,7 +17,7 @@ struct histogram {
     double sum;
 };
 
-/* A histogram of zeros is empty and ready. */
+/* A zero-initialized histogram is empty and valid. This frees its memory. */
 void histogram_clear(struct histogram *histogram);
 /* Negative values count as 0. */
 void histogram_add(struct histogram *histogram, int64_t value);

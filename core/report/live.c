@@ -15,7 +15,7 @@ static double live_quantile(const struct tally *tally, enum tally_time time, dou
     return (double)histogram_quantile(&tally->times[time], share) / SECOND;
 }
 
-/* ------------------------------------------------------------------ for people */
+/* ------------------------------------------------------------------ progress line */
 
 void live_line(const struct live *live, struct iotify_buffer *out)
 {
@@ -42,7 +42,7 @@ void live_line(const struct live *live, struct iotify_buffer *out)
 
 /* ------------------------------------------------------------------ series */
 
-/* A column: a counter of the period, or a time of it. */
+/* Columns: counters and times of the period. */
 static const enum tally_count series_counts[] = {TALLY_PUBLISHED, TALLY_ACKNOWLEDGED,
     TALLY_RECEIVED, TALLY_FAILED, TALLY_LOST, TALLY_DUPLICATES, TALLY_RECONNECTS, TALLY_CLOSED};
 static const enum tally_time series_times[] = {
@@ -81,7 +81,7 @@ bool live_series_row(const struct live *live, FILE *file)
 
 /* ------------------------------------------------------------------ Prometheus */
 
-/* Inside quotes, as that form wants it. */
+/* Escape a label value of the Prometheus text format. */
 static void live_label(const char *text, struct iotify_buffer *out)
 {
     for (; *text; text++) {
@@ -147,7 +147,7 @@ static bool live_has_code(const struct failure *failure, const char *code)
     return strcmp(failure->code, code) == 0;
 }
 
-/* A reason is one number, in however many places of a script it came up. */
+/* One number per reason, summed over all locations in scripts. */
 static void live_failures(
     const struct live *live, const struct failure *failure, struct iotify_buffer *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A simulation at a moment, in the forms that are read while it runs. */
+/* A snapshot of a running simulation, as progress line, Prometheus metrics and CSV row. */
 #ifndef CORE_REPORT_LIVE_H
 #define CORE_REPORT_LIVE_H
 
@@ -14,15 +14,15 @@ struct live {
     double seconds;    /* since the step began */
     double period;     /* seconds that `last` covers */
     int64_t connected; /* connections that are open */
-    double cpu, busy;  /* cores, and the share of the busiest loop, in the period */
+    double cpu, busy;  /* cores in use, and busy share of the busiest loop, in the period */
     const struct tally *last, *total;
 };
 
-/* One line for people: connections, rates, delays, what failed. */
+/* Append the progress text, one line: connections, rates, delays, failures. */
 void live_line(const struct live *live, struct iotify_buffer *out);
-/* Prometheus' text form of the totals. */
+/* Append the totals in Prometheus' text format. */
 void live_metrics(const struct live *live, struct iotify_buffer *out);
-/* The header of a series, and a row of it. False when it cannot be written. */
+/* Write the header or a row of a series, as CSV. False and errno on failure. */
 bool live_series_header(FILE *file);
 bool live_series_row(const struct live *live, FILE *file);
 

@@ -14,7 +14,7 @@
 #define REDRAW (100 * MILLISECOND)
 
 static struct {
-    bool quiet, terminal, color, drawn;
+    bool quiet, terminal, drawn;
     int64_t began, shown;
     struct iotify_buffer line;
 } progress_state = {.line = {.ceiling = 4096}};
@@ -42,10 +42,9 @@ static void progress_draw(void *argument)
     progress_state.drawn = true;
 }
 
-void progress_setup(bool quiet, bool color)
+void progress_setup(bool quiet)
 {
     progress_state.quiet = quiet;
-    progress_state.color = color;
     progress_state.terminal = isatty(STDERR_FILENO) == 1;
     if (progress_state.terminal && !quiet)
         log_set_display(progress_hide, progress_draw, NULL);

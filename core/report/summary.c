@@ -54,7 +54,7 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
 
     total->present = true;
     tally_merge(&total->tally, &results->tally);
-    /* The steps run one after the other: the time is their sum, the load the mean over it. */
+    /* Steps run one after the other: add the times, average the CPU load over them. */
     if (total->seconds + results->seconds > 0)
         total->cpu = (total->cpu * total->seconds + results->cpu * results->seconds) /
                      (total->seconds + results->seconds);

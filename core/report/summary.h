@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a run did: collected while it runs, shown at its end as text and as JSON.
- * Filled in by one thread; texts are copied.
+ * The results of a run: collected while it runs, printed at its end as text and as JSON. Filled in
+ * by one thread; texts are copied, except `scope`.
  */
 #ifndef CORE_REPORT_SUMMARY_H
 #define CORE_REPORT_SUMMARY_H
@@ -19,9 +19,9 @@ struct simulate_summary {
     struct tally tally;
     double seconds;
     double cpu;     /* cores, over the whole step */
-    double busy;    /* of the busiest event loop: the share of the time that it was at work */
-    bool saturated; /* this machine was the bottleneck: latencies are its own as well */
-    bool verified;  /* messages were followed from end to end */
+    double busy;    /* share of time in which the busiest loop did not sleep */
+    bool saturated; /* this machine was the bottleneck: latencies include its own delay */
+    bool verified;  /* with `verify: end_to_end` */
     struct glob_account glob;
 };
 
@@ -56,22 +56,22 @@ struct summary {
 void summary_init(struct summary *summary, const char *job);
 void summary_clear(struct summary *summary);
 
-/* A new step at the end of the list. */
+/* Append a step; `scope` must outlive the summary. */
 struct step_summary *summary_add_step(
     struct summary *summary, const char *pipeline, const char *step, const char *scope);
-/* Count a failure under its code. */
+/* Count a failure under its code; `client` is -1 for the whole job. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client);
-/* Make room for the results of a simulate step, and add them to the total when it is over. */
+/* Allocate the results of a simulate step; add them to the total when it has ended. */
 struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step);
 void summary_end_simulate(struct summary *summary, const struct simulate_summary *results);
-/* `why` says more about one that does not hold; "" for nothing. */
+/* Append a threshold; `why` explains why it does not hold, "": nothing to add. */
 void summary_add_threshold(
     struct summary *summary, const char *expression, double value, bool ok, const char *why);
 
-/* For people: a few lines. */
+/* Print the summary as text. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);
-/* For machines; false when the file cannot be written (errno). "-" is the standard output. */
+/* Write the summary as JSON; "-" is standard output. False and errno on failure. */
 bool summary_write_json(const struct summary *summary, const char *path);
 
 #endif

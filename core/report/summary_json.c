@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The summary for machines. */
+/* The summary as JSON. */
 #include <jansson.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The summary for people: a few lines. */
+/* The summary as text. */
 #include "core/base/clock.h"
 #include "core/report/summary.h"
 
@@ -49,7 +49,7 @@ static void summary_print_latency(const char *name, const struct histogram *hist
     fprintf(stream, " max %.1f ms\n", (double)histogram->max / 1e6);
 }
 
-/* Counters that most runs have nothing of: shown where they are not zero. */
+/* Counters that are zero in most runs: printed only when they are not. */
 static void summary_print_counts(const struct tally *tally, const enum tally_count *which,
     size_t count, const char *color, const char *plain, FILE *stream)
 {

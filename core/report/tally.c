@@ -113,7 +113,7 @@ void tally_add_device(struct tally *tally, const struct tally_device *device)
             last = &(*last)->next;
         *last = NULL;
         tally->device_count--;
-        /* `at` may have been the last itself: then there is nothing behind it now. */
+        /* If `at` was the last entry, it is the end of the list now. */
     }
     added = arena_alloc(&tally->arena, sizeof(*added));
     *added = *device;

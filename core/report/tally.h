@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a simulation did, in numbers: counters, times, failures by reason, what the scripts
- * measured, and which devices had trouble. Tallies can be added up, so each event loop has its own
- * and nobody waits for another. One thread at a time.
+ * The numbers of a simulation: counters, times, failures by reason, metrics of scripts, and devices
+ * with lost or misplaced messages. Tallies can be added up, so each loop fills its own without
+ * locking. One thread at a time.
  */
 #ifndef CORE_REPORT_TALLY_H
 #define CORE_REPORT_TALLY_H
@@ -10,7 +10,7 @@
 #include "core/report/failure.h"
 #include "core/report/histogram.h"
 
-/* The names and meanings stand in tally.c: summary, thresholds, series and metrics go by them. */
+/* tally.c has the names and meanings; summary, thresholds, series and metrics use them. */
 enum tally_count {
     TALLY_CLIENTS,
     TALLY_CONNECTED,
@@ -44,21 +44,21 @@ enum tally_time {
     TALLY_TIMES
 };
 
-/* A name and what it means, for people. */
+/* A name and its meaning, as users see them. */
 struct tally_name {
     const char *name, *meaning;
 };
 extern const struct tally_name tally_counts[TALLY_COUNTS];
 extern const struct tally_name tally_times[TALLY_TIMES];
 
-/* What the scripts measured under one name. */
+/* The values that scripts gave to metric.add() under one name. */
 struct tally_metric {
     const char *name;
     double count, sum, min, max;
     struct tally_metric *next;
 };
 
-/* A device of which messages went astray. */
+/* A device with lost, duplicate, reordered or late messages. */
 struct tally_device {
     int64_t client;
     uint32_t lost, duplicates, reordered, late;
@@ -67,28 +67,28 @@ struct tally_device {
 #define TALLY_DEVICES_MAX 100
 
 struct tally {
-    struct arena arena; /* of all that lists hold */
+    struct arena arena; /* of all list entries */
     int64_t counts[TALLY_COUNTS];
     struct histogram times[TALLY_TIMES]; /* nanoseconds */
     struct failure *failures;
     struct tally_metric *metrics;
-    struct tally_device *devices; /* the first that were told of, by client */
+    struct tally_device *devices; /* by ascending index, at most TALLY_DEVICES_MAX */
     size_t device_count;
 };
 
-/* A tally of zeros is empty and ready. */
+/* A zero-initialized tally is empty and valid. This frees its memory. */
 void tally_clear(struct tally *tally);
 /* Empty it, and keep the memory of its histograms. */
 void tally_reset(struct tally *tally);
-/* Add all of `from`, which stays as it is. */
+/* Add all of `from` to `into`; `from` is unchanged. */
 void tally_merge(struct tally *into, const struct tally *from);
 
-/* One value of the scripts' own; a metric with its count, sum, least and greatest value. */
+/* Add count, sum, minimum and maximum of a metric of the scripts; the name is copied. */
 void tally_add_metric(struct tally *tally, const struct tally_metric *metric);
-/* Beyond TALLY_DEVICES_MAX those with the smallest indexes are kept. */
+/* Add the counters of a device; the TALLY_DEVICES_MAX lowest indexes are kept. */
 void tally_add_device(struct tally *tally, const struct tally_device *device);
 
-/* The quantiles that are shown, from p50 to p999, and the maximum as "max". */
+/* The quantiles that are shown, p50 to p999; the summary and thresholds also have "max". */
 struct tally_quantile {
     const char *name;
     double share;

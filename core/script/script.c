@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A machine: its life, its states, and calls of the template's functions. */
+/* A script context: setup, its states, and calls of the template's functions. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,16 +7,16 @@
 #include "core/base/clock.h"
 #include "core/script/script_context.h"
 
-/* The time limit is a sum of so many pieces; a call may take one of them longer than allowed. */
+/* The time limit consists of this many pieces; a call may exceed the limit by one piece. */
 #define LIMIT_PIECES 10
 
-/* Exported by the library and in no public header: the watchdog that ends a script. */
+/* Exported by the library but not in a public header: sets the watchdog that ends a script. */
 extern void JSContextGroupSetExecutionTimeLimit(JSContextGroupRef group, double limit,
     bool (*callback)(JSContextRef context, void *argument), void *argument);
-/* The engine's collector stops threads by a signal: not by SIGUSR1, which others use. */
+/* The garbage collector stops threads with a signal; SIGUSR1, its default, may have other users. */
 extern bool JSConfigureSignalForGC(int signal);
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ setup */
 
 static bool script_on_time_limit(JSContextRef context, void *argument);
 
@@ -33,7 +33,7 @@ static void script_set_limit(struct script *script)
         script);
 }
 
-/* Called by the engine after each piece of the limit; true ends what runs. */
+/* Called by the engine after each piece of the limit; returning true ends the running code. */
 static bool script_on_time_limit(JSContextRef context, void *argument)
 {
     struct script *script = argument;
@@ -42,12 +42,12 @@ static bool script_on_time_limit(JSContextRef context, void *argument)
     if (script->turns->at > script->limit_at || script->turns->at < script->limit_at) {
         script->limit_at = script->turns->at;
         script->limit_count = 0;
-        /* Another call of the batch is at work: it is this one that may be stuck. */
+        /* A batch has reached another call: its time starts now. */
         script_note_work(script, true);
     }
     script->overgrown = script_grows(script);
     if (++script->limit_count < LIMIT_PIECES && !script->overgrown) {
-        /* The engine does not begin the next piece by itself. */
+        /* The engine does not start the next piece by itself. */
         script_set_limit(script);
         return false;
     }
@@ -138,8 +138,8 @@ struct location script_blamed(const struct script *script, enum script_function 
 }
 
 /*
- * While a call is under way others can see since when: a chain of promises without end is cut by
- * no limit of the engine, because each link of it counts as a call of its own.
+ * The time of entry is visible to other threads: the engine's limit does not end an endless chain
+ * of promises, because each link counts as a separate call.
  */
 void script_enter(struct script *script, struct script_turn turn)
 {
@@ -154,8 +154,9 @@ void script_enter(struct script *script, struct script_turn turn)
 }
 
 /*
- * With what it cuts, the engine forgets what it was about to run for others that waited for the
- * same promise. They are nobody's turn at the moment: each gets an entry of its own.
+ * When a limit ends a function, the engine also drops the reactions queued for other clients that
+ * wait for the same promise. `recover` attaches them again. Turn -2 belongs to no client, so each
+ * of them is resumed in an entry of its own.
  */
 static void script_recover(struct script *script)
 {
@@ -176,8 +177,8 @@ void script_leave(struct script *script)
     JSValueRef exception = NULL;
 
     /*
-     * What ended a promise's function is still pending, and a call that finds it there may end the
-     * process. Any conversion takes it away.
+     * The termination of a promise's function is still pending, and a call that finds it may end
+     * the process. Any conversion clears it.
      */
     if (script->timed_out) {
         JSValueToNumber(script->context, JSValueMakeNumber(script->context, 0), &exception);
@@ -196,7 +197,7 @@ struct arena script_hold_error(struct script *script)
 
 /* ------------------------------------------------------------------ outputs */
 
-/* What message() returned, as bytes. */
+/* Convert what message() returned to bytes. */
 bool script_take_output(struct script *script, JSValueRef value, struct iotify_buffer *out,
     bool *has_output, struct script_error *error)
 {
@@ -232,7 +233,7 @@ bool script_take_output(struct script *script, JSValueRef value, struct iotify_b
 
 /* ------------------------------------------------------------------ one call */
 
-/* Most entries leave nothing behind. */
+/* Skipped when the call left nothing to settle, which is the usual case. */
 void script_settle_call(struct script *script)
 {
     if (script->turns->settled > 0 || script->turns->resumptions > 0)
@@ -281,7 +282,7 @@ bool script_invoke(struct script *script, struct script_invocation *call)
         return true;
     value = script_call_function(script, call, &exception);
     script_leave(script);
-    /* The limit may also have ended a promise's function, after the call itself was done. */
+    /* The limit may also have ended a promise's function after the call itself returned. */
     if (!value || script->timed_out) {
         script_describe(script, exception, script_blamed(script, call->function), &call->error);
         return false;
@@ -303,7 +304,7 @@ bool script_invoke(struct script *script, struct script_invocation *call)
     return good;
 }
 
-/* ------------------------------------------------------------------ what a machine holds */
+/* ------------------------------------------------------------------ content of a context */
 
 static bool script_take_text(struct script *script, JSObjectRef function, size_t count,
     const JSValueRef *arguments, struct iotify_buffer *out)

@@ -6,10 +6,10 @@
 #include "core/base/clock.h"
 #include "core/script/script_context.h"
 
-/* Longer texts of a batch are converted one by one. */
+/* Longer outputs of a batch are converted one by one. */
 #define JOINED_MAX (1u << 20)
 
-/* The texts of all entries that ran, where they can be told apart afterwards. */
+/* Convert the outputs of all entries at once, if they can be separated afterwards. */
 static void script_batch_take_joined(struct script *script, JSValueRef value)
 {
     JSStringRef string;
@@ -24,7 +24,7 @@ static void script_batch_take_joined(struct script *script, JSValueRef value)
     needed = JSStringGetMaximumUTF8CStringSize(string);
     if (length <= JOINED_MAX) {
         if (needed > script->joined.capacity) {
-            /* Not realloc(): what it leaves behind would still hold what was sent. */
+            /* Not realloc(): it would leave sent data in freed memory. */
             if (script->joined.text)
                 explicit_bzero(script->joined.text, script->joined.capacity);
             free(script->joined.text);
@@ -38,7 +38,9 @@ static void script_batch_take_joined(struct script *script, JSValueRef value)
     JSStringRelease(string);
 }
 
-/* Run entries from `from` on; returns how many are done. One that is cut short counts as done. */
+/*
+ * Run the entries from `from`; returns the index after the last. An entry that is cut short counts.
+ */
 static size_t script_batch_run_entries(
     struct script *script, size_t from, size_t count, JSValueRef *exception)
 {
@@ -55,7 +57,7 @@ static size_t script_batch_run_entries(
     return (size_t)script->turns->at;
 }
 
-/* The output of an entry that was a text; false: it has to be converted by itself. */
+/* Take the output of an entry that returned a string; false: it must be converted by itself. */
 static bool script_batch_split(struct script *script, size_t index, struct script_output *output)
 {
     size_t length = (size_t)script->turns->batch[index].iteration_or_length;
@@ -68,7 +70,7 @@ static bool script_batch_split(struct script *script, size_t index, struct scrip
     return true;
 }
 
-/* Which limit ended a call. */
+/* The limit that ended a call. */
 struct script_batch_cut {
     bool timed_out, overgrown;
 };
@@ -108,7 +110,10 @@ static void script_batch_report_entry(
     arena_wipe(&held);
 }
 
-/* The call that a limit cut; what was told since has forgotten which. */
+/*
+ * Report the call that a limit ended. `cut` is needed because earlier reports reset the script's
+ * flags.
+ */
 static void script_batch_report_cut(struct script *script, size_t index,
     const struct script_batch_cut *cut, JSValueRef exception, struct script_batch *batch)
 {
@@ -153,12 +158,12 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         struct script_batch_cut cut = {script->timed_out, script->overgrown};
         bool telling;
         bool is_cut = cut.timed_out || exception;
-        /* The limit may also have ended a promise's function, behind the last call. */
+        /* The limit may also have ended a promise's function, after the last call returned. */
         bool cut_promise = is_cut && end > at && script_batch_is_pending(script, end - 1);
         size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
         script->timed_out = false;
-        /* What is told may call; the promises of this round are told behind it. */
+        /* `done` may enter the engine; promises that settle there are reported after the round. */
         telling = script->telling;
         script->telling = true;
         for (; at < good; at++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The template's code in its forms: bodies of functions, the library, a file, stages, data. */
+/* The template's code in its forms: function bodies, library, script file, stages, data. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -25,9 +25,9 @@ static int script_code_line_count(const char *text)
     return count ? count : 1;
 }
 
-/* ------------------------------------------------------------------ running text */
+/* ------------------------------------------------------------------ evaluating */
 
-/* Text whose lines are not those of the file has a name of its own. */
+/* A text whose lines are not lines of the file gets a name of its own. */
 static const char *script_code_engine_file(struct script *script, const struct script_code *code)
 {
     return code->source_map ? arena_format(&script->arena, "%s#%d.%d", code->location.file,
@@ -57,7 +57,7 @@ static void script_code_note_region(struct script *script, const struct script_c
 JSValueRef script_evaluate(struct script *script, const struct script_code *code,
     const char *before, const char *behind, bool foreign, JSValueRef *exception)
 {
-    /* The engine counts from line 1: where there is one before it, the wrapper stands there. */
+    /* The engine counts lines from 1: the wrapper is on the line before, if there is one. */
     bool own_line = *before && code->location.line > 1;
     int line = own_line ? code->location.line - 1 : code->location.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
@@ -85,15 +85,15 @@ static bool script_code_report(struct script *script, JSValueRef exception,
     return false;
 }
 
-/* ------------------------------------------------------------------ bodies */
+/* ------------------------------------------------------------------ function bodies */
 
-/* Of a function's body the engine counts two lines more, and from line 1 at the least. */
+/* The engine adds two lines before a function's body, and counts from line 1 at least. */
 static int script_code_engine_line(int line)
 {
     return line > 3 ? line - 2 : 1;
 }
 
-/* The line that a syntax error tells, as one of the file. */
+/* Convert the line of a syntax error to a line of the file. */
 static void script_code_correct_line(struct script *script, JSValueRef exception, int line)
 {
     JSObjectRef object;
@@ -107,7 +107,7 @@ static void script_code_correct_line(struct script *script, JSValueRef exception
         JSValueMakeNumber(script->context, told - (script_code_engine_line(line) + 2 - line)));
 }
 
-/* Is this the whole body of a function, and not one with more behind it? NULL: it is. */
+/* Check that the text is exactly one function body. NULL, or the exception. */
 static JSValueRef script_code_check_body(
     struct script *script, const struct script_code *code, bool async)
 {
@@ -116,7 +116,7 @@ static JSValueRef script_code_check_body(
     size_t size = strlen(code->text) + 64;
     char *whole = memory_new(1, size);
 
-    /* Await is known inside of an async function only: one within the one that is checked. */
+    /* `await` is a keyword only inside an async function, so the body is wrapped in one. */
     snprintf(whole, size, "%s%s%s", async ? "async function body() {" : "", code->text,
         async ? "\n}" : "");
     text = script_string(whole);
@@ -130,19 +130,19 @@ static JSValueRef script_code_check_body(
 }
 
 /*
- * What runs behind an await finds the turn of the entry it runs in, and so does a rejection that
- * nobody looks at: an entry must not hold more than one call of such code.
+ * Code after an await, and an unhandled rejection, see the turn of the entry that they run in: an
+ * entry must not contain more than one call of such code.
  */
 void script_note_async(struct script *script, const char *text, bool foreign)
 {
     script->alone = script->alone || strstr(text, "async") || (!foreign && strstr(text, "Promise"));
 }
 
-/* A function of this body; NULL after a diagnostic. It is protected from the collector. */
+/* Compile a body to a function, protected from garbage collection. NULL after a diagnostic. */
 static JSObjectRef script_code_compile_body(struct script *script, const char *name,
     const char *parameters, const struct script_code *code, struct diagnostics *diagnostics)
 {
-    /* Outside of an async function `await (x)` is a call of a function of that name. */
+    /* Outside an async function, `await (x)` calls a function named await. */
     bool async = strstr(code->text, "await") && !script_code_check_body(script, code, true);
     JSValueRef broken = async ? NULL : script_code_check_body(script, code, false),
                exception = NULL, value;
@@ -150,7 +150,7 @@ static JSObjectRef script_code_compile_body(struct script *script, const char *n
     char before[128];
 
     arena_wipe(&script->error_arena);
-    /* The error of what is meant to be asynchronous is told as of such. */
+    /* The body is meant to be asynchronous: report the error of that form. */
     if (broken && strstr(code->text, "await"))
         broken = script_code_check_body(script, code, true);
     snprintf(
@@ -220,9 +220,9 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
     return true;
 }
 
-/* ------------------------------------------------------------------ library and file */
+/* ------------------------------------------------------------------ library and script file */
 
-/* Code that is run to be known: for no client, and by --check too, which has no store. */
+/* Code that defines functions runs for no client, and with --check, where there is no store. */
 static void script_code_begin_loading(struct script *script)
 {
     script->loading = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hashes and signatures for runtime/node.js, by OpenSSL. */
+/* Hashes and signatures for runtime/node.js, with OpenSSL. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -12,14 +12,14 @@
 
 #define SIGNATURE_MAX 4096
 
-/* Of what every function here takes first. */
+/* The arguments that all functions here have in common. */
 struct request {
     struct arena arena;
     const EVP_MD *hash;
     struct iotify_bytes data;
 };
 
-/* The hash's name and the data; false after an exception. */
+/* Read the name of the hash and the data; false after an exception. */
 static bool script_crypto_take_request(JSContextRef context, const JSValueRef *arguments,
     struct request *request, JSValueRef *exception)
 {
@@ -65,10 +65,10 @@ static JSValueRef script_crypto_digest(JSContextRef context, JSObjectRef functio
     return value;
 }
 
-/* A key that wants one is refused; OpenSSL would ask at the terminal. */
+/* Encrypted keys are refused: with NULL, OpenSSL would ask on the terminal. */
 static char no_password[] = "";
 
-/* A key from PEM text: a private one, a public one, or that of a certificate. */
+/* Read a key from PEM text: a private key, a public key, or that of a certificate. */
 static EVP_PKEY *script_crypto_read_key(const char *text, bool private)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
@@ -160,7 +160,7 @@ static JSValueRef script_crypto_verify(JSContextRef context, JSObjectRef functio
     return value;
 }
 
-/* (PEM, private): {type, bits, curve} as Node names them. */
+/* (PEM, private): {type, bits, curve}, with Node's names. */
 static JSValueRef script_crypto_describe(JSContextRef context, JSObjectRef function,
     JSObjectRef self, size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exceptions in the user's words: file, line and column of what he wrote. */
+/* Convert exceptions to file, line and column of the user's code. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,9 +8,9 @@
 #include "core/base/text.h"
 #include "core/script/script_context.h"
 
-/* Lines of a stack that are shown. */
+/* The most lines of a stack that are shown. */
 #define FRAMES_MAX 10
-/* A line that is longer is shown around its place. */
+/* Of a longer line, the part around the location is shown. */
 #define LINE_SHOWN 100
 
 static int script_error_integer(JSContextRef context, JSObjectRef object, const char *name)
@@ -23,7 +23,7 @@ static int script_error_integer(JSContextRef context, JSObjectRef object, const 
 
 /* ------------------------------------------------------------------ regions */
 
-/* The code that a line of a file belongs to; NULL: it is none that was run here. */
+/* Find the region of a line; NULL when it is not code that was loaded here. */
 static const struct script_region *script_error_find_region(
     const struct script *script, const char *file, size_t length, int line)
 {
@@ -34,14 +34,14 @@ static const struct script_region *script_error_find_region(
             continue;
         if (line >= region->first && line <= region->last)
             return region;
-        /* Some errors are blamed on a function's head, which stands on the line before its body. */
+        /* Some errors refer to the head of a function, which is on the line before the body. */
         if (region->headed && line == region->first - 1)
             head = region;
     }
     return head;
 }
 
-/* A line of a region, and how long it is. */
+/* A line of a region, and its length. */
 static const char *script_error_region_line(
     const struct script_region *region, int line, size_t *length)
 {
@@ -52,8 +52,8 @@ static const char *script_error_region_line(
 }
 
 /*
- * A place of the engine as one of the user's file; what is blamed on the head of a body is blamed
- * on its beginning.
+ * Convert a location of the engine to one of the user's file. The head of a body becomes the start
+ * of the body.
  */
 static struct location script_error_user_location(
     const struct script_region *region, int line, int column)
@@ -75,7 +75,7 @@ static struct location script_error_user_location(
         region->source_map, (size_t)(text - region->text) + text_byte(text, length, column));
 }
 
-/* Does the code break in this way already where it ends behind `end`? */
+/* True when the code up to `end` has the same syntax error. */
 static bool script_error_breaks_at(
     struct script *script, const struct script_region *region, const char *end, const char *message)
 {
@@ -96,8 +96,8 @@ static bool script_error_breaks_at(
 }
 
 /*
- * The engine gives syntax errors a line and no column: find the token that the text quotes. Of
- * several it is the first at which the code breaks.
+ * The engine gives syntax errors a line but no column: find the token that the message quotes. If
+ * it occurs more than once, take the first at which the code breaks.
  */
 static int script_error_token_column(
     struct script *script, const struct script_region *region, int line, const char *message)
@@ -126,7 +126,7 @@ static int script_error_token_column(
 
 /* ------------------------------------------------------------------ stacks */
 
-/* One line of the engine's stack: "name@file:line:column". */
+/* A line of the engine's stack: "name@file:line:column". */
 struct script_error_frame {
     const char *name, *file;
     size_t name_length, file_length;
@@ -152,13 +152,13 @@ static bool script_error_read_frame(
     return true;
 }
 
-/* The runtime's own frames are of no use to anybody but its authors. */
+/* Frames of the runtime itself are not shown. */
 static bool script_error_is_own(const struct script_error_frame *frame)
 {
     return frame->file_length > 7 && strncmp(frame->file, "iotify:", 7) == 0;
 }
 
-/* The region of a stack's innermost frame of the user's code; NULL: it has none. */
+/* Find the innermost frame of the user's code in a stack; NULL when there is none. */
 static const struct script_region *script_error_find_frame(
     const struct script *script, const char *stack, struct location *location)
 {
@@ -205,8 +205,8 @@ static void script_error_show_frame(
 }
 
 /*
- * An asynchronous function has two frames: that of its code, and one where its parameters begin,
- * which says nothing new.
+ * The engine lists an asynchronous function twice: the frame of its code, and one at its
+ * parameters, which is redundant.
  */
 static bool script_error_is_head(
     const struct script *script, const struct script_error_frame *frame)
@@ -257,7 +257,7 @@ static const char *script_error_show_stack(struct script *script, const char *st
     return text;
 }
 
-/* ------------------------------------------------------------------ the line shown */
+/* ------------------------------------------------------------------ excerpt */
 
 static const char *script_error_show_line(
     struct script *script, const struct script_region *region, struct location location)
@@ -277,7 +277,7 @@ static const char *script_error_show_line(
     }
     if (length > LINE_SHOWN && column > LINE_SHOWN / 2)
         from = column - LINE_SHOWN / 2;
-    /* Not from the middle of a character. */
+    /* Do not start in the middle of a character. */
     while (from > 0 && ((unsigned char)line[from] & 0xc0) == 0x80)
         from--;
     length = length - from < LINE_SHOWN ? length - from : LINE_SHOWN;
@@ -292,9 +292,9 @@ static const char *script_error_show_line(
     return text;
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ description */
 
-/* Errors that tell a line and have no frame in the user's code: those of the syntax. */
+/* Errors with a line but without a frame in the user's code: syntax errors. */
 static const struct script_region *script_error_location_by_line(
     struct script *script, JSObjectRef object, struct script_error *error)
 {
@@ -306,7 +306,7 @@ static const struct script_region *script_error_location_by_line(
         url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
     const struct script_region *region = script_error_find_region(script, file, strlen(file), line);
 
-    /* A body that ends too early is blamed behind its end, where the engine has put more. */
+    /* A body that ends too early is reported after its end, in the lines that the engine added. */
     for (int beyond = 0; !region && beyond < 3; beyond++) {
         region = script_error_find_region(script, file, strlen(file), --line);
         column = 0;
@@ -369,7 +369,7 @@ void script_describe(struct script *script, JSValueRef exception, struct locatio
     error->excerpt = script_error_show_line(script, region, error->location);
 }
 
-/* The output buffer has a ceiling; say so when a value goes beyond it. */
+/* False, with `error`, when a value has exceeded the ceiling of the output buffer. */
 bool script_fits(const struct iotify_buffer *out, struct location location, const char *what,
     struct arena *arena, struct script_error *error)
 {

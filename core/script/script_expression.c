@@ -4,7 +4,7 @@
 
 #include "core/script/script_context.h"
 
-/* Most expressions ask for nothing but whose turn it is: that needs no script. */
+/* Expressions that only read the turn are common, and need no call of the engine. */
 enum script_expression_part_kind { LITERAL, EXPRESSION, THE_CLIENT, THE_ITERATION };
 
 struct script_expression_part {
@@ -25,7 +25,7 @@ bool expression_is_constant(const char *text)
     return !text || !strstr(text, "{{");
 }
 
-/* The `}}` that ends an expression: braces and quotes inside it do not. */
+/* Find the `}}` that ends an expression; braces and quotes inside it are skipped. */
 static const char *script_expression_end(const char *at)
 {
     int depth = 0;
@@ -179,7 +179,7 @@ static bool script_expression_expand_part(struct script *script,
     return script_fits(out, expression->location, expression->setting, &script->error_arena, error);
 }
 
-/* Digits, without what a format has to be read for: this stands in the way of every message. */
+/* Faster than a printf format: it runs for every message. */
 static void script_expression_append_number(struct iotify_buffer *out, int64_t value)
 {
     char digits[24];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The glob and its mailboxes, as runtime/glob.js asks for them. */
+/* The glob and its mailboxes: native functions for runtime/glob.js. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/script/script_context.h"
 
-/* An argument's text; `data` NULL: it is undefined. False: it is too long. */
+/* The text of an argument; `data` NULL: undefined. False when it is too long. */
 static bool script_glob_take_text(
     JSContextRef context, struct call *call, JSValueRef value, struct iotify_bytes *out)
 {
@@ -31,7 +31,7 @@ static JSValueRef script_glob_throw_failure(
         arena_format(&call->arena, "%s: %s", what, call_message(call, IOTIFY_INVALID)));
 }
 
-/* Is there no client yet, for whom the glob would be asked? Then the caller ends. */
+/* True, after an exception, while the template is loaded: there is no client yet. */
 static bool script_glob_is_loading(
     struct script *script, JSContextRef context, JSValueRef *exception, const char *what)
 {
@@ -135,7 +135,7 @@ static JSValueRef script_glob_ask(JSContextRef context, JSObjectRef function, JS
     return JSValueMakeUndefined(context);
 }
 
-/* (kind, mailbox): the answer, waited for. */
+/* (kind, mailbox): blocks for the answer and returns it. */
 static JSValueRef script_glob_wait(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {

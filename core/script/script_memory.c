@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much memory a machine takes, and when that is too much. */
+/* Measure the memory of a context and compare it with the limit. */
 #include <stdio.h>
 #include <unistd.h>
 
 #include "core/script/script_context.h"
 
-/* A machine is too large when it is found so often, one time after the other. */
+/* A context is too large when this many checks in a row find it too large. */
 #define TIMES_LARGE 3
 
-/* Exported by the library and in no public header: sizes by name. Walks the heap. */
+/* Exported by the library but not in a public header: sizes by name. Walks the heap. */
 extern JSObjectRef JSGetMemoryUsageStatistics(JSContextRef context);
 
-/* Bytes of the process in memory; 0: not known. */
+/* Resident memory of the process in bytes; 0: unknown. */
 static int64_t script_memory_resident(void)
 {
     FILE *file = fopen("/proc/self/statm", "re");
@@ -25,7 +25,7 @@ static int64_t script_memory_resident(void)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* `what`: "heapSize", what is in use, or "heapCapacity", with what is not collected yet. */
+/* `what` is "heapSize" (in use) or "heapCapacity" (including garbage). */
 static int64_t script_memory_heap_size(struct script *script, const char *what)
 {
     JSObjectRef sizes = JSGetMemoryUsageStatistics(script->context);
@@ -45,7 +45,7 @@ bool script_grows(struct script *script)
     now = script_memory_resident();
     if (now - script->resident <= limit)
         return false;
-    /* That may have been another loop. */
+    /* The growth may be that of another loop. */
     if (script_memory_heap_size(script, "heapCapacity") > limit)
         return true;
     script->resident = now;
@@ -57,7 +57,7 @@ bool script_too_large(struct script *script, int64_t *bytes)
     int64_t limit = script->facts.memory_limit;
 
     script->resident = script_memory_resident();
-    /* No machine is larger than the process; and measuring is dear, so only after some growth. */
+    /* A context is not larger than the process. Measuring is expensive, so it needs some growth. */
     if (limit <= 0 || script->resident < limit || script->resident - script->measured < limit / 16)
         return false;
     script->measured = script->resident;
@@ -67,7 +67,9 @@ bool script_too_large(struct script *script, int64_t *bytes)
         script->times_large = 0;
         return false;
     }
-    /* What a function held that was stopped may still stand on the stack: it goes with the next. */
+    /*
+     * The stack may still refer to the memory of a function that was ended; the next call frees it.
+     */
     script->measured = 0;
     return ++script->times_large >= TIMES_LARGE;
 }

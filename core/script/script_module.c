@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files that scripts may read: modules below the template's folder, in a node_modules beside
- * the job, and in the program's own; and what helpers read beside the template. A link that leads
- * elsewhere is not followed.
+ * The files that scripts may read: modules below the template's folder, in a node_modules next to
+ * the job file, and in the program's own; and data files of helpers below the template's folder. A
+ * symbolic link out of these folders is rejected.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static bool script_module_is_below(const char *path, const char *folder)
     return length && strncmp(path, folder, length) == 0 && path[length] == '/';
 }
 
-/* The whole of an open file; NULL: `why` says why not. */
+/* Read an open file completely; NULL: `why` is the reason. */
 static char *script_module_read_open(int descriptor, size_t *size, const char **why)
 {
     struct stat about;
@@ -83,7 +83,7 @@ static char *script_module_read_open(int descriptor, size_t *size, const char **
     return NULL;
 }
 
-/* How many bytes are text that a string can be made of. */
+/* The length of the valid UTF-8 without NUL at the start. */
 static size_t script_module_text_length(const char *text, size_t size)
 {
     size_t at = 0, length = 1;
@@ -119,7 +119,7 @@ JSValueRef script_file_text(JSContextRef context, const char *path, const char *
     return value;
 }
 
-/* (path): the text; undefined where there is no such file for scripts. */
+/* (path): the text; undefined when scripts may not read it or it does not exist. */
 static JSValueRef script_module_load(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -188,7 +188,7 @@ const char *script_shown_path(struct script *script, const char *path)
         &script->arena, script_module_is_below(path, script->job_modules) ? path + length : path);
 }
 
-/* (path, before, text, behind): the value of the program. */
+/* (path, before, text, behind): evaluate a program and return its value. */
 static JSValueRef script_module_evaluate(JSContextRef context, JSObjectRef function,
     JSObjectRef self, size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -201,7 +201,7 @@ static JSValueRef script_module_evaluate(JSContextRef context, JSObjectRef funct
 
     (void)self, (void)count;
     code.location = (struct location){script_shown_path(script, path), 1, 1};
-    /* The text of packages is not kept: nobody is shown a line of it. */
+    /* The text of packages is not kept: no excerpt of it is ever shown. */
     if (!script_module_is_below(path, script->own_modules))
         script_note_async(script, code.text, foreign);
     if (!foreign)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What scripts reach outside their machine, and the strings on the way. */
+/* Native functions: console, clock, text decoding, and commands for the device. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "core/base/redact.h"
 #include "core/script/script_context.h"
 
-/* ------------------------------------------------------------------ what C provides */
+/* ------------------------------------------------------------------ native functions */
 
 struct script_turn script_current_turn(const struct script *script)
 {
@@ -42,8 +42,8 @@ JSValueRef script_native_now(JSContextRef context, JSObjectRef function, JSObjec
 }
 
 /*
- * One character of UTF-8 at `bytes`, of which there are `size`: how many bytes it takes. What is
- * none is U+FFFD, for as many bytes as could have begun one, as browsers have it.
+ * Decode one UTF-8 character at `bytes`, with `size` bytes left; returns its length. An invalid
+ * sequence is U+FFFD and takes as many bytes as could start a character, as in browsers.
  */
 static size_t script_native_decode_one(const unsigned char *bytes, size_t size, uint32_t *code)
 {
@@ -69,7 +69,7 @@ static size_t script_native_decode_one(const unsigned char *bytes, size_t size, 
     return at;
 }
 
-/* (bytes): their text. */
+/* (bytes): the decoded text. */
 JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {
@@ -100,7 +100,7 @@ JSValueRef script_native_decode(JSContextRef context, JSObjectRef function, JSOb
     return value;
 }
 
-/* A text as bytes, NULs in it too. */
+/* Convert a text to bytes; it may contain NULs. */
 static struct iotify_bytes script_native_text_bytes(
     JSContextRef context, JSValueRef value, struct iotify_buffer *out)
 {
@@ -113,7 +113,9 @@ static struct iotify_bytes script_native_text_bytes(
     return (struct iotify_bytes){iotify_buffer_text(out), out->size};
 }
 
-/* (kind, topic, payload, qos, retain) or (kind, text, stack); gives why not. */
+/*
+ * (kind, topic, payload, qos, retain) or (kind, text, stack): undefined, or the reason for refusal.
+ */
 JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSObjectRef self,
     size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls that wait: promises, what resumes them, and the answers that they wait for. */
+/* Calls that wait: promises, their resumption, and the answers that they wait for. */
 #include "core/base/clock.h"
 #include "core/script/script_context.h"
 
-/* How long clients that wait for one promise go on, one after the other, at a stretch. */
+/* How long resumed clients may run before other work of the loop. */
 #define RESUME_SLICE (20 * MILLISECOND)
 
 static const struct script_turn nobody = {-1, -1, -1};
 
-/* ------------------------------------------------------------------ entries */
+/* ------------------------------------------------------------------ resuming */
 
-/* End the calls of a slot that wait for a promise; false: there are none. */
+/* Fail the calls of a slot that wait for a promise; false when there are none. */
 static bool script_promise_cut_calls(
     struct script *script, int64_t slot, const struct script_error *error)
 {
@@ -23,8 +23,8 @@ static bool script_promise_cut_calls(
 }
 
 /*
- * An entry in which the runtime sets the turn, and in which code of that turn goes on: a callback,
- * or what stands behind an await. NULL: it failed, which has been told.
+ * Enter the engine for code whose turn the runtime sets: a callback, or code after an await. NULL
+ * after an error, which has been reported.
  */
 static JSValueRef script_promise_resume_call(
     struct script *script, JSObjectRef function, size_t count, const JSValueRef *arguments)
@@ -41,13 +41,19 @@ static JSValueRef script_promise_resume_call(
     script_leave(script);
     if (value && !script->timed_out)
         return value;
-    /* A callback of the glob fails by itself; what a limit ends elsewhere stood behind an await. */
+    /*
+     * A limit in a callback of the glob fails that callback; any other limit ended code after an
+     * await.
+     */
     behind_await = script->timed_out && (value || function == script->resume);
     turn = script_current_turn(script);
     script_describe(script, exception, script_blamed(script, SCRIPT_MESSAGE), &error);
     output.error = &error;
     held = script_hold_error(script);
-    /* What was cut short there has a call that waits for it. */
+    /*
+     * Code after an await belongs to a call that waits: fail that call. Report other errors
+     * directly.
+     */
     if (!(behind_await && script_promise_cut_calls(script, turn.slot, &error)) &&
         script->services.settled)
         script->services.settled(script->services.context, SCRIPT_RESPONSE, &turn, &output);
@@ -55,22 +61,22 @@ static JSValueRef script_promise_resume_call(
     return NULL;
 }
 
-/* ------------------------------------------------------------------ calls that are over */
+/* ------------------------------------------------------------------ settled calls */
 
 static double script_promise_number_of(struct script *script, JSObjectRef object, const char *name)
 {
     return JSValueToNumber(script->context, script_property(script->context, object, name), NULL);
 }
 
-/* A call whose promise has come to its end, as the runtime keeps it. */
+/* A call whose promise has settled, as the runtime stores it. */
 struct script_promise_settled {
-    JSObjectRef call; /* NULL: there is none */
+    JSObjectRef call; /* NULL: none */
     double id;
     enum script_function function;
     struct script_turn turn;
 };
 
-/* The one of this number, 0: the first. False: it is not settled. */
+/* Take the settled call with this id; 0: the first. False when there is none. */
 static bool script_promise_take_settled(
     struct script *script, double id, struct script_promise_settled *settled)
 {
@@ -93,7 +99,7 @@ static bool script_promise_take_settled(
     return true;
 }
 
-/* What a settled call came to; what message() made goes to `out`. */
+/* The result of a settled call; the output of message() goes to `out`. */
 static bool script_promise_settled_output(struct script *script,
     const struct script_promise_settled *settled, struct iotify_buffer *out, bool *has_output,
     struct script_error *error)
@@ -104,7 +110,7 @@ static bool script_promise_settled_output(struct script *script,
     if (JSValueToBoolean(
             script->context, script_property(script->context, settled->call, "failed"))) {
         script_describe(script, value, script_blamed(script, settled->function), error);
-        /* Not thrown by anybody: `value` is the whole text. */
+        /* An error of the host, not of the script: `value` is the whole text. */
         if (JSValueIsString(script->context, code)) {
             error->code = script_text(script->context, &script->error_arena, code);
             error->text = script_text(script->context, &script->error_arena, value);
@@ -136,9 +142,9 @@ static void script_promise_report_settled(
 }
 
 /*
- * What waited for a promise that somebody else has settled goes on: each in an entry of its own, so
- * that all that follows from it finds its turn. Others have their turn in between: there may be as
- * many as clients, and a ring of them has no end.
+ * Resume code that waits for a promise that another client settled. Each reaction gets an entry of
+ * its own, so that all that follows has the right turn. A time slice lets the loop do other work:
+ * there may be one reaction per client, and a ring of them never ends.
  */
 static void script_promise_resume(struct script *script)
 {
@@ -154,7 +160,7 @@ static void script_promise_resume(struct script *script)
         script->services.more(script->services.context);
 }
 
-/* Tell all that is settled, but for the call of this number: that is `own`. */
+/* Report all settled calls except the one with this id, which is returned in `own`. */
 static void script_promise_settle_others(
     struct script *script, double id, struct script_promise_settled *own)
 {
@@ -162,7 +168,7 @@ static void script_promise_settle_others(
 
     *own = (struct script_promise_settled){0};
     script_promise_resume(script);
-    /* Whoever is told may call: what that settles is told by the one at the bottom. */
+    /* `settled` may call functions: what settles then is reported by the outermost caller. */
     if (script->telling) {
         script_promise_take_settled(script, id, own);
         return;
@@ -273,7 +279,7 @@ bool script_waits(const struct script *script)
     return script_progresses(script) || script->turns->tracked > 0;
 }
 
-/* ------------------------------------------------------------------ what nobody waited for */
+/* ------------------------------------------------------------------ unhandled rejections */
 
 bool script_take_rejected(
     struct script *script, struct location location, struct script_error *error)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A new context: the functions that C provides, the facts of the job, and the files of runtime. */
+/*
+ * Set up a context: the functions that C provides, the facts of the job, and the files of runtime/.
+ */
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -7,7 +9,7 @@
 #include "core/script/runtime.h"
 #include "core/script/script_context.h"
 
-/* Exported by the library and in no public header: who is told of promises that nobody awaits. */
+/* Exported by the library but not in a public header: sets the handler of unhandled rejections. */
 extern void JSGlobalContextSetUnhandledRejectionCallback(
     JSGlobalContextRef context, JSObjectRef function, JSValueRef *exception);
 
@@ -45,7 +47,7 @@ static JSObjectRef script_runtime_make_facts(struct script *script)
 
 #define PLACE(member) (offsetof(struct script_turns, member) / sizeof(double))
 
-/* Numbers that both sides know by name. */
+/* Numbers that C and the runtime refer to by name. */
 static JSObjectRef script_runtime_make_names(struct script *script)
 {
     static const struct {
@@ -67,7 +69,7 @@ static JSObjectRef script_runtime_make_names(struct script *script)
     return object;
 }
 
-/* The memory belongs to the machine, which outlives the array. */
+/* The memory belongs to the script, which outlives the array. */
 static void script_runtime_keep_turns(void *bytes, void *context)
 {
     (void)bytes, (void)context;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of the script engine from C, and back: texts, objects, bytes. */
+/* Convert values between C and the script engine: texts, objects, bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@ JSStringRef script_string(const char *text)
     return JSStringCreateWithUTF8CString(text);
 }
 
-/* One character of UTF-16 at `text`; half of a pair is U+FFFD. How many units it takes. */
+/* Decode one UTF-16 character at `text`; half of a surrogate pair is U+FFFD. Returns its units. */
 static size_t script_value_take_unit(const JSChar *text, size_t left, uint32_t *code)
 {
     *code = text[0];
@@ -35,7 +35,7 @@ static size_t script_value_put_utf8(uint32_t code, char *out)
     return length;
 }
 
-/* The engine's own conversion ends at half of a pair. */
+/* The engine's own conversion stops at half of a surrogate pair. */
 void script_append_string(JSStringRef string, struct iotify_buffer *out)
 {
     size_t length = JSStringGetLength(string), used = 0;
@@ -124,7 +124,7 @@ struct iotify_bytes script_bytes(JSContextRef context, JSValueRef value)
         return (struct iotify_bytes){NULL, 0};
     array = JSValueToObject(context, value, NULL);
     bytes = JSObjectGetTypedArrayBytesPtr(context, array, NULL);
-    /* A part of another array begins inside that one's bytes. */
+    /* A view of another array starts inside that array's bytes. */
     return (struct iotify_bytes){
         bytes ? bytes + JSObjectGetTypedArrayByteOffset(context, array, NULL) : "",
         JSObjectGetTypedArrayByteLength(context, array, NULL)};
@@ -143,8 +143,8 @@ void script_add_function(struct script *script, JSObjectRef object, const char *
     JSObjectCallAsFunctionCallback call)
 {
     /*
-     * Each is an object that knows its machine. A global object that did would not do: the engine
-     * looks names up in such a one anew each time.
+     * Each function is an object with a pointer to its script. A global object with such a pointer
+     * would be slow: the engine looks up every name in it anew.
      */
     const JSClassDefinition definition = {.className = name, .callAsFunction = call};
     JSClassRef class = JSClassCreate(&definition);

@@ -9,7 +9,7 @@
 struct source_map {
     const struct source *source;
     size_t count;
-    const uint32_t *offsets; /* in the source, of each byte of the text */
+    const uint32_t *offsets; /* offset in the source for each byte of the text */
 };
 
 static size_t source_map_character_size(const char *at)
@@ -21,7 +21,7 @@ static size_t source_map_character_size(const char *at)
     return size;
 }
 
-/* Where a scalar begins, behind an anchor or a tag. */
+/* The start of a scalar, after an anchor or a tag. */
 static const char *source_map_scalar_start(const struct node *node)
 {
     const char *at = text_line(node->source->text, node->location.line);
@@ -40,7 +40,7 @@ static bool source_map_is_blank(char character)
     return character == ' ' || character == '\t' || character == '\r' || character == '\n';
 }
 
-/* How long an escape in double quotes is, from its backslash on. */
+/* The length of an escape in double quotes, from its backslash. */
 static size_t source_map_escape_size(const char *at)
 {
     size_t digits = at[1] == 'x' ? 2 : at[1] == 'u' ? 4 : at[1] == 'U' ? 8 : 0;
@@ -48,7 +48,7 @@ static size_t source_map_escape_size(const char *at)
     return at[1] ? 2 + digits : 1;
 }
 
-/* Does the escape here stand for this blank? */
+/* True when the escape at `at` stands for this blank. */
 static bool source_map_is_escaped_blank(const char *at, char blank)
 {
     static const char letters[] = "ntr ", blanks[] = "\n\t\r ";
@@ -67,7 +67,7 @@ static bool source_map_is_escaped_blank(const char *at, char blank)
     return strtoul(digits, NULL, 16) == (unsigned char)blank;
 }
 
-/* Follow the text and what is written side by side. False: they part. */
+/* Walk through the text and its source in parallel. False when they differ. */
 static bool source_map_align(
     const char *text, const struct source *source, const char *at, uint32_t *offsets)
 {
@@ -79,12 +79,12 @@ static bool source_map_align(
         const char *next = at + strspn(at, " \t\r\n");
         size_t size = source_map_character_size(text + i), step = size;
 
-        /* A line that goes on behind a backslash. */
+        /* A line that a backslash continues. */
         while (quote == '"' && next[0] == '\\' && (next[1] == '\n' || next[1] == '\r'))
             next += 1 + strspn(next + 1, " \t\r\n");
         if (source_map_is_blank(text[i]) &&
             !(quote == '"' && source_map_is_escaped_blank(next, text[i]))) {
-            /* What is left of a break of lines and its indent. */
+            /* A blank that replaces a line break and its indent. */
             offsets[i++] = (uint32_t)(at - source->text);
             at += *at == text[i - 1];
             continue;

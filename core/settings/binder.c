@@ -20,7 +20,7 @@ static size_t binder_name_length(const char *text)
     return length;
 }
 
-/* At `${`: the length of `${NAME}` or `${NAME:-default}`, 0 when it is neither. */
+/* `at` is at `${`: the length of `${NAME}` or `${NAME:-default}`, or 0 when it is neither. */
 static size_t binder_reference_length(const char *at)
 {
     size_t length = binder_name_length(at + 2);
@@ -87,7 +87,7 @@ const char *binder_text(struct binder *binder, const struct node *node)
 
 const char *binder_path(struct binder *binder, const char *path)
 {
-    /* A text in the place of a file's name, such as a certificate, stays what it is. */
+    /* A value with line breaks is the content itself, such as a certificate, not a file name. */
     if (*path == '/' || !*path || !*binder->directory || strchr(path, '\n'))
         return path;
     return arena_format(binder->arena, "%s/%s", binder->directory, path);

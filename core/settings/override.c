@@ -9,7 +9,7 @@ struct override_change {
     struct arena *arena;
     struct diagnostics *diagnostics;
     struct location location;
-    const char *path; /* what is left of it */
+    const char *path; /* the part that is not applied yet */
     struct node *value;
 };
 
@@ -20,7 +20,10 @@ bool override_is_for(const char *text, const char *key)
     return strncmp(text, key, length) == 0 && (text[length] == '.' || text[length] == '=');
 }
 
-/* The key of `map` that the path goes on with: the longest existing one, else up to the dot. */
+/*
+ * Cut the next key off the path: the longest key of `map` that matches, else the text up to the
+ * dot.
+ */
 static const char *override_next_key(struct override_change *change, const struct node *map)
 {
     size_t best = strcspn(change->path, ".");
@@ -43,7 +46,7 @@ static const char *override_next_key(struct override_change *change, const struc
     return key;
 }
 
-static bool override_is_empty_scalar(const struct node *node)
+static bool override_is_scalar(const struct node *node)
 {
     return node->kind == NODE_SCALAR;
 }
@@ -67,7 +70,7 @@ static void override_apply_to_map(struct override_change *change, struct node *m
         node_set(change->arena, map, key, change->value);
         return;
     }
-    if (!child || override_is_empty_scalar(child)) {
+    if (!child || override_is_scalar(child)) {
         child = override_new_map(change);
         node_set(change->arena, map, key, child);
     }
@@ -91,7 +94,7 @@ static void override_apply_to_list(struct override_change *change, struct node *
         list->items[index] = change->value;
         return;
     }
-    if (override_is_empty_scalar(list->items[index]) && !*list->items[index]->text)
+    if (override_is_scalar(list->items[index]) && !*list->items[index]->text)
         list->items[index] = override_new_map(change);
     override_apply_part(change, list->items[index]);
 }
@@ -126,7 +129,7 @@ void override_apply(
         change.value = node_new(arena, NODE_SCALAR, NULL);
         change.value->plain = true;
     }
-    /* It has no line of its own: its values are blamed by the option's text. */
+    /* The value has no line in a file: errors in it name the option instead. */
     node_blame(change.value, location);
     override_apply_part(&change, root);
 }

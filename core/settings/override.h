@@ -5,11 +5,12 @@
 
 #include "core/settings/tree.h"
 
-/* Is the override about this top-level key? */
+/* True when the override changes this top-level key, or a part of it. */
 bool override_is_for(const char *text, const char *key);
 /*
- * Apply `PATH=VALUE`: keys joined by dots, list items by number, a key that holds a dot is one
- * part where the mapping has it. Missing mappings are made. Problems become diagnostics.
+ * Apply `PATH=VALUE` to the tree `root`. PATH is a list of keys joined by dots; list items are
+ * given by index from 0; an existing key that contains a dot matches as a whole. Missing mappings
+ * are created. The value is parsed as YAML. Errors become diagnostics.
  */
 void override_apply(
     struct arena *arena, struct diagnostics *diagnostics, struct node *root, const char *text);

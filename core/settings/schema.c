@@ -126,7 +126,7 @@ bool schema_bind_expanded(struct binder *binder, const struct schema_expression 
         (char *)options + expression->setting.offset, expression->location, NULL};
     size_t before = binder->diagnostics->count;
 
-    /* The value is data by now: braces in it are no expression. */
+    /* The value is data now: braces in it are not an expression. */
     if (expression->setting.type == IOTIFY_STRING || expression->setting.type == IOTIFY_SECRET)
         *(const char **)target.value = arena_string(binder->arena,
             expression->setting.flags & IOTIFY_PATH ? binder_path(binder, text) : text);

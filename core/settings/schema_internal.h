@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What schema.c and schema_value.c share. */
+/* Shared by schema.c and schema_value.c. */
 #ifndef CORE_SETTINGS_SCHEMA_INTERNAL_H
 #define CORE_SETTINGS_SCHEMA_INTERNAL_H
 
@@ -11,15 +11,18 @@ struct schema_target {
     const struct iotify_setting *setting;
     const struct node *node; /* NULL: the default */
     void *value;
-    struct location where; /* of the mapping: stands for the place of a default */
+    struct location where; /* of the mapping; the location of a default */
     struct schema_expression **expressions;
 };
 
 /* Bind the target's node, or its default. */
 void schema_bind_value(const struct schema_target *target);
-/* Bind a text as the setting's type. False when it does not have that form: no diagnostic yet. */
+/*
+ * Bind a text as the setting's type. False when it does not have that form; the caller then reports
+ * it with schema_wrong_type(). Other errors are reported here.
+ */
 bool schema_bind_text(const struct schema_target *target, const char *text);
-/* The diagnostic for a value of another form. */
+/* Report a value that does not have the form of the setting's type. */
 void schema_wrong_type(const struct schema_target *target, const char *text);
 
 #endif

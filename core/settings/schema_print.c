@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options back to YAML: `--print` and the reference. */
+/* Print options as YAML, for `--print` and the reference. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "core/base/value.h"
 #include "core/settings/schema.h"
 
-/* Could YAML read this plain text as anything but itself? */
+/* True when YAML could read this plain text as something else. */
 static bool schema_print_needs_quotes(const char *text)
 {
     static const char *const words[] = {"true", "false", "null", "~", "yes", "no", "on", "off"};
@@ -31,7 +31,7 @@ void schema_print_text(const char *text, struct iotify_buffer *out)
         iotify_buffer_string(out, text);
         return;
     }
-    /* JSON's quoted form is YAML's. */
+    /* A quoted JSON string is a valid quoted YAML string. */
     value = json_string(text);
     quoted = json_dumps(value, JSON_ENCODE_ANY);
     iotify_buffer_string(out, quoted ? quoted : "\"\"");
@@ -39,7 +39,9 @@ void schema_print_text(const char *text, struct iotify_buffer *out)
     json_decref(value);
 }
 
-/* A value that stood in the job file after ${…} was read must not be read again. */
+/*
+ * Escape ${ as $${: the value was expanded already and must not be expanded again when it is read.
+ */
 static void schema_print_string(const char *text, struct iotify_buffer *out)
 {
     struct iotify_buffer escaped;
@@ -80,7 +82,7 @@ static void schema_print_map(const struct iotify_map *map, struct iotify_buffer 
     iotify_buffer_char(out, '}');
 }
 
-/* Settings that were never set have nothing to show. */
+/* False for a setting without a value: it is not printed. */
 static bool schema_print_is_set(const struct iotify_setting *setting, const char *value)
 {
     switch (setting->type) {
@@ -174,13 +176,13 @@ static void schema_print_value(
         schema_print_table(schema_columns(setting), (const void *)value, out);
         break;
     case IOTIFY_DOCUMENT:
-        /* JSON is YAML's flow form, and documents are exempt from ${…}. */
+        /* JSON is valid YAML in flow form, and ${…} is not expanded in documents. */
         schema_print_text(*(const char *const *)(const void *)value, out);
         break;
     }
 }
 
-/* "will.topic" prints as `will:` once, and `topic` below it. */
+/* Print the line `will:` once for all settings "will.*"; return the name below it. */
 static const char *schema_print_group(
     const char *name, char *group, size_t size, int *indent, struct iotify_buffer *out)
 {

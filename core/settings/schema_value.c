@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One value of a settings table: checked, and written into the option structure. */
+/* Check one value of a settings table and write it into the option structure. */
 #include <jansson.h>
 #include <string.h>
 
@@ -169,7 +169,7 @@ static bool schema_bind_number(const struct schema_target *target, const char *t
     return true;
 }
 
-/* A value known only for each client: note it. True when it is one. */
+/* Add a value with an expression to the list of expressions. False when it has none. */
 static bool schema_defer(const struct schema_target *target, const char *text)
 {
     struct schema_expression *expression, **end = target->expressions;
@@ -305,7 +305,9 @@ static bool schema_bind_table(const struct schema_target *target)
     return true;
 }
 
-/* JSON text of a document: inline, or the content of a file. ${…} in it stays as it is. */
+/*
+ * Bind the JSON text of a document: inline, or the content of a file. ${…} in it is not expanded.
+ */
 static bool schema_bind_document(const struct schema_target *target)
 {
     struct binder *binder = target->binder;

@@ -14,7 +14,7 @@
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 #define NODES_MAX 200000 /* after expanding aliases */
 #define DEPTH_MAX 64
-#define BRACKETS_MAX 5000 /* open at once, wherever they stand */
+#define BRACKETS_MAX 5000 /* open at the same time, also inside texts and comments */
 
 struct tree_builder {
     struct arena *arena;
@@ -150,8 +150,8 @@ static struct location tree_mark_location(const struct source *source, yaml_mark
 }
 
 /*
- * A value that begins with `{{` without quotes is a flow mapping to YAML: find such a value on a
- * line, as its column from 1, or 0.
+ * YAML reads a value that begins with `{{` without quotes as a flow mapping. Find one on a line:
+ * returns its column from 1, or 0.
  */
 static int tree_is_unquoted_expression(const struct source *source, int line)
 {
@@ -316,7 +316,7 @@ static struct node *tree_build(struct tree_builder *builder, int index, int dept
     return node;
 }
 
-/* Anything behind the first document is a mistake more often than a wish. */
+/* Content after the first document is almost always a mistake: report it. */
 static void tree_refuse_second(
     yaml_parser_t *parser, const struct source *source, struct diagnostics *diagnostics)
 {
@@ -332,7 +332,10 @@ static void tree_refuse_second(
     yaml_document_delete(&second);
 }
 
-/* libyaml's time grows with the square of the depth: refuse before it begins. */
+/*
+ * libyaml's parse time grows with the square of the nesting depth: reject deep files before
+ * parsing.
+ */
 static bool tree_too_deep(const struct source *source)
 {
     int depth = 0;

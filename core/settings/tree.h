@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A YAML file as a tree that knows where everything stands. Built on libyaml's document API:
- * duplicate keys, merge keys and unbounded aliases are refused here, so that the rest of the
- * program deals with plain trees.
+ * A YAML file as a tree with the location of each node. Built on libyaml's document API: duplicate
+ * keys, merge keys and unlimited aliases are rejected here, so that the rest of the program works
+ * with plain trees. Everything is allocated in the caller's arena. One thread.
  */
 #ifndef CORE_SETTINGS_TREE_H
 #define CORE_SETTINGS_TREE_H
@@ -39,31 +39,37 @@ struct node {
     struct node_pair *pairs; /* map */
 };
 
-/* Read a file of at most 16 MiB; NULL after a diagnostic. `name` must outlive the diagnostics. */
+/* Read a file of at most 16 MiB. NULL after a diagnostic. `name` must outlive the diagnostics. */
 const struct source *source_read(
     struct arena *arena, struct diagnostics *diagnostics, const char *path, const char *name);
 
-/* The tree of a source, or NULL after diagnostics. An empty document is an empty map. */
+/*
+ * Parse a source. NULL after a diagnostic; errors that do not stop the parser, such as a duplicate
+ * key, add diagnostics too but return the tree. An empty document is an empty map.
+ */
 struct node *tree_parse(
     struct arena *arena, struct diagnostics *diagnostics, const struct source *source);
-/* The same for a text that stands in no file; `name` is where errors are said to be. */
+/* As tree_parse(), for a text that is not in a file; `name` stands for the file in messages. */
 struct node *tree_parse_text(
     struct arena *arena, struct diagnostics *diagnostics, const char *name, const char *text);
 
 struct node *node_new(struct arena *arena, enum node_kind kind, const struct node *where);
-/* The value of a key of a map; NULL when absent, or when `map` is NULL or no map. */
+/* The value of a key of a map; NULL when the key is absent or `map` is NULL or not a map. */
 struct node *node_get(const struct node *map, const char *key);
-/* Set a key of a map, replacing an older value. */
+/* Set a key of a map, replacing an existing value. */
 void node_set(struct arena *arena, struct node *map, const char *key, struct node *value);
-/* Say that everything in the tree stands at one place: for trees that are in no file. */
+/* Set one location for the whole tree, for a tree that is not in a file. */
 void node_blame(struct node *node, struct location location);
 void node_push(struct arena *arena, struct node *list, struct node *item);
-/* Nothing is written there: `key:` with an empty value, or null. NULL counts too. */
+/* True when the value is left out: NULL, `key:` with an empty value, or an unquoted null. */
 bool node_is_empty(const struct node *node);
 /* "a mapping", "a list", "text": for messages. */
 const char *node_kind_name(const struct node *node);
 
-/* The tree as JSON text: plain scalars that look like JSON numbers or words stay such. */
+/*
+ * Append the tree as JSON. Plain scalars that are JSON numbers, true, false or null keep their
+ * type.
+ */
 void node_to_json(const struct node *node, struct iotify_buffer *out);
 
 #endif

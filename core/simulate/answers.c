@@ -41,7 +41,7 @@ void answers_on_lost(void *user, uint64_t token)
     device_trouble(device)->lost++;
 }
 
-/* ------------------------------------------------------------------ messages that come in */
+/* ------------------------------------------------------------------ received messages */
 
 static void answers_verify(struct device *device, struct iotify_bytes payload)
 {

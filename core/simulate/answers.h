@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What comes back to a device: acknowledgements, losses, messages of its subscriptions; and the
- * final account of its messages. On the thread of its loop; `user` is the struct device.
+ * Events about a device's messages: acknowledgements, losses, received messages; and the final
+ * account. On the thread of its loop; `user` is the struct device.
  */
 #ifndef CORE_SIMULATE_ANSWERS_H
 #define CORE_SIMULATE_ANSWERS_H
@@ -9,10 +9,10 @@
 #include "core/simulate/device.h"
 
 void answers_on_acknowledged(void *user, uint64_t token);
-/* QoS 0, not written before the connection ended: no retry follows. */
+/* A QoS 0 message was not written before the connection ended, and is not sent again. */
 void answers_on_lost(void *user, uint64_t token);
 void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
-/* The run is over for the device: report and count what was never heard of again. */
+/* The device is done: report its unsettled messages and count them as lost. */
 void answers_account(struct device *device);
 
 #endif

@@ -14,7 +14,7 @@
 #include "core/base/arena.h"
 #include "core/base/random.h"
 
-/* Lines that wait for the disk. */
+/* Bytes of lines that wait for the disk. */
 #define WAITING_MAX (64u << 20)
 
 struct capture {
@@ -23,9 +23,9 @@ struct capture {
     FILE *file;
     pthread_mutex_t lock;
     struct iotify_buffer waiting; /* under the lock */
-    struct iotify_buffer writing; /* the writer's */
+    struct iotify_buffer writing; /* of the writing thread */
     int64_t dropped;              /* under the lock */
-    bool broken;                  /* the file takes nothing */
+    bool broken;                  /* a write has failed */
 };
 
 struct capture *capture_open(const struct simulate_options *options)

@@ -43,7 +43,7 @@ static json_t *captured_lines_json(const struct device *device)
     for (const struct captured_lines_line *line = device->loop->scripts.lines; line;
          line = line->next)
         if (line->client == device->client && line->iteration == device->iteration)
-            json_array_append_new(list, json_string(line->text));
+            json_array_insert_new(list, 0, json_string(line->text)); /* the latest is first */
     return list;
 }
 

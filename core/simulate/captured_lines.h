@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is captured of iterations: their lines of console output are kept until then. On the thread
- * of the loop.
+ * Writes iterations and responses to the capture file, with their lines of console output, which
+ * are kept until then. On the thread of the loop.
  */
 #ifndef CORE_SIMULATE_CAPTURED_LINES_H
 #define CORE_SIMULATE_CAPTURED_LINES_H
@@ -16,13 +16,16 @@ struct captured_lines_line {
     struct captured_lines_line *next;
 };
 
-/* A script of the loop, a struct simulate_loop, prints a line. */
+/*
+ * Console callback of scripts: prints the line, and keeps it for the capture file. `loop` is the
+ * struct simulate_loop.
+ */
 void captured_lines_on_console(
     void *loop, enum iotify_level level, const struct script_turn *turn, const char *text);
-/* Forget the lines: their iterations are captured. */
+/* Free the kept lines, after their iterations are captured. */
 void captured_lines_forget(struct simulate_loop *loop);
 
-/* Capture an iteration, where the capture wants it. */
+/* Capture an iteration or a response, if the sample has it. `now` is by the loop's clock. */
 void captured_lines_message(struct device *device, const struct script_output *output, int64_t now);
 void captured_lines_response(
     const struct device *device, const char *topic, struct iotify_bytes payload);

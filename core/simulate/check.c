@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What can be known of a simulate step without running it. */
+/* Checks of a simulate step that do not run it. */
 #include "core/simulate/check.h"
 
 #include <jansson.h>
@@ -13,7 +13,7 @@
 #include "core/simulate/simulate.h"
 #include "core/simulate/threshold.h"
 
-/* A path as the user would write it: without the job file's folder. */
+/* The part of `path` after the job file's folder; a path elsewhere is unchanged. */
 const char *check_shown(const struct job *job, const char *path)
 {
     size_t length = strlen(job->directory);
@@ -22,7 +22,7 @@ const char *check_shown(const struct job *job, const char *path)
                                                                              : path;
 }
 
-/* The same file, however it is written? Folders that are there count by what they are. */
+/* Do the paths name the same file? Compares the real paths of folders, which must exist. */
 static bool check_same_file(const char *a, const char *b)
 {
     char folders[2][PATH_MAX], copies[2][PATH_MAX];
@@ -124,7 +124,7 @@ const char *check_run_settings(const struct job *job, const struct simulate_opti
     return copy;
 }
 
-/* The most clients that are connected at a time. */
+/* The largest number of clients that are connected at the same time. */
 static int64_t check_most_at_once(const struct job *job, const struct step *step)
 {
     const struct simulate_options *options = step->options;
@@ -133,7 +133,7 @@ static int64_t check_most_at_once(const struct job *job, const struct step *step
     for (size_t i = 0; i < options->stages.count; i++) {
         const struct simulate_stage *stage = options->stages.rows[i];
 
-        /* A first stage that says nothing of clients has all. */
+        /* A first stage without `clients` has all of them. */
         if (stage->clients < 0 && i == 0)
             return all;
         if (stage->clients > most)
@@ -219,7 +219,7 @@ void simulate_check(const struct job *job, const struct step *step,
     const struct node *given_transport = schema_given(step->node, "transport");
     const char *name;
     struct template_file template = {0};
-    /* A template that a step writes measures nothing by itself. */
+    /* A template that does not exist yet is taken to have no metrics of its own. */
     struct metric_names names = {0};
 
     if (job->valid)
@@ -252,7 +252,7 @@ void simulate_check(const struct job *job, const struct step *step,
     template_transport(job, options->transport ? options->transport : TEMPLATE_TRANSPORT,
         given_transport ? given_transport->location : step->location, &diagnostics->arena,
         diagnostics);
-    /* Where a step could not be made out, it may have been the one. */
+    /* An invalid pipeline may have the step that writes the template. */
     for (size_t i = 0; i < run_count; i++)
         if (!run[i]->valid)
             return;

@@ -11,7 +11,7 @@
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
-/* How long what is in flight may take once nothing new begins. */
+/* Time to wait for answers after the last message. */
 #define DRAIN (30 * SECOND)
 
 struct script_turn device_turn(const struct device *device)
@@ -44,7 +44,7 @@ bool device_has_sent_all(const struct device *device)
            (loop->simulation->iterations && device->iteration >= loop->simulation->iterations);
 }
 
-/* The only place where the phase changes. */
+/* The only function that changes the phase. */
 void device_enter(struct device *device, enum device_phase phase)
 {
     assert(device_phase_allows(device->phase, phase));
@@ -104,7 +104,7 @@ void device_be_parked(struct device *device)
     device->draining_at = 0;
 }
 
-/* Run finish(), which may send, and wait for the glob: that is given a little time. */
+/* Run finish(). True when it queued commands or waits for a promise: it gets some time for that. */
 static bool device_finishes(struct device *device, bool connected)
 {
     device_run_finish(device);
@@ -138,7 +138,7 @@ void device_leave(struct device *device)
     }
 }
 
-/* All is answered: stay for a while, or disconnect. */
+/* Everything is answered: hold the connection for a while, or disconnect. */
 static void device_settle(struct device *device)
 {
     const struct simulate_loop *loop = device->loop;
@@ -152,13 +152,13 @@ static void device_settle(struct device *device)
     }
 }
 
-/* Until when answers are waited for, connecting again in between or not. */
+/* When the wait for answers ends, by the loop's clock; reconnects do not extend it. */
 int64_t device_drain_end(const struct device *device)
 {
     const struct simulate_loop *loop = device->loop;
     int64_t wait = simulate_loop_stopped(loop) ? DEVICE_HASTE : DRAIN;
 
-    /* Everything is acknowledged, and only has to come back. */
+    /* Everything is acknowledged, and only verification still waits. */
     if (device->ledger.open == 0 && loop->simulation->options->verify_within < wait)
         wait = loop->simulation->options->verify_within;
     return device->draining_at + wait;
@@ -183,7 +183,10 @@ void device_drained(struct device *device)
 
 void device_drain(struct device *device)
 {
-    /* Without a connection nothing is answered; what follows a disconnection has it seen to. */
+    /*
+     * Without a connection no answer can come. In other phases the next connection or disconnection
+     * continues.
+     */
     if (device->phase == PHASE_OFFLINE)
         device_leave(device);
     if (device->phase != PHASE_RUNNING && device->phase != PHASE_DRAINING)
@@ -195,7 +198,7 @@ void device_drain(struct device *device)
     device_drained(device);
 }
 
-/* ------------------------------------------------------------------ what scripts want */
+/* ------------------------------------------------------------------ promises of scripts */
 
 void device_settled(struct device *device, enum script_function function, struct script_turn turn,
     const struct script_output *output)
@@ -215,7 +218,7 @@ void device_settled(struct device *device, enum script_function function, struct
     }
 }
 
-/* ------------------------------------------------------------------ what the loop wants */
+/* ------------------------------------------------------------------ calls of the loop */
 
 void device_init(struct device *device)
 {
@@ -272,7 +275,8 @@ void device_drop(struct device *device)
     device->loop->operations->session_drop(device->session);
 }
 
-/* It is not connected, and may have to connect once more, to send again what was not acknowledged.
+/*
+ * A device without a connection may have to connect once more, to resend unacknowledged messages.
  */
 static void device_end_connecting(struct device *device)
 {
@@ -286,7 +290,7 @@ static void device_end_connecting(struct device *device)
         device_wake_at(device, device->draining_at);
 }
 
-/* No stage wants it back any more. */
+/* No stage will need the device again. */
 static void device_unpark(struct device *device)
 {
     if (device->goal == GOAL_PARKED)
@@ -312,7 +316,7 @@ void device_end(struct device *device)
         break;
     case PHASE_RUNNING:
     case PHASE_DRAINING:
-        /* In haste the wait is counted from now on. */
+        /* After a stop request the wait starts again, and is shorter. */
         if (simulate_loop_stopped(device->loop))
             device->draining_at = 0;
         device_drain(device);

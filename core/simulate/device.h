@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One simulated device: its connection, from the first to the last. What it is about to do next
- * is its phase; what its connection is to become is its goal. All on the thread of its loop.
+ * One simulated device and its connections. Its phase says what it does now; its goal says which
+ * state its connection is to reach. All on the thread of its loop.
  */
 #ifndef CORE_SIMULATE_DEVICE_H
 #define CORE_SIMULATE_DEVICE_H
@@ -14,95 +14,95 @@
 #include "core/simulate/device_phase.h"
 #include "core/simulate/ledger.h"
 
-/* How long what is in flight may take after the user asked to stop. */
+/* Time for what is in flight, or for finish(), when the device is to end soon. */
 #define DEVICE_HASTE (5 * SECOND)
 
 struct simulate_loop;
 
-/* What the device's connection is to become. */
+/* The state that the device's connection is to reach. */
 enum device_goal {
-    GOAL_ONLINE,  /* connected, or connected again */
-    GOAL_OFFLINE, /* disconnected, because its script wants it so */
-    GOAL_PARKED,  /* disconnected until a stage wants it back */
+    GOAL_ONLINE,  /* connected, and reconnected when the connection is lost */
+    GOAL_OFFLINE, /* disconnected by its script */
+    GOAL_PARKED,  /* disconnected until a stage needs it again */
     GOAL_GONE     /* disconnected for good */
 };
 
-/* How far the device's call of message(), or of init() or finish(), has got. */
+/* State of the device's call of init(), message() or finish(). */
 enum device_call {
     CALL_NONE,
     CALL_QUEUED,  /* message() is due, and runs with the next batch */
-    CALL_WAITING, /* for a promise */
-    CALL_ENDING   /* it has returned; what it asked for is in the queue of commands */
+    CALL_WAITING, /* it returned a promise that is not settled yet */
+    CALL_ENDING   /* message() has returned; its end is in the queue of commands */
 };
 
-/* What the next message waits for besides its time. */
+/* What the next message waits for, besides its scheduled time. */
 enum device_pace {
     PACE_TIME,       /* nothing */
-    PACE_ANSWER,     /* an answer: there is no interval, and as much in flight as may be */
+    PACE_ANSWER,     /* an answer: without an interval, and with too much in flight */
     PACE_ALL_ANSWERS /* all answers: closed pacing */
 };
 
 struct device {
     struct iotify_timer timer; /* first */
     struct simulate_loop *loop;
-    struct device *next_due; /* while its message() is queued */
+    struct device *next_due; /* in the queue of devices whose message() is due */
     void *session;
     struct ledger ledger;
     int64_t client;
-    int64_t iteration;    /* the next */
-    int64_t due;          /* when the next message is meant to go, without jitter */
+    int64_t iteration;    /* the current or next one */
+    int64_t due;          /* scheduled time of the next message, without jitter */
     int64_t intended;     /* the same, with jitter */
-    int64_t connected_at; /* when the current connection was ready; 0: there is none */
-    int64_t draining_at;  /* when waiting for answers began; 0: it has not */
+    int64_t connected_at; /* start of the current connection; 0: not connected */
+    int64_t draining_at;  /* when it started to wait for answers; 0: it does not */
     uint64_t random;
-    struct tally_device *trouble; /* messages that went astray; NULL: none did */
-    int32_t attempts;             /* that failed in a row */
-    uint32_t second, in_second;   /* messages in one second of the run, for the endpoint's limit */
-    uint32_t commands;            /* of its scripts, that wait in the queue */
+    struct tally_device *trouble; /* its lost, duplicate, reordered and late messages; NULL: none */
+    int32_t attempts;             /* failed connection attempts in a row */
+    uint32_t second, in_second;   /* a second of the run, and messages sent in it */
+    uint32_t commands;            /* queued commands of its scripts */
     uint8_t phase;                /* enum device_phase */
     uint8_t goal;                 /* enum device_goal */
     uint8_t call;                 /* enum device_call */
     uint8_t pace;                 /* enum device_pace */
     bool was_connected;
-    bool starts_anew; /* its schedule begins with its next connection */
+    bool starts_anew; /* its next connection starts a new schedule */
     bool script_live; /* init() has succeeded, and finish() has not run */
-    bool dropped;     /* the connection was broken on purpose */
-    bool absent;      /* its script has disconnected it during the current iteration */
+    bool dropped;     /* device_drop() has broken the connection */
+    bool absent;      /* its script disconnected it during the current iteration */
     bool departing;   /* a queued command will disconnect it */
-    bool complete;    /* its script says that it has sent all */
-    bool spoiled;     /* a condition of the current iteration did not hold */
+    bool complete;    /* its script reported that it has sent all */
+    bool spoiled;     /* an assertion of the current iteration failed */
 };
 
-/* Of its functions that run now. */
+/* The turn of a call of its script functions now. */
 struct script_turn device_turn(const struct device *device);
-/* Its timer fires at this moment of the loop's clock. */
+/* Set its timer to `moment`, nanoseconds of the loop's clock. */
 void device_wake_at(struct device *device, int64_t moment);
-/* The counters of its loop. */
+/* The tally that its loop fills now. */
 struct tally *device_tally(const struct device *device);
-/* Has its script disconnected it, or is it doing so? */
+/* Has its script disconnected it, or is it disconnecting it now? */
 bool device_is_away(const struct device *device);
-/* Is there no message left that it may send? */
+/* Is there no further message that it may send? */
 bool device_has_sent_all(const struct device *device);
 
-/* Run init(), before all else. */
+/* Run init(). A device whose init() fails is done. */
 void device_init(struct device *device);
-/* Take part, again where it was parked. */
+/* Connect and send; also after it was parked. */
 void device_join(struct device *device);
-/* Disconnect until device_join(). */
+/* Stop sending, wait for answers, and disconnect until device_join(). */
 void device_park(struct device *device);
-/* Break the connection, when there is one. */
+/* Break the connection, if there is one, without a goodbye. */
 void device_drop(struct device *device);
-/* Begin nothing more. */
+/* Start no new iteration: wait for answers, then disconnect for good. */
 void device_end(struct device *device);
-/* There is no more time: disconnect, whatever is in flight. */
+/* Disconnect now, without waiting for answers; finish() still runs. */
 void device_hurry(struct device *device);
-/* The timer of the device, a struct device, has fired. */
+/* The timer callback; `device` is the struct device. */
 void device_on_timer(void *device);
-/* Everything was sent: wait for answers, then disconnect. */
+/* It has nothing more to send for now: wait for answers, then disconnect. */
 void device_drain(struct device *device);
-/* An answer came, or a call ended: is the wait over? */
+/* After an answer or the end of a call: disconnect if it waits for nothing else. */
 void device_drained(struct device *device);
-/* The script's wishes: disconnect, in good order or not; connect anew. */
+/* Commands of the script: disconnect, in good order if `clean`; connect again. */
 void device_go_offline(struct device *device, bool clean);
 void device_come_back(struct device *device);
 /* A promise of init() or finish() is settled. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections of a device: made, wanted otherwise by its script, and lost. */
+/* The connections of a device: made, ended by its script, and lost. */
 #include <assert.h>
 
 #include "core/base/random.h"
@@ -10,7 +10,7 @@
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
-/* After a connection that lasted this long, failed attempts are counted from 0 again. */
+/* A connection that lasted this long resets the count of failed attempts. */
 #define UPTIME_GOOD (10 * SECOND)
 
 static const char *const device_close_codes[] = {
@@ -25,7 +25,9 @@ static const char *const device_close_codes[] = {
     [IOTIFY_CLOSED_LOCAL] = "LocalLimit",
 };
 
-/* What it has left to send fails with it, and is counted as one failure; not after a stop. */
+/*
+ * End the device for good. Its remaining messages count as one failure; none after a stop request.
+ */
 static void device_give_up(struct device *device, const char *code, const char *text)
 {
     device_fail(device, code, text);
@@ -78,7 +80,7 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
     if (device->loop->simulation->solo)
         solo_connected(device, times);
     device_session_count_connect(device, times);
-    /* finish() has run while it connected: what it sent goes out now. */
+    /* finish() ran while the device connected: its messages are sent now. */
     if (ending) {
         device->connected_at = simulate_loop_now(device->loop);
         return;
@@ -133,7 +135,7 @@ void device_come_back(struct device *device)
         device_connect(device);
 }
 
-/* It has no connection, as its script wants it; its messages continue. */
+/* Its script has disconnected the device; message() continues to run. */
 static void device_be_offline(struct device *device)
 {
     device_enter(device, PHASE_OFFLINE);
@@ -145,18 +147,18 @@ static void device_be_offline(struct device *device)
         device_wake_at(device, device->intended);
 }
 
-/* It meant to disconnect, and has. */
+/* The connection has ended as the device asked. */
 static void device_has_left(struct device *device)
 {
     if (device_is_away(device)) {
         device_be_offline(device);
     } else if (device->goal == GOAL_PARKED) {
         device_be_parked(device);
-        /* A stage may have asked for it again. */
+        /* A stage may need it again by now. */
         if (ramp_wants(device->loop, (size_t)(device - device->loop->devices)))
             device_join(device);
     } else {
-        /* Its script may have wanted to come back when it disconnected: finish() has not run. */
+        /* finish() has not run if the script disconnected the device, or wanted to reconnect it. */
         device_run_finish(device);
         device_be_done(device);
     }
@@ -167,14 +169,14 @@ bool device_out_of_time(const struct device *device)
     return device->draining_at && simulate_loop_now(device->loop) >= device_drain_end(device);
 }
 
-/* The connection ended by no wish of the device. */
+/* The connection ended, and the device did not ask for it. */
 static void device_is_cut_off(struct device *device, enum iotify_close reason, const char *text)
 {
     bool needed =
         !device_has_sent_all(device) || device_waits(device) || device->phase == PHASE_HOLDING;
     int64_t pause;
 
-    /* What was broken on purpose is not a failed attempt. */
+    /* A connection that device_drop() broke is not a failed attempt. */
     if (!device->dropped)
         device->attempts++;
     if (!needed || device->attempts >= device->loop->simulation->options->attempts ||

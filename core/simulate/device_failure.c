@@ -7,7 +7,7 @@
 #include "core/base/log.h"
 #include "core/simulate/simulate_loop_internal.h"
 
-/* Count it; true when nobody has told the log of this kind in this place yet. */
+/* Count a failure; true when no loop has logged this kind at this location yet. */
 static bool device_failure_count(
     struct device *device, const char *code, const char *location, const char *text)
 {
@@ -15,7 +15,7 @@ static bool device_failure_count(
     struct simulation_reported *reported = device->loop->simulation->reported;
     bool first;
 
-    /* Only what is new since the last tally can be new to the log. */
+    /* Only a kind that is new in this tally can be new in the log. */
     if (!failure_add(&tally->arena, &tally->failures, code, location, text, device->client, 1))
         return false;
     pthread_mutex_lock(&reported->lock);
@@ -25,7 +25,7 @@ static bool device_failure_count(
     return first;
 }
 
-/* `more`: lines for people, below the event's own; "" for none. */
+/* `more`: further lines of detail; "" for none. */
 static void device_failure_report(struct device *device, const char *text, const char *more)
 {
     char where[160];
@@ -41,7 +41,7 @@ void device_fail(struct device *device, const char *code, const char *text)
         device_failure_report(device, text, "");
 }
 
-/* Texts that differ in their numbers only are of one kind. */
+/* Texts that differ only in digits are of one kind. */
 static const char *device_failure_kind(struct arena *arena, const char *location, const char *text)
 {
     char *kind = arena_format(arena, "%s: %.100s", location, text);
@@ -61,7 +61,7 @@ void device_fail_script(
     const char *text = arena_format(&arena, "%s: %s", location, error->text);
     const char *kind = error->exact ? location : device_failure_kind(&arena, location, error->text);
 
-    /* What the library has begun goes on for nobody. */
+    /* Code of the library runs for no client. */
     if (turn.slot >= 0)
         text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
             (long long)turn.client, (long long)turn.iteration);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes wrong with a device: counted by kind and location, reported to the log once per kind,
- * with everything that is known. On the thread of the device's loop.
+ * Failures of a device: counted by code and location. The first of each kind in the run is logged,
+ * script errors with excerpt and stack. On the thread of the device's loop.
  */
 #ifndef CORE_SIMULATE_DEVICE_FAILURE_H
 #define CORE_SIMULATE_DEVICE_FAILURE_H
@@ -11,9 +11,9 @@
 void device_fail(struct device *device, const char *code, const char *text);
 void device_fail_script(
     struct device *device, struct script_turn turn, const struct script_error *error);
-/* An expression of a setting; `text` says where it is. */
+/* An expression of a setting failed; `text` includes its location. */
 void device_fail_expression(struct device *device, const char *text);
-/* Its note of messages that went astray, made when first needed. */
+/* Its counters of lost, duplicate, reordered and late messages; made on first use. */
 struct tally_device *device_trouble(struct device *device);
 
 #endif

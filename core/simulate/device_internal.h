@@ -10,16 +10,16 @@ void device_enter(struct device *device, enum device_phase phase);
 void device_stop_timer(struct device *device);
 /* Does it wait for answers, or for a promise? */
 bool device_waits(const struct device *device);
-/* Until when answers are waited for, connecting again in between or not. */
+/* When the wait for answers ends, by the loop's clock; reconnects do not extend it. */
 int64_t device_drain_end(const struct device *device);
 bool device_out_of_time(const struct device *device);
-/* Run finish(), when it has not run. */
+/* Run finish(), unless it has run or init() did not succeed. */
 void device_run_finish(struct device *device);
 /* Disconnect, to be parked or for good. */
 void device_leave(struct device *device);
 void device_be_parked(struct device *device);
 void device_be_done(struct device *device);
-/* Connect, or begin to send where there is no transport. */
+/* Connect; without a transport, start to send. */
 void device_connect(struct device *device);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "core/simulate/simulate_loop_internal.h"
 
-/* The topics to subscribe to, expanded; NULL after a failure. */
+/* The topics to subscribe to, expressions evaluated; NULL and `*error` on failure. */
 static const char *const *device_session_topics(
     struct device *device, struct arena *arena, const char **error)
 {

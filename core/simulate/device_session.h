@@ -7,11 +7,11 @@
 #include "core/simulate/device.h"
 
 /*
- * Make the session, with the device's values put into the expressions of the connection settings
- * and the subscriptions. On failure `call` says why.
+ * Create device->session, with the expressions of connection settings and subscriptions evaluated
+ * for the device. On failure `call` has the reason.
  */
 enum iotify_result device_session_new(struct device *device, struct call *call);
-/* Count a connection that is ready. */
+/* Count a connection that is established. */
 void device_session_count_connect(struct device *device, const struct iotify_connect_times *times);
 
 #endif

@@ -4,7 +4,7 @@
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
-/* Clients whose init() runs before what they asked of the glob is waited for. */
+/* Devices whose init() runs before the loop waits for the answers of the glob. */
 #define CHUNK 256
 
 static bool init_phase_waits(const struct simulate_loop *loop, size_t from, size_t end)
@@ -33,7 +33,7 @@ static void init_phase_run_chunk(struct simulate_loop *loop, size_t from, size_t
             solo_started(&loop->devices[i]);
     }
     script_commands_flush(loop);
-    /* What else they wait for may depend on those after them. */
+    /* Other promises may depend on devices of later chunks. */
     while (init_phase_waits(loop, from, end) && script_progresses(scripts->context) &&
            loop->end_asked == LOOP_RUNS)
         init_phase_take_answers(loop);
@@ -47,7 +47,7 @@ void init_phase_run(struct simulate_loop *loop)
         script_add_state(scripts->context, loop->devices[i].client);
     scripts->prefetch = prefetch_new();
     for (size_t at = 0, end; at < loop->count && loop->end_asked == LOOP_RUNS; at = end) {
-        /* The first two by themselves. */
+        /* The models run one at a time. */
         end = at < PREFETCH_MODELS ? at + 1 : at + CHUNK;
         end = end < loop->count ? end : loop->count;
         if (at >= PREFETCH_MODELS)

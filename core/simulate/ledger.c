@@ -8,7 +8,7 @@
 #include "core/base/random.h"
 
 #define CAPACITY_FIRST 2
-/* With verifying so many settled messages are remembered, to know those that come again. */
+/* With `verifies`, this many settled messages are kept, to recognize duplicates. */
 #define REMEMBERED 64
 
 static struct ledger_entry *ledger_at(const struct ledger *ledger, uint32_t index)
@@ -40,7 +40,7 @@ static bool ledger_is_settled(const struct ledger *ledger, const struct ledger_e
     return entry->lost || (entry->acknowledged && (!ledger->verifies || entry->received));
 }
 
-/* Give the places of settled messages back, oldest first. */
+/* Remove settled messages, oldest first. */
 static void ledger_settle(struct ledger *ledger)
 {
     uint32_t remembered = ledger->verifies ? REMEMBERED : 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What became of each message of one device, from the moment it was meant to go until it is
- * acknowledged and, where that is asked for, has come back. Tokens count a device's messages
- * from 0. One thread at a time.
+ * The state of each message of one device, from its scheduled time until it is acknowledged and,
+ * with `verify: end_to_end`, received back. Tokens number a device's messages from 0. One thread at
+ * a time.
  */
 #ifndef CORE_SIMULATE_LEDGER_H
 #define CORE_SIMULATE_LEDGER_H
@@ -12,42 +12,45 @@
 #include <stdint.h>
 
 struct ledger_entry {
-    int64_t intended; /* nanoseconds */
-    uint64_t print;   /* of the payload, to know it again */
+    int64_t intended; /* scheduled time, nanoseconds */
+    uint64_t print;   /* fingerprint of the payload, to recognize it */
     bool acknowledged, received, lost;
-    bool over_rate; /* sent in a second in which the connection carried too much */
+    bool over_rate; /* sent in a second with more messages than the endpoint accepts */
 };
 
-/* A ledger of zeros is empty and ready. */
+/* A zero-initialized ledger is empty and valid. */
 struct ledger {
-    struct ledger_entry *ring; /* the messages that are not settled yet, and with verifying some */
+    struct ledger_entry *ring; /* from the oldest unsettled one on; with `verifies` also older */
     uint32_t first, count, capacity;
     uint32_t open;       /* neither acknowledged nor lost */
-    uint32_t unreceived; /* acknowledged or open, and not back yet; only with verifying */
-    uint32_t newest;     /* how many up to the newest that came back; to know what is reordered */
-    uint64_t base;       /* the token of the oldest in the ring */
+    uint32_t unreceived; /* not lost and not received back; only with `verifies` */
+    uint32_t newest;     /* entries up to the newest one received, to detect reordering */
+    uint64_t base;       /* token of the first entry */
     bool verifies;
 };
 
 enum ledger_arrival { ARRIVED, ARRIVED_REORDERED, ARRIVED_AGAIN, ARRIVED_FOREIGN };
 
 void ledger_clear(struct ledger *ledger);
-/* A message is handed over; its token. */
+/* Record a message that is handed to the transport; returns its token. */
 uint64_t ledger_add(struct ledger *ledger, int64_t intended, uint64_t print, bool over_rate);
-/* It was not taken after all: forget the newest. */
+/* Remove the newest message: the transport did not accept it. */
 void ledger_take_back(struct ledger *ledger);
-/* False when it is known already, or was never. `intended` is set on success. */
+/*
+ * Record an acknowledgement or a loss. False when the token is unknown, or was acknowledged or lost
+ * before. `*intended` becomes the scheduled time, on success only.
+ */
 bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended);
 bool ledger_lose(struct ledger *ledger, uint64_t token);
 /*
- * A payload came in: which message was it? The oldest with this print that is not back yet;
- * payloads that are the same cannot be told apart.
+ * Match a received payload: the oldest message with this fingerprint that is not received yet.
+ * Equal payloads cannot be distinguished. `*intended` is set if a message is found.
  */
 enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_t *intended);
-/* A message that is not settled, from the oldest on: `*at` begins at 0. NULL: no further one. */
+/* The next unsettled message, oldest first; NULL: none. `*at` is 0 before the first call. */
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *at);
 
-/* A print of some bytes; 64 bits, so that two that differ are the same once in a blue moon. */
+/* A 64-bit fingerprint of some bytes; not cryptographic. */
 uint64_t ledger_print(const void *data, size_t size);
 
 #endif

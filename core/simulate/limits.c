@@ -6,7 +6,7 @@
 
 #include "core/base/log.h"
 
-/* Files, plugins, event loops and the store take some too. */
+/* Descriptors for files, plugins, event loops and the store. */
 #define OTHER_DESCRIPTORS 200
 
 void limits_raise(void)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the system lets one process have: descriptors, and ports to connect from. */
+/* System limits of one process: file descriptors, and local ports. */
 #ifndef CORE_SIMULATE_LIMITS_H
 #define CORE_SIMULATE_LIMITS_H
 
 #include <stdint.h>
 
-/* Take as many descriptors as the system allows without asking. Process-wide. */
+/* Raise the process's soft limit of file descriptors to its hard limit. */
 void limits_raise(void);
 /*
- * Warn in the log, with what to set, when `sessions` connections at once are more than this system
- * lets one process have.
+ * Log a warning, and how to raise the limit, when `sessions` simultaneous connections exceed a
+ * limit of this system. `where` is for the log.
  */
 void limits_check(const char *where, int64_t sessions);
 

@@ -11,7 +11,7 @@ void load_profile_init(
     struct load_profile *load_profile, const struct simulate_options *options, int64_t clients)
 {
     const struct iotify_table *stages = &options->stages;
-    /* A ramp of clients begins with nobody, any other first stage with all. */
+    /* If the first stage sets `clients`, their number starts at 0; otherwise all take part. */
     const struct simulate_stage *first = stages->count ? stages->rows[0] : NULL;
     double present = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
     int64_t begins = 0;
@@ -56,7 +56,7 @@ bool load_profile_varies(const struct load_profile *load_profile)
     return false;
 }
 
-/* The piece of a moment; NULL without stages and behind the last. */
+/* The piece at `moment`; NULL without stages and after the last one. */
 static const struct load_profile_piece *load_profile_piece_at(
     const struct load_profile *load_profile, int64_t moment)
 {
@@ -98,15 +98,18 @@ bool load_profile_shares(const struct load_profile *load_profile, int64_t moment
     return piece && piece->rate_end > 0;
 }
 
-/* One piece from `moment` on, with what changes in it changing by so much a second. */
+/* The rest of a piece, from `moment` on; slopes are changes per second. */
 struct load_profile_slope {
     double seconds; /* to the end of the piece */
     double clients, clients_slope;
     double rate, rate_slope;
-    double interval; /* seconds; when there is no rate */
+    double interval; /* seconds, where there is no rate */
 };
 
-/* One client sends by the whole rate, and so does less than one: a part of the piece by itself. */
+/*
+ * Fewer than one client sends at the whole rate, as one does. The piece ends where their number
+ * crosses 1.
+ */
 static void load_profile_clip(struct load_profile_slope *slope)
 {
     double until = fabs(slope->clients_slope) < 1e-9 ? slope->seconds
@@ -146,7 +149,7 @@ static struct load_profile_slope load_profile_slope_at(
     return slope;
 }
 
-/* Each client's own messages within `seconds`. At least one client is there to send them. */
+/* Messages of one client within `seconds`, with at least one client. */
 static double load_profile_messages_in(const struct load_profile_slope *slope, double seconds)
 {
     double clients = slope->clients;
@@ -158,7 +161,7 @@ static double load_profile_messages_in(const struct load_profile_slope *slope, d
     return slope->rate / slope->clients_slope * log1p(slope->clients_slope * seconds / clients);
 }
 
-/* The other way round: after how many seconds a client has had so many; within the piece. */
+/* The inverse: seconds until a client has sent `messages`, within the piece. */
 static double load_profile_seconds_for(const struct load_profile_slope *slope, double messages)
 {
     double clients = slope->clients;

@@ -7,7 +7,7 @@
 #include "core/simulate/device_failure.h"
 #include "core/simulate/simulate_loop_internal.h"
 
-/* As often as the main thread collects, so that its seconds are even. */
+/* The same period as in monitor.c, so that the main thread's seconds are even. */
 #define TICK (50 * MILLISECOND)
 #define BUSY_PERIOD (SECOND / 2)
 
@@ -53,7 +53,7 @@ void loop_report_take_metrics(struct simulate_loop *loop)
     iotify_buffer_clear(&text);
 }
 
-/* Hand the tally over when the last one has been taken; otherwise it continues to be filled. */
+/* Hand the tally over if the main thread has collected the last one; else continue to fill it. */
 static void loop_report_hand_over(struct loop_report *report)
 {
     pthread_mutex_lock(&report->lock);
@@ -65,7 +65,7 @@ static void loop_report_hand_over(struct loop_report *report)
     pthread_mutex_unlock(&report->lock);
 }
 
-/* Scripts that hold more than they may end the run: they would take all memory of the machine. */
+/* Scripts that exceed memory_limit end the run, before they take all memory of the computer. */
 static void loop_report_check_memory(struct simulate_loop *loop)
 {
     int64_t bytes;

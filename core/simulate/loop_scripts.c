@@ -6,7 +6,7 @@
 #include "core/simulate/device_failure.h"
 #include "core/simulate/simulate_loop_internal.h"
 
-/* There is more to resume: after all else that the loop has to do. */
+/* More promises can resume: continue after the loop's other work. */
 static void loop_scripts_on_more(void *argument)
 {
     struct simulate_loop *loop = argument;
@@ -15,7 +15,7 @@ static void loop_scripts_on_more(void *argument)
         loop->events.base.timer_start(loop->scripts.resume_timer, 0);
 }
 
-/* A call that waited for a promise is over, or a failure that no call waited for. */
+/* The promise of a call is settled, or a promise that no call waits for has failed. */
 static void loop_scripts_on_settled(void *argument, enum script_function function,
     const struct script_turn *turn, const struct script_output *output)
 {
@@ -23,7 +23,7 @@ static void loop_scripts_on_settled(void *argument, enum script_function functio
     struct device *device =
         turn->slot >= 0 && turn->slot < (int64_t)loop->count ? &loop->devices[turn->slot] : NULL;
 
-    /* Code of the library runs for no client: the first one stands for it. */
+    /* Code of the library runs for no device: report it for the loop's first one. */
     if (!device && output->error)
         device_fail_script(&loop->devices[0], *turn, output->error);
     else if (device && function == SCRIPT_MESSAGE)

@@ -7,12 +7,12 @@
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
-/* Unacknowledged messages of one client, beyond which a further one fails. */
+/* Unacknowledged messages of one device, beyond which a further one fails. */
 #define IN_FLIGHT_MAX 20000
 
 /* ------------------------------------------------------------------ sending */
 
-/* More on this connection in this second than the endpoint takes? */
+/* Does this message exceed the endpoint's rate per connection in this second? */
 static bool message_over_rate(struct device *device, int64_t now)
 {
     const struct simulate_loop *loop = device->loop;
@@ -51,7 +51,7 @@ static void message_hand_over(struct device *device, const void *options,
     message_fail(device, call_code(&loop->call, result), call_message(&loop->call, result));
 }
 
-/* The options with what a script gave in place of the template's. */
+/* The options, with the topic, QoS and retain flag of `asked` where it has them. */
 static const void *message_options(
     struct simulate_loop *loop, const void *options, const struct script_command *asked)
 {
@@ -69,7 +69,7 @@ static const void *message_options(
     return copy;
 }
 
-/* Hand the payload to the transport; `asked`: NULL, or what a script wants otherwise. */
+/* Hand the payload to the transport; `asked`: what a script overrides, or NULL. */
 static void message_send(struct device *device, struct iotify_bytes payload, int64_t intended,
     int64_t now, const struct script_command *asked)
 {
@@ -122,14 +122,14 @@ void message_due(struct device *device)
     scripts->last_due = device;
 }
 
-/* What was due while the device had no connection is late by no fault of this machine. */
+/* A message that was due while the device had no connection does not count as lag. */
 static void message_count_lag(struct device *device, int64_t now)
 {
     if (!device->loop->transport || device->intended >= device->connected_at)
         histogram_add(&device_tally(device)->times[TALLY_LAG], now - device->intended);
 }
 
-/* Calls of one batch have the same time: they are counted together. */
+/* Calls of one batch report the same mean time: count them together. */
 static void message_count_script(struct simulate_loop *loop, int64_t nanoseconds)
 {
     struct loop_scripts *scripts = &loop->scripts;
@@ -181,7 +181,7 @@ void message_settled(struct device *device, const struct script_output *output)
         message_returned(device, output, simulate_loop_now(device->loop));
 }
 
-/* May its message() run? Otherwise its connection goes, or it is to end: the message waits. */
+/* May its message() run? Not while it disconnects or ends: then the message waits. */
 static bool message_may_run(const struct device *device)
 {
     return device->call == CALL_QUEUED &&
@@ -219,7 +219,7 @@ bool message_run_batch(struct simulate_loop *loop)
 
 /* ------------------------------------------------------------------ the end of an iteration */
 
-/* The connection may have ended while message() waited. */
+/* The connection may have been lost while message() waited for a promise. */
 static void message_send_output(struct device *device, struct iotify_bytes payload)
 {
     int64_t now = simulate_loop_now(device->loop);
@@ -236,7 +236,7 @@ void message_end(struct device *device, const struct message_result *result)
 {
     const struct simulate_loop *loop = device->loop;
     int64_t before = device_tally(device)->counts[TALLY_PUBLISHED];
-    /* A device that is or goes offline sends nothing, even when it comes back. */
+    /* A device that is or goes offline sends nothing, even if it reconnects. */
     bool absent = device->absent || device_is_away(device);
 
     if (result->failed || device->spoiled)

@@ -21,7 +21,7 @@ static void metric_names_add(
     names->names[names->count++] = arena_copy(arena, name, length);
 }
 
-/* Is `at` the beginning of a word, and not the middle of one or the name of a member? */
+/* Does a word begin at `at` that is not the name of a member? */
 static bool metric_names_begins_word(const char *text, const char *at)
 {
     return at == text ||
@@ -33,7 +33,7 @@ static bool metric_names_ends_word(char c)
     return !isalnum((unsigned char)c) && c != '_' && c != '$';
 }
 
-/* A name in quotes at `at`, without anything put into it. */
+/* Add the literal name in quotes at `at`. False when that is not the whole argument. */
 static bool metric_names_read_quoted(
     struct metric_names *names, struct arena *arena, const char *at)
 {
@@ -48,7 +48,7 @@ static bool metric_names_read_quoted(
     metric_names_add(names, arena, at + 1, (size_t)(end - at) - 1);
     end++;
     end += strspn(end, " \t\r\n");
-    /* "a" + b is no name that is known here. */
+    /* The value of "a" + b is not known here. */
     return *end == ',' || *end == ')';
 }
 
@@ -69,7 +69,7 @@ static void metric_names_read_text(
     }
 }
 
-/* What the helpers of connectors measure: measure('name', …). */
+/* Add the metrics of the connectors' helpers: measure('name', …). */
 static void metric_names_read_helpers(
     struct metric_names *names, struct arena *arena, const struct job *job)
 {
@@ -104,6 +104,6 @@ void metric_names_read(
         metric_names_read_text(names, arena, template->stages[i].code.text);
     metric_names_read_text(names, arena, template->library.text);
     metric_names_read_helpers(names, arena, template->job);
-    /* Other files are not looked into. */
+    /* Other files are not searched. */
     names->any = names->any || template->script || metric_names_calls_require(template);
 }

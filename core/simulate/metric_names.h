@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names that a template's scripts measure under, as far as their text tells. */
+/* The names of the metrics of a template's scripts, as far as their source text shows them. */
 #ifndef CORE_SIMULATE_METRIC_NAMES_H
 #define CORE_SIMULATE_METRIC_NAMES_H
 
@@ -8,10 +8,10 @@
 struct metric_names {
     const char **names;
     size_t count;
-    bool any; /* there may be others: a name is made at run time, or there is no template yet */
+    bool any; /* there may be others: names made at run time, or code in other files */
 };
 
-/* Read them from the template's functions; the names are in the arena. */
+/* Add the names in the template's functions and in connectors' helpers; allocated in `arena`. */
 void metric_names_read(
     struct metric_names *names, struct arena *arena, const struct template_file *template);
 

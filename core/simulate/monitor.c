@@ -13,13 +13,13 @@
 #include "core/simulate/threshold.h"
 
 #define TICK (50 * MILLISECOND)
-/* Beyond its time limit a script gets this long before it is taken for stuck. */
+/* A script that runs this long beyond its time limit counts as stuck. */
 #define STUCK_AFTER (5 * SECOND)
 #define TEXT_MAX (1u << 20)
 
 /*
- * The generator is the bottleneck when its own delay is a good part of what is measured, or when a
- * loop had no time to sleep: then answers wait for it.
+ * The generator is the bottleneck when its lag is more than 20 ms and a quarter of the publish
+ * time, or when a loop hardly slept: answers then wait for the loop.
  */
 #define LAG_SATURATED (20 * MILLISECOND)
 #define LAG_SHARE 4
@@ -32,7 +32,7 @@ static void monitor_measure_generator(struct simulate_summary *results)
     int64_t publish = histogram_quantile(&tally->times[TALLY_PUBLISH], 0.99);
     bool behind = lag > LAG_SATURATED && lag > publish / LAG_SHARE;
 
-    /* Without a connection nothing is measured that could be wrong. */
+    /* Without a connection there are no latencies that could be wrong. */
     results->saturated =
         tally->counts[TALLY_CONNECTED] > 0 && (behind || results->busy > BUSY_SATURATED);
 }
@@ -53,7 +53,7 @@ void monitor_init(struct monitor *monitor, const struct simulation *simulation,
     results->verified = simulation->options->verify == VERIFY_END_TO_END;
 }
 
-/* ------------------------------------------------------------------ a second */
+/* ------------------------------------------------------------------ once per second */
 
 static void monitor_collect(struct monitor *monitor)
 {
@@ -123,11 +123,11 @@ static void monitor_show(const struct monitor *monitor, const struct live *live)
     snprintf(progress.detail, sizeof(progress.detail), "%s", iotify_buffer_text(&line));
     iotify_buffer_clear(&line);
     if (simulation->iterations && simulation->template->transport) {
-        /* Messages tell more than clients, which all finish at the end. */
+        /* Messages show the progress better than clients, which all finish at the end. */
         progress.total = simulation->clients * simulation->iterations;
         progress.done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
     } else if (simulation->load_profile.ends > 0) {
-        /* The time tells how far it is. */
+        /* The elapsed time shows the progress. */
         progress.total = 0;
     }
     progress_show(&progress);
@@ -139,7 +139,7 @@ static void monitor_end_loops(struct monitor *monitor, bool stopped)
         simulate_loop_end(monitor->loops[i], stopped);
 }
 
-/* Thresholds that may end the run are looked at while it goes on. */
+/* Check the thresholds that may end the run. */
 static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
 {
     const struct iotify_table *table = &monitor->simulation->options->thresholds;
@@ -160,7 +160,7 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
     }
 }
 
-/* What the last second brought. */
+/* Add the last second to the results, and update all outputs. */
 static void monitor_end_second(struct monitor *monitor, int64_t now)
 {
     struct live live;
@@ -179,8 +179,8 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
 /* ------------------------------------------------------------------ the whole run */
 
 /*
- * Does a script run for so long that no limit will end it? Nothing can be done about it in this
- * process: the run goes on without that engine, and ends without waiting for it.
+ * Does a script run far beyond its time limit? Its thread cannot be ended: the run continues
+ * without this step, and the process exits without waiting for the thread.
  */
 static bool monitor_is_stuck(const struct monitor *monitor)
 {
@@ -217,7 +217,7 @@ bool monitor_watch(struct monitor *monitor)
         monitor_collect(monitor);
         capture_write(monitor->simulation->capture);
         now = clock_now();
-        /* The last row is the one that monitor_finish() writes, with all that is left. */
+        /* monitor_finish() writes the last row, with the remaining counts. */
         if (now - monitor->second_at >= SECOND && !monitor_all_finished(monitor))
             monitor_end_second(monitor, now);
     }

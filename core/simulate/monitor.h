@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The main thread's view of a running simulation: once a second it adds up what the event loops
- * counted, and shows it on the terminal, in the series file, to whoever asks the metrics port, and
- * to the thresholds that may end the run.
+ * The main thread's view of a running simulation: once per second it adds up the counters of the
+ * loops, updates progress line, series file and metrics port, and checks the thresholds that may
+ * end the run.
  */
 #ifndef CORE_SIMULATE_MONITOR_H
 #define CORE_SIMULATE_MONITOR_H
@@ -10,13 +10,13 @@
 #include "core/report/exporter.h"
 #include "core/simulate/simulate_loop.h"
 
-/* Where the numbers go besides the terminal; set up by the program, for all simulate steps. */
+/* Outputs besides the terminal; opened by the command, shared by all simulate steps. */
 struct monitor_outputs {
     FILE *series;              /* NULL: none */
     const char *series_path;   /* for messages */
     struct exporter *exporter; /* NULL: none */
-    bool headed;               /* the series has its first line */
-    bool broken;               /* the series could not be written */
+    bool headed;               /* the header of the series is written */
+    bool broken;               /* writing the series has failed */
 };
 
 struct monitor {
@@ -24,19 +24,22 @@ struct monitor {
     struct simulate_loop *const *loops;
     size_t count;
     struct monitor_outputs *outputs;
-    struct simulate_summary *results; /* of the step, filled in here */
-    struct tally second;              /* since the last full second */
+    struct simulate_summary *results; /* results of the step, filled in here */
+    struct tally second;              /* counters since the last update */
     int64_t began, cpu_began, second_at, cpu_at;
     bool stopping;
-    const char *aborted; /* the threshold that ended the run; NULL: none did */
+    const char *aborted; /* the threshold that ended the run; NULL: none so far */
 };
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,
     struct simulate_loop *const *loops, size_t count, struct monitor_outputs *outputs,
     struct simulate_summary *results);
-/* Until all engines are done; false when one is stuck. */
+/* Wait until all loops have finished; false when a script does not return. */
 bool monitor_watch(struct monitor *monitor);
-/* All engines have ended: collect the rest. False: one of them could not be set up. */
+/*
+ * Join all loops and complete the results. False: one could not be set up, or exceeded
+ * memory_limit.
+ */
 bool monitor_finish(struct monitor *monitor);
 
 #endif

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_MAX 64   /* of a model; further ones are not looked at */
+#define KEYS_MAX 64   /* of a model; further keys are ignored */
 #define FIELDS_MAX 64 /* of a row */
 
-/* What tells a client from others: its number, and the values of its row. */
+/* What identifies a client: its number, and the values of its data row. */
 struct prefetch_fields {
     struct {
         const char *name, *value;
@@ -22,7 +22,7 @@ struct prefetch_model {
     struct prefetch_fields fields;
 };
 
-/* A key with a field's value left out. */
+/* A key, and the part of it that is the value of a field. */
 struct pattern {
     const char *key;
     const char *field;
@@ -72,7 +72,7 @@ static void prefetch_add_field(
     }
 }
 
-/* `rows`: those of the client's row too. */
+/* `rows`: include the fields of the client's data row. */
 static void prefetch_read_fields(struct prefetch_fields *fields, struct arena *arena,
     struct script *script, int64_t client, bool rows)
 {
@@ -128,7 +128,7 @@ static bool prefetch_reads(const struct prefetch_model *model, const char *key)
     return false;
 }
 
-/* Does the second model read what this guess says? */
+/* Does the second model read the key that this pattern predicts? */
 static bool prefetch_holds(struct prefetch *prefetch, const struct pattern *pattern)
 {
     const char *key = prefetch_fill_in(pattern, &prefetch->models[1].fields, &prefetch->arena);
@@ -136,7 +136,7 @@ static bool prefetch_holds(struct prefetch *prefetch, const struct pattern *patt
     return key && strcmp(key, pattern->key) != 0 && prefetch_reads(&prefetch->models[1], key);
 }
 
-/* The first place of the first field that explains both models' keys. */
+/* Find the first field and position that explain the keys of both models. */
 static bool prefetch_explain(struct prefetch *prefetch, const char *key, struct pattern *pattern)
 {
     const struct prefetch_fields *fields = &prefetch->models[0].fields;
@@ -170,7 +170,7 @@ void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t cl
 
 /* ------------------------------------------------------------------ reading ahead */
 
-/* Is any key made of a field of the row? The client's number has no name. */
+/* Does any pattern use a field of the data row? The client's number has an empty name. */
 static bool prefetch_names_rows(const struct prefetch *prefetch)
 {
     for (size_t i = 0; i < prefetch->pattern_count; i++)

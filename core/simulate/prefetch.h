@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which keys of the glob the clients' init() will read, told from what the first two read: where
- * both read a key that differs by the client's number, or by a value of its row, the others will
- * read theirs. So that these are read for many clients at once. A wrong guess costs a read.
- * One thread.
+ * Predicts which keys of the glob (the job's key-value store) init() of a client reads, from the
+ * reads of the first two, the models: where both read a key that differs by the client's number or
+ * by a value of its data row, the others are expected to read theirs. Such keys are read for many
+ * clients at once; a wrong prediction costs one read. One thread.
  */
 #ifndef CORE_SIMULATE_PREFETCH_H
 #define CORE_SIMULATE_PREFETCH_H
@@ -12,19 +12,19 @@
 
 struct prefetch;
 
-/* So many clients are looked at before anything is guessed. */
+/* Number of clients that are observed before anything is predicted. */
 #define PREFETCH_MODELS 2
 
 struct prefetch *prefetch_new(void);
 void prefetch_free(struct prefetch *prefetch);
 
-/* A model reads this key. */
+/* Record that a model reads this key. */
 void prefetch_note(struct prefetch *prefetch, const char *key);
-/* The model is done: what has been noted since the last time was this client's. */
+/* End a model: the keys recorded since the last call are those of `client`. */
 void prefetch_learn(struct prefetch *prefetch, struct script *script, int64_t client);
-/* This client's init() comes next: add the keys that it will read to those to be read. */
+/* Queue the keys that init() of this client is expected to read. */
 void prefetch_add(struct prefetch *prefetch, struct script *script, int64_t client);
-/* Read the keys that were added. */
+/* Read the queued keys from the store, and empty the queue. */
 void prefetch_read(struct prefetch *prefetch, struct glob_port *glob);
 
 #endif

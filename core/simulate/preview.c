@@ -20,14 +20,14 @@ struct preview {
     struct expression_set publish;
     struct glob_port *port;
     struct script_turn turn;
-    enum script_function function; /* the one at work */
+    enum script_function function; /* that runs now */
     struct arena arena;
     bool failed, pending, complete;
-    bool connected; /* as far as scripts can tell */
-    bool sent;      /* something in this call */
+    bool connected; /* as scripts see it */
+    bool sent;      /* a message was printed in this call */
 };
 
-/* ------------------------------------------------------------------ what is printed */
+/* ------------------------------------------------------------------ output */
 
 static void preview_print_line(const char *what, const char *text)
 {
@@ -64,7 +64,7 @@ static void preview_print_error(struct preview *preview, const struct script_err
     preview_print_lines(error->stack);
 }
 
-/* The topic of a message by the template; NULL after an error. */
+/* The topic by the template's publish settings, "" if there is none; NULL after an error. */
 static const char *preview_topic_of(struct preview *preview)
 {
     const struct template_file *template = preview->template;
@@ -107,7 +107,7 @@ static void preview_print_message(
     iotify_buffer_wipe(&text);
 }
 
-/* ------------------------------------------------------------------ what scripts reach */
+/* ------------------------------------------------------------------ callbacks of scripts */
 
 static const char *preview_on_command(
     void *argument, const struct script_turn *turn, const struct script_command *command)
@@ -154,7 +154,7 @@ static void preview_on_settled(void *argument, enum script_function function,
 {
     struct preview *preview = argument;
 
-    /* Else something went wrong that nobody waited for. */
+    /* Otherwise a promise failed that no call waits for. */
     if (function == preview->function && turn->iteration == preview->turn.iteration)
         preview->pending = false;
     if (output->error)
@@ -188,7 +188,7 @@ static bool preview_call(struct preview *preview, enum script_function function)
         if (preview->pending)
             script_await(preview->script, SECOND / 10);
     }
-    /* What failed before is known already. */
+    /* The result is that of this call; `failed` keeps earlier failures. */
     function_failed = preview->failed;
     preview->failed = preview->failed || failed_before;
     return !function_failed;
@@ -215,9 +215,9 @@ static void preview_run_functions(struct preview *preview)
     preview_print_state(preview);
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ setup */
 
-/* An empty store that nobody keeps. */
+/* An empty store in memory. */
 static struct store *preview_open_store(struct registry *registry, struct call *call)
 {
     const struct plugin *plugin;

@@ -30,8 +30,7 @@ bool ramp_wants(const struct simulate_loop *loop, size_t device)
     return device < loop->ramp.joined;
 }
 
-/* Let as many join as the rate has allowed since the last time, and park those that are too many.
- */
+/* Join as many devices as the rate has allowed since the last tick; park those above the target. */
 static void ramp_on_timer(void *argument)
 {
     struct simulate_loop *loop = argument;
@@ -48,7 +47,7 @@ static void ramp_on_timer(void *argument)
         ramp->tokens -= 1;
         device_join(&loop->devices[ramp->joined++]);
     }
-    /* Tokens that were not used are no reserve for later. */
+    /* Unused tokens do not accumulate. */
     if (ramp->joined >= target && ramp->tokens > 1)
         ramp->tokens = 1;
     while (ramp->joined > target)
@@ -58,7 +57,7 @@ static void ramp_on_timer(void *argument)
         loop->events.base.timer_start(ramp->timer, TICK);
 }
 
-/* Which connections break is the same in every run. */
+/* Break a share of the connections: the same ones in every run. */
 static void ramp_storm(struct simulate_loop *loop, double share)
 {
     uint64_t seed = random_of((uint64_t)loop->simulation->options->seed, 1000 + loop->ramp.stage);
@@ -97,7 +96,7 @@ void ramp_begin(struct simulate_loop *loop)
     const struct iotify_loop *events = &loop->events.base;
 
     ramp->at = loop->began;
-    /* The loops' first connections come one after the other. */
+    /* Stagger the first connections of the loops. */
     ramp->tokens = 1 - (double)loop->share / (double)loop->shares;
     ramp->timer = events->timer_new(events, ramp_on_timer, loop);
     ramp->stage_timer = events->timer_new(events, ramp_on_stage_timer, loop);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who takes part: devices join at the connect rate as the stages of the load ask for them, and are
- * parked when there are too many; storms break connections. On the thread of the loop.
+ * The number of devices that take part: they join at the connect rate, up to the number of the load
+ * profile, and are parked above it; storms break connections. On the thread of the loop.
  */
 #ifndef CORE_SIMULATE_RAMP_H
 #define CORE_SIMULATE_RAMP_H
@@ -11,17 +11,17 @@
 struct simulate_loop;
 
 struct ramp {
-    size_t joined; /* this many devices, from the first on, are meant to take part */
-    double tokens; /* connections that the rate allows now */
-    int64_t at;    /* when tokens were last counted */
-    size_t stage;  /* the next to begin */
+    size_t joined; /* this many devices, from the first on, take part */
+    double tokens; /* connections that the connect rate allows now */
+    int64_t at;    /* when tokens were last added */
+    size_t stage;  /* the next stage to begin */
     struct iotify_timer *timer, *stage_timer;
 };
 
-/* Begin with the loop's first turn. */
+/* Start before the loop's first turn, end after its last one. */
 void ramp_begin(struct simulate_loop *loop);
 void ramp_end(struct simulate_loop *loop);
-/* Is the device one of those that are meant to take part? */
+/* Does the device with this index in the loop take part? */
 bool ramp_wants(const struct simulate_loop *loop, size_t device);
 
 #endif

@@ -4,9 +4,9 @@
 #include "core/base/random.h"
 #include "core/simulate/simulate_loop_internal.h"
 
-/* Where there is no interval, a client waits for an answer when this many are missing. */
+/* Without an interval, a device waits for an answer when this many messages are in flight. */
 #define FLOOD_MAX 100
-/* Clients with neighbouring numbers begin far apart, and all of them evenly. */
+/* The golden ratio spreads first messages evenly, and those of neighbouring clients far apart. */
 #define GOLDEN 0.6180339887498949
 
 static void schedule_at(struct device *device, int64_t due)
@@ -15,12 +15,12 @@ static void schedule_at(struct device *device, int64_t due)
     int64_t moment = due;
 
     device->due = due;
-    /* No stage has a further message for it. */
+    /* No stage has another message for it. */
     if (due == INT64_MAX)
         return;
     if (options->jitter > 0)
         moment += (int64_t)(random_next(&device->random) * (double)options->jitter);
-    /* However late the one before was meant to be, this one is not meant to be before it. */
+    /* Jitter must not move a message before its predecessor. */
     if (moment < device->intended)
         moment = device->intended;
     device->intended = moment;
@@ -50,7 +50,7 @@ static double schedule_first_part(const struct device *device)
     return position - (double)(int64_t)position;
 }
 
-/* With closed pacing: now, or when everything is answered. */
+/* With closed pacing the interval begins when everything is answered. */
 static void schedule_closed(struct device *device)
 {
     if (device->ledger.open == 0)

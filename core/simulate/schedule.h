@@ -5,11 +5,11 @@
 
 #include "core/simulate/device.h"
 
-/* The first message of a connection, or the next that was due while there was none. */
+/* After connecting: schedule the first message, or the one that was due while disconnected. */
 void schedule_begin(struct device *device);
-/* The current iteration is over: the next message. */
+/* After an iteration: schedule the next message, or drain the device. */
 void schedule_next(struct device *device);
-/* An answer came: what waited for it is scheduled. */
+/* After an acknowledgement: schedule the message that waited for it. */
 void schedule_answered(struct device *device);
 
 #endif

@@ -9,9 +9,9 @@ struct queued_command {
     struct queued_command *next;
     struct device *device;
     struct script_turn turn;
-    bool is_end;      /* of message(), with `result`; else what was `asked` */
-    bool of_response; /* asked by response(): the iteration is not affected */
-    bool counts;      /* the first condition of a response() that did not hold */
+    bool is_end;      /* the end of message(), with `result`; else a command, `asked` */
+    bool of_response; /* queued by response(): does not affect the iteration */
+    bool counts;      /* the first failed assertion of a response() */
     union {
         struct script_command asked;
         struct message_result result;
@@ -193,7 +193,7 @@ bool script_commands_flush(struct simulate_loop *loop)
 
     if (!command)
         return false;
-    /* What these lead to is queued anew, in the other arena. */
+    /* Commands that these cause are queued in the other arena. */
     commands->arena = commands->spare;
     commands->first = NULL;
     commands->last = &commands->first;

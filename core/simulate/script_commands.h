@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What scripts ask of their devices. A command is queued while its function runs, and carried out
- * at one point of the loop's turn, so that no command is carried out inside a call of a script, or
- * inside another command. The order of the queue is that in which the script asked. On the thread
- * of the loop.
+ * The commands of scripts to their devices, such as publish and disconnect. A command is queued
+ * while the script function runs, and carried out at one point of the loop's turn, so that it never
+ * runs inside a call of a script or inside another command. The queue keeps the order of the calls.
+ * On the thread of the loop.
  */
 #ifndef CORE_SIMULATE_SCRIPT_COMMANDS_H
 #define CORE_SIMULATE_SCRIPT_COMMANDS_H
@@ -15,27 +15,27 @@ struct queued_command;
 struct script_commands {
     struct queued_command *first, **last;
     struct arena arena;    /* of the commands in the queue */
-    struct arena spare;    /* of those that are being carried out, then of the next */
-    bool in_response;      /* commands are those of response() */
-    bool response_spoiled; /* and a condition of it did not hold */
+    struct arena spare;    /* empty; swapped in when the queue is carried out */
+    bool in_response;      /* response() is running */
+    bool response_spoiled; /* one of its assertions has failed */
 };
 
 void script_commands_init(struct script_commands *commands);
 void script_commands_clear(struct script_commands *commands);
 
 /*
- * A function of the loop, a struct simulate_loop, asks for something. NULL, or why it cannot be
- * done, for the script to catch.
+ * Command callback of scripts; `loop` is the struct simulate_loop. Queues a copy of `asked`. NULL,
+ * or why the device cannot do this, which the script gets as an exception.
  */
 const char *script_commands_on_asked(
     void *loop, const struct script_turn *turn, const struct script_command *asked);
-/* message() has returned: its end is carried out after what it asked for. Everything is copied. */
+/* Queue the end of an iteration, after the commands of its message(). `result` is copied. */
 void script_commands_add_end(struct device *device, const struct message_result *result);
-/* Between these calls commands are those of response(): they say nothing about the iteration. */
+/* Commands queued between these calls belong to response() and do not affect the iteration. */
 void script_commands_begin_response(struct simulate_loop *loop);
 void script_commands_end_response(struct simulate_loop *loop);
 
-/* Carry out all that is queued. False: nothing was. */
+/* Carry out the queued commands. False: the queue was empty. */
 bool script_commands_flush(struct simulate_loop *loop);
 
 #endif

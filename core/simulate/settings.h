@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a `simulate` step takes. */
+/* The settings of a `simulate` step. Times in nanoseconds, sizes in bytes, rates per second. */
 #ifndef CORE_SIMULATE_SETTINGS_H
 #define CORE_SIMULATE_SETTINGS_H
 
@@ -12,8 +12,8 @@ enum simulate_verify { VERIFY_NONE, VERIFY_END_TO_END };
 struct simulate_stage {
     const char *name;
     int64_t duration;
-    int64_t clients; /* -1: as before */
-    double rate;     /* 0: as before */
+    int64_t clients; /* -1: unchanged */
+    double rate;     /* 0: unchanged */
     double storm;
 };
 
@@ -32,14 +32,14 @@ struct simulate_options {
     int pacing; /* enum simulate_pacing */
     double connect_rate;
     struct iotify_table stages; /* of struct simulate_stage */
-    int qos;                    /* -1: as the template says */
+    int qos;                    /* -1: the template's */
     int verify;                 /* enum simulate_verify */
     int64_t verify_within;
     int backoff; /* enum simulate_backoff */
     int64_t backoff_cap;
     int64_t attempts;
     int64_t seed;
-    int64_t loops; /* 0: one a core */
+    int64_t loops; /* 0: one per core */
     int64_t time_limit, wait_limit, memory_limit;
     struct iotify_table thresholds; /* of struct threshold_options */
     const char *capture_file;

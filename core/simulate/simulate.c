@@ -19,7 +19,9 @@
 
 #define DEFAULT_ITERATIONS 10
 
-/* The connection settings with the connector's endpoint where the template names no host. */
+/*
+ * Copy the connection settings; the connector's endpoint fills in a host that the template omits.
+ */
 static bool simulate_fill_in_endpoint(
     struct run *run, struct simulation *simulation, struct arena *arena, struct call *call)
 {
@@ -73,7 +75,7 @@ static bool simulate_watch(struct run *run, const struct simulation *simulation,
     return monitor_finish(&monitor);
 }
 
-/* Start all engines, watch them, collect. False when they could not start. */
+/* Start all loops, watch them, collect their results. False when a loop failed. */
 static bool simulate_run_loops(
     struct run *run, struct simulation *simulation, struct simulate_summary *results)
 {
@@ -92,11 +94,11 @@ static bool simulate_run_loops(
         started++;
     if (started == count) {
         good = simulate_watch(run, simulation, loops, count, results);
-        /* Everything that a stuck engine may still touch has to stay. */
+        /* The loop whose script does not return still uses this memory. */
         if (run->abandoned)
             return false;
     }
-    /* Engines that wait at the barrier for one that never came cannot be taken back. */
+    /* Loops cannot be ended while they wait at the barrier for a thread that never started. */
     if (started > 0 && started < count) {
         log_write(
             IOTIFY_ERROR, simulation->where, "cannot start %zu threads; set loops: lower", count);
@@ -158,7 +160,7 @@ static void simulate_make(struct run *run, const struct step *step, struct simul
         simulation->clients, simulation->iterations, &run->arena);
 }
 
-/* The glob of the run, as new for this step. */
+/* Set up the run's glob for this step, with no cached values. */
 static bool simulate_prepare_glob(struct run *run, struct simulation *simulation)
 {
     simulation->glob = run_glob(run);
@@ -167,7 +169,7 @@ static bool simulate_prepare_glob(struct run *run, struct simulation *simulation
     return simulation->glob != NULL;
 }
 
-/* Everything that scripts wrote is in the store by now, or this says that it is not. */
+/* Wait until all glob writes of scripts are done; false when a write failed. */
 static bool simulate_settle_glob(
     const struct simulation *simulation, struct simulate_summary *results)
 {
@@ -181,7 +183,7 @@ static bool simulate_settle_glob(
     return results->glob.failed == 0;
 }
 
-/* A template that a step of this run wrote could not be looked at before. */
+/* A template that a step of this run wrote could not be checked before. */
 static bool simulate_check_names(
     const struct step *step, const struct template_file *template, struct call *call)
 {
@@ -202,7 +204,7 @@ static bool simulate_check_names(
     return wrong == NULL;
 }
 
-/* Each client needs a row of its own. */
+/* Each client needs its own row of the data file. */
 static bool simulate_check_data(const struct simulation *simulation, struct call *call)
 {
     const struct template_file *template = simulation->template;
@@ -245,7 +247,7 @@ static bool simulate_close_capture(struct simulation *simulation)
     return dropped > 0;
 }
 
-/* What ended the run before its time, told by an engine; NULL: nothing did. */
+/* The failure with which a loop ended the run early; NULL: none. */
 static const struct failure *simulate_find_end(const struct tally *tally)
 {
     const struct failure *failure = tally->failures;
@@ -255,7 +257,7 @@ static const struct failure *simulate_find_end(const struct tally *tally)
     return failure;
 }
 
-/* How the step went, from what its clients did. False when it failed. */
+/* Fill in the step's result from what its devices did. False when the step failed. */
 static bool simulate_judge_step(struct run *run, const struct simulation *simulation, bool ran,
     const struct call *call, struct step_summary *result)
 {

@@ -36,9 +36,9 @@ void simulate_loop_end_devices(struct simulate_loop *loop)
 }
 
 /*
- * The end of each turn, when all descriptors and timers had theirs: the one point at which
- * commands of scripts are carried out. message() runs here too, and so do devices end, after what
- * was due before.
+ * The end of each turn, after all descriptors and timers: the only point of a running loop at which
+ * commands of scripts are carried out. message() runs here too, and devices end here, after
+ * everything that was due before.
  */
 static void simulate_loop_on_turn(void *argument)
 {
@@ -57,7 +57,7 @@ static void simulate_loop_on_turn(void *argument)
     } while (loop->scripts.commands.first || loop->scripts.due || loop->end_due);
 }
 
-/* ------------------------------------------------------------------ timers, and being woken */
+/* ------------------------------------------------------------------ timers and wake-ups */
 
 static void simulate_loop_on_resume(void *argument)
 {
@@ -83,7 +83,7 @@ static void simulate_loop_on_woken(void *argument)
     enum simulate_loop_end asked = (enum simulate_loop_end)atomic_load(&loop->end_asked);
 
     script_answer(loop->scripts.context);
-    /* A loop is woken for many reasons. */
+    /* The glob wakes the loop, too. */
     if (asked <= loop->end_seen)
         return;
     loop->end_seen = asked;
@@ -143,7 +143,7 @@ static void simulate_loop_run(struct simulate_loop *loop)
     loop->scripts.resume_timer = NULL;
 }
 
-/* What scripts still wait for when all devices are done: the glob's answers come soon. */
+/* All devices are done: wait for the answers of the glob that scripts still expect. */
 static void simulate_loop_await_last(struct simulate_loop *loop)
 {
     struct script *context = loop->scripts.context;
@@ -199,10 +199,9 @@ static void *simulate_loop_main(void *argument)
     return NULL;
 }
 
-/* ------------------------------------------------------------------ making it, on the main thread
- */
+/* ------------------------------------------------------------------ construction (main thread) */
 
-/* Where a script's own topic, quality and retention go. */
+/* Offset of the publish setting with this role; SIZE_MAX: there is none. */
 static size_t simulate_loop_offset(
     const struct simulate_loop *loop, enum iotify_role role, enum iotify_type type)
 {
@@ -213,7 +212,7 @@ static size_t simulate_loop_offset(
                : SIZE_MAX;
 }
 
-/* The template's publish settings, with the step's `qos` in place of theirs. */
+/* The template's publish settings; the step's `qos` overrides theirs. */
 static const void *simulate_loop_publish_options(struct simulate_loop *loop)
 {
     const struct template_file *template = loop->simulation->template;
@@ -289,7 +288,7 @@ bool simulate_loop_start(struct simulate_loop *loop)
     return pthread_create(&loop->thread, NULL, simulate_loop_main, loop) == 0;
 }
 
-/* ------------------------------------------------------------------ from other threads */
+/* ------------------------------------------------------------------ calls from other threads */
 
 bool simulate_loop_finished(const struct simulate_loop *loop)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A loop of a simulation: one event loop with its share of the clients, a script context and a
- * transport of its own, on its own thread. Loops share nothing but the simulation, which does not
- * change, and the barrier after init.
+ * A loop of a simulation: a thread with an event loop, a share of the devices, a script context and
+ * a channel of the transport. Loops share only the simulation, and a barrier after init().
  */
 #ifndef CORE_SIMULATE_SIMULATE_LOOP_H
 #define CORE_SIMULATE_SIMULATE_LOOP_H
@@ -13,35 +12,37 @@
 struct simulate_loop;
 
 /*
- * A loop for the clients first + share, first + share + shares, …. NULL: the system has no
- * resources for it. Free it with simulate_loop_free().
+ * Make the loop for the clients first + share, first + share + shares, … Main thread. NULL when the
+ * system has no resources for it. The caller frees it with simulate_loop_free().
  */
 struct simulate_loop *simulate_loop_new(
     const struct simulation *simulation, int64_t share, int64_t shares);
-/* Start the thread; false when the system has none. */
+/* Start the thread; false when the system cannot create it. */
 bool simulate_loop_start(struct simulate_loop *loop);
 
-/* The following are for any thread but the loop's. */
+/* The following functions may be called by any thread except the loop's. */
 
 bool simulate_loop_finished(const struct simulate_loop *loop);
 /* Connections that are open now. */
 int64_t simulate_loop_connected(const struct simulate_loop *loop);
-/* The share of the last second in which the loop was at work, from 0 to 1. */
+/* The share of time in which the loop did not sleep, 0 to 1; updated every half second. */
 double simulate_loop_busy(const struct simulate_loop *loop);
 /*
- * Ask it to begin nothing more and to finish what is in flight: because the run is over, or, with
- * `stopped`, because the user wants it to stop soon.
+ * Ask the loop to start no new iteration and to finish what is in flight. With `stopped`, because
+ * the user interrupts the run, it waits for answers for a shorter time.
  */
 void simulate_loop_end(struct simulate_loop *loop, bool stopped);
-/* Since when, by clock_now(), a script runs; 0 when none does. */
+/* The start of the running script call, by clock_now(); 0 when no script runs. */
 int64_t simulate_loop_busy_since(const struct simulate_loop *loop);
-/* Move what was counted since the last call into `tally`. One thread. */
+/* Add what the loop has handed over since the last call to `tally`. Main thread. */
 void simulate_loop_collect(struct simulate_loop *loop, struct tally *tally);
 /*
- * Wait for the thread and collect the rest; `busy` becomes the share of its time in which the loop
- * was at work. False: it could not be set up, or took too much memory.
+ * Wait for the thread to end, and add its remaining counters to `tally`. `*busy` becomes the share
+ * of its run time in which the loop did not sleep. False: it could not be set up, or its scripts
+ * exceeded memory_limit.
  */
 bool simulate_loop_join(struct simulate_loop *loop, struct tally *tally, double *busy);
+/* After simulate_loop_join(), or if it never started. NULL is allowed. */
 void simulate_loop_free(struct simulate_loop *loop);
 
 #endif

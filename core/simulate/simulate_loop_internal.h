@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One loop with its devices, as the files of core/simulate that run on its thread share it. */
+/* struct simulate_loop, for the files of core/simulate that run on the loop's thread. */
 #ifndef CORE_SIMULATE_SIMULATE_LOOP_INTERNAL_H
 #define CORE_SIMULATE_SIMULATE_LOOP_INTERNAL_H
 
@@ -9,16 +9,16 @@
 #include "core/simulate/ramp.h"
 #include "core/simulate/simulate_loop.h"
 
-/* Where settings of a message are in the transport's options; SIZE_MAX: it has none such. */
+/* Offsets of message settings in the transport's options; SIZE_MAX: it has no such setting. */
 struct simulate_loop_offsets {
     size_t topic, qos, retain;
 };
 
-/* How the loop is to end. Each value includes those before it. */
+/* How the loop has been asked to end. Each value includes those before it. */
 enum simulate_loop_end {
     LOOP_RUNS,
-    LOOP_ENDS, /* begin nothing more, finish what is in flight */
-    LOOP_STOPS /* the same in haste: the user has stopped the run */
+    LOOP_ENDS, /* start no new iteration, finish what is in flight */
+    LOOP_STOPS /* the same, with a shorter wait: the user interrupts the run */
 };
 
 struct simulate_loop {
@@ -26,11 +26,11 @@ struct simulate_loop {
     int64_t share, shares; /* its clients are first + share, first + share + shares, … */
     pthread_t thread;
     struct loop events;
-    void *transport; /* the plugin's engine; NULL for `none` */
+    void *transport; /* the plugin's channel; NULL for `none` */
     const struct iotify_transport *operations;
     const void *publish_options;
     struct simulate_loop_offsets offsets;
-    struct call call; /* of messages, used again and again */
+    struct call call; /* reused for each message */
     struct device *devices;
     size_t count, done;
     int64_t began;
@@ -38,24 +38,24 @@ struct simulate_loop {
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;
-    enum simulate_loop_end end_seen; /* of end_asked, as far as it was carried out */
-    bool end_due;                    /* devices are to end at the end of this turn */
-    bool ending;                     /* and have been told so */
+    enum simulate_loop_end end_seen; /* the value of end_asked that was handled last */
+    bool end_due;                    /* devices end at the end of this turn */
+    bool ending;                     /* device_end() was called for all devices */
     bool broken;                     /* could not be set up */
-    bool overgrown;                  /* its scripts took too much memory */
+    bool overgrown;                  /* its scripts exceeded memory_limit */
     struct arena arena;
     pthread_mutex_t lock;
-    bool deaf; /* under the lock: the loop is being closed and must not be woken */
-    /* Written by other threads. */
+    bool deaf; /* under the lock: the loop is closing and must not be woken */
+    /* Shared with other threads. */
     atomic_int end_asked; /* enum simulate_loop_end */
     atomic_bool finished;
 };
 
 /* The loop's clock, nanoseconds. */
 int64_t simulate_loop_now(const struct simulate_loop *loop);
-/* Have all devices end, at the end of this turn. */
+/* Call device_end() for all devices at the end of this turn. */
 void simulate_loop_end_devices(struct simulate_loop *loop);
-/* A device is done. */
+/* Count a device that is done; the last one stops the loop. */
 void simulate_loop_count_done(struct simulate_loop *loop);
 /* Has the user stopped the run? */
 bool simulate_loop_stopped(const struct simulate_loop *loop);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all event loops of one simulate step have in common; read-only while they run. */
+/*
+ * What all loops of one simulate step share. Read-only while they run; `reported`, `capture` and
+ * `glob` have their own locks.
+ */
 #ifndef CORE_SIMULATE_SIMULATION_H
 #define CORE_SIMULATE_SIMULATION_H
 
@@ -11,7 +14,7 @@
 #include "core/simulate/settings.h"
 #include "core/template/template.h"
 
-/* The kinds of failures that the log told of; shared by the loops. */
+/* The kinds of failures that are in the log, so that each is logged once for all loops. */
 struct simulation_reported {
     pthread_mutex_t lock;
     struct arena arena;
@@ -27,14 +30,14 @@ struct simulation {
     int64_t first, clients;
     int64_t iterations; /* 0: no limit */
     struct load_profile load_profile;
-    double publish_rate;     /* that the endpoint takes on one connection; 0: not known */
+    double publish_rate;     /* messages per second that one connection may send; 0: unknown */
     struct capture *capture; /* NULL: nothing is captured */
     struct simulation_reported *reported;
     bool solo;                /* one client, and everything about it is printed */
-    struct glob *glob;        /* what scripts see of the store */
-    const char *settings;     /* of the run, as JSON, for scripts */
-    const char *where;        /* for the log */
-    pthread_barrier_t *ready; /* passed when every client's init is done */
+    struct glob *glob;        /* the job's key-value store, as scripts see it */
+    const char *settings;     /* JSON for getRunSettings() of scripts */
+    const char *where;        /* "JOB/STEP", for the log */
+    pthread_barrier_t *ready; /* the loops wait here after init() */
 };
 
 #endif

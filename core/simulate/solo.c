@@ -35,7 +35,7 @@ void solo_payload(struct iotify_bytes payload, struct iotify_buffer *out)
         iotify_buffer_format(out, "… (%zu bytes)", payload.size);
 }
 
-/* One line: when, what, and the rest. */
+/* Print one line: the time since the start, `what`, and the text. */
 static void solo_print(struct simulate_loop *loop, const char *what, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -18,7 +18,7 @@ static const struct {
 } comparisons[] = {{"<=", LESS_EQUAL}, {">=", GREATER_EQUAL}, {"==", EQUAL}, {"!=", NOT_EQUAL},
     {"<", LESS}, {">", GREATER}};
 
-/* What the summary says of the generator. */
+/* The load generator's values in the summary. */
 #define GENERATOR(member) offsetof(struct simulate_summary, member)
 const struct threshold_generator threshold_generators[] = {
     {.name = "generator.cpu", .meaning = "cores in use", .offset = GENERATOR(cpu)},
@@ -42,7 +42,7 @@ enum threshold_metric_source { A_COUNTER, A_TIME, THE_GENERATOR, A_METRIC };
 struct threshold {
     enum threshold_metric_source source;
     size_t index; /* in the table of its source */
-    double share; /* of a time */
+    double share; /* of a time: the quantile, 1 for max */
     const char *metric;
     size_t metric_length;
     enum threshold_statistic statistic;
@@ -119,7 +119,7 @@ static bool threshold_find_script_metric(
     return !names || names->any;
 }
 
-/* False when there is no such metric. Without `names` every other one is the scripts'. */
+/* False: unknown metric. Without `names`, any other name is a metric of the scripts. */
 static bool threshold_find_metric(
     const char *name, const struct metric_names *names, struct threshold *threshold)
 {
@@ -175,7 +175,9 @@ static const char *threshold_trim(struct arena *arena, const char *text, size_t 
     return arena_copy(arena, text, length);
 }
 
-/* NULL when it is good. Without `names` every metric that is not built in is the scripts'. */
+/*
+ * NULL if it is valid. Without `names`, any name that is not built in is a metric of the scripts.
+ */
 static const char *threshold_parse(struct arena *arena, const char *expression,
     const struct metric_names *names, struct threshold *threshold)
 {
@@ -230,7 +232,7 @@ static bool threshold_compare(double value, enum threshold_comparison comparison
     return false;
 }
 
-/* False when nobody measured under that name. */
+/* False when no script measured under that name. */
 static bool threshold_metric_value(
     const struct threshold *threshold, const struct tally_metric *metric, double *value)
 {
@@ -272,7 +274,7 @@ static bool threshold_value(
     case A_METRIC:
         break;
     }
-    /* A metric's own name may look like one with a statistic behind it. */
+    /* A metric's own name may end like a statistic, such as `queue.max`. */
     whole.metric_length = strlen(whole.metric);
     whole.statistic = SUM;
     return threshold_metric_value(&whole, results->tally.metrics, value) ||
@@ -288,7 +290,7 @@ enum threshold_state threshold_evaluate(
 
     *value = 0;
     measured = good && threshold_value(&threshold, results, value);
-    /* The parsed form holds on to the arena: what is needed of it is copied by now. */
+    /* `threshold` points into the arena; only its plain values are used below. */
     arena_clear(&arena);
     if (!measured)
         return THRESHOLD_UNMEASURED;

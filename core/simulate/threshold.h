@@ -6,22 +6,28 @@
 #include "core/report/summary.h"
 #include "core/simulate/metric_names.h"
 
-/* Check the form of an expression: NULL when it is good, else what is wrong, in the arena. */
+/*
+ * Check an expression; `names` are the scripts' metrics. Returns NULL if it is valid, else what is
+ * wrong, allocated in `arena`.
+ */
 const char *threshold_check(
     struct arena *arena, const char *expression, const struct metric_names *names);
 
 enum threshold_state {
     THRESHOLD_HOLDS,
     THRESHOLD_CROSSED,
-    THRESHOLD_UNMEASURED, /* there is no value yet: at the end of a run, that is not good enough */
-    THRESHOLD_SATURATED   /* a latency that is the generator's as well */
+    THRESHOLD_UNMEASURED, /* there is no value; at the end of a run this counts as crossed */
+    THRESHOLD_SATURATED   /* a latency, and the generator was the bottleneck */
 };
 
-/* Evaluate one that is good. `value` is the metric's, in seconds where it is a time. */
+/*
+ * Evaluate a valid expression. `*value` becomes the metric's value, times in seconds; 0:
+ * unmeasured.
+ */
 enum threshold_state threshold_evaluate(
     const char *expression, const struct simulate_summary *results, double *value);
 
-/* A number of the generator that thresholds can name; besides counters and times of tally.h. */
+/* A value of the load generator that thresholds can name, besides counters and times of tally.h. */
 struct threshold_generator {
     const char *name, *meaning;
     size_t offset; /* in struct simulate_summary */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The glob: its queue, what readers get, and its life. */
+/* The glob: its request queue, reading, setup and shutdown. */
 #include "core/store/glob.h"
 
 #include <stdio.h>
@@ -12,9 +12,9 @@
 #include "core/base/log.h"
 #include "core/store/glob_internal.h"
 
-/* Requests beyond this many bytes wait for the store. */
+/* glob_ask() blocks while more than this many bytes are queued. */
 #define QUEUE_MAX (64u << 20)
-/* What was read is good for so long; after that it is read again. */
+/* A cached value older than this is read again. */
 #define FRESH SECOND
 
 /* ------------------------------------------------------------------ the queue */
@@ -49,7 +49,7 @@ static struct glob_waiting *glob_copy_request(
     return waiting;
 }
 
-/* With the lock. */
+/* The caller holds the lock. */
 static void glob_enqueue(struct glob *glob, struct glob_waiting *waiting)
 {
     *glob->last = waiting;
@@ -66,7 +66,7 @@ void glob_note_blocking(struct glob *glob, int64_t began)
     glob->account.blocking_time += clock_now() - began;
 }
 
-/* With the lock: let the queue become shorter before it grows further. */
+/* Block while the queue is too long. The caller holds the lock. */
 static void glob_wait_for_room(struct glob *glob)
 {
     int64_t began = clock_now();
@@ -78,7 +78,7 @@ static void glob_wait_for_room(struct glob *glob)
     glob_note_blocking(glob, began);
 }
 
-/* A write that others see from now on. With the lock. */
+/* Make a write visible to readers. The caller holds the lock. */
 static void glob_make_visible(struct glob *glob, const struct glob_request *request)
 {
     struct glob_view_entry *entry = glob_view_find(&glob->view, request->key);
@@ -99,13 +99,13 @@ static bool glob_fits(struct call *call, const struct glob_request *request)
             IOTIFY_VALUE_MAX >> 20);
         return false;
     }
-    /* A message of a mailbox has a longer name than the mailbox. */
+    /* The key of a message is longer than that of its mailbox. */
     return store_glob_key(call, request->kind == GLOB_POST
                                     ? arena_format(&call->arena, "%s%30s", request->key, "")
                                     : request->key) != NULL;
 }
 
-/* Messages of a mailbox have names in the order of their time, whatever the clock does. */
+/* Keys of messages sort by time, even when the clock is set back. */
 static uint64_t glob_next_stamp(struct glob *glob)
 {
     struct timespec now;
@@ -135,7 +135,7 @@ enum iotify_result glob_ask(
     }
     if (request->kind == GLOB_PUT || request->kind == GLOB_DELETE)
         glob_make_visible(glob, request);
-    /* Where nothing is written, what nobody waits for is done when it is seen. */
+    /* With `looking`, a request without an answer is done once it is visible. */
     if (!glob->looking || request->token)
         glob_enqueue(glob, glob_copy_request(port, &named));
     pthread_mutex_unlock(&glob->lock);
@@ -153,7 +153,7 @@ static enum iotify_result glob_copy_value(
     return IOTIFY_OK;
 }
 
-/* With the lock: from the view, and read again behind it when that is old. */
+/* Read from the view; queue a background read when the value is old. The caller holds the lock. */
 static bool glob_look_up(struct glob *glob, struct call *call, const char *key,
     struct iotify_bytes *out, enum iotify_result *result)
 {
@@ -196,7 +196,7 @@ enum iotify_result glob_read(
     pthread_mutex_lock(&glob->lock);
     glob_note_blocking(glob, began);
     if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
-        /* Unless somebody has written it meanwhile. */
+        /* Another thread may have written the key while the lock was released. */
         if (glob_view_find(&glob->view, key))
             glob_look_up(glob, call, key, out, &result);
         else
@@ -226,7 +226,7 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
     pthread_mutex_unlock(&glob->lock);
     if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_OK) {
         pthread_mutex_lock(&glob->lock);
-        /* Unless somebody has written it meanwhile. */
+        /* Another thread may have written the key while the lock was released. */
         for (size_t i = 0; i < wanted; i++)
             if (!glob_view_find(&glob->view, names[i]))
                 glob_view_learn(
@@ -238,7 +238,7 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
     free(names);
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ setup and shutdown */
 
 struct glob *glob_new(struct store *store, const char *where, bool looking)
 {
@@ -251,7 +251,7 @@ struct glob *glob_new(struct store *store, const char *where, bool looking)
     pthread_mutex_init(&glob->lock, NULL);
     pthread_cond_init(&glob->work, NULL);
     pthread_cond_init(&glob->idle, NULL);
-    /* Two processes do not name two messages alike. */
+    /* Keeps the message keys of two processes apart. */
     if (getrandom(&glob->nonce, sizeof(glob->nonce), 0) != sizeof(glob->nonce))
         glob->nonce = (uint32_t)clock_now();
     if (pthread_create(&glob->thread, NULL, glob_worker, glob) == 0)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The glob as scripts see it: a view of the store that answers at once, and a thread that carries
- * out behind it what has to wait for the disk or the network.
+ * The glob, the job's key-value store, as scripts see it: a view in memory that answers at once,
+ * and a worker thread that does the reads and writes of the store.
  *
- * What a run writes is visible to all its loops from the call on, and durable when it was asked for
- * by glob_ask() and answered, or after glob_flush(). Requests are carried out in the order in which
- * they were made; writes that wait are done together. The view keeps what was read, within a bound,
- * and reads it again behind a reader that finds it older than a second: so other runs' writes are
- * seen, and nobody waits for it.
+ * PUT and DELETE are visible to all loops of this run at once. A write is in the store when its
+ * request was answered, or after glob_flush(). Requests are carried out in the order in which they
+ * were made; queued writes are committed together. The view caches values up to a limit. A reader
+ * that finds a value older than one second gets it and starts a read in the background, so that the
+ * writes of other runs become visible without blocking a reader.
  *
  * Keys are the scripts' own, without the store's prefix. Functions are safe on any thread unless
- * said otherwise.
+ * stated otherwise.
  */
 #ifndef CORE_STORE_GLOB_H
 #define CORE_STORE_GLOB_H
@@ -25,10 +25,10 @@ enum glob_kind {
     GLOB_DELETE,
     GLOB_GET,
     GLOB_LIST,  /* keys that begin with `key` */
-    GLOB_ADD,   /* `number` to the JSON number that is there, none: to 0 */
-    GLOB_SWAP,  /* to `value` when it is `expected` now; empty ones mean absence */
+    GLOB_ADD,   /* `number` to the JSON number of the key; an absent key counts as 0 */
+    GLOB_SWAP,  /* to `value` if the current value equals `expected`; `data` NULL: absent */
     GLOB_FLUSH, /* answered when all requests before it are done */
-    /* Of a mailbox, whose prefix is `key`: */
+    /* Operations on the mailbox whose key prefix is `key`: */
     GLOB_POST,
     GLOB_POP,
     GLOB_COUNT,
@@ -38,7 +38,7 @@ enum glob_kind {
 
 struct glob_request {
     enum glob_kind kind;
-    uint64_t token; /* for the answer; 0: nobody waits for one */
+    uint64_t token; /* identifies the answer; 0: no answer is wanted */
     const char *key;
     struct iotify_bytes value, expected; /* `data` NULL: absent */
     double number;
@@ -47,7 +47,7 @@ struct glob_request {
 struct glob_answer {
     uint64_t token;
     enum glob_kind kind;
-    const char *error;         /* one line; NULL: it went well */
+    const char *error;         /* one line; NULL: success */
     struct iotify_bytes value; /* GET, POP; `data` NULL: absent */
     bool swapped;              /* SWAP */
     double number;             /* ADD, COUNT */
@@ -57,62 +57,74 @@ struct glob_answer {
     struct arena arena;
 };
 
-/* How it went, for the report. */
+/* Counters for the report. */
 struct glob_account {
-    int64_t blocking; /* calls that waited for the store */
+    int64_t blocking; /* calls that waited for the store while counting was on */
     int64_t blocking_time;
-    int64_t failed;  /* writes that are not in the store */
-    char error[512]; /* of the first */
+    int64_t failed;  /* writes that failed */
+    char error[512]; /* of the first failed write */
 };
 
 /*
- * `where` is for the log; both must outlive the glob. With `looking` writes are seen by this run
- * and stored nowhere. NULL when there is no thread to be had.
+ * Create the glob and start its thread. `where` is for the log; both arguments must outlive the
+ * glob. With `looking` nothing is stored: PUT and DELETE are visible to this run only, other
+ * changes fail. NULL when no thread can be started.
  */
 struct glob *glob_new(struct store *store, const char *where, bool looking);
-/* Wait for what is under way, then end. All ports are closed before. */
+/*
+ * Finish all queued requests, then free the glob; NULL is allowed. All ports must be freed before.
+ */
 void glob_free(struct glob *glob);
-/* Wait until everything asked for so far is done. */
+/* Block until all requests made so far are done. */
 void glob_flush(struct glob *glob);
-/* Begin anew: what was read is read again, and nothing is counted yet. */
+/* Start a new step: drop the cached values and reset the counters. `where` as in glob_new(). */
 void glob_begin(struct glob *glob, const char *where);
-/* From now on calls that wait are counted. */
+/* Count the calls that block from now on. */
 void glob_count_blocking(struct glob *glob);
 void glob_account(struct glob *glob, struct glob_account *account);
 
 /*
- * Where one loop's answers come in. `wake` is called, on another thread, when there are answers
- * after there were none; NULL: nobody needs it.
+ * A port receives the answers for one loop. `wake` may be NULL; the worker thread calls it, with
+ * the port's lock held, when an answer arrives and the port was empty.
  */
 struct glob_port *glob_port_new(struct glob *glob, void (*wake)(void *argument), void *argument);
-/* Answers that were not taken are dropped; none comes after it. */
+/*
+ * Block as glob_flush(), then free the port and the answers that were not taken. NULL is allowed.
+ */
 void glob_port_free(struct glob_port *port);
-/* Let it be known from now on whom to wake. */
+/* Replace the callback of the port. */
 void glob_port_wakes(struct glob_port *port, void (*wake)(void *argument), void *argument);
 
 /*
- * The value of a key, in the call's arena; waits for the store when the view does not have it.
- * IOTIFY_NOT_FOUND when absent.
+ * Read the value of a key into the call's arena; blocks for the store when the view does not have
+ * it. IOTIFY_NOT_FOUND when absent, IOTIFY_INVALID when the key is too long, or an error of the
+ * store.
  */
 enum iotify_result glob_read(
     struct glob_port *port, struct call *call, const char *key, struct iotify_bytes *out);
-/* Read keys into the view, for readers to come. What fails is read again by them. */
+/*
+ * Read keys into the view ahead of their readers; blocks. Errors are ignored: glob_read() tries
+ * again.
+ */
 void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count);
 /*
- * Have it carried out; PUT and DELETE are visible at once. Everything is copied. Waits only when
- * very much is waiting already. IOTIFY_INVALID: the key or the value is too long; `call` says so.
+ * Queue a request; everything is copied. PUT and DELETE are visible at once. Blocks only while more
+ * than 64 MiB are queued. IOTIFY_INVALID with a message when the key or the value is too long.
  */
 enum iotify_result glob_ask(
     struct glob_port *port, struct call *call, const struct glob_request *request);
-/* The same, waiting for the answer: see glob_answer_free(). NULL as IOTIFY_INVALID above. */
+/*
+ * As glob_ask(), but block until the answer arrives; the caller frees it with glob_answer_free().
+ * NULL stands for IOTIFY_INVALID.
+ */
 struct glob_answer *glob_wait(
     struct glob_port *port, struct call *call, const struct glob_request *request);
 
-/* The answers that have come, in their order. Each ends with glob_answer_free(). */
+/* Take all answers that have arrived, in order. The caller frees each with glob_answer_free(). */
 struct glob_answer *glob_take(struct glob_port *port);
-/* Wait until there are answers, or until the time is over. */
+/* Block until there is an answer, for at most `nanoseconds`. */
 void glob_await(struct glob_port *port, int64_t nanoseconds);
-/* Overwrites it: it may hold a key. */
+/* Overwrite and free an answer: it may contain a key. NULL is allowed. */
 void glob_answer_free(struct glob_answer *answer);
 
 #endif

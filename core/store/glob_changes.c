@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changes of the glob that depend on the current value: add a number, compare and set. */
+/* Changes that depend on the current value: add a number, compare and set. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/store/glob_internal.h"
 
-/* A key that requests of the group change. */
+/* A key that requests of the group change, and its values before and after. */
 struct glob_changes_change {
     const char *key;
     struct iotify_bytes before, now;
@@ -20,7 +20,7 @@ static json_t *glob_changes_parse(struct iotify_bytes value)
     return json_loadb((const char *)value.data + 1, value.size - 1, JSON_DECODE_ANY, NULL);
 }
 
-/* As values, not as texts: the order of an object's members says nothing. */
+/* Compare JSON as values, not as texts: the order of an object's members does not matter. */
 static bool glob_changes_is_same(struct iotify_bytes a, struct iotify_bytes b)
 {
     json_t *left, *right;
@@ -74,7 +74,7 @@ static struct glob_changes_change *glob_changes_find(
     return &changes[(*count)++];
 }
 
-/* What the request makes of the value; its answer, for when that is in the store. */
+/* Apply a request to the value; the answer is sent when the value is in the store. */
 static struct glob_answer *glob_changes_value(
     const struct glob_waiting *waiting, struct glob_changes_change *change, struct arena *arena)
 {
@@ -112,7 +112,10 @@ static bool glob_changes_is_unchanged(const struct glob_changes_change *change)
                memcmp(change->before.data, change->now.data, change->now.size) == 0);
 }
 
-/* Read, change, and write what is still as it was read. True: `changes` say who won. */
+/*
+ * Read the values, apply the requests and write what did not change in the store in the meantime.
+ * `won` of each change is set when the result is IOTIFY_OK.
+ */
 static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     const struct glob_group *group, struct glob_answer **answers,
     struct glob_changes_change *changes, size_t *change_count)
@@ -150,7 +153,7 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     return result;
 }
 
-/* One round; what others were faster with stays in the group. */
+/* Try once; requests that conflicted with another writer stay in the group. */
 static enum iotify_result glob_changes_round(struct glob *glob, struct glob_group *group)
 {
     struct glob_answer *answers[GLOB_GROUP_MAX] = {NULL};

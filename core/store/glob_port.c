@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the answers of the glob come in for a loop, and waiting for them. */
+/* Ports: the queue of answers for a loop, and waiting for answers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@ void glob_port_free(struct glob_port *port)
 {
     if (!port)
         return;
-    /* Requests under way name the port. */
+    /* Queued requests refer to the port. */
     glob_flush(port->glob);
     for (struct glob_answer *answer = glob_take(port), *next; answer; answer = next) {
         next = answer->next;
@@ -84,7 +84,10 @@ void glob_answer_free(struct glob_answer *answer)
     free(answer);
 }
 
-/* The answer with this token, taken out of the others; NULL: it has not come. With the lock. */
+/*
+ * Remove and return the answer with this token; NULL when it has not arrived. The caller holds the
+ * lock.
+ */
 static struct glob_answer *glob_port_take_one(struct glob_port *port, uint64_t token)
 {
     struct glob_answer **slot = &port->first, *answer;
@@ -108,7 +111,7 @@ struct glob_answer *glob_wait(
     struct glob_answer *answer;
     int64_t began = clock_now();
 
-    /* No token that a script makes. */
+    /* A token that scripts never use. */
     own.token = UINT64_MAX;
     if (glob_ask(port, call, &own) != IOTIFY_OK)
         return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of the keys of the glob: values that answer without the store. */
+/* The view: a cache of the glob's values, so that reads do not wait for the store. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "core/store/glob.h"
 #include "core/store/glob_internal.h"
 
-/* Values that were read and not written are kept up to this many bytes. */
+/* The limit in bytes for cached values without queued writes. */
 #define CLEAN_MAX (16u << 20)
 
 static size_t glob_view_hash(const char *key)
@@ -124,7 +124,7 @@ struct glob_view_entry *glob_view_find(struct glob_view *view, const char *key)
     return view->bucket_count ? *glob_view_find_slot(view, key) : NULL;
 }
 
-/* Drop what was not used for longest until no more than so many bytes are left. */
+/* Drop the least recently used entries until at most `left` bytes remain. */
 void glob_view_trim(struct glob_view *view, size_t left)
 {
     for (struct glob_view_entry *entry = view->oldest, *newer; entry && view->clean > left;
@@ -183,7 +183,7 @@ void glob_written(struct glob *glob, const char *key, bool good)
             glob_view_link(&glob->view, entry);
             glob_view_trim(&glob->view, CLEAN_MAX);
         } else {
-            /* What is not in the store is not shown any longer. */
+            /* The value is not in the store: do not show it any longer. */
             glob_view_drop(&glob->view, entry);
         }
     }

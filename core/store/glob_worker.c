@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The glob's thread: carries out what scripts asked for, in its order, and as much of it at a time
- * as can be done together.
+ * The glob's worker thread: carries out the requests in order, as many at a time as can be
+ * combined.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static bool glob_worker_is_change(const struct glob_waiting *waiting)
     return waiting->request.kind == GLOB_ADD || waiting->request.kind == GLOB_SWAP;
 }
 
-/* Can the two be done at once? */
+/* True when the two requests can be carried out together. */
 static bool glob_worker_may_group(const struct glob_waiting *a, const struct glob_waiting *b)
 {
     if (glob_worker_is_write(a) || glob_worker_is_change(a))
@@ -121,8 +121,7 @@ static void glob_worker_write(struct glob *glob, struct call *call, const struct
         glob_worker_as_write(group->items[i], call, &writes[i]);
     result = store_apply(glob->store, call, writes, group->count);
     for (size_t i = 0; i < group->count; i++) {
-        /* When all of it fails, each has a try of its own, so that one does not spoil the others.
-         */
+        /* When the commit fails, try each write alone, so that one does not fail the others. */
         if (result != IOTIFY_OK && group->count > 1) {
             struct call own;
             enum iotify_result one;
@@ -190,7 +189,7 @@ static enum iotify_result glob_worker_list_keys(struct glob *glob, struct call *
     return store_list_glob(glob->store, call, prefix, limit, glob_worker_on_key, keys);
 }
 
-/* The values of keys; those that went meanwhile have none. */
+/* Read the values of keys; a key that was deleted after the listing has none. */
 static enum iotify_result glob_worker_read_keys(struct glob *glob, struct call *call,
     const struct glob_worker_keys *keys, struct iotify_read **out)
 {
@@ -238,7 +237,7 @@ static enum iotify_result glob_worker_clear(
     return result;
 }
 
-/* What looks at keys: lists, and mailboxes as a whole. */
+/* Requests that list keys: LIST, and those for a whole mailbox. */
 static void glob_worker_list(
     struct glob *glob, struct call *call, const struct glob_waiting *waiting)
 {
@@ -266,8 +265,9 @@ static void glob_worker_list(
 /* ------------------------------------------------------------------ mailboxes */
 
 /*
- * Take the oldest messages, one for each of the group: each is deleted on the condition that it is
- * still there, so that nobody else has it too. Those that found none are answered with nothing.
+ * Pop the oldest messages, one per request of the group. Each is deleted only if it is still there,
+ * so that no other reader gets it too. When the mailbox is empty, the rest is answered without a
+ * value.
  */
 static enum iotify_result glob_worker_pop_round(
     struct glob *glob, struct call *call, struct glob_group *group)
@@ -380,12 +380,12 @@ static void glob_worker_free_waiting(struct glob_waiting *waiting)
 {
     size_t size = waiting->size;
 
-    /* A request that changes holds a part of the group; what it holds may be a key. */
+    /* The values may contain keys. The size is read first, since it is wiped too. */
     explicit_bzero(waiting, size);
     free(waiting);
 }
 
-/* What waits first, as far as it goes together. With the lock. */
+/* Take the first requests that can be carried out together. The caller holds the lock. */
 static size_t glob_worker_take_group(struct glob *glob, struct glob_group *group)
 {
     size_t size = 0;

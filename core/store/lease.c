@@ -24,11 +24,11 @@ struct lease {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t ending;
-    bool ended; /* guarded by the mutex */
-    char *text; /* as it stands in the store; the thread's until it has ended */
+    bool ended; /* protected by the mutex */
+    char *text; /* as written in the store; owned by the thread until it has ended */
 };
 
-/* ------------------------------------------------------------------ who is who */
+/* ------------------------------------------------------------------ identity of the process */
 
 /* The first line of a file; "" when it cannot be read. */
 static void lease_read_line(const char *path, char *text, size_t size)
@@ -44,8 +44,8 @@ static void lease_read_line(const char *path, char *text, size_t size)
 }
 
 /*
- * When a process began, in ticks since the machine did: a number that comes again is another one.
- * 0: it cannot be told; -1: it has ended, and nobody has asked for its status yet.
+ * The start time of a process in ticks since boot; it distinguishes processes with the same pid. 0:
+ * unknown; -1: the process has ended and its parent has not collected its status yet.
  */
 static long long lease_started_at(long pid)
 {
@@ -55,7 +55,10 @@ static long long lease_started_at(long pid)
 
     snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
     lease_read_line(path, line, sizeof(line));
-    /* The name in parentheses may hold anything; 20 fields lie between it and the number. */
+    /*
+     * The name in parentheses may contain any character; the start time is the 20th field after the
+     * state.
+     */
     at = strrchr(line, ')');
     if (at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0))
         return -1;
@@ -66,8 +69,7 @@ static long long lease_started_at(long pid)
     return ticks;
 }
 
-/* Where process numbers mean the same: this boot of the machine, and this namespace of processes.
- */
+/* The scope in which pids are unique: this boot of the machine, and this pid namespace. */
 static void lease_boot(char text[HOME_SIZE])
 {
     char boot[64], space[64] = "";
@@ -78,7 +80,7 @@ static void lease_boot(char text[HOME_SIZE])
     snprintf(text, HOME_SIZE, "%s %s", boot, space);
 }
 
-/* What this process writes. */
+/* The content of this process's lease. */
 static char *lease_text(void)
 {
     char boot[HOME_SIZE], host[128] = "";
@@ -97,7 +99,7 @@ static char *lease_text(void)
     return text;
 }
 
-/* May the lease that this text describes be taken over? */
+/* True when the lease that `json` describes may be taken over. */
 static bool lease_is_over(const json_t *json)
 {
     const char *where = json_string_value(json_object_get(json, "home"));
@@ -179,7 +181,7 @@ static enum iotify_result lease_refuse(struct call *call, const json_t *json)
         (long long)json_integer_value(json_object_get(json, "pid")), host ? host : "?");
 }
 
-/* One try: IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
+/* Try once. IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
 static enum iotify_result lease_try(struct lease *lease, struct call *call, bool *refused)
 {
     struct iotify_bytes present = {0};

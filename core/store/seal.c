@@ -23,20 +23,20 @@
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
 #define SALT_SIZE 16
-/* Begins a sealed value; no text does. */
+/* The first bytes of a sealed value; not valid UTF-8, so no text begins with them. */
 #define MARK "\x89ISE\x01"
 #define MARK_SIZE (sizeof(MARK) - 1)
 #define OVERHEAD (MARK_SIZE + NONCE_SIZE + TAG_SIZE)
 _Static_assert(OVERHEAD == SEAL_OVERHEAD, "the header says how much longer a sealed value is");
-/* scrypt: 16 MiB and some 50 ms for a guess. */
+/* scrypt: 16 MiB and about 50 ms per guess. */
 #define SCRYPT_N 16384
 #define SCRYPT_R 8
 #define SCRYPT_MEMORY (64 << 20)
-/* What the wrapped key is bound to. */
+/* The associated data of the wrapped key. */
 #define WRAP_LABEL "iotifyd data key"
 
 struct seal {
-    /* One key to encrypt with, one to derive nonces with. */
+    /* The encryption key, then the key for deriving nonces. */
     unsigned char keys[2 * KEY_SIZE];
 };
 
@@ -77,7 +77,7 @@ void seal_forget(void)
     seal_wipe_variable(&passphrase_variable);
 }
 
-/* Exactly `size` bytes in hexadecimal, with white space around them at most. */
+/* Decode exactly `size` bytes in hexadecimal; white space around them is allowed. */
 static bool seal_decode(const char *text, unsigned char *bytes, size_t size)
 {
     char digits[256] = "";
@@ -95,9 +95,9 @@ static bool seal_decode(const char *text, unsigned char *bytes, size_t size)
     return good;
 }
 
-/* ------------------------------------------------------------------ one box */
+/* ------------------------------------------------------------------ encryption */
 
-/* nonce, tag and ciphertext of a text; `out` has room for NONCE + TAG + size. */
+/* Write nonce, tag and ciphertext to `out`, which has room for NONCE_SIZE + TAG_SIZE + size. */
 static bool seal_encrypt(const unsigned char *key, const unsigned char *nonce, const char *bound,
     struct iotify_bytes plain, unsigned char *out)
 {
@@ -180,11 +180,11 @@ static bool seal_write_all(int descriptor, const char *text)
 {
     size_t size = strlen(text);
 
-    errno = ENOSPC; /* of a write that is cut short */
+    errno = ENOSPC; /* for a short write, which does not set errno */
     return write(descriptor, text, size) == (ssize_t)size && fsync(descriptor) == 0;
 }
 
-/* The folder's entry too must survive a loss of power. */
+/* The directory entry must survive a power loss too. */
 static void seal_sync_folder(const char *path)
 {
     char copy[4096];
@@ -198,7 +198,10 @@ static void seal_sync_folder(const char *path)
     }
 }
 
-/* Complete before it has its name; whoever else makes one at the same time may be faster. */
+/*
+ * The file is complete before it gets its name. When another process creates one first, that one is
+ * kept.
+ */
 static enum iotify_result seal_make_key_file(struct call *call, const char *path)
 {
     unsigned char key[KEY_SIZE];
@@ -258,7 +261,7 @@ static enum iotify_result seal_key_of_passphrase(
     return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot derive a key");
 }
 
-/* `make`: the store is new, and so may the key be. */
+/* With `make` the store is new, and a missing key file is created. */
 static enum iotify_result seal_wrapping_key(struct call *call, const struct seal_settings *settings,
     bool make, const unsigned char *salt, unsigned char key[KEY_SIZE])
 {
@@ -331,7 +334,7 @@ enum iotify_result seal_new(struct call *call, const struct seal_settings *setti
     return result;
 }
 
-/* Is the note one that this program can read, and of the kind that the job asks for? */
+/* Check that this version can read the note and that its source of the key is that of the job. */
 static enum iotify_result seal_check_note(
     struct call *call, const struct seal_settings *settings, const json_t *json)
 {
@@ -399,7 +402,7 @@ void seal_free(struct seal *seal)
 
 /* ------------------------------------------------------------------ values */
 
-/* The nonce follows from entry and value: never the same for two texts under one key. */
+/* Derived from key and value, so that two different texts do not share a nonce. */
 static bool seal_derive_nonce(const struct seal *seal, const char *key, struct iotify_bytes value,
     unsigned char nonce[NONCE_SIZE])
 {

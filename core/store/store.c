@@ -7,7 +7,7 @@
 
 #include "core/store/store_internal.h"
 
-/* For plugins that let one thread in, whatever the instance. */
+/* For plugins that allow one thread at a time for all instances together. */
 static pthread_mutex_t serial_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static pthread_mutex_t *store_lock(struct store *store)
@@ -47,7 +47,7 @@ static void store_note_found(void *argument, const char *key)
     *(bool *)argument = true;
 }
 
-/* A store without the note is new, or was made before there were any. */
+/* A store without the seal note is new, or an older version wrote it: then fail. */
 static enum iotify_result store_check_new(struct store *store, struct call *call)
 {
     bool found = false;
@@ -60,7 +60,7 @@ static enum iotify_result store_check_new(struct store *store, struct call *call
         "the store was written by an older iotifyd; run cleanup with that one first");
 }
 
-/* Make the note; when another run is faster, IOTIFY_EXISTS. */
+/* Create the seal note; IOTIFY_EXISTS when another run created one first. */
 static enum iotify_result store_make_seal(
     struct store *store, struct call *call, const struct seal_settings *settings, const char *key)
 {
@@ -111,7 +111,7 @@ enum iotify_result store_unseal(
     return result;
 }
 
-/* The note about the seal, and who owns the store, are read without it. */
+/* Notes are not sealed: the seal note and the lease are read before the seal is known. */
 bool store_is_sealed(const struct store *store, const char *key)
 {
     return store->seal && strncmp(key, STORE_NOTE, strlen(STORE_NOTE)) != 0;
@@ -179,7 +179,7 @@ const char *store_record_prefix(struct call *call, const char *alias, const char
 const char *store_record_key(
     struct call *call, const char *alias, const char *realm, int64_t client)
 {
-    /* Digits enough that byte order is the order of the numbers. */
+    /* Padded to 19 digits, so that byte order is numeric order. */
     return store_checked_key(call, arena_format(&call->arena, "%s%019lld",
                                        store_record_prefix(call, alias, realm), (long long)client));
 }

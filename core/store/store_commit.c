@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes of the store: many threads in one commit. */
+/* Writes of the store: the requests of several threads in one commit. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,7 @@ static enum iotify_result store_commit_apply_now(
     return result;
 }
 
-/* One commit for several requests. When it fails, each gets a try and an answer of its own.
- */
+/* Commit several requests at once. When that fails, each is tried alone and gets its own result. */
 static void store_commit_group(struct store *store, struct store_request *group, size_t total)
 {
     struct iotify_write *writes = memory_new(total, sizeof(*writes));
@@ -50,9 +49,9 @@ static void store_commit_group(struct store *store, struct store_request *group,
 }
 
 /*
- * Take what waits, as far as it fits one commit. A backend whose batches are not atomic gets
- * one request at a time: after a failure nobody could tell whose writes were done. Called with the
- * queue's lock.
+ * Take the waiting requests that fit into one commit. A storage whose batches are not atomic gets
+ * one request at a time: after a failure it would be unknown which requests were written. The
+ * caller holds the queue's lock.
  */
 static struct store_request *store_commit_take_group(struct store *store, size_t *total)
 {
@@ -85,7 +84,7 @@ static void store_commit_lead(struct store *store)
     pthread_mutex_lock(&store->queue_lock);
     store->committing = false;
     while (group) {
-        /* The waiter's stack holds the request: look ahead before it can go. */
+        /* The request is on its waiter's stack: read `next` before `done` is set. */
         struct store_request *next = group->next;
 
         group->done = true;
@@ -94,7 +93,7 @@ static void store_commit_lead(struct store *store)
     pthread_cond_broadcast(&store->committed);
 }
 
-/* The writes as the storage gets them. */
+/* Copy the writes with the values sealed, as the storage gets them. */
 static enum iotify_result store_commit_seal_writes(struct store *store, struct call *call,
     const struct iotify_write *writes, size_t count, struct iotify_write *sealed)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the store share: store.c, store_commit.c and store_listing.c. */
+/* Shared by store.c, store_commit.c and store_listing.c. */
 #ifndef CORE_STORE_STORE_INTERNAL_H
 #define CORE_STORE_STORE_INTERNAL_H
 
@@ -7,14 +7,14 @@
 
 #include "core/store/store.h"
 
-/* Prefixes of the three name spaces in the backend. Stored names: never changed. */
+/* Key prefixes of the three name spaces. They are part of the stored format and must not change. */
 #define STORE_GLOB "glob/"
 #define STORE_RECORD "record/"
 #define STORE_NOTE "note/"
 
-#define STORE_READ_MAX 128 /* values in one read */
+#define STORE_READ_MAX 128 /* keys in one read of the storage */
 
-/* Writes of one caller that wait for a commit. */
+/* The writes of one caller that wait for a commit. Lives on the caller's stack. */
 struct store_request {
     struct call *call;
     struct iotify_write *writes;
@@ -28,25 +28,28 @@ struct store {
     const struct plugin *plugin;
     void *instance;
     struct seal *seal;             /* NULL: nothing is sealed */
-    pthread_mutex_t instance_lock; /* unless the plugin is IOTIFY_PARALLEL */
+    pthread_mutex_t instance_lock; /* used when the plugin is IOTIFY_PER_INSTANCE */
     pthread_mutex_t queue_lock;
     pthread_cond_t committed;
-    struct store_request *first, **last; /* under queue_lock, as is the next */
+    struct store_request *first, **last; /* protected by queue_lock, as is `committing` */
     bool committing;
 };
 
-/* Around each call of the plugin: as many threads as its thread model allows. */
+/* Enclose each call of the plugin; they block as its thread model requires. */
 void store_enter(struct store *store);
 void store_leave(struct store *store);
 
-/* Are values of this key sealed? Notes never are. */
+/* True when values of this key are sealed. Notes are not. */
 bool store_is_sealed(const struct store *store, const char *key);
-/* Read values as they are stored; in the call's arena. A missing one is no error. */
+/*
+ * Read at most STORE_READ_MAX values and unseal them into the call's arena. A missing key is not an
+ * error.
+ */
 enum iotify_result store_read(
     struct store *store, struct call *call, struct iotify_read *reads, size_t count);
 /* The key prefix of a connector's records, in the call's arena. */
 const char *store_record_prefix(struct call *call, const char *alias, const char *realm);
-/* Write, together with what other threads write at the same time; `request->result` is set. */
+/* Write, together with the requests of other threads. Blocks; sets `request->result`. */
 void store_commit(struct store *store, struct store_request *request);
 
 #endif

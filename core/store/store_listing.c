@@ -25,7 +25,8 @@ static void store_listing_on_key(void *argument, const char *key)
     page->found(page->argument, page->last + page->prefix);
 }
 
-/* The keys that begin with `prefix`, at most `limit`; `found` gets them without `cut` characters.
+/*
+ * Call `found` for at most `limit` keys that begin with `prefix`, without their first `cut` bytes.
  */
 static enum iotify_result store_listing_scan_some(struct store *store, struct call *call,
     const char *prefix, size_t cut, size_t limit, void (*found)(void *argument, const char *key),
@@ -63,7 +64,10 @@ enum iotify_result store_list_glob(struct store *store, struct call *call, const
                   : IOTIFY_INVALID;
 }
 
-/* The next alias after `key`, a record's without the prefix: '0' is the byte behind '/'. */
+/*
+ * The first record key of a scan, without STORE_RECORD. To skip an alias, the scan starts after
+ * "alias0": '0' is the byte that follows '/'.
+ */
 struct store_listing_first {
     struct arena *arena;
     const char *key;
@@ -153,7 +157,7 @@ enum iotify_result store_each_record(struct store *store, struct call *call, con
         struct iotify_read reads[STORE_READ_MAX];
         struct call own;
 
-        /* A call of its own: its arena goes with each page. */
+        /* Its own call: the arena is freed after each page. */
         call_init(&own, call->where);
         for (size_t i = 0; i < some; i++)
             reads[i] =

@@ -49,7 +49,7 @@ static void template_check_keys(struct template_loader *loader)
     }
 }
 
-/* A transport without an entry under `plugins:`. */
+/* The entry for a transport that is not listed under `plugins:`. */
 static const struct job_plugin *template_default_transport(
     const struct job *job, const struct plugin *plugin, struct arena *arena)
 {
@@ -133,7 +133,7 @@ static const void *template_bind(struct template_loader *loader, const char *key
         map ? map->location : loader->root->location, NULL, expressions);
 }
 
-/* Without a connector nobody else says where to connect. */
+/* Without a single connector, only the template can name the endpoint. */
 static void template_need_host(
     struct template_loader *loader, const struct iotify_settings *settings)
 {
@@ -149,7 +149,7 @@ static void template_need_host(
             host.name);
 }
 
-/* A template that sends has to say where to. */
+/* A template with message() needs a topic. */
 static void template_need_topic(
     struct template_loader *loader, const struct iotify_settings *settings)
 {
@@ -190,7 +190,7 @@ static void template_bind_subscriptions(struct template_loader *loader)
     }
 }
 
-/* The line after the one of `|`, and the indent that YAML took off the block. */
+/* The first line of a block: the line after `|`, and the indent that YAML removed. */
 static struct location template_block_location(const struct node *node)
 {
     struct location location = node->location;
@@ -203,7 +203,7 @@ static struct location template_block_location(const struct node *node)
 
         if (at[indent] == '\n' || at[indent] == '\r')
             continue;
-        /* Lines that begin with blanks of their own are indented further. */
+        /* A line that begins with blanks in the text is indented further. */
         location.column = (int)(indent - strspn(node->text + strspn(node->text, "\r\n"), " ")) + 1;
         break;
     }
@@ -218,7 +218,7 @@ static bool template_names_file(const struct node *node, const char *end)
            strcspn(node->text, " \t\n(){};") == length;
 }
 
-/* Code that stands in the template itself, where `node` has some. */
+/* Take code that is written in the template itself; nothing when `node` is empty. */
 static void template_take_code(struct template_loader *loader, const char *key,
     const struct node *node, struct script_code *code)
 {
@@ -253,7 +253,7 @@ static void template_take_functions(struct template_loader *loader)
             node_get(loader->root, template_keys[i].name), &loader->template->code[i]);
 }
 
-/* A path beside the template. */
+/* Resolve a path against the template's folder. */
 static const char *template_beside(struct template_loader *loader, const char *path)
 {
     struct template_file *template = loader->template;
@@ -263,7 +263,7 @@ static const char *template_beside(struct template_loader *loader, const char *p
                : arena_format(&template->arena, "%s/%s", template->folder, path);
 }
 
-/* The library: code, or a file of it. */
+/* The library is code, or the name of a .js file. */
 static void template_take_library(struct template_loader *loader)
 {
     const struct node *node = node_get(loader->root, "library");
@@ -295,7 +295,7 @@ static const char *template_take_path(
     return NULL;
 }
 
-/* Init and Finished are init() and finish() by other names. */
+/* The stages Init and Finished are other names for init() and finish(). */
 static void template_take_stage(struct template_loader *loader, const struct node_pair *pair)
 {
     struct template_file *template = loader->template;
@@ -344,7 +344,7 @@ static void template_take_stages(struct template_loader *loader)
             "\"stages\" needs a stage that runs, besides Init and Finished");
 }
 
-/* ------------------------------------------------------------------ into a machine */
+/* ------------------------------------------------------------------ compiling */
 
 static void template_try_expressions(
     struct template_loader *loader, struct script *script, const struct schema_expression *list)
@@ -354,7 +354,10 @@ static void template_try_expressions(
             script, list->setting.name, list->text, list->location, loader->diagnostics);
 }
 
-/* Compile everything once in a machine of its own, so that errors show before anything starts. */
+/*
+ * Compile everything once in a temporary context, so that errors are reported before the run
+ * starts.
+ */
 static void template_try_scripts(struct template_loader *loader)
 {
     static const struct script_services services = {0};

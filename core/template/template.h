@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A template file: the device model. Read and checked once; read-only afterwards.
- */
+/* A template file: the device model. Loaded and checked once; read-only afterwards. */
 #ifndef CORE_TEMPLATE_TEMPLATE_H
 #define CORE_TEMPLATE_TEMPLATE_H
 
@@ -16,8 +14,9 @@ struct subscription {
 struct template_file {
     struct arena arena;
     const char *file;                   /* as the user named it */
-    const struct job_plugin *transport; /* NULL: `none`, the functions run without connecting */
-    const void *connection;             /* the transport's option structures, before expansion */
+    const struct job_plugin *transport; /* NULL: `none`, the functions run without a connection */
+    const void *connection;             /* the transport's options, before expressions are
+                                         * evaluated */
     const void *publish;
     struct schema_expression *connection_expressions;
     struct schema_expression *publish_expressions;
@@ -26,10 +25,10 @@ struct template_file {
     size_t subscription_count;
     struct script_code code[SCRIPT_FUNCTIONS];
     struct script_code library;
-    struct script_stage *stages; /* in place of message() */
+    struct script_stage *stages; /* used instead of message() */
     size_t stage_count;
     const char *script; /* a file with functions; NULL: none */
-    const char *data;   /* a file with a row for each client; NULL: none */
+    const char *data;   /* a file with one row per client; NULL: none */
     struct location script_location, data_location;
     int64_t rows; /* of `data` */
     const char *folder;
@@ -37,9 +36,10 @@ struct template_file {
 };
 
 /*
- * Read `path`, shown as `file`, which must outlive template and diagnostics. `transport` overrides
- * what the template says (NULL: it decides). Functions and macros are compiled once, so that every
- * error is found here. False after diagnostics; template_clear() in either case.
+ * Load the template file `path`, shown as `file`; `file` must outlive template and diagnostics.
+ * `transport` overrides the template's setting (NULL: it does not). Functions and expressions are
+ * compiled once, so that their errors are found here. False after diagnostics, or when a plugin
+ * file was refused (registry.refused). End it with template_clear() in either case.
  */
 bool template_load(struct template_file *template, const struct job *job, const char *path,
     const char *file, const char *transport, struct diagnostics *diagnostics);
@@ -52,22 +52,24 @@ struct template_key {
 extern const struct template_key template_keys[];
 extern const size_t template_key_count;
 
-/* The transport of templates that name none. */
+/* The transport of templates without the setting. */
 #define TEMPLATE_TRANSPORT "mqtt"
 /*
- * The transport of this name: an alias of the job, or else the plugin of this name with its
- * defaults, which needs no entry under `plugins:`. In `arena`. NULL for `none`, and after a
- * diagnostic at `location`; where a plugin file was refused, registry.refused says so instead.
+ * Find a transport: an alias of the job, else the plugin of this name with default settings, which
+ * does not have to be listed under `plugins:`. Allocated in `arena`. NULL for `none`, after a
+ * diagnostic at `location`, or when a plugin file was refused (registry.refused).
  */
 const struct job_plugin *template_transport(const struct job *job, const char *name,
     struct location location, struct arena *arena, struct diagnostics *diagnostics);
-/* The name of the transport that a template file asks for; in `arena`. */
+/* The name of the transport that a template file selects; in `arena`. */
 const char *template_transport_name(struct arena *arena, const char *path);
 void template_clear(struct template_file *template);
 
-/* The facts that the template knows, for a machine of its own. */
+/*
+ * Fill in the facts that the template determines; the strings belong to the template and its job.
+ */
 void template_facts(const struct template_file *template, struct script_facts *facts);
-/* Bring all of its code and data into a machine; false after a diagnostic. */
+/* Load all code and data of the template into `script`; false after a diagnostic. */
 bool template_compile(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics);
 

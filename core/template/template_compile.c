@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A template brought into a script context: code, data, helpers. */
+/* Load a template into a script context: code, data and helpers. */
 #include <string.h>
 
 #include "core/template/template.h"
@@ -10,7 +10,7 @@ void template_facts(const struct template_file *template, struct script_facts *f
     facts->job_folder = template->job->directory;
 }
 
-/* What the connectors of the job bring along for scripts. */
+/* Add the script helpers of the job's connectors. */
 static bool template_add_helpers(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
@@ -30,7 +30,7 @@ static bool template_add_helpers(
     return true;
 }
 
-/* The client id as the connection settings have it, for helpers. */
+/* Pass the client id of the connection settings to the helpers. */
 static void template_set_client_id(
     const struct template_file *template, struct script *script, struct diagnostics *diagnostics)
 {
@@ -62,7 +62,7 @@ bool template_compile(
 {
     bool good = template_add_helpers(template, script, diagnostics);
 
-    /* What follows uses what stands in the library. */
+    /* Code that follows may use the library. */
     if (!good || !script_library(script, &template->library, diagnostics))
         return false;
     for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is the same for every client stands as it is, what differs is any text. */
+/* Append the text with each expression replaced by "*". */
 static void iam_permissions_to_pattern(const char *text, struct iotify_buffer *out)
 {
     while (*text) {
@@ -17,7 +17,7 @@ static void iam_permissions_to_pattern(const char *text, struct iotify_buffer *o
     }
 }
 
-/* Offline the account is not known, unless the job allows one only. */
+/* The account is unknown offline, unless the job allows a single one. */
 static const char *iam_permissions_account_of(const struct aws_instance *instance)
 {
     return instance->options->accounts.count == 1 ? instance->options->accounts.items[0] : "*";
@@ -71,7 +71,7 @@ void iam_permissions_device(struct iotify_call *call, const struct aws_instance 
     else
         iam_permissions_add(
             call, instance, ACTIONS("CreateCertificateFromCsr", "ListCertificates"), NULL, NULL);
-    /* The first device that is there is looked at; AWS's own certificates are activated. */
+    /* To check the first deployed device; for certificates made by AWS, also to activate them. */
     iam_permissions_add(call, instance, ACTIONS("DescribeCertificate"), "cert", "*");
     if (options->issuer != ISSUER_LOCAL)
         iam_permissions_add(
@@ -107,7 +107,7 @@ void iam_permissions_removal(struct iotify_call *call, const struct aws_instance
         "cert", "*");
     iam_permissions_add(call, instance,
         ACTIONS("ListThingPrincipals", "DescribeThing", "DeleteThing"), "thing", thing);
-    /* A cleanup without the store lists the group. */
+    /* cleanup --from-aws lists the group. */
     if (group)
         iam_permissions_add(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);
     if (!instance->names.adopt)

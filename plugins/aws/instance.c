@@ -15,7 +15,7 @@
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/shared/aws/profile.h"
 
-/* AWS IoT takes so many on one connection, and drops the rest without a word. */
+/* AWS IoT accepts this many per connection and silently drops the rest. */
 #define PUBLISHES_A_SECOND 100
 #define TEXT_MAX 2048
 #define MQTT_PORT 8883
@@ -118,7 +118,7 @@ static bool instance_find_region(struct aws_instance *instance)
         PROFILE_CONFIG, profile_name(instance->options->profile), "region", &instance->region);
 }
 
-/* The default host of a service; China has a domain of its own. */
+/* Append the default URL of a service. China has a separate domain. */
 static void instance_default_endpoint(
     const struct aws_instance *instance, const char *service, struct iotify_buffer *out)
 {
@@ -135,8 +135,8 @@ static void instance_trim_slashes(struct iotify_buffer *url)
 }
 
 /*
- * Services beside IoT are asked only where somebody said where they are, or where everything is
- * AWS's own: an endpoint of one's own for IoT must not send its credentials to AWS.
+ * Find the endpoint of a service other than IoT: the one in the environment, or AWS's default.
+ * With a custom endpoint for IoT (`own`) there is no default: its credentials must not go to AWS.
  */
 static void instance_find_other_endpoint(const struct aws_instance *instance, const char *own,
     const char *variable, const char *service, struct iotify_buffer *out)
@@ -197,7 +197,7 @@ void aws_instance_close(void *given)
     free(instance);
 }
 
-/* A quota that nobody asks for is a typo. */
+/* Reject quotas of operations that the connector does not call: most likely typing errors. */
 static enum iotify_result instance_check_quotas(
     const struct aws_instance *instance, struct iotify_call *call)
 {
@@ -224,7 +224,7 @@ static bool instance_allows(const struct iotify_list *list, const char *item)
     return list->count == 0;
 }
 
-/* What may be run where. Accounts are numbers that YAML would shorten: twelve digits each. */
+/* Check `accounts` and `regions`. YAML may shorten account numbers: 12 digits are required. */
 static enum iotify_result instance_check_places(
     const struct aws_instance *instance, struct iotify_call *call)
 {
@@ -312,7 +312,7 @@ static void instance_note_quota(void *argument, enum aws_operation operation, do
     ((struct aws_instance *)argument)->account_rates[operation] = rate;
 }
 
-/* Without the account's quotas the job goes on carefully. */
+/* Read the account's quotas. Without them the job continues with the default rates as guesses. */
 static enum iotify_result instance_read_quotas(
     struct aws_instance *instance, struct iotify_call *call)
 {
@@ -350,7 +350,7 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
     return instance_read_quotas(instance, call);
 }
 
-/* "host" or "host:port", as DescribeEndpoint answers. */
+/* DescribeEndpoint returns "host" or "host:port". */
 enum iotify_result aws_instance_endpoint(
     void *given, struct iotify_call *call, struct iotify_endpoint *out)
 {
@@ -405,7 +405,7 @@ void aws_instance_permit(void *given, struct iotify_call *call)
     iam_permissions_connector(call);
 }
 
-/* One statement for each resource; the permissions come sorted by it. */
+/* Builds one statement per resource: the permissions are sorted by resource. */
 enum iotify_result aws_instance_grant(void *given, struct iotify_call *call,
     const struct iotify_permission *permissions, size_t count, const char **document)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The instance of the connector: its settings, and what its steps know of each other. */
+/* The instance of the connector: its settings, and the state that its steps share. */
 #ifndef PLUGINS_AWS_INSTANCE_H
 #define PLUGINS_AWS_INSTANCE_H
 
@@ -23,13 +23,13 @@
 struct aws_options {
     const char *region, *profile, *endpoint, *signing_name, *ca;
     struct iotify_map quotas;
-    struct iotify_list accounts, regions; /* empty: any */
+    struct iotify_list accounts, regions; /* allowed ones; empty: any */
 };
 
-/* Who makes key and certificate. */
+/* Who creates the key and the certificate. CSR: a local key, and a certificate from AWS. */
 enum issuer { ISSUER_LOCAL, ISSUER_AWS, ISSUER_CSR };
 
-/* The settings of the device step, expanded for a client where they name things. */
+/* The settings of the device step; thing, key and cert may contain expressions. */
 struct device_options {
     const char *thing, *key, *cert, *type, *group, *policy;
     int issuer; /* enum issuer */
@@ -37,12 +37,12 @@ struct device_options {
     bool adopt, register_thing;
 };
 
-/* What the job's steps say, noted by their prepare(); read-only once the run begins. */
+/* Settings of the job's steps, set by their prepare(); read-only during the run. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
     bool group_has_policy;             /* the policy is attached to the group, not to devices */
-    const char *thing, *key, *cert;    /* of the device step, before expansion */
-    bool adopt;                        /* things of others may be used */
+    const char *thing, *key, *cert;    /* of the device step, with expressions not evaluated */
+    bool adopt;                        /* a device step uses existing things */
 };
 
 struct orphan_list;  /* device/orphan.c */
@@ -54,29 +54,29 @@ struct aws_instance {
     struct iotify_buffer region, endpoint, sts_endpoint, quotas_endpoint;
     struct aws_client *client;
     struct aws_names names;
-    double account_rates[AWS_OPERATIONS]; /* the account's quotas; 0: not known */
-    pthread_mutex_t mutex;                /* guards the account */
+    double account_rates[AWS_OPERATIONS]; /* the account's quotas, calls per second; 0: unknown */
+    pthread_mutex_t mutex;                /* protects `account` */
     char account[24];                     /* "" until known */
-    struct unique_names unique_names;     /* names of the step under way */
-    pthread_mutex_t orphans_mutex;        /* guards the next */
-    struct orphan_list *orphans;          /* NULL until asked for */
-    struct inspect_view *view;            /* of planning, which has one thread */
-    atomic_bool looked;                   /* a device that is ready was found to be there */
-    atomic_bool doubt;                    /* there are records with `doubt` */
-    atomic_bool uncertain; /* AWS may have made a certificate whose answer was lost */
-    /* Of the window of strays: did this run open it, and how was it before? Main thread. */
+    struct unique_names unique_names;     /* names that the devices of the current step use */
+    pthread_mutex_t orphans_mutex;        /* protects `orphans` */
+    struct orphan_list *orphans;          /* NULL until it is needed */
+    struct inspect_view *view;            /* for plan() and recover(); main thread */
+    atomic_bool looked;    /* a certificate of this run's ready devices was checked at AWS */
+    atomic_bool doubt;     /* there are records with `doubt` */
+    atomic_bool uncertain; /* AWS may have created a certificate whose answer was lost */
+    /* Did this run open the window for orphans, and what was it before? Main thread. */
     bool window_opened;
     struct job_record_window window_before;
 };
 
-/* Keep the account that an ARN names, for a job whose STS cannot be asked. */
+/* Set the account from an ARN, for jobs without STS. Any thread. */
 void aws_instance_note_arn(struct aws_instance *instance, const char *arn);
-/* A copy of the account, "*" when it is not known; in the call's arena. */
+/* The account in the call's arena; "*" when it is unknown. Any thread. */
 const char *aws_instance_account(struct aws_instance *instance, struct iotify_call *call);
-/* "aws", "aws-cn" or "aws-us-gov". */
+/* The partition of a region: "aws", "aws-cn" or "aws-us-gov". */
 const char *aws_partition(const char *region);
 
-/* Names as AWS allows them; false after a failure that names the setting. */
+/* True for a name that AWS allows; otherwise sets an error that names the setting. */
 bool aws_check_name(struct iotify_call *call, const char *setting, const char *name);
 bool aws_check_policy_name(struct iotify_call *call, const char *setting, const char *name);
 

@@ -11,7 +11,7 @@ static const char *const kinds[] = {
     [SHARED_TYPE] = "types", [SHARED_GROUP] = "groups", [SHARED_POLICY] = "policies"};
 
 struct job_record {
-    json_t *json; /* the caller's */
+    json_t *json; /* freed by the caller */
     struct iotify_bytes stored;
 };
 
@@ -36,7 +36,7 @@ static enum iotify_result job_record_load(struct iotify_call *call, struct job_r
         "the job's record was written by another version of iotifyd; use that one");
 }
 
-/* A record that says nothing more is deleted. */
+/* Write the record, or delete it when only the format is left. */
 static enum iotify_result job_record_save(struct iotify_call *call, const struct job_record *record)
 {
     char *text = json_dumps(record->json, JSON_COMPACT | JSON_PRESERVE_ORDER);

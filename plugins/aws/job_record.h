@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connector's record of the job as a whole: which shared things this job made, and since when
- * certificates may have been made that no device's record tells of. For calls of the whole job.
+ * The connector's record of the whole job: which shared resources this job created, and since when
+ * AWS may have created certificates that no device's record names (orphans). Only for calls for the
+ * whole job (`call->client` is -1), on one thread at a time. All functions block for the store and
+ * return its errors, or IOTIFY_FAILED for a record of another version.
  */
 #ifndef PLUGINS_AWS_JOB_RECORD_H
 #define PLUGINS_AWS_JOB_RECORD_H
 
 #include <iotify/host.h>
 
-/* What several devices share. */
+/* The kinds of shared resources. */
 enum job_record_kind { SHARED_TYPE, SHARED_GROUP, SHARED_POLICY };
 
-/* Did this job make the thing type, group or policy of this name? */
+/* Set `made` to whether this job created the thing type, group or policy of this name. */
 enum iotify_result job_record_made(
     struct iotify_call *call, enum job_record_kind kind, const char *name, bool *made);
-/* Note it, before it is made, or forget it once it is gone. */
+/* Record that the job creates the resource (before it does), or that it no longer exists. */
 enum iotify_result job_record_mark(
     struct iotify_call *call, enum job_record_kind kind, const char *name, bool made);
 
 /*
- * The window in which AWS may have made certificates for this job whose answers were lost: since
- * when, and when the last run began whose requests may be under way still. Seconds since 1970;
- * `since` 0: there is none.
+ * The window in which AWS may have created certificates for this job whose answers were lost: its
+ * start, and the start of the last run whose requests may still be in progress. Seconds since 1970;
+ * `since` 0: there is no window.
  */
 struct job_record_window {
     int64_t since, last;

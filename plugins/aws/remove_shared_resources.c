@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking away what all devices shared: group, policy with its versions, and the type. Only what
- * this job made, and only while nobody else uses it; all else is reported and left.
+ * Deletes what all devices shared: the thing group, the policy with its versions, and the thing
+ * type. Resources that this job did not create, or that are in use, are reported and kept.
  */
 #include "plugins/aws/remove_shared_resources.h"
 
@@ -13,7 +13,7 @@
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/aws/job_record.h"
 
-/* How often to look whether a detach has arrived, and whether a type may be deleted by now. */
+/* Pauses in nanoseconds, and how often to retry while a detach or a deprecation takes effect. */
 #define PAUSE_MIN INT64_C(1000000000)
 #define PAUSE_MAX INT64_C(10000000000)
 #define LOOKS_MAX 45
@@ -33,7 +33,7 @@ static const struct iotify_setting items[] = {
 static const struct iotify_settings settings =
     IOTIFY_SETTINGS(items, struct remove_shared_remove_options);
 
-/* One thing to remove: the words for it, and who may. */
+/* One resource to remove, with the word for it in messages. */
 struct remove_shared_shared {
     enum job_record_kind kind;
     const char *word, *name;
@@ -54,7 +54,7 @@ static int64_t remove_shared_pause_of(int look)
     return pause < PAUSE_MAX ? pause : PAUSE_MAX;
 }
 
-/* Does a listing name anything? What was taken away just now may be in it for a moment. */
+/* Set `any` to whether a listing has entries. Repeats it: it may still show removed ones. */
 static enum iotify_result remove_shared_has_any(struct aws_instance *instance,
     struct iotify_call *call, struct aws_request request, const char *member, bool *any)
 {
@@ -75,7 +75,7 @@ static enum iotify_result remove_shared_has_any(struct aws_instance *instance,
 
 /* ------------------------------------------------------------------ group */
 
-/* The policy that this job attached to the group would keep it from being deleted itself. */
+/* Detach the job's policy from the group: an attached policy cannot be deleted. */
 static enum iotify_result remove_shared_detach_policy(struct aws_instance *instance,
     struct iotify_call *call, const struct remove_shared_shared *group)
 {
@@ -97,7 +97,7 @@ static enum iotify_result remove_shared_detach_policy(struct aws_instance *insta
     return result;
 }
 
-/* Things that were deleted just now may be listed for a moment; is one of these there? */
+/* Set `any` to whether the group has things. It may still list deleted ones: check each. */
 static enum iotify_result remove_shared_has_members(struct aws_instance *instance,
     struct iotify_call *call, const struct remove_shared_shared *group, bool *any)
 {
@@ -138,7 +138,7 @@ static enum iotify_result remove_shared_remove_group(struct aws_instance *instan
 
 /* ------------------------------------------------------------------ policy */
 
-/* All versions but the default one have to go first. */
+/* Delete all versions but the default one, as AWS requires before it deletes a policy. */
 static enum iotify_result remove_shared_remove_versions(struct aws_instance *instance,
     struct iotify_call *call, const struct remove_shared_shared *policy)
 {
@@ -172,7 +172,7 @@ static enum iotify_result remove_shared_remove_policy(struct aws_instance *insta
         return remove_shared_leave(call, policy, "is attached to what is not this job's");
     if (result == IOTIFY_OK)
         result = remove_shared_remove_versions(instance, call, policy);
-    /* A detach takes a while to arrive. */
+    /* AWS reports a conflict until earlier detachments have taken effect. */
     for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_POLICY, .name = policy->name});
@@ -198,7 +198,7 @@ static enum iotify_result remove_shared_is_deprecated(
     return result;
 }
 
-/* AWS keeps the moment of deprecation: a cleanup that was interrupted waits for the rest only. */
+/* Deprecate the type unless it is deprecated: AWS counts the waiting time from the first time. */
 static enum iotify_result remove_shared_deprecate(
     struct aws_instance *instance, struct iotify_call *call, const char *name)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The step `remove_shared`: group, policy and type are deleted when nothing uses them. */
+/*
+ * The step `remove_shared`, which deletes thing group, policy and thing type of the job unless
+ * they are in use.
+ */
 #ifndef PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H
 #define PLUGINS_AWS_REMOVE_SHARED_RESOURCES_H
 

@@ -10,7 +10,7 @@
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/aws/shared_internal.h"
 
-/* AWS counts the document without white space. */
+/* Maximum size of a document without white space, as AWS counts it. */
 #define DOCUMENT_MAX 2048
 
 enum shared_attach { ATTACH_CERTIFICATE, ATTACH_GROUP };
@@ -43,7 +43,7 @@ static const struct iotify_setting policy_items[] = {
 static const struct iotify_settings policy_settings =
     IOTIFY_SETTINGS(policy_items, struct shared_policy_options);
 
-/* Text without the white space between JSON's tokens, as AWS measures it. */
+/* The size of a document without the white space between its tokens. */
 static size_t shared_compact_size(const char *document)
 {
     json_t *json = json_loads(document, 0, NULL);
@@ -75,10 +75,7 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
     return IOTIFY_OK;
 }
 
-/*
- * A device may be itself and nobody else: connect under its thing's name, and use the topics
- * below it.
- */
+/* The default policy: a device may connect with the name of its thing, and use its topics. */
 static json_t *shared_default_policy(struct aws_instance *instance, struct iotify_call *call)
 {
     static const char thing[] = "${iot:Connection.Thing.ThingName}";
@@ -96,7 +93,7 @@ static json_t *shared_default_policy(struct aws_instance *instance, struct iotif
         "Allow", "Action", "iot:Subscribe", "Resource", filter);
 }
 
-/* The policy is there: it must say what the job wants, and is never changed. */
+/* An existing policy must have the document that the job wants; it is never changed. */
 static enum iotify_result shared_compare_policy(
     struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
 {
@@ -129,7 +126,7 @@ static enum iotify_result shared_make_policy(
     json_t *wanted, *answer;
     enum iotify_result result =
         shared_describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
-    /* The answer may be the first to name the account, which stands in the policy. */
+    /* Only after that answer: it may be the first with the account, which the policy contains. */
     char *text = shared_policy_text(instance, call, &wanted);
 
     if (result == IOTIFY_OK)
@@ -145,8 +142,8 @@ static enum iotify_result shared_make_policy(
 }
 
 /*
- * The policy on the group, provided that the job made it: another one has things of others, and
- * would give them rights. A group's ARN is known from its description only.
+ * Attach the policy to the group, if this job created the group: in another group the policy would
+ * give rights to things that are not the job's. Only DescribeThingGroup returns the group's ARN.
  */
 static enum iotify_result shared_attach_to_group(
     struct aws_instance *instance, struct iotify_call *call)
@@ -195,7 +192,7 @@ static enum iotify_result shared_plan_policy(void *given, struct iotify_call *ca
     json_t *wanted, *answer, *present;
     enum iotify_result result =
         shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
-    /* The answer may be the first to name the account, which stands in the policy. */
+    /* Only after that answer: it may be the first with the account, which the policy contains. */
     char *text = shared_policy_text(given, call, &wanted);
     bool same;
 

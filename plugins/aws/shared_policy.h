@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The step `policy`: the policy of all devices of a job. */
+/* The step `policy`, which creates the policy that all devices of a job share. */
 #ifndef PLUGINS_AWS_SHARED_POLICY_H
 #define PLUGINS_AWS_SHARED_POLICY_H
 

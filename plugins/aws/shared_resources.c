@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all devices share: the thing type, the thing group and the policy. */
+/* The steps `thing_type` and `thing_group`, and the functions of shared_internal.h. */
 #include "plugins/aws/shared_resources.h"
 
 #include <jansson.h>
@@ -15,7 +15,6 @@ struct shared_name_options {
     const char *name;
 };
 
-/* Look a resource up by name; IOTIFY_NOT_FOUND is no failure here. */
 enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_call *call,
     enum aws_operation operation, const char *name, const char *arn, json_t **answer)
 {
@@ -28,10 +27,6 @@ enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_
     return result;
 }
 
-/*
- * Create what is known to be absent. That this job makes it is noted first, so that no crash can
- * make it somebody else's. IOTIFY_EXISTS without a lost answer means that somebody was faster.
- */
 enum iotify_result shared_create(
     struct aws_instance *instance, struct iotify_call *call, const struct shared_creation *creation)
 {
@@ -49,17 +44,13 @@ enum iotify_result shared_create(
     json_decref(creation->body);
     if (result == IOTIFY_OK || request.uncertain)
         return result == IOTIFY_EXISTS ? IOTIFY_UNCHANGED : result;
-    /* It was not this job that made it, or nobody did. */
+    /* Another process created it, or it was not created. */
     unmarked = job_record_mark(call, creation->kind, creation->name, false);
     if (result == IOTIFY_EXISTS)
         return unmarked == IOTIFY_OK ? IOTIFY_UNCHANGED : unmarked;
     return result;
 }
 
-/*
- * For plans: is it there? `operation` describes, `making` creates. `unfit` says why what is there
- * will not do; NULL: it will.
- */
 enum iotify_result shared_plan(struct aws_instance *instance, struct iotify_call *call,
     enum aws_operation operation, enum aws_operation making, const char *kind, const char *name,
     const char *arn, const char *(*unfit)(const json_t *answer))
@@ -109,7 +100,7 @@ static bool shared_is_deprecated(const json_t *answer)
         json_object_get(json_object_get(answer, "thingTypeMetadata"), "deprecated"));
 }
 
-/* A type that this job deprecated, when it began to remove it, is taken into use again. */
+/* Undo the deprecation of a type that this job created, after an interrupted removal. */
 static enum iotify_result shared_use_deprecated(
     struct aws_instance *instance, struct iotify_call *call, const char *name)
 {
@@ -164,7 +155,7 @@ static enum iotify_result shared_plan_type(void *given, struct iotify_call *call
 
     if (result != IOTIFY_OK)
         return result;
-    /* One that this job deprecated is taken into use again. */
+    /* apply() undoes the deprecation of a type that this job created. */
     return shared_plan(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
         options->name, "thingTypeArn", made ? NULL : shared_unfit_type);
 }
@@ -264,5 +255,3 @@ const struct iotify_action aws_thing_group_action = {
     .plan = shared_plan_group,
     .permit = shared_permit_group,
 };
-
-/* ------------------------------------------------------------------ policy */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps `thing_type` and `thing_group`: what all devices of a job share. */
+/* The steps `thing_type` and `thing_group`, which create what all devices of a job share. */
 #ifndef PLUGINS_AWS_SHARED_RESOURCES_H
 #define PLUGINS_AWS_SHARED_RESOURCES_H
 

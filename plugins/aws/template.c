@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The template that simulates the deployed devices. The first line holds a fingerprint of the
- * rest, so that a file that the user changed is known as such, and kept.
+ * The template file that simulates the deployed devices. Its first line contains a hash of the
+ * rest, by which a file that the user has changed is recognised and kept.
  */
 #include "plugins/aws/template.h"
 
@@ -34,7 +34,7 @@ static const struct iotify_setting items[] = {
 static const struct iotify_settings settings =
     IOTIFY_SETTINGS(items, struct aws_template_template_options);
 
-/* One character between double quotes, where YAML and JavaScript agree. */
+/* Append a character of a double-quoted string, in the syntax that YAML and JavaScript share. */
 static void aws_template_put_escaped(char character, struct iotify_buffer *out)
 {
     if ((unsigned char)character < ' ') {
@@ -46,7 +46,7 @@ static void aws_template_put_escaped(char character, struct iotify_buffer *out)
     iotify_buffer_char(out, character);
 }
 
-/* "a_{{client()}}_key" as JavaScript: "a_" + client() + "_key". */
+/* Append "a_{{client()}}_key" as JavaScript: "a_" + client() + "_key". */
 static void aws_template_to_javascript(const char *text, struct iotify_buffer *out)
 {
     bool first = true;
@@ -77,7 +77,7 @@ static void aws_template_to_javascript(const char *text, struct iotify_buffer *o
     }
 }
 
-/* A text in YAML's double quotes. */
+/* Append a double-quoted YAML string. */
 static void aws_template_quoted(
     const char *text, const char *before, const char *behind, struct iotify_buffer *out)
 {
@@ -152,7 +152,7 @@ static bool aws_template_build(const struct aws_names *names, struct iotify_buff
     return good && !out->failed;
 }
 
-/* Does the first line's fingerprint still fit the rest? */
+/* True when the hash in the first line matches the rest. */
 static bool aws_template_is_untouched(const struct iotify_buffer *file)
 {
     const char *text = iotify_buffer_text(file), *rest = strchr(text, '\n');
@@ -165,7 +165,7 @@ static bool aws_template_is_untouched(const struct iotify_buffer *file)
            rest - text == (long)strlen(FIRST_LINE) + 16;
 }
 
-/* 1: read, 0: not there, -1: errno */
+/* Read a file. 1: done; 0: the file does not exist; -1: an error, in errno. */
 static int aws_template_read_file(const char *path, struct iotify_buffer *out)
 {
     FILE *stream = fopen(path, "re");
@@ -183,7 +183,7 @@ static int aws_template_read_file(const char *path, struct iotify_buffer *out)
     return result;
 }
 
-/* To a temporary file and renamed: there is never half a template. */
+/* Write to a temporary file and rename it, so that the template is never incomplete. */
 static enum iotify_result aws_template_write_file(
     struct iotify_call *call, const char *path, const struct iotify_buffer *text)
 {

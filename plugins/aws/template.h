@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The step `template`: a template that simulates the devices. */
+/* The step `template`, which writes a template file that simulates the devices. */
 #ifndef PLUGINS_AWS_TEMPLATE_H
 #define PLUGINS_AWS_TEMPLATE_H
 
@@ -7,7 +7,7 @@
 
 extern const struct iotify_action aws_template_action;
 
-/* helpers.js, put in by the build. */
+/* The text of helpers.js, embedded by the build. */
 extern const char aws_helpers[];
 
 #endif

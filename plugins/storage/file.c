@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storage in a folder, a file for each key, so that the store can be looked at with a shell.
- * Each write goes to a temporary file, is synced, renamed into place, and the folder is synced.
+ * Storage in a folder with one file per key, which can be inspected with a shell. A write goes to a
+ * temporary file, which is synced and renamed; then the folder is synced.
  *
- * A key becomes a file's name by escaping everything but letters, digits and `_-` as %XX.
- * A name too long for one folder entry goes on in a subfolder whose name ends in `+`.
+ * The file name is the key with all bytes but letters, digits and `_-` escaped as %XX. A name that
+ * is too long for one folder entry continues in a subfolder whose name ends in `+`.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -65,7 +65,7 @@ static bool file_is_plain(char c)
            c == '-';
 }
 
-/* The path of a key below the store's folder. */
+/* The path of a key, relative to the store's folder. */
 static void file_escape(const char *key, char *name, size_t size)
 {
     size_t used = 0, part = 0;
@@ -88,7 +88,7 @@ static void file_escape(const char *key, char *name, size_t size)
     name[used] = '\0';
 }
 
-/* Append the key's bytes for one folder entry; false when it is no name of ours. */
+/* Append the part of a key that a folder entry names; false when it is not a name of this store. */
 static bool file_unescape(const char *name, size_t length, struct iotify_buffer *key)
 {
     for (size_t i = 0; i < length; i++) {
@@ -148,7 +148,7 @@ static enum iotify_result file_open(struct iotify_call *call, const void *given,
     return IOTIFY_OK;
 }
 
-/* The value of a key; `data` NULL when absent. */
+/* Read the value of a key; `data` is NULL when it is absent. */
 static enum iotify_result file_get(
     struct iotify_call *call, const struct store *store, const char *key, struct iotify_bytes *out)
 {
@@ -208,7 +208,7 @@ static bool file_write_all(int descriptor, const char *data, size_t size)
     return true;
 }
 
-/* A rename is durable when the folder that holds the name is. */
+/* Make a rename or removal durable by syncing the folder of the name, and the store's folder. */
 static bool file_sync_folder(const struct store *store, const char *name)
 {
     char folder[NAME_BYTES_MAX];
@@ -228,7 +228,7 @@ static bool file_sync_folder(const struct store *store, const char *name)
     return done;
 }
 
-/* Make the subfolders that a long key needs. */
+/* Create the subfolders that a long key needs. */
 static bool file_make_folders(const struct store *store, char *name)
 {
     for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -266,7 +266,7 @@ static bool file_put(const struct store *store, char *name, struct iotify_bytes 
 
 static bool file_delete(const struct store *store, const char *name)
 {
-    /* One that is gone already may have gone without its folder being synced. */
+    /* Sync the folder also for a missing file: an earlier removal may not be durable yet. */
     if (unlinkat(store->folder, name, 0) != 0 && errno != ENOENT)
         return false;
     return file_sync_folder(store, name) || errno == ENOENT;

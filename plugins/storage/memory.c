@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Storage in the process: for trials and tests; gone when the run ends. */
+/* Storage in the memory of the process, for trials and tests. It is lost when the run ends. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ struct memory_entry {
     size_t size;
 };
 
-/* Sorted by key: keys mostly arrive in ascending order, and scans need that order. */
+/* Entries are sorted by key, which scans need; most keys are added in ascending order. */
 struct store {
     struct memory_entry *entries;
     size_t count, capacity;
@@ -54,7 +54,7 @@ static void memory_close(void *instance)
     free(store);
 }
 
-/* The first entry whose key is not below `key`. */
+/* The index of the first entry whose key is not less than `key`; `same`: it has this key. */
 static size_t memory_find(const struct store *store, const char *key, bool *same)
 {
     size_t low = 0, high = store->count;

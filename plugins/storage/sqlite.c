@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Storage in one SQLite file: write-ahead log, synchronous=FULL, one transaction for each batch.
- * Reads use a connection of their own, so that they do not wait for a commit.
+ * Storage in one SQLite file: write-ahead log, synchronous=FULL, one transaction per batch. Reads
+ * use a second connection, so that they do not wait for a commit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #include <iotify/host.h>
 
-/* "ITFY" in the file's header, so that another program's file is not taken for a store. */
+/* "ITFY" in the header of the file distinguishes a store from other programs' databases. */
 #define APPLICATION_ID 0x49544659
 #define FORMAT 1
 #define BUSY_MS 10000
@@ -84,7 +84,7 @@ static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, con
 
 /* ------------------------------------------------------------------ open and close */
 
-/* The file with mode 0600 before SQLite touches it; its companions take over the mode. */
+/* Create the file with mode 0600 before SQLite opens it; SQLite gives its other files that mode. */
 static enum iotify_result sqlite_make_file(struct iotify_call *call, const char *path)
 {
     char folder[4096];
@@ -122,7 +122,7 @@ static int sqlite_read_integer(sqlite3 *db, const char *pragma, int *out)
     return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-/* The same inside the transaction that makes the table: two first starts at once agree. */
+/* Create the table. Checks the file again in the transaction: another process may create it too. */
 static enum iotify_result sqlite_make_format(
     struct iotify_call *call, sqlite3 *db, const char *path)
 {
@@ -155,7 +155,7 @@ static enum iotify_result sqlite_check_format(
 {
     int application = 0, format = 0;
 
-    /* Both of one moment: another process may be making the file. */
+    /* Read both in one transaction: another process may be creating the file. */
     if (sqlite3_exec(db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite_read_integer(db, "PRAGMA application_id", &application) != SQLITE_OK ||
         sqlite_read_integer(db, "PRAGMA user_version", &format) != SQLITE_OK ||
@@ -239,7 +239,7 @@ static enum iotify_result sqlite_open(struct iotify_call *call, const void *give
 
 /* ------------------------------------------------------------------ reads */
 
-/* The value of a key on this connection; `data` NULL when absent. Any SQLite code. */
+/* Read a key on this connection; `data` is NULL when it is absent. Returns an SQLite code. */
 static int sqlite_get(struct iotify_call *call, struct connection *connection, const char *key,
     struct iotify_bytes *out)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The smallest storage plugin: it keeps one value. Build it against the installed SDK,
+ * A minimal storage plugin that keeps a single value. Build it against the installed SDK:
  *
  *     cmake -B build -DCMAKE_PREFIX_PATH=/usr/local && cmake --build build
  *
- * then let iotifyd find it: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
+ * Then tell iotifyd where it is: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include <iotify/host.h>
 #include <iotify/storage.h>
 
-/* What a job may set: `glob: {use: example, greeting: hello}`. */
+/* The settings of the plugin, as in a job file: `glob: {use: example, greeting: hello}`. */
 struct options {
     const char *greeting;
 };
@@ -82,7 +82,7 @@ static enum iotify_result store_apply(
 
         if (holds(store, writes[i].key))
             present = (struct iotify_bytes){store->value, store->size};
-        /* The rules of a write are the same for every backend. */
+        /* The SDK implements the rules that all backends share. */
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
             continue;
         if (iotify_write_removes(&writes[i]) && !present.data)

@@ -32,7 +32,7 @@ void iotify_buffer_reset(struct iotify_buffer *buffer)
         buffer->data[0] = '\0';
 }
 
-/* Room for `size` more bytes and the NUL behind them. */
+/* Make room for `size` more bytes and the terminating NUL. */
 static bool buffer_reserve(struct iotify_buffer *buffer, size_t size)
 {
     size_t capacity, needed;
@@ -51,7 +51,7 @@ static bool buffer_reserve(struct iotify_buffer *buffer, size_t size)
     capacity = buffer->capacity ? buffer->capacity * 2 : 64;
     if (capacity < needed)
         capacity = needed;
-    /* Not realloc(): it would leave the bytes, which may be secret, where they were. */
+    /* Not realloc(): it may leave a copy of the bytes, which may be secret, in freed memory. */
     data = malloc(capacity);
     if (!data) {
         buffer->failed = true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Preloaded into iotifyd by the crash tests: counts the points before and after every durable
- * write and every message of a call, and kills the process at the one that CRASH_AT names. Without
- * it, CRASH_COUNT names a file that gets the number of points when the program ends.
+ * Preloaded into iotifyd by the crash tests: counts points before and after every fsync(),
+ * fdatasync() and send(), and after every recv() of data, and kills the process at the point that
+ * CRASH_AT names. CRASH_COUNT names a file that gets the number of points when the program ends.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -24,7 +24,7 @@ static void point(void)
         kill(getpid(), SIGKILL);
 }
 
-/* The functions behind these ones. */
+/* The functions that these wrap. */
 static int (*next_fsync)(int descriptor);
 static int (*next_fdatasync)(int descriptor);
 static ssize_t (*next_send)(int socket, const void *data, size_t size, int flags);
@@ -32,7 +32,7 @@ static ssize_t (*next_recv)(int socket, void *data, size_t size, int flags);
 
 static void find(const char *name, void *pointer)
 {
-    /* ISO C has no way to take a function from dlsym() but through its pointer's own memory. */
+    /* ISO C cannot convert the result of dlsym() to a function pointer: write to its memory. */
     *(void **)pointer = dlsym(RTLD_NEXT, name);
 }
 
@@ -65,7 +65,7 @@ EXPORT int fdatasync(int descriptor)
     return result;
 }
 
-/* A request goes. */
+/* A request is sent. */
 EXPORT ssize_t send(int socket, const void *data, size_t size, int flags)
 {
     ssize_t result;
@@ -76,7 +76,7 @@ EXPORT ssize_t send(int socket, const void *data, size_t size, int flags)
     return result;
 }
 
-/* An answer is there: what follows is as if it had been lost. */
+/* An answer was received: a crash here is as if it had been lost. */
 EXPORT ssize_t recv(int socket, void *data, size_t size, int flags)
 {
     ssize_t result = next_recv(socket, data, size, flags);

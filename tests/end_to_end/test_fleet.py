@@ -243,7 +243,8 @@ class Live(Fleet):
 
     def test_capture(self):
         self.template(ECHO + 'message: |\n  state.__$key = "HIDDEN";\n  state.n = index();\n'
-                             '  console.log("at", index());\n  if (index() === 2) throw new Error("no");\n'
+                             '  console.log("at", index());\n'
+                             '  console.log("then");\n  if (index() === 2) throw new Error("no");\n'
                              '  return index() === 1 ? Buffer.from([255, 0]) : "m" + index();\n')
         self.run_job(devices=2, iterations=3, interval='50ms', hold='2s',
                      capture='{file: c.jsonl}')
@@ -253,7 +254,7 @@ class Live(Fleet):
         messages = [line for line in lines if line['event'] == 'message' and line['client'] == 1]
         self.assertEqual(['m0', {'base64': '/wA='}, None], [m.get('payload') for m in messages])
         self.assertEqual([{'n': 0}, {'n': 1}, {'n': 2}], [m['state'] for m in messages])
-        self.assertEqual([['at 0'], ['at 1'], ['at 2']], [m['logs'] for m in messages])
+        self.assertEqual([['at 0', 'then'], ['at 1', 'then'], ['at 2', 'then']], [m['logs'] for m in messages])
         self.assertEqual([True, True, False], [m['ok'] for m in messages])
         self.assertEqual('Error: no', messages[2]['error'])
         responses = [line for line in lines if line['event'] == 'response' and line['client'] == 1]

@@ -9,7 +9,7 @@
 static struct script *script;
 static int uses;
 
-/* A machine keeps every macro: a new one now and then. */
+/* A script context keeps every expression: make a new one every 2000 uses. */
 static struct script *machine(void)
 {
     static const struct script_services services = {0};
@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         machine(), "topic", text, (struct location){"fuzz.yaml", 3, 5}, &diagnostics);
 
     iotify_buffer_init(&out, 1 << 20);
-    /* One or the other: a macro, or the reason why there is none. */
+    /* Either an expression, or the reason why there is none. */
     if ((expression == NULL) != (diagnostics.count > 0))
         abort();
     if (expression && !script_expand(script, expression, turn, &out, &error) && !*error.text)

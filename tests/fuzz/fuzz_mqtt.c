@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A session between a client and a broker: chunks of one byte (the top bit: from the broker; the
- * rest: how many bytes follow) and those bytes.
+ * A session between a client and a broker, as chunks: one byte (top bit: from the broker; the rest:
+ * the number of bytes that follow) and those bytes.
  */
 #include <openssl/pem.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static struct session_world world;
 static X509 *certificate;
 static char id[65];
 
-/* A certificate of its own with a policy that allows some things and denies others. */
+/* A certificate with a policy that allows some actions and denies others. */
 static char *make_certificate(void)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -77,7 +77,7 @@ static void open_world(void)
     free(pem);
 }
 
-/* What goes on consists of whole packets. */
+/* The session forwards only complete packets. */
 static void check_packets(const struct iotify_buffer *out)
 {
     struct mqtt_packet packet;
@@ -88,7 +88,7 @@ static void check_packets(const struct iotify_buffer *out)
             abort();
 }
 
-/* False when the session is at its end. */
+/* False: the session has ended. */
 static bool feed(struct session *session, struct iotify_buffer *from, bool client,
     struct iotify_buffer *to_broker, struct iotify_buffer *to_client)
 {
@@ -116,7 +116,7 @@ static bool feed(struct session *session, struct iotify_buffer *from, bool clien
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct iotify_buffer
-        streams[4]; /* of the client, of the broker, to the broker, to the client */
+        streams[4]; /* from the client, from the broker, to the broker, to the client */
     struct session *session;
     bool goes_on = true;
 

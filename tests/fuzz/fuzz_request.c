@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (body) {
         *target++ = '\0';
         *body++ = '\0';
-        /* Whatever was asked: there is an answer, and an error has its code and status. */
+        /* Every request has an answer, and an error has a message and an error status. */
         if (strcmp(target, "/keys-and-certificate") != 0 &&
             world_call(text, target, body, strlen(body), &response) &&
             ((response.error != NULL) != (response.status >= 400) ||

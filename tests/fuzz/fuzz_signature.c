@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A request's head as it is signed: "METHOD target", then "name:value" lines. The inputs stay good
- * as time goes by: NOWNOWNOWNOWNOWN stands for the present as x-amz-date has it, TODAYDAY for its
- * day.
+ * A request's head as it is signed: "METHOD target", then "name:value" lines. So that inputs stay
+ * valid over time, NOWNOWNOWNOWNOWN is replaced by the current time as in x-amz-date, TODAYDAY by
+ * its date.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static const char *header_of(void *context, const char *name)
     return NULL;
 }
 
-/* Texts of one length, so that each takes the other's place. */
+/* Replace `word` by `instead`, a text of the same length. */
 static void put(char *text, const char *word, const char *instead)
 {
     while ((text = strstr(text, word)))
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         request.context = &head;
         if (request.method && request.path) {
             signature_verify(&request, &keys, &verdict);
-            /* Nobody guesses a signature. */
+            /* No input has a valid signature: verification must fail with a message. */
             if (!verdict.error || !*verdict.message)
                 abort();
         }

@@ -31,7 +31,7 @@ static void remove_folder(void)
         fprintf(stderr, "%s failed\n", path);
 }
 
-/* A job without a cloud, for templates to be in. */
+/* A job without a connector, which the templates belong to. */
 static const struct job *the_job(void)
 {
     static const char text[] = "devices: 1\nplugins: {glob: {use: memory}}\n"
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     write_file("t.yaml", data, size);
     good = template_load(&template, job, path, "t.yaml", NULL, &diagnostics);
-    /* It is good, or something is said to be wrong, at a place of some file. */
+    /* Either it is valid, or diagnostics have a location in some file. */
     if (good != (diagnostics.count == 0))
         abort();
     for (size_t i = 0; i < diagnostics.count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stands in for libFuzzer where tests run: every file of a corpus, and some hundred changed
- * copies of each, the same in every run.
+ * Replaces libFuzzer in the tests: runs every file of a corpus and some hundred mutated copies of
+ * each, the same in every run.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static uint64_t next(uint64_t *state)
     return *state;
 }
 
-/* Some bytes changed, cut out or doubled; the new size. */
+/* Change, remove or duplicate some bytes; returns the new size. */
 static size_t change(uint8_t *data, size_t size, uint64_t *random)
 {
     for (uint64_t times = next(random) % 4 + 1; times > 0 && size > 0; times--) {
@@ -65,7 +65,7 @@ static int replay(const char *path, uint64_t *random)
 
         memcpy(copy, data, size);
         changed = change(copy, size, random);
-        /* In a block of its own size, so that a byte too many is noticed. */
+        /* In a block of the exact size, so that sanitizers detect an access beyond it. */
         exact = malloc(changed ? changed : 1);
         if (!exact)
             abort();

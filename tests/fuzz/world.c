@@ -49,7 +49,7 @@ static void open_world(void)
     ca = ca_open(folder);
     if (!state || !ca)
         abort();
-    /* They have been read; nothing is left behind. */
+    /* The files have been read: remove them. */
     snprintf(path, sizeof(path), "%s/ca.pem", folder);
     unlink(path);
     snprintf(path, sizeof(path), "%s/ca.key", folder);
@@ -64,7 +64,7 @@ struct state *world_state(void)
     return state;
 }
 
-/* The value of `name=` in a query, decoded by nobody: the fuzzer writes what it wants to see. */
+/* The value of `name=` in a query, not decoded: the fuzzer writes the final text. */
 static const char *query_of(void *context, const char *name)
 {
     static char value[4096];

@@ -6,12 +6,12 @@
 #include "sandbox/operation.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Made at the first call, with a root certificate in a folder of its own; never freed. */
+/* Created at the first call, with a root certificate in its own folder; never freed. */
 struct state *world_state(void);
 
 /*
- * What the API does with a request whose signature is good, without faults and quotas. The
- * caller frees body and text. NULL when there is no such operation.
+ * Run the operation of a request as if its signature were valid, without faults and quotas. The
+ * caller frees body and text of `out`. NULL when there is no such operation.
  */
 const struct operation *world_call(
     const char *method, const char *target, const char *body, size_t size, struct response *out);

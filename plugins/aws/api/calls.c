@@ -5,7 +5,7 @@
 
 #include "plugins/aws/api/operations.h"
 
-/* More pages than any account fills: a listing that does not end is the server's mistake. */
+/* More pages than any account fills; limits a listing that does not end. */
 #define PAGES_MAX 100000
 
 const char *aws_keep(struct iotify_call *call, const char *text)

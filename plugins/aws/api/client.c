@@ -72,7 +72,7 @@ static void client_build_query(const struct aws_request *request, struct iotify_
     }
 }
 
-/* What is not there must not be taken for nothing: an empty list is a list. */
+/* Check that the answer has the member that the caller reads: without it, a list is not empty. */
 static enum iotify_result client_check_answer(
     struct iotify_call *call, struct client_sending *sending)
 {

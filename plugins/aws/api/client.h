@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client of the AWS IoT API: one way to send the calls of the table. Safe on any thread. */
+/* The client of the AWS IoT API, for the operations of operations.h. Safe on any thread. */
 #ifndef PLUGINS_AWS_API_CLIENT_H
 #define PLUGINS_AWS_API_CLIENT_H
 
@@ -9,46 +9,50 @@
 
 #include "plugins/aws/api/operations.h"
 
-/* What the settings of the plugin come to; all strings outlive the client. */
+/* The service to call, from the settings and the environment. All strings outlive the client. */
 struct aws_target {
     const char *region;
     const char *endpoint; /* https://iot.eu-central-1.amazonaws.com, without a slash at the end */
-    const char *sts_endpoint;    /* NULL: there is none to ask */
-    const char *quotas_endpoint; /* of Service Quotas; NULL: there is none to ask */
+    const char *sts_endpoint;    /* NULL: STS is not called */
+    const char *quotas_endpoint; /* NULL: Service Quotas is not called */
     const char *signing_name;    /* "iot" */
 };
 
 struct aws_client;
 
-/* NULL when memory is out. */
+/*
+ * `profile` (or NULL) must outlive the client; `ca` is a file of root certificates (NULL: the
+ * system's). NULL without memory.
+ */
 struct aws_client *aws_client_new(
     const struct aws_target *target, const char *profile, const char *ca);
 void aws_client_free(struct aws_client *client);
 
 #define AWS_QUERY_MAX 4
 
-/* One call. Names and values are as the user knows them: encoding happens here. */
+/* One request. Names and values are not encoded; aws_send() encodes them. */
 struct aws_request {
     enum aws_operation operation;
-    const char *name;    /* in the place of {} in the path */
-    const char *version; /* in the place of the second {} */
+    const char *name;    /* replaces {} in the path */
+    const char *version; /* replaces the second {} */
     struct {
         const char *name, *value;
     } query[AWS_QUERY_MAX];
     const char *principal; /* header x-amzn-principal; NULL: none */
     json_t *body;          /* owned by the caller; NULL: no body */
-    json_t *answer;        /* the caller's to free; NULL when the answer has no body */
-    bool uncertain;        /* set: a try has no answer, and nobody knows whether it was done */
+    json_t *answer;        /* set; the caller frees it; NULL when the answer has no body */
+    bool uncertain;        /* set when a try had no clear answer and may have taken effect */
 };
 
 /*
- * Send through the host, which paces and repeats. Errors of the service come back as results:
- * IOTIFY_NOT_FOUND, IOTIFY_EXISTS and IOTIFY_CONFLICT often are not the caller's error.
+ * Send a request with host->perform(), which limits the rate and retries. Blocks. Errors of the
+ * service are returned as results; for IOTIFY_NOT_FOUND, IOTIFY_EXISTS and IOTIFY_CONFLICT the
+ * caller decides whether they are errors. `answer` is set for IOTIFY_EXISTS too.
  */
 enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request);
 
-/* AWS's time, seconds since 1970, as its last answer told it. */
+/* The current time of AWS, seconds since 1970, from the date of its last answer. */
 int64_t aws_now(struct aws_client *client);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What client.c, sts.c and service_quotas.c share. */
+/* Declarations that client.c, sts.c and service_quotas.c share. */
 #ifndef PLUGINS_AWS_API_CLIENT_INTERNAL_H
 #define PLUGINS_AWS_API_CLIENT_INTERNAL_H
 
@@ -11,7 +11,7 @@ struct aws_client {
     struct signed_request_signer signer;
 };
 
-/* One call on its way through host->perform(). */
+/* The argument of one host->perform(). */
 struct client_sending {
     struct aws_client *client;
     struct aws_request *request;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Path parameters are {}; rates are the defaults of AWS's quota pages, the lower of two figures. */
+/* Rates are the defaults in AWS's documentation; where it has two figures, the lower one. */
 static const struct aws_form operations[AWS_OPERATIONS] = {
     [AWS_ADD_THING_TO_THING_GROUP] = {"AddThingToThingGroup", "PUT",
         "/thing-groups/addThingToThingGroup", 60, NULL, JSON_NULL, false},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations of AWS IoT that the connector calls: one table. Pure, any thread. */
+/* The table of AWS IoT operations that the connector calls. Pure functions; any thread. */
 #ifndef PLUGINS_AWS_API_OPERATIONS_H
 #define PLUGINS_AWS_API_OPERATIONS_H
 
@@ -48,20 +48,20 @@ enum aws_operation {
     AWS_OPERATIONS
 };
 
-/* How an operation is called: {} in the path are its parameters there. */
+/* How an operation is called. {} in the path is replaced by a parameter. */
 struct aws_form {
     const char *name, *method, *path;
-    double rate; /* the default */
-    /* What a success answers at least, and of which type; NULL: nothing. */
+    double rate; /* default quota, calls per second */
+    /* Name and type of a member that every successful answer has; NULL: none. */
     const char *member;
     json_type type;
-    bool once; /* what a second request makes, or answers, is another thing: see http.h */
+    bool once; /* not idempotent: libcurl must not repeat the request; see http.h */
 };
 const struct aws_form *aws_operation_form(enum aws_operation operation);
 const char *aws_operation_name(enum aws_operation operation);
-/* AWS_OPERATIONS when there is none of this name. */
+/* The operation of this name; AWS_OPERATIONS when there is none. */
 enum aws_operation aws_operation_by_name(const char *name);
-/* Calls a second that AWS allows by default; 0 when the operation is not known. */
+/* The default quota of an operation, calls per second; 0: unknown operation. */
 double aws_default_rate(const char *operation);
 
 #endif

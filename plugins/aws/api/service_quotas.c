@@ -10,7 +10,7 @@
 #include "plugins/aws/api/operations.h"
 #include "plugins/aws/api/signed_request.h"
 
-/* More pages of quotas than any service has. */
+/* Limits a listing that does not end. */
 #define PAGES_MAX 100
 
 struct service_quotas_quotas_page {
@@ -20,7 +20,7 @@ struct service_quotas_quotas_page {
     void *argument;
 };
 
-/* "AttachPolicy API TPS": the whole name, there are others that end in the same way. */
+/* Pass on a quota named "OPERATION API TPS". Other quotas end in the same way. */
 static void service_quotas_take(struct service_quotas_quotas_page *page, const json_t *quota)
 {
     static const char ending[] = " API TPS";

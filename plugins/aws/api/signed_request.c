@@ -10,7 +10,7 @@
 
 #define URL_MAX 16384
 #define HEADERS_MAX 8
-/* A clock that is further off than this makes signatures invalid. */
+/* Seconds by which the clock may be wrong before it is corrected; AWS rejects larger errors. */
 #define SKEW_MAX 240
 
 /* A string member of an answer, "" when absent. */
@@ -49,7 +49,7 @@ static size_t signed_request_add_header(
     return count + 1;
 }
 
-/* Every answer tells the service's time. */
+/* Note the service's time, which every answer contains. */
 static void signed_request_note_clock(
     struct signed_request_signer *signer, const struct http_response *response)
 {
@@ -134,7 +134,7 @@ static bool signed_request_exchange_once(struct signed_request_signer *signer,
     return good;
 }
 
-/* ------------------------------------------------------------------ what an answer means */
+/* ------------------------------------------------------------------ results of answers */
 
 static bool signed_request_begins(const char *text, const char *with)
 {
@@ -149,7 +149,7 @@ static const struct {
     {"ResourceNotFoundException", IOTIFY_NOT_FOUND, ""},
     {"ResourceAlreadyExistsException", IOTIFY_EXISTS, ""},
     {"DeleteConflictException", IOTIFY_CONFLICT, ""},
-    /* RegisterThing, of a thing that is there: what exactly is in the way shows call by call. */
+    /* RegisterThing of an existing thing: separate calls show what exactly is in conflict. */
     {"ResourceRegistrationFailureException", IOTIFY_CONFLICT, ""},
     {"ResourceConflictsException", IOTIFY_CONFLICT, ""},
     {"CertificateStateException", IOTIFY_CONFLICT, ""},
@@ -175,11 +175,11 @@ static enum iotify_result signed_request_classify(
     const char *operation, const char *code, long status, const char **advice)
 {
     *advice = "";
-    /* With this operation it means that the thing is there already, and stays so. */
+    /* From this operation it means that the thing exists: a retry would not help. */
     if (strcmp(code, "ConflictingResourceUpdateException") == 0 &&
         strcmp(operation, "RegisterThing") == 0)
         return IOTIFY_CONFLICT;
-    /* The code decides, not the status: AWS throttles with HTTP 400. */
+    /* Check the code before the status: AWS throttles with HTTP 400. */
     if (signed_request_begins(code, "Throttl") || signed_request_begins(code, "TooManyRequests") ||
         signed_request_begins(code, "RequestLimitExceeded") ||
         signed_request_begins(code, "SlowDown") || status == 429)
@@ -192,16 +192,16 @@ static enum iotify_result signed_request_classify(
     }
     if (status >= 500)
         return IOTIFY_TRANSIENT;
-    /* A 404 without AWS's code is a proxy's, and says nothing about what AWS has. */
+    /* A 404 without a code of AWS comes from a proxy and is not IOTIFY_NOT_FOUND. */
     return status == 401 || status == 403 ? IOTIFY_DENIED : IOTIFY_INVALID;
 }
 
-/* What an error says of itself. */
+/* Code and message of an error. */
 struct signed_request_complaint {
     char code[64], message[256];
 };
 
-/* The text of an element of XML; "" when there is none. */
+/* Copy the text of an XML element; "" when there is none. */
 static void signed_request_xml_text(const char *xml, const char *name, char *out, size_t size)
 {
     char tag[32];
@@ -214,8 +214,8 @@ static void signed_request_xml_text(const char *xml, const char *name, char *out
 }
 
 /*
- * AWS IoT answers errors in JSON, STS in XML. The code: header before body, without the namespace
- * that either may have. Both "" when the answer is none of AWS's.
+ * Read the error of an answer: JSON from AWS IoT, XML from STS. The header takes precedence over
+ * the body; a namespace is removed. The code is "" when the answer is not from AWS.
  */
 static void signed_request_read_complaint(
     const struct http_response *response, struct signed_request_complaint *complaint)
@@ -269,8 +269,8 @@ static enum iotify_result signed_request_bad_status(struct iotify_call *call,
 }
 
 /*
- * True when the clock that a request was signed with, ours and `used` seconds, was off; it is
- * corrected now, by this caller or by another one that was faster.
+ * True when the request was rejected and its clock, the local one plus `used` seconds, was wrong.
+ * The skew is corrected then; another thread may have done so before.
  */
 static bool signed_request_correct_clock(
     struct signed_request_signer *signer, const struct http_response *response, int64_t used)
@@ -296,7 +296,6 @@ static bool signed_request_is_expired(const struct http_response *response)
                strstr(text, "ExpiredToken"));
 }
 
-/* One outgoing, with one more try each for a clock that was off and credentials that expired. */
 enum iotify_result signed_request_send(struct signed_request_signer *signer,
     struct iotify_call *call, struct signed_request *outgoing, struct http_response *response)
 {

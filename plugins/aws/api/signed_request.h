@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One signed exchange with a service of AWS, and what its answer means. Safe on any thread.
+ * Sends one signed request to a service of AWS and classifies the answer. Safe on any thread.
  */
 #ifndef PLUGINS_AWS_API_SIGNED_REQUEST_H
 #define PLUGINS_AWS_API_SIGNED_REQUEST_H
@@ -12,17 +12,17 @@
 #include "plugins/shared/aws/credentials.h"
 #include "plugins/shared/aws/http.h"
 
-/* Who signs, and where things go. Strings outlive it. */
+/* Region, credentials and clock for signing. Strings outlive it. */
 struct signed_request_signer {
     const char *region;
     struct http *http;
     struct credential_chain *credentials;
     pthread_mutex_t mutex;
-    int64_t skew;  /* seconds that signatures are dated ahead of our clock */
-    int64_t ahead; /* seconds that the service's clock was ahead of ours last */
+    int64_t skew;  /* seconds to add to the local clock for the date of signatures */
+    int64_t ahead; /* seconds by which the service's clock was ahead in its last answer */
 };
 
-/* What goes over the wire, whatever the service. */
+/* One request to any service. */
 struct signed_request {
     const char *operation; /* for messages */
     const char *method, *endpoint, *path, *query;
@@ -32,17 +32,18 @@ struct signed_request {
     size_t body_size;
     const char *principal; /* header x-amzn-principal; NULL: none */
     const char *target;    /* header x-amz-target; NULL: none */
-    bool once;             /* sent again it would make something more */
-    bool uncertain;        /* set: nobody knows whether the service did it */
+    bool once;             /* not idempotent: see http.h */
+    bool uncertain;        /* set when the request may have taken effect without an answer */
 };
 
-/* The service's time, seconds since 1970: ours until anything was answered. */
+/* The service's time, seconds since 1970; the local time before the first answer. */
 int64_t signed_request_now(struct signed_request_signer *signer);
 
 /*
- * Sign, send and wait; once more each for a clock that was off and for credentials that expired.
- * A failure is told by host->fail() and comes back as what it means; the code decides, not the
- * status. The response is always filled in; free it with http_response_clear().
+ * Sign and send a request, and block for the answer. Repeats it once after correcting the clock and
+ * once after refreshing expired credentials. An error is set with host->fail() and returned as a
+ * result that follows from the error code of AWS, or from the HTTP status where there is none. Free
+ * the response with http_response_clear() in any case.
  */
 enum iotify_result signed_request_send(struct signed_request_signer *signer,
     struct iotify_call *call, struct signed_request *outgoing, struct http_response *response);

@@ -53,7 +53,7 @@ enum iotify_result aws_account(
     if (!client->target.sts_endpoint) {
         struct credentials credentials;
 
-        /* Nobody to ask; but find out now whether there are credentials at all. */
+        /* Check at least that there are credentials. */
         result = credentials_get(client->signer.credentials, call, NULL, &credentials);
         explicit_bzero(&credentials, sizeof(credentials));
         return result;

@@ -55,8 +55,8 @@ static X509 *certificate_parse(const char *text)
 /* ------------------------------------------------------------------ keys */
 
 /*
- * A P-256 key taken apart. OpenSSL's general encoders look for the way to write a key anew each
- * time, which costs more than the key itself; the two forms that are needed here are short.
+ * The parts of a P-256 key. OpenSSL's encoders search for an implementation on each use, which
+ * costs more than creating the key; the two encodings that are needed here are short.
  */
 #define SCALAR_SIZE 32
 #define POINT_SIZE 65
@@ -79,7 +79,7 @@ static bool certificate_take_apart(const EVP_PKEY *key, struct certificate_parts
     return good;
 }
 
-/* ECPrivateKey of RFC 5915: version 1, the scalar, and the point as [1]. */
+/* Encode an ECPrivateKey (RFC 5915): version 1, the scalar, and the point as [1]. */
 static unsigned char *certificate_encode_scalar(const struct certificate_parts *parts, int *size)
 {
     static const unsigned char head[] = {0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, SCALAR_SIZE};
@@ -146,14 +146,14 @@ bool certificate_matches(const char *certificate_text, const char *key_text)
 
 static bool certificate_add_name(X509_NAME *name, const char *common_name)
 {
-    /* The field holds 64 bytes; a thing's name may be longer, and identifies nothing here. */
+    /* CN is limited to 64 bytes; a longer thing name may be cut, as the CN identifies nothing. */
     size_t length = strnlen(common_name, 64);
 
     return X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name,
                (int)length, -1, 0) == 1;
 }
 
-/* The extensions are the same for all: made once, copied into each. */
+/* The extensions, equal in all certificates: created once and copied. */
 static struct {
     pthread_once_t once;
     X509_EXTENSION *items[3];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One device: a key and a certificate, a thing, and what ties them together.
+ * The step `device`: for each device a key, a certificate, a thing, and their attachments.
  *
- * The order is what keeps a crash from leaking anything: with `issuer: local` key and certificate
- * are stored before AWS hears of them, and everything behind that is safe to repeat. The other
- * issuers leave an inactive certificate at worst, which can never connect.
+ * The order of the calls prevents leaks after a crash. With `issuer: local`, key and certificate
+ * are stored before they are sent to AWS, and all later calls are idempotent. With the other
+ * issuers a crash may leave an inactive certificate, which cannot connect.
  */
 #include "plugins/aws/device/device.h"
 
@@ -123,7 +123,7 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
     return IOTIFY_OK;
 }
 
-/* ------------------------------------------------------------------ the record and the job */
+/* ------------------------------------------------------------------ checks of the record */
 
 void inspect_wanted(const struct aws_instance *instance, const struct device_options *options,
     struct record *record)
@@ -159,7 +159,7 @@ enum inspect_difference inspect_compare(const struct record *record, const struc
     return DIFFERS_NOT;
 }
 
-/* A record that was begun belongs to what it names: the job must still say the same. */
+/* An existing record must have the names that the job has now. */
 static enum iotify_result device_check_record(
     struct iotify_call *call, const struct record *record, const struct record *wanted)
 {
@@ -187,8 +187,8 @@ static enum iotify_result device_check_record(
 }
 
 /*
- * A device that is ready is taken at its word, but for the first one of a run: a sandbox that was
- * started anew, or an account that was emptied, shows there.
+ * Check the first ready device of a run at AWS, and trust the records of the others. This detects a
+ * sandbox that was restarted and an account that was emptied.
  */
 static enum iotify_result device_check_there(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
@@ -203,7 +203,7 @@ static enum iotify_result device_check_there(
     json_decref(request.answer);
     if (result != IOTIFY_NOT_FOUND)
         return result;
-    /* Every device of the run looks for itself now: some may be there. */
+    /* The next ready device is checked too: it may exist. */
     atomic_store(&instance->looked, false);
     return call->host->fail(call, IOTIFY_CONFLICT, "NotThere",
         "%s was deployed before, and its certificate is not there any more: is this another "
@@ -213,7 +213,7 @@ static enum iotify_result device_check_there(
 
 /* ------------------------------------------------------------------ the action */
 
-/* The record of a removal is used again for a new device: this is its proof. */
+/* Verify that the certificate of a removed device is gone, before its record is reused. */
 static enum iotify_result device_confirm_gone(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -234,7 +234,7 @@ static enum iotify_result device_confirm_gone(
                                : result;
 }
 
-/* What is there of the device already; a removal that was interrupted is finished first. */
+/* Load the device's record, after completing an interrupted removal; or begin a new record. */
 static enum iotify_result device_find_record(struct aws_instance *instance,
     struct iotify_call *call, const struct record *wanted, struct record *record)
 {
@@ -260,7 +260,7 @@ static enum iotify_result device_find_record(struct aws_instance *instance,
     return device_check_record(call, record, wanted);
 }
 
-/* The expressions of two clients may come to the same name. */
+/* Reject names that another device of the step uses: expressions may give the same result. */
 static enum iotify_result device_claim_names(
     struct aws_instance *instance, struct iotify_call *call)
 {
@@ -289,7 +289,7 @@ static enum iotify_result device_begin(void *given, struct iotify_call *call)
 
     orphan_reset(instance);
     unique_names_reset(&instance->unique_names);
-    /* What a cleanup took away is proven gone before its records are used again. */
+    /* Verify earlier removals before their records are reused. */
     result = verify_removal(given, call, &left);
     if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
         return result;
@@ -343,7 +343,7 @@ static void device_estimate(void *given, struct iotify_call *call)
 static void device_permit(void *given, struct iotify_call *call)
 {
     iam_permissions_device(call, given, call->arguments);
-    /* What was taken away half, by this run or another, is taken away whole; --prune too. */
+    /* The step also completes interrupted removals, and removes devices with --prune. */
     iam_permissions_removal(call, given);
 }
 

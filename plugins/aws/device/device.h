@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The step `device`: a thing with a certificate of its own for each client. */
+/* The step `device`, which creates a thing with its own certificate for each device. */
 #ifndef PLUGINS_AWS_DEVICE_DEVICE_H
 #define PLUGINS_AWS_DEVICE_DEVICE_H
 

@@ -10,11 +10,11 @@
 #include "plugins/aws/device/provision.h"
 #include "plugins/aws/device/remove_device.h"
 
-/* What the account has, read once. */
+/* Listings of the account, read once. */
 struct inspect_view {
     json_t *things;       /* name to attributes */
     json_t *certificates; /* identifier to status */
-    json_t *members;      /* of the group; NULL: not asked for */
+    json_t *members;      /* of the group; NULL: not listed */
 };
 
 void inspect_free(struct inspect_view *view)
@@ -70,7 +70,7 @@ static enum iotify_result inspect_new_view(struct aws_instance *instance, struct
     return IOTIFY_OK;
 }
 
-/* All things, and the certificates as far back as the records go. */
+/* List all things, and the certificates since the oldest record. */
 static enum iotify_result inspect_view_account(
     struct aws_instance *instance, struct iotify_call *call)
 {
@@ -91,7 +91,7 @@ static enum iotify_result inspect_view_account(
 
 /* ------------------------------------------------------------------ the plan */
 
-/* What would keep a record from being brought to its end; NULL: nothing. */
+/* Why apply() would fail for a device with a record; NULL: it would not. */
 static const char *inspect_obstacle_of_record(
     const struct inspect_view *view, const struct record *record, const struct record *wanted)
 {
@@ -111,7 +111,7 @@ static const char *inspect_obstacle_of_record(
     return NULL;
 }
 
-/* What would keep a new device from being made; NULL: nothing. */
+/* Why apply() would fail for a new device; NULL: it would not. */
 static const char *inspect_obstacle_of_new(
     const struct inspect_view *view, const struct device_options *options)
 {
@@ -170,7 +170,7 @@ enum iotify_result inspect_plan(void *given, struct iotify_call *call)
 
 /* ------------------------------------------------------------------ recovery */
 
-/* The things that bear this job's name, and who is in the group. */
+/* List the things with this job's name, and the things of the group. */
 static enum iotify_result inspect_view_job(
     struct aws_instance *instance, struct iotify_call *call, const char *group)
 {

@@ -11,7 +11,7 @@
 
 #define PEM_MAX (64 * 1024)
 
-/* ------------------------------------------------------------------ made here */
+/* ------------------------------------------------------------------ issuer: local */
 
 static enum iotify_result issuer_openssl_failed(struct iotify_call *call)
 {
@@ -40,7 +40,7 @@ static enum iotify_result issuer_issue_local(
     return good ? record_save(call, record, true) : issuer_openssl_failed(call);
 }
 
-/* ------------------------------------------------------------------ made by AWS */
+/* ------------------------------------------------------------------ issuer: aws and csr */
 
 static enum iotify_result issuer_take_certificate(struct iotify_call *call, struct record *record,
     const char *key, const char *pem, const char *arn, const char *id)
@@ -60,7 +60,7 @@ static enum iotify_result issuer_take_certificate(struct iotify_call *call, stru
     return record_save(call, record, true);
 }
 
-/* Take back a certificate that AWS made and that cannot be kept: inactive, attached to nothing. */
+/* Delete a certificate that AWS issued and that cannot be stored: inactive and not attached. */
 static bool issuer_take_back(
     struct aws_instance *instance, struct iotify_call *call, const char *id)
 {
@@ -69,7 +69,7 @@ static bool issuer_take_back(
                (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = id}) == IOTIFY_OK;
 }
 
-/* Does the store's record name this certificate, whoever wrote it? An unreadable one may. */
+/* True when the stored record names this certificate, or cannot be read. */
 static bool issuer_is_recorded(struct iotify_call *call, const char *id)
 {
     struct record present;
@@ -80,8 +80,8 @@ static bool issuer_is_recorded(struct iotify_call *call, const char *id)
 }
 
 /*
- * Keep what AWS answered, or take it back. The first failure stays the one that is told, unless
- * something is left behind.
+ * Store the certificate that AWS issued, or delete it again. Returns the result of storing; the
+ * message says whether the certificate could be deleted.
  */
 static enum iotify_result issuer_keep_answer(struct aws_instance *instance,
     struct iotify_call *call, struct record *record, const json_t *answer, const char *key)
@@ -121,7 +121,7 @@ static enum iotify_result issuer_issue_aws(
     return result;
 }
 
-/* The request of an intent may have got through before: then its certificate is there. */
+/* An earlier request for this intent may have succeeded: find its certificate and use it. */
 static enum iotify_result issuer_adopt_certificate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record, bool *adopted)
 {
@@ -189,7 +189,7 @@ static enum iotify_result issuer_issue_csr(
     bool adopted = false;
 
     if (record->state == RECORD_INTENT) {
-        /* A request of the run before may still be under way. */
+        /* A request of an earlier run may still be in progress. */
         record->doubt = true;
         result = issuer_adopt_certificate(instance, call, record, &adopted);
         atomic_store(&instance->doubt, true);
@@ -204,7 +204,7 @@ static enum iotify_result issuer_issue_csr(
 enum iotify_result issuer_issue(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record)
 {
-    /* A stored intent goes on in the way it was begun. */
+    /* A stored intent is completed with issuer csr, whatever the setting is now. */
     if (record->state == RECORD_INTENT || options->issuer == ISSUER_CSR)
         return issuer_issue_csr(instance, call, record);
     if (options->issuer == ISSUER_AWS)

@@ -15,7 +15,7 @@ struct listing_certificates {
     void *argument;
 };
 
-/* Newest first: the listing is over with the first that is too old. */
+/* AWS lists the newest first: end the listing at the first certificate that is too old. */
 static bool listing_on_certificates(void *argument, const json_t *answer)
 {
     const struct listing_certificates *listing = argument;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the account has, page after page: certificates, the things of a job, those of a group. */
+/*
+ * Listings of the account: certificates, things, and the things of a group. They request page after
+ * page and call `found` on this thread; its texts are valid during the callback. All block.
+ */
 #ifndef PLUGINS_AWS_DEVICE_LISTING_H
 #define PLUGINS_AWS_DEVICE_LISTING_H
 
 #include "plugins/aws/instance.h"
 
-/* Clocks differ: how much earlier than the moment asked for a listing begins, in seconds. */
+/* Seconds by which a listing of certificates begins before `since`, as clocks differ. */
 #define LISTING_MARGIN 600
 
 struct listing_certificate {
@@ -13,18 +16,19 @@ struct listing_certificate {
 };
 
 /*
- * Call `found` for each certificate that was made since (seconds since 1970, less a margin), the
+ * Call `found` for each certificate of the account that was created at `since` (seconds since 1970)
+ * minus LISTING_MARGIN or later, the newest first.
  */
 enum iotify_result listing_certificates(struct aws_instance *instance, struct iotify_call *call,
     int64_t since, void (*found)(void *argument, const struct listing_certificate *certificate),
     void *argument);
 
-/* Each thing that bears the job's name (NULL: each thing), with its attributes. */
+/* Call `found` for each thing whose attribute THING_JOB is `job` (NULL: for each thing). */
 enum iotify_result listing_things(struct aws_instance *instance, struct iotify_call *call,
     const char *job, void (*found)(void *argument, const char *name, const json_t *attributes),
     void *argument);
 
-/* Each thing in the group; IOTIFY_NOT_FOUND when there is no such group. */
+/* Call `found` for each thing in the group; IOTIFY_NOT_FOUND when the group does not exist. */
 enum iotify_result listing_group(struct aws_instance *instance, struct iotify_call *call,
     const char *group, void (*found)(void *argument, const char *name), void *argument);
 

@@ -11,12 +11,12 @@
 #include "plugins/aws/device/listing.h"
 #include "plugins/aws/job_record.h"
 
-/* Suspects that are named one by one. */
+/* How many possible orphans are checked and reported. */
 #define NAMED_MAX 300
-/* Seconds after which no request of a run that was killed is carried out any more. */
+/* Seconds after which AWS no longer executes requests of a run that was killed. */
 #define LATEST 300
 
-/* Inactive certificates that no record names: identifier to ARN, and to the digest of its key. */
+/* Inactive certificates that no record names: identifier to ARN, and to the digest of the key. */
 struct orphan_list {
     json_t *arns, *keys;
 };
@@ -71,7 +71,7 @@ static enum iotify_result orphan_drop_recorded(void *argument, const struct ioti
     return IOTIFY_OK;
 }
 
-/* Inactive certificates since then that no record names. */
+/* Fill `arns` with the inactive certificates since `since` that no record names. */
 static enum iotify_result orphan_list_unrecorded(struct aws_instance *instance,
     struct iotify_call *call, int64_t since, struct orphan_list *list)
 {
@@ -110,7 +110,7 @@ static struct orphan_list *orphan_new_list(void)
     return list;
 }
 
-/* With the lock. */
+/* Lock held. */
 static enum iotify_result orphan_load_list(struct aws_instance *instance, struct iotify_call *call)
 {
     struct orphan_list *list = orphan_new_list();
@@ -137,9 +137,9 @@ static enum iotify_result orphan_load_list(struct aws_instance *instance, struct
     return IOTIFY_OK;
 }
 
-/* ------------------------------------------------------------------ those of one key */
+/* ------------------------------------------------------------------ orphans of one key */
 
-/* Identifiers in the list whose key has this digest; an array of the caller's. With the lock. */
+/* The identifiers whose key has this digest, an array that the caller frees. Lock held. */
 static json_t *orphan_matching(const struct orphan_list *list, const char *digest)
 {
     json_t *found = json_array(), *key;
@@ -181,14 +181,14 @@ enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_ca
     return result;
 }
 
-/* ------------------------------------------------------------------ behind all devices */
+/* ------------------------------------------------------------------ after all devices */
 
 struct orphan_doubtful {
     struct aws_instance *instance;
     struct iotify_call *call;
 };
 
-/* The record is as it should be, and says so now. */
+/* Remove `doubt` from the record. */
 static enum iotify_result orphan_end_doubt(
     struct iotify_call *call, const struct iotify_record *record, json_t *json)
 {
@@ -215,7 +215,7 @@ static enum iotify_result orphan_settle_doubt(void *argument, const struct iotif
     enum record_state state = record_read(stored->value, &json);
     struct record record = {.key = json_string_value(json_object_get(json, "key"))};
 
-    /* One that is still being asked for is settled when it goes on. */
+    /* An intent is settled when issuer_issue() resumes it. */
     if (state != RECORD_INTENT && json_is_true(json_object_get(json, "doubt"))) {
         result = orphan_settle(doubtful->instance, doubtful->call, &record, NULL);
         if (result == IOTIFY_OK)
@@ -239,7 +239,7 @@ static enum iotify_result orphan_settle_all(struct aws_instance *instance, struc
     return result == IOTIFY_OK ? call->host->records(call, orphan_settle_doubt, &doubtful) : result;
 }
 
-/* ------------------------------------------------------------------ suspects */
+/* ------------------------------------------------------------------ possible orphans */
 
 enum iotify_result orphan_open_window(struct aws_instance *instance, struct iotify_call *call)
 {
@@ -261,7 +261,7 @@ static bool orphan_is_empty(const json_t *answer, const char *member)
     return json_array_size(json_object_get(answer, member)) == 0;
 }
 
-/* Was the certificate never put to use? */
+/* Set `unattached` to whether the certificate has neither things nor policies. */
 static enum iotify_result orphan_is_unattached(
     struct aws_instance *instance, struct iotify_call *call, const char *arn, bool *unattached)
 {
@@ -332,14 +332,14 @@ static enum iotify_result orphan_report_suspects(
 
     if (result != IOTIFY_OK || window.since == 0)
         return result;
-    /* The requests of this run have ended, those of one that was killed may end yet. */
+    /* This run's requests have ended; those of a killed run may still be in progress. */
     if (instance->window_opened && !uncertain)
         window.last = instance->window_before.last;
     if (!instance->window_opened || uncertain || instance->window_before.since)
         result = orphan_report_suspects_to(instance, call, window.since, &count);
     if (result != IOTIFY_OK)
         return result;
-    /* All is told when no request can be under way, and none was left out. */
+    /* Close the window when no request can be in progress and all orphans were reported. */
     if (count < NAMED_MAX && aws_now(instance->client) - window.last >= LATEST)
         window = (struct job_record_window){0};
     return job_record_set_window(call, window);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates that AWS made and whose answer never arrived: a lost reply, a crash. Only inactive
- * ones can be among them. One is this job's own where its public key is that of a record; all
- * others are reported at the most, never touched.
+ * Orphans: certificates that AWS issued for this job, but that no record names, because the answer
+ * was lost or the process crashed. They are always inactive. One belongs to this job for certain
+ * when its public key is that of a record; all others are only reported, never changed.
  */
 #ifndef PLUGINS_AWS_DEVICE_ORPHAN_H
 #define PLUGINS_AWS_DEVICE_ORPHAN_H
@@ -11,20 +11,23 @@
 #include "plugins/aws/instance.h"
 
 /*
- * The certificates that were made of the record's key and that no record names, from a listing that
- * is made once. The first is told through `id` (in the call's arena; NULL: none) when it is not
- * NULL; all others, or all, are deleted.
+ * Find the orphans with the record's key, in a listing that is cached in the instance. `id` not
+ * NULL: return the first one there (in the call's arena; NULL: none) and delete the others. `id`
+ * NULL: delete all. Blocks; any thread.
  */
 enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const char **id);
 
-/* Before devices are made by AWS itself: from now on there may be strays. Call of the job. */
+/*
+ * Record in the job's record that there may be orphans from now on; before AWS issues keys and
+ * certificates. Main thread, in a call for the whole job.
+ */
 enum iotify_result orphan_open_window(struct aws_instance *instance, struct iotify_call *call);
-/* Forget the listing: what a new step needs it lists anew. */
+/* Drop the cached listing, at the start of a step. Not thread-safe. */
 void orphan_reset(struct aws_instance *instance);
 /*
- * Behind all devices: delete what doubtful records turn out to have made twice, and report what may
- * be a stray of this job and cannot be proven to be. Call of the job.
+ * After all devices: delete surplus certificates of records with `doubt`, and report certificates
+ * that may be orphans of this job. Main thread, in a call for the whole job.
  */
 enum iotify_result orphan_conclude(struct aws_instance *instance, struct iotify_call *call);
 

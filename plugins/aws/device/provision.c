@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The calls that make a device of a sealed record, in an order that can be broken off anywhere. */
+/* The calls that create a device from a sealed record, in an order that may be interrupted. */
 #include "plugins/aws/device/provision.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@
 #include "plugins/aws/api/operations.h"
 #include "plugins/aws/device/remove_device.h"
 
-/* Send a request whose answer says nothing more. */
+/* Send a request whose answer is not needed; frees its body. */
 static enum iotify_result provision_send(
     struct aws_instance *instance, struct iotify_call *call, struct aws_request *request)
 {
@@ -24,7 +24,7 @@ static enum iotify_result provision_send(
 
 /* ------------------------------------------------------------------ the certificate */
 
-/* The ARN follows from the identifier; the account is known once any answer named it. */
+/* The ARN of a certificate, built from its identifier and the account. */
 static const char *provision_make_arn(
     struct aws_instance *instance, struct iotify_call *call, const char *certificate_id)
 {
@@ -55,7 +55,7 @@ static enum iotify_result provision_register_certificate(
         result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
             "RegisterCertificateWithoutCA: the answer names no certificate");
     } else if (result == IOTIFY_EXISTS) {
-        /* A lost answer or a crash. */
+        /* Registered before: the answer was lost, or the process crashed. */
         arn = aws_text(request.answer, "resourceArn");
         record->certificate_arn =
             *arn ? aws_keep(call, arn) : provision_make_arn(instance, call, record->certificate_id);
@@ -66,7 +66,7 @@ static enum iotify_result provision_register_certificate(
     return result;
 }
 
-/* A certificate made here becomes known to AWS; one made there becomes active. */
+/* Register a local certificate with AWS, or activate one that AWS issued. */
 static enum iotify_result provision_activate(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
@@ -103,7 +103,7 @@ static bool provision_find_group(void *argument, const json_t *answer)
     return !membership->member;
 }
 
-/* That the thing was there, and perhaps in the group, is stored before it is touched. */
+/* Store that the thing existed before, and whether it was in the group, before it is changed. */
 static enum iotify_result provision_note_adoption(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
@@ -122,7 +122,7 @@ static enum iotify_result provision_note_adoption(
     return record_save(call, record, false);
 }
 
-/* A thing that was there is used as it is, but for a mark. */
+/* Use an existing thing. Only the attribute THING_ADOPTED is added. */
 static enum iotify_result provision_adopt(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
@@ -150,9 +150,9 @@ static enum iotify_result provision_send_thing(
 }
 
 /*
- * A thing of this job whose certificate is gone belongs to a device that is gone: a run that was
- * killed while another one took the device away leaves one. It makes room; AWS itself keeps one
- * that has a certificate after all.
+ * Replace a thing of this job whose certificate no longer exists: a run that was killed while
+ * another run removed the device leaves such a thing. AWS refuses to delete a thing that still has
+ * a certificate.
  */
 static enum iotify_result provision_replace_leftover(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
@@ -163,10 +163,10 @@ static enum iotify_result provision_replace_leftover(
     return result == IOTIFY_OK ? provision_send_thing(instance, call, record) : result;
 }
 
-/* Whose is the thing that is there? */
+/* The attributes of an existing thing that tell who created it. */
 struct provision_found_thing {
-    char job[80], certificate[80], adopted[80]; /* "" where it bears none */
-    bool gone;                                  /* there is no such certificate */
+    char job[80], certificate[80], adopted[80]; /* "" when absent */
+    bool gone;                                  /* that certificate does not exist */
 };
 
 static enum iotify_result provision_inspect_thing(struct aws_instance *instance,
@@ -191,7 +191,7 @@ static enum iotify_result provision_inspect_thing(struct aws_instance *instance,
     return found->gone ? IOTIFY_OK : result;
 }
 
-/* There is a thing of this name, and it is not as this job would make it. */
+/* A thing of this name exists and differs: adopt it, replace it, or fail. */
 static enum iotify_result provision_use_other_thing(struct aws_instance *instance,
     struct iotify_call *call, const struct device_options *options, struct record *record)
 {
@@ -231,7 +231,7 @@ static enum iotify_result provision_create_thing(struct aws_instance *instance,
                                    : result;
 }
 
-/* ------------------------------------------------------------------ what ties them */
+/* ------------------------------------------------------------------ attachments */
 
 static enum iotify_result provision_attach_policy(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
@@ -266,9 +266,9 @@ static enum iotify_result provision_join_group(
     return provision_send(instance, call, &request);
 }
 
-/* ------------------------------------------------------------------ all in one call */
+/* ------------------------------------------------------------------ RegisterThing */
 
-/* Nothing that is there already may be changed or tied by it. */
+/* The provisioning template for RegisterThing. It fails rather than change an existing thing. */
 static json_t *provision_registration(struct iotify_call *call, const struct record *record)
 {
     json_t *thing = json_pack("{s:s, s:{s:s, s:o}, s:{s:s, s:s, s:s}}", "Type", "AWS::IoT::Thing",
@@ -293,8 +293,8 @@ static json_t *provision_registration(struct iotify_call *call, const struct rec
 }
 
 /*
- * RegisterThing in the place of four calls. IOTIFY_CONFLICT: something is there already, perhaps
- * from a try before; call by call it shows what.
+ * Use RegisterThing instead of separate calls. IOTIFY_CONFLICT: something exists already, perhaps
+ * from an earlier try; the caller then makes the separate calls.
  */
 static enum iotify_result provision_register_thing(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
@@ -331,12 +331,12 @@ static enum iotify_result provision_make_separately(struct aws_instance *instanc
     return result == IOTIFY_OK ? provision_join_group(instance, call, record) : result;
 }
 
-/* ------------------------------------------------------------------ to the end */
+/* ------------------------------------------------------------------ completion */
 
 /*
- * Another run changed the record while this one was at work. Either it brought the same
- * certificate to its end, which is as good; or it took the device away, and what this run made
- * meanwhile is nobody's: it goes too.
+ * Another run changed the record while this one created the device. When that run completed the
+ * device with the same certificate, this is a success. When it removed the device, remove what
+ * this run has created.
  */
 static enum iotify_result provision_yield(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
@@ -360,7 +360,7 @@ static enum iotify_result provision_yield(
         record->thing);
 }
 
-/* Is the record as this run knows it? One that cannot be read may be. */
+/* True when the stored record is the one that this run wrote, or cannot be read. */
 static bool provision_is_own(struct iotify_call *call, const struct record *record)
 {
     struct record present;
@@ -379,7 +379,7 @@ enum iotify_result provision(struct aws_instance *instance, struct iotify_call *
         result = provision_register_thing(instance, call, record);
     if (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS)
         result = provision_make_separately(instance, call, options, record);
-    /* Did another run take the device away, or make it anew? Then that is what failed here. */
+    /* When another run has removed or recreated the device, that is the cause of the error. */
     if (result != IOTIFY_OK)
         return result == IOTIFY_CANCELLED || provision_is_own(call, record)
                    ? result

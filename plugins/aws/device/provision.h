@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A device on AWS, made and tied together from its stored record. Every call is idempotent.
- */
+/* Creates a device on AWS from its stored record. Idempotent. */
 #ifndef PLUGINS_AWS_DEVICE_PROVISION_H
 #define PLUGINS_AWS_DEVICE_PROVISION_H
 
@@ -9,13 +7,15 @@
 #include "plugins/aws/instance.h"
 
 /*
- * Make certificate, thing and all ties of a record that is RECORD_SEALED, then the record
- * RECORD_READY. When another run took the device away meanwhile, what this one made goes too.
+ * Register or activate the certificate of a RECORD_SEALED record, create the thing, attach both,
+ * and set the record to RECORD_READY. Blocks; called on worker threads. IOTIFY_EXISTS: the thing
+ * exists and is not this job's. IOTIFY_CONFLICT: another run changed the record in the meantime;
+ * if it removed the device, this function removes what it created, too.
  */
 enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record);
 
-/* The calls that provisioning takes, for estimates and plans; `count` devices. */
+/* Report the calls that provisioning `count` devices needs, for estimates and plans. */
 void provision_calls(struct iotify_call *call, const struct aws_instance *instance,
     const struct device_options *options, int64_t count);
 

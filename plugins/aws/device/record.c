@@ -88,7 +88,7 @@ static struct iotify_write record_glob_write(const char *key, const char *value)
     };
 }
 
-/* The record as it is written; NULL when it cannot be. Wipe and free it. */
+/* The record as JSON text, which the caller overwrites and frees; NULL on an error. */
 static char *record_to_text(struct record *record)
 {
     json_t *json = json_pack("{s:i, s:s, s:I}", "format", FORMAT, "state", states[record->state],

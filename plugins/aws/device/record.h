@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The record of a device: what the connector made for one client, kept by the host. Its state
- * says how far it got, so that the same step goes on after any failure.
+ * The record of a device: what the connector created for it, stored by the host. The state says
+ * how far the creation or removal got, so that the step can resume after an error. The functions
+ * with a call block for the store; any thread, for the device of the call.
  */
 #ifndef PLUGINS_AWS_DEVICE_RECORD_H
 #define PLUGINS_AWS_DEVICE_RECORD_H
@@ -11,52 +12,58 @@
 #include <iotify/host.h>
 
 /*
- * The attributes by which a thing is known as this job's own: the job's name, and the identifier
- * of the certificate that the thing was made for, which nobody else can have come up with. A thing
- * that was there before and was taken in bears THING_ADOPTED instead of both.
+ * Attributes that mark a thing as created by this job: the job's name, and the identifier of the
+ * certificate that the thing was created for, which is unique. An existing thing that the job uses
+ * (`adopt: true`) has THING_ADOPTED, with that identifier, instead of both.
  */
 #define THING_JOB "iotify_job"
 #define THING_CERTIFICATE "iotify_certificate"
 #define THING_ADOPTED "iotify_adopted"
 
 enum record_state {
-    RECORD_NONE,     /* nothing was made */
-    RECORD_INTENT,   /* the key is stored, the certificate is being asked for */
+    RECORD_NONE,     /* no record */
+    RECORD_INTENT,   /* the key is stored, the certificate is being requested */
     RECORD_SEALED,   /* key and certificate are stored */
-    RECORD_READY,    /* everything is made and attached */
-    RECORD_DELETING, /* being taken away */
-    RECORD_TOMBSTONE /* taken away; stays until a listing has shown that */
+    RECORD_READY,    /* everything is created and attached */
+    RECORD_DELETING, /* the removal has begun */
+    RECORD_TOMBSTONE /* removed; kept until a listing has verified that */
 };
 
-/* Strings live in the call's arena; NULL where not known. */
+/* Strings live in the call's arena; NULL: unknown. */
 struct record {
     enum record_state state;
     const char *thing, *type, *group;
-    const char *policy; /* NULL too where the group has it */
+    const char *policy; /* NULL also when the policy is attached to the group */
     const char *key, *certificate, *certificate_id, *certificate_arn;
-    const char *key_name, *certificate_name; /* in the glob */
-    int64_t created;                         /* seconds since 1970, before the first call */
-    bool doubt;                 /* more than one certificate may have been made of the key */
-    bool adopted;               /* the thing was there before, and stays */
-    bool member;                /* and was in the group before */
-    struct iotify_bytes stored; /* as read or written last; for compare-and-set */
+    const char *key_name, *certificate_name; /* keys of the glob */
+    int64_t created;            /* AWS's time before the first call, seconds since 1970 */
+    bool doubt;                 /* AWS may have issued more than one certificate for the key */
+    bool adopted;               /* the thing existed before, and is not removed */
+    bool member;                /* the adopted thing was in the group before */
+    struct iotify_bytes stored; /* as last read or written, for compare-and-set */
 };
 
-/* Read the client's record; state RECORD_NONE when there is none. */
+/*
+ * Read the device's record; the state is RECORD_NONE when there is none. IOTIFY_FAILED for a record
+ * of another version.
+ */
 enum iotify_result record_load(struct iotify_call *call, struct record *record);
 /*
- * Write it, provided that nobody else did since. `with_glob`: put key and certificate into the
- * glob in the same batch.
+ * Write the record. IOTIFY_CONFLICT when another run changed it since it was loaded. `with_glob`:
+ * write key and certificate to the glob in the same batch.
  */
 enum iotify_result record_save(struct iotify_call *call, struct record *record, bool with_glob);
-/* Make it a tombstone: without key and certificate, its glob entries deleted in the same batch. */
+/* Write it as a tombstone, without key and certificate; the same batch deletes the glob entries. */
 enum iotify_result record_bury(struct iotify_call *call, struct record *record);
-/* Delete glob entries that are there although the record is a tombstone. */
+/* Delete glob entries that a tombstone still has; IOTIFY_UNCHANGED when there are none. */
 enum iotify_result record_clear_glob(struct iotify_call *call, const struct record *record);
-/* Put key and certificate back where the glob lost them; IOTIFY_UNCHANGED when it has them. */
+/* Write key and certificate to the glob; IOTIFY_UNCHANGED when it has them. */
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record);
 
-/* The state of a record as the host lists it; `*json` (the caller's) has its other members. */
+/*
+ * The state of a record from host->records(). `*json` has all members, may be NULL, and is freed by
+ * the caller. RECORD_NONE for a record of another version.
+ */
 enum record_state record_read(struct iotify_bytes stored, json_t **json);
 
 #endif

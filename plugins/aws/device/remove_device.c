@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking one device away again: exactly what its record names, in AWS's order. A step that finds
- * its object gone goes on; the record becomes a tombstone last, together with the glob entries.
+ * Removes one device: exactly what its record names, in the order that AWS requires. Missing
+ * objects are skipped. Last, the record becomes a tombstone and the glob entries are deleted.
  */
 #include "plugins/aws/device/remove_device.h"
 
@@ -14,8 +14,7 @@
 #include "plugins/aws/device/verify_removal.h"
 #include "plugins/aws/iam_permissions.h"
 
-/* A detach is asynchronous, a matter of seconds mostly: pauses between looks, and how long in all.
- */
+/* AWS detaches asynchronously, mostly in seconds: pauses between checks, and the limit, in ns. */
 #define PAUSE_MIN INT64_C(100000000)
 #define PAUSE_MAX INT64_C(2000000000)
 #define PATIENCE INT64_C(60000000000)
@@ -27,7 +26,7 @@ struct removal_remove_options {
 static const struct iotify_settings settings = {.item_size = sizeof(struct iotify_setting),
     .options_size = sizeof(struct removal_remove_options)};
 
-/* Gone already is as good as removed. */
+/* A missing object counts as removed. */
 static enum iotify_result removal_accept_missing(enum iotify_result result)
 {
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
@@ -66,7 +65,7 @@ static bool removal_find_certificate(void *argument, const json_t *answer)
     return !attachment->attached;
 }
 
-/* Is the certificate still among the thing's principals? */
+/* Set `attached` to whether the certificate is still a principal of the thing. */
 static enum iotify_result removal_still_attached(struct aws_instance *instance,
     struct iotify_call *call, const struct record *record, bool *attached)
 {
@@ -103,7 +102,7 @@ static enum iotify_result removal_detach_thing(
         record->thing, (int)(PATIENCE / 1000000000));
 }
 
-/* A detach that was answered may have to arrive yet. */
+/* Delete the certificate. AWS reports a conflict until the detachments have taken effect. */
 static enum iotify_result removal_delete_certificate(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -136,7 +135,7 @@ static enum iotify_result removal_remove_certificate(
     return result == IOTIFY_OK ? removal_delete_certificate(instance, call, record) : result;
 }
 
-/* A thing that was there before stays; it loses this job's mark, and a group it was not in. */
+/* Release an adopted thing: remove this job's attribute, and the group that the job added. */
 static enum iotify_result removal_release_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -157,7 +156,7 @@ static enum iotify_result removal_release_thing(
     }
     if (result != IOTIFY_OK)
         return result;
-    /* The mark goes last: as long as it is there, all of this is done again. */
+    /* Remove the attribute last: while it exists, an interrupted release is repeated. */
     request = (struct aws_request){.operation = AWS_UPDATE_THING, .name = record->thing};
     request.body = json_pack(
         "{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED, "", "merge", 1);
@@ -166,7 +165,7 @@ static enum iotify_result removal_release_thing(
     return result;
 }
 
-/* Delete the thing, provided that it was made for this certificate. */
+/* Delete the thing, if it was created for this certificate. */
 static enum iotify_result removal_remove_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
@@ -185,8 +184,8 @@ static enum iotify_result removal_remove_thing(
 }
 
 /*
- * The ARN of a certificate whose registration may or may not have got through: only AWS knows it
- * for sure. IOTIFY_NOT_FOUND when there is no such certificate.
+ * Set the ARN of a certificate whose registration may not have been answered, from AWS.
+ * IOTIFY_NOT_FOUND when it was not registered.
  */
 static enum iotify_result removal_complete_arn(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
@@ -237,7 +236,7 @@ enum iotify_result remove_device_recorded(
     if (record->state == RECORD_TOMBSTONE)
         return record_clear_glob(call, record);
     if (record->state != RECORD_DELETING) {
-        /* Of an intent nobody knows what came of it. */
+        /* The request of an intent may have succeeded. */
         record->doubt = record->doubt || record->state == RECORD_INTENT;
         record->state = RECORD_DELETING;
         result = record_save(call, record, false);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A device removed from AWS, as its record says. Every call is idempotent.
- */
+/* Removes a device from AWS, as recorded. Idempotent. */
 #ifndef PLUGINS_AWS_DEVICE_REMOVE_DEVICE_H
 #define PLUGINS_AWS_DEVICE_REMOVE_DEVICE_H
 
@@ -9,22 +7,24 @@
 #include "plugins/aws/instance.h"
 
 /*
- * Delete certificates and thing of a record from AWS, in AWS's order; what is gone already is no
- * error, and a thing that was made for another certificate stays. The record is not touched.
+ * Delete the certificates and the thing of a record from AWS. Missing objects are not errors. A
+ * thing that was created for another certificate is kept, and an adopted thing only loses what the
+ * job added. Does not write the record. Blocks; any thread.
  */
 enum iotify_result remove_device_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record);
 /*
- * The whole removal: the record says DELETING, then what it names goes, then the record is a
- * tombstone. IOTIFY_UNCHANGED when it is one already.
+ * The complete removal: set the record to RECORD_DELETING, call remove_device_made(), and replace
+ * the record by a tombstone. For a tombstone only delete leftover glob entries: IOTIFY_UNCHANGED
+ * when there are none. Blocks; any thread.
  */
 enum iotify_result remove_device_recorded(
     struct aws_instance *instance, struct iotify_call *call, struct record *record);
 
-/* What a removal of the client's device would do, for plans. */
+/* Report in a plan what the removal of the device of this call would do. */
 enum iotify_result remove_device_plan(struct aws_instance *instance, struct iotify_call *call);
 
-/* The calls that a removal takes, for estimates and plans; `count` devices. */
+/* Report the calls that removing `count` devices needs, for estimates and plans. */
 void remove_device_calls(
     struct iotify_call *call, const struct aws_instance *instance, int64_t count);
 

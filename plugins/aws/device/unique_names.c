@@ -35,7 +35,7 @@ static uint64_t unique_names_digest(const char *kind, const char *name)
     return hash ? hash : 1;
 }
 
-/* True when it was not there. There is room. */
+/* Add a digest; false when it is in the set. The caller ensures a free slot. */
 static bool unique_names_insert(uint64_t *slots, size_t capacity, uint64_t hash)
 {
     size_t at = (size_t)hash & (capacity - 1);
@@ -48,7 +48,7 @@ static bool unique_names_insert(uint64_t *slots, size_t capacity, uint64_t hash)
     return true;
 }
 
-/* Twice as large, when three quarters are taken; without memory it stays, and fills up. */
+/* Double the capacity, when three quarters are used. Without memory the size stays. */
 static void unique_names_grow(struct unique_names *unique_names)
 {
     size_t capacity = unique_names->capacity ? 2 * unique_names->capacity : 1024;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names that clients of one step have taken: two clients with one thing, or one glob key, would
- * overwrite each other. Safe on any thread.
+ * The names that the devices of one step use. Two devices with the same thing or glob key would
+ * overwrite each other. Safe on any thread, except for init and clear.
  */
 #ifndef PLUGINS_AWS_DEVICE_UNIQUE_NAMES_H
 #define PLUGINS_AWS_DEVICE_UNIQUE_NAMES_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A set of 64-bit digests. Zeros are empty and ready, but for the mutex. */
+/* A set of 64-bit digests. */
 struct unique_names {
     pthread_mutex_t mutex;
     uint64_t *slots; /* 0: free */
@@ -20,9 +20,12 @@ struct unique_names {
 
 void unique_names_init(struct unique_names *unique_names);
 void unique_names_clear(struct unique_names *unique_names);
-/* Forget all names: a new step begins. */
+/* Remove all names, at the start of a step. */
 void unique_names_reset(struct unique_names *unique_names);
-/* Take a name of a kind ("thing", "key"). False when somebody has it. */
+/*
+ * Add a name of a kind ("thing", "glob"). False when it was added before, or has the digest of
+ * another one. Without memory for a larger set, further names are not checked.
+ */
 bool unique_names_take(struct unique_names *unique_names, const char *kind, const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a cleanup: listings show that nothing is left of what the tombstones name. */
+/* Verifies with listings that the devices of the tombstones no longer exist. */
 #include "plugins/aws/device/verify_removal.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@
 #include "plugins/aws/device/listing.h"
 #include "plugins/aws/device/record.h"
 
-/* What was deleted may be listed for a moment more: how often to look again, and when. */
+/* AWS may list deleted objects for a short time: number of listings, and nanoseconds between. */
 #define LOOKS_MAX 5
 #define PAUSE INT64_C(2000000000)
 #define ID_SIZE 64
@@ -26,13 +26,13 @@ struct verify_grave {
 struct verify_graveyard {
     struct verify_grave *graves; /* sorted by certificate */
     size_t count, capacity;
-    int64_t since; /* when the oldest was made */
-    size_t left;   /* of all, how many were found there still */
+    int64_t since; /* creation of the oldest, seconds since 1970 */
+    size_t left;   /* how many are still listed */
     char first[160];
     bool failed; /* no memory */
 };
 
-/* ------------------------------------------------------------------ what must be gone */
+/* ------------------------------------------------------------------ tombstones and listings */
 
 static void verify_set_id(struct verify_grave *grave, const char *id)
 {
@@ -112,13 +112,13 @@ static enum iotify_result verify_list(
     return result;
 }
 
-/* ------------------------------------------------------------------ what becomes of the records */
+/* ------------------------------------------------------------------ update of the records */
 
 struct verify_sweep {
     struct iotify_call *call;
     const struct verify_graveyard *yard;
     struct iotify_record_write writes[BATCH];
-    char *owned[2 * BATCH]; /* what the writes point to */
+    char *owned[2 * BATCH]; /* the memory that the writes point to */
     size_t count;
     enum iotify_result result;
 };
@@ -142,7 +142,7 @@ static bool verify_was_found(const struct verify_graveyard *yard, const char *id
     return grave && grave->found;
 }
 
-/* Keep a text for the next flush; takes it over. */
+/* Take ownership of a text until the next flush. */
 static struct iotify_bytes verify_is_own(
     struct verify_sweep *sweep, size_t place, char *text, size_t size)
 {
@@ -150,7 +150,7 @@ static struct iotify_bytes verify_is_own(
     return (struct iotify_bytes){text, text ? size : 0};
 }
 
-/* Where the store's commits are not atomic, a crash may have left the glob entries. */
+/* Delete glob entries that a crash may have left, in a store without atomic batches. */
 static enum iotify_result verify_clear_glob(struct iotify_call *call, const json_t *json)
 {
     const struct record record = {.key_name = aws_text(json, "key_name"),
@@ -160,7 +160,7 @@ static enum iotify_result verify_clear_glob(struct iotify_call *call, const json
     return result == IOTIFY_UNCHANGED ? IOTIFY_OK : result;
 }
 
-/* A tombstone goes; one whose device is still listed is to be removed once more. */
+/* Delete a tombstone, or set it to DELETING when its device is still listed. */
 static enum iotify_result verify_settle(void *argument, const struct iotify_record *record)
 {
     struct verify_sweep *sweep = argument;
@@ -197,7 +197,7 @@ static enum iotify_result verify_settle_all(
     return result == IOTIFY_OK ? sweep.result : result;
 }
 
-/* ------------------------------------------------------------------ the proof */
+/* ------------------------------------------------------------------ verification */
 
 static enum iotify_result verify_prove(
     struct aws_instance *instance, struct iotify_call *call, struct verify_graveyard *yard)

@@ -12,7 +12,7 @@
 struct policy_statement {
     bool allows;
     bool other_actions, other_resources; /* NotAction, NotResource */
-    json_t *actions, *resources;         /* borrowed from the document; each a text or a list */
+    json_t *actions, *resources;         /* owned by the document; each a text or a list */
     json_t *condition;                   /* NULL: none */
 };
 
@@ -20,7 +20,7 @@ struct policy {
     json_t *document;
     struct policy_statement *statements;
     size_t count;
-    bool variables; /* of version 2012-10-17 */
+    bool variables; /* version 2012-10-17, which has ${variables} */
 };
 
 const char *policy_value(const struct policy_evaluation *at, const char *name)
@@ -30,7 +30,6 @@ const char *policy_value(const struct policy_evaluation *at, const char *name)
 
 /* ------------------------------------------------------------------ patterns */
 
-/* A text, or a list of texts. */
 const char *policy_item(const json_t *value, size_t index)
 {
     if (json_is_array(value))
@@ -42,8 +41,6 @@ size_t policy_count(const json_t *value)
 {
     return json_is_array(value) ? json_array_size(value) : 1;
 }
-
-/* ------------------------------------------------------------------ conditions */
 
 /* ------------------------------------------------------------------ parsing */
 
@@ -57,7 +54,7 @@ static bool policy_is_texts(const json_t *value)
     return json_array_size(value) > 0;
 }
 
-/* "Action" or "NotAction", exactly one of them. */
+/* The value of `name` or "Not`name`", exactly one of which must exist; NULL after an error. */
 static json_t *policy_take_either(
     const json_t *statement, const char *name, bool *negated, char *why, size_t size)
 {
@@ -195,8 +192,10 @@ struct policy *policy_parse(const char *document, char *why, size_t size)
     struct policy *policy = calloc(1, sizeof(*policy));
     json_error_t error;
 
-    if (!policy)
+    if (!policy) {
+        snprintf(why, size, "out of memory");
         return NULL;
+    }
     policy->document = json_loads(document, JSON_REJECT_DUPLICATES, &error);
     if (!policy->document)
         snprintf(why, size, "%s", error.text);
@@ -218,8 +217,8 @@ void policy_free(struct policy *policy)
 /* ------------------------------------------------------------------ evaluation */
 
 /*
- * Does the text match one of the patterns? UNKNOWN when a pattern lacks the value of a variable
- * and no other one matches.
+ * HOLDS when the text matches one of the patterns. UNKNOWN when none matches and a variable of one
+ * has no value.
  */
 static enum policy_outcome policy_matches_any(
     const json_t *patterns, const char *text, bool any_case, const struct policy_evaluation *at)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Policies of AWS IoT: a document parsed once, then asked about each action. Pure functions; a
- * policy may be asked by several threads at once.
+ * AWS IoT policies: a document is parsed once and then evaluated for each action. Any thread;
+ * several threads may evaluate the same policy at once.
  */
 #ifndef PLUGINS_AWS_POLICY_POLICY_H
 #define PLUGINS_AWS_POLICY_POLICY_H
@@ -11,26 +11,29 @@
 
 struct policy;
 
-/* AWS counts a document without the white space between its tokens. */
+/* Maximum size of a document without the white space between its tokens, as AWS counts it. */
 #define POLICY_BYTES_MAX 2048
 
-/* NULL when it is no policy: `why` says what is wrong with it. Free with policy_free(). */
+/*
+ * Parse a document. The caller frees the result with policy_free(). NULL when the document is not a
+ * valid policy, with the cause in `why` (`size` bytes), or without memory, with `why` unchanged.
+ */
 struct policy *policy_parse(const char *document, char *why, size_t size);
 void policy_free(struct policy *policy);
 
-/* What ${variables} and conditions can ask about. */
+/* The values of ${variables} and condition keys. */
 struct policy_context {
-    /* The value of "iot:ClientId" and the like; NULL when there is none. */
+    /* The value of a variable such as "iot:ClientId", valid until the next call; NULL: none. */
     const char *(*variable)(void *argument, const char *name);
     void *argument;
 };
 
-/* In the order of their weight: an explicit Deny wins over every Allow. */
+/* In ascending precedence: an explicit Deny overrides every Allow. SILENT: no statement applies. */
 enum policy_verdict { POLICY_SILENT, POLICY_ALLOWS, POLICY_DENIES };
 
 /*
- * What the document says about `action` ("iot:Publish") on `resource` (an ARN). A statement whose
- * variables have no value says nothing; one with a condition that cannot be decided never allows.
+ * Evaluate `action` ("iot:Publish") on `resource` (an ARN). A statement whose variables have no
+ * value does not apply. A statement whose condition cannot be decided denies, but does not allow.
  */
 enum policy_verdict policy_evaluate(const struct policy *policy, const char *action,
     const char *resource, const struct policy_context *context);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conditions of policies: operators on texts, numbers, dates, addresses. */
+/* Conditions of policies: operators on texts, numbers, dates and addresses. */
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ enum policy_comparison {
     TEXT_EQUAL_ANY_CASE,
     BOOLEAN,
     ADDRESS,
-    EQUAL, /* of numbers and dates, as the two below */
+    EQUAL, /* this and the next four compare numbers and dates */
     LESS,
     LESS_EQUAL,
     GREATER,
@@ -58,7 +58,6 @@ static const struct {
     {"Null", ABSENT, false},
 };
 
-/* The operator's index without its quantifier and IfExists; -1 when it is not known. */
 int policy_condition_known(const char *name, bool *if_exists)
 {
     static const char *const quantifiers[] = {"ForAnyValue:", "ForAllValues:"};
@@ -80,7 +79,7 @@ int policy_condition_known(const char *name, bool *if_exists)
     return -1;
 }
 
-/* An address of one of the two families; 0: none, else its bits. */
+/* Parse an IPv4 or IPv6 address; its number of bits, or 0 when it is not valid. */
 static int policy_read_address(const char *text, size_t length, unsigned char bytes[16])
 {
     int family = memchr(text, ':', length) ? AF_INET6 : AF_INET;
@@ -95,7 +94,7 @@ static int policy_read_address(const char *text, size_t length, unsigned char by
     return family == AF_INET ? 32 : 128;
 }
 
-/* Is the address inside the block ("10.0.0.0/8")? UNKNOWN when it is no block. */
+/* HOLDS when the address is in the block ("10.0.0.0/8"). UNKNOWN: not a valid block. */
 static enum policy_outcome policy_in_block(const char *address, const char *block)
 {
     unsigned char wanted[16], present[16];
@@ -114,7 +113,10 @@ static enum policy_outcome policy_in_block(const char *address, const char *bloc
     return HOLDS;
 }
 
-/* What stands behind the seconds of a date: a fraction, then Z or an offset; NULL: none of that. */
+/*
+ * Parse what follows the seconds of a date, a fraction and Z or an offset (in seconds, to
+ * `offset`). Returns the rest, or NULL when it is not valid.
+ */
 static const char *policy_skip_zone(const char *rest, long *offset)
 {
     int hours, minutes, used = 0;
@@ -132,7 +134,7 @@ static const char *policy_skip_zone(const char *rest, long *offset)
     return rest + 1 + used;
 }
 
-/* A number, or a date such as 2026-01-02T03:04:05Z as seconds since 1970. */
+/* Parse a number, or a date such as 2026-01-02T03:04:05Z as seconds since 1970. */
 static bool policy_to_number(const char *text, double *out)
 {
     struct tm parts = {0};
@@ -178,7 +180,7 @@ static enum policy_outcome policy_compare_numbers(
     }
 }
 
-/* UNKNOWN when the wanted value is none that can be compared. */
+/* Compare with one wanted value. UNKNOWN when the two cannot be compared. */
 static enum policy_outcome policy_compare(enum policy_comparison comparison, const char *present,
     const char *wanted, const struct policy_evaluation *at)
 {
@@ -195,7 +197,7 @@ static enum policy_outcome policy_compare(enum policy_comparison comparison, con
     return policy_outcome_of(policy_matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE));
 }
 
-/* A wanted value as text, which JSON may have as a number or a boolean; NULL: as something else. */
+/* A wanted value as text: a JSON text, number or boolean. NULL: another type. */
 static const char *policy_wanted_text(const json_t *value, size_t index, char buffer[32])
 {
     const json_t *item = json_is_array(value) ? json_array_get(value, index) : value;
@@ -209,7 +211,7 @@ static const char *policy_wanted_text(const json_t *value, size_t index, char bu
     return json_string_value(item);
 }
 
-/* Any of the wanted values will do. UNKNOWN when one cannot be compared and no other holds. */
+/* HOLDS when one wanted value does. UNKNOWN when none does and one cannot be compared. */
 static enum policy_outcome policy_compare_any(enum policy_comparison comparison,
     const char *present, const json_t *wanted, const struct policy_evaluation *at)
 {
@@ -228,12 +230,12 @@ static enum policy_outcome policy_compare_any(enum policy_comparison comparison,
     return outcome;
 }
 
-/* One key under one operator. */
+/* Evaluate one key of one operator. */
 static enum policy_outcome policy_test_key(int rule, bool if_exists, const char *key,
     const json_t *wanted, const struct policy_evaluation *at)
 {
     const char *value = policy_value(at, key);
-    /* A copy: the wanted values may ask for variables of their own. */
+    /* A copy, because the wanted values may contain variables, which reuse the memory. */
     char copy[PATTERN_MAX], buffer[32];
     enum policy_outcome outcome;
 
@@ -252,7 +254,6 @@ static enum policy_outcome policy_test_key(int rule, bool if_exists, const char 
     return policy_outcome_of(outcome == FAILS);
 }
 
-/* All operators and all their keys have to hold. */
 enum policy_outcome policy_test_condition(
     const json_t *condition, const struct policy_evaluation *at)
 {

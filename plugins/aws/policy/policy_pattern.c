@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Patterns of policies: *, ? and ${variables}, filled in and matched. */
+/* Patterns of policies: substitution of ${variables}, matching with * and ?. */
 #include <stdint.h>
 #include <string.h>
 
@@ -13,14 +13,14 @@ static bool policy_put(struct policy_pattern *pattern, uint16_t item)
     return true;
 }
 
-/* At `${`: append what it stands for. False when it has no value. */
+/* Append the value of a variable. False when it has none, or the pattern is full. */
 static bool policy_put_variable(struct policy_pattern *pattern, const char *name, size_t length,
     const struct policy_evaluation *at)
 {
     char copy[NAME_MAX_BYTES];
     const char *value;
 
-    /* ${*}, ${?} and ${$} are the characters themselves. */
+    /* ${*}, ${?} and ${$} are literal characters. */
     if (length == 1 && strchr("*?$", *name))
         return policy_put(pattern, (unsigned char)*name);
     if (length == 0 || length >= sizeof(copy))
@@ -30,7 +30,7 @@ static bool policy_put_variable(struct policy_pattern *pattern, const char *name
     value = policy_value(at, copy);
     if (!value)
         return false;
-    /* A star in a value is a star. */
+    /* A star in a value is not a wildcard. */
     for (; *value; value++)
         if (!policy_put(pattern, (unsigned char)*value))
             return false;
@@ -67,7 +67,7 @@ static bool policy_fold(uint16_t item, unsigned char character)
     return item == character;
 }
 
-/* One star back is enough: a later star makes an earlier one final. */
+/* Backtracks to the last star only, which is sufficient: the match of earlier stars is final. */
 bool policy_matches(const struct policy_pattern *pattern, const char *text, bool any_case)
 {
     size_t at = 0, star = SIZE_MAX;

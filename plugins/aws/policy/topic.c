@@ -11,7 +11,7 @@ static bool topic_begins(const char *topic, size_t size, const char *with)
     return size >= strlen(with) && memcmp(topic, with, strlen(with)) == 0;
 }
 
-/* Skip `prefix` and the name after it; 0 bytes where the topic does not begin with it. */
+/* The length of `prefix` and the name and slash after it; 0: the topic does not begin with it. */
 static size_t topic_skip(const char *topic, size_t size, const char *prefix)
 {
     size_t length = strlen(prefix);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AWS IoT's limits of topics and filters, beyond what MQTT itself demands. Pure functions. */
+/* The limits of AWS IoT for topics and filters, in addition to those of MQTT. Pure functions. */
 #ifndef PLUGINS_AWS_POLICY_TOPIC_H
 #define PLUGINS_AWS_POLICY_TOPIC_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What the limits come to together with the prefixes that they do not count. */
+/* Topics must be shorter than this, including the prefixes that the limits do not count. */
 #define TOPIC_BYTES_MAX 640
 
-/* A topic to publish on; a filter to subscribe to. */
+/* A topic to publish to, or a filter to subscribe to. */
 enum topic_use { TOPIC_PUBLISH, TOPIC_SUBSCRIBE };
 
 /*
- * At most 256 bytes and seven slashes, where `$aws/rules/NAME/` and `$share/NAME/` before it do
- * not count.
+ * True for at most 256 bytes and seven slashes, not counting a leading `$share/NAME/` and
+ * `$aws/rules/NAME/`.
  */
 bool topic_fits(const char *topic, size_t size);
-/* Does it begin with `$` and is it not one of those that AWS lets clients use? */
+/* True when it begins with `$` but not with `$aws/`; for a filter, after `$share/NAME/`. */
 bool topic_reserved(const char *topic, size_t size, enum topic_use use);
 
 #endif

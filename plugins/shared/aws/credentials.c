@@ -23,11 +23,11 @@ struct credential_chain {
     struct http *http;
     bool known;
     struct credentials present;
-    int64_t asked;     /* when the chain was walked last, seconds since 1970; 0: never */
-    char failure[400]; /* why it gave none then; "" when it did */
+    int64_t asked;     /* time of the last search, seconds since 1970; 0: never */
+    char failure[400]; /* error of the last search; "" when it succeeded */
 };
 
-/* What a source answers: it has none, it has some, or it failed and says so. */
+/* Result of one source: no credentials, credentials, or an error that was reported. */
 enum outcome { NONE, FOUND, FAILED };
 
 struct credential_chain *credentials_new(const char *profile, struct http *http)
@@ -51,7 +51,7 @@ void credentials_free(struct credential_chain *chain)
     free(chain);
 }
 
-/* Say why there are none, and remember it: asking again at once would only take its time. */
+/* Report an error and store it for the calls of the next REFRESH_PAUSE seconds. */
 static enum outcome credentials_deny(struct credential_chain *chain, struct iotify_call *call,
     const char *format, ...) IOTIFY_PRINTF(3, 4);
 
@@ -112,11 +112,11 @@ static bool credentials_from_file(
     return good;
 }
 
-/* Ways to credentials that the shared files may name and that are not followed here. */
+/* Sources of credentials that the shared files may name and that are not supported here. */
 static const char *const unsupported[] = {"role_arn", "credential_process", "sso_session",
     "sso_start_url", "web_identity_token_file", "login_session"};
 
-/* The first of them that the profile has; NULL when it has none. */
+/* The first unsupported source that the profile names; NULL: none. */
 static const char *credentials_other_way(const char *profile)
 {
     static const enum profile_file files[] = {PROFILE_CONFIG, PROFILE_CREDENTIALS};
@@ -133,8 +133,8 @@ static const char *credentials_other_way(const char *profile)
 }
 
 /*
- * A profile that is meant to take another way must not end with other keys, or with another
- * identity further down the chain: that would be another account, perhaps.
+ * A profile with an unsupported source is an error. Its static keys, or a later source of the
+ * chain, might belong to another account.
  */
 static enum outcome credentials_from_files(struct credential_chain *chain, struct iotify_call *call,
     const char *profile, bool named, struct credentials *out)
@@ -163,7 +163,7 @@ static enum outcome credentials_from_files(struct credential_chain *chain, struc
 
 /* ------------------------------------------------------------------ endpoints */
 
-/* "2026-01-02T03:04:05Z" as seconds since 1970; 0 when it is no such time. */
+/* "2026-01-02T03:04:05Z" as seconds since 1970; 0 when it is not a valid time. */
 static int64_t credentials_parse_time(const char *text)
 {
     struct tm parts = {0};
@@ -214,7 +214,7 @@ static enum outcome credentials_ask(struct credential_chain *chain, struct iotif
     return outcome;
 }
 
-/* The container's token, from the environment or the file that it names. */
+/* The container's token, from the file that the environment names, or from the environment. */
 static void credentials_container_token(struct iotify_buffer *token)
 {
     const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
@@ -258,7 +258,7 @@ static enum outcome credentials_from_container(
     return outcome;
 }
 
-/* A text from the instance's metadata; false when it does not answer. */
+/* Append the first line of an answer of the metadata service; false when it does not answer. */
 static bool credentials_instance_text(struct credential_chain *chain, const char *method,
     const char *url, const struct http_header *header, struct iotify_buffer *text)
 {
@@ -321,13 +321,13 @@ static enum outcome credentials_walk(
 {
     const char *profile = profile_name(chain->profile);
     const char *environment = getenv("AWS_PROFILE");
-    /* Inside a sandbox its own key pair counts: a real one must not get there. */
+    /* In a sandbox use its own key pair, so that real credentials are not sent to it. */
     bool sandbox = getenv("IOTIFY_SANDBOX_API_PORT") != NULL;
     bool named = chain->profile || (environment && *environment);
     enum outcome outcome = NONE;
 
     *out = (struct credentials){0};
-    /* A profile that the job names is meant, whatever the environment holds. */
+    /* A profile that the job names takes precedence over the environment. */
     if (!chain->profile || sandbox)
         outcome = credentials_from_environment(chain, call, out);
     if (outcome == NONE)
@@ -353,7 +353,7 @@ static bool credentials_usable(const struct credential_chain *chain, const char 
            chain->present.expires - REFRESH_BEFORE > (int64_t)time(NULL);
 }
 
-/* Not fresh any more, but valid: good enough between two tries to get others. */
+/* Due for a refresh, but not expired: used between two attempts to refresh. */
 static bool credentials_still_valid(const struct credential_chain *chain, const char *stale)
 {
     if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
@@ -361,7 +361,7 @@ static bool credentials_still_valid(const struct credential_chain *chain, const 
     return chain->present.expires > (int64_t)time(NULL);
 }
 
-/* Get others unless that was tried just now. With the lock. */
+/* Search the chain again, unless that was done in the last REFRESH_PAUSE seconds. Lock held. */
 static enum iotify_result credentials_refresh(
     struct credential_chain *chain, struct iotify_call *call, const char *stale)
 {

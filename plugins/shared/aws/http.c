@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* More than any answer of the control plane; a proxy's page must not fill the memory. */
+/* Larger than any answer of the control plane; limits the memory that a proxy's page may use. */
 #define BODY_MAX (4 * 1024 * 1024)
 #define CONNECT_TIMEOUT_MS 10000L
 #define TIMEOUT_MS 60000L
@@ -65,7 +65,7 @@ static CURL *http_take_handle(struct http *http)
 
 static void http_give_handle(struct http *http, CURL *handle)
 {
-    /* Forgets the options, keeps connections and TLS sessions. */
+    /* Resets the options, but keeps connections and TLS sessions. */
     curl_easy_reset(handle);
     pthread_mutex_lock(&http->mutex);
     if (http->idle_count < POOL_MAX) {
@@ -84,7 +84,7 @@ static size_t http_on_body(char *data, size_t size, size_t count, void *argument
     return iotify_buffer_append(&response->body, data, size * count) ? size * count : 0;
 }
 
-/* The value of a header line when it is the named one; trimmed into `out`. */
+/* Copy the trimmed value of a header line into `out`; false when it is another header. */
 static bool http_header_is(
     const char *line, size_t length, const char *name, char *out, size_t size)
 {
@@ -107,7 +107,7 @@ static bool http_header_is(
     return true;
 }
 
-/* A server may ask for patience, not for an hour. */
+/* Limit a Retry-After of the server to RETRY_AFTER_MAX. */
 static int64_t http_clamp_seconds(long seconds)
 {
     if (seconds < 0)
@@ -133,14 +133,14 @@ static size_t http_on_header(char *line, size_t size, size_t count, void *argume
     return size;
 }
 
-/* Will the same request, sent again, fail in the same way? */
+/* True when a retry of the same request would fail in the same way. */
 static bool http_is_permanent(CURLcode code)
 {
     return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
            code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
 }
 
-/* Could the server have read the request? */
+/* True when the request may have reached the server. */
 static bool http_was_sent(CURLcode code)
 {
     return code != CURLE_COULDNT_RESOLVE_HOST && code != CURLE_COULDNT_RESOLVE_PROXY &&
@@ -162,7 +162,7 @@ static struct curl_slist *http_make_headers(const struct http_request *request)
         list = curl_slist_append(list, iotify_buffer_text(&line));
         iotify_buffer_wipe(&line);
     }
-    /* libcurl adds these by itself; they are neither wanted nor signed. */
+    /* Keep libcurl from adding these headers, which the signature does not cover. */
     list = curl_slist_append(list, "Expect:");
     list = curl_slist_append(list, "Accept:");
     if (!typed)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP by libcurl: a pool of handles that keep their connections, one request at a time each.
- * All functions are safe on any thread.
+ * HTTP with libcurl: a pool of handles, each with its own connections and one request at a time.
+ * All functions may be called on any thread.
  */
 #ifndef PLUGINS_SHARED_AWS_HTTP_H
 #define PLUGINS_SHARED_AWS_HTTP_H
@@ -24,34 +24,34 @@ struct http_request {
     size_t header_count;
     const char *body; /* NULL: none */
     size_t body_size;
-    int64_t timeout_ms; /* 0: a minute */
+    int64_t timeout_ms; /* 0: 60 s, of which 10 s to connect */
     /*
-     * Never send it twice: on a connection that was used before, libcurl sends a request anew by
-     * itself when the connection ends without an answer.
+     * Use a new connection, so that the request is sent at most once: on a reused connection that
+     * closes without an answer, libcurl sends the request again.
      */
     bool once;
-    bool no_proxy; /* for endpoints of the machine itself */
+    bool no_proxy; /* for endpoints on this host */
 };
 
 struct http_response {
     long status; /* 0: no answer */
     struct iotify_buffer body;
-    char error_type[128]; /* x-amzn-errortype */
-    int64_t date;         /* the server's clock, seconds since 1970; 0 when it sent none */
-    int64_t retry_after_ms;
-    bool sent;       /* status 0: the request may have reached the server */
-    bool permanent;  /* status 0: repeating will not help */
-    char error[256]; /* status 0: why */
+    char error_type[128];   /* header x-amzn-errortype */
+    int64_t date;           /* header Date, seconds since 1970; 0: none */
+    int64_t retry_after_ms; /* header Retry-After, at most 60 s; 0: none */
+    bool sent;              /* status 0: the request may have reached the server */
+    bool permanent;         /* status 0: a retry would fail in the same way */
+    char error[256];        /* status 0: the cause */
 };
 
-/* `ca` names a file of root certificates, NULL for the system's. NULL when memory is out. */
+/* `ca` is a file of root certificates; NULL: the system's. Returns NULL without memory. */
 struct http *http_new(const char *ca);
 void http_free(struct http *http);
 
-/* Send and wait. The response is always filled in; free it with http_response_clear(). */
+/* Send a request and block for the answer. Free the response with http_response_clear(). */
 void http_send(
     struct http *http, const struct http_request *request, struct http_response *response);
-/* Overwrites the body: answers may hold keys. */
+/* Overwrite and free the body, which may contain keys. */
 void http_response_clear(struct http_response *response);
 
 #endif

@@ -47,7 +47,7 @@ static char *profile_trim(char *text)
     return text;
 }
 
-/* Is this `[…]` line the section of the profile? */
+/* True when this `[…]` line begins the section of the profile. Changes the line. */
 static bool profile_section_is(char *line, enum profile_file file, const char *profile)
 {
     char *end = strchr(line, ']'), *name;
@@ -64,7 +64,7 @@ static bool profile_section_is(char *line, enum profile_file file, const char *p
     return strcmp(profile_trim(name + 7), profile) == 0;
 }
 
-/* Scan a file for a key of the profile; `key` NULL looks for the profile alone. */
+/* Search a file for a key of the profile; with `key` NULL, for the profile itself. */
 static bool profile_scan(
     enum profile_file file, const char *profile, const char *key, struct iotify_buffer *value)
 {

@@ -10,13 +10,13 @@
 enum profile_file { PROFILE_CONFIG, PROFILE_CREDENTIALS };
 
 /*
- * One value of a profile: `[profile NAME]` in the config file, `[NAME]` in the credentials file,
- * `[default]` in both. False when the file, the profile or the key is not there.
- * The files are those of AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE, else in ~/.aws.
+ * Read one value of a profile into `value`: section `[profile NAME]` of the config file, `[NAME]`
+ * of the credentials file, `[default]` in both. False when file, profile or key does not exist.
+ * AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name the files; the default is in ~/.aws.
  */
 bool profile_get(
     enum profile_file file, const char *profile, const char *key, struct iotify_buffer *value);
-/* Does either file have the profile? */
+/* True when one of the two files has the profile. */
 bool profile_exists(const char *profile);
 /* The profile to use: `given`, else AWS_PROFILE, else "default". */
 const char *profile_name(const char *given);

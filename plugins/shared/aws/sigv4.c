@@ -41,7 +41,7 @@ void sigv4_encode(const char *text, bool keep_slash, struct iotify_buffer *out)
 
 /* ------------------------------------------------------------------ query */
 
-/* Decode what came over the wire and encode it in the one canonical way. */
+/* Decode a received text and encode it in the canonical form. */
 static void sigv4_recode(const char *text, size_t length, struct iotify_buffer *out)
 {
     for (size_t i = 0; i < length; i++) {
@@ -67,8 +67,8 @@ static int sigv4_by_text(const void *a, const void *b)
 }
 
 /*
- * Sorted by name, then value. Pairs are kept as "name\x01value": the separator sorts below every
- * byte of an encoded name, so that sorting the whole sorts by name first.
+ * Append the parameters sorted by name, then value. Pairs are stored as "name\x01value": the
+ * separator sorts below every byte of an encoded name, so that names are compared first.
  */
 static bool sigv4_canonical_query(const char *query, struct iotify_buffer *out)
 {
@@ -124,7 +124,7 @@ static int sigv4_by_name(const void *a, const void *b)
     return (unsigned char)sigv4_lower(*x) - (unsigned char)sigv4_lower(*y);
 }
 
-/* Trimmed, and runs of blanks as one. */
+/* Append a value trimmed, with each run of blanks as one space. */
 static void sigv4_append_value(const char *value, struct iotify_buffer *out)
 {
     bool blank = false;
@@ -168,7 +168,7 @@ static bool sigv4_canonical_headers(
     return !lines->failed && !names->failed;
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* ------------------------------------------------------------------ request and signature */
 
 static bool sigv4_build_canonical(const struct sigv4_request *request, struct iotify_buffer *out,
     struct iotify_buffer *signed_headers)

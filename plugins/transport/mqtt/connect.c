@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From nothing to a session that is ready, and back: what libmosquitto leaves to find out. */
+/* The state machine of a session, from name lookup to close, on top of libmosquitto. */
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 
 #include "plugins/transport/mqtt/session.h"
 
-/* AWS IoT takes this many topic filters in one SUBSCRIBE. */
+/* AWS IoT accepts this many topic filters in one SUBSCRIBE. */
 #define FILTERS_MAX 8
 
 static const char *const state_words[] = {[IDLE] = "",
@@ -31,14 +31,14 @@ static void connect_unwatch(struct mqtt_session *session)
     session->watch = NULL;
 }
 
-/* Tell the host once that the session is over. */
+/* Raise `closed`, unless the session is closed, and `lost` for unwritten messages with QoS 0. */
 static void connect_closed(struct mqtt_session *session, enum iotify_close reason, const char *text)
 {
     uint64_t token;
 
     if (session->state == IDLE)
         return;
-    /* What it resumed may be why. */
+    /* The resumed TLS session may be the cause. */
     if (reason == IOTIFY_CLOSED_TLS && session->identity)
         mqtt_identity_forget_session(session->identity);
     session->state = IDLE;
@@ -47,7 +47,7 @@ static void connect_closed(struct mqtt_session *session, enum iotify_close reaso
     session->reason = (uint8_t)reason;
     free(session->text);
     session->text = strdup(text);
-    /* What was queued with QoS 0 and not written the library has thrown away by now. */
+    /* libmosquitto has discarded queued messages with QoS 0 that were not written. */
     while (mqtt_inflight_take_once(&session->inflight, &token))
         mqtt_raise(session, LOST, token);
     mqtt_raise(session, CLOSED, 0);
@@ -100,7 +100,7 @@ void mqtt_rearm(struct mqtt_session *session)
 
     if (!session->watch)
         return;
-    /* During the handshake libmosquitto always wants to write and has nothing to. */
+    /* During the handshake libmosquitto always reports pending writes, but has none. */
     if (!mosquitto_want_write(session->mosquitto))
         session->inflight.unwritten = 0;
     else if (session->state > TLS)
@@ -113,7 +113,7 @@ static int64_t connect_now(const struct mqtt_session *session)
     return session->channel->loop->now(session->channel->loop);
 }
 
-/* The part of the connect that ends at `moment`, where the next one begins. */
+/* End the current phase of the connect at `moment`; its duration in nanoseconds. */
 static int64_t connect_lap(struct mqtt_session *session, int64_t moment)
 {
     int64_t passed = moment - session->began;
@@ -122,10 +122,9 @@ static int64_t connect_lap(struct mqtt_session *session, int64_t moment)
     return passed;
 }
 
-/* After a call into the library: is the connection still there? */
 bool mqtt_alive(struct mqtt_session *session, int code)
 {
-    /* The host may have begun a new attempt from inside the event that ended the last one. */
+    /* The host may have started a new connect inside the event `closed`. */
     if (session->state == IDLE || session->state == RESOLVING)
         return false;
     if (mosquitto_socket(session->mosquitto) < 0) {
@@ -142,12 +141,12 @@ static void connect_enter_session(struct mqtt_session *session)
         session->times.resumed = session->identity->resumed;
         mqtt_tls_settle(mosquitto_ssl_get(session->mosquitto), session->identity);
     }
-    /* CONNECT was queued when the socket was made. */
+    /* libmosquitto queued CONNECT when it created the socket. */
     if (mqtt_alive(session, mosquitto_loop_write(session->mosquitto, 1)))
         mqtt_rearm(session);
 }
 
-/* The library takes the end of the stream in a handshake for "not ready yet". */
+/* True at the end of the stream, which libmosquitto does not report during a handshake. */
 static bool connect_ended(int descriptor)
 {
     char byte;
@@ -174,7 +173,7 @@ static void connect_on_handshake(struct mqtt_session *session, int events)
     }
 }
 
-/* Was there a connection, over which something was sent, before it failed? */
+/* True when data was sent on the connection before it failed. */
 static bool connect_was_connected(int descriptor)
 {
     struct tcp_info info = {0};
@@ -195,7 +194,7 @@ static void connect_on_tcp(struct mqtt_session *session)
     int descriptor = mosquitto_socket(session->mosquitto);
 
     getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
-    /* The library's early handshake may have taken the error off the socket. */
+    /* The handshake that libmosquitto starts early may have consumed the error of the socket. */
     if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
         error = ECONNREFUSED;
     if (error && session->identity && (error == ECONNRESET || connect_was_connected(descriptor))) {
@@ -208,7 +207,7 @@ static void connect_on_tcp(struct mqtt_session *session)
         mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
-    /* On a fast network the handshake was done before the socket was first looked at. */
+    /* On a fast network the handshake ends before the first event on the socket. */
     if (session->identity && session->identity->handshaken) {
         session->times.tcp = connect_lap(session, session->identity->started);
         session->times.tls = connect_lap(session, session->identity->ended);
@@ -229,7 +228,7 @@ struct connect_reading {
     int code;
 };
 
-/* One turn of reading; 0 when another may follow. */
+/* Read what is available; 0 when more may follow, for with_read_ahead(). */
 static int connect_read_once(void *argument)
 {
     struct connect_reading *reading = argument;
@@ -243,7 +242,7 @@ static int connect_read_once(void *argument)
         if (reading->code != MOSQ_ERR_SUCCESS || session->state == IDLE ||
             mosquitto_socket(session->mosquitto) < 0)
             return -1;
-        /* Bytes that TLS has decrypted already are not seen by the loop. */
+        /* The loop does not see bytes that TLS has already decrypted. */
         ssl = session->identity ? mosquitto_ssl_get(session->mosquitto) : NULL;
     } while (ssl && SSL_pending(ssl) > 0 && ++rounds < 1000);
     return 0;
@@ -311,7 +310,7 @@ static void connect_become_ready(struct mqtt_session *session)
 {
     session->state = READY;
     session->times.session = connect_lap(session, connect_now(session));
-    /* Beyond the limit the library had kept them back: they go for the first time. */
+    /* libmosquitto had not sent the messages above the limit, so they are not sent again. */
     session->times.resent = mqtt_inflight_count(&session->inflight);
     if (session->times.resent > MQTT_IN_FLIGHT_MAX)
         session->times.resent = MQTT_IN_FLIGHT_MAX;
@@ -336,7 +335,7 @@ static void connect_on(struct mosquitto *mosquitto, void *argument, int code)
     char text[160];
 
     (void)mosquitto;
-    /* One read may end the handshake and hold the answer to CONNECT behind it. */
+    /* The end of the handshake and the answer to CONNECT may arrive in one read. */
     if (session->state == TLS && session->identity->handshaken) {
         session->times.tls = connect_lap(session, session->identity->ended);
         session->times.resumed = session->identity->resumed;
@@ -418,9 +417,9 @@ void mqtt_connect_callbacks(struct mosquitto *mosquitto)
     mosquitto_disconnect_callback_set(mosquitto, connect_on_disconnect);
 }
 
-/* ------------------------------------------------------------------ beginning */
+/* ------------------------------------------------------------------ connecting */
 
-/* Is it this machine that can take no more connections? */
+/* True when this host has no descriptor, port or memory left for a connection. */
 static bool connect_is_local(int error)
 {
     return error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == ENOBUFS ||
@@ -441,7 +440,7 @@ static void connect_start_tcp(struct mqtt_session *session, const char *address)
     code = mosquitto_connect_async(session->mosquitto, address, session->port, session->keepalive);
     if (session->identity)
         mqtt_tls_begin(session->identity->tls, NULL);
-    /* The handshake begins inside that call, and on a fast network it may even fail there. */
+    /* libmosquitto starts the handshake in that call; on a fast network it may fail there. */
     if (code == MOSQ_ERR_TLS) {
         connect_closed(
             session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
@@ -491,7 +490,7 @@ void mqtt_connect_start(struct mqtt_session *session)
     session->began = connect_now(session);
     session->times = (struct iotify_connect_times){0};
     loop->timer_start(session->timer, session->timeout);
-    /* A lookup that an earlier attempt gave up waiting for may still be under way. */
+    /* A lookup of an earlier attempt that timed out may still be in progress. */
     if (session->resolving)
         return;
     session->resolving = true;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events that wait until the host is out of its call. */
+/* Events that occur while the host is inside a call, and are delivered from the loop. */
 #include <stdlib.h>
 
 #include "plugins/transport/mqtt/session.h"
 
 struct deferred_late_event {
-    struct mqtt_session *session; /* NULL: it is gone */
+    struct mqtt_session *session; /* NULL: freed */
     enum mqtt_event event;
     uint64_t token;
 };
@@ -34,7 +34,7 @@ static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, u
         events->lost(session->user, token);
         break;
     case CLOSED:
-        /* The host may connect again, or free the session once it is back from the event. */
+        /* Detach the text first: the host may connect again inside the event. */
         text = session->text;
         session->text = NULL;
         events->closed(session->user, session->reason, text ? text : "");
@@ -43,7 +43,7 @@ static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, u
     }
 }
 
-/* What arises meanwhile waits for the next turn, in the other list. */
+/* Deliver the list. Events that occur during delivery go into the other list, for the next turn. */
 static void deferred_deliver(void *argument)
 {
     struct mqtt_deferred *deferred = argument;

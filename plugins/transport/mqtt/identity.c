@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * OpenSSL 3.0 reads keys by asking every decoder that it has, which costs more than the handshake's
- * arithmetic. An EC key is read by its own function here. That one counts as deprecated, but its
- * successor is the slow way.
+ * OpenSSL 3.0 tries all its decoders to read a key, which costs more than the arithmetic of a
+ * handshake. EC keys are therefore read with the function for EC keys, which is deprecated; its
+ * replacement is the slow one.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "plugins/transport/mqtt/identity.h"
@@ -43,7 +43,7 @@ static bool identity_append(struct mqtt_identity *identity, const unsigned char 
 
     if (size <= 0 || (size_t)size > (1 << 20) - used)
         return false;
-    /* Not realloc(): what it leaves behind would still hold the key. */
+    /* Not realloc(): it may leave a copy of the key in freed memory. */
     der = malloc(used + (size_t)size);
     if (!der)
         return false;
@@ -109,7 +109,7 @@ static EVP_PKEY *identity_wrap(EC_KEY *ec)
     return NULL;
 }
 
-/* An EC key inside PKCS #8: the curve stands outside, the key inside. NULL: it is none. */
+/* Decode an EC key in PKCS #8, where the curve is in the outer structure. NULL: not an EC key. */
 static EVP_PKEY *identity_decode_pkcs8_ec(const unsigned char *der, long size)
 {
     PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &der, size);
@@ -187,7 +187,7 @@ void mqtt_identity_rest(struct mqtt_identity *identity)
     identity->key = NULL;
 }
 
-/* ------------------------------------------------------------------ life */
+/* ------------------------------------------------------------------ new, free, state */
 
 static enum iotify_result identity_load(struct mqtt_identity *identity, struct iotify_call *call,
     const char *certificate, const char *key)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The messages of a session that the server has not acknowledged: from the library's message ids
- * to the host's tokens. They leave mostly in the order in which they came, so a ring that is
- * searched from its old end.
+ * The messages of a session that the server has not acknowledged: maps libmosquitto's message ids
+ * to the host's tokens. Messages are mostly acknowledged in the order of sending, so this is a ring
+ * that is searched from the oldest entry.
  */
 #ifndef PLUGINS_TRANSPORT_MQTT_INFLIGHT_H
 #define PLUGINS_TRANSPORT_MQTT_INFLIGHT_H
@@ -14,27 +14,28 @@
 struct mqtt_message {
     uint64_t token;
     int mid;
-    bool once; /* QoS 0: the library forgets it when the connection goes */
-    bool gone; /* acknowledged; its place is given back when it is the oldest */
+    bool once; /* QoS 0: libmosquitto discards it when the connection closes */
+    bool gone; /* acknowledged; the slot is released when it is the oldest */
 };
 
-/* A ring of zeros is empty and ready. */
+/* All zeros: an empty ring. */
 struct mqtt_inflight {
     struct mqtt_message *ring;
     uint32_t first, count, capacity; /* the capacity is a power of two */
-    uint32_t unwritten;              /* at the young end: not all of it has left yet */
+    uint32_t unwritten;              /* of the newest, how many are not completely written yet */
 };
 
+/* Free the ring; it is empty and usable again. */
 void mqtt_inflight_clear(struct mqtt_inflight *inflight);
-/* Add one at the young end; NULL when there is no memory. Valid until the next call. */
+/* Add a message as the newest. The result is valid until the next call; NULL without memory. */
 struct mqtt_message *mqtt_inflight_add(struct mqtt_inflight *inflight, bool once, uint64_t token);
-/* Take the youngest back. */
+/* Remove the newest message. */
 void mqtt_inflight_drop(struct mqtt_inflight *inflight);
-/* Find the one with this message id and take it out; false when there is none. */
+/* Remove the message with this id and return its token; false when there is none. */
 bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token);
-/* Take out the oldest with QoS 0; false when there is none left. */
+/* Remove the oldest message with QoS 0 and return its token; false when there is none. */
 bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token);
-/* How many wait for an acknowledgement. */
+/* The number of messages that wait for an acknowledgement. */
 uint32_t mqtt_inflight_count(const struct mqtt_inflight *inflight);
 
 #endif

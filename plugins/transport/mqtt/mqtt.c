@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MQTT 3.1.1 over TCP or TLS, by libmosquitto on the host's loop: the plugin and its engines.
+ * MQTT 3.1.1 over TCP or TLS with libmosquitto on the host's loop: the plugin and its channels.
  *
- * libmosquitto leaves the loop to others only in part; what it does not tell is found out in
- * mqtt_connect.c. See docs/transport-mqtt.md.
+ * libmosquitto supports external event loops only in part; connect.c determines the states that it
+ * does not report. See docs/transport-mqtt.md.
  */
 #include <openssl/crypto.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the plugin's table of operations refers to, for sessions: see iotify/transport.h. */
+/* The session functions of the plugin's table of operations; see iotify/transport.h. */
 #ifndef PLUGINS_TRANSPORT_MQTT_OPERATIONS_H
 #define PLUGINS_TRANSPORT_MQTT_OPERATIONS_H
 

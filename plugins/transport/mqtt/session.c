@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session: what the host asks of it. */
+/* The operations of a session that the host calls. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "plugins/transport/mqtt/operations.h"
 
-/* ------------------------------------------------------------------ birth */
+/* ------------------------------------------------------------------ creation */
 
 static struct mqtt_tls *session_find_tls(struct mqtt_channel *channel, struct iotify_call *call,
     const struct mqtt_connection *connection)
@@ -32,7 +32,7 @@ static struct mqtt_tls *session_find_tls(struct mqtt_channel *channel, struct io
     return context->tls;
 }
 
-/* The engine's copy of a host's name. */
+/* The channel's copy of a host name; NULL without memory. */
 static const char *session_keep_host(struct mqtt_channel *channel, const char *name)
 {
     struct mqtt_host *host;
@@ -52,7 +52,7 @@ static const char *session_keep_host(struct mqtt_channel *channel, const char *n
     return host->name;
 }
 
-/* Everything but the session itself, which a lookup may still hold. */
+/* Free everything but the session itself, which a name lookup may still refer to. */
 static void session_release_parts(struct mqtt_session *session)
 {
     if (session->mosquitto)
@@ -193,7 +193,7 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
 
 /* ------------------------------------------------------------------ messages */
 
-/* Did the library take a message with QoS 1 over, although the connection failed under it? */
+/* True when libmosquitto kept a message with QoS 1 although the connection failed. */
 static bool session_was_queued(int code)
 {
     return code == MOSQ_ERR_CONN_LOST || code == MOSQ_ERR_NO_CONN || code == MOSQ_ERR_ERRNO ||
@@ -221,7 +221,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     if (!message)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     session->in_call = true;
-    /* The id is written before the first byte goes out: on_publish may come inside the call. */
+    /* libmosquitto sets `mid` before it sends: the publish callback may run inside this call. */
     code = mosquitto_publish(session->mosquitto, &message->mid, publish->topic, (int)payload.size,
         payload.data, (int)publish->qos, publish->retain);
     if (publish->qos > 0 && session_was_queued(code))
@@ -229,7 +229,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     if (code != MOSQ_ERR_SUCCESS)
         mqtt_inflight_drop(&session->inflight);
     else if (session->inflight.count > 0)
-        session->inflight.unwritten++; /* mqtt_rearm() sees whether it has left already */
+        session->inflight.unwritten++; /* mqtt_rearm() resets it when all is written */
     mqtt_alive(session, code);
     session->in_call = false;
     mqtt_rearm(session);
@@ -246,7 +246,7 @@ size_t mqtt_session_unwritten(const void *given)
     return session->inflight.unwritten;
 }
 
-/* ------------------------------------------------------------------ the end */
+/* ------------------------------------------------------------------ connect, disconnect, free */
 
 void mqtt_session_connect(void *given)
 {
@@ -293,7 +293,7 @@ void mqtt_session_free(void *given)
     mqtt_deferred_forget(session);
     session->state = IDLE;
     session_release_parts(session);
-    /* The lookup's answer finds nothing but the session itself, and frees it. */
+    /* During a name lookup its callback frees the session. */
     if (session->resolving)
         session->freed = true;
     else

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the MQTT transport takes: its own settings, and a template's `connection:` and `publish:`.
- */
+/* Settings of the MQTT transport, and of `connection:` and `publish:` in its templates. */
 #ifndef PLUGINS_TRANSPORT_MQTT_SETTINGS_H
 #define PLUGINS_TRANSPORT_MQTT_SETTINGS_H
 

@@ -9,23 +9,23 @@
 #include <string.h>
 #include <time.h>
 
-/* How long a server's certificate that was found good needs no second look. */
+/* How long, in nanoseconds, a verified server certificate is not verified again. */
 #define VERIFIED_FOR (600 * INT64_C(1000000000))
 
 struct mqtt_tls {
     SSL_CTX *context;
     struct mqtt_identity *beginning;
-    /* The server certificate that was verified last: a fleet meets the same one again and again. */
+    /* The server certificate that was verified last; most sessions get the same one. */
     unsigned char *verified;
     int verified_size;
     const char *verified_name;
     int64_t verified_until;
 };
 
-/* Index of the identity in an SSL object, and of the mqtt_tls in its context. */
+/* Index of the identity in an SSL object, and of the mqtt_tls in an SSL_CTX. */
 static int identity_index = -1, owner_index = -1;
 
-/* The newest OpenSSL error, in words. */
+/* The text of the newest OpenSSL error. */
 static const char *tls_openssl_words(void)
 {
     unsigned long error = ERR_peek_last_error();
@@ -44,7 +44,7 @@ static bool tls_is_address(const char *name)
     return inet_pton(AF_INET, name, bytes) == 1 || inet_pton(AF_INET6, name, bytes) == 1;
 }
 
-/* The first moment at which the SSL object is ours to set up. */
+/* Set up the SSL object that libmosquitto created. The first callback with access to it. */
 static void tls_on_start(SSL *ssl)
 {
     struct mqtt_tls *tls = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), owner_index);
@@ -71,7 +71,7 @@ static int64_t tls_moment(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* OpenSSL 3.0 has no words for the newer alerts. */
+/* The text of an alert. OpenSSL 3.0 has none for the newer alerts. */
 static const char *tls_alert_words(int value)
 {
     if ((value & 0xff) == SSL_AD_CERTIFICATE_REQUIRED)
@@ -79,7 +79,7 @@ static const char *tls_alert_words(int value)
     return SSL_alert_desc_string_long(value);
 }
 
-/* Session tickets that come later begin and end something too; the first time is the one. */
+/* Later session tickets also report start and end of a handshake: only the first counts. */
 static void tls_on_info(const SSL *ssl, int where, int value)
 {
     struct mqtt_identity *identity;
@@ -134,7 +134,7 @@ static bool tls_is_verified(
            tls->verified_size == size && memcmp(tls->verified, der, (size_t)size) == 0;
 }
 
-/* In place of the library's own: the same verification, but not once more for each session. */
+/* Replaces OpenSSL's verification: does the same, but not again for each session. */
 static int tls_on_chain(X509_STORE_CTX *store, void *argument)
 {
     struct mqtt_tls *tls = argument;
@@ -161,7 +161,7 @@ static int tls_on_chain(X509_STORE_CTX *store, void *argument)
     return good;
 }
 
-/* A ticket to resume with; the newest is kept. */
+/* Keep the newest session ticket for an abbreviated handshake. */
 static int tls_on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct mqtt_identity *identity = SSL_get_ex_data(ssl, identity_index);
@@ -293,7 +293,7 @@ void mqtt_tls_begin(struct mqtt_tls *tls, struct mqtt_identity *identity)
 void mqtt_tls_settle(SSL *ssl, struct mqtt_identity *identity)
 {
     SSL_certs_clear(ssl);
-    /* Tickets leave a buffer behind that the mode for releasing them overlooks. */
+    /* Session tickets leave a buffer allocated that SSL_MODE_RELEASE_BUFFERS does not free. */
     SSL_free_buffers(ssl);
     mqtt_identity_rest(identity);
 }

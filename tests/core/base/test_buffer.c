@@ -31,7 +31,7 @@ static void stops_at_the_ceiling(void **state)
     assert_true(iotify_buffer_string(&buffer, "12345"));
     assert_false(iotify_buffer_char(&buffer, '6'));
     assert_true(buffer.failed);
-    /* Sticky: even what would fit is refused now. */
+    /* A failed buffer stays failed: even what would fit is refused. */
     assert_false(iotify_buffer_string(&buffer, ""));
     assert_string_equal(iotify_buffer_text(&buffer), "12345");
     iotify_buffer_reset(&buffer);

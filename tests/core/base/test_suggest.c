@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <string.h>
+
 #include "core/base/suggest.h"
 
 static const char *nearest(const char *word)
@@ -37,10 +39,27 @@ static void leaves_strangers_alone(void **state)
     assert_null(nearest(longest));
 }
 
+/* A candidate that does not fit is never the hint, however long the word is. */
+static void leaves_long_candidates(void **state)
+{
+    char word[512], candidate[200];
+    struct suggest suggest;
+
+    (void)state;
+    memset(word, 'r', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
+    memset(candidate, 'q', sizeof(candidate) - 1);
+    candidate[sizeof(candidate) - 1] = '\0';
+    suggest_init(&suggest, word);
+    suggest_offer(&suggest, candidate);
+    assert_string_equal(suggest.best, "");
+    assert_string_equal(suggest_hint(&suggest, "none"), "none");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_typing_errors), cmocka_unit_test(leaves_strangers_alone)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(finds_typing_errors),
+        cmocka_unit_test(leaves_strangers_alone), cmocka_unit_test(leaves_long_candidates)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,11 +85,39 @@ static void reads_rates_and_booleans(void **state)
     assert_false(value_parse_boolean("True", &boolean));
 }
 
+static void rates_and_shares_survive_printing(void **state)
+{
+    static const char *const rates[] = {
+        "0", "1", "0.00001/s", "0.000000000000000001/s", "1/h", "30/m", "99999999999999999999/s"};
+    static const char *const shares[] = {"0%", "30%", "100%", "0.00001%", "0.000000001"};
+    struct iotify_buffer text;
+    double value, again;
+
+    (void)state;
+    iotify_buffer_init(&text, 100);
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        assert_true(value_parse_rate(rates[i], &value));
+        iotify_buffer_reset(&text);
+        value_format_rate(value, &text);
+        assert_true(value_parse_rate(iotify_buffer_text(&text), &again));
+        assert_true(again >= value * (1 - 1e-14) && again <= value * (1 + 1e-14));
+    }
+    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+        assert_true(value_parse_share(shares[i], &value));
+        iotify_buffer_reset(&text);
+        value_format_share(value, &text);
+        assert_true(value_parse_share(iotify_buffer_text(&text), &again));
+        assert_true(again >= value * (1 - 1e-14) && again <= value * (1 + 1e-14));
+    }
+    iotify_buffer_clear(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(reads_durations),
         cmocka_unit_test(durations_survive_printing), cmocka_unit_test(reads_numbers),
-        cmocka_unit_test(reads_rates_and_booleans)};
+        cmocka_unit_test(reads_rates_and_booleans),
+        cmocka_unit_test(rates_and_shares_survive_printing)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void is_never_early_and_a_tick_late_at_most(void **state)
 
         wheel_init(&wheel, 1000);
         wheel_start(&wheel, &timer, moment);
-        /* Asleep until the wheel wants to be turned, again and again: no turn does nothing. */
+        /* Advance to the wheel's next moment until the timer fires, in few turns. */
         for (int turns = 0; timer.link.next; turns++) {
             assert_true(turns < WHEEL_LEVELS + 1);
             assert_true(wheel_next(&wheel) >= now);
@@ -90,16 +90,16 @@ static void stops_and_moves(void **state)
     wheel_start(&wheel, &a, 1000 + 30 * TICK);
     assert_int_equal(count_due(1000 + 31 * TICK), 1);
     assert_true(wheel_next(&wheel) == INT64_MAX);
-    /* The last one of a slot takes the slot's mark with it. */
+    /* The last timer of a slot clears the slot's mark. */
     wheel_start(&wheel, &a, 1000 + 70000 * TICK);
     wheel_stop(&wheel, &a);
     assert_true(wheel_next(&wheel) == INT64_MAX);
-    /* What was due long ago is due now. */
+    /* A timer for the past is due now. */
     wheel_start(&wheel, &a, 5);
     assert_int_equal(count_due(1000 + 31 * TICK), 1);
 }
 
-/* A callback may stop what is due behind it. */
+/* A callback may stop a timer that is due after it. */
 static void stops_what_is_due_already(void **state)
 {
     struct wheel_timer a = {0}, b = {0};
@@ -113,7 +113,7 @@ static void stops_what_is_due_already(void **state)
     assert_null(wheel_ring_pop(&due));
 }
 
-/* Against a list that is searched: random starts, moves, stops and turns. */
+/* Compares with a plain list: random starts, moves, stops and turns. */
 static void agrees_with_a_simple_list(void **state)
 {
     enum { MANY = 200 };

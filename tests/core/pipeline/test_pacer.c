@@ -21,10 +21,10 @@ static void spaces_calls(void **state)
     (void)state;
     for (int64_t i = 0; i < 20; i++)
         assert_int_equal(pacer_take(pacer, "Slow", now), now + i * SECOND / 10);
-    /* Other operations have their own turns, and some have no limit. */
+    /* Other operations are paced separately, and some have no limit. */
     assert_int_equal(pacer_take(pacer, "Free", now), now);
     assert_int_equal(pacer_take(pacer, "Free", now), now);
-    /* A pause does not save up a burst. */
+    /* A pause does not accumulate a burst. */
     assert_int_equal(pacer_take(pacer, "Slow", now + 100 * SECOND), now + 100 * SECOND);
     assert_int_equal(
         pacer_take(pacer, "Slow", now + 100 * SECOND), now + 100 * SECOND + SECOND / 10);
@@ -43,7 +43,7 @@ static void holds_back(void **state)
     pacer_free(pacer);
 }
 
-/* Use a lane to the full: each call waits for its turn. */
+/* Use an operation at its full rate: each call waits for its turn. */
 static void use(struct pacer *pacer, const char *operation, int calls)
 {
     for (int i = 0; i < calls; i++) {
@@ -70,7 +70,7 @@ static void feels_its_way_beyond_a_guess(void **state)
     (void)state;
     use(pacer, "Guessed", 100);
     assert_true(pacer_rate(pacer, "Guessed") > 13);
-    /* What is not used up says nothing about the limit. */
+    /* A rate that is not fully used says nothing about the limit. */
     pacer_free(pacer);
     pacer = pacer_new(rate, NULL);
     for (int i = 0; i < 100; i++) {
@@ -91,7 +91,7 @@ static void slows_down_once_for_calls_under_way(void **state)
     for (int i = 0; i < 50; i++)
         pacer_report(pacer, "Slow", sent, true);
     assert_true(pacer_rate(pacer, "Slow") > 6.6 && pacer_rate(pacer, "Slow") < 6.8);
-    /* One that was sent afterwards tells something new. */
+    /* A call that was sent after the slowdown is new information. */
     pacer_report(pacer, "Slow", clock_now() + 1, true);
     assert_true(pacer_rate(pacer, "Slow") > 4.4 && pacer_rate(pacer, "Slow") < 4.6);
     for (int i = 0; i < 100; i++)

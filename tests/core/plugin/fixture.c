@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A storage plugin that does nothing, and is wrong in the way that the build asks for. */
+/* A storage plugin that does nothing, and has the defect that a macro of the build selects. */
 #include <iotify/host.h>
 
 struct options {
@@ -70,13 +70,13 @@ static const struct iotify_storage operations = {
     .scan = SCAN,
 };
 
-/* A host of today sees members behind the ones it knows. */
+/* A plugin for a later host: it has members after those that this host knows. */
 struct newer_plugin {
     struct iotify_plugin known;
     const char *member_of_tomorrow;
 };
 
-/* Not exported under the name that a host looks for. */
+/* Not exported under the name that a host expects. */
 #ifdef FIXTURE_NOTHING
 #define SYMBOL another_name
 #else
@@ -126,7 +126,7 @@ const struct newer_plugin SYMBOL = {
             .settings = &settings,
             .operations = &operations,
 #ifdef FIXTURE_OLDER
-            /* Behind its size: a host that reads this reads too far. */
+            /* Beyond the size that it declares: a host must not read this. */
             .action_count = 77,
 #endif
         },

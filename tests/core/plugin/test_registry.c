@@ -74,7 +74,7 @@ static void unknown_names_are_not_refusals(void **state)
     assert_int_equal(registry_load(&registry, "../plugins/good", &plugin, &text), REGISTRY_UNKNOWN);
 }
 
-/* A copy of the good plugin in a folder of its own, whose rights the test changes. */
+/* A copy of the good plugin in its own folder, whose permissions the test changes. */
 static char *make_copy(char folder[32])
 {
     memcpy(folder, "/tmp/iotify-trust-XXXXXX", 25);

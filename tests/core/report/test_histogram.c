@@ -12,7 +12,7 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Against sorting, over nine powers of ten. */
+/* Compares with sorted values, over nine powers of ten. */
 static void quantiles_are_close(void **state)
 {
     enum { COUNT = 20000 };

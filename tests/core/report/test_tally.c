@@ -40,7 +40,7 @@ static void adds_up(void **state)
     assert_float_equal(a.metrics->max, 10, 0);
     assert_int_equal(b.times[TALLY_PUBLISH].count, 0);
     assert_int_equal(histogram_quantile(&b.times[TALLY_PUBLISH], 1), 0);
-    /* It may be filled again at once. */
+    /* It can be filled again. */
     histogram_add(&b.times[TALLY_PUBLISH], 1000);
     tally_merge(&a, &b);
     assert_int_equal(histogram_quantile(&a.times[TALLY_PUBLISH], 1), 1000);

@@ -8,7 +8,7 @@
 #include "core/script/script.h"
 #include "tests/core/store/memory_store.h"
 
-/* The last line that a script printed, what it asked for, and what a promise came to. */
+/* The last console line, the commands of the script, and the result of a promise. */
 static struct {
     char console[256];
     char acts[512];
@@ -106,7 +106,7 @@ static bool compile(enum script_function function, const char *text)
     return script_compile(script, function, &code, &diagnostics);
 }
 
-/* What message() makes of a body, for client 7 in iteration 3. */
+/* The result of message() with this body, for client 7 in iteration 3. */
 static const char *message(const char *body)
 {
     assert_true(compile(SCRIPT_MESSAGE, body));
@@ -180,7 +180,7 @@ static void hides_keys(void **state)
     assert_string_equal(world.console, "7/3 state {\"a\":{\"c\":[{\"e\":1}]}}");
 }
 
-/* What a promise came to, when the glob has answered. */
+/* The result of a promise, after the glob has answered. */
 static const char *later(const char *body)
 {
     assert_string_equal(message(body), "(nothing)");
@@ -268,7 +268,7 @@ static void original_clean_up_runs(void **state)
 static void waits_for_promises(void **state)
 {
     (void)state;
-    /* What needs nobody else is over with the call. */
+    /* A promise that waits for nothing is settled when the call returns. */
     assert_string_equal(message("await null; return 'now'"), "now");
     assert_string_equal(message("return Promise.resolve(Buffer.from('b'))"), "b");
     assert_null(message("await null; missing()"));
@@ -377,7 +377,7 @@ static void endless_loops_end(void **state)
     (void)state;
     assert_null(message("while (true) {}"));
     assert_string_equal(last.error.text, "stopped after 0.2 s; a call may not take longer");
-    /* The machine is as good as before. */
+    /* The context still works. */
     assert_string_equal(message("return 'still here'"), "still here");
 }
 

@@ -11,7 +11,7 @@
 
 #define WORDS 40
 
-/* What may stand between two words, by the style of the scalar; none changes how YAML reads it. */
+/* Texts that may separate two words, per style of scalar; all are valid in that style. */
 static const char *const folded[] = {" ", "\n  ", "\n\n  ", "  ", "\n    ", " \xc3\xbc ", NULL};
 static const char *const quoted[] = {" ", "\n  ", "\n\n  ", "\\n", "\\t", " \\x20", "\\u00fc ",
     "\\\"", "\\\n  ", "\\U0001f600", "\\\\ ", " \xf0\x9f\x98\x80", NULL};
@@ -50,7 +50,7 @@ static struct location location_of(const char *text, const char *at)
     return location;
 }
 
-/* Every word of a text stands where it is written. */
+/* The source map gives the location of every word. */
 static void check(size_t style, uint64_t seed)
 {
     struct arena arena = {0};

@@ -76,7 +76,7 @@ static void follows_messages_home(void **state)
     for (uint64_t i = 0; i < 5; i++)
         ledger_add(&ledger, (int64_t)i, 1000 + i, false);
     assert_int_equal(ledger.unreceived, 5);
-    /* It may be back before its acknowledgement. */
+    /* A message may come back before its acknowledgement. */
     assert_int_equal(ledger_receive(&ledger, 1000, &intended), ARRIVED);
     assert_true(ledger_acknowledge(&ledger, 0, &intended));
     assert_int_equal(ledger_receive(&ledger, 1002, &intended), ARRIVED);
@@ -90,7 +90,7 @@ static void follows_messages_home(void **state)
     assert_int_equal(ledger.unreceived, 0);
 }
 
-/* Payloads that are the same are taken oldest first; one more than were sent came twice. */
+/* Equal payloads match the oldest message first; one more than was sent is a duplicate. */
 static void counts_equal_payloads(void **state)
 {
     int64_t intended;
@@ -116,7 +116,7 @@ static void forgets_what_is_long_settled(void **state)
         assert_int_equal(ledger_receive(&ledger, i, &intended), ARRIVED);
     }
     assert_true(ledger.capacity <= 128);
-    /* What came again shortly after is still known. */
+    /* A duplicate that comes soon is still recognized. */
     assert_int_equal(ledger_receive(&ledger, 99990, &intended), ARRIVED_AGAIN);
 }
 

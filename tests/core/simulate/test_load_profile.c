@@ -62,7 +62,7 @@ static void clients_ramp_and_hold(void **state)
     assert_int_equal(load_profile_clients(&load_profile, 12 * SECOND), 100);
     assert_int_equal(load_profile_clients(&load_profile, 20 * SECOND), 75);
     assert_int_equal(load_profile_clients(&load_profile, 30 * SECOND), 50);
-    /* Each by its own interval, whoever else is there. */
+    /* Each client by its own interval, independent of the others. */
     assert_int_equal(load_profile_after(&load_profile, 3 * SECOND, 1), 4 * SECOND);
     assert_true(load_profile_after(&load_profile, 24 * SECOND + 1, 1) == INT64_MAX);
 }
@@ -75,18 +75,18 @@ static void a_rate_is_shared(void **state)
     (void)state;
     make(stages, 3, SECOND, 50);
     assert_true(load_profile_shares(&load_profile, SECOND));
-    /* 500 in the first stage, 1000 in the second, 750 in the third: by 50 clients. */
+    /* 500 in the first stage, 1000 in the second, 750 in the third: shared by 50 clients. */
     assert_in_range(count_messages(0, 10 * SECOND), 9, 10);
     assert_in_range(count_messages(10 * SECOND, 20 * SECOND), 19, 20);
     assert_in_range(count_messages(20 * SECOND, 30 * SECOND), 14, 15);
     assert_in_range(count_messages(0, 30 * SECOND), 44, 45);
-    /* In the middle of the plateau a client sends twice a second. */
+    /* On the plateau a client sends twice per second. */
     assert_int_equal(load_profile_after(&load_profile, 12 * SECOND, 1), 12 * SECOND + SECOND / 2);
     assert_int_equal(load_profile_after(&load_profile, 12 * SECOND, 0.5), 12 * SECOND + SECOND / 4);
     assert_true(load_profile_after(&load_profile, 30 * SECOND, 1) == INT64_MAX);
 }
 
-/* While clients come, those that are there send less often: the rate of all stays. */
+/* While clients join, each sends less often: the rate of all stays the same. */
 static void a_rate_stays_when_clients_come(void **state)
 {
     static const struct simulate_stage stages[] = {{"few", MILLISECOND, 10, 0, 0},
@@ -101,13 +101,13 @@ static void a_rate_stays_when_clients_come(void **state)
     assert_true(llabs(at - begins - (int64_t)(SECOND * (exp(0.1) - 1))) < 2 * MILLISECOND);
 }
 
-/* The last one does not owe what everybody together would have sent. */
+/* The last client sends at the whole rate, and does not catch up for those that left. */
 static void a_rate_among_fewer_and_fewer(void **state)
 {
     static const struct simulate_stage stages[] = {{"up", 2 * SECOND, -1, 200, 0},
         {"away", 2 * SECOND, 0, 0, 0}, {"nobody", SECOND, -1, 0, 0},
         {"back", 2 * SECOND, 50, 0, 0}};
-    /* From 50 to 1 over 1.96 s: 200/25 ln 50; then alone, by the whole rate. */
+    /* From 50 to 1 over 1.96 s: 200/25 ln 50; then one client at the whole rate. */
     double expected = 200 / 25.0 * log(50) + 200 * 0.04;
 
     (void)state;

@@ -63,7 +63,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* What init() of a client reads. */
+/* Record the keys that init() of a client reads. */
 static void read_keys(int client, const char *const *formats, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -84,7 +84,7 @@ static void read_keys(int client, const char *const *formats, size_t count)
     }
 }
 
-/* How often the store was waited for by all clients together. */
+/* How often all clients together waited for the store. */
 static int64_t run(const int *clients, size_t count, const char *const *formats, size_t keys)
 {
     struct glob_account account;
@@ -109,7 +109,7 @@ static void learns_numbers_and_fields(void **state)
     (void)state;
     for (int i = 0; i < CLIENTS; i++)
         clients[i] = i;
-    /* Both models for their own keys, and the first for the one that is everybody's. */
+    /* Both models wait for their own keys, and the first for the shared one. */
     assert_int_equal(run(clients, CLIENTS, formats, 3), 2 * 2 + 1);
 }
 

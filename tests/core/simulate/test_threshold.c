@@ -32,7 +32,7 @@ static void evaluates(void **state)
             threshold_evaluate(cases[i].expression, &results, &value), cases[i].expected);
     threshold_evaluate("published > 0", &results, &value);
     assert_float_equal(value, 100, 0);
-    /* What the generator could not keep up with says nothing of the broker. */
+    /* The latencies of a saturated generator say nothing about the broker. */
     results.saturated = true;
     assert_int_equal(
         threshold_evaluate("publish.p99 < 500ms", &results, &value), THRESHOLD_SATURATED);

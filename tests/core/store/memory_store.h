@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A store in memory, by the plugin of that name, for tests of what works with stores. */
+/* A store of the plugin `memory`, for tests of code that uses stores. */
 #ifndef TESTS_CORE_STORE_MEMORY_STORE_H
 #define TESTS_CORE_STORE_MEMORY_STORE_H
 

@@ -9,7 +9,7 @@
 #include "core/store/glob.h"
 #include "tests/core/store/memory_store.h"
 
-/* A store with two globs on it, as two runs have it. */
+/* One store with two globs, as two runs have it. */
 static struct registry registry;
 static struct store *store;
 static struct glob *one, *two;
@@ -124,7 +124,7 @@ static void sees_what_others_write(void **state)
     assert_string_equal(get(port, "k"), "(absent)");
     put(other, "k", "theirs");
     glob_flush(two);
-    /* It is a second old before it is read again, and that behind the reader. */
+    /* After one second the cached value is read again, in the background. */
     assert_string_equal(get(port, "k"), "(absent)");
     for (int i = 0; i < 100 && strcmp(get(port, "k"), "theirs") != 0; i++)
         usleep(50000);
@@ -268,7 +268,7 @@ static void keeps_no_more_than_it_should(void **state)
     get(port, "big299");
     get(port, "big0");
     glob_account(one, &account);
-    /* The last one is there, and the first had to make room. */
+    /* The last value is cached; the first was evicted. */
     assert_int_equal(account.blocking, 1);
 }
 

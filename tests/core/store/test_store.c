@@ -62,7 +62,7 @@ static void *write_many(void *argument)
         struct iotify_write writes[2];
 
         call_init(&own, "thread");
-        /* Everybody creates the same keys: exactly one may win each. */
+        /* All threads create the same keys: exactly one may succeed for each. */
         writes[0] = (struct iotify_write){.kind = IOTIFY_CREATE,
             .key = arena_format(&own.arena, "glob/shared-%d", i),
             .value = {&thread, sizeof(thread)}};
@@ -160,7 +160,7 @@ static void put(
     assert_int_equal(write.result, result);
 }
 
-/* What compares goes by the value, although only the sealed form is stored. */
+/* Conditional writes compare the value, although only its sealed form is stored. */
 static void sealed_values_compare(void **state)
 {
     struct iotify_bytes value;
@@ -204,7 +204,7 @@ static void seals_bind_key_and_value(void **state)
     assert_int_equal(seal_open_value(second, &call, "glob/a", sealed, &opened), IOTIFY_OK);
     assert_string_equal(opened.data, "secret");
     assert_int_equal(seal_open_value(seal, &call, "glob/b", sealed, &opened), IOTIFY_FAILED);
-    /* Every bit counts, but for those that make it no sealed value at all. */
+    /* Every changed bit is detected, except in the prefix that marks sealed values. */
     for (size_t i = 5 * 8; i < sealed.size * 8; i++) {
         changed = arena_copy(&arena, sealed.data, sealed.size);
         changed[i / 8] ^= (char)(1 << i % 8);
@@ -212,7 +212,7 @@ static void seals_bind_key_and_value(void **state)
                              (struct iotify_bytes){changed, sealed.size}, &opened),
             IOTIFY_FAILED);
     }
-    /* What another program wrote is as it is. */
+    /* A value that is not sealed is unchanged. */
     assert_int_equal(seal_open_value(seal, &call, "glob/a", value, &opened), IOTIFY_OK);
     assert_ptr_equal(opened.data, value.data);
     seal_free(seal);
@@ -256,7 +256,7 @@ static void one_lease_at_a_time(void **state)
     assert_non_null(strstr(call.message, "another iotifyd (process "));
     lease_drop(lease);
     assert_int_equal(store_get(store, &call, "note/lease", &value), IOTIFY_NOT_FOUND);
-    /* A process that is no more, a number that is another process by now, one that ran out. */
+    /* A process that has ended, a reused process number, an expired lease. */
     put_lease(arena_format(&arena,
         "{\"home\":\"%s %s\",\"pid\":4194304,\"started\":1,\"expires\":9999999999}", boot, space));
     take_and_drop(IOTIFY_OK);
@@ -268,7 +268,7 @@ static void one_lease_at_a_time(void **state)
     take_and_drop(IOTIFY_OK);
     put_lease("nonsense");
     take_and_drop(IOTIFY_OK);
-    /* On another machine nobody can look: the time decides. */
+    /* A process on another machine cannot be checked: the expiry decides. */
     put_lease("{\"home\":\"another machine\",\"pid\":1,\"started\":1,\"expires\":9999999999}");
     take_and_drop(IOTIFY_CONFLICT);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rules of iotify/storage.h, for any backend: test_storage NAME. */
+/* Tests the rules of iotify/storage.h with any backend: test_storage NAME. */
 #include "check.h"
 
 #include <dirent.h>

@@ -68,7 +68,7 @@ static void wildcards(void **state)
         {ALLOW("*", "topic/a?c"), "iot:Publish", "topic/ac", false},
         {ALLOW("*", "topic/*b*d"), "iot:Publish", "topic/abcbd", true},
         {ALLOW("*", "topic/*b*d"), "iot:Publish", "topic/abcbde", false},
-        /* MQTT's own wildcards are characters like others. */
+        /* MQTT's own wildcards are ordinary characters. */
         {ALLOW("*", "topicfilter/a/#"), "iot:Subscribe", "topicfilter/a/#", true},
         {ALLOW("*", "topicfilter/a/#"), "iot:Subscribe", "topicfilter/a/b", false},
         {ALLOW("*", "topicfilter/a/+/c"), "iot:Subscribe", "topicfilter/a/b/c", false},
@@ -86,14 +86,14 @@ static void variables(void **state)
 
     (void)state;
     assert_int_equal(ask(client, "iot:Connect", "client/dev*1"), POLICY_ALLOWS);
-    /* A star in a value is a star. */
+    /* A star in a variable's value is a literal star. */
     assert_int_equal(ask(client, "iot:Connect", "client/dev-1"), POLICY_SILENT);
-    /* Without a value nothing matches. */
+    /* A variable without a value matches nothing. */
     assert_int_equal(
         ask(ALLOW("*", "topic/${iot:Nothing}*"), "iot:Publish", "topic/"), POLICY_SILENT);
     assert_int_equal(ask(ALLOW("*", "topic/${*}"), "iot:Publish", "topic/*"), POLICY_ALLOWS);
     assert_int_equal(ask(ALLOW("*", "topic/${*}"), "iot:Publish", "topic/x"), POLICY_SILENT);
-    /* The older version of the language has none. */
+    /* The older version of the language has no variables. */
     assert_int_equal(
         ask_version("2008-10-17", client, "iot:Connect", "client/dev*1"), POLICY_SILENT);
     assert_int_equal(
@@ -161,7 +161,7 @@ static void conditions(void **state)
     }
 }
 
-/* What cannot be decided never allows, and always denies. */
+/* A statement that cannot be decided never allows, and always denies. */
 static void undecided(void **state)
 {
     static const char condition[] =

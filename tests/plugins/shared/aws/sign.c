@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signs requests for test_signing.py: a JSON object a line on the standard input, with method,
- * path, query, headers (pairs), body, timestamp, region, service and secret; for each a line with
- * the canonical request, the signed headers and the signature.
+ * Signs requests for test_signing.py: one JSON object per line of standard input, with method,
+ * path, query, headers (pairs), body, timestamp, region, service and secret; for each, prints a
+ * line with the canonical request, the signed headers and the signature.
  */
 #include <jansson.h>
 #include <stdio.h>

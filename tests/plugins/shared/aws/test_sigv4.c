@@ -44,7 +44,7 @@ static const char *canonical(const char *path, const char *query, const char *va
 static void canonical_forms(void **state)
 {
     (void)state;
-    /* What is encoded on the wire is encoded once more. */
+    /* A path that is encoded on the wire is encoded once more. */
     assert_string_equal(canonical("/things/a%3Ab_c-1", "", "v"),
         "PUT\n/things/a%253Ab_c-1\n\nhost:h\nx-b:v\n\nhost;x-b\n" EMPTY);
     /* Sorted by name, then value; flags without a value get an equals sign. */

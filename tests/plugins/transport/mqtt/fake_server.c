@@ -37,7 +37,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *size,
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* A handshake, then CONNACK for whatever comes first. */
+/* A TLS handshake, then CONNACK after the first data. */
 static void speak_tls(void)
 {
     static const unsigned char connack[] = {0x20, 2, 0, 0};
@@ -85,8 +85,8 @@ static void *serve(void *argument)
 }
 
 /*
- * A listening socket on a port below those of outgoing connections: when it is closed, nobody but
- * the server that is meant to takes the port, and a probe cannot connect to itself.
+ * Open a listening socket on a port below those of outgoing connections, and set `*port`. After the
+ * caller closes it, no outgoing connection can take the port, and a probe cannot connect to itself.
  */
 int fake_server_listen(int *port)
 {

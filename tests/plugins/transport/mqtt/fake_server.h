@@ -19,8 +19,8 @@ extern struct fake_server {
 } fake_server;
 
 /*
- * A listening socket on a port below those of outgoing connections: when it is closed, nobody but
- * the server that is meant to takes the port, and a probe cannot connect to itself.
+ * Open a listening socket on a port below those of outgoing connections, and set `*port`. After the
+ * caller closes it, no outgoing connection can take the port, and a probe cannot connect to itself.
  */
 int fake_server_listen(int *port);
 void fake_server_start(enum behaviour behaviour);

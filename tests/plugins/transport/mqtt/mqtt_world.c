@@ -186,7 +186,7 @@ const char *world_plain(const char *more)
         setup.broker_port, more);
 }
 
-/* Without a name to look up, which takes its time too. */
+/* With an address, so that no time is spent on a name lookup. */
 const char *world_to_address(const char *more)
 {
     return arena_format(&setup.arena, "{host: 127.0.0.1, port: %d, client_id: c, ca: %s/ca.pem%s}",
@@ -237,7 +237,7 @@ int world_set_up(void **state)
     (void)state;
 
     signal(SIGPIPE, SIG_IGN);
-    /* A test needs more descriptors than select() takes, and than many systems give at first. */
+    /* A test needs more descriptors than select() supports, and than many default limits allow. */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The set-up of the transport's tests: a loop, one session, a real broker. */
+/* The setup of the transport's tests: a loop, one session, a real broker. */
 #ifndef TESTS_PLUGINS_TRANSPORT_MQTT_MQTT_WORLD_H
 #define TESTS_PLUGINS_TRANSPORT_MQTT_MQTT_WORLD_H
 
@@ -45,7 +45,7 @@ void world_open_session(const char *connection, const char *filter);
 void world_run(double seconds);
 void world_connect(const char *connection, const char *filter);
 const char *world_plain(const char *more);
-/* Without a name to look up, which takes its time too. */
+/* With an address, so that no time is spent on a name lookup. */
 const char *world_to_address(const char *more);
 const char *world_to_server(const char *more);
 int world_set_up(void **state);

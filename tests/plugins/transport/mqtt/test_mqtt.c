@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The MQTT transport on the host's loop: against a real mosquitto, and against servers that
- * misbehave. Each trap of libmosquitto that the plugin works around has its test here.
+ * misbehave. Each pitfall of libmosquitto that the plugin works around has a test here.
  */
 #include "check.h"
 
@@ -186,7 +186,7 @@ static void refuses_bad_settings(void **state)
         enum iotify_result result = world_make_session(cases[i].connection, cases[i].filter, &call);
 
         assert_int_equal(result, IOTIFY_INVALID);
-        /* OpenSSL's word for a file that is not there differs between its versions. */
+        /* OpenSSL's message for a missing file differs between versions. */
         if (strncmp(cases[i].error, "ca: cannot", 10) == 0)
             assert_memory_equal(call_message(&call, result), cases[i].error, 41);
         else
@@ -196,7 +196,7 @@ static void refuses_bad_settings(void **state)
     world_close_transport();
 }
 
-/* What the server never saw is told as lost with QoS 0, and sent again with QoS 1. */
+/* What was not written is reported as lost with QoS 0, and sent again with QoS 1. */
 static void loses_what_was_not_written(void **state)
 {
     int status;
@@ -210,7 +210,9 @@ static void loses_what_was_not_written(void **state)
         world_connect(world_plain(""), NULL);
         world.publish = world_bind(
             setup.plugin->transport.publish, qos ? "{topic: t/1, qos: 1}" : "{topic: t/1, qos: 0}");
-        /* More than the socket takes while the broker reads nothing: something waits at its end. */
+        /*
+         * More than the socket accepts while the broker does not read: some data stays unwritten.
+         */
         kill(setup.broker, SIGSTOP);
         assert_int_equal(waitpid(setup.broker, &status, WUNTRACED), setup.broker);
         for (uint64_t i = 0; i < 20; i++)
@@ -234,9 +236,9 @@ static void loses_what_was_not_written(void **state)
     }
 }
 
-/* ------------------------------------------------------------------ with bad servers */
+/* ------------------------------------------------------------------ with servers that misbehave */
 
-/* The loop must sleep while nothing happens: CPU time tells. */
+/* The loop must sleep while nothing happens; the CPU time shows it. */
 static void run_asleep(double seconds)
 {
     int64_t cpu = clock_cpu(), began = clock_now();
@@ -272,7 +274,7 @@ static void tells_names_that_do_not_exist(void **state)
 {
     (void)state;
     world_open_transport("{}");
-    /* A label of more than 63 bytes cannot exist, and is not asked for over the network. */
+    /* A label of more than 63 bytes is invalid: no DNS query is sent for it. */
     world_open_session(
         "{host: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, "
         "client_id: c}",

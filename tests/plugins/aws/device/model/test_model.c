@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every way in which a few faults can hit the making and the removal of a device, tried one after
- * the other with the connector's own code: afterwards the same commands bring it to the same end.
+ * Tries every combination of a few faults while a device is created and removed, with the
+ * connector's own code: repeating the same commands must reach the same result.
  *
- *     test-model [FAULTS [NAME]]    most faults in one schedule, 3 unless told; one scenario only
+ *     test-model [FAULTS [NAME]]    most faults in one schedule, default 3; one scenario only
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "plugins/aws/api/service_quotas.h"
 #include "tests/plugins/aws/device/model/world.h"
 
-/* A run that ends badly is run again, as a user would. */
+/* A failed run is repeated, as a user would do. */
 enum { RUNS_MAX = 12 };
 
 static const char *const faults[] = {[FAULT_NONE] = ".",
@@ -31,7 +31,7 @@ struct scenario {
     int faults_max;
 };
 
-/* Run until it ends well. */
+/* Repeat a run until it succeeds. Returns the flaw, or NULL. */
 static const char *until_done(bool (*run)(void))
 {
     for (int i = 0; i < RUNS_MAX; i++) {
@@ -46,7 +46,7 @@ static const char *until_done(bool (*run)(void))
     return "does not come to an end";
 }
 
-/* The same where other runs may do their work in between, and then once more alone. */
+/* The same; if other runs take part, repeat it once more without them. */
 static const char *until_done_at_last(const struct scenario *scenario, bool (*run)(void))
 {
     const char *flaw = until_done(run);
@@ -59,7 +59,7 @@ static const char *until_done_at_last(const struct scenario *scenario, bool (*ru
     return flaw;
 }
 
-/* What is wrong in the end; NULL: nothing. */
+/* Run a scenario. Returns what is wrong, or NULL. */
 static const char *play(const struct scenario *scenario)
 {
     const char *flaw = NULL;

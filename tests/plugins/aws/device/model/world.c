@@ -75,7 +75,7 @@ static void run_other(enum fault fault)
     world.nested = false;
 }
 
-/* What happens here; FAULT_NOT_DONE for everything behind a crash. */
+/* The fault at this point; FAULT_CRASH_BEFORE at every point after a crash. */
 enum fault world_choose(bool write)
 {
     struct schedule *schedule = world.schedule;
@@ -103,7 +103,7 @@ enum fault world_choose(bool write)
 
 /* ------------------------------------------------------------------ the rest of the host */
 
-/* Suspects must be named: the identifier stands in the warning. */
+/* Note which certificates a warning names: those that may be orphans must be named. */
 IOTIFY_PRINTF(3, 4)
 static void model_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
 {

@@ -244,7 +244,7 @@ static enum iotify_result describe(struct aws_request *request)
     return request->answer ? IOTIFY_OK : IOTIFY_NOT_FOUND;
 }
 
-/* One attachment list: of policies, or of things. */
+/* List attachments of a certificate: policies or things. */
 static enum iotify_result list_ties(struct aws_request *request, const char *member)
 {
     const struct certificate *certificate =
@@ -311,7 +311,7 @@ static enum iotify_result do_it(struct aws_request *request)
     }
 }
 
-/* The wire, with the core's repeats behind it. */
+/* Replaces aws_send(), with the core's retries. */
 enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must hold after a run: the flaws that the model looks for. */
+/* The conditions that must hold after a run. */
 #include <string.h>
 
 #include "tests/plugins/aws/device/model/world.h"
@@ -28,7 +28,7 @@ const char *world_flaw(void)
     return NULL;
 }
 
-/* The certificate of the device and its key, as the glob has them. */
+/* Compare the glob's certificate and key of the device. NULL: they match. */
 static const char *glob_flaw(int client, const struct certificate *certificate)
 {
     const char *key = world.store[KEYS + client].value, *pem = world.store[CERTS + client].value;

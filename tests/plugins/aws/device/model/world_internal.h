@@ -23,7 +23,7 @@ struct certificate {
 
 struct thing {
     bool there, in_group;
-    bool foreign;                      /* it was there before */
+    bool foreign;                      /* it existed before the run */
     char certificate[65], adopted[65]; /* the marks */
 };
 
@@ -31,7 +31,7 @@ struct entry {
     char *value; /* NULL: absent */
 };
 
-/* Records of clients, the job's, and two glob entries for each client. */
+/* Indexes of entries: records of devices, the job's, and two glob entries per device. */
 enum {
     RECORDS = 0,
     JOB = DEVICES,
@@ -64,7 +64,7 @@ struct model_call {
 };
 
 void *world_take(struct iotify_call *call, size_t size);
-/* What happens here; FAULT_NOT_DONE for everything behind a crash. */
+/* The fault at this point; FAULT_CRASH_BEFORE at every point after a crash. */
 enum fault world_choose(bool write);
 int world_key_of(const char *text);
 void world_make_id(int number, char id[65]);

@@ -74,7 +74,7 @@ enum iotify_result world_glob_get(
     return read_entry(call, glob_index(key), out);
 }
 
-/* Before a write: IOTIFY_OK to do it; `after` then says what becomes of the caller. */
+/* Before a write: IOTIFY_OK to do it; after_write() then returns the result of the call. */
 static enum iotify_result before_write(enum fault *fault)
 {
     *fault = world_choose(true);
