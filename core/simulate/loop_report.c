@@ -74,7 +74,7 @@ static void loop_report_check_memory(struct simulate_loop *loop)
     if (loop->ending || loop->overgrown || !script_too_large(loop->scripts.context, &bytes))
         return;
     snprintf(text, sizeof(text),
-        "the scripts of one loop hold %lld MiB, more than memory_limit (%lld MiB); the run ends",
+        "the scripts of one loop hold %lld MiB, more than memory_limit (%lld MiB); its devices end",
         (long long)(bytes >> 20), (long long)(loop->simulation->options->memory_limit >> 20));
     device_fail(&loop->devices[0], "ScriptMemory", text);
     loop->overgrown = true;

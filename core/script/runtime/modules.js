@@ -161,7 +161,7 @@
     };
 
     runtime.requireOwn = requireFrom(ownModules);
-    // For functions, the library and macros: from the template's folder.
+    // For functions, the library and expressions: from the template's folder.
     runtime.require = requireFrom(native.facts.folder);
 
     // The `script:` file: what it exports, or its functions of these names.

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of README and CONTRIBUTING, word for word, in a fresh clone, while the usual ports are
+taken. Packages come from what the set-up has fetched: no network is needed."""
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+
+from support import Case
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+TAKEN = (1883, 7070, 8443, 8883)
+SECONDS = 1200
+
+
+def commands(text):
+    """The indented blocks of a document whose lines are commands."""
+    for block in re.findall(r'(?:\n    [^\n]+)+', text):
+        lines = [line.strip() for line in block.strip('\n').splitlines()]
+        if re.match(r'(scripts/|cmake |ctest )', lines[0]):
+            yield from lines
+
+
+class Newcomer(Case):
+    def setUp(self):
+        super().setUp()
+        self.clone = self.folder / 'iotifyd'
+        subprocess.run(['git', '-c', 'safe.directory=*', 'clone', '-q', str(SOURCE), str(self.clone)],
+                       check=True)
+        # What scripts/clients.sh has fetched for the source tree; it finds it there, and fetches nothing.
+        (self.clone / 'build').mkdir()
+        for name in ('venv', 'javascript'):
+            (self.clone / 'build' / name).symlink_to(SOURCE / 'build' / name)
+        home = pathlib.Path(os.environ.get('HOME', '/'))
+        self.environment.update(
+            npm_config_cache=os.environ.get('npm_config_cache', str(home / '.npm')),
+            npm_config_prefer_offline='true')
+        # The compiler runs without the sanitizers' and the fuzzers' settings of this run.
+        for name in ('IOTIFY_BUILD', 'IOTIFY_PLUGIN_PATH', 'ASAN_OPTIONS'):
+            self.environment.pop(name, None)
+        for port in TAKEN:
+            taken = socket.socket()
+            self.addCleanup(taken.close)
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Where another program has the port already, it is taken as well.
+            with contextlib.suppress(OSError):
+                taken.bind(('127.0.0.1', port))
+                taken.listen()
+
+    def run_all(self, document, expected, left_out=()):
+        found = list(commands((self.clone / document).read_text()))
+        output = ''
+        self.assertTrue(set(left_out) <= {line.split('#')[0].strip() for line in found}, found)
+        for line in found:
+            if line.split('#')[0].strip() in left_out:
+                continue
+            done = subprocess.run(['bash', '-c', line], cwd=self.clone, env=self.environment,
+                                  capture_output=True, text=True, timeout=SECONDS)
+            self.assertEqual(0, done.returncode, f'{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}')
+            output += done.stdout
+        for text in expected:
+            self.assertIn(text, output)
+        status = subprocess.run(['git', 'status', '--porcelain'], cwd=self.clone, capture_output=True,
+                                text=True, check=True)
+        self.assertEqual('', status.stdout, 'the commands left files behind')
+
+    def test_readme(self):
+        # scripts/test.sh is what runs this test.
+        self.run_all('README.md', ['250 acknowledged', 'threshold lost == 0: ok', 'greeting'],
+                     ['scripts/test.sh'])
+
+    def test_contributing(self):
+        self.run_all('CONTRIBUTING.md', ['100% tests passed'])
