@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What simulated devices cost: bench/fleet.sh [SESSIONS [PART…]]. Needs a release build and, for the
-# comparison with other tools, what scripts/clients.sh installs. See bench/fleet.py.
+# What simulated devices cost: bench/fleet.sh [SESSIONS [PART…]]. See bench/fleet.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+bench/build.sh
 ulimit -n "$(ulimit -Hn)"
 # Clients of other languages have places of their own: they bring much along.
 if [ $# -lt 2 ] || [[ " ${*:2} " == *" peers "* ]]; then

@@ -6,6 +6,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/clients.sh >/dev/null
-cmake --preset release >/dev/null
-cmake --build --preset release >/dev/null
+bench/build.sh
 exec build/venv/bin/python bench/provisioning.py build/release "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # What the sandbox carries on this machine, each beside what it is to be compared with:
-# bench/sandbox.sh [SESSIONS]. Needs scripts/setup.sh test, scripts/clients.sh and a release build.
+# bench/sandbox.sh [SESSIONS].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,8 @@ rounds=5
 bin=$PWD/build/release
 python=$PWD/build/venv/bin/python
 if [ "${IOTIFY_BENCH_INSIDE:-}" = "" ]; then
+    bench/build.sh
+    scripts/clients.sh
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     sandbox=("$bin/bin/iotify-sandbox" --api-port 0 --mqtt-port 0 --https-port 0)

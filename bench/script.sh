@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What scripts cost, beside a bare JavaScriptCore loop: bench/script.sh [DEVICES]. Needs a release
-# build with tests.
+# What scripts cost, beside a bare JavaScriptCore loop: bench/script.sh [DEVICES].
 set -euo pipefail
 cd "$(dirname "$0")/.."
+bench/build.sh
 program=build/release/bench/bench-script
 devices=${1:-100000}
 

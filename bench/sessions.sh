@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Sessions over mutual TLS held at once through the sandbox, a certificate for each:
-# bench/sessions.sh [SESSIONS]. Needs a release build.
+# bench/sessions.sh [SESSIONS].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 sessions=${1:-5000}
 bin=$PWD/build/release/bin
 if [ "${IOTIFY_BENCH_INSIDE:-}" = "" ]; then
+    bench/build.sh
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN

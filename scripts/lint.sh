@@ -11,7 +11,7 @@ if [ "$what" != tidy ]; then
     python3 tests/lint/check_source.py
 fi
 if [ "$what" != fast ]; then
-    cmake --preset release -DIOTIFY_TESTS=ON >/dev/null
+    cmake --preset release >/dev/null
     # Generated sources have to exist before they can be checked.
     cmake --build --preset release --target iotify-core >/dev/null
     mapfile -t sources < <(git ls-files '*.c')

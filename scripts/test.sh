@@ -47,7 +47,7 @@ tests() {
 }
 
 build() {
-    cmake --preset "$1" -DIOTIFY_TESTS=ON >"build/configure-$1.log" 2>&1 ||
+    cmake --preset "$1" >"build/configure-$1.log" 2>&1 ||
         { cat "build/configure-$1.log"; return 1; }
     cmake --build --preset "$1"
 }

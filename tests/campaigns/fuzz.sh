@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- request signature policy mqtt expression template
-cmake --preset fuzz -DIOTIFY_TESTS=ON >/dev/null
+cmake --preset fuzz >/dev/null
 targets=("${@/#/fuzz-}")
 cmake --build --preset fuzz --target "${targets[@]}"
 export ASAN_OPTIONS=detect_leaks=1

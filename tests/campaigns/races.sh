@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cmake --preset thread -DIOTIFY_TESTS=ON >/dev/null
+cmake --preset thread >/dev/null
 cmake --build --preset thread --target iotify-sandbox
 export TSAN_OPTIONS=halt_on_error=1:exitcode=66 IOTIFY_BUILD=$PWD/build/thread
 cd tests/end_to_end

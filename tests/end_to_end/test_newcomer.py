@@ -66,10 +66,8 @@ class Newcomer(Case):
                                 text=True, check=True)
         self.assertEqual('', status.stdout, 'the commands left files behind')
 
-    def test_readme(self):
+    def test_documents(self):
         # scripts/test.sh is what runs this test.
         self.run_all('README.md', ['250 acknowledged', 'threshold lost == 0: ok', 'greeting'],
                      ['scripts/test.sh'])
-
-    def test_contributing(self):
         self.run_all('CONTRIBUTING.md', ['100% tests passed'])
