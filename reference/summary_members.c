@@ -136,7 +136,7 @@ static void summary_members_row(
     page_row(page, path, type, meaning);
 }
 
-static void summary_members_walk(struct page *page, const json_t *value, const char *path)
+static void summary_members_walk(struct page *page, json_t *value, const char *path)
 {
     const char *name, *meaning;
     char below[256];
@@ -155,7 +155,7 @@ static void summary_members_walk(struct page *page, const json_t *value, const c
         return;
     }
     if (json_is_object(value)) {
-        json_object_foreach((json_t *)(uintptr_t)value, name, member)
+        json_object_foreach(value, name, member)
         {
             snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", name);
             summary_members_walk(page, member, below);

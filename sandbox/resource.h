@@ -63,26 +63,26 @@ bool resource_join_group(
 /* Parameters that many operations have. */
 #define NAME_IN_PATH(parameter_name)                                                               \
     {                                                                                              \
-        .name = parameter_name, .place = IN_PATH, .form = TEXT, .required = true, .min = 1,        \
+        .name = (parameter_name), .place = IN_PATH, .form = TEXT, .required = true, .min = 1,      \
         .max = 128, .charset = NAME                                                                \
     }
 #define NAME_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        .name = parameter_name, .place = IN_QUERY, .form = TEXT, .min = 1, .max = 128,             \
+        .name = (parameter_name), .place = IN_QUERY, .form = TEXT, .min = 1, .max = 128,           \
         .charset = NAME                                                                            \
     }
 #define NAME_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        .name = parameter_name, .place = IN_BODY, .form = TEXT, .min = 1, .max = 128,              \
+        .name = (parameter_name), .place = IN_BODY, .form = TEXT, .min = 1, .max = 128,            \
         .charset = NAME                                                                            \
     }
 #define TEXT_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        .name = parameter_name, .place = IN_BODY, .form = TEXT                                     \
+        .name = (parameter_name), .place = IN_BODY, .form = TEXT                                   \
     }
 #define FLAG_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        .name = parameter_name, .place = IN_QUERY, .form = FLAG                                    \
+        .name = (parameter_name), .place = IN_QUERY, .form = FLAG                                  \
     }
 #define POLICY_IN_PATH                                                                             \
     {                                                                                              \
@@ -95,7 +95,7 @@ bool resource_join_group(
     }
 #define EXPECTED_VERSION(where)                                                                    \
     {                                                                                              \
-        .name = "expectedVersion", .place = where, .form = NUMBER                                  \
+        .name = "expectedVersion", .place = (where), .form = NUMBER                                \
     }
 #define ASCENDING                                                                                  \
     {                                                                                              \

@@ -23,7 +23,7 @@ void load_read(const char *file, const struct options *options, struct registry 
     job_load(job, registry, &request, diagnostics);
 }
 
-enum exit_code load_report(const struct job *job, struct diagnostics *diagnostics)
+int load_report(const struct job *job, struct diagnostics *diagnostics)
 {
     diagnostics_print(diagnostics, stderr);
     if (diagnostics->count)
@@ -34,7 +34,7 @@ enum exit_code load_report(const struct job *job, struct diagnostics *diagnostic
     return EXIT_STEP_FAILED;
 }
 
-enum exit_code load_job(const char *file, const struct options *options, struct registry *registry,
+int load_job(const char *file, const struct options *options, struct registry *registry,
     struct job *job, struct diagnostics *diagnostics)
 {
     load_read(file, options, registry, job, diagnostics);

@@ -21,9 +21,9 @@ void load_read(const char *file, const struct options *options, struct registry 
  * Print the problems to stderr. EXIT_DONE: none; EXIT_USAGE: the job has errors; EXIT_STEP_FAILED:
  * a plugin was refused.
  */
-enum exit_code load_report(const struct job *job, struct diagnostics *diagnostics);
+int load_report(const struct job *job, struct diagnostics *diagnostics);
 /* load_read(), then load_report(). The caller clears all three in any case. */
-enum exit_code load_job(const char *file, const struct options *options, struct registry *registry,
+int load_job(const char *file, const struct options *options, struct registry *registry,
     struct job *job, struct diagnostics *diagnostics);
 
 #endif

@@ -334,6 +334,8 @@ static int run_command_check_and_use(const struct options *options, const struct
             run_command_check_steps(job, selection, diagnostics);
     }
     status = load_report(job, diagnostics);
+    if (!job->options)
+        return status == EXIT_STEP_FAILED ? EXIT_STEP_FAILED : EXIT_USAGE;
     return status == EXIT_DONE ? run_command_use_job(options, job, registry, selection) : status;
 }
 

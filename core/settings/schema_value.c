@@ -129,6 +129,9 @@ static bool schema_bind_choice(const struct schema_target *target, const char *t
         }
         suggest_offer(&suggest, schema_choices(target->setting)[i]);
     }
+    /* A default of the table that is not among the choices: the setting counts as left out. */
+    if (!target->node)
+        return false;
     iotify_buffer_init(&names, 4096);
     for (int i = 0; schema_choices(target->setting)[i]; i++)
         iotify_buffer_format(&names, "%s%s", i ? ", " : "", schema_choices(target->setting)[i]);
