@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds what the benches need: the release with its tests. Silent unless it fails.
+# Builds what the benchmarks need: the release with its tests. Prints nothing unless it fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A P-256 authority and a server certificate that it signed, for localhost and 127.0.0.1:
+# Creates a P-256 CA and a server certificate signed by it, for localhost and 127.0.0.1:
 # ca.pem, server.pem and server.key in a folder.
 #
 #     bench/certificates.sh FOLDER

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What simulated devices cost the client: memory a session, CPU a handshake and a message, how close
-messages are to their schedule, and how many sessions one process holds; beside the cheapest client
-that one can write (bench/raw.c) and other tools, in the same run.
+"""The cost of simulated devices: memory per session, CPU per handshake and per message, the schedule
+error of messages, and the number of sessions that one process holds; compared in the same run with a
+minimal client (bench/raw.c) and other tools.
 
     bench/fleet.sh [SESSIONS [PART…]]        parts: memory handshake publish scale schedule peers most
 """
@@ -69,7 +69,7 @@ def environment(**more):
 
 
 def free_port():
-    """Below the ports of outgoing connections, of which a bench takes thousands."""
+    """A port below those of outgoing connections, of which a benchmark uses thousands."""
     for port in range(21000 + os.getpid() % 500 * 20, 32000):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,7 +100,7 @@ class Sink:
 
 
 def deploy():
-    """A certificate and a key for each device, from a control plane that answers at once."""
+    """Create a certificate and a key per device, with a control plane that answers at once."""
     port = free_port()
     server = subprocess.Popen([BUILD / 'bench/bench-canned', str(port)])
     time.sleep(0.3)
@@ -127,7 +127,7 @@ def cpu_of(process):
 
 
 def simulate(sink, tls, clients, **settings):
-    """Start a simulation; its rows a second and summary come from finish()."""
+    """Start a simulation; finish() returns its rows, one per second, and its summary."""
     (FOLDER / 't.yaml').write_text((TLS if tls else PLAIN) % sink.port)
     settings = {'clients': clients, 'loops': 1, 'connect_rate': 5000, **settings}
     sets = [word for name, value in settings.items() for word in ('--set', f'{STEP}{name}={value}')]
@@ -161,7 +161,7 @@ def print_row(what, ours, yard, unit, target):
 
 
 def held(tls, clients):
-    """Memory of a process that holds so many connected sessions."""
+    """Memory of a process that holds this number of connected sessions."""
     with Sink(tls) as sink:
         process = simulate(sink, tls, clients, connect_rate=600 if tls else 5000, iterations=1,
                            hold='1h')
@@ -188,7 +188,7 @@ def memory():
 
 
 def handshake():
-    """The slope of the whole run's CPU between few and many sessions: with init, glob and parsing."""
+    """Slope of the CPU of the whole run between few and many sessions, with init, glob and parsing."""
     few, many = min(200, SESSIONS // 10), min(4000, SESSIONS)
     ratios = []
     for _ in range(REPEATS):
@@ -207,7 +207,7 @@ def handshake():
 
 
 def steady(rows):
-    """Messages and CPU of the seconds in which everything was under way."""
+    """CPU per message in µs, without the first and last rows of the run."""
     rows = [row for row in rows[3:-2]]
     messages = sum(int(row['published']) for row in rows[1:])
     cpu = sum(float(row['cpu']) * (float(row['seconds']) - float(before['seconds']))
@@ -248,7 +248,7 @@ def scale():
 
 
 def schedule():
-    """Half of what one loop sends at most; the error of the schedule at that rate."""
+    """The schedule error at half of the maximum rate of one loop."""
     with Sink() as sink:
         rows, summary, _ = finish(simulate(sink, False, 1000, interval='0s', pacing='closed',
                                            duration='6s'))
@@ -256,7 +256,7 @@ def schedule():
         half = most // 2
         rows, summary, _ = finish(simulate(sink, False, 1000, interval=f'{1000 * 1000000 // half}us',
                                            jitter=f'{1000 * 1000000 // half}us', duration='20s'))
-    # Without the seconds in which everybody connects.
+    # Without the seconds in which the clients connect.
     errors = [float(row['lag_p99_seconds']) * 1e3 for row in rows[2:-1] if row['lag_p99_seconds']]
     print_row(f'schedule error p99 at {half}/s, half of the saturation', statistics.median(errors),
               None, 'ms', f'≤ 2 ms (the worst second: {max(errors):.2f})')
@@ -287,7 +287,7 @@ def peers():
 
 
 def most():
-    """As many sessions over mutual TLS as the system's descriptors allow, nothing lost."""
+    """Run SESSIONS sessions over mutual TLS; print the peak, losses, failures and memory."""
     clients = SESSIONS
     with Sink(True) as sink:
         process = simulate(sink, True, clients, connect_rate=400, iterations=3, interval='30s',

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What simulated devices cost: bench/fleet.sh [SESSIONS [PART…]]. See bench/fleet.py.
+# Measures the cost of simulated devices: bench/fleet.sh [SESSIONS [PART…]]. See bench/fleet.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bench/build.sh
 ulimit -n "$(ulimit -Hn)"
-# Clients of other languages have places of their own: they bring much along.
+# Clients in other languages go into folders of their own: they have many dependencies.
 if [ $# -lt 2 ] || [[ " ${*:2} " == *" peers "* ]]; then
     [ -x build/locust/bin/python ] || {
         python3 -m venv build/locust

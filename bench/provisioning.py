@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What provisioning costs the client: CPU a device, calls a second and memory against a server with
-canned answers, beside boto3 in the same run; and how close to a quota it gets in the sandbox.
+"""The cost of provisioning: CPU per device, calls per second and memory with a server of canned
+answers, compared with boto3 in the same run; and how close to a quota it gets in the sandbox.
 
     bench/provisioning.sh [DEVICES]
 """
@@ -37,7 +37,7 @@ def environment(url, **more):
 
 
 def run(folder, env, devices, workers, quotas, taskset=()):
-    """One deploy in a new store: seconds, CPU seconds, peak KiB, the device step of the summary."""
+    """Deploy into a new store: seconds, CPU seconds, peak KiB, the device step of the summary."""
     for path in pathlib.Path(folder).glob('job.*'):
         path.unlink()
     pathlib.Path(folder, 'job.yaml').write_text(

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What provisioning costs, beside boto3, and how close to a quota it gets; some minutes.
+# Measures the cost of provisioning against boto3, and how close to a quota it gets; takes minutes.
 #
 #     bench/provisioning.sh [DEVICES]
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What the sandbox carries on this machine, each beside what it is to be compared with:
+# Measures the throughput of the sandbox on this machine, for MQTT against mosquitto:
 # bench/sandbox.sh [SESSIONS].
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ if [ "${IOTIFY_BENCH_INSIDE:-}" = "" ]; then
     IOTIFY_BENCH_INSIDE=$folder exec "${sandbox[@]}" --dir "$folder/mqtt" -- "$0" "$@"
 fi
 
-# A device that may do everything, and beside the sandbox a broker with the same certificates.
+# A device with all permissions, and a mosquitto that uses the CA of the sandbox.
 folder=$IOTIFY_BENCH_INSIDE
 cd "$folder"
 trap 'kill "${broker:-}" 2>/dev/null || true; rm -rf "$folder"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# What scripts cost, beside a bare JavaScriptCore loop: bench/script.sh [DEVICES].
+# Measures the cost of scripts against bare JavaScriptCore: bench/script.sh [DEVICES].
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bench/build.sh
@@ -8,7 +8,7 @@ program=build/release/bench/bench-script
 devices=${1:-100000}
 
 "$program" calls
-# The slope between few and many devices: what the engine takes by itself is not counted.
+# The slope between few and many devices: it excludes the script engine's own memory.
 few=$((devices / 100))
 for which in ours bare; do
     low=$("$program" memory $which $few)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Sessions over mutual TLS held at once through the sandbox, a certificate for each:
+# Measures concurrent sessions over mutual TLS in the sandbox, with one certificate per session:
 # bench/sessions.sh [SESSIONS].
 set -euo pipefail
 cd "$(dirname "$0")/.."

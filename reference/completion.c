@@ -40,10 +40,12 @@ static void completion_put(FILE *file, const char *text, const char *escaped)
 {
     for (; *text; text++) {
         if (*text == '\'')
-            fputs("'\\'", file);
+            fputs("'\\'", file); /* ends the quotes, and escapes the character that follows */
         else if (strchr(escaped, *text))
             fputc('\\', file);
         fputc(*text, file);
+        if (*text == '\'')
+            fputc('\'', file); /* and begins them again */
     }
 }
 
@@ -67,7 +69,9 @@ static void completion_bash(const struct completion *completion, const char *fol
                     : "COMPREPLY=()");
     fputs("    esac\n    case $word in\n    -*) mapfile -t COMPREPLY < <(compgen -W '", file);
     for (unsigned i = 0; i < completion->count; i++)
-        fprintf(file, "%s%s", i ? " " : "", completion->options[i].name);
+        fprintf(file, "%s%s%s%s", i ? " " : "", completion->options[i].name,
+            completion->options[i].short_name ? " " : "",
+            completion->options[i].short_name ? completion->options[i].short_name : "");
     fputs("' -- \"$word\") ;;\n    *) mapfile -t COMPREPLY < <(compgen -W '", file);
     for (const char *const *word = completion->words; *word; word++)
         fprintf(file, "%s%s", word == completion->words ? "" : " ", *word);
@@ -87,6 +91,11 @@ static void completion_zsh(const struct completion *completion, const char *fold
     for (unsigned i = 0; i < completion->count; i++) {
         const struct completion_option *option = &completion->options[i];
 
+        if (option->short_name) {
+            fprintf(file, " \\\n    '*%s[", option->short_name);
+            completion_put(file, option->help, "[]:");
+            fputs("]'", file);
+        }
         fprintf(file, " \\\n    '*%s%s[", option->name, option->argument ? "=" : "");
         completion_put(file, option->help, "[]:");
         fputc(']', file);
@@ -97,7 +106,7 @@ static void completion_zsh(const struct completion *completion, const char *fold
         }
         fputc('\'', file);
     }
-    fputs(" \\\n    '*: :_alternative \"files:file:_files\" \"words:command:(", file);
+    fputs(" \\\n    '*:: : _alternative \"files:file:_files\" \"words:command:(", file);
     for (const char *const *word = completion->words; *word; word++)
         fprintf(file, "%s%s", word == completion->words ? "" : " ", *word);
     fputs(")\"'\n", file);

@@ -108,6 +108,27 @@ static void reference_write_plugin_steps(struct page *page, const struct plugin 
     }
 }
 
+/* The pipelines that a job has without writing them, as a job file would hold them. */
+static void reference_write_default_pipelines(struct page *page, const struct plugin *plugin)
+{
+    const char *pipeline = "";
+    struct iotify_buffer text;
+
+    iotify_buffer_init(&text, 1 << 16);
+    for (uint32_t i = 0; i < plugin->descriptor.default_step_count; i++) {
+        const struct iotify_default_step *step = &plugin->default_steps[i];
+
+        if (strcmp(pipeline, step->pipeline) != 0)
+            iotify_buffer_format(&text, "%s:\n", step->pipeline);
+        pipeline = step->pipeline;
+        iotify_buffer_format(
+            &text, "  - %s%s: %s\n", *step->step == '.' ? "ALIAS" : "", step->step, step->settings);
+    }
+    page_subheading(page, "Default pipelines");
+    page_code(page, iotify_buffer_text(&text));
+    iotify_buffer_clear(&text);
+}
+
 static void reference_write_plugin(void *argument, const char *name)
 {
     struct page *page = argument;
@@ -126,6 +147,8 @@ static void reference_write_plugin(void *argument, const char *name)
     page_text(page, plugin->descriptor.summary);
     page_settings(page, plugin->descriptor.settings);
     reference_write_plugin_steps(page, plugin);
+    if (plugin->descriptor.default_step_count)
+        reference_write_default_pipelines(page, plugin);
     if (plugin->descriptor.kind == IOTIFY_TRANSPORT) {
         page_subheading(page, "Template, connection:");
         page_settings(page, plugin->transport.connection);
@@ -191,7 +214,7 @@ static void reference_write_job_file(enum page_form form, const char *folder)
 static void reference_write_plugins(const char *folder)
 {
     struct page page = page_open(PAGE_MARKDOWN, folder, "plugins", 0,
-        "the settings and steps of the plugins that iotifyd brings along");
+        "the settings and steps of the plugins that come with iotifyd");
 
     reference_write_all_plugins(&page);
     page_close(&page);
@@ -205,12 +228,26 @@ static void reference_write_template_file(enum page_form form, const char *folde
         page_open(form, folder, form == PAGE_MANUAL ? "iotify-template" : "template-file", 5,
             "the template file of iotifyd: what a device connects with and does, in YAML");
 
+    page_heading(&page, form == PAGE_MANUAL ? "EXAMPLE" : "Example");
+    page_code(&page, "connection:\n"
+                     "  host: localhost\n"
+                     "  port: 1883\n"
+                     "  tls: false\n"
+                     "  client_id: \"sensor-{{client()}}\"\n"
+                     "publish: {topic: \"sensors/{{client()}}\", qos: 1}\n"
+                     "message: |\n"
+                     "  return JSON.stringify({n: index()});\n");
     page_heading(&page, form == PAGE_MANUAL ? "KEYS" : "Keys");
     page_begin_table(&page, reference_headings_key);
     for (size_t i = 0; i < template_key_count; i++)
         page_row(&page, template_keys[i].name, template_keys[i].type, template_keys[i].help);
     page_end_table(&page);
-    page_text(&page, "The settings of `connection` and `publish` are those of the transport.");
+    page_text(&page,
+        form == PAGE_MANUAL
+            ? "The settings of `connection` and `publish` are those of the transport; "
+              "`iotifyd plugins mqtt` lists those of MQTT."
+            : "The settings of `connection` and `publish` are those of the transport, for MQTT "
+              "[these](plugins.md#mqtt-transport).");
     page_text(&page, reference_about_values);
     page_close(&page);
 }
@@ -280,8 +317,10 @@ static void reference_write_results(const char *folder)
     page_text(&page,
         "A threshold is `METRIC < VALUE`, with `<`, `<=`, `>`, `>=`, `==` or `!=`. METRIC is a "
         "counter, or a time with `.p50`, `.p90`, `.p95`, `.p99`, `.p999` or `.max`, or a name that "
-        "scripts give to `metric.add()`: alone for the sum, or with `.count`, `.mean`, `.min` or "
-        "`.max`.");
+        "scripts give to `metric.add()`: alone or with `.sum` for the sum, or with `.count`, "
+        "`.mean`, `.min` or `.max`. A time is compared with a duration such as `500ms`. A "
+        "threshold "
+        "on a value that was not measured does not hold.");
     page_heading(&page, "JSON summary");
     summary_members_write(&page);
     page_heading(&page, "Series");
@@ -311,10 +350,26 @@ static void reference_write_sandbox(enum page_form form, const char *folder)
         const struct sandbox_options_entry *entry = &sandbox_options_table[i];
         char name[64];
 
-        snprintf(name, sizeof(name), "%s%s%s", entry->name, entry->argument ? " " : "",
+        snprintf(name, sizeof(name), "%s%s%s%s%s", entry->short_name ? entry->short_name : "",
+            entry->short_name ? ", " : "", entry->name, entry->argument ? " " : "",
             entry->argument ? entry->argument : "");
         page_row(&page, name, NULL, entry->help);
     }
+    page_end_table(&page);
+    page_heading(&page, form == PAGE_MANUAL ? "EXIT STATUS" : "Exit status");
+    page_text(&page,
+        "That of COMMAND, or 128+N when a signal N ended it; without one 0 after SIGINT or "
+        "SIGTERM. 1 when the sandbox cannot start or its broker ends, 2 for bad usage.");
+    page_heading(&page, form == PAGE_MANUAL ? "ENVIRONMENT" : "Environment of COMMAND");
+    page_begin_table(&page, reference_headings_variable);
+    page_row(&page, "AWS_ENDPOINT_URL_…", NULL,
+        "the sandbox, for IoT, its data plane, STS and Service Quotas");
+    page_row(&page, "AWS_CA_BUNDLE", NULL, "the file of the sandbox's root certificate");
+    page_row(&page, "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY", NULL, "the sandbox's key pair");
+    page_row(&page, "AWS_REGION, AWS_DEFAULT_REGION", NULL,
+        "as they are, or eu-central-1 when neither is set");
+    page_row(&page, "IOTIFY_SANDBOX_API_PORT, …_MQTT_PORT, …_HTTPS_PORT", NULL,
+        "the ports that the sandbox listens on");
     page_end_table(&page);
     page_close(&page);
 }
@@ -338,8 +393,9 @@ static void reference_write_completions(const char *folder)
     completion = (struct completion){
         .program = "iotify-sandbox", .words = none, .options = options, .count = 0};
     for (size_t i = 0; i < sandbox_options_count && i < OPTIONS_MAX; i++, completion.count++)
-        options[i] = (struct completion_option){sandbox_options_table[i].name, NULL,
-            sandbox_options_table[i].argument, sandbox_options_table[i].help};
+        options[i] = (struct completion_option){sandbox_options_table[i].name,
+            sandbox_options_table[i].short_name, sandbox_options_table[i].argument,
+            sandbox_options_table[i].help};
     completion_write(&completion, folder);
 }
 

@@ -75,16 +75,43 @@ struct page page_open(
             "# %c%s\n\nThe build writes this page from the tables of the programs and plugins.\n",
             toupper((unsigned char)summary[0]), summary + 1);
     } else {
-        fprintf(page.file, ".TH %s %d \"\" \"iotifyd " IOTIFY_VERSION "\"\n.SH NAME\n%s \\- ", name,
-            section, name);
+        fputs(".TH ", page.file);
+        for (const char *at = name; *at; at++)
+            fputc(toupper((unsigned char)*at), page.file);
+        fprintf(
+            page.file, " %d \"\" \"iotifyd " IOTIFY_VERSION "\"\n.SH NAME\n%s \\- ", section, name);
         page_put_manual(page.file, summary);
         fputc('\n', page.file);
     }
     return page;
 }
 
+/* The other manual pages. */
+static void page_see_also(const struct page *page)
+{
+    static const struct {
+        const char *name;
+        int section;
+    } pages[] = {{.name = "iotifyd", .section = 1}, {.name = "iotify-sandbox", .section = 1},
+        {.name = "iotify-job", .section = 5}, {.name = "iotify-template", .section = 5}};
+    const char *before = "";
+
+    fputs(".SH SEE ALSO\n", page->file);
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        if (strcmp(pages[i].name, page->name) == 0)
+            continue;
+        fprintf(page->file, "%s\\fB", before);
+        page_put_manual(page->file, pages[i].name);
+        fprintf(page->file, "\\fR(%d)", pages[i].section);
+        before = ", ";
+    }
+    fputc('\n', page->file);
+}
+
 void page_close(struct page *page)
 {
+    if (page->form == PAGE_MANUAL)
+        page_see_also(page);
     page_check(page, fclose(page->file) == 0);
 }
 
@@ -167,6 +194,13 @@ void page_end_table(struct page *page)
 
 /* ------------------------------------------------------------------ settings */
 
+/* A default outside the range means that the setting is left out. */
+static bool page_default_is_value(const struct iotify_setting *setting)
+{
+    return setting->value && (setting->type != IOTIFY_INTEGER || (!setting->min && !setting->max) ||
+                                 strtoll(setting->value, NULL, 10) >= setting->min);
+}
+
 /* "integer 1 to 256, default 16". */
 static void page_describe(const struct iotify_setting *setting, struct iotify_buffer *out)
 {
@@ -178,7 +212,7 @@ static void page_describe(const struct iotify_setting *setting, struct iotify_bu
             out, " %lld to %lld", (long long)setting->min, (long long)setting->max);
     if (setting->flags & IOTIFY_REQUIRED)
         iotify_buffer_string(out, ", required");
-    else if (setting->value)
+    else if (page_default_is_value(setting))
         iotify_buffer_format(out, ", default `%s`", setting->value);
     if (setting->flags & IOTIFY_EXPRESSION)
         iotify_buffer_string(out, ", expressions");

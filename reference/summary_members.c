@@ -44,7 +44,7 @@ static struct summary_member {
     {.path = "simulate.errors[].count", .meaning = "failures of this kind"},
     {.path = "simulate.errors[].first_client", .meaning = "index of the first client with it"},
     {.path = "simulate.devices[].client",
-        .meaning = "index of a client whose messages went astray"},
+        .meaning = "index of a client with lost, duplicated, reordered or late messages"},
     {.path = "simulate.devices[].lost", .meaning = "its lost messages"},
     {.path = "simulate.devices[].duplicates",
         .meaning = "its messages that came back more than once"},

@@ -17,8 +17,8 @@
 
 struct admin {
     struct counts *counts;
-    struct faults *faults;
-    struct quotas *quotas;
+    struct fault_set *faults;
+    struct quota_set *quotas;
     struct key_pool *pool;
     size_t (*sessions)(void *argument);
     void *argument; /* of sessions */

@@ -27,8 +27,8 @@ struct api_options {
     struct state *state;
     struct ca *ca;
     struct authorization *authorization;
-    struct faults *faults;
-    struct quotas *quotas;
+    struct fault_set *faults;
+    struct quota_set *quotas;
     struct counts *counts;
 };
 

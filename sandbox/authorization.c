@@ -35,7 +35,7 @@ struct authorization {
     struct authorization_parsed *cache;
 };
 
-struct grants {
+struct authorization_grants {
     struct authorization *authorization;
     bool active, attached;
     char id[65], client_id[256], source_ip[64];
@@ -185,7 +185,7 @@ static const char *authorization_text_of(const json_t *row, const char *column)
     return text ? text : "";
 }
 
-static void authorization_load_certificate(struct grants *grants)
+static void authorization_load_certificate(struct authorization_grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
         "SELECT arn, status FROM certificates WHERE id = ?1", STATE_WITH(grants->id));
@@ -201,7 +201,7 @@ static void authorization_load_certificate(struct grants *grants)
 }
 
 /* The thing named like the client, if the certificate is attached to it. */
-static void authorization_load_thing(struct grants *grants)
+static void authorization_load_thing(struct authorization_grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
         "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
@@ -218,7 +218,7 @@ static void authorization_load_thing(struct grants *grants)
 }
 
 /* The policies of the certificate, and of the groups of its thing and their ancestors. */
-static void authorization_load_policies(struct grants *grants)
+static void authorization_load_policies(struct authorization_grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
         "WITH RECURSIVE groups (name) AS (SELECT thing_group FROM group_things WHERE thing = ?2"
@@ -242,10 +242,10 @@ static void authorization_load_policies(struct grants *grants)
     json_decref(rows);
 }
 
-struct grants *authorization_load(struct authorization *authorization, const X509 *certificate,
-    const char *id, const char *client_id, const char *source_ip)
+struct authorization_grants *authorization_load(struct authorization *authorization,
+    const X509 *certificate, const char *id, const char *client_id, const char *source_ip)
 {
-    struct grants *grants = calloc(1, sizeof(*grants));
+    struct authorization_grants *grants = calloc(1, sizeof(*grants));
 
     if (!grants)
         abort();
@@ -266,7 +266,7 @@ struct grants *authorization_load(struct authorization *authorization, const X50
     return grants;
 }
 
-void authorization_grants_free(struct grants *grants)
+void authorization_grants_free(struct authorization_grants *grants)
 {
     if (!grants)
         return;
@@ -280,12 +280,12 @@ void authorization_grants_free(struct grants *grants)
     free(grants);
 }
 
-bool authorization_grants_active(const struct grants *grants)
+bool authorization_grants_active(const struct authorization_grants *grants)
 {
     return grants->active;
 }
 
-bool authorization_grants_depend_on_time(const struct grants *grants)
+bool authorization_grants_depend_on_time(const struct authorization_grants *grants)
 {
     return *grants->now;
 }
@@ -293,7 +293,8 @@ bool authorization_grants_depend_on_time(const struct grants *grants)
 /* ------------------------------------------------------------------ variables */
 
 /* An attribute of a distinguished name; `value` owns the text. */
-static const char *authorization_name_part(struct grants *grants, X509_NAME *name, const char *part)
+static const char *authorization_name_part(
+    struct authorization_grants *grants, X509_NAME *name, const char *part)
 {
     static const struct {
         const char *variable;
@@ -323,7 +324,8 @@ static const char *authorization_name_part(struct grants *grants, X509_NAME *nam
     return grants->value;
 }
 
-static const char *authorization_certificate_variable(struct grants *grants, const char *name)
+static const char *authorization_certificate_variable(
+    struct authorization_grants *grants, const char *name)
 {
     if (strncmp(name, "Subject.", 8) == 0)
         return authorization_name_part(
@@ -344,7 +346,8 @@ static const char *authorization_certificate_variable(struct grants *grants, con
 }
 
 /* "Attributes[name]" */
-static const char *authorization_attribute(const struct grants *grants, const char *name)
+static const char *authorization_attribute(
+    const struct authorization_grants *grants, const char *name)
 {
     char key[160];
     size_t length = strcspn(name, "]");
@@ -356,7 +359,8 @@ static const char *authorization_attribute(const struct grants *grants, const ch
     return json_string_value(json_object_get(grants->attributes, key));
 }
 
-static const char *authorization_thing_variable(const struct grants *grants, const char *name)
+static const char *authorization_thing_variable(
+    const struct authorization_grants *grants, const char *name)
 {
     if (strcmp(name, "IsAttached") == 0)
         return grants->attached ? "true" : "false";
@@ -374,7 +378,7 @@ static const char *authorization_thing_variable(const struct grants *grants, con
 static const char *authorization_variable(void *argument, const char *name)
 {
     static const char thing[] = "iot:Connection.Thing.", certificate[] = "iot:Certificate.";
-    struct grants *grants = argument;
+    struct authorization_grants *grants = argument;
 
     if (strncasecmp(name, thing, strlen(thing)) == 0)
         return authorization_thing_variable(grants, name + strlen(thing));
@@ -397,8 +401,8 @@ static const char *authorization_variable(void *argument, const char *name)
     return NULL;
 }
 
-bool authorization_grants_allow(
-    const struct grants *grants, const char *action, const char *kind, const char *name)
+bool authorization_grants_allow(const struct authorization_grants *grants, const char *action,
+    const char *kind, const char *name)
 {
     const struct policy_context context = {authorization_variable, (void *)grants};
     char resource[RESOURCE_MAX];

@@ -15,7 +15,7 @@
 #include "sandbox/state.h"
 
 struct authorization;
-struct grants;
+struct authorization_grants;
 
 /*
  * `notify` is called when authorization_next_changed() has a certificate to return: on any thread,
@@ -39,17 +39,17 @@ bool authorization_next_changed(struct authorization *authorization, char certif
  * Load what the holder of a certificate may do. `client_id` is "" over HTTPS. Runs a transaction,
  * so it must not be called inside one. Never NULL; free with authorization_grants_free().
  */
-struct grants *authorization_load(struct authorization *authorization, const X509 *certificate,
-    const char *id, const char *client_id, const char *source_ip);
-void authorization_grants_free(struct grants *grants);
+struct authorization_grants *authorization_load(struct authorization *authorization,
+    const X509 *certificate, const char *id, const char *client_id, const char *source_ip);
+void authorization_grants_free(struct authorization_grants *grants);
 /* Is the certificate registered and ACTIVE? */
-bool authorization_grants_active(const struct grants *grants);
+bool authorization_grants_active(const struct authorization_grants *grants);
 
 /* Has any decision so far read the current time? Then decisions must not be cached. */
-bool authorization_grants_depend_on_time(const struct grants *grants);
+bool authorization_grants_depend_on_time(const struct authorization_grants *grants);
 
 /* Is `action` ("iot:Publish") allowed on the resource of `kind` ("topic") and `name` ("a/b")? */
-bool authorization_grants_allow(
-    const struct grants *grants, const char *action, const char *kind, const char *name);
+bool authorization_grants_allow(const struct authorization_grants *grants, const char *action,
+    const char *kind, const char *name);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates: create, sign, register, set the status, delete. */
+#include "sandbox/certificates.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,7 @@ static const char *certificates_wanted_status(const struct request *request)
     return request_flag(request, "setAsActive") ? "ACTIVE" : "INACTIVE";
 }
 
-json_t *resource_create_certificate_row(const struct request *request, struct response *response,
+json_t *certificates_create_row(const struct request *request, struct response *response,
     const char *pem, const char *status, const char *mode)
 {
     struct ca_certificate facts;
@@ -81,7 +83,7 @@ static void certificates_create_keys(const struct request *request, struct respo
     made = ca_make(request->ca, &private_key, &public_key, &certificate);
     state_begin(request->state);
     if (made)
-        row = resource_create_certificate_row(request, response, iotify_buffer_text(&certificate),
+        row = certificates_create_row(request, response, iotify_buffer_text(&certificate),
             certificates_wanted_status(request), "DEFAULT");
     else
         response_error(response, 500, "InternalFailureException", "cannot make a key");
@@ -107,7 +109,7 @@ static void certificates_create_from_csr(const struct request *request, struct r
     iotify_buffer_init(&certificate, PEM_MAX);
     if (ca_sign_request(
             request->ca, request_text(request, "certificateSigningRequest"), &certificate))
-        row = resource_create_certificate_row(request, response, iotify_buffer_text(&certificate),
+        row = certificates_create_row(request, response, iotify_buffer_text(&certificate),
             certificates_wanted_status(request), "DEFAULT");
     else
         response_invalid(response,
@@ -132,8 +134,8 @@ static void certificates_register_without_ca(
         response_invalid(response, "A certificate cannot be registered with the status %s", status);
         return;
     }
-    row = resource_create_certificate_row(request, response,
-        request_text(request, "certificatePem"), *status ? status : "INACTIVE", "SNI_ONLY");
+    row = certificates_create_row(request, response, request_text(request, "certificatePem"),
+        *status ? status : "INACTIVE", "SNI_ONLY");
     if (row)
         response->body = certificates_identity_json(row);
     json_decref(row);
@@ -179,7 +181,7 @@ static void certificates_list(const struct request *request, struct response *re
     page_respond(request, response, &page, NULL);
 }
 
-bool resource_set_certificate_status(
+bool certificates_set_status(
     const struct request *request, struct response *response, const char *id, const char *status)
 {
     char *now = identity_now_text();
@@ -205,8 +207,7 @@ static void certificates_update(const struct request *request, struct response *
         response_invalid(response, "The status %s cannot be set", status);
         return;
     }
-    resource_set_certificate_status(
-        request, response, request_text(request, "certificateId"), status);
+    certificates_set_status(request, response, request_text(request, "certificateId"), status);
 }
 
 static void certificates_delete(const struct request *request, struct response *response)

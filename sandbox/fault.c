@@ -32,16 +32,16 @@ struct fault_rule {
     struct fault_rule *next;
 };
 
-struct faults {
+struct fault_set {
     pthread_mutex_t mutex;
     uint64_t seed;
     bool any;
     struct fault_rule *rules;
 };
 
-struct faults *faults_new(uint64_t seed)
+struct fault_set *faults_new(uint64_t seed)
 {
-    struct faults *faults = calloc(1, sizeof(*faults));
+    struct fault_set *faults = calloc(1, sizeof(*faults));
 
     if (!faults)
         abort();
@@ -60,7 +60,7 @@ static void fault_clear(struct fault_rule **rules)
     }
 }
 
-void faults_free(struct faults *faults)
+void faults_free(struct fault_set *faults)
 {
     if (!faults)
         return;
@@ -229,7 +229,7 @@ static struct fault_rule *fault_copy_rules(const struct fault_rule *from)
     return copy;
 }
 
-bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
+bool faults_set(struct fault_set *faults, const char *text, char *why, size_t size)
 {
     struct fault_parser parser = {.why = why, .size = size};
     char *copy = strdup(text), *rest = NULL;
@@ -251,7 +251,7 @@ bool faults_set(struct faults *faults, const char *text, char *why, size_t size)
     return good;
 }
 
-bool faults_seed(struct faults *faults, const char *text)
+bool faults_seed(struct fault_set *faults, const char *text)
 {
     uint64_t seed;
     char *end;
@@ -288,7 +288,8 @@ static double fault_draw(uint64_t seed, const char *operation, uint64_t call, un
     return (double)(fault_mix(hash ^ call << 8 ^ what) >> 11) / 9007199254740992.0;
 }
 
-static void fault_draw_plan(struct faults *faults, const char *operation, struct fault_plan *plan)
+static void fault_draw_plan(
+    struct fault_set *faults, const char *operation, struct fault_plan *plan)
 {
     const struct fault_rule *all = fault_find(faults->rules, "*");
     struct fault_rule *own = fault_need(&faults->rules, operation);
@@ -310,7 +311,7 @@ static void fault_draw_plan(struct faults *faults, const char *operation, struct
     plan->roll = (unsigned)(fault_draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
 }
 
-void faults_draw(struct faults *faults, const char *operation, struct fault_plan *plan)
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_plan *plan)
 {
     *plan = (struct fault_plan){0};
     pthread_mutex_lock(&faults->mutex);
@@ -329,7 +330,7 @@ static void fault_print_item(
         strcmp(rule->operation, "*") == 0 ? "" : ":", name);
 }
 
-void faults_print(struct faults *faults, struct iotify_buffer *out)
+void faults_print(struct fault_set *faults, struct iotify_buffer *out)
 {
     pthread_mutex_lock(&faults->mutex);
     for (const struct fault_rule *rule = faults->rules; rule; rule = rule->next) {

@@ -12,7 +12,7 @@
 
 #include <iotify/buffer.h>
 
-struct faults;
+struct fault_set;
 
 enum fault_kind {
     /* Control plane; FAULT_RESET also MQTT. */
@@ -32,8 +32,8 @@ enum fault_kind {
 #define FAULT_CONNECT "Connect"
 #define FAULT_PUBLISH "PublishMqtt"
 
-struct faults *faults_new(uint64_t seed);
-void faults_free(struct faults *faults);
+struct fault_set *faults_new(uint64_t seed);
+void faults_free(struct fault_set *faults);
 
 /*
  * Apply a list such as `throttle=10%,error=2%,drop_reply=1%,latency=50ms`. An operation limits an
@@ -41,9 +41,9 @@ void faults_free(struct faults *faults);
  * the one of the same kind and operation; 0% disables it; `none` removes all. On an error returns
  * false, with the reason in `why` (of `size` bytes), and changes nothing.
  */
-bool faults_set(struct faults *faults, const char *text, char *why, size_t size);
+bool faults_set(struct fault_set *faults, const char *text, char *why, size_t size);
 /* Set the seed, a decimal number, and restart counting calls. False when it is not a number. */
-bool faults_seed(struct faults *faults, const char *seed);
+bool faults_seed(struct fault_set *faults, const char *seed);
 
 /* The faults of one call: `hits` has a flag for each kind. The caller chooses among those that
  * exclude each other. */
@@ -53,9 +53,9 @@ struct fault_plan {
     unsigned roll; /* random number from 0 to 999, for choices within a kind */
 };
 /* Draw the faults of the next call of `operation`. */
-void faults_draw(struct faults *faults, const char *operation, struct fault_plan *plan);
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_plan *plan);
 
 /* Append the rules as a list that faults_set() accepts; nothing when there are none. */
-void faults_print(struct faults *faults, struct iotify_buffer *out);
+void faults_print(struct fault_set *faults, struct iotify_buffer *out);
 
 #endif

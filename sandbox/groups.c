@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thing groups and their members. */
+/* Thing groups. */
+#include "sandbox/groups.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +11,8 @@
 #include "sandbox/resource.h"
 #include "sandbox/response.h"
 #include "sandbox/row.h"
+#include "sandbox/tags.h"
 
-#define GROUPS_OF_THING_MAX 10
 #define DEPTH_MAX 7
 #define ATTRIBUTES_MAX 50
 
@@ -127,7 +129,7 @@ static void groups_create(const struct request *request, struct response *respon
     }
     arn = identity_arn(request, "thinggroup", name);
     if (groups_check_parent(request, response) && groups_check_properties(request, response) &&
-        resource_set_tags(request, response, arn)) {
+        tags_set(request, response, arn)) {
         id = identity_random();
         now = identity_now_text();
         wants = groups_next_properties(request, NULL);
@@ -193,7 +195,7 @@ static void groups_update(const struct request *request, struct response *respon
     json_decref(row);
 }
 
-static json_t *groups_group_json(const json_t *row)
+json_t *groups_json(const json_t *row)
 {
     return json_pack(
         "{s:s, s:s}", "groupName", row_text(row, "name"), "groupArn", row_text(row, "arn"));
@@ -206,7 +208,7 @@ static void groups_list(const struct request *request, struct response *response
         " UNION SELECT g.name FROM thing_groups g JOIN below b ON g.parent = b.name WHERE ?5 <> '')"
         " SELECT * FROM thing_groups WHERE name > ?1 AND (?3 = '' OR name IN below)"
         " AND substr(name, 1, length(?4)) = ?4 ORDER BY name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", groups_group_json};
+        NULL, "name", groups_json};
     const char *parent = request_text(request, "parentGroup");
     /* By default the whole hierarchy is listed. */
     bool recursive = !request_given(request, "recursive") || request_flag(request, "recursive");
@@ -227,7 +229,7 @@ static void groups_delete(const struct request *request, struct response *respon
                 request, "SELECT 1 FROM thing_groups WHERE parent = ?1 LIMIT 1", STATE_WITH(name)))
             response_invalid(response, "Cannot delete thing group %s, it has child groups", name);
         else {
-            resource_clear_tags(request, row_text(row, "arn"));
+            tags_clear(request, row_text(row, "arn"));
             state_change(request->state, "DELETE FROM policy_targets WHERE target = ?1",
                 STATE_WITH(row_text(row, "arn")));
             state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1",
@@ -237,133 +239,6 @@ static void groups_delete(const struct request *request, struct response *respon
         }
     }
     json_decref(row);
-}
-
-/* ------------------------------------------------------------------ members */
-
-static void groups_list_groups_of_thing(const struct request *request, struct response *response)
-{
-    static const struct page page = {"thingGroups", false,
-        "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
-        " WHERE g.name > ?1 AND t.thing = ?3 ORDER BY g.name LIMIT CAST(?2 AS INTEGER)",
-        NULL, "name", groups_group_json};
-    const char *thing = request_text(request, "thingName");
-
-    if (resource_check_thing(request, response, thing))
-        page_respond(request, response, &page, STATE_WITH(thing));
-}
-
-static json_t *groups_member_json(const json_t *row)
-{
-    return json_string(row_text(row, "thing"));
-}
-
-static void groups_list_members(const struct request *request, struct response *response)
-{
-    static const struct page page = {"things", false,
-        "WITH RECURSIVE below (name) AS (SELECT ?3 UNION SELECT g.name FROM thing_groups g"
-        " JOIN below b ON g.parent = b.name WHERE ?4 <> '')"
-        " SELECT DISTINCT thing FROM group_things WHERE thing > ?1 AND thing_group IN below"
-        " ORDER BY thing LIMIT CAST(?2 AS INTEGER)",
-        NULL, "thing", groups_member_json};
-    const char *group = request_text(request, "thingGroupName");
-
-    if (resource_check_group(request, response, group))
-        page_respond(request, response, &page,
-            STATE_WITH(group, request_flag(request, "recursive") ? "yes" : ""));
-}
-
-bool resource_join_group(
-    const struct request *request, struct response *response, const char *group, const char *thing)
-{
-    if (!resource_check_group(request, response, group) ||
-        !resource_check_thing(request, response, thing))
-        return false;
-    if (row_exists(request,
-            "SELECT count(*) AS n FROM group_things WHERE thing = ?1 AND thing_group <> ?2"
-            " HAVING n >= 10",
-            STATE_WITH(thing, group))) {
-        response_invalid(
-            response, "Thing %s is in %d groups, the maximum", thing, GROUPS_OF_THING_MAX);
-        return false;
-    }
-    state_change(request->state,
-        "INSERT OR IGNORE INTO group_things (thing_group, thing) VALUES (?1, ?2)",
-        STATE_WITH(group, thing));
-    return true;
-}
-
-static bool groups_leave(
-    const struct request *request, struct response *response, const char *group, const char *thing)
-{
-    if (!resource_check_group(request, response, group) ||
-        !resource_check_thing(request, response, thing))
-        return false;
-    state_change(request->state, "DELETE FROM group_things WHERE thing_group = ?1 AND thing = ?2",
-        STATE_WITH(group, thing));
-    return true;
-}
-
-/* The name, or the name in the ARN; "" after an error. */
-static const char *groups_name_or_arn(const struct request *request, struct response *response,
-    const char *kind, const char *name_member, const char *arn_member)
-{
-    const char *name = request_text(request, name_member), *arn = request_text(request, arn_member);
-    const char *slash = strrchr(arn, '/');
-    char *expected;
-    bool fits;
-
-    if (!*name && slash)
-        name = slash + 1;
-    if (!*name)
-        response_invalid(response, "%s or %s is needed", name_member, arn_member);
-    if (!*name || !*arn)
-        return name;
-    expected = identity_arn(request, kind, name);
-    fits = strcmp(expected, arn) == 0;
-    free(expected);
-    if (fits)
-        return name;
-    response_invalid(response, "%s is not an ARN of %s", arn_member, name);
-    return "";
-}
-
-static void groups_add_thing(const struct request *request, struct response *response)
-{
-    const char *group =
-        groups_name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
-    const char *thing = groups_name_or_arn(request, response, "thing", "thingName", "thingArn");
-
-    if (*group && *thing)
-        resource_join_group(request, response, group, thing);
-}
-
-static void groups_remove_thing(const struct request *request, struct response *response)
-{
-    const char *group =
-        groups_name_or_arn(request, response, "thinggroup", "thingGroupName", "thingGroupArn");
-    const char *thing = groups_name_or_arn(request, response, "thing", "thingName", "thingArn");
-
-    if (*group && *thing)
-        groups_leave(request, response, group, thing);
-}
-
-static void groups_update_groups_of_thing(const struct request *request, struct response *response)
-{
-    const char *thing = request_text(request, "thingName");
-    const json_t *add = json_object_get(request->input, "thingGroupsToAdd");
-    const json_t *leave = json_object_get(request->input, "thingGroupsToRemove");
-
-    for (size_t i = 0; i < json_array_size(leave) && !response->error; i++) {
-        const char *group = json_string_value(json_array_get(leave, i));
-
-        groups_leave(request, response, group ? group : "", thing);
-    }
-    for (size_t i = 0; i < json_array_size(add) && !response->error; i++) {
-        const char *group = json_string_value(json_array_get(add, i));
-
-        resource_join_group(request, response, group ? group : "", thing);
-    }
 }
 
 static const struct parameter create_parameters[] = {
@@ -395,64 +270,8 @@ static const struct parameter list_parameters[] = {
     FLAG_IN_QUERY("recursive"),
     END_OF_PARAMETERS,
 };
-static const struct parameter of_thing_parameters[] = {
-    NAME_IN_PATH("thingName"),
-    PAGE_PARAMETERS,
-    END_OF_PARAMETERS,
-};
-static const struct parameter members_parameters[] = {
-    NAME_IN_PATH("thingGroupName"),
-    FLAG_IN_QUERY("recursive"),
-    PAGE_PARAMETERS,
-    END_OF_PARAMETERS,
-};
-static const struct parameter member_parameters[] = {
-    NAME_IN_BODY("thingGroupName"),
-    TEXT_IN_BODY("thingGroupArn"),
-    NAME_IN_BODY("thingName"),
-    TEXT_IN_BODY("thingArn"),
-    END_OF_PARAMETERS,
-};
-/* overrideDynamicGroups has no effect: the sandbox has no dynamic groups. */
-static const struct parameter addition_parameters[] = {
-    NAME_IN_BODY("thingGroupName"),
-    TEXT_IN_BODY("thingGroupArn"),
-    NAME_IN_BODY("thingName"),
-    TEXT_IN_BODY("thingArn"),
-    {.name = "overrideDynamicGroups", .place = IN_BODY, .form = FLAG},
-    END_OF_PARAMETERS,
-};
-static const struct parameter update_of_thing_parameters[] = {
-    NAME_IN_BODY("thingName"),
-    {.name = "thingGroupsToAdd", .place = IN_BODY, .form = LIST},
-    {.name = "thingGroupsToRemove", .place = IN_BODY, .form = LIST},
-    {.name = "overrideDynamicGroups", .place = IN_BODY, .form = FLAG},
-    END_OF_PARAMETERS,
-};
 
-/* Fixed paths must precede those with a parameter. */
 const struct operation group_operations[] = {
-    {.name = "AddThingToThingGroup",
-        .method = "PUT",
-        .path = "/thing-groups/addThingToThingGroup",
-        .rate = 60,
-        .opens = true,
-        .run = groups_add_thing,
-        .parameters = addition_parameters},
-    {.name = "RemoveThingFromThingGroup",
-        .method = "PUT",
-        .path = "/thing-groups/removeThingFromThingGroup",
-        .rate = 15,
-        .opens = true,
-        .run = groups_remove_thing,
-        .parameters = member_parameters},
-    {.name = "UpdateThingGroupsForThing",
-        .method = "PUT",
-        .path = "/thing-groups/updateThingGroupsForThing",
-        .rate = 10,
-        .opens = true,
-        .run = groups_update_groups_of_thing,
-        .parameters = update_of_thing_parameters},
     {.name = "CreateThingGroup",
         .method = "POST",
         .path = "/thing-groups/{thingGroupName}",
@@ -477,18 +296,6 @@ const struct operation group_operations[] = {
         .rate = 10,
         .run = groups_list,
         .parameters = list_parameters},
-    {.name = "ListThingGroupsForThing",
-        .method = "GET",
-        .path = "/things/{thingName}/thing-groups",
-        .rate = 10,
-        .run = groups_list_groups_of_thing,
-        .parameters = of_thing_parameters},
-    {.name = "ListThingsInThingGroup",
-        .method = "GET",
-        .path = "/thing-groups/{thingGroupName}/things",
-        .rate = 25,
-        .run = groups_list_members,
-        .parameters = members_parameters},
     {.name = "DeleteThingGroup",
         .method = "DELETE",
         .path = "/thing-groups/{thingGroupName}",

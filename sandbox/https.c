@@ -81,7 +81,7 @@ static bool https_may_publish(
     struct https *https, struct MHD_Connection *connection, const char *topic, bool retain)
 {
     const struct https_client *client;
-    struct grants *grants;
+    struct authorization_grants *grants;
     bool good = false;
 
     pthread_mutex_lock(&https->mutex);

@@ -161,7 +161,7 @@ static void sandbox_raise_limit(void)
 
 /* ------------------------------------------------------------------ opening and closing */
 
-static void sandbox_on_access_changed(void *argument)
+static void sandbox_on_authorization_changed(void *argument)
 {
     struct sandbox *sandbox = argument;
 
@@ -252,7 +252,8 @@ static bool sandbox_open_all(struct sandbox *sandbox)
     if (!sandbox->ca || !broker_start(&sandbox->broker, &broker_options))
         return false;
     ca_set_pool(sandbox->ca, sandbox->pool);
-    sandbox->authorization = authorization_new(sandbox->state, sandbox_on_access_changed, sandbox);
+    sandbox->authorization =
+        authorization_new(sandbox->state, sandbox_on_authorization_changed, sandbox);
     return sandbox_open_data_plane(sandbox) && sandbox_open_control_plane(sandbox);
 }
 

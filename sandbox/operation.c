@@ -14,7 +14,7 @@
 #define SEGMENT_MAX 2048
 
 static const struct operation *const tables[] = {type_operations, thing_operations,
-    principal_operations, group_operations, policy_operations, target_operations,
+    principal_operations, member_operations, group_operations, policy_operations, target_operations,
     certificate_operations, tag_operations, endpoint_operations, registration_operations,
     data_operations, sts_operations, quota_operations};
 

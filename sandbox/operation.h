@@ -53,6 +53,7 @@ struct operation {
 extern const struct operation type_operations[];
 extern const struct operation thing_operations[];
 extern const struct operation principal_operations[];
+extern const struct operation member_operations[]; /* fixed paths: before those of groups */
 extern const struct operation group_operations[];
 extern const struct operation policy_operations[];
 extern const struct operation target_operations[];

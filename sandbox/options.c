@@ -46,7 +46,7 @@ const struct sandbox_options_entry sandbox_options_table[] = {
         .help = "time until a detached certificate is off its thing (500ms)"},
     {.name = "--operations", .help = "print the operations of the API as a table"},
     {.name = "--version", .help = "print the version"},
-    {.name = "--help", .help = "show this help"},
+    {.name = "--help", .short_name = "-h", .help = "show this help"},
 };
 const size_t sandbox_options_count =
     sizeof(sandbox_options_table) / sizeof(sandbox_options_table[0]);
@@ -84,8 +84,9 @@ static void options_print_help(void)
         "environment, stop.\n\n");
     for (size_t i = 0; i < sandbox_options_count; i++) {
         const struct sandbox_options_entry *entry = &sandbox_options_table[i];
-        int column = printf("  %s%s%s%s", strcmp(entry->name, "--help") == 0 ? "-h, " : "",
-            entry->name, entry->argument ? " " : "", entry->argument ? entry->argument : "");
+        int column = printf("  %s%s%s%s%s", entry->short_name ? entry->short_name : "",
+            entry->short_name ? ", " : "", entry->name, entry->argument ? " " : "",
+            entry->argument ? entry->argument : "");
 
         printf("%*s", column < INDENT ? INDENT - column : 1, "");
         options_wrap(entry->help);

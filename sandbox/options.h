@@ -16,8 +16,8 @@ struct sandbox_options {
     long api_port, mqtt_port, https_port;
     int64_t deprecation_wait_ms, detach_wait_ms;
     bool ephemeral, reset;
-    struct faults *faults;
-    struct quotas *quotas;
+    struct fault_set *faults;
+    struct quota_set *quotas;
     char **command; /* ends with NULL; NULL: none */
 };
 
@@ -34,9 +34,10 @@ void sandbox_options_clear(struct sandbox_options *options);
 
 /* One option. --help, the manual page and the completions are made from this table. */
 struct sandbox_options_entry {
-    const char *name;     /* "--dir" */
-    const char *argument; /* name of its value in the help; NULL: a flag */
-    const char *help;     /* a phrase */
+    const char *name;       /* "--dir" */
+    const char *short_name; /* "-h"; NULL: none */
+    const char *argument;   /* name of its value in the help; NULL: a flag */
+    const char *help;       /* a phrase */
 };
 extern const struct sandbox_options_entry sandbox_options_table[];
 extern const size_t sandbox_options_count;

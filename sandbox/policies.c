@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Policies and their versions. */
+#include "sandbox/policies.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 #include "sandbox/resource.h"
 #include "sandbox/response.h"
 #include "sandbox/row.h"
+#include "sandbox/tags.h"
 
 #define VERSIONS_MAX 5
 
@@ -47,8 +50,8 @@ static void policies_add_version(
     free(now);
 }
 
-bool resource_create_policy_row(const struct request *request, struct response *response,
-    const char *name, const char *document)
+bool policies_create_row(const struct request *request, struct response *response, const char *name,
+    const char *document)
 {
     json_t *present;
     char *arn, *now;
@@ -63,7 +66,7 @@ bool resource_create_policy_row(const struct request *request, struct response *
         return false;
     }
     arn = identity_arn(request, "policy", name);
-    if (resource_set_tags(request, response, arn)) {
+    if (tags_set(request, response, arn)) {
         now = identity_now_text();
         state_change(request->state,
             "INSERT INTO policies (name, arn, created, modified, default_version, last_version)"
@@ -82,7 +85,7 @@ static void policies_create_policy(const struct request *request, struct respons
     const char *document = request_text(request, "policyDocument");
     char *arn;
 
-    if (!resource_create_policy_row(request, response, name, document))
+    if (!policies_create_row(request, response, name, document))
         return;
     arn = identity_arn(request, "policy", name);
     response->body = json_pack("{s:s, s:s, s:s, s:s}", "policyName", name, "policyArn", arn,
@@ -162,7 +165,7 @@ static void policies_delete_policy(const struct request *request, struct respons
             name);
     else {
         row = policies_find_policy(request, name);
-        resource_clear_tags(request, row_text(row, "arn"));
+        tags_clear(request, row_text(row, "arn"));
         json_decref(row);
         state_change(
             request->state, "DELETE FROM policy_versions WHERE policy = ?1", STATE_WITH(name));

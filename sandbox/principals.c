@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attachments of certificates to things. */
+#include "sandbox/principals.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,8 +14,8 @@
 
 static const char exclusive[] = "EXCLUSIVE_THING", shared[] = "NON_EXCLUSIVE_THING";
 
-bool resource_attach_principal_to(const struct request *request, struct response *response,
-    const char *thing, const char *arn, const char *type)
+bool principals_attach(const struct request *request, struct response *response, const char *thing,
+    const char *arn, const char *type)
 {
     bool only = strcmp(type, exclusive) == 0;
 
@@ -40,7 +42,7 @@ static void principal_attach(const struct request *request, struct response *res
 
     if (resource_check_thing(request, response, thing) &&
         resource_check_certificate(request, response, arn))
-        resource_attach_principal_to(
+        principals_attach(
             request, response, thing, arn, request_text(request, "thingPrincipalType"));
 }
 

@@ -20,15 +20,15 @@ struct quota_bucket {
     struct quota_bucket *next;
 };
 
-struct quotas {
+struct quota_set {
     pthread_mutex_t mutex;
     struct quota_bucket *buckets;         /* of operations */
     struct quota_bucket *own[OWN_CHAINS]; /* of client ids */
 };
 
-struct quotas *quotas_new(void)
+struct quota_set *quotas_new(void)
 {
-    struct quotas *quotas = calloc(1, sizeof(*quotas));
+    struct quota_set *quotas = calloc(1, sizeof(*quotas));
 
     if (!quotas)
         abort();
@@ -46,7 +46,7 @@ static void quota_free_buckets(struct quota_bucket *bucket)
     }
 }
 
-void quotas_free(struct quotas *quotas)
+void quotas_free(struct quota_set *quotas)
 {
     if (!quotas)
         return;
@@ -65,7 +65,7 @@ static double quota_seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static struct quota_bucket *quota_find(struct quotas *quotas, const char *name)
+static struct quota_bucket *quota_find(struct quota_set *quotas, const char *name)
 {
     struct quota_bucket *bucket = quotas->buckets;
 
@@ -93,7 +93,7 @@ static struct quota_bucket *quota_new_bucket(const char *name, double rate)
     return bucket;
 }
 
-static void quota_set(struct quotas *quotas, const char *name, double rate)
+static void quota_set(struct quota_set *quotas, const char *name, double rate)
 {
     struct quota_bucket *bucket = quota_find(quotas, name);
 
@@ -110,7 +110,7 @@ static void quota_set(struct quotas *quotas, const char *name, double rate)
 /* ------------------------------------------------------------------ setting */
 
 struct quota_setting {
-    struct quotas *quotas;
+    struct quota_set *quotas;
     double rate; /* negative: AWS's default for each */
 };
 
@@ -165,7 +165,8 @@ static bool quota_parse(char *item, const char **name, double *rate, char *why, 
 }
 
 /* Applies the list, or only checks it if `apply` is not set. */
-static bool quota_walk(struct quotas *quotas, const char *text, bool apply, char *why, size_t size)
+static bool quota_walk(
+    struct quota_set *quotas, const char *text, bool apply, char *why, size_t size)
 {
     char *copy = strdup(text), *rest = NULL;
     struct quota_setting setting = {quotas, 0};
@@ -186,7 +187,7 @@ static bool quota_walk(struct quotas *quotas, const char *text, bool apply, char
     return good;
 }
 
-bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
+bool quotas_set(struct quota_set *quotas, const char *text, char *why, size_t size)
 {
     bool good;
 
@@ -198,7 +199,7 @@ bool quotas_set(struct quotas *quotas, const char *text, char *why, size_t size)
 
 /* ------------------------------------------------------------------ taking */
 
-double quotas_rate(struct quotas *quotas, const char *operation)
+double quotas_rate(struct quota_set *quotas, const char *operation)
 {
     const struct quota_bucket *bucket;
     double rate;
@@ -224,7 +225,7 @@ static bool quota_take(struct quota_bucket *bucket)
     return true;
 }
 
-bool quotas_take(struct quotas *quotas, const char *operation)
+bool quotas_take(struct quota_set *quotas, const char *operation)
 {
     struct quota_bucket *bucket;
     bool good;
@@ -238,7 +239,7 @@ bool quotas_take(struct quotas *quotas, const char *operation)
 
 /* The bucket of one client, created on first use. Frees the full buckets in its chain, which are
  * equal to new ones. */
-static struct quota_bucket *quota_find_own(struct quotas *quotas, const char *who, double rate)
+static struct quota_bucket *quota_find_own(struct quota_set *quotas, const char *who, double rate)
 {
     unsigned hash = 5381;
     struct quota_bucket **link, *found = NULL;
@@ -263,7 +264,7 @@ static struct quota_bucket *quota_find_own(struct quotas *quotas, const char *wh
     return found ? found : (*link = quota_new_bucket(who, rate));
 }
 
-bool quotas_take_for(struct quotas *quotas, const char *operation, const char *who)
+bool quotas_take_for(struct quota_set *quotas, const char *operation, const char *who)
 {
     const struct quota_bucket *common;
     bool good = true;

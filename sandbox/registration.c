@@ -7,12 +7,18 @@
 #include <string.h>
 
 #include "plugins/shared/aws/sigv4.h"
+#include "sandbox/certificates.h"
+#include "sandbox/group_members.h"
 #include "sandbox/identity.h"
+#include "sandbox/policies.h"
+#include "sandbox/principals.h"
 #include "sandbox/registration_internal.h"
 #include "sandbox/request.h"
 #include "sandbox/resource.h"
 #include "sandbox/response.h"
 #include "sandbox/row.h"
+#include "sandbox/targets.h"
+#include "sandbox/things.h"
 #include "sandbox/validate.h"
 
 bool registration_fail(struct template *template, const char *text, const char *detail)
@@ -101,12 +107,12 @@ static json_t *registration_make_certificate(
     if (strcmp(wanted, "ACTIVE") != 0 && strcmp(wanted, "INACTIVE") != 0)
         registration_fail(template, "Status must be ACTIVE or INACTIVE, not ", wanted);
     else if (csr && ca_sign_request(request->ca, csr, &signed_pem))
-        row = resource_create_certificate_row(
+        row = certificates_create_row(
             request, template->response, iotify_buffer_text(&signed_pem), wanted, "DEFAULT");
     else if (csr)
         registration_fail(template, "The certificate signing request is not valid", "");
     else if (pem)
-        row = resource_create_certificate_row(request, template->response, pem, wanted, "SNI_ONLY");
+        row = certificates_create_row(request, template->response, pem, wanted, "SNI_ONLY");
     else if (id) {
         row = row_first(state_select(
             request->state, "SELECT * FROM certificates WHERE id = ?1", STATE_WITH(id)));
@@ -117,7 +123,7 @@ static json_t *registration_make_certificate(
             response_exists(template->response, id, row_text(row, "arn"),
                 "The certificate %s has another status", id);
         else if (status && !registration_overrides_with(resource, "Status", "DO_NOTHING"))
-            resource_set_certificate_status(request, template->response, id, wanted);
+            certificates_set_status(request, template->response, id, wanted);
     } else {
         registration_fail(template,
             "A certificate needs CertificateSigningRequest, CertificatePem or CertificateId", "");
@@ -158,7 +164,7 @@ static bool registration_join_groups(
 
         iotify_buffer_init(&name, 1024);
         good = registration_append(template, json_array_get(groups, i), &name, 0) &&
-               resource_join_group(
+               group_members_join(
                    template->request, template->response, iotify_buffer_text(&name), thing);
         if (name.failed)
             registration_fail(template, "A name in ThingGroups is too long", "");
@@ -217,7 +223,7 @@ static json_t *registration_find_or_make_thing(struct template *template,
                       : NULL;
 
     if (!row)
-        return resource_create_thing_row(request, template->response, name, type, attributes);
+        return things_create_row(request, template->response, name, type, attributes);
     if (registration_override_thing(template, resource, row, type, attributes))
         return row;
     json_decref(row);
@@ -276,7 +282,7 @@ static char *registration_make_policy(struct template *template, const json_t *p
             validate_charset_pattern(POLICY_NAME));
     present = row_exists(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
     if (!present && document && !template->response->error)
-        resource_create_policy_row(request, template->response, name, document);
+        policies_create_row(request, template->response, name, document);
     else if (!present)
         registration_fail(template, "There is no policy ", name);
     free(document);
@@ -297,11 +303,11 @@ static void registration_tie_together(
     const char *arn = row_text(made->certificate_row, "arn");
 
     if (made->policy_made && made->certificate_row &&
-        !resource_attach_policy_to(template->request, template->response, made->policy_made, arn))
+        !targets_attach(template->request, template->response, made->policy_made, arn))
         return;
     if (made->thing_row && made->certificate_row)
-        resource_attach_principal_to(template->request, template->response,
-            row_text(made->thing_row, "name"), arn, "NON_EXCLUSIVE_THING");
+        principals_attach(template->request, template->response, row_text(made->thing_row, "name"),
+            arn, "NON_EXCLUSIVE_THING");
 }
 
 static void registration_answer(struct template *template, const struct registration_made *made)

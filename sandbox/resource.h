@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by several kinds of resources: descriptions, attributes, tags, parameters, rows. */
+/* Shared by several kinds of resources: descriptions, attributes, parameters. */
 #ifndef SANDBOX_RESOURCE_H
 #define SANDBOX_RESOURCE_H
 
@@ -34,31 +34,6 @@ json_t *resource_apply_attributes(const json_t *present, const json_t *payload);
  * with NULL.
  */
 json_t *resource_known_members(const json_t *object, const char *const *names);
-
-/* Store the tags of the request for a new resource. False after an error. */
-bool resource_set_tags(const struct request *request, struct response *response, const char *arn);
-void resource_clear_tags(const struct request *request, const char *arn);
-
-/* Create a thing, or find one that is equal. Its row, a new reference; NULL after an error. */
-json_t *resource_create_thing_row(const struct request *request, struct response *response,
-    const char *name, const char *type, const json_t *attributes);
-/* Store a PEM certificate. Its row, a new reference; NULL after an error. */
-json_t *resource_create_certificate_row(const struct request *request, struct response *response,
-    const char *pem, const char *status, const char *mode);
-/*
- * Each returns false after an error. When attaching, the caller has checked that the policy, and
- * for a principal the thing and the certificate, exist.
- */
-bool resource_set_certificate_status(
-    const struct request *request, struct response *response, const char *id, const char *status);
-bool resource_create_policy_row(const struct request *request, struct response *response,
-    const char *name, const char *document);
-bool resource_attach_policy_to(
-    const struct request *request, struct response *response, const char *policy, const char *arn);
-bool resource_attach_principal_to(const struct request *request, struct response *response,
-    const char *thing, const char *arn, const char *type);
-bool resource_join_group(
-    const struct request *request, struct response *response, const char *group, const char *thing);
 
 /* Parameters that many operations have. */
 #define NAME_IN_PATH(parameter_name)                                                               \

@@ -13,7 +13,7 @@
 /* The reported value of an operation that the sandbox does not limit. */
 #define RATE_UNLIMITED 10000
 
-struct quotas {
+struct service_quotas_list {
     const struct request *request;
     json_t *list;
     bool defaults;
@@ -27,7 +27,7 @@ static void service_quotas_code(const char *name, char code[16])
 
 static void service_quotas_add(void *argument, const struct operation *operation)
 {
-    struct quotas *quotas = argument;
+    struct service_quotas_list *quotas = argument;
     const struct request_service *service = quotas->request->service;
     double value =
         quotas->defaults ? operation->rate : service->quota(service->argument, operation->name);
@@ -50,7 +50,7 @@ static void service_quotas_add(void *argument, const struct operation *operation
 static json_t *service_quotas_all(
     const struct request *request, struct response *response, bool defaults)
 {
-    struct quotas quotas = {request, NULL, defaults};
+    struct service_quotas_list quotas = {request, NULL, defaults};
 
     if (strcmp(request_text(request, "ServiceCode"), "iotcore") != 0) {
         response_error(response, 400, "NoSuchResourceException",

@@ -22,8 +22,8 @@ struct session;
 /* Shared by all sessions. */
 struct session_world {
     struct authorization *authorization;
-    struct quotas *quotas;
-    struct faults *faults;
+    struct quota_set *quotas;
+    struct fault_set *faults;
 };
 
 /* A session of the certificate's holder. `world`, `certificate` and `id` must outlive it. */

@@ -46,7 +46,7 @@ struct session {
     bool made_id;       /* the sandbox generated the client id */
     uint16_t keepalive; /* seconds, if changed by the sandbox; 0: as requested */
     char client_id[CLIENT_ID_MAX + 1];
-    struct grants *grants;
+    struct authorization_grants *grants;
     uint64_t version;                 /* of the authorization, when `grants` was loaded */
     struct session_verdict *verdicts; /* VERDICTS of them, allocated on first use */
     double tokens, filled; /* bucket of PUBLISH packets; when it was filled, in seconds */

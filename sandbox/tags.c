@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tags of types, groups and policies. */
+#include "sandbox/tags.h"
+
 #include <string.h>
 
 #include "sandbox/page.h"
@@ -37,7 +39,7 @@ static size_t tags_count(const struct request *request, const char *arn)
     return (size_t)count;
 }
 
-bool resource_set_tags(const struct request *request, struct response *response, const char *arn)
+bool tags_set(const struct request *request, struct response *response, const char *arn)
 {
     const json_t *tags = json_object_get(request->input, "tags");
 
@@ -57,7 +59,7 @@ bool resource_set_tags(const struct request *request, struct response *response,
     return false;
 }
 
-void resource_clear_tags(const struct request *request, const char *arn)
+void tags_clear(const struct request *request, const char *arn)
 {
     state_change(request->state, "DELETE FROM tags WHERE arn = ?1", STATE_WITH(arn));
 }
@@ -82,7 +84,7 @@ static bool tags_check_resource(const struct request *request, struct response *
 static void tags_tag_resource(const struct request *request, struct response *response)
 {
     if (tags_check_resource(request, response))
-        resource_set_tags(request, response, request_text(request, "resourceArn"));
+        tags_set(request, response, request_text(request, "resourceArn"));
 }
 
 static void tags_untag_resource(const struct request *request, struct response *response)

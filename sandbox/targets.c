@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attachments of policies to certificates and thing groups. */
+#include "sandbox/targets.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +30,7 @@ static bool targets_check(
     return false;
 }
 
-bool resource_attach_policy_to(
+bool targets_attach(
     const struct request *request, struct response *response, const char *policy, const char *arn)
 {
     if (!targets_check(request, response, arn))
@@ -57,7 +59,7 @@ static const char *targets_target_of(const struct request *request)
 static void targets_attach_policy(const struct request *request, struct response *response)
 {
     if (resource_check_policy(request, response))
-        resource_attach_policy_to(
+        targets_attach(
             request, response, request_text(request, "policyName"), targets_target_of(request));
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Things. */
+#include "sandbox/things.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,7 +55,7 @@ static bool things_is_same(
     return same;
 }
 
-json_t *resource_create_thing_row(const struct request *request, struct response *response,
+json_t *things_create_row(const struct request *request, struct response *response,
     const char *name, const char *type, const json_t *attributes)
 {
     json_t *present = things_find(request, name);
@@ -92,7 +94,7 @@ static void things_create(const struct request *request, struct response *respon
     }
     attributes =
         resource_apply_attributes(nothing, json_object_get(request->input, "attributePayload"));
-    row = resource_create_thing_row(request, response, request_text(request, "thingName"),
+    row = things_create_row(request, response, request_text(request, "thingName"),
         request_text(request, "thingTypeName"), attributes);
     if (row)
         response->body = json_pack("{s:s, s:s, s:s}", "thingName", row_text(row, "name"),

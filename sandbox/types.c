@@ -10,6 +10,7 @@
 #include "sandbox/resource.h"
 #include "sandbox/response.h"
 #include "sandbox/row.h"
+#include "sandbox/tags.h"
 #include "sandbox/validate.h"
 
 #define DESCRIPTION_MAX 2028
@@ -79,7 +80,7 @@ static void types_create(const struct request *request, struct response *respons
         return;
     }
     arn = identity_arn(request, "thingtype", name);
-    if (!resource_set_tags(request, response, arn)) {
+    if (!tags_set(request, response, arn)) {
         free(arn);
         return;
     }
@@ -192,7 +193,7 @@ static void types_delete(const struct request *request, struct response *respons
             "Cannot delete thing type : %s because there are still things associated with it",
             name);
     else {
-        resource_clear_tags(request, row_text(row, "arn"));
+        tags_clear(request, row_text(row, "arn"));
         state_change(request->state, "DELETE FROM thing_types WHERE name = ?1", STATE_WITH(name));
     }
     json_decref(row);

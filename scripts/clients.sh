@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The packages of PyPI and npm that tests use as an AWS and as clients that this project did not
-# write.
+# Installs the third-party packages of PyPI and npm that the tests use as AWS and as clients.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +12,7 @@ if ! { [ -f "$stamp" ] && cmp -s tests/requirements.txt "$stamp"; }; then
     cp tests/requirements.txt "$stamp"
 fi
 
-# npm runs where the package file is; it is copied last when all of it is there.
+# npm runs in the folder of package.json; done.json is written last, when all packages are there.
 folder=build/javascript
 if ! { [ -f "$folder/done.json" ] && cmp -s tests/javascript/package.json "$folder/done.json"; }; then
     rm -rf "$folder"

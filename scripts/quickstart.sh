@@ -8,7 +8,7 @@ scripts/setup.sh
 cmake --preset release -DIOTIFY_TESTS=OFF >/dev/null
 cmake --build --preset release
 
-# A folder of its own, so that a second run starts anew; the example stays as it is.
+# A temporary folder, so that each run starts from scratch and the example stays unchanged.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp examples/quickstart.yaml "$work/"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs what the build needs, as Debian packages; with `test` also what the tests need.
-# Does nothing, and needs no root, where all of it is there.
+# Does nothing, and needs no root, if all packages are installed.
 set -euo pipefail
 
 packages=(
@@ -10,7 +10,7 @@ packages=(
     libmosquitto-dev libsqlite3-dev libssl-dev libuv1-dev libyaml-dev
     mosquitto ca-certificates
 )
-# For the packages that templates have in scope. Whoever has npm from elsewhere keeps it.
+# npm installs the packages that templates can use. An npm from another source is kept.
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
     packages+=(clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients openssl python3
@@ -33,7 +33,7 @@ echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-# The distribution starts a broker of its own on port 1883; nothing here needs it.
+# Debian's package starts a broker on port 1883, which this project does not need.
 if [[ " ${missing[*]} " == *" mosquitto "* ]] && command -v systemctl >/dev/null; then
     "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
 fi

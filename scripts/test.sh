@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing, then runs every check: format, layers, unit tests, clang-tidy, a build
 # with clang, and all tests in a sanitized and in an optimised build. The cheap checks run first. A
-# check that fails does not stop those after it, except where they need what it builds; the end is
-# one list of everything that failed, and how many tests ran.
+# failed check does not stop the later ones, unless they need what it builds; the output ends with
+# a list of all failures and the number of tests that ran.
 #
 #     scripts/test.sh [CTEST-OPTION…]       e.g. -R unit, -LE end_to_end
 set -uo pipefail
@@ -12,7 +12,7 @@ started=$SECONDS
 failures=()
 passed=0 failed=0
 
-# check NAME COMMAND…: run it and note when it fails.
+# check NAME COMMAND…: run the command and record a failure.
 check() {
     local name=$1 began=$SECONDS
     shift
@@ -26,12 +26,12 @@ check() {
     return 1
 }
 
-# must NAME COMMAND…: what everything else needs.
+# must NAME COMMAND…: as check, but a failure ends the script.
 must() {
     check "$@" || finish
 }
 
-# tests PRESET OPTION…: run tests and count them.
+# tests PRESET OPTION…: run the tests and count them.
 tests() {
     local preset=$1 report name
     shift

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locust doing the work of a load test: its own MqttUser, publishing at QoS 1, in one process.
+"""Load test with Locust: its own MqttUser, which publishes at QoS 1, in one process.
 
     PYTHON bench/peers/locust.py PORT SESSIONS RATE SECONDS
 
 PYTHON has locust and paho-mqtt. This is what `locust --headless` runs, without its command line: an
-environment and a local runner. CPU counts from the first message to the last acknowledgement, with
-all sessions connected; memory is what the process grew by from before the first session until then.
+environment and a local runner. CPU is measured from the first message to the last acknowledgement,
+with all sessions connected; memory is the growth of the process from before the first session on.
 """
 import sys
 
-sys.path.pop(0)     # this folder, where this file and paho.py would be taken for the packages
-import locust       # first of all: it patches the standard library for gevent
+sys.path.pop(0)     # this folder: this file and paho.py would hide the packages
+import locust       # before other imports: it patches the standard library for gevent
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ import locust.contrib.mqtt
 import locust.env
 
 PAYLOAD = b'x' * 100
-SPAWN_RATE = 100    # a second; Locust warns of more
+SPAWN_RATE = 100    # per second; Locust warns about more
 port, sessions, rate, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(
     sys.argv[4])
 total = round(rate * seconds)
@@ -44,21 +44,21 @@ def cpu_us():
 
 class User(locust.contrib.mqtt.MqttUser):
     host, port = '127.0.0.1', port
-    use_loop_selectors = True       # its select() does not carry a thousand sessions
+    use_loop_selectors = True       # its select() cannot handle a thousand sessions
     wait_time = locust.constant_throughput(rate / sessions)
 
     def on_start(self):
         self.number = counts['users']
         counts['users'] += 1
         start.wait()
-        # Else all sessions send in the same moment.
+        # Otherwise all sessions send at the same time.
         gevent.sleep(self.number / rate)
 
     @locust.task
     def publish(self):
         if counts['published'] < total:
             counts['published'] += 1
-            # One name for all topics: Locust keeps figures for each name.
+            # One name for all topics: Locust keeps statistics per name.
             self.client.publish('peers/0', PAYLOAD, qos=1)
 
 
@@ -79,7 +79,7 @@ def wait_for(name, most, limit_s):
 
 
 def main():
-    # Once for each session, from Locust's own use of Paho.
+    # Locust's use of Paho causes this warning once per session.
     warnings.filterwarnings('ignore', 'Callback API version 1', DeprecationWarning)
     environment = locust.env.Environment(user_classes=[User])
     environment.events.request.add_listener(on_request)
@@ -91,7 +91,7 @@ def main():
     wait_for('users', sessions, 30)
     cpu = cpu_us()
     start.set()
-    # Users that fall behind publish fewer: then this ends after twice the time.
+    # Users that fall behind publish fewer messages: the limit is twice the time.
     wait_for('published', total, 2 * seconds + sessions / rate)
     wait_for('acknowledged', counts['published'], 10)
     cpu, memory = cpu_us() - cpu, rss_kib() - before

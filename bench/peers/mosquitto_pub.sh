@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# mosquitto_pub publishing lines at QoS 1: bench/peers/mosquitto_pub.sh PORT SESSIONS RATE SECONDS.
+# mosquitto_pub publishes lines at QoS 1: bench/peers/mosquitto_pub.sh PORT SESSIONS RATE SECONDS.
 #
-# The program has one session, whatever SESSIONS is: it sends all messages. CPU and memory are those
-# of the whole process, from its start to its end.
+# The program sends all messages in one session and ignores SESSIONS. CPU and memory are those of
+# the whole process, from its start to its end.
 set -euo pipefail
 
 exec python3 - "$@" <<'PYTHON'

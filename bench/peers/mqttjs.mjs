@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// MQTT.js doing the work of a load test: sessions that publish at QoS 1, in one process.
+// Load test with MQTT.js: sessions that publish at QoS 1, in one process.
 //
 //     build/peers/node_modules/.bin/node bench/peers/mqttjs.mjs PORT SESSIONS RATE SECONDS
 //
-// CPU counts from the first message to the last acknowledgement, all sessions connected; memory
-// is what the process grew by from before the first session until then.
+// CPU is measured from the first message to the last acknowledgement, with all sessions connected;
+// memory is the growth of the process from before the first session until then.
 import { createRequire } from 'node:module';
 
 const mqtt = createRequire(new URL('../../build/peers/', import.meta.url))('mqtt');

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paho doing the work of a load test: sessions that publish at QoS 1, in one thread with one epoll.
+"""Load test with Paho: sessions that publish at QoS 1, in one thread with one epoll.
 
     build/venv/bin/python bench/peers/paho.py PORT SESSIONS RATE SECONDS
 
-CPU counts from the first message to the last acknowledgement, with all sessions connected; memory
-is what the process grew by from before the first session until then.
+CPU is measured from the first message to the last acknowledgement, with all sessions connected;
+memory is the growth of the process from before the first session until then.
 """
 import json
 import pathlib
@@ -13,7 +13,7 @@ import select
 import sys
 import time
 
-sys.path.pop(0)     # this folder, where this file would be taken for the package
+sys.path.pop(0)     # this folder: this file would hide the package
 import paho.mqtt.client as mqtt
 
 PAYLOAD = b'x' * 100
@@ -42,10 +42,10 @@ def on_publish(client, userdata, mid, reason_code, properties):
 
 
 class Loop:
-    """What a program of one thread does around Paho's clients.
+    """The event loop of a single-threaded program with Paho's clients.
 
     Without a thread and without write callbacks, publish() writes to the socket itself: the loop
-    has to write only what the socket did not take. That is the cheapest way that Paho has.
+    has to write only what the socket did not take. This is the cheapest way to use Paho.
     """
 
     def __init__(self):
@@ -62,7 +62,7 @@ class Loop:
         return client
 
     def want(self, client):
-        """After anything that may write: wait for room if something is left."""
+        """After a call that may write: wait until the socket is writable if data is left."""
         if client.want_write():
             self.epoll.modify(client.socket(), select.EPOLLIN | select.EPOLLOUT)
 

@@ -6,10 +6,8 @@
 
 #include "core/base/stop.h"
 #include "core/cli/load.h"
+#include "core/store/glob.h"
 #include "core/store/store.h"
-
-/* Values that are not strings are stored as JSON after this mark (see runtime/glob.js). */
-#define JSON_MARK '\1'
 
 static void glob_command_print_key(void *argument, const char *key)
 {
@@ -33,7 +31,7 @@ static enum iotify_result glob_command_get(
     if (!reveal && strstr(text, "PRIVATE KEY-----"))
         return call_fail(&call->base, IOTIFY_DENIED, "Sealed",
             "\"%s\" is a private key; add --reveal to see it", key);
-    if (value.size && *text == JSON_MARK) {
+    if (value.size && *text == GLOB_JSON_MARK) {
         text++;
         value.size--;
     }
@@ -124,7 +122,7 @@ int command_glob(const struct options *options)
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         known = known || strcmp(verbs[i], verb) == 0;
     if (!known || options->word_count != needed || (needed == 3 && !*options->words[2])) {
-        fprintf(stderr, "iotifyd: write it as: iotifyd glob list|get|set|delete JOB.yaml [KEY]\n");
+        fprintf(stderr, "usage: iotifyd glob list|get|set|delete JOB.yaml [KEY]\n");
         return EXIT_USAGE;
     }
     status = load_job(options->words[1], options, &registry, &job, &diagnostics);

@@ -58,7 +58,7 @@ int command_iam_policy(const struct options *options)
     int status;
 
     if (options->word_count != 1) {
-        fprintf(stderr, "iotifyd: write it as: iotifyd iam-policy JOB.yaml\n");
+        fprintf(stderr, "usage: iotifyd iam-policy JOB.yaml\n");
         return EXIT_USAGE;
     }
     status = load_job(options->words[0], options, &registry, &job, &diagnostics);

@@ -129,7 +129,7 @@ static json_t *json_schema_step(const struct iotify_settings *settings)
     return schema;
 }
 
-struct json_schema_schema {
+struct json_schema_collected {
     struct registry *registry;
     json_t *plugins; /* alternatives of one entry under `plugins` */
     json_t *steps;   /* patterns of steps */
@@ -137,7 +137,7 @@ struct json_schema_schema {
 
 static void json_schema_add_plugin(void *argument, const char *name)
 {
-    struct json_schema_schema *schema = argument;
+    struct json_schema_collected *schema = argument;
     const struct plugin *plugin;
     const char *text;
     json_t *settings;
@@ -174,7 +174,7 @@ static void json_schema_print(json_t *root, const char *title)
 static void json_schema_print_job(void)
 {
     struct registry registry;
-    struct json_schema_schema schema = {&registry, json_array(), json_object()};
+    struct json_schema_collected schema = {&registry, json_array(), json_object()};
     json_t *root, *properties, *step;
 
     registry_init(&registry);
@@ -277,7 +277,7 @@ int command_schema(const struct options *options)
     const char *what = options->word_count ? options->words[0] : "job";
 
     if (options->word_count > 1 || (strcmp(what, "job") != 0 && strcmp(what, "template") != 0)) {
-        fprintf(stderr, "iotifyd: write it as: iotifyd schema [job|template]\n");
+        fprintf(stderr, "usage: iotifyd schema [job|template]\n");
         return EXIT_USAGE;
     }
     if (strcmp(what, "job") == 0)

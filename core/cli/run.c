@@ -15,6 +15,7 @@
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
+#include "core/simulate/check.h"
 #include "core/simulate/monitor.h"
 #include "core/simulate/preview.h"
 #include "core/simulate/simulate.h"
@@ -50,7 +51,7 @@ static void run_command_check_steps(
     for (size_t i = 0; i < selection->count; i++)
         for (size_t j = 0; j < selection->pipelines[i]->count; j++)
             if (selection->pipelines[i]->steps[j].core && selection->pipelines[i]->steps[j].valid)
-                simulate_check(job, &selection->pipelines[i]->steps[j], selection->pipelines,
+                check_simulate(job, &selection->pipelines[i]->steps[j], selection->pipelines,
                     selection->count, diagnostics);
     run_command_check_expressions(job, diagnostics);
 }
@@ -162,7 +163,7 @@ static int run_command_recover(const struct options *options, struct run *run)
 }
 
 /* --plan and --from-aws. Sets `*over` when the pipelines must not run; returns the exit status. */
-static int run_command_look_ahead(
+static int run_command_plan_first(
     const struct options *options, struct run *run, const struct selection *selection, bool *over)
 {
     int status = EXIT_DONE;
@@ -240,7 +241,7 @@ static int run_command_run_job(
         run.outputs = &outputs;
         run.prune = options->prune;
         run.solo = selection->solo;
-        status = run_command_look_ahead(options, &run, selection, &over);
+        status = run_command_plan_first(options, &run, selection, &over);
         if (!over)
             good = run_command_pipelines(&run, selection);
     } else {
@@ -295,7 +296,7 @@ static void run_command_print(const struct job *job)
     more = arena_array(&arena, most, sizeof(*more));
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
-            count = simulate_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
+            count = check_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
     iotify_buffer_init(&text, 1 << 26);
     job_print(job, more, count, &text);
     fputs(iotify_buffer_text(&text), stdout);
@@ -354,13 +355,13 @@ int command_run(const struct options *options)
     if (options->from_aws &&
         (options->word_count != 2 || strcmp(options->words[1], "cleanup") != 0)) {
         fprintf(stderr,
-            "iotifyd: --from-aws goes with cleanup alone: iotifyd %s cleanup "
+            "iotifyd: --from-aws is valid only with cleanup: iotifyd %s cleanup "
             "--from-aws\n",
             options->words[0]);
         return EXIT_USAGE;
     }
     if (options->yes && !options->from_aws) {
-        fprintf(stderr, "iotifyd: --yes goes with --from-aws\n");
+        fprintf(stderr, "iotifyd: --yes is valid only with --from-aws\n");
         return EXIT_USAGE;
     }
     load_read(options->words[0], options, &registry, &job, &diagnostics);

@@ -30,7 +30,7 @@ struct loop_waiter {
 #define ADDRESSES_MAX 16
 #define ADDRESS_LIFE (60 * SECOND)
 
-struct resolution {
+struct loop_resolution {
     char *host;
     int64_t expires; /* when the addresses expire; 0: no addresses */
     bool under_way;
@@ -40,7 +40,7 @@ struct resolution {
     uv_getaddrinfo_t request;
     struct iotify_timer *later; /* reports a cached answer, asynchronously */
     struct loop_waiter *waiters, **last;
-    struct resolution *next;
+    struct loop_resolution *next;
 };
 
 static struct loop *loop_of(const struct iotify_loop *base)
@@ -189,7 +189,7 @@ static void loop_fire_timers(struct loop *loop)
 
 /* ------------------------------------------------------------------ name resolution */
 
-static void loop_report_resolved(struct resolution *resolution)
+static void loop_report_resolved(struct loop_resolution *resolution)
 {
     struct loop_waiter *waiter = resolution->waiters;
 
@@ -215,7 +215,7 @@ static void loop_on_later(void *argument)
 
 /* Take the addresses of one family only: often just one family of a host is reachable. */
 static void loop_take_addresses(
-    struct resolution *resolution, const struct addrinfo *found, int family)
+    struct loop_resolution *resolution, const struct addrinfo *found, int family)
 {
     for (; found && resolution->count < ADDRESSES_MAX; found = found->ai_next) {
         char *address = resolution->addresses[resolution->count];
@@ -229,7 +229,7 @@ static void loop_take_addresses(
 
 static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
-    struct resolution *resolution = request->data;
+    struct loop_resolution *resolution = request->data;
 
     resolution->under_way = false;
     resolution->count = 0;
@@ -248,9 +248,9 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
     loop_report_resolved(resolution);
 }
 
-static struct resolution *loop_find_resolution(struct loop *loop, const char *host)
+static struct loop_resolution *loop_find_resolution(struct loop *loop, const char *host)
 {
-    struct resolution *resolution;
+    struct loop_resolution *resolution;
 
     for (resolution = loop->resolutions; resolution; resolution = resolution->next)
         if (strcmp(resolution->host, host) == 0)
@@ -269,7 +269,7 @@ static void loop_resolve(const struct iotify_loop *base, const char *host,
     void (*done)(void *argument, const char *address, const char *error), void *argument)
 {
     struct loop *loop = loop_of(base);
-    struct resolution *resolution = loop_find_resolution(loop, host);
+    struct loop_resolution *resolution = loop_find_resolution(loop, host);
     struct loop_waiter *waiter = memory_new(1, sizeof(*waiter));
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     bool asked = resolution->waiters != NULL;
@@ -413,7 +413,7 @@ void loop_wake(struct loop *loop)
 void loop_clear(struct loop *loop)
 {
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    for (struct resolution *each = loop->resolutions; each; each = each->next) {
+    for (struct loop_resolution *each = loop->resolutions; each; each = each->next) {
         loop_timer_free(each->later);
         if (each->under_way)
             uv_cancel((uv_req_t *)&each->request);
@@ -426,7 +426,7 @@ void loop_clear(struct loop *loop)
     loop_free_gone(loop);
     close(loop->epoll);
     while (loop->resolutions) {
-        struct resolution *resolution = loop->resolutions;
+        struct loop_resolution *resolution = loop->resolutions;
 
         loop->resolutions = resolution->next;
         free(resolution->host);

@@ -13,7 +13,7 @@
 
 #include "core/loop/wheel.h"
 
-struct resolution;
+struct loop_resolution;
 struct loop;
 
 /* The timer of iotify/transport.h. The core embeds its own timers in the objects that own them. */
@@ -40,7 +40,7 @@ struct loop {
     void (*woken)(void *argument);
     void (*settle)(void *argument);
     void *argument;
-    struct resolution *resolutions; /* one for each host name resolved so far */
+    struct loop_resolution *resolutions; /* one for each host name resolved so far */
 };
 
 /*

@@ -15,7 +15,7 @@ static const struct {
     const char *code, *words;
 } results[] = {
     [IOTIFY_OK] = {"OK", "done"},
-    [IOTIFY_UNCHANGED] = {"Unchanged", "nothing to do"},
+    [IOTIFY_UNCHANGED] = {"Unchanged", "up to date"},
     [IOTIFY_INVALID] = {"Invalid", "the request is not valid"},
     [IOTIFY_NOT_FOUND] = {"NotFound", "not found"},
     [IOTIFY_EXISTS] = {"Exists", "exists already"},

@@ -11,7 +11,7 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_RECEIVED] = {"received", "messages received"},
     [TALLY_FAILED] = {"failed", "iterations that failed, and clients that gave up"},
     [TALLY_ABANDONED] = {"abandoned", "iterations that were never begun"},
-    [TALLY_LOST] = {"lost", "messages of which nothing more was heard"},
+    [TALLY_LOST] = {"lost", "messages without an outcome: not acknowledged, or never returned"},
     [TALLY_DUPLICATES] = {"duplicates", "messages received more than once"},
     [TALLY_RECONNECTS] = {"reconnects", "connections after the first of a client"},
     [TALLY_VERIFIED] = {"verified", "messages that came back from end to end"},
@@ -19,7 +19,7 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_LATE] = {"late", "messages received after verify_within"},
     [TALLY_RESENT] = {"resent", "messages sent again after a reconnect"},
     [TALLY_RESUMED] = {"resumed", "connections with an abbreviated TLS handshake"},
-    [TALLY_CLOSED] = {"closed", "connections that ended unasked"},
+    [TALLY_CLOSED] = {"closed", "connections that ended unexpectedly"},
     [TALLY_FINISHED] = {"finished", "clients that are done"},
 };
 
@@ -29,7 +29,7 @@ const struct tally_name tally_times[TALLY_TIMES] = {
     [TALLY_CONNECT_TLS] = {"connect_tls", "the TLS part of connecting"},
     [TALLY_CONNECT_SESSION] = {"connect_session", "from there to CONNACK and SUBACK"},
     [TALLY_PUBLISH] = {"publish", "from the intended moment to the acknowledgement"},
-    [TALLY_END_TO_END] = {"end_to_end", "from the intended moment until it came back"},
+    [TALLY_END_TO_END] = {"end_to_end", "from the intended moment until it returned"},
     [TALLY_SCRIPT] = {"script", "the script's time for a message"},
     [TALLY_LAG] = {"lag", "how much later than intended this machine sent"},
 };

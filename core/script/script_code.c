@@ -28,7 +28,7 @@ static int script_code_line_count(const char *text)
 /* ------------------------------------------------------------------ evaluating */
 
 /* A text whose lines are not lines of the file gets a name of its own. */
-static const char *script_code_engine_file(struct script *script, const struct script_code *code)
+static const char *script_code_file_name(struct script *script, const struct script_code *code)
 {
     return code->source_map ? arena_format(&script->arena, "%s#%d.%d", code->location.file,
                                   code->location.line, code->location.column)
@@ -41,7 +41,7 @@ static void script_code_note_region(struct script *script, const struct script_c
     struct script_region *region = arena_alloc(&script->arena, sizeof(*region));
 
     *region = (struct script_region){.file = code->location.file,
-        .engine = script_code_engine_file(script, code),
+        .engine = script_code_file_name(script, code),
         .first = code->location.line,
         .last = code->location.line + script_code_line_count(code->text) - 1,
         .shift = code->location.column - 1,
@@ -62,7 +62,7 @@ JSValueRef script_evaluate(struct script *script, const struct script_code *code
     int line = own_line ? code->location.line - 1 : code->location.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
     char *whole = memory_new(1, size);
-    JSStringRef source, file = script_string(script_code_engine_file(script, code));
+    JSStringRef source, file = script_string(script_code_file_name(script, code));
     JSValueRef value;
 
     snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, behind);
@@ -111,7 +111,7 @@ static void script_code_correct_line(struct script *script, JSValueRef exception
 static JSValueRef script_code_check_body(
     struct script *script, const struct script_code *code, bool async)
 {
-    JSStringRef text, file = script_string(script_code_engine_file(script, code));
+    JSStringRef text, file = script_string(script_code_file_name(script, code));
     JSValueRef exception = NULL;
     size_t size = strlen(code->text) + 64;
     char *whole = memory_new(1, size);
@@ -311,7 +311,7 @@ int64_t script_data(struct script *script, const char *path, struct location bla
 
     if (!csv && !script_code_ends_with(path, ".jsonl") && !script_code_ends_with(path, ".ndjson")) {
         diagnostics_add(diagnostics, blamed,
-            "\"data\" takes a .csv file, or a .jsonl file with a JSON object a line");
+            "\"data\" takes a .csv file, or a .jsonl file with one JSON object per line");
         return -1;
     }
     arguments[0] = script_file_text(context, path, &why);

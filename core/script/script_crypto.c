@@ -13,7 +13,7 @@
 #define SIGNATURE_MAX 4096
 
 /* The arguments that all functions here have in common. */
-struct request {
+struct script_crypto_request {
     struct arena arena;
     const EVP_MD *hash;
     struct iotify_bytes data;
@@ -21,11 +21,11 @@ struct request {
 
 /* Read the name of the hash and the data; false after an exception. */
 static bool script_crypto_take_request(JSContextRef context, const JSValueRef *arguments,
-    struct request *request, JSValueRef *exception)
+    struct script_crypto_request *request, JSValueRef *exception)
 {
     const char *name;
 
-    *request = (struct request){0};
+    *request = (struct script_crypto_request){0};
     name = script_text(context, &request->arena, arguments[0]);
     request->hash = EVP_get_digestbyname(name);
     request->data = script_bytes(context, arguments[1]);
@@ -41,7 +41,7 @@ static JSValueRef script_crypto_digest(JSContextRef context, JSObjectRef functio
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    struct request request;
+    struct script_crypto_request request;
     JSValueRef value = JSValueMakeUndefined(context);
     bool good = false;
 
@@ -107,7 +107,7 @@ static JSValueRef script_crypto_sign(JSContextRef context, JSObjectRef function,
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     EVP_PKEY_CTX *settings;
     EVP_PKEY *key = NULL;
-    struct request request;
+    struct script_crypto_request request;
 
     (void)function, (void)self, (void)count;
     if (script_crypto_take_request(context, arguments, &request, exception)) {
@@ -136,7 +136,7 @@ static JSValueRef script_crypto_verify(JSContextRef context, JSObjectRef functio
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     EVP_PKEY_CTX *settings;
     EVP_PKEY *key = NULL;
-    struct request request;
+    struct script_crypto_request request;
 
     (void)function, (void)self, (void)count;
     if (script_crypto_take_request(context, arguments, &request, exception)) {

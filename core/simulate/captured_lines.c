@@ -13,7 +13,7 @@ void captured_lines_on_console(
 {
     struct simulate_loop *loop = given;
     struct loop_scripts *scripts = &loop->scripts;
-    struct captured_lines_line *line;
+    struct captured_line *line;
 
     if (loop->simulation->solo)
         solo_console(loop, level, text);
@@ -23,7 +23,7 @@ void captured_lines_on_console(
         !capture_wants(loop->simulation->capture, turn->client, turn->iteration))
         return;
     line = arena_alloc(&scripts->lines_arena, sizeof(*line));
-    *line = (struct captured_lines_line){turn->client, turn->iteration, level,
+    *line = (struct captured_line){turn->client, turn->iteration, level,
         arena_string(&scripts->lines_arena, text), scripts->lines};
     scripts->lines = line;
 }
@@ -40,8 +40,7 @@ static json_t *captured_lines_json(const struct device *device)
 {
     json_t *list = json_array();
 
-    for (const struct captured_lines_line *line = device->loop->scripts.lines; line;
-         line = line->next)
+    for (const struct captured_line *line = device->loop->scripts.lines; line; line = line->next)
         if (line->client == device->client && line->iteration == device->iteration)
             json_array_insert_new(list, 0, json_string(line->text)); /* the latest is first */
     return list;

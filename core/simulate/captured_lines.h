@@ -9,11 +9,11 @@
 #include "core/simulate/device.h"
 
 /* A line of console output, until its iteration is captured. */
-struct captured_lines_line {
+struct captured_line {
     int64_t client, iteration;
     enum iotify_level level;
     const char *text;
-    struct captured_lines_line *next;
+    struct captured_line *next;
 };
 
 /*

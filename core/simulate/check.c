@@ -165,7 +165,7 @@ static void check_stages(
                 diagnostics, location, "a stage changes \"clients\" or \"rate\", not both at once");
         if (job->valid && stage->clients > check_clients_of(job, step))
             diagnostics_add(diagnostics, location,
-                "the stage wants %lld clients, and %lld take part", (long long)stage->clients,
+                "the stage needs %lld clients, but only %lld take part", (long long)stage->clients,
                 (long long)check_clients_of(job, step));
     }
 }
@@ -211,7 +211,7 @@ static void check_rows(const struct job *job, const struct step *step,
             check_shown(job, template->data), (long long)template->rows, (long long)last);
 }
 
-void simulate_check(const struct job *job, const struct step *step,
+void check_simulate(const struct job *job, const struct step *step,
     const struct pipeline *const *run, size_t run_count, struct diagnostics *diagnostics)
 {
     const struct simulate_options *options = step->options;
@@ -264,7 +264,7 @@ void simulate_check(const struct job *job, const struct step *step,
             name);
 }
 
-size_t simulate_add_transport(const struct job *job, const struct step *step, struct arena *arena,
+size_t check_add_transport(const struct job *job, const struct step *step, struct arena *arena,
     const struct job_plugin **others, size_t count)
 {
     const struct simulate_options *options = step->options;

@@ -20,7 +20,7 @@ struct loop_scripts {
     struct device *batch[SCRIPT_BATCH]; /* devices whose message() runs now */
     struct iotify_buffer payload;
     int64_t batch_time, batch_calls; /* current batch: nanoseconds per call, and calls */
-    struct captured_lines_line *lines;
+    struct captured_line *lines;
     struct arena lines_arena;
     struct script_commands commands;
     struct iotify_timer *resume_timer;

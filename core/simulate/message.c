@@ -229,7 +229,7 @@ static void message_send_output(struct device *device, struct iotify_bytes paylo
         message_send(device, payload, open ? device->intended : now, now, NULL);
     else
         message_fail(device, "NotConnected",
-            "the connection went while message() waited; what it returned is not sent");
+            "the connection was lost while message() waited; its return value is not sent");
 }
 
 void message_end(struct device *device, const struct message_result *result)

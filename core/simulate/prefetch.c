@@ -23,7 +23,7 @@ struct prefetch_model {
 };
 
 /* A key, and the part of it that is the value of a field. */
-struct pattern {
+struct prefetch_pattern {
     const char *key;
     const char *field;
     size_t at, length; /* of the value in the key */
@@ -33,7 +33,7 @@ struct prefetch {
     struct arena arena;
     struct prefetch_model models[PREFETCH_MODELS];
     size_t learnt;
-    struct pattern patterns[KEYS_MAX];
+    struct prefetch_pattern patterns[KEYS_MAX];
     size_t pattern_count;
     const char **wanted;
     size_t wanted_count, wanted_capacity;
@@ -110,8 +110,8 @@ static const char *prefetch_field_value(const struct prefetch_fields *fields, co
 /* ------------------------------------------------------------------ patterns */
 
 /* The pattern's key for another client; NULL: it has no such field. */
-static const char *prefetch_fill_in(
-    const struct pattern *pattern, const struct prefetch_fields *fields, struct arena *arena)
+static const char *prefetch_fill_in(const struct prefetch_pattern *pattern,
+    const struct prefetch_fields *fields, struct arena *arena)
 {
     const char *value = prefetch_field_value(fields, pattern->field);
 
@@ -129,7 +129,7 @@ static bool prefetch_reads(const struct prefetch_model *model, const char *key)
 }
 
 /* Does the second model read the key that this pattern predicts? */
-static bool prefetch_holds(struct prefetch *prefetch, const struct pattern *pattern)
+static bool prefetch_holds(struct prefetch *prefetch, const struct prefetch_pattern *pattern)
 {
     const char *key = prefetch_fill_in(pattern, &prefetch->models[1].fields, &prefetch->arena);
 
@@ -137,7 +137,8 @@ static bool prefetch_holds(struct prefetch *prefetch, const struct pattern *patt
 }
 
 /* Find the first field and position that explain the keys of both models. */
-static bool prefetch_explain(struct prefetch *prefetch, const char *key, struct pattern *pattern)
+static bool prefetch_explain(
+    struct prefetch *prefetch, const char *key, struct prefetch_pattern *pattern)
 {
     const struct prefetch_fields *fields = &prefetch->models[0].fields;
 
@@ -145,8 +146,8 @@ static bool prefetch_explain(struct prefetch *prefetch, const char *key, struct 
         const char *value = fields->items[i].value;
 
         for (const char *at = strstr(key, value); at; at = strstr(at + 1, value)) {
-            *pattern =
-                (struct pattern){key, fields->items[i].name, (size_t)(at - key), strlen(value)};
+            *pattern = (struct prefetch_pattern){
+                key, fields->items[i].name, (size_t)(at - key), strlen(value)};
             if (prefetch_holds(prefetch, pattern))
                 return true;
         }

@@ -4,14 +4,19 @@
 #include "core/simulate/device_failure.h"
 #include "core/simulate/simulate_loop_internal.h"
 
+enum script_commands_entry_kind {
+    ENTRY_END,          /* the end of message(), with `result`; the others have `asked` */
+    ENTRY_OF_ITERATION, /* affects the iteration */
+    ENTRY_OF_RESPONSE,
+    ENTRY_FIRST_FAILURE /* of a response(): its first failed assertion */
+};
+
 /* One entry of the queue. */
-struct queued_command {
-    struct queued_command *next;
+struct script_commands_entry {
+    struct script_commands_entry *next;
     struct device *device;
     struct script_turn turn;
-    bool is_end;      /* the end of message(), with `result`; else a command, `asked` */
-    bool of_response; /* queued by response(): does not affect the iteration */
-    bool counts;      /* the first failed assertion of a response() */
+    enum script_commands_entry_kind kind;
     union {
         struct script_command asked;
         struct message_result result;
@@ -60,15 +65,15 @@ static struct iotify_bytes script_commands_copy(struct arena *arena, struct ioti
     return (struct iotify_bytes){arena_copy(arena, bytes.data, bytes.size), bytes.size};
 }
 
-static struct queued_command *script_commands_add(
-    struct device *device, struct script_turn turn, bool is_end)
+static struct script_commands_entry *script_commands_add(
+    struct device *device, struct script_turn turn, enum script_commands_entry_kind kind)
 {
     struct script_commands *commands = &device->loop->scripts.commands;
-    struct queued_command *command = arena_alloc(&commands->arena, sizeof(*command));
+    struct script_commands_entry *command = arena_alloc(&commands->arena, sizeof(*command));
 
     command->device = device;
     command->turn = turn;
-    command->is_end = is_end;
+    command->kind = kind;
     device->commands++;
     *commands->last = command;
     commands->last = &command->next;
@@ -86,7 +91,7 @@ const char *script_commands_on_asked(
     struct simulate_loop *loop = argument;
     struct script_commands *commands = &loop->scripts.commands;
     struct arena *arena = &commands->arena;
-    struct queued_command *command;
+    struct script_commands_entry *command;
     struct device *device;
     const char *refused;
 
@@ -96,24 +101,25 @@ const char *script_commands_on_asked(
     refused = script_commands_refuse(device, asked->kind);
     if (refused)
         return refused;
-    command = script_commands_add(device, *turn, false);
+    command = script_commands_add(device, *turn,
+        commands->source == SOURCE_ITERATION ? ENTRY_OF_ITERATION : ENTRY_OF_RESPONSE);
     command->asked = *asked;
     command->asked.topic = asked->topic ? arena_string(arena, asked->topic) : NULL;
     command->asked.text = asked->text ? arena_string(arena, asked->text) : NULL;
     command->asked.payload = script_commands_copy(arena, asked->payload);
-    command->of_response = commands->in_response;
     if (script_commands_disconnects(asked->kind))
         device->departing = true;
-    if (asked->kind == COMMAND_ASSERT && commands->in_response) {
-        command->counts = !commands->response_spoiled;
-        commands->response_spoiled = true;
+    if (asked->kind == COMMAND_ASSERT && commands->source == SOURCE_RESPONSE) {
+        command->kind = ENTRY_FIRST_FAILURE;
+        commands->source = SOURCE_FAILED_RESPONSE;
     }
     return NULL;
 }
 
 void script_commands_add_end(struct device *device, const struct message_result *result)
 {
-    struct queued_command *command = script_commands_add(device, device_turn(device), true);
+    struct script_commands_entry *command =
+        script_commands_add(device, device_turn(device), ENTRY_END);
 
     command->result = *result;
     command->result.payload =
@@ -122,36 +128,35 @@ void script_commands_add_end(struct device *device, const struct message_result 
 
 void script_commands_begin_response(struct simulate_loop *loop)
 {
-    loop->scripts.commands.in_response = true;
-    loop->scripts.commands.response_spoiled = false;
+    loop->scripts.commands.source = SOURCE_RESPONSE;
 }
 
 void script_commands_end_response(struct simulate_loop *loop)
 {
-    loop->scripts.commands.in_response = false;
+    loop->scripts.commands.source = SOURCE_ITERATION;
 }
 
 /* ------------------------------------------------------------------ carrying out */
 
-static void script_commands_assert(const struct queued_command *command)
+static void script_commands_assert(const struct script_commands_entry *command)
 {
     struct device *device = command->device;
 
-    if (command->counts)
+    if (command->kind == ENTRY_FIRST_FAILURE)
         device_tally(device)->counts[TALLY_FAILED]++;
-    if (!command->of_response)
+    if (command->kind == ENTRY_OF_ITERATION)
         device->spoiled = true;
     device_fail_script(device, command->turn,
         &(struct script_error){
             "AssertionFailed", command->asked.location, true, command->asked.text, "", ""});
 }
 
-static void script_commands_disconnect(const struct queued_command *command)
+static void script_commands_disconnect(const struct script_commands_entry *command)
 {
     struct device *device = command->device;
 
     device->departing = false;
-    if (!command->of_response)
+    if (command->kind == ENTRY_OF_ITERATION)
         device->absent = true;
     if (command->asked.kind == COMMAND_RECONNECT)
         device_come_back(device);
@@ -159,11 +164,11 @@ static void script_commands_disconnect(const struct queued_command *command)
         device_go_offline(device, command->asked.kind == COMMAND_DISCONNECT);
 }
 
-static void script_commands_do(const struct queued_command *command)
+static void script_commands_do(const struct script_commands_entry *command)
 {
     struct device *device = command->device;
 
-    if (command->is_end) {
+    if (command->kind == ENTRY_END) {
         message_end(device, &command->result);
         return;
     }
@@ -188,7 +193,7 @@ static void script_commands_do(const struct queued_command *command)
 bool script_commands_flush(struct simulate_loop *loop)
 {
     struct script_commands *commands = &loop->scripts.commands;
-    struct queued_command *command = commands->first;
+    struct script_commands_entry *command = commands->first;
     struct arena arena = commands->arena;
 
     if (!command)

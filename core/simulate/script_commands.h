@@ -10,14 +10,20 @@
 
 #include "core/simulate/message.h"
 
-struct queued_command;
+struct script_commands_entry;
+
+/* The function whose commands are being queued. */
+enum script_commands_source {
+    SOURCE_ITERATION,       /* message(), finish(), or code after an await */
+    SOURCE_RESPONSE,        /* response(): its commands do not affect the iteration */
+    SOURCE_FAILED_RESPONSE, /* the same; one of its assertions has failed */
+};
 
 struct script_commands {
-    struct queued_command *first, **last;
-    struct arena arena;    /* of the commands in the queue */
-    struct arena spare;    /* empty; swapped in when the queue is carried out */
-    bool in_response;      /* response() is running */
-    bool response_spoiled; /* one of its assertions has failed */
+    struct script_commands_entry *first, **last;
+    struct arena arena; /* of the commands in the queue */
+    struct arena spare; /* empty; swapped in when the queue is carried out */
+    enum script_commands_source source;
 };
 
 void script_commands_init(struct script_commands *commands);

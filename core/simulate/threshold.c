@@ -26,7 +26,7 @@ const struct threshold_generator threshold_generators[] = {
         .meaning = "share of its time in which the busiest loop was at work",
         .offset = GENERATOR(busy)},
     {.name = "generator.saturated",
-        .meaning = "1 when the numbers are this machine's as well, else 0",
+        .meaning = "1 when this machine was the bottleneck, else 0",
         .offset = GENERATOR(saturated),
         .is_flag = true},
 };

@@ -17,6 +17,9 @@
 
 #include "core/store/store.h"
 
+/* The first byte of a JSON value; other values are plain text. runtime/glob.js uses it too. */
+#define GLOB_JSON_MARK '\001'
+
 struct glob;
 struct glob_port;
 

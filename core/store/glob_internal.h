@@ -99,8 +99,6 @@ void *glob_worker(void *glob);
 #define GLOB_GROUP_MAX 256
 /* How often a change is retried that conflicts with another writer. */
 #define GLOB_TRIES_MAX 1000
-/* The first byte of a JSON value; other values are plain text. runtime/glob.js uses it too. */
-#define GLOB_JSON_MARK '\001'
 
 /* Requests that are carried out together, in order. */
 struct glob_group {

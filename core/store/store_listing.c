@@ -8,7 +8,7 @@
 
 #define PAGE 1000 /* keys in one scan of the plugin */
 
-struct page {
+struct store_listing_page {
     struct arena *arena;
     void (*found)(void *argument, const char *key);
     void *argument;
@@ -18,7 +18,7 @@ struct page {
 
 static void store_listing_on_key(void *argument, const char *key)
 {
-    struct page *page = argument;
+    struct store_listing_page *page = argument;
 
     page->last = arena_string(page->arena, key);
     page->count++;
@@ -32,7 +32,7 @@ static enum iotify_result store_listing_scan_some(struct store *store, struct ca
     const char *prefix, size_t cut, size_t limit, void (*found)(void *argument, const char *key),
     void *argument)
 {
-    struct page page = {&call->arena, found, argument, cut, 0, limit, NULL};
+    struct store_listing_page page = {&call->arena, found, argument, cut, 0, limit, NULL};
     size_t wanted;
     enum iotify_result result;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Helpers for the templates of AWS IoT devices: shadows, jobs and commands by their reserved
-// topics. See iotify/connector.h for what `host` is.
+// Helpers for the templates of AWS IoT devices: shadows, jobs and commands through their reserved
+// topics. iotify/connector.h describes `host`.
 (function (host) {
     'use strict';
 
@@ -13,7 +13,7 @@
         return name;
     };
 
-    // What waits for an answer, by device and token; what is to be called, by device.
+    // Pending requests, by device and token; handlers of the template, by device and name.
     const waits = new Map();
     const handlers = new Map();
     const key = (name) => `${host.slot()} ${name}`;
@@ -31,7 +31,7 @@
     const OURS = 'iotify-';
     const newToken = () => OURS + Array.from({ length: 16 }, () =>
         Math.floor(host.random() * 16).toString(16)).join('');
-    // A request of a helper, which its subscription brings back, or an answer to it.
+    // A request of a helper, which its own subscription returns, or the answer to it.
     const isOurs = ({ clientToken }) =>
         typeof clientToken === 'string' && clientToken.startsWith(OURS);
 
@@ -40,8 +40,8 @@
         if (left.length > 0) waits.set(name, left);
         else waits.delete(name);
     };
-    // Send something, and wait for the answer that is known by `token`; the time that took goes into
-    // the metric of this name.
+    // Publishes a request and waits for the answer that `token` identifies; adds the time this took
+    // to `metric`.
     const exchange = (what, metric, token, topic, body) => {
         const began = host.now();
         const wait = host.wait(TIMEOUT, what);
@@ -68,7 +68,7 @@
         const clientToken = newToken();
         return exchange(what, metric, clientToken, topic, { ...body, clientToken });
     };
-    // To whom waits for it; false: nobody does.
+    // Settles the request that waits for this answer; false: there is none.
     const answered = (kind, token, document, what) => {
         const [wait] = waits.get(key(token)) ?? [];
         if (wait === undefined) return false;
@@ -84,7 +84,7 @@
         return true;
     };
     const isAnswer = (kind) => kind === 'accepted' || kind === 'rejected';
-    // True: it is a helper's business. Requests and answers of others are known by their token.
+    // True: the message belongs to a helper. Messages of others do not have a token of a helper.
     const takeExchange = (kind, document, what) => {
         if (isOurs(document) && isAnswer(kind))
             answered(kind, document.clientToken, document, what);
@@ -128,7 +128,7 @@
 
     const jobTopic = () => `$aws/things/${thing()}/jobs`;
     const jobs = {
-        // The first of those that wait, which is in progress from then on; undefined: none waits.
+        // Starts the next pending job and returns its execution; undefined: no job is pending.
         startNext: (statusDetails) => request('jobs.startNext', 'jobs_start_next_seconds',
             `${jobTopic()}/start-next`, statusDetails === undefined ? {} : { statusDetails })
             .then((document) => document.execution),
@@ -153,7 +153,7 @@
     const commandTopic = () => `$aws/commands/things/${thing()}/executions`;
     const answerOf = (executionId) => `answer to ${executionId}`;
     const commands = {
-        // call(payload, executionId): what it returns is the answer {status, statusReason, result}.
+        // call(payload, executionId) returns the answer {status, statusReason, result}.
         onCommand: (call) => handle('command', call),
         respond: (executionId, { status = 'SUCCEEDED', statusReason, result } = {}) => exchange(
             'commands.respond', 'commands_respond_seconds', answerOf(executionId),
@@ -196,7 +196,7 @@
         } catch (error) {
             // Not every command is JSON.
         }
-        // What is meant for other things is the template's business.
+        // The template handles messages for other things.
         if (parts[parts[1] === 'commands' ? 3 : 2] !== host.clientId()) return false;
         if (parts[1] === 'things' && parts[3] === 'shadow')
             return onShadow(parts.slice(4), document);

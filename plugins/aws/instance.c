@@ -241,7 +241,7 @@ static enum iotify_result instance_check_places(
             iotify_buffer_text(&instance->region));
     if (accounts->count && !instance->sts_endpoint.size)
         return call->host->fail_setting(call, "accounts",
-            "\"accounts\": only STS can tell the account; set AWS_ENDPOINT_URL_STS, as the "
+            "\"accounts\": only STS reports the account; set AWS_ENDPOINT_URL_STS, as the "
             "endpoint of IoT is not AWS's own");
     return IOTIFY_OK;
 }
@@ -257,7 +257,7 @@ static enum iotify_result instance_set_up(struct aws_instance *instance, struct 
     region = iotify_buffer_text(&instance->region);
     if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         return call->host->fail_setting(
-            call, "region", "\"region\" takes a name such as eu-central-1, not \"%s\"", region);
+            call, "region", "invalid region \"%s\" (expected a name such as eu-central-1)", region);
     instance_find_endpoints(instance);
     result = instance_check_quotas(instance, call);
     if (result == IOTIFY_OK)

@@ -28,19 +28,19 @@ static const struct iotify_setting items[] = {
         .type = IOTIFY_BOOLEAN,
         .offset = offsetof(struct remove_shared_remove_options, enabled),
         .value = "false",
-        .help = "true deletes group, policy and type too; takes the 5 minutes that AWS demands"},
+        .help = "true deletes group, policy and type too; takes 5 minutes, which AWS requires"},
 };
 static const struct iotify_settings settings =
     IOTIFY_SETTINGS(items, struct remove_shared_remove_options);
 
 /* One resource to remove, with the word for it in messages. */
-struct remove_shared_shared {
+struct remove_shared {
     enum job_record_kind kind;
     const char *word, *name;
 };
 
 static enum iotify_result remove_shared_leave(
-    struct iotify_call *call, const struct remove_shared_shared *shared, const char *why)
+    struct iotify_call *call, const struct remove_shared *shared, const char *why)
 {
     call->host->log(
         call, IOTIFY_WARNING, "the %s %s %s, and is left", shared->word, shared->name, why);
@@ -76,8 +76,8 @@ static enum iotify_result remove_shared_has_any(struct aws_instance *instance,
 /* ------------------------------------------------------------------ group */
 
 /* Detach the job's policy from the group: an attached policy cannot be deleted. */
-static enum iotify_result remove_shared_detach_policy(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *group)
+static enum iotify_result remove_shared_detach_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *group)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING_GROUP, .name = group->name};
     enum iotify_result result;
@@ -99,7 +99,7 @@ static enum iotify_result remove_shared_detach_policy(struct aws_instance *insta
 
 /* Set `any` to whether the group has things. It may still list deleted ones: check each. */
 static enum iotify_result remove_shared_has_members(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *group, bool *any)
+    struct iotify_call *call, const struct remove_shared *group, bool *any)
 {
     struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP, .name = group->name};
     enum iotify_result result = aws_send(instance->client, call, &request);
@@ -119,8 +119,8 @@ static enum iotify_result remove_shared_has_members(struct aws_instance *instanc
     return result;
 }
 
-static enum iotify_result remove_shared_remove_group(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *group)
+static enum iotify_result remove_shared_remove_group(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *group)
 {
     bool any;
     enum iotify_result result = remove_shared_has_members(instance, call, group, &any);
@@ -139,8 +139,8 @@ static enum iotify_result remove_shared_remove_group(struct aws_instance *instan
 /* ------------------------------------------------------------------ policy */
 
 /* Delete all versions but the default one, as AWS requires before it deletes a policy. */
-static enum iotify_result remove_shared_remove_versions(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *policy)
+static enum iotify_result remove_shared_remove_versions(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *policy)
 {
     struct aws_request request = {.operation = AWS_LIST_POLICY_VERSIONS, .name = policy->name};
     enum iotify_result result = aws_send(instance->client, call, &request);
@@ -159,8 +159,8 @@ static enum iotify_result remove_shared_remove_versions(struct aws_instance *ins
     return result;
 }
 
-static enum iotify_result remove_shared_remove_policy(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *policy)
+static enum iotify_result remove_shared_remove_policy(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *policy)
 {
     const struct aws_request targets = {.operation = AWS_LIST_TARGETS_FOR_POLICY,
         .name = policy->name,
@@ -215,8 +215,8 @@ static enum iotify_result remove_shared_deprecate(
     return result;
 }
 
-static enum iotify_result remove_shared_remove_type(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *type)
+static enum iotify_result remove_shared_remove_type(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *type)
 {
     const struct aws_request things = {.operation = AWS_LIST_THINGS,
         .query = {{"maxResults", "1"}, {"thingTypeName", type->name}}};
@@ -246,9 +246,9 @@ static enum iotify_result remove_shared_remove_type(struct aws_instance *instanc
 /* ------------------------------------------------------------------ all of them */
 
 static size_t remove_shared_list(
-    const struct aws_instance *instance, struct remove_shared_shared shared[3])
+    const struct aws_instance *instance, struct remove_shared shared[3])
 {
-    const struct remove_shared_shared all[] = {{SHARED_GROUP, "group", instance->names.group},
+    const struct remove_shared all[] = {{SHARED_GROUP, "group", instance->names.group},
         {SHARED_POLICY, "policy", instance->names.policy},
         {SHARED_TYPE, "thing type", instance->names.type}};
     size_t count = 0;
@@ -259,12 +259,12 @@ static size_t remove_shared_list(
     return count;
 }
 
-static enum iotify_result remove_shared_remove_one(struct aws_instance *instance,
-    struct iotify_call *call, const struct remove_shared_shared *shared)
+static enum iotify_result remove_shared_remove_one(
+    struct aws_instance *instance, struct iotify_call *call, const struct remove_shared *shared)
 {
     static enum iotify_result (*const removers[])(struct aws_instance * instance,
         struct iotify_call * call,
-        const struct remove_shared_shared *shared) = {[SHARED_GROUP] = remove_shared_remove_group,
+        const struct remove_shared *shared) = {[SHARED_GROUP] = remove_shared_remove_group,
         [SHARED_POLICY] = remove_shared_remove_policy,
         [SHARED_TYPE] = remove_shared_remove_type};
     bool made;
@@ -285,7 +285,7 @@ static enum iotify_result remove_shared_apply(void *given, struct iotify_call *c
     struct aws_instance *instance = given;
     const struct remove_shared_remove_options *options = call->arguments;
     enum iotify_result result = IOTIFY_UNCHANGED;
-    struct remove_shared_shared shared[3];
+    struct remove_shared shared[3];
     size_t count = options->enabled ? remove_shared_list(instance, shared) : 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -302,7 +302,7 @@ static enum iotify_result remove_shared_plan(void *given, struct iotify_call *ca
 {
     struct aws_instance *instance = given;
     const struct remove_shared_remove_options *options = call->arguments;
-    struct remove_shared_shared shared[3];
+    struct remove_shared shared[3];
     size_t count = options->enabled ? remove_shared_list(instance, shared) : 0;
 
     for (size_t i = 0; i < count; i++) {

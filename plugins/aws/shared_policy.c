@@ -227,7 +227,7 @@ static void shared_permit_policy(void *given, struct iotify_call *call)
 
 const struct iotify_action aws_policy_action = {
     .name = "policy",
-    .summary = "create the policy unless it is there",
+    .summary = "create the policy unless it exists",
     .scope = IOTIFY_FOR_JOB,
     .settings = &policy_settings,
     .prepare = shared_prepare_policy,

@@ -171,7 +171,7 @@ static void shared_permit_type(void *given, struct iotify_call *call)
 
 const struct iotify_action aws_thing_type_action = {
     .name = "thing_type",
-    .summary = "create the thing type unless it is there",
+    .summary = "create the thing type unless it exists",
     .scope = IOTIFY_FOR_JOB,
     .settings = &type_settings,
     .prepare = shared_prepare_type,
@@ -247,7 +247,7 @@ static void shared_permit_group(void *given, struct iotify_call *call)
 
 const struct iotify_action aws_thing_group_action = {
     .name = "thing_group",
-    .summary = "create the thing group unless it is there",
+    .summary = "create the thing group unless it exists",
     .scope = IOTIFY_FOR_JOB,
     .settings = &group_settings,
     .prepare = shared_prepare_group,

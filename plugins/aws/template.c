@@ -19,7 +19,7 @@
 #define FILE_MAX (1024 * 1024)
 #define FIRST_LINE "# Made by iotifyd; change it as you like, your changes are kept. "
 
-struct aws_template_template_options {
+struct aws_template_options {
     const char *file;
 };
 
@@ -27,12 +27,11 @@ static const struct iotify_setting items[] = {
     {.name = "file",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_PATH | IOTIFY_WRITES,
-        .offset = offsetof(struct aws_template_template_options, file),
+        .offset = offsetof(struct aws_template_options, file),
         .value = "aws_iotify.yaml",
         .help = "the template file, relative to the job file"},
 };
-static const struct iotify_settings settings =
-    IOTIFY_SETTINGS(items, struct aws_template_template_options);
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct aws_template_options);
 
 /* Append a character of a double-quoted string, in the syntax that YAML and JavaScript share. */
 static void aws_template_put_escaped(char character, struct iotify_buffer *out)
@@ -236,7 +235,7 @@ static enum iotify_result aws_template_keep_changed(
 static enum iotify_result aws_template_apply(void *given, struct iotify_call *call)
 {
     const struct aws_instance *instance = given;
-    const struct aws_template_template_options *options = call->arguments;
+    const struct aws_template_options *options = call->arguments;
     struct iotify_buffer wanted, present;
     enum iotify_result result;
     int found;

@@ -24,11 +24,11 @@
 #define TEMPORARY ".writing"
 #define NAME_BYTES_MAX (IOTIFY_KEY_MAX * 3 + IOTIFY_KEY_MAX * 3 / PART * 2 + 64)
 
-struct options {
+struct file_options {
     const char *path;
 };
 
-struct store {
+struct file_store {
     int folder; /* descriptor */
     char path[4096];
 };
@@ -37,11 +37,11 @@ static const struct iotify_setting items[] = {
     {.name = "path",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_PATH,
-        .offset = offsetof(struct options, path),
+        .offset = offsetof(struct file_options, path),
         .value = "{job}.glob",
         .help = "the folder, relative to the job file"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct file_options);
 
 static enum iotify_result file_fail(struct iotify_call *call, const char *doing, const char *name)
 {
@@ -114,7 +114,7 @@ static bool file_unescape(const char *name, size_t length, struct iotify_buffer 
 
 static void file_close(void *instance)
 {
-    struct store *store = instance;
+    struct file_store *store = instance;
 
     if (store->folder >= 0)
         close(store->folder);
@@ -123,8 +123,8 @@ static void file_close(void *instance)
 
 static enum iotify_result file_open(struct iotify_call *call, const void *given, void **instance)
 {
-    const struct options *options = given;
-    struct store *store = calloc(1, sizeof(*store));
+    const struct file_options *options = given;
+    struct file_store *store = calloc(1, sizeof(*store));
     enum iotify_result result;
 
     if (!store)
@@ -149,8 +149,8 @@ static enum iotify_result file_open(struct iotify_call *call, const void *given,
 }
 
 /* Read the value of a key; `data` is NULL when it is absent. */
-static enum iotify_result file_get(
-    struct iotify_call *call, const struct store *store, const char *key, struct iotify_bytes *out)
+static enum iotify_result file_get(struct iotify_call *call, const struct file_store *store,
+    const char *key, struct iotify_bytes *out)
 {
     char name[NAME_BYTES_MAX];
     struct stat about;
@@ -209,7 +209,7 @@ static bool file_write_all(int descriptor, const char *data, size_t size)
 }
 
 /* Make a rename or removal durable by syncing the folder of the name, and the store's folder. */
-static bool file_sync_folder(const struct store *store, const char *name)
+static bool file_sync_folder(const struct file_store *store, const char *name)
 {
     char folder[NAME_BYTES_MAX];
     const char *slash = strrchr(name, '/');
@@ -229,7 +229,7 @@ static bool file_sync_folder(const struct store *store, const char *name)
 }
 
 /* Create the subfolders that a long key needs. */
-static bool file_make_folders(const struct store *store, char *name)
+static bool file_make_folders(const struct file_store *store, char *name)
 {
     for (char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -241,7 +241,7 @@ static bool file_make_folders(const struct store *store, char *name)
     return true;
 }
 
-static bool file_put(const struct store *store, char *name, struct iotify_bytes value)
+static bool file_put(const struct file_store *store, char *name, struct iotify_bytes value)
 {
     int descriptor =
         openat(store->folder, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -264,7 +264,7 @@ static bool file_put(const struct store *store, char *name, struct iotify_bytes 
     return false;
 }
 
-static bool file_delete(const struct store *store, const char *name)
+static bool file_delete(const struct file_store *store, const char *name)
 {
     /* Sync the folder also for a missing file: an earlier removal may not be durable yet. */
     if (unlinkat(store->folder, name, 0) != 0 && errno != ENOENT)
@@ -275,7 +275,7 @@ static bool file_delete(const struct store *store, const char *name)
 static enum iotify_result file_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    const struct store *store = instance;
+    const struct file_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes present = {0};
@@ -370,7 +370,7 @@ static int file_compare_keys(const void *a, const void *b)
 static enum iotify_result file_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    const struct store *store = instance;
+    const struct file_store *store = instance;
     struct file_keys keys = {0};
     int folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

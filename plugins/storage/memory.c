@@ -12,17 +12,17 @@ struct memory_entry {
 };
 
 /* Entries are sorted by key, which scans need; most keys are added in ascending order. */
-struct store {
+struct memory_store {
     struct memory_entry *entries;
     size_t count, capacity;
 };
 
-struct options {
+struct memory_options {
     char unused;
 };
 
 static const struct iotify_settings settings = {
-    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct options)};
+    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct memory_options)};
 
 static enum iotify_result memory_fail(struct iotify_call *call)
 {
@@ -33,7 +33,7 @@ static enum iotify_result memory_open(
     struct iotify_call *call, const void *options, void **instance)
 {
     (void)options;
-    *instance = calloc(1, sizeof(struct store));
+    *instance = calloc(1, sizeof(struct memory_store));
     return *instance ? IOTIFY_OK : memory_fail(call);
 }
 
@@ -46,7 +46,7 @@ static void memory_wipe(struct memory_entry *entry)
 
 static void memory_close(void *instance)
 {
-    struct store *store = instance;
+    struct memory_store *store = instance;
 
     for (size_t i = 0; i < store->count; i++)
         memory_wipe(&store->entries[i]);
@@ -55,7 +55,7 @@ static void memory_close(void *instance)
 }
 
 /* The index of the first entry whose key is not less than `key`; `same`: it has this key. */
-static size_t memory_find(const struct store *store, const char *key, bool *same)
+static size_t memory_find(const struct memory_store *store, const char *key, bool *same)
 {
     size_t low = 0, high = store->count;
 
@@ -74,7 +74,7 @@ static size_t memory_find(const struct store *store, const char *key, bool *same
 static enum iotify_result memory_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
-    const struct store *store = instance;
+    const struct memory_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
         size_t at = memory_find(store, reads[i].key, &reads[i].found);
@@ -90,7 +90,7 @@ static enum iotify_result memory_get_many(
     return IOTIFY_OK;
 }
 
-static void memory_take_out(struct store *store, size_t at)
+static void memory_take_out(struct memory_store *store, size_t at)
 {
     memory_wipe(&store->entries[at]);
     store->count--;
@@ -98,7 +98,8 @@ static void memory_take_out(struct store *store, size_t at)
         (store->count - at) * sizeof(*store->entries));
 }
 
-static bool memory_put(struct store *store, size_t at, bool same, const struct iotify_write *write)
+static bool memory_put(
+    struct memory_store *store, size_t at, bool same, const struct iotify_write *write)
 {
     struct memory_entry entry = {
         strdup(write->key), malloc(write->value.size + 1), write->value.size};
@@ -133,7 +134,7 @@ static bool memory_put(struct store *store, size_t at, bool same, const struct i
 static enum iotify_result memory_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    struct store *store = instance;
+    struct memory_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes present = {0};
@@ -155,7 +156,7 @@ static enum iotify_result memory_apply(
 static enum iotify_result memory_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    const struct store *store = instance;
+    const struct memory_store *store = instance;
     size_t size = strlen(prefix);
     bool same;
     size_t at = memory_find(store, after && strcmp(after, prefix) > 0 ? after : prefix, &same);

@@ -20,7 +20,7 @@
 #define FORMAT 1
 #define BUSY_MS 10000
 
-struct options {
+struct sqlite_options {
     const char *path;
 };
 
@@ -33,25 +33,25 @@ static const char *const sql[STATEMENTS] = {
     [SCAN] = "SELECT key FROM entries WHERE key >= ?1 AND key > ?2 ORDER BY key LIMIT ?3",
 };
 
-struct connection {
+struct sqlite_connection {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     pthread_mutex_t mutex;
 };
 
-struct store {
-    struct connection writer, reader;
+struct sqlite_store {
+    struct sqlite_connection writer, reader;
 };
 
 static const struct iotify_setting items[] = {
     {.name = "path",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_PATH,
-        .offset = offsetof(struct options, path),
+        .offset = offsetof(struct sqlite_options, path),
         .value = "{job}.db",
         .help = "the database file, relative to the job file"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct sqlite_options);
 
 static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, const char *doing)
 {
@@ -173,7 +173,7 @@ static enum iotify_result sqlite_check_format(
     return sqlite_make_format(call, db, path);
 }
 
-static void sqlite_disconnect(struct connection *connection)
+static void sqlite_disconnect(struct sqlite_connection *connection)
 {
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(connection->statements[i]);
@@ -182,7 +182,7 @@ static void sqlite_disconnect(struct connection *connection)
 }
 
 static enum iotify_result sqlite_connect_to(
-    struct iotify_call *call, struct connection *connection, const char *path)
+    struct iotify_call *call, struct sqlite_connection *connection, const char *path)
 {
     enum iotify_result result;
 
@@ -208,7 +208,7 @@ static enum iotify_result sqlite_connect_to(
 
 static void sqlite_close(void *instance)
 {
-    struct store *store = instance;
+    struct sqlite_store *store = instance;
 
     sqlite_disconnect(&store->reader);
     sqlite_disconnect(&store->writer);
@@ -217,8 +217,8 @@ static void sqlite_close(void *instance)
 
 static enum iotify_result sqlite_open(struct iotify_call *call, const void *given, void **instance)
 {
-    const struct options *options = given;
-    struct store *store;
+    const struct sqlite_options *options = given;
+    struct sqlite_store *store;
     enum iotify_result result = sqlite_make_file(call, options->path);
 
     if (result != IOTIFY_OK)
@@ -240,8 +240,8 @@ static enum iotify_result sqlite_open(struct iotify_call *call, const void *give
 /* ------------------------------------------------------------------ reads */
 
 /* Read a key on this connection; `data` is NULL when it is absent. Returns an SQLite code. */
-static int sqlite_get(struct iotify_call *call, struct connection *connection, const char *key,
-    struct iotify_bytes *out)
+static int sqlite_get(struct iotify_call *call, struct sqlite_connection *connection,
+    const char *key, struct iotify_bytes *out)
 {
     sqlite3_stmt *statement = connection->statements[GET];
     int code;
@@ -265,7 +265,7 @@ static int sqlite_get(struct iotify_call *call, struct connection *connection, c
 static enum iotify_result sqlite_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
-    struct connection *connection = &((struct store *)instance)->reader;
+    struct sqlite_connection *connection = &((struct sqlite_store *)instance)->reader;
     enum iotify_result result = IOTIFY_OK;
 
     pthread_mutex_lock(&connection->mutex);
@@ -283,7 +283,7 @@ static enum iotify_result sqlite_get_many(
 static enum iotify_result sqlite_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    struct connection *connection = &((struct store *)instance)->reader;
+    struct sqlite_connection *connection = &((struct sqlite_store *)instance)->reader;
     sqlite3_stmt *statement = connection->statements[SCAN];
     enum iotify_result result = IOTIFY_OK;
     size_t size = strlen(prefix);
@@ -315,7 +315,7 @@ static enum iotify_result sqlite_scan(void *instance, struct iotify_call *call, 
 
 /* ------------------------------------------------------------------ writes */
 
-static int sqlite_change(struct connection *connection, const struct iotify_write *write)
+static int sqlite_change(struct sqlite_connection *connection, const struct iotify_write *write)
 {
     bool removes = iotify_write_removes(write);
     sqlite3_stmt *statement = connection->statements[removes ? DELETE : PUT];
@@ -332,7 +332,7 @@ static int sqlite_change(struct connection *connection, const struct iotify_writ
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int sqlite_apply_one(struct iotify_call *call, struct connection *connection,
+static int sqlite_apply_one(struct iotify_call *call, struct sqlite_connection *connection,
     struct iotify_write *write, const struct iotify_write *previous)
 {
     struct iotify_bytes present = {0};
@@ -350,7 +350,7 @@ static int sqlite_apply_one(struct iotify_call *call, struct connection *connect
 static enum iotify_result sqlite_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    struct connection *connection = &((struct store *)instance)->writer;
+    struct sqlite_connection *connection = &((struct sqlite_store *)instance)->writer;
     enum iotify_result result = IOTIFY_OK;
     int code;
 

@@ -13,20 +13,20 @@
 #include <iotify/storage.h>
 
 /* The settings of the plugin, as in a job file: `glob: {use: example, greeting: hello}`. */
-struct options {
+struct example_options {
     const char *greeting;
 };
 
 static const struct iotify_setting items[] = {
     {.name = "greeting",
         .type = IOTIFY_STRING,
-        .offset = offsetof(struct options, greeting),
+        .offset = offsetof(struct example_options, greeting),
         .value = "hello",
         .help = "said when the store opens"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct example_options);
 
-struct store {
+struct example_store {
     char key[IOTIFY_KEY_MAX + 1];
     char *value; /* NULL: empty */
     size_t size;
@@ -34,9 +34,9 @@ struct store {
 
 static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
 {
-    const struct options *options = given;
+    const struct example_options *options = given;
 
-    *instance = calloc(1, sizeof(struct store));
+    *instance = calloc(1, sizeof(struct example_store));
     if (!*instance)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     call->host->log(call, IOTIFY_INFO, "%s from the example", options->greeting);
@@ -45,11 +45,11 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
 
 static void store_close(void *instance)
 {
-    free(((struct store *)instance)->value);
+    free(((struct example_store *)instance)->value);
     free(instance);
 }
 
-static bool holds(const struct store *store, const char *key)
+static bool holds(const struct example_store *store, const char *key)
 {
     return store->value && strcmp(store->key, key) == 0;
 }
@@ -57,7 +57,7 @@ static bool holds(const struct store *store, const char *key)
 static enum iotify_result store_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
-    const struct store *store = instance;
+    const struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
         reads[i].found = holds(store, reads[i].key);
@@ -74,7 +74,7 @@ static enum iotify_result store_get_many(
 static enum iotify_result store_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    struct store *store = instance;
+    struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes present = {0};
@@ -103,7 +103,7 @@ static enum iotify_result store_apply(
 static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    const struct store *store = instance;
+    const struct example_store *store = instance;
 
     (void)call;
     if (store->value && limit && strncmp(store->key, prefix, strlen(prefix)) == 0 &&

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# check.sh IOTIFYD CASE: the case fails with exactly the text beside it, and starts nothing.
+# check.sh IOTIFYD CASE: checks that the case fails with exactly the text of CASE.txt, with exit
+# status 2, and creates no files.
 set -u
 program=$1 case=$2
 cd "$(dirname "$0")" || exit 1

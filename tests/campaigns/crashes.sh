@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# SIGKILL at every point and at random times, with faults of the service: 600 random kills unless
-# told; about a quarter of an hour.
+# Sends SIGKILL at every crash point, and at random times while the service injects faults: by
+# default 600 random kills; takes about 15 minutes.
 #
 #     tests/campaigns/crashes.sh [KILLS]
 set -euo pipefail

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs each test again and again: 20 times where it takes less than 10 s, else 5 times, in the
-# optimised and in the sanitized build, two tests at a time. A test passes when it never fails.
-# State is kept in build/flakes for the sources as they are committed: a second start continues, and
-# shows at the end what has failed so far.
+# Repeats each test: 20 times if it takes less than 10 s, else 5 times, in the optimised and in the
+# sanitized build, two tests at a time. A test passes when it never fails. State is kept in
+# build/flakes per commit of the sources: a second start continues, and reports at the end the
+# number of failures so far.
 #
-#     tests/campaigns/flakes.sh [--load N] [REGEX]     N busy loops beside the tests
+#     tests/campaigns/flakes.sh [--load N] [REGEX]     run N busy loops during the tests
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -15,12 +15,13 @@ if [ "${1:-}" = --load ]; then
     shift 2
 fi
 pattern=${1:-.}
-sources=(core plugins sandbox sdk tests bench CMakeLists.txt)
+sources=(core plugins sandbox sdk reference tests bench cmake docs examples scripts README.md CONTRIBUTING.md
+    CMakeLists.txt CMakePresets.json)
 state=build/flakes/$(for path in "${sources[@]}"; do git rev-parse "HEAD:$path"; done |
     sha256sum | cut -c1-16)
 mkdir -p "$state"
 
-# run PRESET TEST: as often as it has to.
+# run PRESET TEST: repeat the test, and record the result.
 run() {
     local file log began took=0 times
     file=$state/$1/${2//\//,}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# 200 sessions with a certificate each under ThreadSanitizer and under valgrind: connect, storm,
-# reconnect, verify, capture, stop. Any report ends it with an error.
+# Runs 200 sessions with one certificate each under ThreadSanitizer and under valgrind: connect,
+# storm, reconnect, verify, capture, stop. Any report of these tools makes the script fail.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs each fuzzer for a while: fuzz.sh [SECONDS [NAME…]]. What it finds of new inputs stays in
-# build/fuzz/corpus; an input that breaks something is left in build/fuzz and named.
+# Runs each fuzzer for SECONDS: fuzz.sh [SECONDS [NAME…]]. New inputs are kept in
+# build/fuzz/corpus; an input that causes a failure is written to build/fuzz and reported.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

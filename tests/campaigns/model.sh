@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Every schedule of up to three faults (or as many as told) in the making and removal of a device,
-# for each way of issuing certificates, with one run and with two; some minutes.
+# Runs every schedule of up to FAULTS faults (default: 3) in the creation and removal of a device,
+# for each way of issuing certificates, with one run and with two; takes some minutes.
 #
 #     tests/campaigns/model.sh [FAULTS]
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The sandbox's suites with a sandbox that ThreadSanitizer watches: a race ends it with status 66.
+# Runs the sandbox's suites with a sandbox under ThreadSanitizer: a race ends it with status 66.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

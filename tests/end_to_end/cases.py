@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AWS IoT's control plane does, case by case, for any AWS: the sandbox or another stand-in.
+"""Test cases of AWS IoT's control plane, for any implementation: the sandbox or another one.
 
-Each case gets a `World` with fresh names and must hold by AWS's own documentation.
+Each case gets a `World` with fresh names and must hold according to AWS's documentation.
 """
 import datetime
 import itertools
@@ -25,7 +25,7 @@ def case(function):
 
 
 class World:
-    """An account, through one client; names of its own for each case."""
+    """An account, used through one client; each case has names of its own."""
 
     def __init__(self, test, client):
         self.test, self.iot = test, client
@@ -66,7 +66,7 @@ class World:
         return self.name('policy')
 
     def certificate(self, active=True):
-        """A registered certificate: its ARN and identifier."""
+        """Register a certificate; its ARN and identifier."""
         answer = self.iot.register_certificate_without_ca(
             certificatePem=make_certificate(), status='ACTIVE' if active else 'INACTIVE')
         return answer['certificateArn'], answer['certificateId']

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of fleets share: a plain broker, and a subscriber that counts for itself."""
+"""Shared by the tests of fleets: a plain broker, and an independent subscriber that counts."""
 import collections
 import csv
 import threading
@@ -15,7 +15,7 @@ ECHO = OWN + 'subscribe: ["t/{{client()}}"]\n'
 
 
 class Subscriber:
-    """Counts every payload below t/, however often the broker goes away."""
+    """Counts every payload below t/, and reconnects when the broker stops."""
 
     def __init__(self, port):
         self.seen = collections.Counter()
@@ -35,7 +35,7 @@ class Subscriber:
         self.order.append(message.payload)
 
     def settle(self):
-        """Until nothing more has come for a while."""
+        """Wait until no message has arrived for 0.3 s."""
         count = -1
         while count != len(self.order):
             count = len(self.order)
@@ -47,7 +47,7 @@ class Subscriber:
 
 
 class Recorder:
-    """Everything that a broker delivers, in its order."""
+    """Records every message that a broker delivers, in order."""
 
     def __init__(self, port, react=None):
         self.messages = []

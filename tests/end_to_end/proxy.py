@@ -3,9 +3,9 @@
 
     python proxy.py PORT TARGET_PORT [options]
 
-It listens on loopback, prints `listening` when it is ready, and at SIGTERM what it did, as one line
-of JSON: {"connections": n, "resets": n, "stalls": n}. A stall or a reset counts when it happens; a
-connection that ended before its moment had none.
+It listens on loopback and prints `listening` when it is ready. At SIGTERM it prints its counts, as one
+line of JSON: {"connections": n, "resets": n, "stalls": n}. A stall or a reset counts when it happens,
+not when the connection ended before that.
 """
 import argparse
 import asyncio
@@ -17,10 +17,10 @@ import signal
 import socket
 import struct
 
-LIFETIME_S = 600        # a test that was killed leaves no proxy behind for longer than this
+LIFETIME_S = 600        # a killed test leaves an orphaned proxy for at most this long
 STALL_WITHIN_S = 2
 CHUNK = 16384
-WAITING_CHUNKS = 1024   # on their way in one direction of a connection, when there is a delay
+WAITING_CHUNKS = 1024   # in transit in one direction of a connection, with a delay
 RESET = struct.pack('ii', 1, 0)     # the SO_LINGER that makes close() send RST instead of FIN
 counts = {'connections': 0, 'resets': 0, 'stalls': 0}
 
@@ -32,11 +32,11 @@ class Connection:
         self.options, self.reader, self.writer = options, reader, writer
         self.loop = asyncio.get_running_loop()
         self.resume = 0     # nothing is delivered before this time
-        # The fate hangs on the number alone. All of it is drawn, whatever the options are: one more
-        # option does not change what the others do to a connection.
+        # The faults depend only on the seed and the number. All values are drawn, whatever the options
+        # are: one more option does not change what the others do to a connection.
         fate = random.Random(f'{options.seed}/{number}')
         stalls, stall_at, resets, reset_at = (fate.random() for _ in range(4))
-        # The directions draw for themselves: how their chunks interleave is not ours to decide.
+        # One generator per direction: the order in which their chunks interleave is not reproducible.
         self.random = {way: random.Random(f'{options.seed}/{number}/{way}')
                        for way in ('up', 'down') if options.delay}
         self.timers = []
@@ -52,12 +52,12 @@ class Connection:
         self.resume = self.loop.time() + self.options.stall_seconds
 
     def reset(self):
-        # The client may be gone while what it said is still being delivered: it sees no reset.
+        # The client may have closed while its data is still being delivered: it sees no reset.
         if self.writer.is_closing() or self.reader.at_eof():
             return
         counts['resets'] += 1
         self.writer.get_extra_info('socket').setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        # At once; the task would get there only after the timers that are due before it.
+        # Abort here: the task would do so only after the timers that are due before it.
         self.writer.transport.abort()
         self.task.cancel()
 
@@ -81,14 +81,14 @@ class Connection:
                     writer.transport.abort()
 
     async def forward(self, way, reader, writer, rate):
-        """One direction: a task reads, so that a delay holds up nobody, and another writes."""
-        # Without a delay nothing waits here: what a stall or the throttle holds up stays in the
-        # system's buffers, where the sender feels it.
+        """One direction: one task reads and another writes, so that a delay does not stop the reader."""
+        # Without a delay the queue holds one chunk: data held by a stall or the throttle stays in the
+        # system's buffers, where it blocks the sender.
         queue = asyncio.Queue(WAITING_CHUNKS if self.options.delay else 1)
         receiving = self.loop.create_task(self.receive(way, reader, queue))
         try:
             await self.deliver(queue, writer, rate)
-        except OSError:     # nobody reads this any more; what they said before is still delivered
+        except OSError:     # the receiver has closed; the data it sent before is still delivered
             pass
         finally:
             receiving.cancel()
@@ -103,14 +103,14 @@ class Connection:
             if self.options.delay:
                 delay = self.options.delay / 1000 * self.random[way].uniform(0, 2)
                 due = max(due, self.loop.time() + delay)
-            await queue.put((due, chunk))   # the end of the stream, b'', takes its time as well
+            await queue.put((due, chunk))   # the end of the stream, b'', is delayed too
 
     async def deliver(self, queue, writer, rate):
-        free = 0    # the time from which the throttle lets the next byte through
+        free = 0    # the time from which the throttle allows the next byte
         while True:
             due, chunk = await queue.get()
             await self.sleep_until(due)
-            # Tenths of a second: one large chunk is a trickle as well.
+            # Pieces of 0.1 s, so that a large chunk is throttled too.
             size = max(1, rate // 10) if rate else CHUNK
             for at in range(0, len(chunk), size):
                 piece = chunk[at:at + size]
@@ -135,11 +135,11 @@ async def serve(options):
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    connections = set()     # the loop itself does not keep tasks alive
+    connections = set()     # the event loop itself does not keep tasks alive
 
     def accept(reader, writer):
-        # A connection that is held off gets no number: how often a client tries meanwhile is a
-        # matter of time, and must not decide about the fates of those that come after it.
+        # A rejected connection gets no number: the number of attempts during a hold depends on
+        # timing, and must not change the faults of later connections.
         if options.hold and os.path.exists(options.hold):
             writer.close()
             return
@@ -150,7 +150,7 @@ async def serve(options):
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if options.throttle:    # connections inherit it; a large one takes megabytes past the throttle
+    if options.throttle:    # connections inherit it; a large buffer takes megabytes past the throttle
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     listener.bind(('127.0.0.1', options.port))
     server = await asyncio.start_server(accept, sock=listener, backlog=4096, limit=CHUNK)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expressions of templates and what they give, as JSON; run for client 2 of 5 in iteration 0."""
+"""Expressions of templates and their values, as JSON; run for client 2 of 5 in iteration 0."""
 
-# The original's table, row by row.
+# The table of the original IoTIFY, row by row.
 TABLE = [
     ('client()', 2), ('index()', 0), ('iteration()', 0),
     ('jobId()', 'job'), ('jobClients()', 5), ('jobRepeat()', 10), ('jobInterval()', 2),
@@ -90,7 +90,7 @@ LANGUAGE = [
     ('require("@scope/modern/sub/x")', 'sub x'), ('require("moment") === moment', True), ('require("circle").done', True),
 ]
 
-# An expression, and the error that it gives.
+# An expression, and its error.
 ERRORS = [
     ('glob.get("")', 'TypeError: a glob key is a string that is not empty'),
     ('glob.get(5)', 'TypeError: a glob key is a string that is not empty'),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the end-to-end tests share: a folder of their own, the programs, and a clean environment."""
+"""Shared by the end-to-end tests: a folder per test, the programs, and a clean environment."""
 import contextlib
 import fcntl
 import itertools
@@ -25,9 +25,8 @@ TIMEOUT = 120
 TEMPLATE_NONE = 'transport: none\nmessage: |\n  return "x";\n'
 
 
-# Ports below those that the system gives to outgoing connections. A test process locks each port
-# that it uses until it ends, so that no other test takes it between the moment it is found free and
-# the moment a server listens there.
+# Ports below those that the system assigns to outgoing connections. A test process locks each port
+# that it uses until it ends, so that no other test takes the port before the server listens on it.
 PORTS = range(20000, 32000)
 LOCKS = pathlib.Path(tempfile.gettempdir()) / f'iotify-test-ports-{os.getuid()}'
 ports = itertools.cycle([*PORTS[os.getpid() * 16 % len(PORTS):],
@@ -69,7 +68,7 @@ def wait_until(condition, what, seconds=60):
 
 
 def unread_bytes(port):
-    """What clients have sent to the server on this port and it has not read yet."""
+    """Number of bytes that clients have sent to the server on this port and it has not read."""
     total = 0
     for line in pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]:
         fields = line.split()
@@ -86,7 +85,7 @@ def wait_for_port(port, seconds=60):
 
 
 class Case(unittest.TestCase):
-    """A test in a folder of its own."""
+    """A test with its own folder."""
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='iotify-test-'))
@@ -124,7 +123,7 @@ class Case(unittest.TestCase):
         return json.loads((self.folder / 'summary.json').read_text())
 
     def start(self, *command, environment=None):
-        """Start a program that is stopped with the test."""
+        """Start a program; it is stopped when the test ends."""
         log = open(self.folder / 'started.log', 'w')
         self.addCleanup(log.close)
         process = subprocess.Popen(
@@ -139,7 +138,7 @@ class Case(unittest.TestCase):
         return process
 
     def start_sandbox(self, *options):
-        """A sandbox on free ports; its environment becomes the test's."""
+        """Start a sandbox on free ports, and add its endpoints to the test's environment."""
         api, mqtt, https = free_port(), free_port(), free_port()
         folder = self.folder / 'sandbox'
         process = self.start(SANDBOX, '--dir', str(folder), '--api-port', str(api), '--mqtt-port',
@@ -161,7 +160,7 @@ class Case(unittest.TestCase):
             aws_secret_access_key=options.pop('secret', 'secret-of-the-test'), **options)
 
     def spawn(self, *arguments, **options):
-        """iotifyd in the background; it ends with the test at the latest."""
+        """Start iotifyd in the background; it is killed at the latest when the test ends."""
         process = subprocess.Popen(
             [IOTIFYD, *arguments], cwd=self.folder, env=self.environment, text=True,
             **{'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL, **options})
@@ -176,7 +175,7 @@ class Case(unittest.TestCase):
         return process
 
     def wait_for_text(self, stream, text):
-        """Read lines until one holds the text; the rest of the stream goes on being read."""
+        """Read lines until one contains the text; a thread reads the rest of the stream."""
         for line in stream:
             if text in line:
                 break
@@ -185,7 +184,7 @@ class Case(unittest.TestCase):
         threading.Thread(target=stream.read, daemon=True).start()
 
     def start_broker(self):
-        """A plain mosquitto; returns its port."""
+        """Start a plain mosquitto; returns its port."""
         port = free_port()
         user = 'user root\n' if os.geteuid() == 0 else ''
         self.write('mosquitto.conf', f'listener {port} 127.0.0.1\nallow_anonymous true\n{user}')
@@ -194,7 +193,7 @@ class Case(unittest.TestCase):
         return port
 
     def kill_broker(self, unread=True):
-        """SIGKILL; with `unread` only after clients have sent it something that it did not read."""
+        """SIGKILL; with `unread` only after clients have sent data that the broker has not read."""
         self.broker.send_signal(signal.SIGSTOP)
         if unread:
             wait_until(lambda: unread_bytes(self.port), 'a message that the broker has not read')
@@ -202,19 +201,19 @@ class Case(unittest.TestCase):
         self.broker.wait()
 
     def restart_broker(self):
-        # Debian puts it where a user's PATH does not look.
+        # Debian installs it in a folder that is not in a user's PATH.
         program = shutil.which('mosquitto') or '/usr/sbin/mosquitto'
         self.broker = self.start(program, '-c', str(self.folder / 'mosquitto.conf'))
 
 
 class Metrics:
-    """The numbers of a running simulation, from its --metrics-port."""
+    """The metrics of a running simulation, from its --metrics-port."""
 
     def __init__(self, port):
         self.port = port
 
     def read(self, name):
-        """The value of a metric; 0 where it is not there yet."""
+        """The value of a metric; 0 if it does not exist yet."""
         with contextlib.suppress(OSError), urllib.request.urlopen(
                 f'http://127.0.0.1:{self.port}/metrics', timeout=10) as answer:
             for line in answer.read().decode().splitlines():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control plane's cases against the sandbox, and against moto, an AWS that others wrote."""
+"""The control plane's cases against the sandbox and against moto, a third-party AWS."""
 import os
 import pathlib
 import re
@@ -23,7 +23,7 @@ def add_cases(suite):
 
 @add_cases
 class Sandbox(unittest.TestCase):
-    """One sandbox for all cases: each has names of its own."""
+    """One sandbox for all cases; each case has names of its own."""
 
     @classmethod
     def setUpClass(cls):
@@ -35,7 +35,7 @@ class Sandbox(unittest.TestCase):
 
 
 class Moto(Case):
-    """Where moto differs is listed in docs/sandbox.md, and nowhere else."""
+    """docs/sandbox.md lists exactly the cases in which moto differs."""
 
     def test_differences_are_those_of_the_document(self):
         port = free_port()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL before and after every durable write and every call, and at random times. Afterwards the
-same commands come to the same end: one active certificate a device with its key in the store, and
-after cleanup nothing at all."""
+same commands reach the same result: one active certificate per device with its key in the store, and
+nothing after cleanup."""
 import contextlib
 import os
 import random
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from support import BUILD, Case, IOTIFYD, job, wait_until
 from test_provisioning import DEVICE
 
-# More of both in tests/campaigns/crashes.sh.
+# tests/campaigns/crashes.sh sets more kills.
 KILLS = int(os.environ.get('IOTIFY_KILLS', '60'))
 STEP = int(os.environ.get('IOTIFY_CRASH_STEP', '1'))
 FAULTS = 'throttle=4%,error=2%,drop_reply=4%'
@@ -42,7 +42,7 @@ class Crash(Case):
         return done
 
     def finish(self, pipeline):
-        """As a user would: the same command until it succeeds."""
+        """Repeat the command until it succeeds, as a user would."""
         for _ in range(10):
             done = self.run_job(pipeline)
             if done.returncode == 0:
@@ -54,15 +54,15 @@ class Crash(Case):
         return [certificate for page in pages for certificate in page['certificates']]
 
     def check_strays(self, certificates, pipeline):
-        """Only AWS's own certificates can be left, inactive, and then a command says so."""
+        """Only certificates issued by AWS may be left; they must be inactive, and a command reports them."""
         if any(certificate['certificateId'] not in self.reported for certificate in certificates):
-            # A request of the run that was killed may have been carried out after the run behind it.
+            # A request of the killed run may have been carried out after the next run.
             self.run_job(pipeline)
         for certificate in certificates:
             self.assertEqual(('aws', 'INACTIVE'), (self.issuer, certificate['status']))
             self.assertIn(f'delete-certificate --certificate-id {certificate["certificateId"]}',
                           self.reported)
-            # The faults are for this client too: it may have been deleted by the try before.
+            # The injected faults affect this client too: an earlier attempt may have deleted it.
             with contextlib.suppress(self.iot.exceptions.ResourceNotFoundException):
                 self.iot.delete_certificate(certificateId=certificate['certificateId'])
 
@@ -115,14 +115,14 @@ class EveryPoint(Crash):
         self.set_up(issuer, devices, **settings)
         with open(self.folder / 'job.yaml', 'a') as stream:
             stream.write('workers: 1\n')
-        # The first run makes what is shared and the store itself; so does each that follows anew.
+        # Each deploy of this test creates the store and the shared resources: see forget().
         totals = {'deploy': self.count('deploy'), 'cleanup': self.count('cleanup')}
         self.check_clean()
         kills = {'deploy': 0, 'cleanup': 0}
         for point in range(1, max(totals.values()) + 1, STEP):
             self.forget()
             kills['deploy'] += self.crash('deploy', point)
-            # Every other time the cleanup has to do with what the crash left.
+            # For even points, cleanup starts from the state after the crash.
             if point % 2:
                 self.finish('deploy')
                 self.check_deployed()
@@ -131,11 +131,11 @@ class EveryPoint(Crash):
             self.check_clean()
         print(f'{issuer} {settings}: points {totals}, kills {kills}', flush=True)
         self.assertGreaterEqual(kills['deploy'], totals['deploy'] // STEP - 3)
-        # After a deploy that was broken off there may be less to clean.
+        # After an interrupted deploy there may be less to clean up.
         self.assertGreaterEqual(kills['cleanup'], totals['cleanup'] // STEP // 2)
 
     def forget(self):
-        """A store and an account as they were before the first run."""
+        """Reset the store and the account to their state before the first run."""
         for path in self.folder.glob('job.*'):
             if path.name not in ('job.yaml',):
                 path.unlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sandbox's MQTT and HTTPS with clients that this project did not write: mosquitto, paho, curl."""
+"""The sandbox's MQTT and HTTPS with third-party clients: mosquitto, paho, curl."""
 import contextlib
 import json
 import multiprocessing
@@ -35,7 +35,7 @@ EVERYTHING = document(statement('iot:*', '*'))
 
 
 class Device:
-    """A paho client that remembers what happened to it."""
+    """A paho client that records its events."""
 
     def __init__(self, test, certificate, key, client_id, protocol=paho.MQTTv311, will=None,
                  keepalive=60, clean=True, told=None):
@@ -91,7 +91,7 @@ class Device:
         return self.granted[-1] if len(self.granted) > before else None
 
     def publish(self, topic, payload=b'x', qos=1, **more):
-        """True when it was acknowledged."""
+        """Publish a message; True if it was acknowledged."""
         before = len(self.acknowledged)
         self.client.publish(topic, payload, qos, **more)
         self.wait(lambda: len(self.acknowledged) > before or self.ended is not None)
@@ -108,7 +108,7 @@ class DataPlane(Case):
         self.made = 0
 
     def certificate(self, policy=EVERYTHING, active=True):
-        """A certificate with a policy of its own: files of certificate and key, and the ARN."""
+        """Register a certificate with its own policy; paths of the certificate and the key."""
         key = cases.make_key()
         pem = cases.make_certificate(key)
         self.made += 1
@@ -140,7 +140,7 @@ class DataPlane(Case):
             yield secure
 
     def listener(self, *topics):
-        """One that may do everything, and has subscribed."""
+        """A connected device with all permissions that has subscribed to the topics."""
         device = self.device(self.certificate(), 'listener')
         self.assertTrue(device.is_in())
         self.assertEqual([1] * len(topics), device.subscribe(*topics))
@@ -240,7 +240,7 @@ class Connecting(DataPlane):
         self.assertTrue(newer.publish('t'))
 
     def test_keep_alive_is_never_short(self):
-        """AWS waits 30 seconds at least: one that asks for one is not dropped after 1.5."""
+        """AWS's minimum is 30 s: a client that asks for 1 s is not disconnected after 1.5 s."""
         device = self.device(self.certificate(), keepalive=1)
         self.assertTrue(device.is_in())
         device.client.loop_stop()
@@ -392,7 +392,7 @@ class Messages(DataPlane):
         self.assertEqual('Subscription identifiers not supported', str(device.ended))
 
     def test_alias_of_a_message_that_was_refused(self):
-        """The next one by that alias is refused too, and does not go to the alias's older topic."""
+        """The next message with that alias is refused too, and does not go to the alias's old topic."""
         listener = self.listener('#')
         device = self.device(self.certificate(self.OWN), protocol=paho.MQTTv5)
         self.assertTrue(device.is_in())
@@ -406,7 +406,7 @@ class Messages(DataPlane):
             'own/a', 'own/a', 'own/b', 'own/b']), listener.messages)
 
     def test_nothing_is_lost_with_the_connection(self):
-        """What was sent before the connection ends is delivered, however that is."""
+        """Messages sent before the connection ends are delivered, in whatever way it ends."""
         listener = self.listener('last')
         pair = self.certificate()
         for number in range(20):
@@ -448,7 +448,7 @@ class Messages(DataPlane):
         self.assertEqual([('own/a', b'x')], receiver.messages)
 
     def test_receive_denied_does_not_fill_the_window(self):
-        """More forbidden messages than may be under way at once."""
+        """More forbidden messages than may be in flight at the same time."""
         receiver = self.device(self.certificate(self.OWN), 'receiver')
         self.assertTrue(receiver.is_in())
         receiver.subscribe('own/#')
@@ -606,7 +606,7 @@ class DetachTakesItsTime(DataPlane):
         self.assertTrue(device.publish('dev'))
         self.iot.detach_thing_principal(thingName='dev', principal=self.arn)
         self.assertTrue(device.publish('dev'))
-        # What is refused ends the session.
+        # A refused publish ends the session.
         self.assertTrue(Device.wait(lambda: not device.publish('dev'), 60))
 
 
@@ -700,7 +700,7 @@ class Https(DataPlane):
 
 
 class Garbage(DataPlane):
-    """Whatever comes: an end of that connection, and nothing else."""
+    """Garbage ends the connection that sent it, and has no other effect."""
 
     def talk(self, *packets, port=None):
         context = ssl.create_default_context(cafile=self.environment['AWS_CA_BUNDLE'])
@@ -767,7 +767,7 @@ class Garbage(DataPlane):
 
 
 class NobodyIsHeldUp(DataPlane):
-    """A client that does what costs much and answers little has its turn like others."""
+    """A client with expensive or stalled requests does not hold up other clients."""
 
     def test_flood_of_refused_subscriptions(self):
         bystander = self.device(self.certificate(), 'bystander')

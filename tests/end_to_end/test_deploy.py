@@ -16,7 +16,7 @@ class Deploy(Case):
         self.start_sandbox('--deprecation-wait', '1')
 
     def check_devices(self, count):
-        """What the records say is what an outside client sees."""
+        """Check things, certificates, groups and policies with an independent client."""
         iot = self.boto()
         names = [f'iotify_{i}' for i in range(count)]
         self.assertEqual(sorted(names), sorted(t['thingName'] for t in iot.list_things()['things']))
@@ -34,7 +34,7 @@ class Deploy(Case):
             self.check_key(i, principals[0])
 
     def check_key(self, client, arn):
-        """The stored key belongs to the stored certificate, and that is the registered one."""
+        """The stored key matches the stored certificate, and that is the registered certificate."""
         read = lambda name: subprocess.run(
             [IOTIFYD, 'glob', 'get', 'job.yaml', name, '--reveal'], cwd=self.folder,
             env=self.environment, capture_output=True, timeout=60, check=True).stdout
@@ -98,7 +98,7 @@ class Deploy(Case):
         summary = self.summary('job.yaml', 'deploy', '--set', 'devices=6')
         self.assertEqual((3, 3), (step(summary, 'aws.device')['ok'],
                                   step(summary, 'aws.device')['skipped']))
-        # Cleanup goes by what was recorded, not by the number in the file.
+        # Cleanup uses the records, not the number of devices in the job.
         summary = self.summary('job.yaml', 'cleanup', '--set', 'devices=1')
         self.assertEqual(6, step(summary, 'aws.remove_device')['ok'])
         self.check_nothing_left()

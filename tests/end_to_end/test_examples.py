@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each job of examples/ does what its comment says; only the broker's port is another one."""
+"""Each job of examples/ does what its comment says; only the broker's port is changed."""
 import json
 import os
 import pathlib
@@ -20,7 +20,7 @@ class Examples(Case):
         shutil.copytree(SOURCE / 'examples', self.folder, dirs_exist_ok=True)
 
     def test_all_are_run(self):
-        """Each example has a test here, a comment of at most five lines, and passes --check."""
+        """Each example has a test here, and a comment of at most five lines."""
         for path in sorted((SOURCE / 'examples').glob('*.yaml')):
             name = path.stem
             self.assertTrue(hasattr(self, 'test_' + name.replace('-', '_')), name)
@@ -28,7 +28,7 @@ class Examples(Case):
             self.assertTrue(1 <= len(comment) <= 5, name)
 
     def run_example(self, name):
-        """Run it; its summary. All thresholds of the file held, or the status would be 99."""
+        """Run an example; its summary. All thresholds held, because otherwise the status is 99."""
         self.run_program(IOTIFYD, f'{name}.yaml', '--json', 'summary.json')
         return json.loads((self.folder / 'summary.json').read_text())
 
@@ -45,7 +45,7 @@ class Examples(Case):
         template.write_text(text.replace(f'port: {usual}', f'port: {port}'))
 
     def messages(self, name, count):
-        """Run an example on a plain broker; the messages that another client received."""
+        """Run an example on a plain broker; the messages that a separate client received."""
         port = self.start_broker()
         self.use_port(name, 1883, port)
         received, subscribed = [], threading.Event()
@@ -112,7 +112,7 @@ class Examples(Case):
         subprocess.run(['openssl', *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def certify(self, name, file, key):
-        """A key and a certificate of the test's CA."""
+        """Create a key, and a certificate issued by the test's CA."""
         self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj',
                      f'/CN={name}', '-keyout', key, '-out', 'request.pem')
         self.write('extensions', f'subjectAltName=DNS:{name}\n')

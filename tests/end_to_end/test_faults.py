@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong around the program: one clear line that says what to do, and exit status 1."""
+"""Failures of the environment: one clear error that says what to do, and exit status 1."""
 import http.server
 import json
 import os
@@ -92,7 +92,7 @@ class Faults(Case):
         self.iotifyd('job.yaml', 'deploy', 'cleanup')
 
     def test_profiles_that_go_another_way(self):
-        """Never with another identity than the one that is meant."""
+        """iotifyd never uses an identity other than the configured one."""
         self.write('job.yaml', job(endpoint='"http://127.0.0.1:1"'))
         for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
             del self.environment[name]
@@ -207,7 +207,7 @@ class Faults(Case):
             error = step(summary, 'aws.device')['errors'][0]
             self.assertEqual('DiskFull', error['code'], error)
             self.assertIn('free some room and run the same command again', error['message'])
-            # With room again the same command finishes, and nothing was lost meanwhile.
+            # With free space again, the same command finishes, and nothing is lost.
             subprocess.run(['mount', '-o', 'remount,size=64m', str(disk)], check=True)
             self.iotifyd('-q', 'job.yaml', 'deploy')
             self.assertEqual(200, len(self.boto().list_certificates(pageSize=250)['certificates']))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fleets under load: the ledger against an independent subscriber, bad networks, bad servers, live
-numbers. All against a plain mosquitto."""
+figures. Except for bad servers, all against a plain mosquitto."""
 import json
 import pathlib
 import signal
@@ -20,7 +20,7 @@ PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
 
 
 class Counts(Fleet):
-    """The summary against an independent subscriber."""
+    """Compares the summary with an independent subscriber."""
 
     def test_qos_0_without_faults(self):
         self.template(OWN + MESSAGE)
@@ -34,7 +34,7 @@ class Counts(Fleet):
             'published', 'acknowledged', 'lost', 'failed')))
 
     def test_broker_killed_and_restarted(self):
-        """Twenty times. Nothing acknowledged may be missing."""
+        """Twenty kills; no acknowledged message may be missing."""
         held, proxy = self.folder / 'held', free_port()
         self.start(sys.executable, PROXY, str(proxy), str(self.port), '--hold', str(held))
         wait_for_port(proxy)
@@ -47,7 +47,7 @@ class Counts(Fleet):
         wait_until(lambda: len(subscriber.order) >= 40, '40 messages')
         for _ in range(20):
             before = len(subscriber.order)
-            # New connections wait until the subscriber is back: mosquitto forgets by being killed.
+            # New connections wait until the subscriber is back: a killed mosquitto loses its messages.
             # At least one message is in flight each time: the broker has not read it.
             held.touch()
             self.kill_broker()
@@ -65,7 +65,7 @@ class Counts(Fleet):
         missing = [(c, n) for c in range(20) for n in range(200)
                    if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]]
         self.assertEqual([], missing)
-        # What came twice was sent again.
+        # Only resent messages arrive twice.
         again = sum(count - 1 for count in subscriber.seen.values())
         self.assertLessEqual(again, results['resent'])
         self.assertGreaterEqual(results['resent'], 20)
@@ -90,7 +90,7 @@ class Counts(Fleet):
         self.assertEqual((2400, 2400), (results['published'], results['acknowledged']))
         self.assertEqual([], [(c, n) for c in range(60) for n in range(40)
                               if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]])
-        # What the broker had while a client was away did not come back to it.
+        # The ledger counts messages that could not return to a disconnected client as lost.
         self.assertEqual(2400, results['verified'] + results['lost'])
         return done, results
 
@@ -99,7 +99,7 @@ class Counts(Fleet):
         self.assertGreater(done['stalls'], 5)
         self.assertEqual((0, 0, 0), tuple(results[name] for name in (
             'lost', 'duplicates', 'reordered')))
-        # A stall cannot hide behind a schedule that waits for it.
+        # The schedule does not wait for a stall, so the latency includes it.
         self.assertGreater(results['publish_seconds']['p99'], 0.5)
 
     def test_throttled(self):
@@ -110,7 +110,7 @@ class Counts(Fleet):
         done, results = self.bad_network(3, '--reset', '.5', '--reset-after', '3000', '--delay', '100')
         self.assertGreater(done['resets'], 10)
         self.assertGreaterEqual(results['reconnects'], done['resets'] // 2)
-        # An answer takes 0 to 400 ms and a message leaves every 100 ms: some were in flight.
+        # An answer takes 0 to 400 ms, and a message is sent every 100 ms: some were in flight.
         self.assertGreater(results['resent'], 0)
 
 
@@ -131,7 +131,7 @@ class Ledger(Fleet):
             'verified', 'lost', 'duplicates')))
 
     def test_what_does_not_come_back(self):
-        """The subscription is another one: all of it is lost, and the clients are named."""
+        """With a different subscription, all messages are lost, and the clients are named."""
         self.template(OWN + 'subscribe: ["u/{{client()}}"]\n' + MESSAGE)
         results = self.run_job(devices=3, iterations=5, interval='10ms', verify='end_to_end',
                                verify_within='500ms')
@@ -143,7 +143,7 @@ class Ledger(Fleet):
                          [(device['client'], device['lost']) for device in results['devices']])
 
     def test_duplicates(self):
-        """Somebody else sends every message once more."""
+        """Another client sends every message a second time."""
         self.template(ECHO + MESSAGE)
         self.write('job.yaml', local_job(devices=1, iterations=20, interval='50ms', hold='1s',
                                          verify='end_to_end'))
@@ -283,7 +283,7 @@ class Live(Fleet):
 
 
 class Server:
-    """A server of few words: `handle` gets each connection, in a thread of its own."""
+    """A minimal server: `handle` gets each connection, in a separate thread."""
 
     def __init__(self, case, handle):
         self.port = free_port()
@@ -317,7 +317,7 @@ class Server:
 
 
 class BadServers(Fleet):
-    """Each is counted by its reason, with the first client; the run ends in time."""
+    """Each failure is counted by its reason, with the first client; the run ends in time."""
 
     def against(self, handle, more=OWN, **settings):
         server = Server(self, handle)
@@ -327,7 +327,7 @@ class BadServers(Fleet):
         began = time.monotonic()
         summary = self.summary('job.yaml', status=None)
         self.assertLess(time.monotonic() - began, 45)
-        # Nobody spins while he waits; the start of the script machines is all that costs.
+        # No busy waiting: only the creation of the script contexts takes CPU.
         seconds = step(summary, 'simulate')['seconds']
         self.assertLess(summary['simulate']['generator']['cpu'] * seconds, 0.5 + 0.1 * seconds)
         return summary['simulate']
@@ -358,7 +358,7 @@ class BadServers(Fleet):
 
     def test_closes_at_once(self):
         results = self.against(lambda connection: connection.close())
-        # How far each came depends on who is faster.
+        # The error depends on which side is faster.
         self.assertLessEqual({error['code'] for error in results['errors']},
                              {'Refused', 'ClosedByServer', 'Unreachable'})
         self.assertEqual(6, sum(error['count'] for error in results['errors']))
@@ -417,7 +417,7 @@ class Machine(Fleet):
                       'limit with ulimit -Hn', done.stderr)
 
     def test_sessions_beyond_the_limit(self):
-        """They are counted as this machine's fault; the others do their work."""
+        """They are counted as a limit of this machine; the other sessions work."""
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job(devices=200, iterations=2, interval='200ms', hold='6s',
                                          connect_rate='1000/s',
@@ -436,7 +436,7 @@ class Machine(Fleet):
         return IOTIFYD
 
     def test_no_will_after_a_stop(self):
-        """Ctrl-C finishes what is in flight and says goodbye, so that no will fires."""
+        """Ctrl-C finishes messages in flight and sends DISCONNECT, so that no will is published."""
         self.template(OWN + MESSAGE, connection=', will: {topic: "t/will", payload: gone}')
         self.write('job.yaml', local_job(devices=20, duration='60s', interval='20ms', loops=2))
         subscriber = self.subscriber()
@@ -451,7 +451,7 @@ class Machine(Fleet):
                          (sum(subscriber.seen.values()), results['acknowledged'], results['lost']))
 
     def test_saturated(self):
-        """A script that takes all the time there is: its own delay is what is measured."""
+        """A script takes all the time of its loop: saturated, and a latency threshold fails."""
         self.template(OWN + 'message: |\n  const end = Date.now() + 20;\n'
                             '  while (Date.now() < end);\n  return "x";\n')
         results = self.run_job(devices=10, duration='3s', interval='100ms', loops=1, status=99,

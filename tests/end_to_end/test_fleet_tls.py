@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fleets with a certificate each, against the sandbox: refusals are named, the rest goes on."""
+"""Fleets with one certificate per device, against the sandbox: refusals are named, other devices
+continue."""
 import datetime
 import json
 import pathlib
@@ -63,7 +64,7 @@ class Cloud(Case):
                                    newStatus='REVOKED')
         self.assertEqual(0, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        # The three went, with their first client and why; the other seven sent all they had.
+        # The three fail, with the first client and the reason; the other seven send all messages.
         self.assertEqual((10, 3), (results['connected'], results['failed']))
         self.assertTrue(700 <= results['acknowledged'] < 1000, results['acknowledged'])
         codes = {error['code']: error for error in results['errors']}
@@ -73,7 +74,7 @@ class Cloud(Case):
         self.assertLessEqual({device['client'] for device in results['devices']}, {1, 4, 7})
 
     def test_more_than_the_endpoint_takes(self):
-        """AWS drops what goes beyond 100 a second without a word: it is named."""
+        """AWS silently drops messages beyond 100 per second: the error names the cause."""
         self.iotifyd('job.yaml', 'deploy')
         self.configure(iterations=500, interval='4ms', clients=1)
         metrics = Metrics(free_port())
@@ -100,7 +101,7 @@ class Cloud(Case):
         self.assertGreater(results['connect_tls_seconds']['p50'], 0)
 
     def bad_identity(self, cert, key, status=0):
-        """Client 2 has this certificate and key, the others their own."""
+        """Run with this certificate and key for client 2; the other clients have their own."""
         self.iotifyd('job.yaml', 'deploy')
         for name, value in (('cert', cert), ('key', key)):
             self.iotifyd('glob', 'set', 'job.yaml', f'aws_iotify_2_{name}', stdin=value)
@@ -141,7 +142,7 @@ class Cloud(Case):
 
 
 class Resumption(Case):
-    """A server with session tickets: the second handshake of a client is an abbreviated one."""
+    """A server with session tickets: the second handshake of a client is abbreviated."""
 
     def test_resumes(self):
         build = pathlib.Path(self.environment['IOTIFY_BUILD'])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `cmake --install` puts down works where it lies, and an outsider can build a plugin on it."""
+"""The files of `cmake --install` work at their new location, and a third-party plugin can use them."""
 import pathlib
 import re
 import shutil
@@ -14,7 +14,7 @@ class Install(Case):
         subprocess.run(['cmake', '--install', str(BUILD), '--prefix', str(root)], check=True,
                        capture_output=True)
         for path in ('bin/iotifyd', 'bin/iotify-sandbox', 'lib/iotify/iotify-aws-iot.so',
-                     'include/iotify/plugin.h', 'share/iotify/examples/quickstart.yaml',
+                     'include/iotify/plugin.h', 'share/doc/iotifyd/examples/quickstart.yaml',
                      'share/bash-completion/completions/iotifyd', 'share/zsh/site-functions/_iotifyd',
                      'share/fish/vendor_completions.d/iotify-sandbox.fish'):
             self.assertTrue((root / path).exists(), path)
@@ -25,7 +25,7 @@ class Install(Case):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(iterations=1))
         self.run_program(program, 'job.yaml')
-        # The packages of scripts lie beside the program, and nowhere else.
+        # The packages of scripts come from the installation.
         self.write('t.yaml', 'transport: none\nmessage: |\n  assert(moment.utc(0).year() === 1970 && '
                              'jwt.decode(jwt.sign({a: 1}, "k")).a === 1 && location("Oslo").latitude > 59);\n')
         self.run_program(program, '--preview', 'job.yaml')
@@ -35,7 +35,7 @@ class Install(Case):
         self.check_completion(root / 'share/bash-completion/completions/iotifyd')
 
     def check_manuals(self, root):
-        """Each manual page is there, groff has nothing to complain about, and each option is in it."""
+        """Each manual page exists, groff prints no warnings, and the page contains each option."""
         for name, section in (('iotifyd', 1), ('iotify-sandbox', 1), ('iotify-job', 5), ('iotify-template', 5)):
             page = root / f'share/man/man{section}/{name}.{section}'
             shown = subprocess.run(['groff', '-man', '-Kutf8', '-Tutf8', '-ww', '-rLL=300n', str(page)],
@@ -50,7 +50,7 @@ class Install(Case):
                 self.assertIn(option, re.sub('.\x08', '', shown.stdout), name)
 
     def check_links(self, documents):
-        """Each link of an installed document leads to a file that is installed too."""
+        """Each link of an installed document points to an installed file."""
         pages = list(documents.rglob('*.md'))
         self.assertGreater(len(pages), 15)
         for page in pages:
@@ -59,7 +59,7 @@ class Install(Case):
                     self.assertTrue((page.parent / target).exists(), f'{page}: {target}')
 
     def check_completion(self, file):
-        """bash completes an option and a command by it."""
+        """bash completes an option and a command with this file."""
         for typed, completed in (('--see', ''), ('--ser', '--series'), ('sche', 'schema')):
             done = subprocess.run(
                 ['bash', '-c', f'. {file}; COMP_WORDS=(iotifyd {typed}); COMP_CWORD=1; _iotifyd; '
@@ -68,7 +68,7 @@ class Install(Case):
             self.assertEqual(completed, done.stdout.strip())
 
     def check_example(self, root):
-        """The plugin of sdk/example, built against the installed SDK alone."""
+        """The plugin of sdk/example works, built against the installed SDK alone."""
         source = pathlib.Path(__file__).resolve().parents[2] / 'sdk/example'
         shutil.copytree(source, self.folder / 'example')
         build = self.folder / 'example/build'

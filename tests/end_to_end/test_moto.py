@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connector against an AWS that this project did not write."""
+"""The connector against moto, a third-party AWS."""
 from support import Case, VENV, free_port, job, step, wait_for_port
 
 
@@ -40,7 +40,7 @@ class Moto(Case):
         self.assertEqual([], self.boto().list_certificates()['certificates'])
 
     def test_certificate_for_another_key_is_noticed(self):
-        # This AWS signs a key of its own in place of the request's.
+        # moto signs a key of its own instead of the key in the request.
         self.write('job.yaml', job(1))
         summary = self.summary('job.yaml', 'deploy', '--set',
                                'pipelines.deploy.3.aws.device.issuer=csr', status=1)

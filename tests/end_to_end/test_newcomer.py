@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of README and CONTRIBUTING, word for word, in a fresh clone, while the usual ports are
-taken. Packages come from what the set-up has fetched: no network is needed."""
+"""Runs the commands of README and CONTRIBUTING, verbatim, in a fresh clone, while the usual ports are
+in use. Packages come from earlier downloads: no network is needed."""
 import contextlib
 import os
 import pathlib
@@ -16,7 +16,7 @@ SECONDS = 1200
 
 
 def commands(text):
-    """The indented blocks of a document whose lines are commands."""
+    """The lines of the indented blocks of a document that start with a command."""
     for block in re.findall(r'(?:\n    [^\n]+)+', text):
         lines = [line.strip() for line in block.strip('\n').splitlines()]
         if re.match(r'(scripts/|cmake |ctest )', lines[0]):
@@ -29,7 +29,7 @@ class Newcomer(Case):
         self.clone = self.folder / 'iotifyd'
         subprocess.run(['git', '-c', 'safe.directory=*', 'clone', '-q', str(SOURCE), str(self.clone)],
                        check=True)
-        # What scripts/clients.sh has fetched for the source tree; it finds it there, and fetches nothing.
+        # scripts/clients.sh finds the packages of the source tree, and downloads nothing.
         (self.clone / 'build').mkdir()
         for name in ('venv', 'javascript'):
             (self.clone / 'build' / name).symlink_to(SOURCE / 'build' / name)
@@ -37,14 +37,14 @@ class Newcomer(Case):
         self.environment.update(
             npm_config_cache=os.environ.get('npm_config_cache', str(home / '.npm')),
             npm_config_prefer_offline='true')
-        # The compiler runs without the sanitizers' and the fuzzers' settings of this run.
+        # The commands run without the settings of this test run.
         for name in ('IOTIFY_BUILD', 'IOTIFY_PLUGIN_PATH', 'ASAN_OPTIONS'):
             self.environment.pop(name, None)
         for port in TAKEN:
             taken = socket.socket()
             self.addCleanup(taken.close)
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # Where another program has the port already, it is taken as well.
+            # A port that another program already uses is in use as well.
             with contextlib.suppress(OSError):
                 taken.bind(('127.0.0.1', port))
                 taken.listen()
@@ -67,7 +67,7 @@ class Newcomer(Case):
         self.assertEqual('', status.stdout, 'the commands left files behind')
 
     def test_documents(self):
-        # scripts/test.sh is what runs this test.
+        # scripts/test.sh runs this test.
         self.run_all('README.md', ['250 acknowledged', 'threshold lost == 0: ok', 'greeting'],
                      ['scripts/test.sh'])
         self.run_all('CONTRIBUTING.md', ['100% tests passed'])

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose turn it is behind an await, and promises that nobody settles or looks at."""
+"""The turn after an await, and promises that are never settled or have no handler."""
 from fleet import Fleet, Recorder
 from support import local_job
 
 
 class Turns(Fleet):
     def check_turns(self, message, devices=20, iterations=5, library='', **settings):
-        """Each message is on the topic of the client that made it, and tells its iteration."""
+        """Each message is on the topic of its client and iteration, and contains both."""
         recorder = Recorder(self.port)
         self.template('publish: {topic: "t/{{client()}}/{{index()}}", qos: 1}\n' +
                       (f'library: |\n{library}' if library else '') + 'message: |\n' + message)
@@ -31,7 +31,7 @@ class Turns(Fleet):
                          library='  let promise;\n  const shared = () => promise ||= glob.increment("n");\n')
 
     def test_settled_by_another(self):
-        """A ring: each waits for the one before it, and settles the one behind it."""
+        """20 clients wait; the last one settles the promises of all, in reverse order."""
         self.check_turns('  const wait = new Promise((resolve) => { waiting.push(resolve); });\n'
                          '  if (waiting.length === 20) waiting.splice(0).reverse().forEach((one) => one());\n'
                          f'  await wait;\n  return {self.SHOWN};\n', library='  const waiting = [];\n')
@@ -79,7 +79,7 @@ class Turns(Fleet):
 
 class Batches(Fleet):
     def test_promises_among_texts(self):
-        """What is told of one call may end another client: that calls finish()."""
+        """Reporting the result of one call may end another client, which calls finish()."""
         self.write('t.yaml', 'transport: none\nmessage: |\n'
                              '  if (client() % 2) return {then(done) { done("y"); }};\n  return "x";\n'
                              'finish: |\n  metric.add("finished");\n')
@@ -173,7 +173,7 @@ class Unsettled(Fleet):
         self.assertIn('init() waits for a promise that nothing settles', results['errors'][0]['message'])
 
     def test_many_that_work_behind_one_promise(self):
-        """Together they take longer than any limit; each of them does not."""
+        """Together the calls take longer than the time limit; each one alone does not."""
         self.write('t.yaml', 'transport: none\nlibrary: |\n  let open;\n  const gate = new Promise((r) => { open = r; });\n'
                              'message: |\n  if (client() === 79) return open();\n  await gate;\n'
                              '  for (const t = performance.now(); performance.now() - t < 100;);\n')

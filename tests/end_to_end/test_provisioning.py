@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Provisioning beyond the first deploy: ownership, plans, proofs, limits, and what may not happen."""
+"""Provisioning after the first deploy: ownership, plans, proofs, limits, and forbidden effects."""
 import contextlib
 import http.client
 import http.server
@@ -43,7 +43,7 @@ class Provisioning(Case):
             return json.loads(answer.read() or b'{}')
 
     def calls(self, forget=True):
-        """How often each operation was called since they were last forgotten."""
+        """Number of calls of each operation since the counts were last reset."""
         counts = {name: sum(results.values()) for name, results
                   in self.sandbox('GET', '')['calls'].items()}
         if forget:
@@ -183,7 +183,7 @@ class Ownership(Provisioning):
         self.write('job.yaml', job(1))
         self.iotifyd('job.yaml', 'deploy')
         self.iotifyd('job.yaml', 'cleanup')
-        # As an interrupted removal leaves it: deprecated, and to be waited for.
+        # The state after an interrupted removal: deprecated, and not yet deletable.
         self.iot.deprecate_thing_type(thingTypeName='iotify_type')
         self.iotifyd('job.yaml', 'deploy')
         self.assertFalse(self.iot.describe_thing_type(
@@ -255,7 +255,7 @@ class Calls(Provisioning):
                          'pipelines.cleanup.1.aws.remove_shared.enabled=true')
             called = set(self.calls())
             self.assertEqual(set(), called - allowed)
-            # What is left is for what did not happen: other versions, crashes, deprecation undone.
+            # The unused permissions are for other cases: more versions, crashes, undone deprecation.
             self.assertLessEqual(allowed - called, {
                 'DeletePolicyVersion', 'DescribeCertificate', 'DeprecateThingType', 'ListCertificates',
                 'ListPrincipalThings', 'ListAttachedPolicies', 'DescribeThing', 'DetachPolicy',
@@ -300,7 +300,7 @@ class Plan(Provisioning):
         plan = self.plan('deploy', status=1)
         changes = {(c['change'], c['count']) for c in plan['aws.device']['changes']}
         self.assertEqual({('create', 19), ('blocked', 1)}, changes)
-        # Looking leaves nothing behind.
+        # A plan creates no key file.
         self.assertFalse((self.folder / 'job.key').exists())
         self.assertEqual({'count': 19, 'per_second': 10.0}, plan['aws.device']['calls']['AttachPolicy'])
         self.assertAlmostEqual(1.9, plan['aws.device']['seconds'])
@@ -310,7 +310,7 @@ class Plan(Provisioning):
         self.iotifyd('job.yaml', 'deploy', '--set', 'plugins.aws.quotas={"*": 1000}')
         self.calls()
         plan = self.plan('deploy')
-        # A listing, not a call for each device.
+        # One listing, not one call per device.
         self.assertEqual(1, self.calls()['ListThings'])
         self.assertEqual([('keep', 20)], [(c['change'], c['count']) for c in plan['aws.device']['changes']])
         self.assertEqual({}, plan['aws.device']['calls'])
@@ -388,13 +388,13 @@ class Plan(Provisioning):
         self.assertIn('the group iotify has 6 things and 5 bear the name of this job', done.stderr)
         self.assertIn('add --yes', done.stderr)
         self.assertEqual(7, len(self.things()))
-        # Only what is within `devices`.
+        # Only devices within `devices`.
         self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes', '--set', 'devices=2')
         self.assertEqual(['foreign', 'iotify_2', 'iotify_3', 'iotify_4', 'iotify_5'], self.things())
         self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes', '--set', 'devices=6')
         self.assertEqual(['foreign', 'iotify_5'], self.things())
         self.assertEqual([], self.certificates())
-        self.assertIn('goes with cleanup alone', self.iotifyd('job.yaml', '--from-aws', status=2).stderr)
+        self.assertIn('is valid only with cleanup', self.iotifyd('job.yaml', '--from-aws', status=2).stderr)
 
 
 class Pace(Provisioning):
@@ -420,7 +420,7 @@ class Pace(Provisioning):
         self.assertFalse({'GetCallerIdentity', 'ListServiceQuotas'} & set(self.calls()))
 
     def test_throttled_without_known_quotas(self):
-        """Twice what is assumed is not there: slower, and nothing is lost."""
+        """The quota is below the assumed one: the deploy is slower, and no device fails."""
         del self.environment['AWS_ENDPOINT_URL_SERVICE_QUOTAS']
         self.sandbox('PUT', '/quotas', 'RegisterCertificateWithoutCA=6')
         self.write('job.yaml', job(30).replace(', quotas: {"*": 1000}', ''))
@@ -470,7 +470,7 @@ class Issuers(Provisioning):
 
 
 class Between(http.server.BaseHTTPRequestHandler):
-    """Passes everything on to the sandbox, but answers what the test wants to the calls it names."""
+    """Forwards calls to the sandbox, and answers the calls that a test selects with its own answer."""
     protocol_version = 'HTTP/1.1'
 
     def do_any(self):
@@ -509,7 +509,7 @@ class BadAnswersBase(Provisioning):
         super().setUp()
         self.server = server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Between)
         server.daemon_threads = True
-        # A client that hangs up in the middle is no error of the test.
+        # A client that closes the connection early is not an error of the test.
         server.handle_error = lambda *_: None
         server.port, server.matches = self.api_port, lambda *_: False
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -519,7 +519,7 @@ class BadAnswersBase(Provisioning):
 
 
 class WrongService(BadAnswersBase):
-    """Something else answers for AWS: nothing may be taken for gone, and nothing is forgotten."""
+    """Another server answers instead of AWS: no resource counts as deleted, and no record is lost."""
 
     def test_cleanup(self):
         json_type = 'application/json'
@@ -612,7 +612,7 @@ class Seal(Provisioning):
             'job.yaml', 'cleanup', '--set', 'seal.with=file', status=1).stderr)
 
     def change_store(self, statement, *values):
-        """The store as another program sees it: a table of keys and values."""
+        """Run a statement on the store as another program would: a table of keys and values."""
         with contextlib.closing(sqlite3.connect(self.folder / 'job.db')) as store:
             table = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()[0]
             key, value = [row[1] for row in store.execute(f'PRAGMA table_info({table})')][:2]
@@ -631,7 +631,7 @@ class Seal(Provisioning):
             self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = ?", to, name)
             done = self.iotifyd('glob', 'get', 'job.yaml', name[5:], '--reveal', status=1)
             self.assertIn('changed from outside, or moved from another key', done.stderr)
-        # The records have the keys still, and put them back.
+        # The records still contain the keys, and deploy restores them.
         self.iotifyd('job.yaml', 'deploy')
         self.assertIn('PRIVATE KEY', self.iotifyd(
             'glob', 'get', 'job.yaml', 'aws_iotify_1_key', '--reveal').stdout)
@@ -677,7 +677,7 @@ class BadAnswers(BadAnswersBase):
                     seen = []
 
                     def matches(method, at, body):
-                        # The first device's, whatever its number, and each time it is repeated.
+                        # The first request, of whatever device, and its repetitions.
                         if method != 'POST' or at.split('?')[0] != path:
                             return False
                         seen.append(body)
@@ -691,7 +691,7 @@ class BadAnswers(BadAnswersBase):
                         self.assertIn(device['errors'][0]['code'], (
                             'BadAnswer', 'Unreachable', 'NotStored', 'Http502', 'TeapotException'))
                     else:
-                        # AWS's own calls are repeated and succeed then.
+                        # iotifyd repeats the call, which then succeeds.
                         self.assertIn(name, ('html error', 'cut off'))
                     self.server.matches = lambda *_: False
                     self.iotifyd('job.yaml', 'deploy')
@@ -705,7 +705,7 @@ class BadAnswers(BadAnswersBase):
                         self.iot.delete_certificate(certificateId=certificate['certificateId'])
 
     def test_every_call(self):
-        """Whatever answers nonsense: an error, and nothing that cleanup does not take away."""
+        """A nonsense answer to any call: an error, and cleanup removes everything."""
         self.server.bad = (200, 'text/html', b'<html>proxy</html>', None)
         self.write('job.yaml', job(2))
         for path in ('/thing-types/', '/thing-groups/iotify', '/policies/', '/certificate/', '/things/iotify_0',

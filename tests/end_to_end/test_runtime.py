@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts do to their devices, and what the store sees of it: over a real broker."""
+"""Effects of scripts on their devices and on the store, with a real broker."""
 import collections
 import json
 import re
@@ -64,7 +64,7 @@ class Wishes(Fleet):
             self.assertNotIn(4, seen)
             self.assertIn(7, seen)
             self.assertIn(10, seen)
-        # Client 1 went without a goodbye, and both did before they came back the second time.
+        # Client 1 disconnected without DISCONNECT, and both did before the second reconnect.
         self.assertEqual(['0', '1', '1'], sorted(
             payload for topic, payload, *_ in recorder.messages if topic == 'gone'))
         self.assertEqual((4, 0, 0), tuple(results[name] for name in ('reconnects', 'failed', 'lost')))
@@ -75,7 +75,7 @@ class Wishes(Fleet):
         self.assertEqual((0, 0, 0), tuple(results[name] for name in ('published', 'abandoned', 'failed')))
 
     def test_reconnect_between_iterations(self):
-        """What comes after it is sent."""
+        """Messages after the reconnect are sent."""
         recorder = self.recorder()
         self.template('publish: {topic: "t/{{client()}}", qos: 1}\nsubscribe: ["t/{{client()}}"]\n'
                       'message: return "m" + index();\nresponse: |\n'
@@ -83,12 +83,12 @@ class Wishes(Fleet):
         results = self.run_job(devices=2, iterations=6, interval='200ms')
         recorder.settle()
         self.assertEqual((12, 2), (results['acknowledged'], results['reconnects']))
-        # What was not acknowledged before is sent again.
+        # Messages that were not acknowledged are sent again.
         self.assertEqual({(f't/{c}', f'm{n}') for c in range(2) for n in range(6)},
                          {(topic, payload) for topic, payload, *_ in recorder.messages})
 
     def test_reconnect_in_the_last_iteration(self):
-        """What is in flight goes out again, and what message() waited with is sent."""
+        """Messages in flight are sent again, and so is the message of a message() that waited."""
         recorder = self.recorder()
         self.template('publish: {topic: "t/{{client()}}", qos: 1}\nsubscribe: ["t/{{client()}}"]\n'
                       'message: |\n  const p = new Promise((r) => { state.r = r; });\n'
@@ -121,7 +121,7 @@ class Wishes(Fleet):
         self.assertIn('in finish() the device is about to disconnect by itself', results['errors'][0]['message'])
 
     def test_closed_pacing_counts_what_each_sent(self):
-        """Every message of a batch waits for its own acknowledgement, though all were sent by publish()."""
+        """Every message of a batch waits for its own acknowledgement, although publish() sent all."""
         self.template('publish: {topic: t, qos: 1}\nmessage: |\n  publish("t", "x");\n')
         results = self.run_job(devices=50, iterations=20, interval='0', pacing='closed', loops=1)
         self.assertEqual((1000, 1000, 0, []), tuple(results[name] for name in (
@@ -243,7 +243,7 @@ class Glob(Case):
         runs = [self.spawn('job.yaml') for _ in range(3)]
         self.assertEqual([0, 0, 0], [run.wait(100) for run in runs])
         self.assertEqual(('300', '300'), (self.get('n'), self.get('c')))
-        # Each message comes to one reader.
+        # Each message is delivered to one reader.
         self.write('t.yaml', 'transport: none\nmessage: |\n'
                              '  await new Promise((r) => mailbox.pop("q", async (e, v) => {\n'
                              '    if (v !== undefined) await glob.increment("popped"); r(); }));\n')
@@ -300,7 +300,7 @@ class Glob(Case):
         self.assertIn('2 writes are not in the store', done.stdout)
 
     def test_killed_after_the_answer(self):
-        """What a callback or flush() said is stored is there after SIGKILL."""
+        """Values that a callback reported as stored are there after SIGKILL."""
         self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("k" + index(), index(), (e) => '
                              '{ if (!e) console.log("stored", index()); });\n')
         self.write('job.yaml', local_job(store='sqlite', devices=1, iterations=100000, interval='1ms'))
@@ -320,7 +320,7 @@ class Glob(Case):
 
 
 class Twins(Fleet):
-    """Shadows, jobs and commands of AWS IoT against a service that plays AWS's part on a broker."""
+    """Shadows, jobs and commands of AWS IoT against a simulated service on a broker."""
 
     def service(self):
         self.shadows = collections.defaultdict(lambda: {'version': 0, 'reported': {}, 'desired': {}})

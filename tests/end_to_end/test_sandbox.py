@@ -29,7 +29,7 @@ JAVASCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'build/javascript'
 
 
 class Requests(Case):
-    """Requests that no SDK would send."""
+    """Requests of any form, including those that no SDK sends."""
 
     options = ('--detach-delay', '0')
 
@@ -58,7 +58,7 @@ class Requests(Case):
         return dict(request.headers)
 
     def send(self, method, path, headers, body=''):
-        """Status and error code, or fault of a connection."""
+        """Send a request; status and error code."""
         connection = http.client.HTTPConnection('127.0.0.1', self.api_port, timeout=20)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
@@ -222,7 +222,7 @@ class BadRequests(Requests):
 
 
 class Clients(Requests):
-    """The two other clients that everybody has."""
+    """The two other common clients: the AWS CLI and the SDK for JavaScript."""
 
     def aws(self, *words, status=0):
         done = self.run_program(str(VENV / 'aws'), '--output', 'json', *words, status=status)
@@ -257,7 +257,7 @@ class Clients(Requests):
         self.assertEqual('123456789012', self.aws('sts', 'get-caller-identity')['Account'])
 
     def test_chain_by_openssl(self):
-        """What AWS's stand-ins lack: certificates that a root has signed, for the request's key."""
+        """The certificate is signed by the root CA and is for the key in the request."""
         self.run_program('openssl', 'req', '-new', '-newkey', 'ec', '-pkeyopt',
                          'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'k.pem', '-out', 'r.pem',
                          '-subj', '/CN=x')
@@ -302,7 +302,7 @@ class State(Case):
         self.assertEqual(0o600, (self.folder / 'sandbox/ca.key').stat().st_mode & 0o777)
 
     def test_killed_in_the_middle(self):
-        """What was answered is there; what was not may be, and then as a whole."""
+        """Answered calls are kept; an unanswered call is kept completely or not at all."""
         self.start_again()
         answered = []
 
@@ -604,17 +604,17 @@ class AroundACommand(Case):
 
 
 class Operations(Case):
-    """The table of the program, of its document, and of AWS."""
+    """The operations of the program match its document and AWS's model."""
 
-    # What MQTT 5 adds to a published message, its payload, which is the body, and what says whose
-    # quota is asked for.
+    # Members that the table omits: MQTT 5 properties of a message, its payload, which is the body,
+    # and the members that select a quota.
     LEFT_OUT = {'Publish': ('payload', 'userProperties', 'payloadFormatIndicator', 'contentType',
                             'responseTopic', 'correlationData', 'messageExpiry'),
                 'ListServiceQuotas': ('QuotaCode', 'QuotaAppliedAtLevel'),
                 'GetServiceQuota': ('ContextId',)}
 
     def table(self):
-        """Name, method, path, and parameters with whether they are required."""
+        """Name, method, path, and parameters with a flag: required."""
         for row in self.run_program(SANDBOX, '--operations').stdout.splitlines()[2:]:
             name, http, parameters, _ = (cell.strip() for cell in row.strip('|').split('|'))
             yield name, *http.split(), {parameter.rstrip('*'): parameter.endswith('*')
@@ -625,7 +625,7 @@ class Operations(Case):
                       (DOCUMENTS / 'sandbox.md').read_text())
 
     def test_service_model(self):
-        """Methods, paths and parameters are those of the official model."""
+        """Methods, paths and parameters match the official model."""
         import botocore.session
         session = botocore.session.get_session()
         models = [session.get_service_model(name) for name in (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thousand private keys, and no trace of any: not in logs, arguments, the environment, a core, a
-report, a temporary file or the bytes of the store."""
+"""None of a thousand private keys leaks into logs, arguments, the environment, a core, a report, a
+temporary file or the bytes of the store."""
 import base64
 import contextlib
 import json
@@ -33,7 +33,7 @@ class Secrets(Case):
         self.write('job.yaml', job(DEVICES, 'workers: 32\n', quotas='{"*": 5000}'))
 
     def keys(self):
-        """Every private key of the glob, by the sealed form as docs/store.md describes it."""
+        """Decrypt every private key of the glob, in the sealed format that docs/store.md describes."""
         with contextlib.closing(sqlite3.connect(self.folder / 'job.db')) as store:
             table = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()[0]
             rows = {(key if isinstance(key, bytes) else key.encode()): bytes(value)
@@ -47,7 +47,7 @@ class Secrets(Case):
                 if key.startswith(b'glob/') and key.endswith(b'_key')]
 
     def watch(self, process):
-        """What anybody sees of a running process."""
+        """The arguments and the environment of a running process."""
         seen = b''
         while process.poll() is None:
             for name in ('cmdline', 'environ'):
@@ -79,7 +79,7 @@ class Secrets(Case):
         for key in keys:
             body = b''.join(key.split(b'\n')[1:-2])
             scalar = base64.b64decode(body)[36:68]
-            # The text in any line, and the number itself in binary and hexadecimal.
+            # A part of the PEM text, and the private number in binary and hexadecimal.
             traces += [body[50:62], scalar, scalar.hex().encode()]
         for path, content in (*files.items(), ('what a process shows', seen)):
             for trace in traces:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load over time: clients that come, leave and come back, rates, storms, and how a run ends."""
+"""Load over time: clients that connect, leave and return, rates, storms, and the end of a run."""
 import json
 import time
 
@@ -19,7 +19,7 @@ class Shapes(Fleet):
         top = counts.index(40)
         self.assertEqual(sorted(counts[:top + 1]), counts[:top + 1], connected)
         self.assertEqual(sorted(counts[top:], reverse=True), counts[top:], connected)
-        # Each row within the number that the stages ask for at that time, 1.5 s before and after.
+        # Each row matches the number that the stages require at that time, within ±1.5 s.
         for second, count in connected[:-1]:
             near = [self.ramp(second + late) for late in (-1.5, 0, 1.5)]
             self.assertTrue(min(near) - 1 <= count <= max(near) + 1, connected)
@@ -27,7 +27,7 @@ class Shapes(Fleet):
 
     @staticmethod
     def ramp(second):
-        """40 clients after 3 s, for 3 s; then 10 after 3 s, for 3 s."""
+        """The number of clients at this second: up to 40 in 3 s, hold 3 s, then down to 10 in 3 s."""
         if second < 6:
             return max(0, min(40, 40 * second / 3))
         return max(10, 40 - 30 * (second - 6) / 3)
@@ -42,7 +42,7 @@ class Shapes(Fleet):
                                       ' {duration: 3s}, {duration: 10ms, clients: 5}, {duration: 3s}]')
         subscriber.settle()
         self.assertEqual(0, results['lost'])
-        # Those that left have come again, their state with them, and finish() ran once for each.
+        # The clients that left returned with their state, and finish() ran once for each client.
         self.assertEqual(4, results['reconnects'])
         self.assertEqual(5, results['metrics']['finished']['sum'])
         for payload in subscriber.seen:
@@ -53,8 +53,8 @@ class Shapes(Fleet):
         self.template(OWN + MESSAGE)
         results = self.run_job(devices=20, connect_rate='1000/s', loops=2,
                                stages='[{duration: 2s, rate: 200/s}, {duration: 4s}]')
-        # A half of the plateau on the way up, and the plateau for 4 s: 200 and 800. What a slow
-        # machine may miss is what was due in the last second.
+        # Half of the plateau during the ramp of 2 s, and the plateau for 4 s: 200 and 800. A slow
+        # machine may miss the messages that were due in the last second.
         self.assertTrue(800 <= results['published'] <= 1010, results['published'])
 
     def test_storm(self):
@@ -91,7 +91,7 @@ class Shapes(Fleet):
         self.assertEqual((1000, 1000), (results['published'], results['acknowledged']))
 
     def test_who_comes_back_begins_anew(self):
-        """What was not sent while a client was away is not made up for."""
+        """Messages that were due while a client was away are not sent later."""
         self.template(OWN + MESSAGE)
         for shape, asked in (
                 ('interval: 50ms, stages: [{duration: 10ms, clients: 10}, {duration: 1s}, '
@@ -102,8 +102,8 @@ class Shapes(Fleet):
             self.write('job.yaml', local_job(devices=10, connect_rate='1000/s', loops=1)
                        .replace('loops: 1', 'loops: 1, ' + shape))
             results = self.summary('job.yaml', '--series', 's.csv')['simulate']
-            # What the stages ask for, and not what would have been due while clients were away:
-            # that would be 200 messages more, late by a second or more.
+            # The messages that the stages require, without those that were due while clients were
+            # away: these would be 200 more, late by a second or more.
             self.assertLessEqual(results['published'], asked + 100, shape)
             self.assertLess(results['publish_seconds']['p90'], 0.8)
             self.assertEqual(0, results['failed'])
@@ -134,8 +134,8 @@ class Shapes(Fleet):
     def test_jitter_beyond_the_interval(self):
         self.template(OWN + MESSAGE)
         results = self.run_job(devices=5, iterations=40, interval='100ms', jitter='4s')
-        # Latency counts from the moment with jitter: without it, half of the messages were late by
-        # the two seconds that jitter is on average.
+        # Latency counts from the due time with jitter: counted without it, half of the messages
+        # would be late by 2 s, the average jitter.
         self.assertEqual(200, results['acknowledged'])
         self.assertLess(results['publish_seconds']['p50'], 1)
 
@@ -144,7 +144,7 @@ class Shapes(Fleet):
         results = self.run_job(devices=2, interval='0s', duration='4s', qos=1)
         self.assertEqual((0, 0), (results['failed'], results['lost']))
         self.assertGreater(results['published'], 1000)
-        # Latency counts from when a message could go, not from the beginning of the run.
+        # Latency counts from when a message could be sent, not from the start of the run.
         self.assertLess(results['publish_seconds']['p50'], 1)
 
     def test_abort_does_not_hold(self):
@@ -155,7 +155,7 @@ class Shapes(Fleet):
         self.assertLess(time.monotonic() - began, 50)
 
     def test_a_slow_batch_is_not_stuck(self):
-        """Each call keeps to its limit; together they take long."""
+        """Each call is within its limit; all together take long."""
         self.template(OWN + 'message: |\n  const t = Date.now(); while (Date.now() - t < 300);\n'
                             '  return "x";\n')
         results = self.run_job(devices=30, iterations=1, interval='100ms', connect_rate='10000/s',
@@ -163,7 +163,7 @@ class Shapes(Fleet):
         self.assertEqual((30, 0), (results['published'], results['failed']))
 
     def test_the_end_waits_for_who_reconnects(self):
-        """The broker is away when the run ends: what was not acknowledged is sent again."""
+        """The broker is down when the run ends: unacknowledged messages are sent again."""
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job(
             devices=10, duration='5s', interval='50ms', connect_rate='1000/s',
@@ -172,7 +172,7 @@ class Shapes(Fleet):
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
         wait_until(lambda: len(subscriber.order) >= 50, '50 messages')
         self.kill_broker()
-        # The messages have begun, so the five seconds are over before these are.
+        # The five seconds began before this sleep, so they end before it.
         time.sleep(6)
         self.restart_broker()
         self.assertEqual(0, process.wait(60))

@@ -5,7 +5,7 @@ import time
 
 from support import Case, local_job
 
-# What a script prints when it has begun.
+# A script that prints a line when it has begun.
 SAYS_HERE = 'transport: none\nmessage: |\n  if (index() === 0) console.log("here");\n'
 
 
@@ -33,7 +33,7 @@ class Signals(Case):
             self.assertIn(f'"exit": {128 + number}', (self.folder / 'summary.json').read_text())
 
     def test_twice_leaves_at_once(self):
-        # A script that is in the middle of a long call cannot finish quickly.
+        # A script in a long call cannot finish quickly.
         process = self.start_job(SAYS_HERE + '  while (true) {}\n', time_limit='1h', iterations=1)
         process.send_signal(signal.SIGINT)
         time.sleep(1)
@@ -53,13 +53,13 @@ class Signals(Case):
         out, _ = process.communicate(timeout=60)
         self.assertEqual(130, process.returncode)
         self.assertNotIn('cleanup/', out)
-        # The same command with room to run goes on and takes everything away.
+        # The same command with higher quotas continues and removes everything.
         self.iotifyd('-q', 'job.yaml', 'deploy', 'cleanup', '--set', 'plugins.aws.quotas={"*": 1000}')
         self.assertEqual([], self.boto().list_things()['things'])
         self.assertEqual([], self.boto().list_certificates()['certificates'])
 
     def test_a_cleanup_that_was_interrupted(self):
-        """The same command finishes the removal, and then does all that it does."""
+        """The next run finishes the removal, and then runs all its pipelines."""
         self.start_sandbox('--detach-delay', '2s')
         self.write('job.yaml', 'devices: 5\nplugins:\n  aws: {use: aws-iot, quotas: {"*": 1000}}\n'
                                'pipelines:\n  simulate: []\n')

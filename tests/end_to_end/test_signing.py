@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signature Version 4 beside two others: the published algorithm spelled out here, whose results are
-kept in signing_cases.json, and botocore's own signer."""
+"""Compares Signature Version 4 with two others: the published algorithm, written out here, whose
+results are in signing_cases.json, and botocore's signer."""
 import hashlib
 import hmac
 import json
@@ -28,7 +28,7 @@ def quote(text):
 
 
 def by_the_book(request):
-    """The algorithm as AWS documents it; for making signing_cases.json anew and for reading."""
+    """The algorithm as AWS documents it; a reference, and used to regenerate signing_cases.json."""
     pairs = sorted((quote(urllib.parse.unquote_plus(name)), quote(urllib.parse.unquote_plus(value)))
                    for name, _, value in (part.partition('=') for part in request['query'].split('&'))
                    if name)
@@ -101,7 +101,7 @@ class Signing(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    # IOTIFY_BUILD=… python test_signing.py: writes the golden cases anew.
+    # IOTIFY_BUILD=… python test_signing.py: regenerates the golden cases.
     base = {'method': 'GET', 'path': '/', 'query': '', 'headers': [
         ['Host', 'iot.eu-central-1.amazonaws.com'], ['X-Amz-Date', '20260102T030405Z']], 'body': '',
         'timestamp': '20260102T030405Z', 'region': 'eu-central-1', 'service': 'iot', 'secret': SECRET}

@@ -19,7 +19,7 @@ class Plain(Case):
                              f'client_id: "{client}", timeout: 3s}}\n' + more)
 
     def subscribe(self, count, topic='#'):
-        """A subscriber that is known to be there: it has printed a message of ours."""
+        """Start a subscriber, and wait until it has printed a first message."""
         process = subprocess.Popen(
             ['mosquitto_sub', '-p', str(self.port), '-t', topic, '-C', str(count + 1), '-W', '60',
              '-q', '1', '-F', '%t %p'], stdout=subprocess.PIPE, text=True)
@@ -153,7 +153,7 @@ class Plain(Case):
         self.write('job.yaml', local_job(interval='100ms', duration='2s', devices=20,
                                          connect_rate='20/s'))
         summary = self.summary('job.yaml')
-        # One device more every 50 ms: 305 messages in all. All at once they would send 400.
+        # One more device every 50 ms: 305 messages in total. 20 devices from the start would send 400.
         self.assertTrue(100 <= summary['simulate']['published'] <= 370, summary['simulate'])
 
 
@@ -224,7 +224,7 @@ class None_(Case):
         self.assertEqual(130, process.wait(60))
 
     def test_a_promise_that_never_ends(self):
-        """No limit of the engine reaches a chain of promises: the run ends without the step."""
+        """No limit of the script engine ends a chain of promises: the step fails, and the run ends."""
         self.write('t.yaml', 'transport: none\nmessage: |\n  (async () => { for (;;) await 0; })();\n')
         self.write('job.yaml', local_job(iterations=1, devices=1, time_limit='100ms'))
         summary = self.summary('job.yaml', status=1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates as their authors use them: helpers, errors, data, modules, and the examples of the
+"""Templates from an author's view: helpers, errors, data, modules, and the examples of the
 documentation."""
 import json
 import pathlib
@@ -29,7 +29,7 @@ class Template(Case):
 
 
 class Examples(Template):
-    """What docs/templates.md shows is what comes out."""
+    """The examples of docs/templates.md print the output shown there."""
 
     def test_documentation(self):
         text = (ROOT / 'docs/templates.md').read_text()
@@ -53,7 +53,7 @@ class Examples(Template):
 
 
 class Expressions(Template):
-    """One expression after the other, in one client."""
+    """All expressions, in one client."""
 
     def setUp(self):
         super().setUp()
@@ -75,7 +75,7 @@ class Expressions(Template):
         self.write('node_modules/circle/other.js', 'module.exports = require("./index").half;')
 
     def results(self, expressions):
-        """What each gives: JSON, or an error's text."""
+        """The value of each expression as JSON, or the text of its error."""
         functions = ',\n'.join(f'(state) => ({one})' for one in expressions)
         text = HEADER + 'library: |\n' + block(
             'const class_ = () => new (class { v = 7; })();\n'
@@ -130,7 +130,7 @@ class Expressions(Template):
 
 
 class Errors(Template):
-    """An error's text, place, line and stack, to the letter."""
+    """The exact text, location and stack of an error."""
 
     def fails(self, template, *lines):
         output = self.preview(HEADER + template, status=1).stdout
@@ -274,7 +274,7 @@ class Data(Template):
                 ('d.csv', b'a\n\xff\n', 't.yaml:2:7: cannot read d.csv: it is not UTF-8 text'),
                 ('d.csv', b'a\n\0\n', 't.yaml:2:7: cannot read d.csv: it is not text: it holds a NUL'),
                 ('d.csv', 'a\n1\n2\n', 't.yaml:2:7: d.csv has 2 rows, and client 2 takes part: each client has a row, from 0 on'),
-                ('d.txt', 'a', 't.yaml:2:7: "data" takes a .csv file, or a .jsonl file with a JSON object a line')):
+                ('d.txt', 'a', 't.yaml:2:7: "data" takes a .csv file, or a .jsonl file with one JSON object per line')):
             self.write(name, content)
             done = self.preview(f'transport: none\ndata: {name}\nmessage: return "x"\n', status=2)
             self.assertEqual(text + '\n', done.stderr)

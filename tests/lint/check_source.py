@@ -39,9 +39,12 @@ ROOMS = {
     'plugins/storage': ['sdk'],
     'plugins/transport/mqtt': ['sdk'],
     'sandbox': ['sdk', 'core/base', 'plugins/shared/aws', 'plugins/aws/policy'],
+    'reference': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store',
+                  'core/job', 'core/report', 'core/script', 'core/template', 'core/pipeline',
+                  'core/simulate', 'core/cli', 'sandbox'],
 }
 
-# The prefix of static names where it is not a leading part of the file's own name.
+# The prefix of static names and private types where it is not a leading part of the file's own name.
 PREFIXES = {
     'core/cli/glob.c': 'glob_command',
     'core/cli/options.c': 'cli',
@@ -50,13 +53,13 @@ PREFIXES = {
     'plugins/aws/device/verify_removal.c': 'verify',
     'plugins/aws/template.c': 'aws_template',
     'plugins/transport/mqtt/mqtt.c': 'mqtt',
+    'reference/main.c': 'reference',
     'sandbox/main.c': 'sandbox',
     'sandbox/principals.c': 'principal',
     'sandbox/response.c': 'respond',
 }
 
 LINES_MAX = 500
-STATIC = re.compile(r'^(?:__attribute__\(\(.*?\)\)\)? )?static (?!inline)[^=;{}]*?\b(\w+)\($')
 problems = []
 
 
@@ -72,14 +75,14 @@ def room_of(path):
 def check_includes(path, lines):
     room = room_of(path)
     for number, line in enumerate(lines, 1):
-        found = re.match(r'#include (?:"((?:core|plugins|sandbox)/[^"]+)"|<(iotify/[^>]+)>)', line)
+        found = re.match(r'#include (?:"((?:core|plugins|sandbox|reference)/[^"]+)"|<(iotify/[^>]+)>)', line)
         if not found:
             continue
         target = room_of(found[1]) if found[1] else 'sdk'
         if target != room and target not in ROOMS[room]:
             report(path, number, f'{room} may not include {target or found[1]}')
     for number, line in enumerate(lines, 1):
-        if re.match(r'#include "(?!core/|plugins/|sandbox/)', line):
+        if re.match(r'#include "(?!core/|plugins/|sandbox/|reference/)', line):
             report(path, number, 'write the whole path of a header')
 
 
@@ -92,6 +95,18 @@ def statics(lines):
                 yield found[1], number
 
 
+# Types that a header of another name leaves open, or whose plural is the name of the module.
+OPAQUE = {'expression', 'iotify_watch', 'mqtt_deferred', 'mqtt_tls', 'fault_set', 'quota_set', 'listeners'}
+
+
+def private_types(lines):
+    """Name and line of each structure, union and enumeration that a source file defines."""
+    for number, line in enumerate(lines, 1):
+        found = re.match(r'(?:typedef )?(?:struct|union|enum) (\w+) \{', line)
+        if found and found[1] not in OPAQUE:
+            yield found[1], number
+
+
 def check_names(path, lines):
     stem = pathlib.PurePath(path).stem
     parts = stem.split('_')
@@ -100,15 +115,17 @@ def check_names(path, lines):
     for name, number in statics(lines):
         if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
             report(path, number, f'the static name {name} does not begin with {stem}_')
+    for name, number in private_types(lines):
+        if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
+            report(path, number, f'the type {name} does not begin with {stem}_')
 
 
 def check_unique(files):
     seen = {}
     for path, lines in files.items():
-        for name in {name for name, _ in statics(lines)}:
-            if name in seen:
-                report(path, 1, f'the static name {name} is also in {seen[name]}')
-            seen[name] = path
+        for name, number in [*statics(lines), *(private_types(lines) if path.endswith('.c') else [])]:
+            if seen.setdefault(name, path) != path:
+                report(path, number, f'the name {name} is also in {seen[name]}')
 
 
 def check_document(root, files):
@@ -123,6 +140,9 @@ def check_document(root, files):
             report(path, 1, f'{room} may include {sorted(may)}, not {written}')
     for room in rows.keys() - ROOMS.keys():
         report(path, 1, f'there is no room {room}')
+    for top in {path.split('/')[0] for path in files}:
+        if not any(room.split('/')[0] == top for room in rows):
+            report(path, 1, f'the table has nothing about {top}')
     for room in ROOMS:
         if not any(path == room or path.startswith(room + '/') for path in files):
             report(path, 1, f'{room} has no file')
@@ -136,7 +156,8 @@ def main():
     files = {path: (root / path).read_text().splitlines() for path in listed
              if (root / path).exists()}
     product = {path: lines for path, lines in files.items()
-               if path.startswith(('core/', 'plugins/', 'sandbox/', 'sdk/include', 'sdk/src'))}
+               if path.startswith(('core/', 'plugins/', 'sandbox/', 'reference/', 'sdk/include',
+                                   'sdk/src'))}
     for path, lines in product.items():
         if room_of(path) is None:
             report(path, 1, 'belongs to no room')

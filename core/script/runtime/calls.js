@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calls of the template's functions: states, whose turn it is, batches, promises, and what a
-// function asks of its device.
+// Calls of the template's functions: states, the current turn, batches, promises, and the requests
+// of a function to its device.
 (function (native, runtime) {
     'use strict';
 
@@ -27,7 +27,7 @@
     const readCsv = (text, broken) => {
         const found = [];
         let names, from = 0;
-        // Papa tells where a row ends; between two are blank lines, and in one may be breaks.
+        // Papa reports where a row ends. Rows may contain line breaks, and blank lines between them.
         const fail = (why) => {
             const start = from + /^\s*/.exec(text.slice(from))[0].length;
             throw broken(text.slice(0, start).split(/\r\n|\r|\n/).length, why);
@@ -56,7 +56,7 @@
         });
         return found;
     };
-    // The rows of a `data:` file, one for each client from 0 on; returns how many.
+    // Reads the rows of a `data:` file, one per client from 0 on; returns their number.
     runtime.readRows = (text, isCsv, name) => {
         const broken = (line, why) => new SyntaxError(`${name}:${line}: ${why}`);
         if (isCsv) {
@@ -78,7 +78,7 @@
         }
         return rows.length;
     };
-    // Every state has its row: the others go.
+    // Each state has its row by now: release the others.
     runtime.dropRows = () => { rows = undefined; };
     runtime.showRow = (client) => rows && stringify(rows[client]);
     const row = () => {
@@ -86,7 +86,7 @@
         return own === undefined && rows ? rows[turns[CLIENT]] : own;
     };
 
-    /* -------------------------------------------------------------- what is asked of a device */
+    /* -------------------------------------------------------------- requests to a device */
 
     const act = (kind, ...values) => {
         const refused = native.act(kind, ...values);
@@ -111,7 +111,7 @@
         if (topic === undefined) throw new TypeError('publish: the topic is missing');
         send('publish', topic, payload, options ?? {});
     };
-    // What message() returned, as one payload or nothing; of a list, each is sent by itself.
+    // The return value of message() as one payload or nothing; sends each item of a list by itself.
     const deliver = (value) => {
         if (!Array.isArray(value)) return value;
         for (const item of value) {
@@ -128,7 +128,7 @@
 
     const define = (name, value) => Object.defineProperty(globalThis, name,
         { value, writable: true, configurable: true, enumerable: false });
-    // Made when it is first asked for: packages take time and memory to load.
+    // Created on first use: packages take time and memory to load.
     const later = (name, make) => Object.defineProperty(globalThis, name, {
         get: () => {
             const value = make();
@@ -151,7 +151,7 @@
 
     /* -------------------------------------------------------------- metrics */
 
-    // What users measure: by name the count, sum, least and greatest value since they were taken.
+    // User metrics: per name the count, sum, minimum and maximum since the last takeMetrics().
     let metrics = new Map();
     const metric = {
         add: (name, value = 1) => {
@@ -184,7 +184,7 @@
 
     let stages;
     const stageOf = [];
-    // In place of message(): one function for each stage, in their order.
+    // Replaces message(): one function per stage, in the order of the names.
     runtime.makeStages = (names, functions) => {
         stages = names;
         states.forEach(() => stageOf.push(0));
@@ -207,7 +207,7 @@
 
     const isPromise = (value) => value !== null && typeof value === 'object' &&
         typeof value.then === 'function';
-    // Calls that wait for a promise, by age, and those whose promise has come to its end since.
+    // Calls that wait for a promise, oldest first, and calls that have settled since.
     const tracked = new Map();
     const settled = [];
     let lastCall = 0;
@@ -231,7 +231,7 @@
         call.code = code;
         addSettled(call);
     };
-    // Not thrown by anybody, but told with a code of its own.
+    // The script threw no error here; this one is reported with a code of its own.
     const fail = (call, text) =>
         end(call, true, `${functions[call.which]}() ${text}`, 'PromiseNotSettled');
     const OwnPromise = Promise;
@@ -241,7 +241,7 @@
         call.since = native.now();
         tracked.set(call.id, call);
         turns[TRACKED] = tracked.size;
-        // What follows has the turn of the call.
+        // The handlers run in the turn of the call.
         new OwnPromise((resolve) => resolve(promise)).then((value) => {
             try {
                 end(call, false, which === MESSAGE ? deliver(value) : value);
@@ -252,7 +252,7 @@
         return call.id;
     };
     runtime.track = track;
-    // The one of this number, 0: the first.
+    // The settled call with this number; 0: the first one.
     runtime.takeSettled = (id) => {
         const at = id === 0 ? 0 : settled.findIndex((call) => call.id === id);
         const [call] = at < 0 ? [] : settled.splice(at, 1);
@@ -266,17 +266,17 @@
             fail(call, `has waited for a promise for ${waitLimit} s, which is wait_limit`);
         }
     };
-    // Nothing is under way any more that could settle them.
+    // Nothing is in progress that could settle these calls.
     runtime.giveUp = () => {
         for (const call of tracked.values()) fail(call, 'waits for a promise that nothing settles');
     };
-    // What ran for them was cut short.
+    // A limit ended the code that ran for these calls.
     runtime.cutCalls = (slot, code, text) => {
         const cut = [...tracked.values()].filter((call) => call.slot === slot);
         for (const call of cut) end(call, true, text, code);
         return cut.length > 0;
     };
-    // Rejected, and nobody has asked what became of it.
+    // A promise was rejected and has no handler.
     runtime.rejected = (promise, reason) => {
         const call = newCall(RESPONSE);
         call.failed = true;
@@ -287,8 +287,8 @@
     /* -------------------------------------------------------------- calls */
 
     // message() for many clients in one call from C. The texts are also joined: converting one
-    // long text is cheaper than many short ones. A promise ends the round, so that what it leads to
-    // runs while its turn is still the present one.
+    // long text is cheaper than many short ones. A promise ends the round, so that code that waits
+    // for it runs while its turn is still the current one.
     const results = [];
     runtime.runMessages = (message, count) => {
         let all = '';
@@ -323,7 +323,7 @@
         return all;
     };
 
-    // Who looks at a message before response() does; true keeps it from it.
+    // Listeners get each message before response(); true from one keeps it from response().
     const listeners = [];
     runtime.listen = (listener) => {
         listeners.push(listener);
@@ -335,9 +335,9 @@
         return response ? response(topic, payload, states[turns[SLOT]]) : undefined;
     };
 
-    /* -------------------------------------------------------------- what is in scope */
+    /* -------------------------------------------------------------- global names */
 
-    // The client id of the connection settings, for helpers that name topics by it.
+    // The client id of the connection settings, for helpers that use it in topics.
     let idParts = [];
     runtime.setClientId = (parts) => { idParts = parts; };
     const clientId = () => idParts.map((part) =>
@@ -361,7 +361,7 @@
     define('performance', Object.freeze({ now: () => native.now() * 1000 }));
     define('require', runtime.require);
     later('Buffer', () => runtime.Buffer);
-    // One chance for all clients: what it draws comes from the sequence of the one whose turn it is.
+    // One Chance object for all clients: it draws from the sequence of the client of the turn.
     later('chance', () => new (runtime.requireOwn('chance'))(runtime.random));
     later('Chance', () => runtime.requireOwn('chance').Chance);
     later('moment', () => runtime.requireOwn('moment'));
@@ -371,7 +371,7 @@
         get: row, set: (value) => define('device', value), configurable: true, enumerable: false,
     });
 
-    // A connector's helpers: `make` gets what it may use, and returns what is to be in scope.
+    // A connector's helpers: `make` gets the functions it may use, and returns the global names.
     runtime.addHelpers = (make) => {
         const helpers = make({
             publish: (topic, payload) => send('publish', topic, payload), listen: runtime.listen,

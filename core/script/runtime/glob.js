@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The glob, and mailboxes in it. What has no callback reads and writes the run's view of the store,
-// which native keeps; all else is carried out behind it and answered later, by a number.
+// The glob, and mailboxes in it. Without a callback, glob.get, set and delete use the run's view of
+// the store, which native keeps. Requests with a callback or promise are answered later, by token.
 (function (native, runtime) {
     'use strict';
 
@@ -10,10 +10,10 @@
     const { PUT, DELETE, GET, LIST, ADD, SWAP, FLUSH, POST, POP, COUNT, DUMP, CLEAR } =
         native.globKinds;
 
-    // Strings are stored as they are; all other JSON values behind a mark.
+    // Strings are stored unchanged; other JSON values are stored after a mark.
     const MARK = '\u0001';
     const pack = (value, what) => {
-        // A text that UTF-8 or C cannot hold as it is goes as JSON, which escapes it.
+        // A string that UTF-8 or C cannot represent is stored as JSON, which escapes it.
         if (typeof value === 'string' && !value.startsWith(MARK) &&
             !/[\0\ud800-\udfff]/u.test(value)) return value;
         const text = stringify(value);
@@ -39,9 +39,9 @@
         return true;
     };
 
-    // Who waits for which answer, and whose turn it was when it was asked for.
+    // The pending requests by token, each with the turn in which it was made.
     const waiters = new Map();
-    // Time limits of those that wait for the other side.
+    // Deadlines of the requests made with wait().
     const deadlines = new Map();
     let lastToken = 0;
     const expect = (settle) => {
@@ -56,7 +56,7 @@
         deadlines.delete(token);
         turns[WAITING]--;
     };
-    // Native has carried it out. The turn is the asker's, for what runs in consequence.
+    // Delivers the answer to a request, in the turn in which the request was made.
     runtime.answer = (token, error, value) => {
         const waiter = waiters.get(token);
         if (waiter === undefined) return;
@@ -66,7 +66,7 @@
         turns[ITERATION] = waiter.iteration;
         waiter.settle(error === undefined ? null : new Error(error), value);
     };
-    // Ask, with a function for the answer that gets (error, value).
+    // Sends a request; settle(error, value) gets the answer.
     const ask = (settle, kind, key, value, expected, number) => {
         const token = expect(settle);
         try {
@@ -142,7 +142,7 @@
         },
     });
 
-    // A promise that is waited for at most `seconds`: {promise, resolve, reject}.
+    // A promise that is rejected unless it settles within `seconds`: {promise, resolve, reject}.
     runtime.wait = (seconds, what) => {
         const wait = {};
         wait.promise = new Promise((resolve, reject) => {
@@ -162,7 +162,7 @@
         });
         return wait;
     };
-    // One that has waited too long is told so; true: there may be another.
+    // Ends calls, and at most one wait(), that have reached their limit; true: there may be more.
     runtime.expire = () => {
         const now = native.now();
         runtime.expireCalls(now);

@@ -18,7 +18,7 @@
         return place;
     };
 
-    // The biggest of the cities that fit; all words have to be in city, province or country.
+    // The largest city that matches: each word must occur in its city, province or country.
     const cities = (text) => {
         const found = runtime.requireOwn('city-timezones').findFromCityStateProvince(
             text.replaceAll(',', ' '));
@@ -79,7 +79,7 @@
         return value;
     };
 
-    // So many metres further on the way; the great circle between two points.
+    // Advances a journey by `metres`, along the great circle between two points.
     const advance = (journey, metres) => {
         const { getDistance, getGreatCircleBearing, computeDestinationPoint } = geolib();
         for (let left = metres; left > 0 && journey.next < journey.points.length;) {

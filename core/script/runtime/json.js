@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values as text: JSON without hidden keys, and what console shows.
+// Values as text: JSON without hidden keys, and the formats of console.
 (function (native, runtime) {
     'use strict';
 
     const stringify = JSON.stringify;
     const hidden = (key) => String(key).startsWith('__$');
 
-    // Keys that begin with __$ stay out of every JSON text, at any depth. Most texts hold none,
-    // so look first and pay for the replacer only where it is needed. To look for one character
-    // costs a tenth of looking for three.
+    // Keys that begin with __$ are left out of every JSON text, at any depth. Most texts contain
+    // none, so check first and use the replacer only where it is needed. Searching for one
+    // character costs a tenth of searching for three.
     JSON.stringify = function (value, replacer, space) {
         const text = replacer === undefined && space === undefined ? stringify(value)
             : stringify(value, replacer, space);
@@ -22,7 +22,7 @@
         }, space);
     };
 
-    // Text as it is, all else as JSON without hidden keys.
+    // Strings unchanged, most other values as JSON without hidden keys.
     const show = (value) => {
         if (typeof value === 'string') return value;
         if (value instanceof Error) return String(value);
@@ -66,7 +66,7 @@
         native.console(level, ((indents.get(runtime.client()) || '') + format(...values))
             .replaceAll('\0', '\\0'));
     const log = print(2);
-    // One label for each client.
+    // Each client has labels of its own.
     const own = (label = 'default') => `${runtime.client()} ${label}`;
     const elapsed = (label) => {
         const began = timers.get(own(label));

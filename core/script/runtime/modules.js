@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// require(): packages of a node_modules beside the job, files beside the template, and the packages
-// that come with the program. Native reads the files, and refuses all that lie elsewhere.
+// require(): packages in a node_modules next to the job, files next to the template, and packages
+// that come with the program. Native reads the files, and refuses any other location.
 (function (native, runtime) {
     'use strict';
 
@@ -16,7 +16,7 @@
     };
     const folderOf = (path) => path.slice(0, path.lastIndexOf('/')) || '/';
 
-    // What the entry of a package's "exports" means to require().
+    // Resolves an entry of a package's "exports" as require() does.
     const conditions = ['require', 'node', 'default'];
     const pick = (entry) => {
         if (typeof entry === 'string') return entry;
@@ -85,7 +85,7 @@
         }
     };
 
-    // Modules that Node has built in, as far as they make sense here.
+    // The supported subset of Node's built-in modules.
     const makers = new Map();
     const builtin = new Map();
     runtime.builtin = (name, make) => makers.set(name, make);
@@ -118,7 +118,7 @@
             `npm install ${owner}`);
     };
 
-    // What packages that are meant for Node ask for at most.
+    // The members of `process` that packages for Node use.
     const process = Object.freeze({
         env: Object.freeze({}), version: 'v20.0.0', versions: Object.freeze({ node: '20.0.0' }),
         platform: 'linux', argv: Object.freeze([]),
@@ -152,7 +152,7 @@
     const requireFrom = (folder) => (request) => {
         if (typeof request !== 'string' || request === '')
             throw new TypeError('require: the name of a module is a string');
-        // With a slash behind it, a name is a package's even where Node has one of that name.
+        // A name with a trailing slash is a package, even if Node has a module of that name.
         const found = load(request.replace(/^node:/, ''));
         if (found !== undefined) return found;
         const path = resolve(folder, request.replace(/\/$/, ''));
@@ -164,7 +164,7 @@
     // For functions, the library and expressions: from the template's folder.
     runtime.require = requireFrom(native.facts.folder);
 
-    // The `script:` file: what it exports, or its functions of these names.
+    // Loads the `script:` file: the functions of these names that it exports, or else declares.
     runtime.loadScript = (path, names) => {
         const text = read(path);
         const module = { exports: {}, id: path, filename: path, loaded: true };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What packages for Node find of Node: buffer, util, crypto, and the base class of streams.
+// The parts of Node that packages can use: buffer, util, crypto, and the base class of streams.
 (function (native, runtime) {
     'use strict';
 
-    // npm's buffer is Node's of old; what it gives is told to other packages as Node's own.
+    // npm's buffer follows an old version of Node's; packages get it as Node's built-in module.
     let buffer;
     const buffers = () => {
         if (buffer === undefined) {
@@ -12,7 +12,7 @@
         }
         return buffer;
     };
-    // What Node has by now, and that: UTF-8 is read by native, which is faster.
+    // Adds what newer versions of Node have, and lets native decode UTF-8, which is faster.
     const isUrl = (encoding) => String(encoding).toLowerCase() === 'base64url';
     const complete = (Buffer) => {
         const { toString, write } = Buffer.prototype;
@@ -55,7 +55,7 @@
         isDeepStrictEqual: (a, b) => runtime.stringify(a) === runtime.stringify(b),
         types: { isUint8Array: (value) => value instanceof Uint8Array },
     }));
-    // For packages that offer streams beside what is used of them.
+    // For packages that also offer streams, which scripts do not use.
     runtime.builtin('stream', () => function Stream() {});
 
     /* -------------------------------------------------------------- crypto, by OpenSSL */
@@ -69,7 +69,7 @@
         const result = runtime.Buffer.from(bytes.buffer);
         return encoding === undefined ? result : result.toString(encoding);
     };
-    // Collects what is hashed or signed, then calls `end` with all of it.
+    // Collects the data to hash or sign; `end` gets a function that returns all of it.
     const collector = (end) => {
         const parts = [];
         const self = {
@@ -141,7 +141,7 @@
             for (let at = 0; at < a.length; at++) difference |= a[at] ^ b[at];
             return difference === 0;
         },
-        // From the client's own sequence, so that a run can be repeated; no source of secrets.
+        // From the client's own sequence, so that a run is reproducible; not suitable for secrets.
         randomBytes: (size) => {
             const bytes = runtime.Buffer.alloc(size);
             for (let at = 0; at < size; at++) bytes[at] = Math.floor(runtime.random() * 256);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Promises that keep the turn: what waits for one goes on as the client that waited, whoever
-// settles it. `await` uses then() only where a promise has another constructor than the engine's.
+// Promises that keep the turn: code that waits for one resumes as the client that waited, even if
+// another client settles it. `await` calls then() only if the constructor is not the engine's own.
 (function (native, runtime) {
     'use strict';
 
     const { turns } = native;
     const { SLOT, CLIENT, ITERATION, RESUMPTIONS } = native.names;
-    // What runs or waits where no limit reaches it.
+    // These run or wait where no limit reaches them.
     for (const name of ['WebAssembly', 'SharedArrayBuffer', 'Atomics']) delete globalThis[name];
 
     const Native = Promise;
@@ -21,7 +21,7 @@
             reject(error);
         }
     };
-    // What has to go on in another turn than the present one, in a list: native enters for each.
+    // A list of reactions that resume in a turn other than the current one; native resumes each.
     let first, last;
     const goOnLater = (reaction) => {
         if (first === undefined) first = reaction;
@@ -39,8 +39,8 @@
         goOn(reaction);
     };
 
-    // All that wait. A limit that ends a function ends with it what the engine was about to run
-    // for others: they are attached anew. Those that nobody can settle any more are let go.
+    // All pending reactions. A limit that ends a function also discards what the script engine was
+    // about to run for others: recover() attaches these again. Unreachable reactions are dropped.
     const waiting = new Set();
     let sweepAt = 1024;
     const sweep = () => {

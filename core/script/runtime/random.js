@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What chance decides. Each client has a generator of its own, so that a seed makes every run the
-// same, however the clients are spread over machines.
+// Random numbers. Each client has a generator of its own, so that a seed makes every run the same,
+// however the clients are distributed over machines.
 (function (native, runtime) {
     'use strict';
 
@@ -13,7 +13,7 @@
         t = Math.imul(t ^ t >>> 15, 0x735a2d97);
         return t ^ t >>> 15;
     };
-    // Place 0 serves whoever has no state.
+    // Index 0 is for code that runs without a state.
     let generators = new Uint32Array(64);
     generators[0] = mix(seed);
     const random = () => {
@@ -34,7 +34,7 @@
         generators[place] = mix(mix(seed) + client);
     };
 
-    // A bounded random walk for each client and key. A small object takes a quarter of a Map.
+    // A bounded random walk for each client and key. An object takes a quarter of a Map's memory.
     const walks = [];
     const number = (name, value) => {
         if (typeof value !== 'number' || !Number.isFinite(value))

@@ -13,7 +13,7 @@
 /* Limits a listing that does not end. */
 #define PAGES_MAX 100
 
-struct service_quotas_quotas_page {
+struct service_quotas_page {
     struct client_sending sending;
     char token[2100];
     void (*found)(void *argument, enum aws_operation operation, double rate);
@@ -21,7 +21,7 @@ struct service_quotas_quotas_page {
 };
 
 /* Pass on a quota named "OPERATION API TPS". Other quotas end in the same way. */
-static void service_quotas_take(struct service_quotas_quotas_page *page, const json_t *quota)
+static void service_quotas_take(struct service_quotas_page *page, const json_t *quota)
 {
     static const char ending[] = " API TPS";
     const char *name = aws_text(quota, "QuotaName");
@@ -38,7 +38,7 @@ static void service_quotas_take(struct service_quotas_quotas_page *page, const j
 
 static enum iotify_result service_quotas_once(struct iotify_call *call, void *argument)
 {
-    struct service_quotas_quotas_page *page = argument;
+    struct service_quotas_page *page = argument;
     struct http_response response;
     json_t *body = json_pack("{s:s, s:i}", "ServiceCode", "iotcore", "MaxResults", 100), *answer;
     enum iotify_result result;
@@ -74,7 +74,7 @@ static enum iotify_result service_quotas_once(struct iotify_call *call, void *ar
 enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *call,
     void (*found)(void *argument, enum aws_operation operation, double rate), void *argument)
 {
-    struct service_quotas_quotas_page page = {
+    struct service_quotas_page page = {
         .sending = {.client = client}, .found = found, .argument = argument};
     enum iotify_result result = client->target.quotas_endpoint ? IOTIFY_OK : IOTIFY_NOT_FOUND;
     int pages = 0;

@@ -71,7 +71,7 @@ int64_t signed_request_now(struct signed_request_signer *signer)
 }
 
 /* Sign and send once. False when signing failed. */
-static bool signed_request_exchange_once(struct signed_request_signer *signer,
+static bool signed_request_send_once(struct signed_request_signer *signer,
     const struct signed_request *outgoing, const struct credentials *credentials, int64_t skew,
     struct http_response *response)
 {
@@ -307,7 +307,7 @@ enum iotify_result signed_request_send(struct signed_request_signer *signer,
     while (result == IOTIFY_OK) {
         int64_t skew = signed_request_skew_of(signer);
 
-        if (!signed_request_exchange_once(signer, outgoing, &credentials, skew, response)) {
+        if (!signed_request_send_once(signer, outgoing, &credentials, skew, response)) {
             result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
             outgoing->uncertain = outgoing->uncertain || response->sent;

@@ -16,7 +16,7 @@
 struct signed_request_signer {
     const char *region;
     struct http *http;
-    struct credential_chain *credentials;
+    struct credentials_chain *credentials;
     pthread_mutex_t mutex;
     int64_t skew;  /* seconds to add to the local clock for the date of signatures */
     int64_t ahead; /* seconds by which the service's clock was ahead in its last answer */

@@ -79,8 +79,9 @@ static const struct iotify_setting items[] = {
         .type = IOTIFY_BOOLEAN,
         .offset = AT(register_thing),
         .value = "false",
-        .help = "true makes and ties a thing by RegisterThing: two calls a device in the place of "
-                "five"},
+        .help =
+            "true creates and attaches a thing by RegisterThing: two calls per device instead of "
+            "five"},
 };
 #undef AT
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct device_options);
@@ -125,38 +126,9 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
 
 /* ------------------------------------------------------------------ checks of the record */
 
-void inspect_wanted(const struct aws_instance *instance, const struct device_options *options,
-    struct record *record)
-{
-    const struct aws_names *names = &instance->names;
-
-    *record = (struct record){.thing = options->thing,
-        .type = options->type ? options->type : names->type,
-        .group = options->group ? options->group : names->group,
-        .policy = options->policy ? options->policy : names->policy,
-        .key_name = options->key,
-        .certificate_name = options->cert};
-    if (names->group_has_policy && !options->policy)
-        record->policy = NULL;
-}
-
 static const char *device_or_none(const char *text)
 {
     return text ? text : "(none)";
-}
-
-enum inspect_difference inspect_compare(const struct record *record, const struct record *wanted)
-{
-    if (device_differs(record->key_name, wanted->key_name) ||
-        device_differs(record->certificate_name, wanted->certificate_name))
-        return DIFFERS_IN_KEYS;
-    if (device_differs(record->thing, wanted->thing))
-        return DIFFERS_IN_THING;
-    if (device_differs(record->type, wanted->type) ||
-        device_differs(record->group, wanted->group) ||
-        device_differs(record->policy, wanted->policy))
-        return DIFFERS_IN_SHARED;
-    return DIFFERS_NOT;
 }
 
 /* An existing record must have the names that the job has now. */
@@ -261,8 +233,7 @@ static enum iotify_result device_find_record(struct aws_instance *instance,
 }
 
 /* Reject names that another device of the step uses: expressions may give the same result. */
-static enum iotify_result device_claim_names(
-    struct aws_instance *instance, struct iotify_call *call)
+static enum iotify_result device_take_names(struct aws_instance *instance, struct iotify_call *call)
 {
     const struct device_options *options = call->arguments;
     const struct {
@@ -273,9 +244,7 @@ static enum iotify_result device_claim_names(
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!unique_names_take(&instance->unique_names, names[i].kind, names[i].name))
             return call->host->fail(call, IOTIFY_INVALID, "SameName",
-                "\"%s\" comes to \"%s\" for another client or setting too; each needs a name of "
-                "its "
-                "own",
+                "\"%s\" is \"%s\" for another client or setting too; each needs a unique name",
                 names[i].setting, names[i].name);
     return IOTIFY_OK;
 }
@@ -306,7 +275,7 @@ static enum iotify_result device_apply(void *given, struct iotify_call *call)
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
     inspect_wanted(instance, options, &wanted);
-    result = device_claim_names(instance, call);
+    result = device_take_names(instance, call);
     if (result == IOTIFY_OK)
         result = device_find_record(instance, call, &wanted, &record);
     if (result == IOTIFY_OK && record.state == RECORD_READY) {

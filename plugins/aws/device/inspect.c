@@ -27,6 +27,42 @@ void inspect_free(struct inspect_view *view)
     free(view);
 }
 
+/* ------------------------------------------------------------------ comparing */
+
+static bool inspect_differs(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+void inspect_wanted(const struct aws_instance *instance, const struct device_options *options,
+    struct record *record)
+{
+    const struct aws_names *names = &instance->names;
+
+    *record = (struct record){.thing = options->thing,
+        .type = options->type ? options->type : names->type,
+        .group = options->group ? options->group : names->group,
+        .policy = options->policy ? options->policy : names->policy,
+        .key_name = options->key,
+        .certificate_name = options->cert};
+    if (names->group_has_policy && !options->policy)
+        record->policy = NULL;
+}
+
+enum inspect_difference inspect_compare(const struct record *record, const struct record *wanted)
+{
+    if (inspect_differs(record->key_name, wanted->key_name) ||
+        inspect_differs(record->certificate_name, wanted->certificate_name))
+        return DIFFERS_IN_KEYS;
+    if (inspect_differs(record->thing, wanted->thing))
+        return DIFFERS_IN_THING;
+    if (inspect_differs(record->type, wanted->type) ||
+        inspect_differs(record->group, wanted->group) ||
+        inspect_differs(record->policy, wanted->policy))
+        return DIFFERS_IN_SHARED;
+    return DIFFERS_NOT;
+}
+
 /* ------------------------------------------------------------------ reading */
 
 static void inspect_add_thing(void *argument, const char *name, const json_t *attributes)

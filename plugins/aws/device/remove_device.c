@@ -19,12 +19,12 @@
 #define PAUSE_MAX INT64_C(2000000000)
 #define PATIENCE INT64_C(60000000000)
 
-struct removal_remove_options {
+struct removal_options {
     char unused;
 };
 
-static const struct iotify_settings settings = {.item_size = sizeof(struct iotify_setting),
-    .options_size = sizeof(struct removal_remove_options)};
+static const struct iotify_settings settings = {
+    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct removal_options)};
 
 /* A missing object counts as removed. */
 static enum iotify_result removal_accept_missing(enum iotify_result result)

@@ -17,7 +17,7 @@
 #define CONTAINER_HOST "http://169.254.170.2"
 #define INSTANCE_HOST "http://169.254.169.254"
 
-struct credential_chain {
+struct credentials_chain {
     pthread_mutex_t mutex;
     const char *profile;
     struct http *http;
@@ -28,11 +28,11 @@ struct credential_chain {
 };
 
 /* Result of one source: no credentials, credentials, or an error that was reported. */
-enum outcome { NONE, FOUND, FAILED };
+enum credentials_outcome { NONE, FOUND, FAILED };
 
-struct credential_chain *credentials_new(const char *profile, struct http *http)
+struct credentials_chain *credentials_new(const char *profile, struct http *http)
 {
-    struct credential_chain *chain = calloc(1, sizeof(*chain));
+    struct credentials_chain *chain = calloc(1, sizeof(*chain));
 
     if (!chain)
         return NULL;
@@ -42,7 +42,7 @@ struct credential_chain *credentials_new(const char *profile, struct http *http)
     return chain;
 }
 
-void credentials_free(struct credential_chain *chain)
+void credentials_free(struct credentials_chain *chain)
 {
     if (!chain)
         return;
@@ -52,11 +52,11 @@ void credentials_free(struct credential_chain *chain)
 }
 
 /* Report an error and store it for the calls of the next REFRESH_PAUSE seconds. */
-static enum outcome credentials_deny(struct credential_chain *chain, struct iotify_call *call,
-    const char *format, ...) IOTIFY_PRINTF(3, 4);
+static enum credentials_outcome credentials_deny(struct credentials_chain *chain,
+    struct iotify_call *call, const char *format, ...) IOTIFY_PRINTF(3, 4);
 
-static enum outcome credentials_deny(
-    struct credential_chain *chain, struct iotify_call *call, const char *format, ...)
+static enum credentials_outcome credentials_deny(
+    struct credentials_chain *chain, struct iotify_call *call, const char *format, ...)
 {
     va_list arguments;
 
@@ -77,8 +77,8 @@ static bool credentials_copy(char *to, size_t size, const char *from)
 
 /* ------------------------------------------------------------------ environment, files */
 
-static enum outcome credentials_from_environment(
-    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+static enum credentials_outcome credentials_from_environment(
+    struct credentials_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *token = getenv("AWS_SESSION_TOKEN");
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
@@ -136,8 +136,8 @@ static const char *credentials_other_way(const char *profile)
  * A profile with an unsupported source is an error. Its static keys, or a later source of the
  * chain, might belong to another account.
  */
-static enum outcome credentials_from_files(struct credential_chain *chain, struct iotify_call *call,
-    const char *profile, bool named, struct credentials *out)
+static enum credentials_outcome credentials_from_files(struct credentials_chain *chain,
+    struct iotify_call *call, const char *profile, bool named, struct credentials *out)
 {
     const char *way = credentials_other_way(profile);
 
@@ -187,8 +187,9 @@ static bool credentials_parse_answer(const struct http_response *response, struc
     return good;
 }
 
-static enum outcome credentials_ask(struct credential_chain *chain, struct iotify_call *call,
-    const char *url, const struct http_header *header, const char *source, struct credentials *out)
+static enum credentials_outcome credentials_ask(struct credentials_chain *chain,
+    struct iotify_call *call, const char *url, const struct http_header *header, const char *source,
+    struct credentials *out)
 {
     struct http_request request = {.method = "GET",
         .url = url,
@@ -197,7 +198,7 @@ static enum outcome credentials_ask(struct credential_chain *chain, struct iotif
         .timeout_ms = INSTANCE_TIMEOUT_MS,
         .no_proxy = true};
     struct http_response response;
-    enum outcome outcome = FAILED;
+    enum credentials_outcome outcome = FAILED;
 
     http_send(chain->http, &request, &response);
     if (response.status == 200 && credentials_parse_answer(&response, out)) {
@@ -232,14 +233,14 @@ static void credentials_container_token(struct iotify_buffer *token)
         fclose(stream);
 }
 
-static enum outcome credentials_from_container(
-    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+static enum credentials_outcome credentials_from_container(
+    struct credentials_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *relative = getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     const char *full = getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI");
     struct iotify_buffer url, token;
     struct http_header header = {.name = "Authorization"};
-    enum outcome outcome = NONE;
+    enum credentials_outcome outcome = NONE;
 
     iotify_buffer_init(&url, 4096);
     iotify_buffer_init(&token, 8192);
@@ -259,7 +260,7 @@ static enum outcome credentials_from_container(
 }
 
 /* Append the first line of an answer of the metadata service; false when it does not answer. */
-static bool credentials_instance_text(struct credential_chain *chain, const char *method,
+static bool credentials_instance_text(struct credentials_chain *chain, const char *method,
     const char *url, const struct http_header *header, struct iotify_buffer *text)
 {
     struct http_request request = {.method = method,
@@ -279,8 +280,8 @@ static bool credentials_instance_text(struct credential_chain *chain, const char
     return good;
 }
 
-static enum outcome credentials_from_instance(
-    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+static enum credentials_outcome credentials_from_instance(
+    struct credentials_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     static const char path[] = "/latest/meta-data/iam/security-credentials/";
     const struct http_header life = {"x-aws-ec2-metadata-token-ttl-seconds", "21600"};
@@ -288,7 +289,7 @@ static enum outcome credentials_from_instance(
     const char *endpoint = getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT");
     struct http_header header = {.name = "x-aws-ec2-metadata-token"};
     struct iotify_buffer url, token, role;
-    enum outcome outcome = NONE;
+    enum credentials_outcome outcome = NONE;
 
     if (disabled && strcasecmp(disabled, "true") == 0)
         return NONE;
@@ -316,15 +317,15 @@ static enum outcome credentials_from_instance(
 
 /* ------------------------------------------------------------------ the chain */
 
-static enum outcome credentials_walk(
-    struct credential_chain *chain, struct iotify_call *call, struct credentials *out)
+static enum credentials_outcome credentials_walk(
+    struct credentials_chain *chain, struct iotify_call *call, struct credentials *out)
 {
     const char *profile = profile_name(chain->profile);
     const char *environment = getenv("AWS_PROFILE");
     /* In a sandbox use its own key pair, so that real credentials are not sent to it. */
     bool sandbox = getenv("IOTIFY_SANDBOX_API_PORT") != NULL;
     bool named = chain->profile || (environment && *environment);
-    enum outcome outcome = NONE;
+    enum credentials_outcome outcome = NONE;
 
     *out = (struct credentials){0};
     /* A profile that the job names takes precedence over the environment. */
@@ -345,7 +346,7 @@ static enum outcome credentials_walk(
     return outcome;
 }
 
-static bool credentials_usable(const struct credential_chain *chain, const char *stale)
+static bool credentials_usable(const struct credentials_chain *chain, const char *stale)
 {
     if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
         return false;
@@ -354,7 +355,7 @@ static bool credentials_usable(const struct credential_chain *chain, const char 
 }
 
 /* Due for a refresh, but not expired: used between two attempts to refresh. */
-static bool credentials_still_valid(const struct credential_chain *chain, const char *stale)
+static bool credentials_still_valid(const struct credentials_chain *chain, const char *stale)
 {
     if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
         return false;
@@ -363,11 +364,11 @@ static bool credentials_still_valid(const struct credential_chain *chain, const 
 
 /* Search the chain again, unless that was done in the last REFRESH_PAUSE seconds. Lock held. */
 static enum iotify_result credentials_refresh(
-    struct credential_chain *chain, struct iotify_call *call, const char *stale)
+    struct credentials_chain *chain, struct iotify_call *call, const char *stale)
 {
     bool recent = chain->asked && (int64_t)time(NULL) - chain->asked < REFRESH_PAUSE;
     struct credentials fresh;
-    enum outcome outcome = FAILED;
+    enum credentials_outcome outcome = FAILED;
 
     if (recent && credentials_still_valid(chain, stale))
         return IOTIFY_OK;
@@ -384,7 +385,7 @@ static enum iotify_result credentials_refresh(
     return outcome == FOUND || credentials_still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
 }
 
-enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
+enum iotify_result credentials_get(struct credentials_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out)
 {
     enum iotify_result result = IOTIFY_OK;

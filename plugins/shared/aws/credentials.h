@@ -19,21 +19,21 @@ struct credentials {
     const char *source; /* "the environment", "the shared credentials file", …; static text */
 };
 
-struct credential_chain;
+struct credentials_chain;
 
 /*
  * `profile` is the one that the job names, or NULL; it and `http` must outlive the chain. A profile
  * of the job takes precedence over the environment. Returns NULL without memory.
  */
-struct credential_chain *credentials_new(const char *profile, struct http *http);
-void credentials_free(struct credential_chain *chain);
+struct credentials_chain *credentials_new(const char *profile, struct http *http);
+void credentials_free(struct credentials_chain *chain);
 
 /*
  * Copy the current credentials to `out`. May block for the endpoints. IOTIFY_DENIED with a message
  * that names the places searched and what to do. `stale` (or NULL): an access key that the service
  * refused as expired; credentials with this key are not returned.
  */
-enum iotify_result credentials_get(struct credential_chain *chain, struct iotify_call *call,
+enum iotify_result credentials_get(struct credentials_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The state machine of a session, from name lookup to close, on top of libmosquitto. */
+#include "plugins/transport/mqtt/connect.h"
+
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -8,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/transport/mqtt/session.h"
+#include "plugins/transport/mqtt/deferred.h"
 
 /* AWS IoT accepts this many topic filters in one SUBSCRIBE. */
 #define FILTERS_MAX 8

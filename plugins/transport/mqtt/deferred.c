@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events that occur while the host is inside a call, and are delivered from the loop. */
+#include "plugins/transport/mqtt/deferred.h"
+
 #include <stdlib.h>
 
 #include "plugins/transport/mqtt/session.h"

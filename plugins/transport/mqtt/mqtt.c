@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/transport/mqtt/deferred.h"
 #include "plugins/transport/mqtt/operations.h"
 
-static enum iotify_result mqtt_engine_new(void *given, struct iotify_call *call,
+static enum iotify_result mqtt_channel_new(void *given, struct iotify_call *call,
     const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)
 {
     struct mqtt_channel *channel = calloc(1, sizeof(*channel));
@@ -32,7 +33,7 @@ static enum iotify_result mqtt_engine_new(void *given, struct iotify_call *call,
     return IOTIFY_OK;
 }
 
-static void mqtt_engine_free(void *given)
+static void mqtt_channel_free(void *given)
 {
     struct mqtt_channel *channel = given;
 
@@ -96,8 +97,8 @@ static const struct iotify_transport operations = {
     .publish = &mqtt_publish_settings,
     .open = mqtt_instance_open,
     .close = mqtt_instance_close,
-    .engine_new = mqtt_engine_new,
-    .engine_free = mqtt_engine_free,
+    .engine_new = mqtt_channel_new,
+    .engine_free = mqtt_channel_free,
     .session_new = mqtt_session_new,
     .session_connect = mqtt_session_connect,
     .session_publish = mqtt_session_publish,

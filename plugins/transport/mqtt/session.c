@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/transport/mqtt/connect.h"
+#include "plugins/transport/mqtt/deferred.h"
 #include "plugins/transport/mqtt/operations.h"
 
 /* ------------------------------------------------------------------ creation */

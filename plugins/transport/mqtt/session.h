@@ -73,37 +73,4 @@ struct mqtt_session {
     bool freed;     /* freed by the host during the lookup; the answer frees the memory */
 };
 
-/* ------------------------------------------------------------------ deferred.c */
-
-enum mqtt_event { ACKNOWLEDGED, LOST, CLOSED };
-
-/* Queue of events that occur while the host is inside a call. NULL without memory. */
-struct mqtt_deferred *mqtt_deferred_new(const struct mqtt_channel *channel);
-void mqtt_deferred_free(struct mqtt_deferred *deferred);
-/* Deliver an event to the host now, or from the loop when the host is inside a call. */
-void mqtt_raise(struct mqtt_session *session, enum mqtt_event event, uint64_t token);
-/* Drop all deferred events of a session that is about to be freed. */
-void mqtt_deferred_forget(struct mqtt_session *session);
-
-/* ------------------------------------------------------------------ connect.c */
-
-/* Resolve the host and connect. Ends in READY, or with an event `closed`. */
-void mqtt_connect_start(struct mqtt_session *session);
-/* Callback of the session's timer. */
-void mqtt_connect_timer(void *session);
-/* Register the callbacks of connect.c with libmosquitto. */
-void mqtt_connect_callbacks(struct mosquitto *mosquitto);
-/* Watch the descriptor for what libmosquitto needs next. */
-void mqtt_rearm(struct mqtt_session *session);
-/*
- * After a call into libmosquitto that returned `code`: true while the session has a connection.
- * Raises `closed` when libmosquitto has closed it.
- */
-bool mqtt_alive(struct mqtt_session *session, int code);
-/*
- * Shut the connection down and raise `closed`. libmosquitto has no function for this; it closes the
- * descriptor with the next connect, or when the session is freed.
- */
-void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char *text);
-
 #endif

@@ -75,7 +75,7 @@ static int64_t tls_moment(void)
 static const char *tls_alert_words(int value)
 {
     if ((value & 0xff) == SSL_AD_CERTIFICATE_REQUIRED)
-        return "it wants a client certificate; set cert: and key:";
+        return "the broker requires a client certificate; set cert: and key:";
     return SSL_alert_desc_string_long(value);
 }
 

@@ -128,7 +128,7 @@ static void wrong_words_are_usage_errors(void **state)
         {.words = {"--chek", "job.yaml"}, .error = "did you mean \"--check\"?"},
         {.words = {"job.yaml", "--set"}, .error = "--set"},
         {.words = {"--force", "job.yaml"}, .error = "--force is not valid with a run"},
-        {.words = {"schema", "fleet"}, .error = "iotifyd schema [job|template]"},
+        {.words = {"schema", "fleet"}, .error = "usage: iotifyd schema [job|template]"},
         {.words = {"absent.yaml"}, .error = "absent.yaml"},
         {.words = {"job.yaml", "simulat"}, .error = "did you mean \"simulate\"?"},
         {.words = {"bad.yaml"}, .error = "bad.yaml:4:1"},

@@ -51,11 +51,14 @@ static void each_refusal_has_its_own_words(void **state)
 {
     static const struct {
         const char *name, *words;
-    } cases[] = {{"magic", "wrong magic number"}, {"abi", "it was built for plugin ABI 2."},
-        {"short", "its descriptor is too short"}, {"kind", "it is of a kind (9)"},
-        {"name", "it calls itself \"another\""}, {"operation", "it lacks an operation"},
-        {"settings", "its table of settings is damaged"},
-        {"nothing", "it does not export iotify_plugin"}};
+    } cases[] = {{.name = "magic", .words = "wrong magic number"},
+        {.name = "abi", .words = "it was built for plugin ABI 2."},
+        {.name = "short", .words = "its descriptor is too short"},
+        {.name = "kind", .words = "it is of a kind (9)"},
+        {.name = "name", .words = "it calls itself \"another\""},
+        {.name = "operation", .words = "it lacks an operation"},
+        {.name = "settings", .words = "its table of settings is damaged"},
+        {.name = "nothing", .words = "it does not export iotify_plugin"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -351,12 +351,23 @@ static void errors_have_places(void **state)
         int line, column;
         const char *text;
     } cases[] = {
-        {"let a = 1;\n  return a.b.c;\n", 11, 15,
-            "TypeError: undefined is not an object (evaluating 'a.b.c')"},
-        {"missing();\n", 10, 10, "ReferenceError: Can't find variable: missing"},
-        {"throw new RangeError('too far')", 10, 23, "RangeError: too far"},
-        {"throw 'text'", 10, 3, "threw text"},
-        {"\n\n  null.x", 12, 9, "TypeError: null is not an object (evaluating 'null.x')"},
+        {.body = "let a = 1;\n  return a.b.c;\n",
+            .line = 11,
+            .column = 15,
+            .text = "TypeError: undefined is not an object (evaluating 'a.b.c')"},
+        {.body = "missing();\n",
+            .line = 10,
+            .column = 10,
+            .text = "ReferenceError: Can't find variable: missing"},
+        {.body = "throw new RangeError('too far')",
+            .line = 10,
+            .column = 23,
+            .text = "RangeError: too far"},
+        {.body = "throw 'text'", .line = 10, .column = 3, .text = "threw text"},
+        {.body = "\n\n  null.x",
+            .line = 12,
+            .column = 9,
+            .text = "TypeError: null is not an object (evaluating 'null.x')"},
     };
 
     (void)state;

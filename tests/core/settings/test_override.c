@@ -76,12 +76,12 @@ static void refuses_nonsense(void **state)
     static const struct {
         const char *text, *error;
     } bad[] = {
-        {"devices", "write it as PATH=VALUE, for example devices=500"},
-        {"=5", "write it as PATH=VALUE, for example devices=500"},
-        {"pipelines.deploy.7.x=1",
-            "\"7\" is not the number of an item; the list has the items 0 to 1"},
-        {"pipelines.deploy.first.x=1",
-            "\"first\" is not the number of an item; the list has the items 0 to 1"},
+        {.text = "devices", .error = "write it as PATH=VALUE, for example devices=500"},
+        {.text = "=5", .error = "write it as PATH=VALUE, for example devices=500"},
+        {.text = "pipelines.deploy.7.x=1",
+            .error = "\"7\" is not the number of an item; the list has the items 0 to 1"},
+        {.text = "pipelines.deploy.first.x=1",
+            .error = "\"first\" is not the number of an item; the list has the items 0 to 1"},
     };
 
     (void)state;

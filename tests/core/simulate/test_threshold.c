@@ -8,15 +8,24 @@ static void evaluates(void **state)
     static const struct {
         const char *expression;
         enum threshold_state expected;
-    } cases[] = {{"failed == 0", THRESHOLD_HOLDS}, {"failed==1", THRESHOLD_CROSSED},
-        {"published >= 100", THRESHOLD_HOLDS}, {"published > 100", THRESHOLD_CROSSED},
-        {"lost != 0", THRESHOLD_HOLDS}, {"publish.p99 < 500ms", THRESHOLD_HOLDS},
-        {"publish.p99 < 1ms", THRESHOLD_CROSSED}, {"publish.max <= 1s", THRESHOLD_HOLDS},
-        {"connect.p50 == 0s", THRESHOLD_UNMEASURED}, {"connect.p50 < 1s", THRESHOLD_UNMEASURED},
-        {"temperature == 60", THRESHOLD_HOLDS}, {"temperature.mean == 20", THRESHOLD_HOLDS},
-        {"temperature.max > 30", THRESHOLD_CROSSED}, {"temperature.count == 3", THRESHOLD_HOLDS},
-        {"odd.count == 5", THRESHOLD_HOLDS}, {"humidity < 1", THRESHOLD_UNMEASURED},
-        {"generator.cpu < 0.6", THRESHOLD_HOLDS}, {"generator.saturated == 0", THRESHOLD_HOLDS}};
+    } cases[] = {{.expression = "failed == 0", .expected = THRESHOLD_HOLDS},
+        {.expression = "failed==1", .expected = THRESHOLD_CROSSED},
+        {.expression = "published >= 100", .expected = THRESHOLD_HOLDS},
+        {.expression = "published > 100", .expected = THRESHOLD_CROSSED},
+        {.expression = "lost != 0", .expected = THRESHOLD_HOLDS},
+        {.expression = "publish.p99 < 500ms", .expected = THRESHOLD_HOLDS},
+        {.expression = "publish.p99 < 1ms", .expected = THRESHOLD_CROSSED},
+        {.expression = "publish.max <= 1s", .expected = THRESHOLD_HOLDS},
+        {.expression = "connect.p50 == 0s", .expected = THRESHOLD_UNMEASURED},
+        {.expression = "connect.p50 < 1s", .expected = THRESHOLD_UNMEASURED},
+        {.expression = "temperature == 60", .expected = THRESHOLD_HOLDS},
+        {.expression = "temperature.mean == 20", .expected = THRESHOLD_HOLDS},
+        {.expression = "temperature.max > 30", .expected = THRESHOLD_CROSSED},
+        {.expression = "temperature.count == 3", .expected = THRESHOLD_HOLDS},
+        {.expression = "odd.count == 5", .expected = THRESHOLD_HOLDS},
+        {.expression = "humidity < 1", .expected = THRESHOLD_UNMEASURED},
+        {.expression = "generator.cpu < 0.6", .expected = THRESHOLD_HOLDS},
+        {.expression = "generator.saturated == 0", .expected = THRESHOLD_HOLDS}};
     struct simulate_summary results = {.cpu = 0.5};
     double value;
 

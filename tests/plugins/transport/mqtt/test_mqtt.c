@@ -167,16 +167,20 @@ static void refuses_bad_settings(void **state)
     static const struct {
         const char *connection, *filter, *error;
     } cases[] = {
-        {"{client_id: c}", NULL, "host: is not set, and no connector gives an endpoint"},
-        {"{host: h, client_id: \"\"}", NULL, "client_id: is empty"},
-        {"{host: h, client_id: c}", "a/#/b", "subscribe: \"a/#/b\" is not a valid topic filter"},
-        {"{host: h, client_id: c, key: x}", NULL,
-            "key is set and cert is not; a client certificate needs both"},
-        {"{host: h, client_id: c, key: x, cert: y}", NULL, "cert: not a PEM certificate"},
-        {"{host: h, client_id: c, ca: /nonexistent}", NULL,
-            "ca: cannot read certificates from /nonexistent: system lib"},
-        {"{host: h, client_id: c, tls: false, will: {topic: \"a/#\"}}", NULL,
-            "will.topic: \"a/#\" is not a valid topic for publishing"},
+        {.connection = "{client_id: c}",
+            .error = "host: is not set, and no connector gives an endpoint"},
+        {.connection = "{host: h, client_id: \"\"}", .error = "client_id: is empty"},
+        {.connection = "{host: h, client_id: c}",
+            .filter = "a/#/b",
+            .error = "subscribe: \"a/#/b\" is not a valid topic filter"},
+        {.connection = "{host: h, client_id: c, key: x}",
+            .error = "key is set and cert is not; a client certificate needs both"},
+        {.connection = "{host: h, client_id: c, key: x, cert: y}",
+            .error = "cert: not a PEM certificate"},
+        {.connection = "{host: h, client_id: c, ca: /nonexistent}",
+            .error = "ca: cannot read certificates from /nonexistent: system lib"},
+        {.connection = "{host: h, client_id: c, tls: false, will: {topic: \"a/#\"}}",
+            .error = "will.topic: \"a/#\" is not a valid topic for publishing"},
     };
 
     (void)state;

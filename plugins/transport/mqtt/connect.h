@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a connection: resolve, connect, keep alive, close. */
+#ifndef PLUGINS_TRANSPORT_MQTT_CONNECT_H
+#define PLUGINS_TRANSPORT_MQTT_CONNECT_H
+
+#include "plugins/transport/mqtt/session.h"
+
+/* Resolve the host and connect. Ends in READY, or with an event `closed`. */
+void mqtt_connect_start(struct mqtt_session *session);
+/* Callback of the session's timer. */
+void mqtt_connect_timer(void *session);
+/* Register the callbacks of connect.c with libmosquitto. */
+void mqtt_connect_callbacks(struct mosquitto *mosquitto);
+/* Watch the descriptor for what libmosquitto needs next. */
+void mqtt_rearm(struct mqtt_session *session);
+/*
+ * After a call into libmosquitto that returned `code`: true while the session has a connection.
+ * Raises `closed` when libmosquitto has closed it.
+ */
+bool mqtt_alive(struct mqtt_session *session, int code);
+/*
+ * Shut the connection down and raise `closed`. libmosquitto has no function for this; it closes the
+ * descriptor with the next connect, or when the session is freed.
+ */
+void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char *text);
+
+#endif
