@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cost of simulated devices: memory per session, CPU per handshake and per message, the schedule
-error of messages, and the number of sessions that one process holds; compared in the same run with a
-minimal client (bench/raw.c) and other tools.
+"""The cost of simulated devices: memory per session, CPU per handshake and per message, schedule
+error, and the number of sessions that one process holds; compared in the same run with a minimal
+client (bench/raw.c) and other tools.
 
     bench/fleet.sh [SESSIONS [PART…]]        parts: memory handshake publish scale schedule peers most
 """
@@ -188,7 +188,7 @@ def memory():
 
 
 def handshake():
-    """Slope of the CPU of the whole run between few and many sessions, with init, glob and parsing."""
+    """CPU slope of whole runs between few and many sessions, with init, glob and parsing."""
     few, many = min(200, SESSIONS // 10), min(4000, SESSIONS)
     ratios = []
     for _ in range(REPEATS):

@@ -30,7 +30,7 @@ json_t *certificates_create_row(const struct request *request, struct response *
     const char *pem, const char *status, const char *mode)
 {
     struct ca_certificate facts;
-    json_t *present;
+    json_t *current;
     char *arn, *now, *from, *to;
 
     if (!ca_check(pem, &facts)) {
@@ -39,11 +39,11 @@ json_t *certificates_create_row(const struct request *request, struct response *
             "with an RSA key of at least 2048 bits or a P-256, P-384 or P-521 key");
         return NULL;
     }
-    present = certificates_find(request, facts.id);
-    if (present) {
-        response_exists(response, facts.id, row_text(present, "arn"),
+    current = certificates_find(request, facts.id);
+    if (current) {
+        response_exists(response, facts.id, row_text(current, "arn"),
             "The certificate is already provisioned or registered");
-        json_decref(present);
+        json_decref(current);
         return NULL;
     }
     arn = identity_arn(request, "cert", facts.id);

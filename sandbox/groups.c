@@ -99,18 +99,18 @@ static json_t *groups_next_properties(const struct request *request, const json_
 
 /* Creating a group again with the same properties and parent is not an error. */
 static void groups_create_again(
-    const struct request *request, struct response *response, const json_t *present)
+    const struct request *request, struct response *response, const json_t *current)
 {
-    json_t *has = row_json(present, "properties"), *wants = groups_next_properties(request, NULL);
+    json_t *has = row_json(current, "properties"), *wants = groups_next_properties(request, NULL);
 
     if (json_equal(has, wants) &&
-        strcmp(row_text(present, "parent"), request_text(request, "parentGroupName")) == 0)
-        response->body = json_pack("{s:s, s:s, s:s}", "thingGroupName", row_text(present, "name"),
-            "thingGroupArn", row_text(present, "arn"), "thingGroupId", row_text(present, "id"));
+        strcmp(row_text(current, "parent"), request_text(request, "parentGroupName")) == 0)
+        response->body = json_pack("{s:s, s:s, s:s}", "thingGroupName", row_text(current, "name"),
+            "thingGroupArn", row_text(current, "arn"), "thingGroupId", row_text(current, "id"));
     else
-        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
+        response_exists(response, row_text(current, "id"), row_text(current, "arn"),
             "Thing Group %s already exists in your account with different properties",
-            row_text(present, "name"));
+            row_text(current, "name"));
     json_decref(wants);
     json_decref(has);
 }
@@ -118,13 +118,13 @@ static void groups_create_again(
 static void groups_create(const struct request *request, struct response *response)
 {
     const char *name = request_text(request, "thingGroupName");
-    json_t *present = groups_find(request, name);
+    json_t *current = groups_find(request, name);
     char *arn, *id, *properties, *now;
     json_t *wants;
 
-    if (present) {
-        groups_create_again(request, response, present);
-        json_decref(present);
+    if (current) {
+        groups_create_again(request, response, current);
+        json_decref(current);
         return;
     }
     arn = identity_arn(request, "thinggroup", name);

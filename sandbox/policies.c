@@ -53,16 +53,16 @@ static void policies_add_version(
 bool policies_create_row(const struct request *request, struct response *response, const char *name,
     const char *document)
 {
-    json_t *present;
+    json_t *current;
     char *arn, *now;
 
     if (!policies_check_document(response, document))
         return false;
-    present = policies_find_policy(request, name);
-    if (present) {
-        response_exists(response, name, row_text(present, "arn"),
+    current = policies_find_policy(request, name);
+    if (current) {
+        response_exists(response, name, row_text(current, "arn"),
             "Policy cannot be created - name already exists (name=%s)", name);
-        json_decref(present);
+        json_decref(current);
         return false;
     }
     arn = identity_arn(request, "policy", name);

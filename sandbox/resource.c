@@ -59,11 +59,11 @@ bool resource_check_attributes(struct response *response, const json_t *attribut
     return false;
 }
 
-json_t *resource_apply_attributes(const json_t *present, const json_t *payload)
+json_t *resource_apply_attributes(const json_t *current, const json_t *payload)
 {
     const json_t *wanted = json_object_get(payload, "attributes");
     json_t *result = json_is_true(json_object_get(payload, "merge")) || !wanted
-                         ? json_deep_copy(present)
+                         ? json_deep_copy(current)
                          : json_object();
     const char *name;
     json_t *value;

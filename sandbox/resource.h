@@ -27,7 +27,7 @@ bool resource_check_certificate(
  * Apply an attribute payload to the current attributes: it replaces them, or is merged if it says
  * so; an empty value removes an attribute; without attributes it changes nothing. A new object.
  */
-json_t *resource_apply_attributes(const json_t *present, const json_t *payload);
+json_t *resource_apply_attributes(const json_t *current, const json_t *payload);
 
 /*
  * A new object with the members of `object` (may be NULL) whose names are in `names`, which ends

@@ -116,7 +116,7 @@ static void signature_check_clock(const struct signature_authorization *authoriz
     struct tm parts = {0};
     const char *end = strptime(timestamp, "%Y%m%dT%H%M%SZ", &parts);
     int64_t now = (int64_t)time(NULL), skew;
-    char present[20], limit[20];
+    char current[20], limit[20];
 
     if (!end || *end || strncmp(timestamp, authorization->date, 8) != 0 ||
         strlen(authorization->date) != 8) {
@@ -125,17 +125,17 @@ static void signature_check_clock(const struct signature_authorization *authoriz
         return;
     }
     skew = (int64_t)timegm(&parts) - now;
-    signature_format_time(now, present);
+    signature_format_time(now, current);
     if (skew < -SKEW_MAX) {
         signature_format_time(now - SKEW_MAX, limit);
         signature_refuse(verdict, error,
             "Signature expired: %s is now earlier than %s (%s - 5 min.)", timestamp, limit,
-            present);
+            current);
     } else if (skew > SKEW_MAX) {
         signature_format_time(now + SKEW_MAX, limit);
         signature_refuse(verdict, error,
             "Signature not yet current: %s is still later than %s (%s + 5 min.)", timestamp, limit,
-            present);
+            current);
     }
 }
 

@@ -41,16 +41,16 @@ static bool things_type_usable(
 
 /* Creating a thing again is an error only if its type or attributes differ. */
 static bool things_is_same(
-    struct response *response, const json_t *present, const char *type, const json_t *attributes)
+    struct response *response, const json_t *current, const char *type, const json_t *attributes)
 {
-    json_t *has = row_json(present, "attributes");
+    json_t *has = row_json(current, "attributes");
     bool same =
-        json_equal(has, (json_t *)attributes) && strcmp(row_text(present, "type"), type) == 0;
+        json_equal(has, (json_t *)attributes) && strcmp(row_text(current, "type"), type) == 0;
 
     if (!same)
-        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
+        response_exists(response, row_text(current, "id"), row_text(current, "arn"),
             "Thing %s already exists in account with different attributes",
-            row_text(present, "name"));
+            row_text(current, "name"));
     json_decref(has);
     return same;
 }
@@ -58,15 +58,15 @@ static bool things_is_same(
 json_t *things_create_row(const struct request *request, struct response *response,
     const char *name, const char *type, const json_t *attributes)
 {
-    json_t *present = things_find(request, name);
+    json_t *current = things_find(request, name);
     char *arn, *id, *text;
 
-    if (present && !things_is_same(response, present, type, attributes)) {
-        json_decref(present);
+    if (current && !things_is_same(response, current, type, attributes)) {
+        json_decref(current);
         return NULL;
     }
-    if (present)
-        return present;
+    if (current)
+        return current;
     if (!things_type_usable(request, response, type) ||
         !resource_check_attributes(
             response, attributes, *type ? ATTRIBUTES_MAX : ATTRIBUTES_UNTYPED_MAX))
@@ -137,9 +137,9 @@ static void things_change(
     const char *type = request_given(request, "thingTypeName")
                            ? request_text(request, "thingTypeName")
                            : row_text(row, "type");
-    json_t *present = row_json(row, "attributes");
+    json_t *current = row_json(row, "attributes");
     json_t *attributes =
-        resource_apply_attributes(present, json_object_get(request->input, "attributePayload"));
+        resource_apply_attributes(current, json_object_get(request->input, "attributePayload"));
     char *text;
 
     if (request_flag(request, "removeThingType"))
@@ -154,7 +154,7 @@ static void things_change(
         free(text);
     }
     json_decref(attributes);
-    json_decref(present);
+    json_decref(current);
 }
 
 static void things_update(const struct request *request, struct response *response)

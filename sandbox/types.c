@@ -67,16 +67,16 @@ static char *types_properties_text(const struct request *request)
 static void types_create(const struct request *request, struct response *response)
 {
     const char *name = request_text(request, "thingTypeName");
-    json_t *present;
+    json_t *current;
     char *arn, *id, *properties, *now;
 
     if (!types_check_properties(request, response))
         return;
-    present = types_find(request, name);
-    if (present) {
-        response_exists(response, row_text(present, "id"), row_text(present, "arn"),
+    current = types_find(request, name);
+    if (current) {
+        response_exists(response, row_text(current, "id"), row_text(current, "arn"),
             "Thing Type %s already exists in your account", name);
-        json_decref(present);
+        json_decref(current);
         return;
     }
     arn = identity_arn(request, "thingtype", name);

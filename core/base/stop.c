@@ -30,10 +30,10 @@ void stop_install(void)
 
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        struct sigaction present;
+        struct sigaction current;
 
         /* nohup and background jobs set SIG_IGN on purpose: keep it. */
-        if (sigaction(signals[i], NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        if (sigaction(signals[i], NULL, &current) == 0 && current.sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
     }
     sigaction(SIGPIPE, &ignore, NULL);

@@ -6,7 +6,9 @@
 #include "core/simulate/simulate.h"
 
 const struct core_step load_core_steps[] = {
-    {"simulate", "run a template on the job's clients", &simulate_settings},
+    {.name = "simulate",
+        .summary = "run a template on the job's clients",
+        .settings = &simulate_settings},
 };
 const size_t load_core_step_count = sizeof(load_core_steps) / sizeof(load_core_steps[0]);
 

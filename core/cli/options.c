@@ -152,13 +152,30 @@ const struct options_entry options_table[] = {
 const size_t options_count = sizeof(options_table) / sizeof(options_table[0]);
 
 const struct options_command options_commands[] = {
-    {COMMAND_RUN, "", "[OPTIONS] JOB.yaml [PIPELINE…]", "run pipelines of a job"},
-    {COMMAND_INIT, "init", "[JOB.yaml]", "ask for what a job needs, and write its file"},
-    {COMMAND_PLUGINS, "plugins", "[NAME]", "list the plugins, or the settings of one"},
-    {COMMAND_SCHEMA, "schema", "[job|template]", "print the JSON Schema of job or template files"},
-    {COMMAND_IAM, "iam-policy", "JOB.yaml", "print the least IAM policy that the job needs"},
-    {COMMAND_GLOB, "glob", "list|get|set|delete JOB.yaml [KEY]",
-        "print or change the job's key-value store"},
+    {.command = COMMAND_RUN,
+        .word = "",
+        .synopsis = "[OPTIONS] JOB.yaml [PIPELINE…]",
+        .help = "run pipelines of a job"},
+    {.command = COMMAND_INIT,
+        .word = "init",
+        .synopsis = "[JOB.yaml]",
+        .help = "ask for what a job needs, and write its file"},
+    {.command = COMMAND_PLUGINS,
+        .word = "plugins",
+        .synopsis = "[NAME]",
+        .help = "list the plugins, or the settings of one"},
+    {.command = COMMAND_SCHEMA,
+        .word = "schema",
+        .synopsis = "[job|template]",
+        .help = "print the JSON Schema of job or template files"},
+    {.command = COMMAND_IAM,
+        .word = "iam-policy",
+        .synopsis = "JOB.yaml",
+        .help = "print the least IAM policy that the job needs"},
+    {.command = COMMAND_GLOB,
+        .word = "glob",
+        .synopsis = "list|get|set|delete JOB.yaml [KEY]",
+        .help = "print or change the job's key-value store"},
 };
 const size_t options_command_count = sizeof(options_commands) / sizeof(options_commands[0]);
 

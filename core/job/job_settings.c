@@ -73,11 +73,16 @@ static const struct iotify_settings short_settings =
     IOTIFY_SETTINGS(short_items, struct job_options);
 
 const struct job_key job_keys[] = {
-    {"plugins", "mapping", "alias of each plugin to `use: NAME` and its settings"},
-    {"pipelines", "mapping",
-        "name of each pipeline to a list of steps, `alias.action: {settings}`; "
-        "one of your own replaces the default of the same name"},
-    {"run", "list of texts", "pipelines that run, in order; default: deploy, simulate, cleanup"},
+    {.name = "plugins",
+        .type = "mapping",
+        .help = "alias of each plugin to `use: NAME` and its settings"},
+    {.name = "pipelines",
+        .type = "mapping",
+        .help = "name of each pipeline to a list of steps, `alias.action: {settings}`; "
+                "one of your own replaces the default of the same name"},
+    {.name = "run",
+        .type = "list of texts",
+        .help = "pipelines that run, in order; default: deploy, simulate, cleanup"},
 };
 const size_t job_key_count = sizeof(job_keys) / sizeof(job_keys[0]);
 

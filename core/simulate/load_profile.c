@@ -13,7 +13,7 @@ void load_profile_init(
     const struct iotify_table *stages = &options->stages;
     /* If the first stage sets `clients`, their number starts at 0; otherwise all take part. */
     const struct simulate_stage *first = stages->count ? stages->rows[0] : NULL;
-    double present = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
+    double current = first && first->clients >= 0 ? 0 : (double)clients, rate = 0;
     int64_t begins = 0;
 
     *load_profile = (struct load_profile){.interval = options->interval, .ends = options->duration};
@@ -26,15 +26,15 @@ void load_profile_init(
 
         *piece = (struct load_profile_piece){.begins = begins,
             .ends = begins + stage->duration,
-            .clients = present,
+            .clients = current,
             .rate = rate,
             .storm = stage->storm,
             .name = stage->name};
         if (stage->clients >= 0)
-            present = (double)(stage->clients < clients ? stage->clients : clients);
+            current = (double)(stage->clients < clients ? stage->clients : clients);
         if (stage->rate > 0)
             rate = stage->rate;
-        piece->clients_end = present;
+        piece->clients_end = current;
         piece->rate_end = rate;
         begins = piece->ends;
     }

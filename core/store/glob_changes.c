@@ -41,16 +41,16 @@ static bool glob_changes_is_same(struct iotify_bytes a, struct iotify_bytes b)
 static bool glob_changes_add_number(
     struct arena *arena, struct iotify_bytes *value, double by, double *sum)
 {
-    json_t *present = glob_changes_parse(*value), *next;
+    json_t *current = glob_changes_parse(*value), *next;
     bool is_integer;
     char *text;
 
-    if (value->data && !json_is_number(present)) {
-        json_decref(present);
+    if (value->data && !json_is_number(current)) {
+        json_decref(current);
         return false;
     }
-    *sum = (value->data ? json_number_value(present) : 0) + by;
-    json_decref(present);
+    *sum = (value->data ? json_number_value(current) : 0) + by;
+    json_decref(current);
     is_integer = *sum >= -9007199254740992.0 && *sum <= 9007199254740992.0 &&
                  (double)(json_int_t)*sum >= *sum && (double)(json_int_t)*sum <= *sum;
     next = is_integer ? json_integer((json_int_t)*sum) : json_real(*sum);

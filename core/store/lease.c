@@ -184,18 +184,18 @@ static enum iotify_result lease_refuse(struct call *call, const json_t *json)
 /* Try once. IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
 static enum iotify_result lease_try(struct lease *lease, struct call *call, bool *refused)
 {
-    struct iotify_bytes present = {0};
+    struct iotify_bytes current = {0};
     enum iotify_result result =
-        store_get(lease->store, call, store_note_key(call, "lease"), &present);
+        store_get(lease->store, call, store_note_key(call, "lease"), &current);
     json_t *json;
 
     if (result == IOTIFY_NOT_FOUND)
         return lease_write(lease, call, (struct iotify_bytes){0}, lease->text);
     if (result != IOTIFY_OK)
         return result;
-    json = json_loadb(present.data, present.size, 0, NULL);
+    json = json_loadb(current.data, current.size, 0, NULL);
     *refused = json && !lease_is_over(json);
-    result = *refused ? lease_refuse(call, json) : lease_write(lease, call, present, lease->text);
+    result = *refused ? lease_refuse(call, json) : lease_write(lease, call, current, lease->text);
     json_decref(json);
     return result;
 }

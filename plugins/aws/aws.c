@@ -79,14 +79,14 @@ static const struct iotify_action *const actions[] = {
 };
 
 static const struct iotify_default_step default_steps[] = {
-    {"deploy", ".thing_type", "{}"},
-    {"deploy", ".thing_group", "{}"},
-    {"deploy", ".policy", "{}"},
-    {"deploy", ".device", "{}"},
-    {"deploy", ".template", "{}"},
-    {"simulate", "simulate", "{template: aws_iotify.yaml}"},
-    {"cleanup", ".remove_device", "{}"},
-    {"cleanup", ".remove_shared", "{}"},
+    {.pipeline = "deploy", .step = ".thing_type", .settings = "{}"},
+    {.pipeline = "deploy", .step = ".thing_group", .settings = "{}"},
+    {.pipeline = "deploy", .step = ".policy", .settings = "{}"},
+    {.pipeline = "deploy", .step = ".device", .settings = "{}"},
+    {.pipeline = "deploy", .step = ".template", .settings = "{}"},
+    {.pipeline = "simulate", .step = "simulate", .settings = "{template: aws_iotify.yaml}"},
+    {.pipeline = "cleanup", .step = ".remove_device", .settings = "{}"},
+    {.pipeline = "cleanup", .step = ".remove_shared", .settings = "{}"},
 };
 
 IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {

@@ -92,10 +92,10 @@ enum iotify_result job_record_window(struct iotify_call *call, struct job_record
 {
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);
-    const json_t *present = json_object_get(record.json, "window");
+    const json_t *current = json_object_get(record.json, "window");
 
-    window->since = json_integer_value(json_array_get(present, 0));
-    window->last = json_integer_value(json_array_get(present, 1));
+    window->since = json_integer_value(json_array_get(current, 0));
+    window->last = json_integer_value(json_array_get(current, 1));
     json_decref(record.json);
     return result;
 }

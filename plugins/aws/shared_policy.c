@@ -97,10 +97,10 @@ static json_t *shared_default_policy(struct aws_instance *instance, struct iotif
 static enum iotify_result shared_compare_policy(
     struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
 {
-    json_t *present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
-    bool same = present && json_equal(present, wanted);
+    json_t *current = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    bool same = current && json_equal(current, wanted);
 
-    json_decref(present);
+    json_decref(current);
     if (same)
         return IOTIFY_UNCHANGED;
     return call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
@@ -189,16 +189,16 @@ static enum iotify_result shared_apply_policy(void *given, struct iotify_call *c
 static enum iotify_result shared_plan_policy(void *given, struct iotify_call *call)
 {
     const struct shared_policy_options *options = call->arguments;
-    json_t *wanted, *answer, *present;
+    json_t *wanted, *answer, *current;
     enum iotify_result result =
         shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* Only after that answer: it may be the first with the account, which the policy contains. */
     char *text = shared_policy_text(given, call, &wanted);
     bool same;
 
-    present = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
-    same = present && json_equal(present, wanted);
-    json_decref(present);
+    current = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
+    same = current && json_equal(current, wanted);
+    json_decref(current);
     json_decref(answer);
     json_decref(wanted);
     free(text);

@@ -236,13 +236,13 @@ static enum iotify_result aws_template_apply(void *given, struct iotify_call *ca
 {
     const struct aws_instance *instance = given;
     const struct aws_template_options *options = call->arguments;
-    struct iotify_buffer wanted, present;
+    struct iotify_buffer wanted, current;
     enum iotify_result result;
     int found;
 
     iotify_buffer_init(&wanted, FILE_MAX);
-    iotify_buffer_init(&present, FILE_MAX);
-    found = aws_template_read_file(options->file, &present);
+    iotify_buffer_init(&current, FILE_MAX);
+    found = aws_template_read_file(options->file, &current);
     if (!aws_template_build(&instance->names, &wanted))
         result = call->host->fail(call, IOTIFY_FAILED, "Template", "cannot make the template");
     else if (found < 0)
@@ -250,14 +250,14 @@ static enum iotify_result aws_template_apply(void *given, struct iotify_call *ca
             options->file, strerror(errno));
     else if (found == 0)
         result = aws_template_write_file(call, options->file, &wanted);
-    else if (present.size == wanted.size && memcmp(present.data, wanted.data, wanted.size) == 0)
+    else if (current.size == wanted.size && memcmp(current.data, wanted.data, wanted.size) == 0)
         result = IOTIFY_UNCHANGED;
-    else if (aws_template_is_untouched(&present))
+    else if (aws_template_is_untouched(&current))
         result = aws_template_write_file(call, options->file, &wanted);
     else
         result = aws_template_keep_changed(call, options->file, &wanted);
     iotify_buffer_clear(&wanted);
-    iotify_buffer_clear(&present);
+    iotify_buffer_clear(&current);
     return result;
 }
 

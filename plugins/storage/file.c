@@ -278,15 +278,15 @@ static enum iotify_result file_apply(
     const struct file_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        struct iotify_bytes present = {0};
+        struct iotify_bytes current = {0};
         char name[NAME_BYTES_MAX];
         enum iotify_result result = IOTIFY_OK;
 
         if (iotify_write_needs_present(&writes[i]))
-            result = file_get(call, store, writes[i].key, &present);
+            result = file_get(call, store, writes[i].key, &current);
         if (result != IOTIFY_OK)
             return result;
-        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
+        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, current))
             continue;
         file_escape(writes[i].key, name, sizeof(name));
         if (iotify_write_removes(&writes[i]) ? !file_delete(store, name)

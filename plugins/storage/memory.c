@@ -137,13 +137,13 @@ static enum iotify_result memory_apply(
     struct memory_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        struct iotify_bytes present = {0};
+        struct iotify_bytes current = {0};
         bool same;
         size_t at = memory_find(store, writes[i].key, &same);
 
         if (same)
-            present = (struct iotify_bytes){store->entries[at].data, store->entries[at].size};
-        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
+            current = (struct iotify_bytes){store->entries[at].data, store->entries[at].size};
+        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, current))
             continue;
         if (iotify_write_removes(&writes[i]) && same)
             memory_take_out(store, at);

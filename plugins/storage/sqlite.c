@@ -335,15 +335,15 @@ static int sqlite_change(struct sqlite_connection *connection, const struct ioti
 static int sqlite_apply_one(struct iotify_call *call, struct sqlite_connection *connection,
     struct iotify_write *write, const struct iotify_write *previous)
 {
-    struct iotify_bytes present = {0};
+    struct iotify_bytes current = {0};
     int code;
 
     if (iotify_write_needs_present(write)) {
-        code = sqlite_get(call, connection, write->key, &present);
+        code = sqlite_get(call, connection, write->key, &current);
         if (code != SQLITE_ROW && code != SQLITE_DONE)
             return code;
     }
-    return iotify_write_decide(write, previous, present) ? sqlite_change(connection, write)
+    return iotify_write_decide(write, previous, current) ? sqlite_change(connection, write)
                                                          : SQLITE_OK;
 }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Repeats each test: 20 times if it takes less than 10 s, else 5 times, in the optimised and in the
 # sanitized build, two tests at a time. A test passes when it never fails. State is kept in
-# build/flakes per commit of the sources: a second start continues, and reports at the end the
-# number of failures so far.
+# build/flakes for the committed content of the sources: a second start continues, and reports at
+# the end the number of failures so far.
 #
 #     tests/campaigns/flakes.sh [--load N] [REGEX]     run N busy loops during the tests
 set -euo pipefail

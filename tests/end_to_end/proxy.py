@@ -3,9 +3,9 @@
 
     python proxy.py PORT TARGET_PORT [options]
 
-It listens on loopback and prints `listening` when it is ready. At SIGTERM it prints its counts, as one
-line of JSON: {"connections": n, "resets": n, "stalls": n}. A stall or a reset counts when it happens,
-not when the connection ended before that.
+It listens on loopback and prints `listening` when it is ready. At SIGTERM it prints its counts, as
+one line of JSON: {"connections": n, "resets": n, "stalls": n}. A stall or a reset counts only if it
+happens before the connection ends.
 """
 import argparse
 import asyncio
@@ -32,11 +32,11 @@ class Connection:
         self.options, self.reader, self.writer = options, reader, writer
         self.loop = asyncio.get_running_loop()
         self.resume = 0     # nothing is delivered before this time
-        # The faults depend only on the seed and the number. All values are drawn, whatever the options
-        # are: one more option does not change what the others do to a connection.
+        # The faults depend only on the seed and the number. All values are drawn, with any options:
+        # one more option does not change what the others do to a connection.
         fate = random.Random(f'{options.seed}/{number}')
         stalls, stall_at, resets, reset_at = (fate.random() for _ in range(4))
-        # One generator per direction: the order in which their chunks interleave is not reproducible.
+        # One generator per direction: the order between their chunks is not reproducible.
         self.random = {way: random.Random(f'{options.seed}/{number}/{way}')
                        for way in ('up', 'down') if options.delay}
         self.timers = []
@@ -81,9 +81,9 @@ class Connection:
                     writer.transport.abort()
 
     async def forward(self, way, reader, writer, rate):
-        """One direction: one task reads and another writes, so that a delay does not stop the reader."""
-        # Without a delay the queue holds one chunk: data held by a stall or the throttle stays in the
-        # system's buffers, where it blocks the sender.
+        """One direction: one task reads and one writes, so that a delay does not block reading."""
+        # Without a delay, the queue holds one chunk: data that a stall or the throttle holds up
+        # stays in the system's buffers, where it slows down the sender.
         queue = asyncio.Queue(WAITING_CHUNKS if self.options.delay else 1)
         receiving = self.loop.create_task(self.receive(way, reader, queue))
         try:
@@ -150,7 +150,7 @@ async def serve(options):
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if options.throttle:    # connections inherit it; a large buffer takes megabytes past the throttle
+    if options.throttle:    # connections inherit it; a large buffer would bypass the throttle
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     listener.bind(('127.0.0.1', options.port))
     server = await asyncio.start_server(accept, sock=listener, backlog=4096, limit=CHUNK)

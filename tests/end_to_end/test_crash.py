@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGKILL before and after every durable write and every call, and at random times. Afterwards the
-same commands reach the same result: one active certificate per device with its key in the store, and
-nothing after cleanup."""
+same commands reach the same result: one active certificate per device with its key in the store,
+and nothing after cleanup."""
 import contextlib
 import os
 import random
@@ -54,7 +54,7 @@ class Crash(Case):
         return [certificate for page in pages for certificate in page['certificates']]
 
     def check_strays(self, certificates, pipeline):
-        """Only certificates issued by AWS may be left; they must be inactive, and a command reports them."""
+        """Only certificates issued by AWS may be left, inactive, and a command reports them."""
         if any(certificate['certificateId'] not in self.reported for certificate in certificates):
             # A request of the killed run may have been carried out after the next run.
             self.run_job(pipeline)

@@ -392,7 +392,7 @@ class Messages(DataPlane):
         self.assertEqual('Subscription identifiers not supported', str(device.ended))
 
     def test_alias_of_a_message_that_was_refused(self):
-        """The next message with that alias is refused too, and does not go to the alias's old topic."""
+        """The next message with that alias is refused too, and not sent to the old topic."""
         listener = self.listener('#')
         device = self.device(self.certificate(self.OWN), protocol=paho.MQTTv5)
         self.assertTrue(device.is_in())

@@ -47,7 +47,7 @@ class Counts(Fleet):
         wait_until(lambda: len(subscriber.order) >= 40, '40 messages')
         for _ in range(20):
             before = len(subscriber.order)
-            # New connections wait until the subscriber is back: a killed mosquitto loses its messages.
+            # New connections wait until the subscriber is back: a killed mosquitto loses messages.
             # At least one message is in flight each time: the broker has not read it.
             held.touch()
             self.kill_broker()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of `cmake --install` work at their new location, and a third-party plugin can use them."""
+"""An installation by `cmake --install` works, and a third-party plugin can be built on it."""
 import pathlib
 import re
 import shutil

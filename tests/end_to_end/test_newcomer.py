@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the commands of README and CONTRIBUTING, verbatim, in a fresh clone, while the usual ports are
-in use. Packages come from earlier downloads: no network is needed."""
+"""Runs the commands of README and CONTRIBUTING, verbatim, in a fresh clone, while the usual ports
+are in use. Packages come from earlier downloads: no network is needed."""
 import contextlib
 import os
 import pathlib

@@ -255,7 +255,7 @@ class Calls(Provisioning):
                          'pipelines.cleanup.1.aws.remove_shared.enabled=true')
             called = set(self.calls())
             self.assertEqual(set(), called - allowed)
-            # The unused permissions are for other cases: more versions, crashes, undone deprecation.
+            # The unused permissions are for other cases: versions, crashes, undone deprecation.
             self.assertLessEqual(allowed - called, {
                 'DeletePolicyVersion', 'DescribeCertificate', 'DeprecateThingType', 'ListCertificates',
                 'ListPrincipalThings', 'ListAttachedPolicies', 'DescribeThing', 'DetachPolicy',
@@ -470,7 +470,7 @@ class Issuers(Provisioning):
 
 
 class Between(http.server.BaseHTTPRequestHandler):
-    """Forwards calls to the sandbox, and answers the calls that a test selects with its own answer."""
+    """Forwards calls to the sandbox, but answers the calls that a test selects itself."""
     protocol_version = 'HTTP/1.1'
 
     def do_any(self):
@@ -519,7 +519,7 @@ class BadAnswersBase(Provisioning):
 
 
 class WrongService(BadAnswersBase):
-    """Another server answers instead of AWS: no resource counts as deleted, and no record is lost."""
+    """Another server answers for AWS: nothing counts as deleted, and no record is lost."""
 
     def test_cleanup(self):
         json_type = 'application/json'

@@ -121,7 +121,7 @@ class Wishes(Fleet):
         self.assertIn('in finish() the device is about to disconnect by itself', results['errors'][0]['message'])
 
     def test_closed_pacing_counts_what_each_sent(self):
-        """Every message of a batch waits for its own acknowledgement, although publish() sent all."""
+        """Each message of a batch waits for its own acknowledgement, even if publish() sent it."""
         self.template('publish: {topic: t, qos: 1}\nmessage: |\n  publish("t", "x");\n')
         results = self.run_job(devices=50, iterations=20, interval='0', pacing='closed', loops=1)
         self.assertEqual((1000, 1000, 0, []), tuple(results[name] for name in (

@@ -33,7 +33,7 @@ class Secrets(Case):
         self.write('job.yaml', job(DEVICES, 'workers: 32\n', quotas='{"*": 5000}'))
 
     def keys(self):
-        """Decrypt every private key of the glob, in the sealed format that docs/store.md describes."""
+        """Decrypt every private key of the glob, from the sealed form in docs/store.md."""
         with contextlib.closing(sqlite3.connect(self.folder / 'job.db')) as store:
             table = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()[0]
             rows = {(key if isinstance(key, bytes) else key.encode()): bytes(value)

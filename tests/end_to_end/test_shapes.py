@@ -27,7 +27,7 @@ class Shapes(Fleet):
 
     @staticmethod
     def ramp(second):
-        """The number of clients at this second: up to 40 in 3 s, hold 3 s, then down to 10 in 3 s."""
+        """The number of clients: up to 40 in 3 s, hold for 3 s, then down to 10 in 3 s."""
         if second < 6:
             return max(0, min(40, 40 * second / 3))
         return max(10, 40 - 30 * (second - 6) / 3)

@@ -91,7 +91,7 @@ class Plain(Case):
                          subscriber.communicate(timeout=30)[0])
         self.assertNotIn('HIDDEN', done.stdout + done.stderr)
 
-    def test_macro_that_is_undefined(self):
+    def test_expression_that_is_undefined(self):
         self.template('publish: {topic: t}\nmessage: |\n  return "x";\n',
                       client='{{state.nothing}}')
         self.write('job.yaml', local_job(iterations=1))
@@ -153,7 +153,7 @@ class Plain(Case):
         self.write('job.yaml', local_job(interval='100ms', duration='2s', devices=20,
                                          connect_rate='20/s'))
         summary = self.summary('job.yaml')
-        # One more device every 50 ms: 305 messages in total. 20 devices from the start would send 400.
+        # One more device every 50 ms: 305 messages. 20 devices from the start would send 400.
         self.assertTrue(100 <= summary['simulate']['published'] <= 370, summary['simulate'])
 
 
@@ -224,7 +224,7 @@ class None_(Case):
         self.assertEqual(130, process.wait(60))
 
     def test_a_promise_that_never_ends(self):
-        """No limit of the script engine ends a chain of promises: the step fails, and the run ends."""
+        """No limit of the script engine ends a chain of promises: the step fails."""
         self.write('t.yaml', 'transport: none\nmessage: |\n  (async () => { for (;;) await 0; })();\n')
         self.write('job.yaml', local_job(iterations=1, devices=1, time_limit='100ms'))
         summary = self.summary('job.yaml', status=1)

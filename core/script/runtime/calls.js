@@ -27,7 +27,7 @@
     const readCsv = (text, broken) => {
         const found = [];
         let names, from = 0;
-        // Papa reports where a row ends. Rows may contain line breaks, and blank lines between them.
+        // Papa reports where a row ends. Rows may contain line breaks; blank lines are skipped.
         const fail = (why) => {
             const start = from + /^\s*/.exec(text.slice(from))[0].length;
             throw broken(text.slice(0, start).split(/\r\n|\r|\n/).length, why);

@@ -72,11 +72,11 @@ static bool issuer_take_back(
 /* True when the stored record names this certificate, or cannot be read. */
 static bool issuer_is_recorded(struct iotify_call *call, const char *id)
 {
-    struct record present;
+    struct record current;
 
-    if (record_load(call, &present) != IOTIFY_OK)
+    if (record_load(call, &current) != IOTIFY_OK)
         return true;
-    return present.certificate_id && strcmp(present.certificate_id, id) == 0;
+    return current.certificate_id && strcmp(current.certificate_id, id) == 0;
 }
 
 /*

@@ -341,12 +341,12 @@ static enum iotify_result provision_make_separately(struct aws_instance *instanc
 static enum iotify_result provision_yield(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    struct record present;
-    enum iotify_result result = record_load(call, &present);
+    struct record current;
+    enum iotify_result result = record_load(call, &current);
 
-    if (result == IOTIFY_OK && present.state != RECORD_NONE && present.state < RECORD_DELETING &&
-        present.certificate_id && strcmp(present.certificate_id, record->certificate_id) == 0)
-        return present.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
+    if (result == IOTIFY_OK && current.state != RECORD_NONE && current.state < RECORD_DELETING &&
+        current.certificate_id && strcmp(current.certificate_id, record->certificate_id) == 0)
+        return current.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
     if (result == IOTIFY_OK)
         result = remove_device_made(instance, call, record);
     if (result != IOTIFY_OK)
@@ -363,11 +363,11 @@ static enum iotify_result provision_yield(
 /* True when the stored record is the one that this run wrote, or cannot be read. */
 static bool provision_is_own(struct iotify_call *call, const struct record *record)
 {
-    struct record present;
+    struct record current;
 
-    return record_load(call, &present) != IOTIFY_OK ||
-           (present.stored.size == record->stored.size && present.stored.size &&
-               memcmp(present.stored.data, record->stored.data, present.stored.size) == 0);
+    return record_load(call, &current) != IOTIFY_OK ||
+           (current.stored.size == record->stored.size && current.stored.size &&
+               memcmp(current.stored.data, record->stored.data, current.stored.size) == 0);
 }
 
 enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,

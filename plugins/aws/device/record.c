@@ -150,20 +150,20 @@ enum iotify_result record_clear_glob(struct iotify_call *call, const struct reco
 {
     struct iotify_write globs[2] = {record_glob_write(record->key_name, NULL),
         record_glob_write(record->certificate_name, NULL)};
-    struct iotify_bytes present;
+    struct iotify_bytes current;
 
-    if (call->host->glob_get(call, record->key_name, &present) == IOTIFY_NOT_FOUND &&
-        call->host->glob_get(call, record->certificate_name, &present) == IOTIFY_NOT_FOUND)
+    if (call->host->glob_get(call, record->key_name, &current) == IOTIFY_NOT_FOUND &&
+        call->host->glob_get(call, record->certificate_name, &current) == IOTIFY_NOT_FOUND)
         return IOTIFY_UNCHANGED;
     return call->host->glob_apply(call, globs, 2);
 }
 
 static bool record_has(struct iotify_call *call, const char *key, const char *value)
 {
-    struct iotify_bytes present;
+    struct iotify_bytes current;
 
-    return call->host->glob_get(call, key, &present) == IOTIFY_OK &&
-           present.size == strlen(value) && memcmp(present.data, value, present.size) == 0;
+    return call->host->glob_get(call, key, &current) == IOTIFY_OK &&
+           current.size == strlen(value) && memcmp(current.data, value, current.size) == 0;
 }
 
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record)

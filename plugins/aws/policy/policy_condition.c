@@ -97,7 +97,7 @@ static int policy_read_address(const char *text, size_t length, unsigned char by
 /* HOLDS when the address is in the block ("10.0.0.0/8"). UNKNOWN: not a valid block. */
 static enum policy_outcome policy_in_block(const char *address, const char *block)
 {
-    unsigned char wanted[16], present[16];
+    unsigned char wanted[16], current[16];
     const char *slash = strchr(block, '/');
     int most = policy_read_address(block, slash ? (size_t)(slash - block) : strlen(block), wanted);
     char *end = NULL;
@@ -105,10 +105,10 @@ static enum policy_outcome policy_in_block(const char *address, const char *bloc
 
     if (most == 0 || bits < 0 || bits > most || (slash && (*end || end == slash + 1)))
         return UNKNOWN;
-    if (policy_read_address(address, strlen(address), present) != most)
+    if (policy_read_address(address, strlen(address), current) != most)
         return FAILS;
     for (long i = 0; i < bits; i++)
-        if ((wanted[i / 8] ^ present[i / 8]) & (0x80 >> i % 8))
+        if ((wanted[i / 8] ^ current[i / 8]) & (0x80 >> i % 8))
             return FAILS;
     return HOLDS;
 }
@@ -160,11 +160,11 @@ static enum policy_outcome policy_outcome_of(bool holds)
 }
 
 static enum policy_outcome policy_compare_numbers(
-    enum policy_comparison comparison, const char *present, const char *wanted)
+    enum policy_comparison comparison, const char *current, const char *wanted)
 {
     double has, wants;
 
-    if (!policy_to_number(present, &has) || !policy_to_number(wanted, &wants))
+    if (!policy_to_number(current, &has) || !policy_to_number(wanted, &wants))
         return UNKNOWN;
     switch (comparison) {
     case LESS:
@@ -181,20 +181,20 @@ static enum policy_outcome policy_compare_numbers(
 }
 
 /* Compare with one wanted value. UNKNOWN when the two cannot be compared. */
-static enum policy_outcome policy_compare(enum policy_comparison comparison, const char *present,
+static enum policy_outcome policy_compare(enum policy_comparison comparison, const char *current,
     const char *wanted, const struct policy_evaluation *at)
 {
     struct policy_pattern pattern;
 
     if (comparison == BOOLEAN)
-        return policy_outcome_of(strcasecmp(present, wanted) == 0);
+        return policy_outcome_of(strcasecmp(current, wanted) == 0);
     if (comparison == ADDRESS)
-        return policy_in_block(present, wanted);
+        return policy_in_block(current, wanted);
     if (comparison >= EQUAL && comparison <= GREATER_EQUAL)
-        return policy_compare_numbers(comparison, present, wanted);
+        return policy_compare_numbers(comparison, current, wanted);
     if (!policy_fill_in(&pattern, wanted, comparison == TEXT_LIKE, at))
         return UNKNOWN;
-    return policy_outcome_of(policy_matches(&pattern, present, comparison == TEXT_EQUAL_ANY_CASE));
+    return policy_outcome_of(policy_matches(&pattern, current, comparison == TEXT_EQUAL_ANY_CASE));
 }
 
 /* A wanted value as text: a JSON text, number or boolean. NULL: another type. */
@@ -213,14 +213,14 @@ static const char *policy_wanted_text(const json_t *value, size_t index, char bu
 
 /* HOLDS when one wanted value does. UNKNOWN when none does and one cannot be compared. */
 static enum policy_outcome policy_compare_any(enum policy_comparison comparison,
-    const char *present, const json_t *wanted, const struct policy_evaluation *at)
+    const char *current, const json_t *wanted, const struct policy_evaluation *at)
 {
     enum policy_outcome outcome = FAILS;
     char buffer[32];
 
     for (size_t i = 0; i < policy_count(wanted); i++) {
         const char *value = policy_wanted_text(wanted, i, buffer);
-        enum policy_outcome one = value ? policy_compare(comparison, present, value, at) : UNKNOWN;
+        enum policy_outcome one = value ? policy_compare(comparison, current, value, at) : UNKNOWN;
 
         if (one == HOLDS)
             return HOLDS;

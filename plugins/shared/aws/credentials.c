@@ -22,7 +22,7 @@ struct credentials_chain {
     const char *profile;
     struct http *http;
     bool known;
-    struct credentials present;
+    struct credentials current;
     int64_t asked;     /* time of the last search, seconds since 1970; 0: never */
     char failure[400]; /* error of the last search; "" when it succeeded */
 };
@@ -47,7 +47,7 @@ void credentials_free(struct credentials_chain *chain)
     if (!chain)
         return;
     pthread_mutex_destroy(&chain->mutex);
-    explicit_bzero(&chain->present, sizeof(chain->present));
+    explicit_bzero(&chain->current, sizeof(chain->current));
     free(chain);
 }
 
@@ -348,18 +348,18 @@ static enum credentials_outcome credentials_walk(
 
 static bool credentials_usable(const struct credentials_chain *chain, const char *stale)
 {
-    if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
+    if (!chain->known || (stale && strcmp(stale, chain->current.access_key) == 0))
         return false;
-    return chain->present.expires == 0 ||
-           chain->present.expires - REFRESH_BEFORE > (int64_t)time(NULL);
+    return chain->current.expires == 0 ||
+           chain->current.expires - REFRESH_BEFORE > (int64_t)time(NULL);
 }
 
 /* Due for a refresh, but not expired: used between two attempts to refresh. */
 static bool credentials_still_valid(const struct credentials_chain *chain, const char *stale)
 {
-    if (!chain->known || (stale && strcmp(stale, chain->present.access_key) == 0))
+    if (!chain->known || (stale && strcmp(stale, chain->current.access_key) == 0))
         return false;
-    return chain->present.expires > (int64_t)time(NULL);
+    return chain->current.expires > (int64_t)time(NULL);
 }
 
 /* Search the chain again, unless that was done in the last REFRESH_PAUSE seconds. Lock held. */
@@ -378,7 +378,7 @@ static enum iotify_result credentials_refresh(
     chain->failure[0] = '\0';
     outcome = credentials_walk(chain, call, &fresh);
     if (outcome == FOUND) {
-        chain->present = fresh;
+        chain->current = fresh;
         chain->known = true;
     }
     explicit_bzero(&fresh, sizeof(fresh));
@@ -394,7 +394,7 @@ enum iotify_result credentials_get(struct credentials_chain *chain, struct iotif
     if (!credentials_usable(chain, stale))
         result = credentials_refresh(chain, call, stale);
     if (result == IOTIFY_OK)
-        *out = chain->present;
+        *out = chain->current;
     pthread_mutex_unlock(&chain->mutex);
     return result;
 }

@@ -409,7 +409,7 @@ static const char *expand(const char *text)
                                                                  : error.text;
 }
 
-static void macros_expand(void **state)
+static void expressions_expand(void **state)
 {
     (void)state;
     message("state.__$key = '-----BEGIN\\nx\\n-----END\\n'; return ''");
@@ -418,7 +418,7 @@ static void macros_expand(void **state)
     assert_string_equal(expand("{{state.__$key}}"), "-----BEGIN\nx\n-----END\n");
     assert_string_equal(expand("{{ ({a: {b: '}}'}}).a.b }}"), "}}");
     assert_string_equal(expand("{{`x${client()}`}}"), "x7");
-    assert_string_equal(expand("no macro"), "no macro");
+    assert_string_equal(expand("no expression"), "no expression");
     assert_string_equal(expand("{{0}}"), "0");
     assert_string_equal(expand("{{state.nothing}}"), "\"topic\": {{state.nothing}} is undefined");
     assert_string_equal(expand("{{nothing}}"),
@@ -448,7 +448,7 @@ int main(void)
         CASE(changes_the_glob_at_once), CASE(has_mailboxes), CASE(waits_for_promises),
         CASE(asks_of_its_device), CASE(original_clean_up_runs), CASE(volatile_stays_inside),
         CASE(answers_get_topic_and_bytes), CASE(errors_have_places), CASE(endless_loops_end),
-        CASE(macros_expand), CASE(user_code_reaches_nothing_else)};
+        CASE(expressions_expand), CASE(user_code_reaches_nothing_else)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
