@@ -9,6 +9,7 @@
 
 #include "core/base/suggest.h"
 #include "core/base/value.h"
+#include "core/base/wrap.h"
 #include "sandbox/reference.h"
 
 const struct sandbox_options_entry sandbox_options_table[] = {
@@ -51,28 +52,8 @@ const struct sandbox_options_entry sandbox_options_table[] = {
 const size_t sandbox_options_count =
     sizeof(sandbox_options_table) / sizeof(sandbox_options_table[0]);
 
-#define WIDTH 100
 #define INDENT 27
 #define PORT_UNSET (-1)
-
-/* Prints the words of `text` in lines that begin at column INDENT. */
-static void options_wrap(const char *text)
-{
-    int column = INDENT;
-
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-
-        if (column > INDENT && column + 1 + length > WIDTH)
-            column = printf("\n%*s", INDENT, "") - 1;
-        else if (column > INDENT)
-            column += printf(" ");
-        column += printf("%.*s", length, text);
-        text += length;
-        text += strspn(text, " ");
-    }
-    printf("\n");
-}
 
 static void options_print_help(void)
 {
@@ -89,7 +70,7 @@ static void options_print_help(void)
             entry->argument ? entry->argument : "");
 
         printf("%*s", column < INDENT ? INDENT - column : 1, "");
-        options_wrap(entry->help);
+        wrap_print(stdout, entry->help, INDENT, INDENT);
     }
     printf("\nWhile it runs, GET /_sandbox on the API's port reports the calls made; PUT\n"
            "/_sandbox/faults, /_sandbox/quotas and /_sandbox/seed set what the options set.\n");

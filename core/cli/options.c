@@ -7,6 +7,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/suggest.h"
+#include "core/base/wrap.h"
 #include "core/cli/exit_code.h"
 
 #define OFFSET(member) offsetof(struct options, member)
@@ -181,30 +182,8 @@ const size_t options_command_count = sizeof(options_commands) / sizeof(options_c
 
 /* ------------------------------------------------------------------ help */
 
-/* Columns of a line, and the column where the help of an option begins. */
-#define WIDTH 100
+/* The column where the help of an option begins. */
 #define INDENT 25
-
-/* Print `text`, wrapped from column `indent` to WIDTH; the cursor is at `column`. */
-static void cli_wrap(FILE *stream, const char *text, int column, int indent)
-{
-    while (*text) {
-        int length = (int)strcspn(text, " ");
-
-        if (column > indent && column + 1 + length > WIDTH) {
-            fprintf(stream, "\n%*s", indent, "");
-            column = indent;
-        } else if (column > indent) {
-            fputc(' ', stream);
-            column++;
-        }
-        fprintf(stream, "%.*s", length, text);
-        column += length;
-        text += length;
-        text += strspn(text, " ");
-    }
-    fputc('\n', stream);
-}
 
 static void cli_print_option(FILE *stream, const struct options_entry *entry)
 {
@@ -217,7 +196,7 @@ static void cli_print_option(FILE *stream, const struct options_entry *entry)
         column = 0;
     }
     fprintf(stream, "%*s", INDENT - column, "");
-    cli_wrap(stream, entry->help, INDENT, INDENT);
+    wrap_print(stream, entry->help, INDENT, INDENT);
 }
 
 void options_print_help(FILE *stream)
