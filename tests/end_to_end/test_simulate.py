@@ -234,7 +234,7 @@ class None_(Case):
         self.write('t.yaml', 'transport: none\nmessage: |\n  if (index() === 0)\n'
                              '    Promise.resolve().then(() => { for (;;) {} });\n  return "x";\n')
         self.write('job.yaml', local_job(iterations=3, interval='10ms', devices=1,
-                                         time_limit='200ms'))
+                                         time_limit='1s'))
         self.assertEqual(1, self.summary('job.yaml')['simulate']['failed'])
 
     def test_all_inits_fail(self):

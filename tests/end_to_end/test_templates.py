@@ -216,11 +216,11 @@ class Errors(Template):
                              '  if (client() === 3) { await null; for (;;); }\n'
                              '  return "fine";\n')
         self.write('job.yaml', local_job(devices=4, iterations=2, interval='10ms', loops=1,
-                                         time_limit='200ms', memory_limit='100MB'))
+                                         time_limit='1s', memory_limit='100MB'))
         results = self.summary('job.yaml')['simulate']
         self.assertEqual(6, results['failed'])
         texts = ' '.join(one['message'] for one in results['errors'])
-        self.assertIn('stopped after 0.2 s; a call may not take longer', texts)
+        self.assertIn('stopped after 1 s; a call may not take longer', texts)
         self.assertIn('stopped: it took more than 95 MiB of memory; memory_limit allows no more', texts)
 
     def test_limits_are_told_of_whom_they_stopped(self):
@@ -228,13 +228,13 @@ class Errors(Template):
                              '  if (client() === 1) for (;;);\n'
                              '  if (client() === 2) { await glob.increment("a"); for (;;); }\n'
                              '  if (client() === 3) await new Promise(() => {});\n  throw "number " + client();\n')
-        self.write('job.yaml', local_job(devices=6, iterations=1, interval='1ms', loops=1, time_limit='200ms', wait_limit='1s'))
+        self.write('job.yaml', local_job(devices=6, iterations=1, interval='1ms', loops=1, time_limit='1s', wait_limit='3s'))
         errors = self.summary('job.yaml')['simulate']['errors']
         self.assertEqual([
-            ('PromiseNotSettled', 't.yaml:3:3: message() has waited for a promise for 1 s, which is wait_limit (client 3, iteration 0)', 1),
+            ('PromiseNotSettled', 't.yaml:3:3: message() has waited for a promise for 3 s, which is wait_limit (client 3, iteration 0)', 1),
             ('ScriptError', 't.yaml:3:3: threw number 4 (client 4, iteration 0)', 2),
             ('ScriptError', 't.yaml:3:42: TypeError: mine (client 0, iteration 0)', 1),
-            ('ScriptTimeout', 't.yaml:3:3: stopped after 0.2 s; a call may not take longer (client 1, iteration 0)', 2)],
+            ('ScriptTimeout', 't.yaml:3:3: stopped after 1 s; a call may not take longer (client 1, iteration 0)', 2)],
             sorted((one['code'], one['message'], one['count']) for one in errors))
 
     def test_memory_that_is_kept_ends_the_run(self):
