@@ -4,7 +4,7 @@
  *
  *     cmake -B build -DCMAKE_PREFIX_PATH=/usr/local && cmake --build build
  *
- * Then tell iotifyd where it is: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
+ * Then name its folder: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,15 @@ struct example_options {
     const char *greeting;
 };
 
-static const struct iotify_setting items[] = {
+static const struct iotify_setting example_items[] = {
     {.name = "greeting",
         .type = IOTIFY_STRING,
         .offset = offsetof(struct example_options, greeting),
         .value = "hello",
         .help = "said when the store opens"},
 };
-static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct example_options);
+static const struct iotify_settings example_settings =
+    IOTIFY_SETTINGS(example_items, struct example_options);
 
 struct example_store {
     char key[IOTIFY_KEY_MAX + 1];
@@ -32,7 +33,7 @@ struct example_store {
     size_t size;
 };
 
-static enum iotify_result store_open(struct iotify_call *call, const void *given, void **instance)
+static enum iotify_result example_open(struct iotify_call *call, const void *given, void **instance)
 {
     const struct example_options *options = given;
 
@@ -43,24 +44,24 @@ static enum iotify_result store_open(struct iotify_call *call, const void *given
     return IOTIFY_OK;
 }
 
-static void store_close(void *instance)
+static void example_close(void *instance)
 {
     free(((struct example_store *)instance)->value);
     free(instance);
 }
 
-static bool holds(const struct example_store *store, const char *key)
+static bool example_holds(const struct example_store *store, const char *key)
 {
     return store->value && strcmp(store->key, key) == 0;
 }
 
-static enum iotify_result store_get_many(
+static enum iotify_result example_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     const struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        reads[i].found = holds(store, reads[i].key);
+        reads[i].found = example_holds(store, reads[i].key);
         if (reads[i].found) {
             char *copy = call->host->alloc(call, store->size + 1);
 
@@ -71,7 +72,7 @@ static enum iotify_result store_get_many(
     return IOTIFY_OK;
 }
 
-static enum iotify_result store_apply(
+static enum iotify_result example_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct example_store *store = instance;
@@ -80,7 +81,7 @@ static enum iotify_result store_apply(
         struct iotify_bytes present = {0};
         char *copy;
 
-        if (holds(store, writes[i].key))
+        if (example_holds(store, writes[i].key))
             present = (struct iotify_bytes){store->value, store->size};
         /* The SDK implements the rules that all backends share. */
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
@@ -100,7 +101,7 @@ static enum iotify_result store_apply(
     return IOTIFY_OK;
 }
 
-static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
+static enum iotify_result example_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     const struct example_store *store = instance;
@@ -112,15 +113,15 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
     return IOTIFY_OK;
 }
 
-static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+static const struct iotify_storage example_operations = {
+    .struct_size = sizeof(example_operations),
     .threads = IOTIFY_PER_INSTANCE,
     .durability = IOTIFY_VOLATILE,
-    .open = store_open,
-    .close = store_close,
-    .get_many = store_get_many,
-    .apply = store_apply,
-    .scan = store_scan,
+    .open = example_open,
+    .close = example_close,
+    .get_many = example_get_many,
+    .apply = example_apply,
+    .scan = example_scan,
 };
 
 IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
@@ -132,6 +133,6 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .name = "example",
     .version = "1.0",
     .summary = "keeps one value, to show how a plugin is made",
-    .settings = &settings,
-    .operations = &operations,
+    .settings = &example_settings,
+    .operations = &example_operations,
 };
