@@ -31,14 +31,19 @@ void answers_on_acknowledged(void *user, uint64_t token)
         device_drained(device);
 }
 
+static void answers_count_lost(struct device *device)
+{
+    device_tally(device)->counts[TALLY_LOST]++;
+    device_trouble(device)->lost++;
+}
+
 void answers_on_lost(void *user, uint64_t token)
 {
     struct device *device = user;
 
     if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
         return;
-    device_tally(device)->counts[TALLY_LOST]++;
-    device_trouble(device)->lost++;
+    answers_count_lost(device);
 }
 
 /* ------------------------------------------------------------------ received messages */
@@ -105,29 +110,27 @@ static void answers_report_lost(struct device *device, const struct ledger_entry
 
     if (!entry->over_rate) {
         device_fail(device, entry->acknowledged ? "NotReceived" : "NotAcknowledged",
-            entry->acknowledged ? "messages were acknowledged and never came back"
+            entry->acknowledged ? "messages were acknowledged and never returned"
                                 : "messages were not acknowledged before the end");
         return;
     }
     snprintf(text, sizeof(text),
         "messages were %s; they were sent in a second with more than the %.0f messages that the "
         "endpoint takes on one connection",
-        entry->acknowledged ? "acknowledged and never came back" : "not acknowledged",
+        entry->acknowledged ? "acknowledged and never returned" : "not acknowledged",
         device->loop->simulation->publish_rate);
     device_fail(device, "OverRate", text);
 }
 
 void answers_account(struct device *device)
 {
-    struct tally *tally = device_tally(device);
     const struct ledger_entry *entry;
     uint32_t at = 0;
 
     while ((entry = ledger_unsettled(&device->ledger, &at))) {
         answers_report_lost(device, entry);
-        tally->counts[TALLY_LOST]++;
-        device_trouble(device)->lost++;
+        answers_count_lost(device);
     }
     if (device->trouble)
-        tally_add_device(tally, device->trouble);
+        tally_add_device(device_tally(device), device->trouble);
 }
