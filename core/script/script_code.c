@@ -97,14 +97,15 @@ static int script_code_engine_line(int line)
 static void script_code_correct_line(struct script *script, JSValueRef exception, int line)
 {
     JSObjectRef object;
-    double told;
+    double reported;
 
     if (!exception || !JSValueIsObject(script->context, exception))
         return;
     object = JSValueToObject(script->context, exception, NULL);
-    told = JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
+    reported =
+        JSValueToNumber(script->context, script_property(script->context, object, "line"), NULL);
     script_set(script->context, object, "line",
-        JSValueMakeNumber(script->context, told - (script_code_engine_line(line) + 2 - line)));
+        JSValueMakeNumber(script->context, reported - (script_code_engine_line(line) + 2 - line)));
 }
 
 /* Check that the text is exactly one function body. NULL, or the exception. */

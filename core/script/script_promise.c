@@ -6,7 +6,7 @@
 /* How long resumed clients may run before other work of the loop. */
 #define RESUME_SLICE (20 * MILLISECOND)
 
-static const struct script_turn nobody = {-1, -1, -1};
+static const struct script_turn script_promise_no_turn = {-1, -1, -1};
 
 /* ------------------------------------------------------------------ resuming */
 
@@ -36,7 +36,7 @@ static JSValueRef script_promise_resume_call(
     struct arena held;
     bool behind_await;
 
-    script_enter(script, nobody);
+    script_enter(script, script_promise_no_turn);
     value = script_call(script, function, count, arguments, &exception);
     script_leave(script);
     if (value && !script->timed_out)

@@ -163,7 +163,7 @@ static enum iotify_result provision_replace_leftover(
     return result == IOTIFY_OK ? provision_send_thing(instance, call, record) : result;
 }
 
-/* The attributes of an existing thing that tell who created it. */
+/* The attributes of an existing thing that say who created it. */
 struct provision_found_thing {
     char job[80], certificate[80], adopted[80]; /* "" when absent */
     bool gone;                                  /* that certificate does not exist */
