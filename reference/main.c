@@ -73,6 +73,8 @@ static void reference_write_command_line(enum page_form form, const char *folder
         page_row(&page, text, NULL, options_commands[i].help);
     }
     page_end_table(&page);
+    if (form == PAGE_MANUAL)
+        page_heading(&page, "DESCRIPTION");
     page_text(&page,
         "Options may follow the file. Without PIPELINE, the `run:` of the job file says which "
         "pipelines run. Results go to standard output, the log to standard error.");
@@ -341,6 +343,8 @@ static void reference_write_sandbox(enum page_form form, const char *folder)
 
     page_heading(&page, form == PAGE_MANUAL ? "SYNOPSIS" : "Synopsis");
     page_code(&page, "iotify-sandbox [OPTIONS] [-- COMMAND…]\n");
+    if (form == PAGE_MANUAL)
+        page_heading(&page, "DESCRIPTION");
     page_text(&page,
         "With a COMMAND: start on free ports, run it with endpoints, credentials and region in its "
         "environment, and stop. Without one: run until interrupted.");
