@@ -6,13 +6,18 @@
 /* One option of a program, copied from the program's own table. */
 struct completion_option {
     const char *name, *short_name; /* NULL: it has none */
-    const char *argument;          /* NULL: a flag */
+    const char *argument;          /* NULL: a flag; "text|json": one of these words */
     const char *help;
+};
+
+struct completion_word {
+    const char *name;
+    const char *synopsis; /* what follows; its first part may be words: "[job|template]" */
 };
 
 struct completion {
     const char *program;
-    const char *const *words; /* commands, ends with NULL */
+    const struct completion_word *words; /* commands; ends with a NULL name */
     const struct completion_option *options;
     unsigned count;
 };

@@ -382,14 +382,15 @@ static void reference_write_sandbox(enum page_form form, const char *folder)
 
 static void reference_write_completions(const char *folder)
 {
-    static const char *const none[] = {NULL};
+    static const struct completion_word none[] = {{NULL, NULL}};
     struct completion_option options[OPTIONS_MAX];
-    const char *words[OPTIONS_MAX] = {NULL};
+    struct completion_word words[OPTIONS_MAX] = {{NULL, NULL}};
     struct completion completion = {.program = "iotifyd", .words = words, .options = options};
 
     for (size_t i = 0, count = 0; i < options_command_count; i++)
         if (*options_commands[i].word)
-            words[count++] = options_commands[i].word;
+            words[count++] =
+                (struct completion_word){options_commands[i].word, options_commands[i].synopsis};
     for (size_t i = 0; i < options_count && i < OPTIONS_MAX; i++, completion.count++)
         options[i] = (struct completion_option){options_table[i].name, options_table[i].short_name,
             options_table[i].argument, options_table[i].help};

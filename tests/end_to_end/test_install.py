@@ -60,9 +60,10 @@ class Install(Case):
 
     def check_completion(self, file):
         """bash completes an option and a command with this file."""
-        for typed, completed in (('--see', ''), ('--ser', '--series'), ('sche', 'schema')):
+        for typed, completed in (('--see', ''), ('--ser', '--series'), ('sche', 'schema'),
+                                 ('glob l', 'list'), ('--log-format j', 'json')):
             done = subprocess.run(
-                ['bash', '-c', f'. {file}; COMP_WORDS=(iotifyd {typed}); COMP_CWORD=1; _iotifyd; '
+                ['bash', '-c', f'. {file}; COMP_WORDS=(iotifyd {typed}); COMP_CWORD={len(typed.split())}; _iotifyd; '
                                'echo "${COMPREPLY[@]}"'],
                 capture_output=True, text=True, check=True, cwd=self.folder)
             self.assertEqual(completed, done.stdout.strip())
