@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from support import Case, SANDBOX, VENV
+from support import Case, SANDBOX, VENV, wait_until
 
 ONCE = Config(retries={'max_attempts': 0})
 DOCUMENTS = pathlib.Path(__file__).resolve().parents[2] / 'docs'
@@ -358,19 +358,27 @@ class Keys(Requests):
     def ready(self):
         return self.admin()[1]['keys_ready']
 
+    def files(self):
+        return {path for path in (self.folder / 'cache').rglob('*.key') if path.is_file()}
+
     def test_made_ahead_and_kept(self):
         process = self.start_sandbox('--ephemeral')
-        end = time.monotonic() + 60
-        while self.ready() < 2 and time.monotonic() < end:
-            time.sleep(0.1)
+        # Keys are made in idle time only, of which a busy machine has little.
+        wait_until(lambda: self.ready() >= 1, 'a key that was made ahead', 600)
         process.terminate()
         self.assertEqual(0, process.wait(30))
-        files = [path for path in (self.folder / 'cache').rglob('*') if path.is_file()]
-        self.assertGreaterEqual(len(files), 2)
-        self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in files})
-        self.assertEqual({0o700}, {path.parent.stat().st_mode & 0o777 for path in files})
+        kept = self.files()
+        self.assertGreaterEqual(len(kept), 1)
+        self.assertEqual({0o600}, {path.stat().st_mode & 0o777 for path in kept})
+        self.assertEqual({0o700}, {path.parent.stat().st_mode & 0o777 for path in kept})
+        # The next sandbox uses them: the file of a key that is used is deleted.
         self.start_sandbox('--ephemeral')
-        self.assertGreaterEqual(self.ready(), 2)
+        iot = self.boto()
+
+        def used():
+            iot.create_keys_and_certificate()
+            return kept - self.files()
+        wait_until(used, 'the use of a key that was kept', 600)
 
 
 class Quotas(Requests):
@@ -465,10 +473,10 @@ class Faults(Requests):
         start = time.monotonic()
         self.iot.list_things()
         self.assertGreaterEqual(time.monotonic() - start, 3)
-        start = time.monotonic()
+        # Other operations are not delayed: this one would not end before the client gives up.
+        self.admin('PUT', '/faults', 'ListThings:latency=1h')
         with contextlib.suppress(botocore.exceptions.ClientError):
             self.iot.describe_thing(thingName='x')
-        self.assertLess(time.monotonic() - start, 3)
 
     def test_a_wait_does_not_hold_up_the_end(self):
         self.admin('PUT', '/faults', 'latency=1h')
