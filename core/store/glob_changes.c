@@ -164,6 +164,10 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
 
     call_init(&call, glob->where);
     result = glob_changes_try(glob, &call, group, answers, changes, &change_count);
+    /* Before the answers: a script that has one must not read an older value. */
+    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
+        if (changes[i].won)
+            glob_learn(glob, changes[i].key, changes[i].now);
     for (size_t i = 0; i < group->count; i++) {
         struct glob_waiting *waiting = group->items[i];
         bool won = result == IOTIFY_OK &&
@@ -179,9 +183,6 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
         else
             group->items[left++] = waiting;
     }
-    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
-        if (changes[i].won)
-            glob_learn(glob, changes[i].key, changes[i].now);
     group->count = left;
     call_clear(&call);
     return result;

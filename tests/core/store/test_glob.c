@@ -17,10 +17,20 @@ static struct glob_port *port, *other;
 static struct call call;
 static struct arena arena;
 static int woken;
+static char *seen; /* what the view has of "k" when an answer arrives; NULL: do not look */
 
 static void wake(void *argument)
 {
+    struct iotify_bytes value = {0};
+    struct call own;
+
     (void)argument;
+    if (seen) {
+        call_init(&own, "test");
+        if (glob_read(port, &own, "k", &value) == IOTIFY_OK)
+            strcpy(seen, value.data);
+        call_clear(&own);
+    }
     __atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -213,6 +223,22 @@ static void swaps_by_value(void **state)
     assert_string_equal(get(other, "k"), "(absent)");
 }
 
+/* The reader of an answer must not see an older value. */
+static void answers_follow_the_view(void **state)
+{
+    char value[16] = "";
+
+    (void)state;
+    put(port, "k", "x");
+    glob_flush(one);
+    seen = value;
+    ask(port, GLOB_SWAP, 1, "k", "y", "x", 0);
+    glob_flush(one);
+    seen = NULL;
+    assert_string_equal(value, "y");
+    glob_answer_free(glob_take(port));
+}
+
 static void tells_what_cannot_be(void **state)
 {
     char key[IOTIFY_KEY_MAX + 1];
@@ -278,8 +304,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(is_seen_at_once), CASE(counts_who_waited),
         CASE(sees_what_others_write), CASE(answers_in_order), CASE(two_runs_count_together),
-        CASE(swaps_by_value), CASE(tells_what_cannot_be), CASE(looks_without_writing),
-        CASE(keeps_no_more_than_it_should)};
+        CASE(swaps_by_value), CASE(answers_follow_the_view), CASE(tells_what_cannot_be),
+        CASE(looks_without_writing), CASE(keeps_no_more_than_it_should)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
