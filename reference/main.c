@@ -43,17 +43,24 @@ static void reference_write_exit_codes(struct page *page)
     page_end_table(page);
 }
 
+/* A row such as "-q, --quiet" or "--set PATH=VALUE"; `short_name` and `argument` may be NULL. */
+static void reference_write_option(struct page *page, const char *name, const char *short_name,
+    const char *argument, const char *help)
+{
+    char whole[64];
+
+    snprintf(whole, sizeof(whole), "%s%s%s%s%s", short_name ? short_name : "",
+        short_name ? ", " : "", name, argument ? " " : "", argument ? argument : "");
+    page_row(page, whole, NULL, help);
+}
+
 static void reference_write_options(struct page *page)
 {
     page_begin_table(page, reference_headings_option);
     for (size_t i = 0; i < options_count; i++) {
         const struct options_entry *entry = &options_table[i];
-        char name[64];
 
-        snprintf(name, sizeof(name), "%s%s%s%s%s", entry->short_name ? entry->short_name : "",
-            entry->short_name ? ", " : "", entry->name, entry->argument ? " " : "",
-            entry->argument ? entry->argument : "");
-        page_row(page, name, NULL, entry->help);
+        reference_write_option(page, entry->name, entry->short_name, entry->argument, entry->help);
     }
     page_end_table(page);
 }
@@ -352,12 +359,8 @@ static void reference_write_sandbox(enum page_form form, const char *folder)
     page_begin_table(&page, reference_headings_option);
     for (size_t i = 0; i < sandbox_options_count; i++) {
         const struct sandbox_options_entry *entry = &sandbox_options_table[i];
-        char name[64];
 
-        snprintf(name, sizeof(name), "%s%s%s%s%s", entry->short_name ? entry->short_name : "",
-            entry->short_name ? ", " : "", entry->name, entry->argument ? " " : "",
-            entry->argument ? entry->argument : "");
-        page_row(&page, name, NULL, entry->help);
+        reference_write_option(&page, entry->name, entry->short_name, entry->argument, entry->help);
     }
     page_end_table(&page);
     page_heading(&page, form == PAGE_MANUAL ? "EXIT STATUS" : "Exit status");

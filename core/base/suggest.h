@@ -20,7 +20,7 @@ void suggest_init(struct suggest *suggest, const char *word);
 /* Compare `candidate` with the word and copy it when it is the closest so far. */
 void suggest_offer(struct suggest *suggest, const char *candidate);
 /*
- * The end of an error message: `; did you mean "x"?`, or `otherwise` when there is no suggestion.
+ * Returns the end of an error message: `; did you mean "x"?`, or `otherwise` without a suggestion.
  * Valid as long as `suggest`, until the next call.
  */
 const char *suggest_hint(struct suggest *suggest, const char *otherwise);

@@ -55,17 +55,17 @@ static void script_code_note_region(struct script *script, const struct script_c
 }
 
 JSValueRef script_evaluate(struct script *script, const struct script_code *code,
-    const char *before, const char *behind, bool foreign, JSValueRef *exception)
+    const char *before, const char *after, bool foreign, JSValueRef *exception)
 {
     /* The engine counts lines from 1: the wrapper is on the line before, if there is one. */
     bool own_line = *before && code->location.line > 1;
     int line = own_line ? code->location.line - 1 : code->location.line;
-    size_t size = strlen(before) + strlen(code->text) + strlen(behind) + 2;
+    size_t size = strlen(before) + strlen(code->text) + strlen(after) + 2;
     char *whole = memory_new(1, size);
     JSStringRef source, file = script_string(script_code_file_name(script, code));
     JSValueRef value;
 
-    snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, behind);
+    snprintf(whole, size, "%s%s%s%s", before, own_line ? "\n" : "", code->text, after);
     source = script_string(whole);
     free(whole);
     script_code_note_region(script, code, before, line, foreign);
@@ -223,7 +223,8 @@ bool script_stages(struct script *script, const struct script_stage *stages, siz
 
 /* ------------------------------------------------------------------ library and script file */
 
-/* Code that defines functions runs for no client, and with --check, where there is no store. */
+/* The code of the library and of `script:` runs before any client, and with --check without a
+ * store. */
 static void script_code_begin_loading(struct script *script)
 {
     script->loading = true;

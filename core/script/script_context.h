@@ -157,11 +157,11 @@ extern const char *const script_function_names[SCRIPT_FUNCTIONS];
 void script_note_async(struct script *script, const char *text, bool foreign);
 
 /*
- * Run `before` + text + `behind` as a program and note the region. `before` is on the line before
+ * Run `before` + text + `after` as a program and note the region. `before` is on the line before
  * the text, or on the same line when the text starts on line 1. NULL after an exception.
  */
 JSValueRef script_evaluate(struct script *script, const struct script_code *code,
-    const char *before, const char *behind, bool foreign, JSValueRef *exception);
+    const char *before, const char *after, bool foreign, JSValueRef *exception);
 
 /* ------------------------------------------------------------------ script_error.c */
 

@@ -188,7 +188,7 @@ const char *script_shown_path(struct script *script, const char *path)
         &script->arena, script_module_is_below(path, script->job_modules) ? path + length : path);
 }
 
-/* (path, before, text, behind): evaluate a program and return its value. */
+/* (path, before, text, after): evaluate a program and return its value. */
 static JSValueRef script_module_evaluate(JSContextRef context, JSObjectRef function,
     JSObjectRef self, size_t count, const JSValueRef arguments[], JSValueRef *exception)
 {

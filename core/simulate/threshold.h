@@ -16,7 +16,7 @@ const char *threshold_check(
 enum threshold_state {
     THRESHOLD_HOLDS,
     THRESHOLD_CROSSED,
-    THRESHOLD_UNMEASURED, /* there is no value; at the end of a run this counts as crossed */
+    THRESHOLD_UNMEASURED, /* no value was measured; at the end of a run it counts as crossed */
     THRESHOLD_SATURATED   /* a latency, and the generator was the bottleneck */
 };
 

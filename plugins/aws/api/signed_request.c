@@ -70,6 +70,28 @@ int64_t signed_request_now(struct signed_request_signer *signer)
     return (int64_t)time(NULL) + ahead;
 }
 
+/* The headers that the signature covers, in `headers`, which has room for HEADERS_MAX. How many. */
+static size_t signed_request_list_headers(struct sigv4_header *headers,
+    const struct signed_request *outgoing, const struct credentials *credentials,
+    const char *timestamp)
+{
+    const char *host = strstr(outgoing->endpoint, "://");
+    size_t count = 0;
+
+    count = signed_request_add_header(headers, count, "Host", host ? host + 3 : outgoing->endpoint);
+    count = signed_request_add_header(headers, count, "X-Amz-Date", timestamp);
+    if (outgoing->content_type)
+        count = signed_request_add_header(headers, count, "Content-Type", outgoing->content_type);
+    if (*credentials->token)
+        count =
+            signed_request_add_header(headers, count, "X-Amz-Security-Token", credentials->token);
+    if (outgoing->principal)
+        count = signed_request_add_header(headers, count, "X-Amzn-Principal", outgoing->principal);
+    if (outgoing->target)
+        count = signed_request_add_header(headers, count, "X-Amz-Target", outgoing->target);
+    return count;
+}
+
 /* Sign and send once. False when signing failed. */
 static bool signed_request_send_once(struct signed_request_signer *signer,
     const struct signed_request *outgoing, const struct credentials *credentials, int64_t skew,
@@ -79,27 +101,13 @@ static bool signed_request_send_once(struct signed_request_signer *signer,
     struct http_header headers[HEADERS_MAX + 1];
     struct iotify_buffer url, names, authorization;
     char timestamp[20], signature[SIGV4_SIGNATURE_SIZE];
-    const char *host = strstr(outgoing->endpoint, "://");
     struct sigv4_request to_sign;
     struct http_request request;
-    size_t count = 0;
+    size_t count;
     bool good;
 
     signed_request_format_time((int64_t)time(NULL) + skew, timestamp);
-    count = signed_request_add_header(
-        signed_headers, count, "Host", host ? host + 3 : outgoing->endpoint);
-    count = signed_request_add_header(signed_headers, count, "X-Amz-Date", timestamp);
-    if (outgoing->content_type)
-        count = signed_request_add_header(
-            signed_headers, count, "Content-Type", outgoing->content_type);
-    if (*credentials->token)
-        count = signed_request_add_header(
-            signed_headers, count, "X-Amz-Security-Token", credentials->token);
-    if (outgoing->principal)
-        count = signed_request_add_header(
-            signed_headers, count, "X-Amzn-Principal", outgoing->principal);
-    if (outgoing->target)
-        count = signed_request_add_header(signed_headers, count, "X-Amz-Target", outgoing->target);
+    count = signed_request_list_headers(signed_headers, outgoing, credentials, timestamp);
     to_sign = (struct sigv4_request){outgoing->method, outgoing->path, outgoing->query,
         signed_headers, count, outgoing->body, outgoing->body_size, timestamp, signer->region,
         outgoing->service};
