@@ -17,6 +17,7 @@ static struct glob_port *port, *other;
 static struct call call;
 static struct arena arena;
 static int woken;
+enum { SEEN_SIZE = 16 };
 static char *seen; /* what the view has of "k" when an answer arrives; NULL: do not look */
 
 static void wake(void *argument)
@@ -28,7 +29,7 @@ static void wake(void *argument)
     if (seen) {
         call_init(&own, "test");
         if (glob_read(port, &own, "k", &value) == IOTIFY_OK)
-            strcpy(seen, value.data);
+            snprintf(seen, SEEN_SIZE, "%s", (const char *)value.data);
         call_clear(&own);
     }
     __atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
@@ -226,7 +227,7 @@ static void swaps_by_value(void **state)
 /* The reader of an answer must not see an older value. */
 static void answers_follow_the_view(void **state)
 {
-    char value[16] = "";
+    char value[SEEN_SIZE] = "";
 
     (void)state;
     put(port, "k", "x");
