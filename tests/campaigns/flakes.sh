@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Repeats each test: 20 times if it takes less than 10 s, else 5 times, in the optimised and in the
-# sanitized build, two tests at a time. A test passes when it never fails. State is kept in
-# build/flakes for the committed content of the sources: a second start continues, and reports at
-# the end the number of failures so far.
+# sanitized build. A test passes when it never fails. State is kept in build/flakes for the committed
+# content of the sources: a second start continues, and reports at the end the number of failures so
+# far.
 #
-#     tests/campaigns/flakes.sh [--load N] [REGEX]     run N busy loops during the tests
+#     tests/campaigns/flakes.sh [--load N] [--jobs N] [REGEX]
+#
+# --load: run N busy loops during the tests; --jobs: run N tests at a time (2).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-load=0
-if [ "${1:-}" = --load ]; then
-    load=$2
+load=0 jobs=2
+while [[ "${1:-}" == --* ]]; do
+    case $1 in
+    --load) load=$2 ;;
+    --jobs) jobs=$2 ;;
+    *) echo "unknown option $1" >&2 && exit 2 ;;
+    esac
     shift 2
-fi
+done
 pattern=${1:-.}
 sources=(core plugins sandbox sdk reference tests bench cmake docs examples scripts README.md CONTRIBUTING.md
     CMakeLists.txt CMakePresets.json)
@@ -56,7 +62,7 @@ export -f run
 export state
 for preset in release sanitize; do
     ctest --preset "$preset" -N | sed -n 's/^ *Test *#[0-9]*: //p' | grep -E -- "$pattern" |
-        xargs -r -P 2 -I '{}' bash -c 'run "$@"' run "$preset" '{}'
+        xargs -r -P "$jobs" -I '{}' bash -c 'run "$@"' run "$preset" '{}'
     echo "$preset: $(find "$state/$preset" -name '*.passed' | wc -l) tests passed each time," \
         "$(find "$state/$preset" -name '*.failed' | wc -l) failed"
 done
