@@ -207,7 +207,7 @@ static void baseline(size_t count)
         if (asprintf(&requests[i], "GET /_sandbox HTTP/1.1\r\nHost: %s\r\n\r\n", host) < 0)
             fail("no memory");
     seconds = run(requests, count, 16);
-    printf("answers without signature and state    %6.0f a second\n", (double)count / seconds);
+    printf("answers without signature and state    %6.0f per second\n", (double)count / seconds);
     for (size_t i = 0; i < count; i++)
         free(requests[i]);
     free(requests);
@@ -239,6 +239,6 @@ int main(void)
     run(&group, 1, 1);
     free(group);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-        printf("%-38s %6.0f a second\n", calls[i].name, rate(&calls[i], count));
+        printf("%-38s %6.0f per second\n", calls[i].name, rate(&calls[i], count));
     return 0;
 }

@@ -183,7 +183,7 @@ def memory():
     few = min(1000, SESSIONS // 10)
     for tls, target in ((True, '≤ 26 KiB'), (False, '≤ 2.5 KiB')):
         least, most = held(tls, few), held(tls, SESSIONS)
-        print_row(f'memory a session, {"mTLS" if tls else "plain"}, {few} → {SESSIONS}',
+        print_row(f'memory per session, {"mTLS" if tls else "plain"}, {few} → {SESSIONS}',
                   (most - least) / (SESSIONS - few), None, 'KiB', target)
 
 
@@ -202,7 +202,7 @@ def handshake():
             whole = yard['cpu_us_per_connect'] + yard['cpu_us_per_decode']
             ratios.append((ours / whole, ours, whole, yard['cpu_us_per_connect']))
     ratio, ours, whole, connect = statistics.median_low(ratios)
-    print_row('CPU a session: init, decoding, handshake, message', ours, whole, 'µs',
+    print_row('CPU per session: init, decoding, handshake, message', ours, whole, 'µs',
               f'≤ 1.25 (the handshake alone is {connect:.0f} of the raw client)')
 
 
@@ -234,7 +234,7 @@ def publish():
         results = sorted((ours / yard, ours, yard) for ours, yard, _ in (
             publish_once(tls, 1000, 10000) for _ in range(REPEATS)))
         _, ours, yard = results[REPEATS // 2]
-        print_row(f'CPU a QoS 1 message with script, 1000 {"mTLS" if tls else "plain"} at 10000/s',
+        print_row(f'CPU per QoS 1 message with script, 1000 {"mTLS" if tls else "plain"} at 10000/s',
                   ours, yard, 'µs', target)
 
 
@@ -243,7 +243,7 @@ def scale():
     for clients in (1000, SESSIONS):
         costs[clients] = statistics.median(
             publish_once(False, clients, 5000)[0] for _ in range(REPEATS))
-    print_row(f'CPU a message at 5000/s: {SESSIONS} against 1000 sessions', costs[SESSIONS],
+    print_row(f'CPU per message at 5000/s: {SESSIONS} against 1000 sessions', costs[SESSIONS],
               costs[1000], 'µs', '≤ 1.15')
 
 
@@ -281,9 +281,9 @@ def peers():
                 print(f'{name}: failed')
                 continue
             result = json.loads(done.stdout.splitlines()[-1])
-            print_row(f'CPU a message at 1000/s: {name} against iotifyd',
+            print_row(f'CPU per message at 1000/s: {name} against iotifyd',
                       result['cpu_us_per_message'], ours, 'µs',
-                      f'{result["rss_kib_per_session"]:.0f} KiB a session')
+                      f'{result["rss_kib_per_session"]:.0f} KiB per session')
 
 
 def most():

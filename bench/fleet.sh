@@ -3,7 +3,7 @@
 # Measures the cost of simulated devices: bench/fleet.sh [SESSIONS [PART…]]. See bench/fleet.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bench/build.sh
+scripts/build.sh release
 ulimit -n "$(ulimit -Hn)"
 # Clients in other languages go into folders of their own: they have many dependencies.
 if [ $# -lt 2 ] || [[ " ${*:2} " == *" peers "* ]]; then
@@ -14,7 +14,7 @@ if [ $# -lt 2 ] || [[ " ${*:2} " == *" peers "* ]]; then
     }
     [ -d build/peers/node_modules/mqtt ] || {
         mkdir -p build/peers
-        npm --prefix build/peers install --silent --no-fund --no-audit mqtt@5.16.0 node@22 || true
+        npm --prefix build/peers install --loglevel=error --no-fund --no-audit mqtt@5.16.0 node@22 || true
     }
 fi
 exec python3 bench/fleet.py build/release "$@"

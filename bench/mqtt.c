@@ -70,7 +70,7 @@ static void open_session(struct session *session, SSL_CTX *context, uint16_t por
         SSL_set_tlsext_host_name(session->tls, "localhost") != 1 ||
         SSL_connect(session->tls) != 1 || SSL_write(session->tls, packet, 14 + size) != 14 + size ||
         SSL_read(session->tls, packet, sizeof(packet)) != 4 || packet[0] != 0x20 || packet[3] != 0)
-        fail("a session was not let in");
+        fail("a session was refused");
     fcntl(session->socket, F_SETFL, O_NONBLOCK);
     session->filled = now();
 }
@@ -101,7 +101,7 @@ static void fill(struct session *session, double time)
         session->in_flight++;
     }
     if (size && SSL_write(session->tls, packets, (int)size) != (int)size)
-        fail("a session takes nothing");
+        fail("a session accepts no bytes");
 }
 
 /* The number of messages acknowledged since the last call. */

@@ -97,7 +97,7 @@ def bench_cost(folder):
     try:
         free = ', quotas: {"*": 1000000}'
         print(f'against canned answers, 64 calls in flight, no limit\n'
-              f'{"devices":>10} {"CPU a device":>14} {"calls/s":>9} {"calls/s, one core":>18} {"peak":>9}')
+              f'{"devices":>10} {"CPU per device":>14} {"calls/s":>9} {"calls/s, one core":>18} {"peak":>9}')
         for devices in (1000, DEVICES, 10 * DEVICES):
             seconds, cpu, peak, device = run(folder, environment(url), devices, 64, free)
             pinned = run(folder, environment(url), devices, 64, free, ('taskset', '-c', '0')) \
@@ -107,7 +107,7 @@ def bench_cost(folder):
                   f'{one:>18} {peak / 1024:>6.1f} MB', flush=True)
         mine = cpu / devices
         theirs = bench_boto3(url, 300)
-        print(f'boto3: {theirs * 1e3:.2f} ms of CPU a device, {theirs / mine:.1f} times as much')
+        print(f'boto3: {theirs * 1e3:.2f} ms of CPU per device, {theirs / mine:.1f} times as much')
     finally:
         server.kill()
         server.wait()

@@ -6,5 +6,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/clients.sh >/dev/null
-bench/build.sh
+scripts/build.sh release
 exec build/venv/bin/python bench/provisioning.py build/release "$@"

@@ -11,7 +11,7 @@ rounds=5
 bin=$PWD/build/release
 python=$PWD/build/venv/bin/python
 if [ "${IOTIFY_BENCH_INSIDE:-}" = "" ]; then
-    bench/build.sh
+    scripts/build.sh release
     scripts/clients.sh
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
@@ -73,7 +73,7 @@ done
 measure() {
     "$bin/bench/bench-mqtt" "$1" "$AWS_CA_BUNDLE" device.pem device.key "$sessions" "$seconds"
 }
-echo "MQTT, QoS 1, acknowledged messages a second of $sessions sessions over mutual TLS:"
+echo "MQTT, QoS 1, acknowledged messages per second of $sessions sessions over mutual TLS:"
 for round in $(seq "$rounds"); do
     alone=$(measure "$port")
     front=$(measure "$IOTIFY_SANDBOX_MQTT_PORT")

@@ -3,7 +3,7 @@
 # Measures the cost of scripts against bare JavaScriptCore: bench/script.sh [DEVICES].
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bench/build.sh
+scripts/build.sh release
 program=build/release/bench/bench-script
 devices=${1:-100000}
 
@@ -16,5 +16,5 @@ for which in ours bare; do
     declare "$which=$(((high - low) * 1024 / (devices - few)))"
 done
 awk -v ours="$ours" -v bare="$bare" -v devices="$devices" 'BEGIN {
-    printf "%d states: ours %d bytes, bare %d bytes a device: %.2f\n", devices, ours, bare, ours / bare }'
+    printf "%d states: ours %d bytes, bare %d bytes per device: %.2f\n", devices, ours, bare, ours / bare }'
 "$program" pauses "$devices"

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 sessions=${1:-5000}
 bin=$PWD/build/release/bin
 if [ "${IOTIFY_BENCH_INSIDE:-}" = "" ]; then
-    bench/build.sh
+    scripts/build.sh release
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shell completions of iotifyd and iotify-sandbox, from the tables of options. */
+/* Shell completions of iotifyd and iotify-sandbox, from the tables of options. One thread. */
 #ifndef REFERENCE_COMPLETION_H
 #define REFERENCE_COMPLETION_H
 

@@ -225,6 +225,8 @@ static void reference_write_plugins(const char *folder)
     struct page page = page_open(PAGE_MARKDOWN, folder, "plugins", 0,
         "the settings and steps of the plugins that come with iotifyd");
 
+    page_text(
+        &page, "The *glob* is the job's key-value store; what it is for: [store.md](../store.md).");
     reference_write_all_plugins(&page);
     page_close(&page);
 }

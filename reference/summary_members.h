@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What each member of the JSON summary means. */
+/* What each member of the JSON summary means. One thread. */
 #ifndef REFERENCE_SUMMARY_MEMBERS_H
 #define REFERENCE_SUMMARY_MEMBERS_H
 

@@ -46,7 +46,7 @@ unsigned admin_answer(
         return faults_seed(admin->faults, body) ? admin_status(admin, out)
                                                 : admin_wrong(out, "a seed is a whole number");
     *out = json_pack("{s:s}", "message",
-        "the sandbox knows GET " ADMIN_PATH ", DELETE " ADMIN_PATH "/calls, and PUT " ADMIN_PATH
+        "the sandbox has GET " ADMIN_PATH ", DELETE " ADMIN_PATH "/calls, and PUT " ADMIN_PATH
         "/faults, /quotas and /seed");
     return 404;
 }

@@ -63,7 +63,7 @@ static bool api_takes_json(const struct operation *operation)
 {
     for (const struct parameter *parameter = operation->parameters; parameter && parameter->name;
          parameter++)
-        if (parameter->place == IN_BODY)
+        if (parameter->location == IN_BODY)
             return true;
     return false;
 }
@@ -147,7 +147,7 @@ static void api_verify(struct api_call *call)
             "Could not find operation for version 2011-06-15");
     else if (!call->operation)
         response_error(&call->response, 404, "UnknownOperationException",
-            "The sandbox knows no operation %s %s", call->method, call->path);
+            "The sandbox has no operation %s %s", call->method, call->path);
 }
 
 /* Verifies the request, applies faults, executes the operation and sends the response. */

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "sandbox/api.h"
 #include "sandbox/api_internal.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
@@ -87,7 +86,7 @@ enum MHD_Result api_hang_up(struct MHD_Connection *connection, bool reset)
 
 bool api_meet_fault(struct api_call *call, const char **how)
 {
-    const struct fault_plan *fault = &call->arrived->fault;
+    const struct fault_outcome *fault = &call->arrived->fault;
 
     if (fault->hits[FAULT_RESET]) {
         *how = "reset";

@@ -36,7 +36,7 @@ struct api_request {
     char *uri;          /* as received */
     bool begun, waited; /* its headers have arrived; it was delayed already */
     struct iotify_buffer body;
-    struct fault_plan fault;
+    struct fault_outcome fault;
     bool drawn; /* `fault` is set */
 };
 

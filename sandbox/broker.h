@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The MQTT broker that the listeners forward to: a mosquitto process on a Unix socket. */
+/*
+ * The MQTT broker that the listeners forward to: a mosquitto process on a Unix socket. Main
+ * thread.
+ */
 #ifndef SANDBOX_BROKER_H
 #define SANDBOX_BROKER_H
 

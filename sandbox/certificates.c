@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sandbox/identity.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/page.h"
 #include "sandbox/request.h"
 #include "sandbox/resource.h"
@@ -171,7 +172,7 @@ static void certificates_describe(const struct request *request, struct response
 
 static void certificates_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"certificates", true,
+    static const struct listing_page page = {"certificates", true,
         "SELECT rowid AS position, * FROM certificates WHERE rowid > CAST(?1 AS INTEGER)"
         " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
         "SELECT rowid AS position, * FROM certificates WHERE rowid < CAST(?1 AS INTEGER)"
@@ -244,7 +245,7 @@ static const char *const statuses[] = {"ACTIVE", "INACTIVE", "REVOKED", "PENDING
 
 #define ID_IN_PATH                                                                                 \
     {                                                                                              \
-        .name = "certificateId", .place = IN_PATH, .form = TEXT, .required = true, .min = 64,      \
+        .name = "certificateId", .location = IN_PATH, .type = TEXT, .required = true, .min = 64,   \
         .max = 64, .charset = HEXADECIMAL                                                          \
     }
 
@@ -254,8 +255,8 @@ static const struct parameter keys_parameters[] = {
 };
 static const struct parameter csr_parameters[] = {
     {.name = "certificateSigningRequest",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 4096},
@@ -264,12 +265,12 @@ static const struct parameter csr_parameters[] = {
 };
 static const struct parameter register_parameters[] = {
     {.name = "certificatePem",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 65536},
-    {.name = "status", .place = IN_BODY, .form = TEXT, .choices = statuses},
+    {.name = "status", .location = IN_BODY, .type = TEXT, .choices = statuses},
     END_OF_PARAMETERS,
 };
 static const struct parameter id_parameters[] = {
@@ -283,7 +284,11 @@ static const struct parameter list_parameters[] = {
 };
 static const struct parameter update_parameters[] = {
     ID_IN_PATH,
-    {.name = "newStatus", .place = IN_QUERY, .form = TEXT, .required = true, .choices = statuses},
+    {.name = "newStatus",
+        .location = IN_QUERY,
+        .type = TEXT,
+        .required = true,
+        .choices = statuses},
     END_OF_PARAMETERS,
 };
 static const struct parameter delete_parameters[] = {

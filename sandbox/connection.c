@@ -113,7 +113,7 @@ static bool connection_read_client(struct connection *connection)
 
         /* Let other connections run. OpenSSL may hold bytes that poll does not report, so a timer
          * continues; a timer of 0 ms would fire before the loop serves the others. */
-        if (reads == READS_A_TURN) {
+        if (reads == READS_PER_TURN) {
             if (SSL_has_pending(connection->ssl))
                 uv_timer_start(&connection->again, connection_on_again, 1, 0);
             return true;
@@ -156,7 +156,7 @@ static bool connection_read_peer(struct connection *connection)
 /* Reads and drops what has arrived; true at the end of the stream. */
 static bool connection_discard(struct connection *connection, int descriptor)
 {
-    for (int reads = 0; reads < READS_A_TURN; reads++) {
+    for (int reads = 0; reads < READS_PER_TURN; reads++) {
         ssize_t got = recv(descriptor, connection->common->chunk, CHUNK, 0);
 
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
@@ -396,15 +396,14 @@ static void connection_recheck(struct connection *connection)
 {
     if (!connection->session || connection->closing)
         return;
-    connection_act_on(
-        connection, session_look_again(connection->session, &connection->down.waiting));
+    connection_act_on(connection, session_recheck(connection->session, &connection->down.waiting));
     if (connection->ending && connection->stalled)
         connection_close(connection);
     else if (connection->ending)
         connection_work(connection);
 }
 
-void connections_look_again(struct connections *common, const char *certificate)
+void connections_recheck(struct connections *common, const char *certificate)
 {
     struct connection *connection = common->first, *next;
 

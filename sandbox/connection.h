@@ -36,7 +36,7 @@ struct connections {
 void connections_take(
     struct connections *connections, int descriptor, enum connection_protocol protocol);
 /* A certificate has changed: end its sessions unless it is still active. */
-void connections_look_again(struct connections *connections, const char *certificate);
+void connections_recheck(struct connections *connections, const char *certificate);
 /* Close all connections; they are freed when the loop runs again. */
 void connections_close(struct connections *connections);
 

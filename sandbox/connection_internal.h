@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by connection.c, connection_io.c and connection_tls.c. */
+/* Shared by connection.c, connection_io.c and connection_tls.c. On the listener's thread. */
 #ifndef SANDBOX_CONNECTION_INTERNAL_H
 #define SANDBOX_CONNECTION_INTERNAL_H
 
@@ -19,7 +19,7 @@
 /* How long a stalled connection is kept. */
 #define STALL_MS 300000
 /* Reads of one connection before the loop serves the others. */
-#define READS_A_TURN 4
+#define READS_PER_TURN 4
 
 /* One direction: bytes read from one side and not yet written to the other. */
 struct connection_flow {

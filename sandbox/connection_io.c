@@ -94,7 +94,7 @@ bool connection_write_peer(struct connection *connection)
 bool connection_act_on(struct connection *connection, enum session_next next)
 {
     switch (next) {
-    case SESSION_GOES_ON:
+    case SESSION_CONTINUES:
         return true;
     case SESSION_ENDS:
         connection->ending = true;

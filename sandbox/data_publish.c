@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Publish: sends a message over the signed API. */
-#include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/publisher.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
@@ -23,9 +23,9 @@ static void data_publish(const struct request *request, struct response *respons
 }
 
 static const struct parameter publish_parameters[] = {
-    {.name = "topic", .place = IN_PATH, .form = TEXT, .required = true, .min = 1, .max = 256},
-    {.name = "qos", .place = IN_QUERY, .form = NUMBER, .max = 1},
-    {.name = "retain", .place = IN_QUERY, .form = FLAG},
+    {.name = "topic", .location = IN_PATH, .type = TEXT, .required = true, .min = 1, .max = 256},
+    {.name = "qos", .location = IN_QUERY, .type = NUMBER, .max = 1},
+    {.name = "retain", .location = IN_QUERY, .type = FLAG},
     END_OF_PARAMETERS,
 };
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
@@ -28,7 +28,7 @@ static void endpoint_describe(const struct request *request, struct response *re
 }
 
 static const struct parameter endpoint_parameters[] = {
-    {.name = "endpointType", .place = IN_QUERY, .form = TEXT, .max = 128},
+    {.name = "endpointType", .location = IN_QUERY, .type = TEXT, .max = 128},
     END_OF_PARAMETERS,
 };
 

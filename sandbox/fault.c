@@ -289,7 +289,7 @@ static double fault_draw(uint64_t seed, const char *operation, uint64_t call, un
 }
 
 static void fault_draw_plan(
-    struct fault_set *faults, const char *operation, struct fault_plan *plan)
+    struct fault_set *faults, const char *operation, struct fault_outcome *plan)
 {
     const struct fault_rule *all = fault_find(faults->rules, "*");
     struct fault_rule *own = fault_need(&faults->rules, operation);
@@ -311,9 +311,9 @@ static void fault_draw_plan(
     plan->roll = (unsigned)(fault_draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
 }
 
-void faults_draw(struct fault_set *faults, const char *operation, struct fault_plan *plan)
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *plan)
 {
-    *plan = (struct fault_plan){0};
+    *plan = (struct fault_outcome){0};
     pthread_mutex_lock(&faults->mutex);
     if (faults->any)
         fault_draw_plan(faults, operation, plan);

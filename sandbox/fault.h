@@ -47,13 +47,13 @@ bool faults_seed(struct fault_set *faults, const char *seed);
 
 /* The faults of one call: `hits` has a flag for each kind. The caller chooses among those that
  * exclude each other. */
-struct fault_plan {
+struct fault_outcome {
     bool hits[FAULT_KINDS];
     int64_t latency_ns;
     unsigned roll; /* random number from 0 to 999, for choices within a kind */
 };
 /* Draw the faults of the next call of `operation`. */
-void faults_draw(struct fault_set *faults, const char *operation, struct fault_plan *plan);
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *plan);
 
 /* Append the rules as a list that faults_set() accepts; nothing when there are none. */
 void faults_print(struct fault_set *faults, struct iotify_buffer *out);

@@ -7,6 +7,7 @@
 
 #include "sandbox/groups.h"
 #include "sandbox/identity.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/page.h"
 #include "sandbox/resource.h"
 #include "sandbox/row.h"
@@ -16,7 +17,7 @@
 static void group_members_list_groups_of_thing(
     const struct request *request, struct response *response)
 {
-    static const struct page page = {"thingGroups", false,
+    static const struct listing_page page = {"thingGroups", false,
         "SELECT g.* FROM thing_groups g JOIN group_things t ON t.thing_group = g.name"
         " WHERE g.name > ?1 AND t.thing = ?3 ORDER BY g.name LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", groups_json};
@@ -33,7 +34,7 @@ static json_t *group_members_member_json(const json_t *row)
 
 static void group_members_list_members(const struct request *request, struct response *response)
 {
-    static const struct page page = {"things", false,
+    static const struct listing_page page = {"things", false,
         "WITH RECURSIVE below (name) AS (SELECT ?3 UNION SELECT g.name FROM thing_groups g"
         " JOIN below b ON g.parent = b.name WHERE ?4 <> '')"
         " SELECT DISTINCT thing FROM group_things WHERE thing > ?1 AND thing_group IN below"
@@ -169,15 +170,15 @@ static const struct parameter addition_parameters[] = {
     TEXT_IN_BODY("thingGroupArn"),
     NAME_IN_BODY("thingName"),
     TEXT_IN_BODY("thingArn"),
-    {.name = "overrideDynamicGroups", .place = IN_BODY, .form = FLAG},
+    {.name = "overrideDynamicGroups", .location = IN_BODY, .type = FLAG},
     END_OF_PARAMETERS,
 };
 
 static const struct parameter update_of_thing_parameters[] = {
     NAME_IN_BODY("thingName"),
-    {.name = "thingGroupsToAdd", .place = IN_BODY, .form = LIST},
-    {.name = "thingGroupsToRemove", .place = IN_BODY, .form = LIST},
-    {.name = "overrideDynamicGroups", .place = IN_BODY, .form = FLAG},
+    {.name = "thingGroupsToAdd", .location = IN_BODY, .type = LIST},
+    {.name = "thingGroupsToRemove", .location = IN_BODY, .type = LIST},
+    {.name = "overrideDynamicGroups", .location = IN_BODY, .type = FLAG},
     END_OF_PARAMETERS,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The members of thing groups. */
+/* The members of thing groups. On the thread of the request, in its transaction. */
 #ifndef SANDBOX_GROUP_MEMBERS_H
 #define SANDBOX_GROUP_MEMBERS_H
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sandbox/identity.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/page.h"
 #include "sandbox/request.h"
 #include "sandbox/resource.h"
@@ -203,7 +204,7 @@ json_t *groups_json(const json_t *row)
 
 static void groups_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"thingGroups", false,
+    static const struct listing_page page = {"thingGroups", false,
         "WITH RECURSIVE below (name) AS (SELECT name FROM thing_groups WHERE parent = ?3"
         " UNION SELECT g.name FROM thing_groups g JOIN below b ON g.parent = b.name WHERE ?5 <> '')"
         " SELECT * FROM thing_groups WHERE name > ?1 AND (?3 = '' OR name IN below)"
@@ -244,7 +245,7 @@ static void groups_delete(const struct request *request, struct response *respon
 static const struct parameter create_parameters[] = {
     NAME_IN_PATH("thingGroupName"),
     NAME_IN_BODY("parentGroupName"),
-    {.name = "thingGroupProperties", .place = IN_BODY, .form = OBJECT},
+    {.name = "thingGroupProperties", .location = IN_BODY, .type = OBJECT},
     TAGS_IN_BODY,
     END_OF_PARAMETERS,
 };
@@ -254,7 +255,7 @@ static const struct parameter name_parameters[] = {
 };
 static const struct parameter update_parameters[] = {
     NAME_IN_PATH("thingGroupName"),
-    {.name = "thingGroupProperties", .place = IN_BODY, .form = OBJECT, .required = true},
+    {.name = "thingGroupProperties", .location = IN_BODY, .type = OBJECT, .required = true},
     EXPECTED_VERSION(IN_BODY),
     END_OF_PARAMETERS,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thing groups. */
+/* Thing groups: how listings show them. Pure, any thread. */
 #ifndef SANDBOX_GROUPS_H
 #define SANDBOX_GROUPS_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ARNs, identifiers and times in the formats of AWS. Returned texts are freed by the caller. */
+/*
+ * ARNs, identifiers and times in the formats of AWS. Returned texts are freed by the caller. Any
+ * thread.
+ */
 #ifndef SANDBOX_IDENTITY_H
 #define SANDBOX_IDENTITY_H
 

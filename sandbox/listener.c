@@ -155,7 +155,7 @@ static void listener_on_wake(uv_async_t *async)
     char certificate[65];
 
     while (authorization_next_changed(listeners->connections.world->authorization, certificate))
-        connections_look_again(&listeners->connections, certificate);
+        connections_recheck(&listeners->connections, certificate);
 }
 
 void listener_wake(struct listeners *listeners)

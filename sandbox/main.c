@@ -15,6 +15,7 @@
 
 #include "sandbox/api.h"
 #include "sandbox/broker.h"
+#include "sandbox/environment.h"
 #include "sandbox/listener.h"
 #include "sandbox/options.h"
 #include "sandbox/request.h"
@@ -317,88 +318,6 @@ static void sandbox_on_command_end(uv_process_t *process, int64_t status, int nu
     sandbox_close_signals(sandbox);
 }
 
-static void sandbox_set_number(const char *name, int number)
-{
-    char text[16];
-
-    snprintf(text, sizeof(text), "%d", number);
-    setenv(name, text, 1);
-}
-
-/* Appends to a list in the environment. */
-static void sandbox_add_to_list(const char *name, const char *separator, const char *item)
-{
-    const char *before = getenv(name);
-    char *list = NULL;
-
-    if (asprintf(&list, "%s%s%s", before ? before : "", before && *before ? separator : "", item) >
-        0)
-        setenv(name, list, 1);
-    free(list);
-}
-
-/* Bypasses HTTP proxies for this machine, and adds the folder of this program to PATH. */
-static void sandbox_set_surroundings(void)
-{
-    char program[4096];
-    ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    char *slash;
-
-    sandbox_add_to_list("NO_PROXY", ",", "localhost,127.0.0.1");
-    sandbox_add_to_list("no_proxy", ",", "localhost,127.0.0.1");
-    program[length > 0 ? length : 0] = '\0';
-    slash = strrchr(program, '/');
-    if (!slash)
-        return;
-    *slash = '\0';
-    sandbox_add_to_list("PATH", ":", program);
-}
-
-/* Removes variables that would make a program connect to AWS instead of the sandbox. */
-static void sandbox_clear_detours(void)
-{
-    static const char *const names[] = {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-        "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_PROFILE",
-        "AWS_DEFAULT_PROFILE"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        unsetenv(names[i]);
-}
-
-/* The region has two variables: if only one is set, it applies to both. */
-static void sandbox_set_region(void)
-{
-    const char *region = getenv("AWS_REGION"), *other = getenv("AWS_DEFAULT_REGION");
-
-    setenv("AWS_REGION", other && *other ? other : "eu-central-1", region && !*region);
-    region = getenv("AWS_REGION");
-    setenv("AWS_DEFAULT_REGION", region ? region : "", other && !*other);
-}
-
-static void sandbox_set_environment(const struct sandbox *sandbox)
-{
-    char url[64], bundle[4200];
-
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d", api_port(sandbox->api));
-    snprintf(bundle, sizeof(bundle), "%s/ca.pem", sandbox->folder);
-    setenv("AWS_ENDPOINT_URL_IOT", url, 1);
-    setenv("AWS_ENDPOINT_URL_IOT_DATA_PLANE", url, 1);
-    setenv("AWS_ENDPOINT_URL_STS", url, 1);
-    setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", url, 1);
-    setenv("AWS_ACCESS_KEY_ID", sandbox->access_key, 1);
-    setenv("AWS_SECRET_ACCESS_KEY", sandbox->secret_key, 1);
-    if (sandbox->own_keys)
-        unsetenv("AWS_SESSION_TOKEN");
-    sandbox_set_region();
-    sandbox_clear_detours();
-    setenv("AWS_CA_BUNDLE", bundle, 1);
-    setenv("AWS_EC2_METADATA_DISABLED", "true", 0);
-    sandbox_set_surroundings();
-    sandbox_set_number("IOTIFY_SANDBOX_API_PORT", api_port(sandbox->api));
-    sandbox_set_number("IOTIFY_SANDBOX_MQTT_PORT", listener_mqtt_port(sandbox->listeners));
-    sandbox_set_number("IOTIFY_SANDBOX_HTTPS_PORT", listener_https_port(sandbox->listeners));
-}
-
 static bool sandbox_start_command(struct sandbox *sandbox)
 {
     uv_stdio_container_t stdio[3] = {
@@ -413,7 +332,13 @@ static bool sandbox_start_command(struct sandbox *sandbox)
         .stdio = stdio};
     int code;
 
-    sandbox_set_environment(sandbox);
+    environment_set(&(struct environment){.api_port = api_port(sandbox->api),
+        .mqtt_port = listener_mqtt_port(sandbox->listeners),
+        .https_port = listener_https_port(sandbox->listeners),
+        .folder = sandbox->folder,
+        .access_key = sandbox->access_key,
+        .secret_key = sandbox->secret_key,
+        .own_keys = sandbox->own_keys});
     sandbox->process.data = sandbox;
     code = uv_spawn(&sandbox->loop, &sandbox->process, &options);
     if (code != 0) {

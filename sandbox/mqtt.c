@@ -339,7 +339,7 @@ void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packe
 {
     const size_t alias = 3; /* bytes of the property */
     size_t properties = publish->properties_size - alias;
-    size_t behind = publish->alias_at + alias;
+    size_t rest = publish->alias_at + alias;
 
     mqtt_put_header(out, MQTT_PUBLISH, packet->flags,
         2 + topic.size + (publish->qos > 0 ? 2 : 0) + mqtt_length_size(properties) + properties +
@@ -350,7 +350,7 @@ void mqtt_put_publish(struct iotify_buffer *out, const struct mqtt_packet *packe
     mqtt_put_length(out, properties);
     iotify_buffer_append(
         out, packet->body + publish->properties_at, publish->alias_at - publish->properties_at);
-    iotify_buffer_append(out, packet->body + behind, packet->body_size - behind);
+    iotify_buffer_append(out, packet->body + rest, packet->body_size - rest);
 }
 
 bool mqtt_put_connack(

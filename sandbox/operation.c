@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 
 #include <openssl/evp.h>
 #include <openssl/rand.h>

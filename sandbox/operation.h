@@ -2,7 +2,7 @@
 /*
  * The operations of the API. Tables define for each operation its name, HTTP method and path,
  * parameters, AWS's default rate and the handler. Routing, validation, quotas and the reference
- * use them.
+ * use them. The tables are constant; any thread.
  */
 #ifndef SANDBOX_OPERATION_H
 #define SANDBOX_OPERATION_H
@@ -31,8 +31,8 @@ enum parameter_charset {
 
 struct parameter {
     const char *name; /* in the service model; NULL ends a list */
-    enum parameter_location place;
-    enum parameter_type form;
+    enum parameter_location location;
+    enum parameter_type type;
     bool required;
     long min, max; /* bytes of a text, value of a number, items of a list (max only); max 0: none */
     enum parameter_charset charset;
@@ -49,22 +49,6 @@ struct operation {
     const struct parameter *parameters;
 };
 
-/* One table for each kind of resource; it ends with an entry without a name. */
-extern const struct operation type_operations[];
-extern const struct operation thing_operations[];
-extern const struct operation principal_operations[];
-extern const struct operation member_operations[]; /* fixed paths: before those of groups */
-extern const struct operation group_operations[];
-extern const struct operation policy_operations[];
-extern const struct operation target_operations[];
-extern const struct operation certificate_operations[];
-extern const struct operation tag_operations[];
-extern const struct operation endpoint_operations[];
-extern const struct operation registration_operations[];
-extern const struct operation data_operations[];
-extern const struct operation sts_operations[];
-extern const struct operation quota_operations[];
-
 /* Call `found` for every operation. */
 void operation_each(
     void (*found)(void *argument, const struct operation *operation), void *argument);
@@ -77,7 +61,7 @@ const struct operation *operation_route(const char *method, const char *path, js
 
 #define END_OF_PARAMETERS                                                                          \
     {                                                                                              \
-        .place = IN_BODY, .form = TEXT                                                             \
+        .location = IN_BODY, .type = TEXT                                                          \
     }
 
 #endif

@@ -55,7 +55,7 @@ const size_t sandbox_options_count =
 #define INDENT 27
 #define PORT_UNSET (-1)
 
-static void options_print_help(void)
+static void options_show_help(void)
 {
     printf(
         "Usage: iotify-sandbox [OPTIONS] [-- COMMAND…]\n"
@@ -176,7 +176,7 @@ static enum sandbox_options_outcome options_take_flag(
     else if (strcmp(option, "--version") == 0)
         printf("iotify-sandbox %s\n", IOTIFY_VERSION);
     else
-        options_print_help();
+        options_show_help();
     return strcmp(option, "--ephemeral") == 0 || strcmp(option, "--reset") == 0
                ? SANDBOX_OPTIONS_RUN
                : SANDBOX_OPTIONS_DONE;

@@ -45,8 +45,8 @@ static bool page_read_token(const char *token, char *key, size_t size)
     return true;
 }
 
-void page_respond(const struct request *request, struct response *response, const struct page *page,
-    const char *const *arguments)
+void page_respond(const struct request *request, struct response *response,
+    const struct listing_page *page, const char *const *arguments)
 {
     const char *token = request_text(request, page->older ? "marker" : "nextToken");
     size_t size = (size_t)request_number(request, page->older ? "pageSize" : "maxResults");

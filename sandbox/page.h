@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listings in pages. */
+/* Listings in pages. On the thread of the request. */
 #ifndef SANDBOX_PAGE_H
 #define SANDBOX_PAGE_H
 
@@ -13,7 +13,7 @@
  * the number of rows, and ?3 and up are the `arguments` (end with NULL; NULL: none). `convert`
  * makes a new JSON value of a row; `key` is the column that the next token encodes.
  */
-struct page {
+struct listing_page {
     const char *member;           /* of the response */
     bool older;                   /* with pageSize and marker instead of maxResults and nextToken */
     const char *sql, *descending; /* the second, by an integer key, is the default; NULL: none */
@@ -21,19 +21,19 @@ struct page {
     json_t *(*convert)(const json_t *row);
 };
 /* Respond with one page, or with InvalidRequestException for an invalid token. */
-void page_respond(const struct request *request, struct response *response, const struct page *page,
-    const char *const *arguments);
+void page_respond(const struct request *request, struct response *response,
+    const struct listing_page *page, const char *const *arguments);
 
 /* The parameters of a listing, for a table of parameters. */
 #define PAGE_PARAMETERS                                                                            \
-    {.name = "maxResults", .place = IN_QUERY, .form = NUMBER, .min = 1, .max = PAGE_MAX},          \
+    {.name = "maxResults", .location = IN_QUERY, .type = NUMBER, .min = 1, .max = PAGE_MAX},       \
     {                                                                                              \
-        .name = "nextToken", .place = IN_QUERY, .form = TEXT, .max = 1024                          \
+        .name = "nextToken", .location = IN_QUERY, .type = TEXT, .max = 1024                       \
     }
 #define OLDER_PAGE_PARAMETERS                                                                      \
-    {.name = "pageSize", .place = IN_QUERY, .form = NUMBER, .min = 1, .max = PAGE_MAX},            \
+    {.name = "pageSize", .location = IN_QUERY, .type = NUMBER, .min = 1, .max = PAGE_MAX},         \
     {                                                                                              \
-        .name = "marker", .place = IN_QUERY, .form = TEXT, .max = 1024, .charset = MARKER          \
+        .name = "marker", .location = IN_QUERY, .type = TEXT, .max = 1024, .charset = MARKER       \
     }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Policies and their versions. */
 #include "sandbox/policies.h"
+#include "sandbox/operation_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +130,7 @@ static json_t *policies_policy_json(const json_t *row)
 
 static void policies_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"policies", true,
+    static const struct listing_page page = {"policies", true,
         "SELECT rowid AS position, * FROM policies WHERE rowid > CAST(?1 AS INTEGER)"
         " ORDER BY rowid LIMIT CAST(?2 AS INTEGER)",
         "SELECT rowid AS position, * FROM policies WHERE rowid < CAST(?1 AS INTEGER)"
@@ -302,11 +303,12 @@ static void policies_delete_version(const struct request *request, struct respon
 
 #define DOCUMENT_IN_BODY                                                                           \
     {                                                                                              \
-        .name = "policyDocument", .place = IN_BODY, .form = TEXT, .required = true, .max = 404600  \
+        .name = "policyDocument", .location = IN_BODY, .type = TEXT, .required = true,             \
+        .max = 404600                                                                              \
     }
 #define VERSION_IN_PATH                                                                            \
     {                                                                                              \
-        .name = "policyVersionId", .place = IN_PATH, .form = TEXT, .required = true, .min = 1,     \
+        .name = "policyVersionId", .location = IN_PATH, .type = TEXT, .required = true, .min = 1,  \
         .charset = DIGITS                                                                          \
     }
 

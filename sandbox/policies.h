@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policies. */
+/*
+ * Policies: what other resources' handlers need of them. On the thread of the request, in its
+ * transaction.
+ */
 #ifndef SANDBOX_POLICIES_H
 #define SANDBOX_POLICIES_H
 

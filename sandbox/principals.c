@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attachments of certificates to things. */
 #include "sandbox/principals.h"
+#include "sandbox/operation_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,7 @@ static const char principals_sql[] =
 
 static void principal_list_principals(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "principals", false, principals_sql, NULL, "principal", principal_json};
     const char *thing = request_text(request, "thingName");
 
@@ -96,7 +97,7 @@ static void principal_list_principals(const struct request *request, struct resp
 
 static void principal_list_principals_v2(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "thingPrincipalObjects", false, principals_sql, NULL, "principal", principal_object};
     const char *thing = request_text(request, "thingName");
 
@@ -122,7 +123,7 @@ static const char things_sql[] =
 
 static void principal_list_things(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "things", false, things_sql, NULL, "thing", principal_thing_json};
     const char *arn = request_text(request, "principal");
 
@@ -132,7 +133,7 @@ static void principal_list_things(const struct request *request, struct response
 
 static void principal_list_things_v2(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "principalThingObjects", false, things_sql, NULL, "thing", principal_thing_object};
     const char *arn = request_text(request, "principal");
 
@@ -145,12 +146,12 @@ static const char *const types[] = {exclusive, shared, NULL};
 
 #define PRINCIPAL_IN_HEADER                                                                        \
     {                                                                                              \
-        .name = "principal", .place = IN_HEADER, .form = TEXT, .required = true, .min = 1,         \
+        .name = "principal", .location = IN_HEADER, .type = TEXT, .required = true, .min = 1,      \
         .max = 2048, .wire = "x-amzn-principal"                                                    \
     }
 #define TYPE_IN_QUERY                                                                              \
     {                                                                                              \
-        .name = "thingPrincipalType", .place = IN_QUERY, .form = TEXT, .choices = types            \
+        .name = "thingPrincipalType", .location = IN_QUERY, .type = TEXT, .choices = types         \
     }
 
 static const struct parameter attach_parameters[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates attached to things. */
+/* Certificates attached to things. On the thread of the request, in its transaction. */
 #ifndef SANDBOX_PRINCIPALS_H
 #define SANDBOX_PRINCIPALS_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints the operations of the API as a Markdown table, from the tables in operation.h. */
+/*
+ * Prints the operations of the API as a Markdown table, from the tables in operation.h. One
+ * thread.
+ */
 #ifndef SANDBOX_REFERENCE_H
 #define SANDBOX_REFERENCE_H
 

@@ -10,18 +10,18 @@
 #include "sandbox/certificates.h"
 #include "sandbox/group_members.h"
 #include "sandbox/identity.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/policies.h"
 #include "sandbox/principals.h"
 #include "sandbox/registration_internal.h"
 #include "sandbox/request.h"
-#include "sandbox/resource.h"
 #include "sandbox/response.h"
 #include "sandbox/row.h"
 #include "sandbox/targets.h"
 #include "sandbox/things.h"
 #include "sandbox/validate.h"
 
-bool registration_fail(struct template *template, const char *text, const char *detail)
+bool registration_fail(struct registration_template *template, const char *text, const char *detail)
 {
     if (!template->response->error)
         response_error(
@@ -38,7 +38,7 @@ struct registration_wanted {
 };
 
 static bool registration_check_overrides(
-    struct template *template, const char *name, const json_t *overrides)
+    struct registration_template *template, const char *name, const json_t *overrides)
 {
     static const char *const known[] = {"DO_NOTHING", "REPLACE", "FAIL", "MERGE"};
     const char *property;
@@ -60,7 +60,7 @@ static bool registration_check_overrides(
 
 /* The only resource of a type; `properties` is NULL when there is none. */
 static struct registration_wanted registration_find_resource(
-    struct template *template, const json_t *resources, const char *type)
+    struct registration_template *template, const json_t *resources, const char *type)
 {
     struct registration_wanted found = {0};
     const char *key;
@@ -91,7 +91,7 @@ static bool registration_overrides_with(
 }
 
 static json_t *registration_make_certificate(
-    struct template *template, const struct registration_wanted *resource)
+    struct registration_template *template, const struct registration_wanted *resource)
 {
     const json_t *properties = resource->properties;
     const struct request *request = template->request;
@@ -137,7 +137,8 @@ static json_t *registration_make_certificate(
 }
 
 /* {"name": value, …} with every value filled in. */
-static json_t *registration_fill_in_attributes(struct template *template, const json_t *payload)
+static json_t *registration_fill_in_attributes(
+    struct registration_template *template, const json_t *payload)
 {
     json_t *attributes = json_object(), *value;
     const char *name;
@@ -154,7 +155,7 @@ static json_t *registration_fill_in_attributes(struct template *template, const 
 }
 
 static bool registration_join_groups(
-    struct template *template, const json_t *properties, const char *thing)
+    struct registration_template *template, const json_t *properties, const char *thing)
 {
     const json_t *groups = json_object_get(properties, "ThingGroups");
 
@@ -176,19 +177,19 @@ static bool registration_join_groups(
 }
 
 /* Changes an existing thing as the OverrideSettings of the template say. */
-static bool registration_override_thing(struct template *template,
-    const struct registration_wanted *resource, const json_t *present, const char *type,
+static bool registration_override_thing(struct registration_template *template,
+    const struct registration_wanted *resource, const json_t *existing, const char *type,
     json_t *attributes)
 {
     static const char *const properties[] = {"AttributePayload", "ThingTypeName", "ThingGroups"};
-    const char *name = row_text(present, "name");
-    json_t *kept = row_json(present, "attributes");
+    const char *name = row_text(existing, "name");
+    json_t *kept = row_json(existing, "attributes");
     char *text;
 
     for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
         if (registration_overrides_with(resource, properties[i], "FAIL") &&
             json_object_get(resource->properties, properties[i]))
-            response_exists(template->response, row_text(present, "id"), row_text(present, "arn"),
+            response_exists(template->response, row_text(existing, "id"), row_text(existing, "arn"),
                 "Thing %s already exists", name);
     if (!template->response->error) {
         if (registration_overrides_with(resource, "AttributePayload", "MERGE"))
@@ -198,7 +199,7 @@ static bool registration_override_thing(struct template *template,
                               : kept,
             JSON_COMPACT);
         if (!registration_overrides_with(resource, "ThingTypeName", "REPLACE"))
-            type = row_text(present, "type");
+            type = row_text(existing, "type");
         if (registration_overrides_with(resource, "ThingGroups", "REPLACE"))
             state_change(template->request->state, "DELETE FROM group_things WHERE thing = ?1",
                 STATE_WITH(name));
@@ -212,7 +213,7 @@ static bool registration_override_thing(struct template *template,
 }
 
 /* The row of the new or existing thing, before overrides; NULL after an error. */
-static json_t *registration_find_or_make_thing(struct template *template,
+static json_t *registration_find_or_make_thing(struct registration_template *template,
     const struct registration_wanted *resource, const char *name, const char *type,
     json_t *attributes)
 {
@@ -231,7 +232,7 @@ static json_t *registration_find_or_make_thing(struct template *template,
 }
 
 static json_t *registration_make_thing(
-    struct template *template, const struct registration_wanted *resource)
+    struct registration_template *template, const struct registration_wanted *resource)
 {
     const json_t *properties = resource->properties;
     char *name = registration_member(template, properties, "ThingName");
@@ -260,12 +261,13 @@ static json_t *registration_make_thing(
 }
 
 /* The policy with the name, created from the document if needed; default name: its SHA-256. */
-static char *registration_make_policy(struct template *template, const json_t *properties)
+static char *registration_make_policy(
+    struct registration_template *template, const json_t *properties)
 {
     const struct request *request = template->request;
     char *name = registration_member(template, properties, "PolicyName");
     char *document = registration_member(template, properties, "PolicyDocument");
-    bool present;
+    bool existing;
 
     if (!name && document) {
         name = calloc(1, 65);
@@ -280,10 +282,10 @@ static char *registration_make_policy(struct template *template, const json_t *p
     if (strlen(name) > NAME_MAX_BYTES || !validate_charset_holds(POLICY_NAME, name))
         registration_fail(template, "PolicyName must satisfy the pattern ",
             validate_charset_pattern(POLICY_NAME));
-    present = row_exists(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
-    if (!present && document && !template->response->error)
+    existing = row_exists(request, "SELECT 1 FROM policies WHERE name = ?1", STATE_WITH(name));
+    if (!existing && document && !template->response->error)
         policies_create_row(request, template->response, name, document);
-    else if (!present)
+    else if (!existing)
         registration_fail(template, "There is no policy ", name);
     free(document);
     return name;
@@ -298,7 +300,7 @@ struct registration_made {
 };
 
 static void registration_tie_together(
-    struct template *template, const struct registration_made *made)
+    struct registration_template *template, const struct registration_made *made)
 {
     const char *arn = row_text(made->certificate_row, "arn");
 
@@ -310,7 +312,8 @@ static void registration_tie_together(
             arn, "NON_EXCLUSIVE_THING");
 }
 
-static void registration_answer(struct template *template, const struct registration_made *made)
+static void registration_answer(
+    struct registration_template *template, const struct registration_made *made)
 {
     json_t *arns = json_object();
 
@@ -331,7 +334,7 @@ static void registration_answer(struct template *template, const struct registra
             json_string(row_text(made->certificate_row, "pem")));
 }
 
-static void registration_provision(struct template *template, const json_t *body)
+static void registration_provision(struct registration_template *template, const json_t *body)
 {
     const json_t *resources = json_object_get(body, "Resources");
     struct registration_made made = {0};
@@ -340,7 +343,7 @@ static void registration_provision(struct template *template, const json_t *body
     made.certificate = registration_find_resource(template, resources, "AWS::IoT::Certificate");
     made.policy = registration_find_resource(template, resources, "AWS::IoT::Policy");
     if (!made.thing.properties && !made.certificate.properties && !made.policy.properties)
-        registration_fail(template, "The template has no resources that the sandbox knows", "");
+        registration_fail(template, "The template has no resources that the sandbox supports", "");
     if (made.certificate.properties && !template->response->error)
         made.certificate_row = registration_make_certificate(template, &made.certificate);
     if (made.thing.properties && !template->response->error)
@@ -374,7 +377,7 @@ static void registration_register_thing(const struct request *request, struct re
 {
     json_error_t error;
     json_t *body = json_loads(request_text(request, "templateBody"), 0, &error);
-    struct template template = {.request = request,
+    struct registration_template template = {.request = request,
         .response = response,
         .declared = json_object_get(body, "Parameters"),
         .given = json_object_get(request->input, "parameters")};
@@ -397,25 +400,30 @@ static void registration_start(const struct request *request, struct response *r
 }
 
 static const struct parameter register_parameters[] = {
-    {.name = "templateBody", .place = IN_BODY, .form = TEXT, .required = true, .max = 10240},
-    {.name = "parameters", .place = IN_BODY, .form = OBJECT},
+    {.name = "templateBody", .location = IN_BODY, .type = TEXT, .required = true, .max = 10240},
+    {.name = "parameters", .location = IN_BODY, .type = OBJECT},
     END_OF_PARAMETERS,
 };
 static const struct parameter start_parameters[] = {
-    {.name = "templateBody", .place = IN_BODY, .form = TEXT, .required = true, .max = 10240},
+    {.name = "templateBody", .location = IN_BODY, .type = TEXT, .required = true, .max = 10240},
     {.name = "inputFileBucket",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 3,
         .max = 256},
     {.name = "inputFileKey",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 1024},
-    {.name = "roleArn", .place = IN_BODY, .form = TEXT, .required = true, .min = 20, .max = 2048},
+    {.name = "roleArn",
+        .location = IN_BODY,
+        .type = TEXT,
+        .required = true,
+        .min = 20,
+        .max = 2048},
     END_OF_PARAMETERS,
 };
 

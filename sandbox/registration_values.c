@@ -4,7 +4,7 @@
 
 #include "sandbox/registration_internal.h"
 
-const char *registration_parameter(struct template *template, const char *name)
+const char *registration_parameter(struct registration_template *template, const char *name)
 {
     const json_t *declared = json_object_get(template->declared, name);
     const char *value = json_string_value(json_object_get(template->given, name));
@@ -20,12 +20,12 @@ const char *registration_parameter(struct template *template, const char *name)
     return value;
 }
 
-bool registration_append(
-    struct template *template, const json_t *value, struct iotify_buffer *out, int depth);
+bool registration_append(struct registration_template *template, const json_t *value,
+    struct iotify_buffer *out, int depth);
 
 /* ["separator", ["a", "b"]] */
-static bool registration_join(
-    struct template *template, const json_t *arguments, struct iotify_buffer *out, int depth)
+static bool registration_join(struct registration_template *template, const json_t *arguments,
+    struct iotify_buffer *out, int depth)
 {
     const char *separator = json_string_value(json_array_get(arguments, 0));
     const json_t *items = json_array_get(arguments, 1);
@@ -42,7 +42,7 @@ static bool registration_join(
 
 /* "text with ${parameters}", alone or as the first item of a list */
 static bool registration_substitute(
-    struct template *template, const json_t *argument, struct iotify_buffer *out)
+    struct registration_template *template, const json_t *argument, struct iotify_buffer *out)
 {
     const char *text =
         json_string_value(json_is_array(argument) ? json_array_get(argument, 0) : argument);
@@ -70,8 +70,8 @@ static bool registration_substitute(
     return true;
 }
 
-bool registration_append(
-    struct template *template, const json_t *value, struct iotify_buffer *out, int depth)
+bool registration_append(struct registration_template *template, const json_t *value,
+    struct iotify_buffer *out, int depth)
 {
     const json_t *argument;
     const char *text = json_string_value(value);
@@ -94,7 +94,8 @@ bool registration_append(
         template, "A value is neither a text nor a function that is known", "");
 }
 
-char *registration_member(struct template *template, const json_t *object, const char *name)
+char *registration_member(
+    struct registration_template *template, const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
     struct iotify_buffer text;

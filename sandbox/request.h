@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request to the API: what the client sent, and what the handlers use of the sandbox. */
+/*
+ * One request to the API: what the client sent, and what the handlers use of the sandbox. Read-
+ * only for handlers, on the thread of the request.
+ */
 #ifndef SANDBOX_REQUEST_H
 #define SANDBOX_REQUEST_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by several kinds of resources: descriptions, attributes, parameters. */
+/*
+ * Shared by several kinds of resources: descriptions, attributes, parameters. On the thread of the
+ * request.
+ */
 #ifndef SANDBOX_RESOURCE_H
 #define SANDBOX_RESOURCE_H
 
@@ -38,43 +41,43 @@ json_t *resource_known_members(const json_t *object, const char *const *names);
 /* Parameters that many operations have. */
 #define NAME_IN_PATH(parameter_name)                                                               \
     {                                                                                              \
-        .name = (parameter_name), .place = IN_PATH, .form = TEXT, .required = true, .min = 1,      \
+        .name = (parameter_name), .location = IN_PATH, .type = TEXT, .required = true, .min = 1,   \
         .max = 128, .charset = NAME                                                                \
     }
 #define NAME_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        .name = (parameter_name), .place = IN_QUERY, .form = TEXT, .min = 1, .max = 128,           \
+        .name = (parameter_name), .location = IN_QUERY, .type = TEXT, .min = 1, .max = 128,        \
         .charset = NAME                                                                            \
     }
 #define NAME_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        .name = (parameter_name), .place = IN_BODY, .form = TEXT, .min = 1, .max = 128,            \
+        .name = (parameter_name), .location = IN_BODY, .type = TEXT, .min = 1, .max = 128,         \
         .charset = NAME                                                                            \
     }
 #define TEXT_IN_BODY(parameter_name)                                                               \
     {                                                                                              \
-        .name = (parameter_name), .place = IN_BODY, .form = TEXT                                   \
+        .name = (parameter_name), .location = IN_BODY, .type = TEXT                                \
     }
 #define FLAG_IN_QUERY(parameter_name)                                                              \
     {                                                                                              \
-        .name = (parameter_name), .place = IN_QUERY, .form = FLAG                                  \
+        .name = (parameter_name), .location = IN_QUERY, .type = FLAG                               \
     }
 #define POLICY_IN_PATH                                                                             \
     {                                                                                              \
-        .name = "policyName", .place = IN_PATH, .form = TEXT, .required = true, .min = 1,          \
+        .name = "policyName", .location = IN_PATH, .type = TEXT, .required = true, .min = 1,       \
         .max = 128, .charset = POLICY_NAME                                                         \
     }
 #define TAGS_IN_BODY                                                                               \
     {                                                                                              \
-        .name = "tags", .place = IN_BODY, .form = LIST, .max = 50                                  \
+        .name = "tags", .location = IN_BODY, .type = LIST, .max = 50                               \
     }
 #define EXPECTED_VERSION(where)                                                                    \
     {                                                                                              \
-        .name = "expectedVersion", .place = (where), .form = NUMBER                                \
+        .name = "expectedVersion", .location = (where), .type = NUMBER                             \
     }
 #define ASCENDING                                                                                  \
     {                                                                                              \
-        .name = "ascendingOrder", .place = IN_QUERY, .form = FLAG, .wire = "isAscendingOrder"      \
+        .name = "ascendingOrder", .location = IN_QUERY, .type = FLAG, .wire = "isAscendingOrder"   \
     }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The response to one request of the API. */
+/* The response to one request of the API. On the thread of the request. */
 #ifndef SANDBOX_RESPONSE_H
 #define SANDBOX_RESPONSE_H
 

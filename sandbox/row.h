@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Access to rows, as state_select() returns them. */
+/* Access to rows, as state_select() returns them. On the thread of the request. */
 #ifndef SANDBOX_ROW_H
 #define SANDBOX_ROW_H
 

@@ -6,7 +6,7 @@
 
 #include <iotify/text.h>
 
-#include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 
@@ -115,14 +115,29 @@ static void service_quotas_get(const struct request *request, struct response *r
 }
 
 static const struct parameter quotas_parameters[] = {
-    {.name = "ServiceCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 63},
-    {.name = "NextToken", .place = IN_BODY, .form = TEXT, .max = 2048},
-    {.name = "MaxResults", .place = IN_BODY, .form = NUMBER, .min = 1, .max = 100},
+    {.name = "ServiceCode",
+        .location = IN_BODY,
+        .type = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 63},
+    {.name = "NextToken", .location = IN_BODY, .type = TEXT, .max = 2048},
+    {.name = "MaxResults", .location = IN_BODY, .type = NUMBER, .min = 1, .max = 100},
     END_OF_PARAMETERS,
 };
 static const struct parameter quota_parameters[] = {
-    {.name = "ServiceCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 63},
-    {.name = "QuotaCode", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 128},
+    {.name = "ServiceCode",
+        .location = IN_BODY,
+        .type = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 63},
+    {.name = "QuotaCode",
+        .location = IN_BODY,
+        .type = TEXT,
+        .required = true,
+        .min = 1,
+        .max = 128},
     END_OF_PARAMETERS,
 };
 

@@ -22,7 +22,7 @@ struct session *session_new(const struct session_world *world, const X509 *certi
     session->world = world;
     session->certificate = certificate;
     session->id = id;
-    session->tokens = PUBLISHES_A_SECOND;
+    session->tokens = PUBLISH_RATE;
     snprintf(session->source_ip, sizeof(session->source_ip), "%s", source_ip);
     return session;
 }
@@ -196,7 +196,7 @@ static enum session_next session_on_connect(struct session *session,
 {
     const struct session_world *world = session->world;
     struct mqtt_connect connect;
-    struct fault_plan fault;
+    struct fault_outcome fault;
 
     if (session->connected || !mqtt_read_connect(packet, &connect))
         return SESSION_CUT;
@@ -221,7 +221,7 @@ static enum session_next session_on_connect(struct session *session,
         return session_refuse(session, NO_OLD_CODE, MQTT_NOT_AUTHORIZED, client);
     session->connected = true;
     session_forward_connect(session, packet, &connect, broker);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 /* ------------------------------------------------------------------ PUBLISH */
@@ -239,9 +239,9 @@ static bool session_within_rate(struct session *session)
 {
     double now = session_seconds();
 
-    session->tokens += (now - session->filled) * PUBLISHES_A_SECOND;
-    if (session->tokens > PUBLISHES_A_SECOND)
-        session->tokens = PUBLISHES_A_SECOND;
+    session->tokens += (now - session->filled) * PUBLISH_RATE;
+    if (session->tokens > PUBLISH_RATE)
+        session->tokens = PUBLISH_RATE;
     session->filled = now;
     if (session->tokens < 1)
         return false;
@@ -293,7 +293,7 @@ static enum session_next session_publish_denied(
     if (session->level != MQTT_5 || publish->qos == 0)
         return session_end(session, MQTT_NOT_AUTHORIZED, client);
     mqtt_put_puback(client, session->level, publish->id, MQTT_NOT_AUTHORIZED);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 static enum session_next session_on_publish(struct session *session,
@@ -301,7 +301,7 @@ static enum session_next session_on_publish(struct session *session,
 {
     char topic[TOPIC_BYTES_MAX];
     struct mqtt_publish publish;
-    struct fault_plan fault;
+    struct fault_outcome fault;
 
     if (!mqtt_read_publish(packet, session->level, &publish))
         return session_end(session, MQTT_MALFORMED, client);
@@ -322,11 +322,11 @@ static enum session_next session_on_publish(struct session *session,
     if (fault.hits[FAULT_STALL])
         return SESSION_STALLS;
     if (!session_within_rate(session))
-        return SESSION_GOES_ON;
+        return SESSION_CONTINUES;
     if (!session_may_publish(session, topic, publish.retain))
         return session_publish_denied(session, &publish, client);
     session_pass_publish(packet, &publish, topic, broker);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 /* ------------------------------------------------------------------ both directions */
@@ -349,7 +349,7 @@ enum session_next session_from_client(struct session *session, const struct mqtt
     case MQTT_PINGREQ:
     case MQTT_DISCONNECT:
         session_pass(packet, broker);
-        return packet->type == MQTT_DISCONNECT ? SESSION_ENDS : SESSION_GOES_ON;
+        return packet->type == MQTT_DISCONNECT ? SESSION_ENDS : SESSION_CONTINUES;
     default:
         return session_end(session, MQTT_PROTOCOL_ERROR, client);
     }
@@ -407,7 +407,7 @@ enum session_next session_from_broker(struct session *session, const struct mqtt
         session_welcome(session, packet, client);
     else if (packet->type != MQTT_SUBACK || !session_complete_suback(session, packet, client))
         session_pass(packet, client);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 enum session_next session_bad_packet(
@@ -418,12 +418,12 @@ enum session_next session_bad_packet(
     return session_end(session, too_large ? MQTT_PACKET_TOO_LARGE : MQTT_MALFORMED, client);
 }
 
-enum session_next session_look_again(struct session *session, struct iotify_buffer *client)
+enum session_next session_recheck(struct session *session, struct iotify_buffer *client)
 {
     if (!session->connected)
-        return SESSION_GOES_ON;
+        return SESSION_CONTINUES;
     session_refresh_grants(session);
     return authorization_grants_active(session->grants)
-               ? SESSION_GOES_ON
+               ? SESSION_CONTINUES
                : session_end(session, MQTT_ADMINISTRATIVE, client);
 }

@@ -33,7 +33,7 @@ void session_free(struct session *session);
 
 /* What the caller must do with the connection after a packet. */
 enum session_next {
-    SESSION_GOES_ON,
+    SESSION_CONTINUES,
     SESSION_ENDS, /* write what is waiting on both sides, then close both */
     SESSION_CUT,  /* close both at once; the broker sees a lost connection and publishes the will */
     SESSION_STALLS, /* stop reading and writing, but stay connected */
@@ -50,7 +50,7 @@ enum session_next session_from_broker(struct session *session, const struct mqtt
 enum session_next session_bad_packet(
     struct session *session, bool too_large, struct iotify_buffer *client);
 /* The certificate has changed: end the session unless it is still active. */
-enum session_next session_look_again(struct session *session, struct iotify_buffer *client);
+enum session_next session_recheck(struct session *session, struct iotify_buffer *client);
 
 /* Has the session accepted the client's CONNECT? */
 bool session_connected(const struct session *session);

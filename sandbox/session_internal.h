@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by session.c and session_subscribe.c. */
+/* Shared by session.c and session_subscribe.c. On the listener's thread. */
 #ifndef SANDBOX_SESSION_INTERNAL_H
 #define SANDBOX_SESSION_INTERNAL_H
 
@@ -13,7 +13,7 @@
 #define PAYLOAD_MAX (128 * 1024)
 #define FILTERS_MAX 8
 #define SUBSCRIPTIONS_MAX 50
-#define PUBLISHES_A_SECOND 100
+#define PUBLISH_RATE 100
 #define KEEPALIVE_MIN 30
 #define KEEPALIVE_MAX 1200
 #define ALIASES_MAX 8

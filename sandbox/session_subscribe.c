@@ -29,7 +29,7 @@ static uint8_t session_judge_filter(struct session *session, const struct mqtt_f
 {
     bool modern = session->level == MQTT_5;
     char text[TOPIC_BYTES_MAX];
-    int place;
+    int index;
 
     if (!topic_fits(filter->topic.data, filter->topic.size) ||
         topic_reserved(filter->topic.data, filter->topic.size, TOPIC_SUBSCRIBE))
@@ -37,11 +37,11 @@ static uint8_t session_judge_filter(struct session *session, const struct mqtt_f
     session_copy_text(filter->topic, text);
     if (!session_allowed(session, "iot:Subscribe", "topicfilter", text))
         return modern ? MQTT_NOT_AUTHORIZED : MQTT_UNSPECIFIED;
-    place = session_find_filter(session, filter->topic, true);
-    if (place < 0)
+    index = session_find_filter(session, filter->topic, true);
+    if (index < 0)
         return modern ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED;
-    if (!session->filters[place])
-        session->filters[place] = strdup(text);
+    if (!session->filters[index])
+        session->filters[index] = strdup(text);
     return FROM_BROKER;
 }
 
@@ -118,18 +118,18 @@ enum session_next session_on_subscribe(struct session *session, const struct mqt
     }
     if (left == answer.count) {
         session_pass(packet, broker);
-        return SESSION_GOES_ON;
+        return SESSION_CONTINUES;
     }
     if (left == 0) {
         session_put_suback(session, &answer, client);
-        return SESSION_GOES_ON;
+        return SESSION_CONTINUES;
     }
     kept = session_free_answer(session);
     if (!kept)
         return session_end(session, MQTT_QUOTA_EXCEEDED, client);
     *kept = answer;
     session_forward_part(packet, &filters, list, &answer, broker);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 enum session_next session_on_unsubscribe(struct session *session, const struct mqtt_packet *packet,
@@ -142,17 +142,17 @@ enum session_next session_on_unsubscribe(struct session *session, const struct m
     if (!mqtt_read_filters(packet, session->level, &filters))
         return session_end(session, MQTT_MALFORMED, client);
     while (mqtt_next_filter(&filters, &filter, &malformed)) {
-        int place = session_find_filter(session, filter.topic, false);
+        int index = session_find_filter(session, filter.topic, false);
 
-        if (place >= 0) {
-            free(session->filters[place]);
-            session->filters[place] = NULL;
+        if (index >= 0) {
+            free(session->filters[index]);
+            session->filters[index] = NULL;
         }
     }
     if (malformed)
         return session_end(session, MQTT_MALFORMED, client);
     session_pass(packet, broker);
-    return SESSION_GOES_ON;
+    return SESSION_CONTINUES;
 }
 
 bool session_complete_suback(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verifies the Signature Version 4 of a request against the sandbox's key pair. */
+/* Verifies the Signature Version 4 of a request against the sandbox's key pair. Any thread. */
 #ifndef SANDBOX_SIGNATURE_H
 #define SANDBOX_SIGNATURE_H
 

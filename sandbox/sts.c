@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "sandbox/identity.h"
-#include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/request.h"
 #include "sandbox/response.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tags of types, groups and policies. */
 #include "sandbox/tags.h"
+#include "sandbox/operation_tables.h"
 
 #include <string.h>
 
@@ -109,7 +110,7 @@ static json_t *tags_tag_json(const json_t *row)
 
 static void tags_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"tags", false,
+    static const struct listing_page page = {"tags", false,
         "SELECT key, value FROM tags WHERE key > ?1 AND arn = ?3 ORDER BY key"
         " LIMIT CAST(?2 AS INTEGER)",
         NULL, "key", tags_tag_json};
@@ -120,32 +121,32 @@ static void tags_list(const struct request *request, struct response *response)
 
 static const struct parameter tag_parameters[] = {
     {.name = "resourceArn",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 2048},
-    {.name = "tags", .place = IN_BODY, .form = LIST, .required = true, .max = 50},
+    {.name = "tags", .location = IN_BODY, .type = LIST, .required = true, .max = 50},
     END_OF_PARAMETERS,
 };
 static const struct parameter untag_parameters[] = {
     {.name = "resourceArn",
-        .place = IN_BODY,
-        .form = TEXT,
+        .location = IN_BODY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 2048},
-    {.name = "tagKeys", .place = IN_BODY, .form = LIST, .required = true, .max = 50},
+    {.name = "tagKeys", .location = IN_BODY, .type = LIST, .required = true, .max = 50},
     END_OF_PARAMETERS,
 };
 static const struct parameter list_parameters[] = {
     {.name = "resourceArn",
-        .place = IN_QUERY,
-        .form = TEXT,
+        .location = IN_QUERY,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 2048},
-    {.name = "nextToken", .place = IN_QUERY, .form = TEXT, .max = 1024},
+    {.name = "nextToken", .location = IN_QUERY, .type = TEXT, .max = 1024},
     END_OF_PARAMETERS,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tags of a resource. */
+/* The tags of a resource. On the thread of the request, in its transaction. */
 #ifndef SANDBOX_TAGS_H
 #define SANDBOX_TAGS_H
 

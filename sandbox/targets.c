@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attachments of policies to certificates and thing groups. */
 #include "sandbox/targets.h"
+#include "sandbox/operation_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +92,7 @@ static const char targets_sql[] =
 
 static void targets_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "targets", true, targets_sql, NULL, "target", targets_target_json};
 
     if (resource_check_policy(request, response))
@@ -100,7 +101,7 @@ static void targets_list(const struct request *request, struct response *respons
 
 static void targets_list_policy_principals(const struct request *request, struct response *response)
 {
-    static const struct page page = {
+    static const struct listing_page page = {
         "principals", true, targets_sql, NULL, "target", targets_target_json};
 
     if (resource_check_policy(request, response))
@@ -117,7 +118,7 @@ static json_t *targets_policy_json(const json_t *row)
 /* With `recursive`, also the policies of the groups of the certificate's things and ancestors. */
 static void targets_list_attached(const struct request *request, struct response *response)
 {
-    static const struct page page = {"policies", true,
+    static const struct listing_page page = {"policies", true,
         "WITH RECURSIVE groups (name) AS ("
         " SELECT g.thing_group FROM group_things g JOIN thing_principals t ON t.thing = g.thing"
         "  WHERE ?4 <> '' AND t.principal = ?3"
@@ -168,13 +169,13 @@ static void targets_get_effective(const struct request *request, struct response
 
 #define OLD_PRINCIPAL                                                                              \
     {                                                                                              \
-        .name = "principal", .place = IN_HEADER, .form = TEXT, .required = true, .min = 1,         \
+        .name = "principal", .location = IN_HEADER, .type = TEXT, .required = true, .min = 1,      \
         .max = 2048, .wire = "x-amzn-iot-principal"                                                \
     }
 
 static const struct parameter attach_parameters[] = {
     POLICY_IN_PATH,
-    {.name = "target", .place = IN_BODY, .form = TEXT, .required = true, .min = 1, .max = 2048},
+    {.name = "target", .location = IN_BODY, .type = TEXT, .required = true, .min = 1, .max = 2048},
     END_OF_PARAMETERS,
 };
 static const struct parameter targets_parameters[] = {
@@ -183,7 +184,7 @@ static const struct parameter targets_parameters[] = {
     END_OF_PARAMETERS,
 };
 static const struct parameter attached_parameters[] = {
-    {.name = "target", .place = IN_PATH, .form = TEXT, .required = true, .min = 1, .max = 2048},
+    {.name = "target", .location = IN_PATH, .type = TEXT, .required = true, .min = 1, .max = 2048},
     FLAG_IN_QUERY("recursive"),
     OLDER_PAGE_PARAMETERS,
     END_OF_PARAMETERS,
@@ -201,8 +202,8 @@ static const struct parameter principal_policies_parameters[] = {
 };
 static const struct parameter policy_principals_parameters[] = {
     {.name = "policyName",
-        .place = IN_HEADER,
-        .form = TEXT,
+        .location = IN_HEADER,
+        .type = TEXT,
         .required = true,
         .min = 1,
         .max = 128,

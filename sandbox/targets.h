@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Policies attached to certificates and groups. */
+/*
+ * Policies attached to certificates and groups. On the thread of the request, in its transaction.
+ */
 #ifndef SANDBOX_TARGETS_H
 #define SANDBOX_TARGETS_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Things. */
 #include "sandbox/things.h"
+#include "sandbox/operation_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -173,7 +174,7 @@ static void things_update(const struct request *request, struct response *respon
 
 static void things_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"things", false,
+    static const struct listing_page page = {"things", false,
         "SELECT * FROM things WHERE name > ?1 AND (?3 = '' OR type = ?3) AND (?4 = '' OR"
         " CASE ?6 WHEN '' THEN json_extract(attributes, '$.\"' || ?4 || '\"') = ?5 ELSE"
         " substr(json_extract(attributes, '$.\"' || ?4 || '\"'), 1, length(?5)) = ?5 END)"
@@ -214,7 +215,7 @@ static void things_delete(const struct request *request, struct response *respon
 static const struct parameter create_parameters[] = {
     NAME_IN_PATH("thingName"),
     NAME_IN_BODY("thingTypeName"),
-    {.name = "attributePayload", .place = IN_BODY, .form = OBJECT},
+    {.name = "attributePayload", .location = IN_BODY, .type = OBJECT},
     NAME_IN_BODY("billingGroupName"),
     END_OF_PARAMETERS,
 };
@@ -225,9 +226,9 @@ static const struct parameter name_parameters[] = {
 static const struct parameter update_parameters[] = {
     NAME_IN_PATH("thingName"),
     NAME_IN_BODY("thingTypeName"),
-    {.name = "attributePayload", .place = IN_BODY, .form = OBJECT},
+    {.name = "attributePayload", .location = IN_BODY, .type = OBJECT},
     EXPECTED_VERSION(IN_BODY),
-    {.name = "removeThingType", .place = IN_BODY, .form = FLAG},
+    {.name = "removeThingType", .location = IN_BODY, .type = FLAG},
     END_OF_PARAMETERS,
 };
 static const struct parameter delete_parameters[] = {
@@ -238,13 +239,13 @@ static const struct parameter delete_parameters[] = {
 static const struct parameter list_parameters[] = {
     PAGE_PARAMETERS,
     {.name = "attributeName",
-        .place = IN_QUERY,
-        .form = TEXT,
+        .location = IN_QUERY,
+        .type = TEXT,
         .max = 128,
         .charset = ATTRIBUTE_NAME},
     {.name = "attributeValue",
-        .place = IN_QUERY,
-        .form = TEXT,
+        .location = IN_QUERY,
+        .type = TEXT,
         .max = 800,
         .charset = ATTRIBUTE_VALUE},
     NAME_IN_QUERY("thingTypeName"),

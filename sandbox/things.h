@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Things. */
+/*
+ * Things: what other resources' handlers need of them. On the thread of the request, in its
+ * transaction.
+ */
 #ifndef SANDBOX_THINGS_H
 #define SANDBOX_THINGS_H
 

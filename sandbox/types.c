@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "sandbox/identity.h"
-#include "sandbox/operation.h"
+#include "sandbox/operation_tables.h"
 #include "sandbox/page.h"
 #include "sandbox/request.h"
 #include "sandbox/resource.h"
@@ -147,7 +147,7 @@ static void types_update(const struct request *request, struct response *respons
 
 static void types_list(const struct request *request, struct response *response)
 {
-    static const struct page page = {"thingTypes", false,
+    static const struct listing_page page = {"thingTypes", false,
         "SELECT * FROM thing_types WHERE name > ?1 AND (?3 = '' OR name = ?3) ORDER BY name"
         " LIMIT CAST(?2 AS INTEGER)",
         NULL, "name", types_type_json};
@@ -201,7 +201,7 @@ static void types_delete(const struct request *request, struct response *respons
 
 static const struct parameter create_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {.name = "thingTypeProperties", .place = IN_BODY, .form = OBJECT},
+    {.name = "thingTypeProperties", .location = IN_BODY, .type = OBJECT},
     TAGS_IN_BODY,
     END_OF_PARAMETERS,
 };
@@ -211,7 +211,7 @@ static const struct parameter name_parameters[] = {
 };
 static const struct parameter update_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {.name = "thingTypeProperties", .place = IN_BODY, .form = OBJECT},
+    {.name = "thingTypeProperties", .location = IN_BODY, .type = OBJECT},
     END_OF_PARAMETERS,
 };
 static const struct parameter list_parameters[] = {
@@ -221,7 +221,7 @@ static const struct parameter list_parameters[] = {
 };
 static const struct parameter deprecate_parameters[] = {
     NAME_IN_PATH("thingTypeName"),
-    {.name = "undoDeprecate", .place = IN_BODY, .form = FLAG},
+    {.name = "undoDeprecate", .location = IN_BODY, .type = FLAG},
     END_OF_PARAMETERS,
 };
 

@@ -132,7 +132,7 @@ static json_t *validate_convert(const struct parameter *parameter, const char *t
     char *end;
     long long number;
 
-    switch (parameter->form) {
+    switch (parameter->type) {
     case NUMBER:
         errno = 0;
         number = strtoll(text, &end, 10);
@@ -146,9 +146,9 @@ static json_t *validate_convert(const struct parameter *parameter, const char *t
     }
 }
 
-static bool validate_has_form(const struct parameter *parameter, const json_t *value)
+static bool validate_has_type(const struct parameter *parameter, const json_t *value)
 {
-    switch (parameter->form) {
+    switch (parameter->type) {
     case TEXT:
         return json_is_string(value);
     case NUMBER:
@@ -171,15 +171,15 @@ static json_t *validate_gather(const struct parameter *parameter,
     json_t *value;
 
     *wrong = false;
-    if (parameter->place == IN_PATH || parameter->place == IN_BODY) {
-        value = json_object_get(parameter->place == IN_PATH ? input : arrival->body, wire);
+    if (parameter->location == IN_PATH || parameter->location == IN_BODY) {
+        value = json_object_get(parameter->location == IN_PATH ? input : arrival->body, wire);
         if (!value || json_is_null(value))
             return NULL;
-        *wrong = !validate_has_form(parameter, value);
+        *wrong = !validate_has_type(parameter, value);
         return *wrong ? NULL : json_incref(value);
     }
-    text = parameter->place == IN_QUERY ? arrival->query(arrival->context, wire)
-                                        : arrival->header(arrival->context, wire);
+    text = parameter->location == IN_QUERY ? arrival->query(arrival->context, wire)
+                                           : arrival->header(arrival->context, wire);
     value = text ? validate_convert(parameter, text) : NULL;
     *wrong = text && !value;
     return value;

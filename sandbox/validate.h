@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks a request against the parameters of its operation. */
+/* Checks a request against the parameters of its operation. Pure, any thread. */
 #ifndef SANDBOX_VALIDATE_H
 #define SANDBOX_VALIDATE_H
 

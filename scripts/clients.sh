@@ -18,7 +18,7 @@ if ! { [ -f "$folder/done.json" ] && cmp -s tests/javascript/package.json "$fold
     rm -rf "$folder"
     mkdir -p "$folder"
     cp tests/javascript/package.json "$folder"
-    (cd "$folder" && npm install --silent --no-package-lock --no-audit --no-fund)
+    (cd "$folder" && npm install --loglevel=error --no-package-lock --no-audit --no-fund)
     cp tests/javascript/package.json "$folder/done.json"
 fi
 cp tests/javascript/client.mjs "$folder"

@@ -8,14 +8,14 @@ what=${1:-all}
 if [ "$what" != tidy ]; then
     mapfile -t files < <(git ls-files '*.c' '*.h')
     clang-format --dry-run -Werror "${files[@]}"
+    python3 -B tests/lint/test_check_source.py -q
     python3 tests/lint/check_source.py
 fi
 if [ "$what" != fast ]; then
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    cmake --preset release >/dev/null
     # clang-tidy needs the generated sources.
-    cmake --build --preset release --target iotify-core >/dev/null
+    scripts/build.sh release iotify-core
     mapfile -t sources < <(git ls-files '*.c')
     printf '%s\n' "${sources[@]}" | xargs -P 2 -n 6 clang-tidy --quiet -p build/release \
         --warnings-as-errors='*' 2>"$log" || { grep -v 'warnings generated\|Suppressed' "$log" >&2; exit 1; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locate the files that are installed next to this program. */
+/* Locates the files that are installed next to this program. Any thread. */
 #ifndef CORE_BASE_PROGRAM_H
 #define CORE_BASE_PROGRAM_H
 

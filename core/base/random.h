@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reproducible pseudo-random numbers for schedules; never for secrets. */
+/* Reproducible pseudo-random numbers for schedules; never for secrets. Pure, any thread. */
 #ifndef CORE_BASE_RANDOM_H
 #define CORE_BASE_RANDOM_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "Did you mean": finds the closest of some candidate names. */
+/* "Did you mean": finds the closest of some candidate names. Pure; one thread per `suggest`. */
 #ifndef CORE_BASE_SUGGEST_H
 #define CORE_BASE_SUGGEST_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wrapped text, for the help of the programs. */
+/* Wrapped text, for the help of the programs. One thread per stream. */
 #ifndef CORE_BASE_WRAP_H
 #define CORE_BASE_WRAP_H
 

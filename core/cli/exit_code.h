@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program's exit status; 128 + N after signal N. */
+/* The program's exit status; 128 + N after signal N. Constant data. */
 #ifndef CORE_CLI_EXIT_CODE_H
 #define CORE_CLI_EXIT_CODE_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `iotifyd glob list|get|set|delete JOB [KEY]`: the keys and values of a job's store. */
+/*
+ * `iotifyd glob list|get|set|delete JOB [KEY]`: the keys and values of a job's store. Main thread;
+ * blocks for the store.
+ */
 #ifndef CORE_CLI_GLOB_H
 #define CORE_CLI_GLOB_H
 

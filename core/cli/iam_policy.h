@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `iotifyd iam-policy JOB.yaml`: the minimal IAM policy for the job, as JSON. */
+/*
+ * `iotifyd iam-policy JOB.yaml`: the minimal IAM policy for the job, as JSON. Main thread;
+ * offline.
+ */
 #ifndef CORE_CLI_IAM_POLICY_H
 #define CORE_CLI_IAM_POLICY_H
 

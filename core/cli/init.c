@@ -167,7 +167,7 @@ int command_init(const struct options *options)
     fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);
     status = load_job(answers.file, options, &registry, &job, &diagnostics);
     if (status == EXIT_DONE) {
-        fprintf(stderr, "The IAM policy that its user needs, to paste into the console:\n");
+        fprintf(stderr, "The IAM policy that the job needs, to paste into the console:\n");
         status = iam_policy_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
     }
     job_clear(&job);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `iotifyd init [JOB.yaml]`: the wizard that writes a job file. */
+/*
+ * `iotifyd init [JOB.yaml]`: the wizard that writes a job file. Main thread; blocks for the
+ * answers.
+ */
 #ifndef CORE_CLI_INIT_H
 #define CORE_CLI_INIT_H
 

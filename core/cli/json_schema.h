@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `iotifyd schema [job|template]`: the JSON Schema of job or template files, from the tables of the
- * core and of all plugins.
+ * `iotifyd schema [job|template]`: the JSON Schema of job or template files, from the tables of
+ * the core and of all plugins. Main thread.
  */
 #ifndef CORE_CLI_JSON_SCHEMA_H
 #define CORE_CLI_JSON_SCHEMA_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `iotifyd plugins [NAME]`: the installed plugins, from their own tables. */
+/* `iotifyd plugins [NAME]`: the installed plugins, from their own tables. Main thread. */
 #ifndef CORE_CLI_PLUGINS_H
 #define CORE_CLI_PLUGINS_H
 

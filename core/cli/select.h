@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of a job that a command works on: pipelines, and one client or all. */
+/* The part of a job that a command works on: pipelines, and one client or all. Main thread. */
 #ifndef CORE_CLI_SELECT_H
 #define CORE_CLI_SELECT_H
 

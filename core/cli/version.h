@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `iotifyd --version`: the program, its plugin ABI, and the libraries of program and plugins. */
+/*
+ * `iotifyd --version`: the program, its plugin ABI, and the libraries of program and plugins. Main
+ * thread.
+ */
 #ifndef CORE_CLI_VERSION_H
 #define CORE_CLI_VERSION_H
 

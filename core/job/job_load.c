@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/job/job_loader.h"
+#include "core/job/job_internal.h"
 #include "core/settings/override.h"
 
 static const char *const use_key[] = {"use", NULL};

@@ -2,7 +2,7 @@
 /* Open the connectors of a job, prepare its steps, and check glob keys. */
 #include <string.h>
 
-#include "core/job/job_loader.h"
+#include "core/job/job_internal.h"
 #include "core/plugin/call.h"
 
 static void job_open_connector(struct job_loader *loader, struct job_plugin *entry)

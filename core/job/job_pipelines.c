@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
-#include "core/job/job_loader.h"
+#include "core/job/job_internal.h"
 
 const char *const job_loader_run[JOB_LOADER_RUN_COUNT] = {"deploy", "simulate", "cleanup"};
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/value.h"
-#include "core/job/job_loader.h"
+#include "core/job/job_internal.h"
 
 #define AT(member) offsetof(struct job_options, member)
 #define NAME_SETTING                                                                               \

@@ -317,8 +317,8 @@ void fanout_run(const struct fanout_request *request, const int64_t *clients, si
     fanout_finish(fanout, threads, workers);
     if (fanout->ended)
         log_write(IOTIFY_ERROR, request->where,
-            "the store cannot be written, and what had not begun is left; when it can, run the "
-            "same command");
+            "cannot write to the store; the remaining devices were skipped. Run the same command "
+            "when the store is writable");
     free(threads);
     expression_set_clear(&expression_set);
     pthread_cond_destroy(&fanout->work);

@@ -171,8 +171,8 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     count = pipeline_list_surplus(action->run, action->step, &call, &clients);
     if (count && !action->run->prune) {
         log_write(IOTIFY_WARNING, action->where,
-            "%zu devices that this job deployed, clients %lld to %lld, are not among its devices "
-            "any more; they stay until cleanup, or add --prune to remove them now",
+            "%zu devices that this job deployed, clients %lld to %lld, are no longer in the job; "
+            "they stay until cleanup, or add --prune to remove them now",
             count, (long long)clients[0], (long long)clients[count - 1]);
     } else if (count) {
         request.result = summary_add_step(action->run->summary, pipeline->name,

@@ -71,10 +71,10 @@ static bool run_check_aliases(struct run *run, struct call *call)
     return false;
 }
 
-bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
+bool run_open(struct run *run, const struct job *job, struct summary *summary, bool read_only,
     struct call *call)
 {
-    *run = (struct run){.job = job, .summary = summary, .planning = looking, .solo = -1};
+    *run = (struct run){.job = job, .summary = summary, .planning = read_only, .solo = -1};
     run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
@@ -85,7 +85,7 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, b
     if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
         return false;
     return run_check_owner(run, call) &&
-           store_unseal(run->store, call, &job->options->seal, !looking) == IOTIFY_OK &&
+           store_unseal(run->store, call, &job->options->seal, !read_only) == IOTIFY_OK &&
            run_check_aliases(run, call);
 }
 

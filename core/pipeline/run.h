@@ -58,10 +58,10 @@ struct run {
 };
 
 /*
- * Open the store, check that it belongs to this job, and unseal it. With `looking` nothing is
+ * Open the store, check that it belongs to this job, and unseal it. With `read_only` nothing is
  * written. False after a message in `call`. run_close() in either case.
  */
-bool run_open(struct run *run, const struct job *job, struct summary *summary, bool looking,
+bool run_open(struct run *run, const struct job *job, struct summary *summary, bool read_only,
     struct call *call);
 void run_close(struct run *run);
 

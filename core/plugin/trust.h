@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks that code may be loaded from a file. */
+/* Checks that code may be loaded from a file. Any thread; reads the file system. */
 #ifndef CORE_PLUGIN_TRUST_H
 #define CORE_PLUGIN_TRUST_H
 

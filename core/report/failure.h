@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Failures counted by code and location: an unordered list. */
+/* Failures counted by code and location: an unordered list. One thread per list. */
 #ifndef CORE_REPORT_FAILURE_H
 #define CORE_REPORT_FAILURE_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A snapshot of a running simulation, as progress line, Prometheus metrics and CSV row. */
+/*
+ * A snapshot of a running simulation, as progress line, Prometheus metrics and CSV row. The
+ * functions only read it, on any thread.
+ */
 #ifndef CORE_REPORT_LIVE_H
 #define CORE_REPORT_LIVE_H
 

@@ -66,7 +66,7 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
         memcpy(total->glob.error, results->glob.error, sizeof(total->glob.error));
     total->glob.failed += results->glob.failed;
     total->glob.blocking += results->glob.blocking;
-    total->glob.blocking_time += results->glob.blocking_time;
+    total->glob.blocking_seconds += results->glob.blocking_seconds;
 }
 
 void summary_add_threshold(

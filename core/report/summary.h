@@ -12,7 +12,14 @@
 
 #include "core/base/arena.h"
 #include "core/report/tally.h"
-#include "core/store/glob.h"
+
+/* What scripts cost the store. */
+struct glob_summary {
+    int64_t blocking; /* calls that waited for the store */
+    double blocking_seconds;
+    int64_t failed;  /* writes that failed */
+    char error[512]; /* of the first failed write */
+};
 
 struct simulate_summary {
     bool present;
@@ -22,7 +29,7 @@ struct simulate_summary {
     double busy;    /* share of time in which the busiest loop did not sleep */
     bool saturated; /* this machine was the bottleneck: latencies include its own delay */
     bool verified;  /* with `verify: end_to_end` */
-    struct glob_account glob;
+    struct glob_summary glob;
 };
 
 struct step_summary {

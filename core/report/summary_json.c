@@ -90,7 +90,7 @@ static json_t *summary_json_simulate(const struct simulate_summary *simulate)
     json_object_set_new(object, "devices", summary_json_devices(tally->devices));
     json_object_set_new(object, "glob",
         json_pack("{s:I, s:f, s:I}", "blocking", (json_int_t)simulate->glob.blocking,
-            "blocking_seconds", (double)simulate->glob.blocking_time / 1e9, "failed_writes",
+            "blocking_seconds", simulate->glob.blocking_seconds, "failed_writes",
             (json_int_t)simulate->glob.failed));
     json_object_set_new(object, "generator",
         json_pack("{s:b, s:f, s:f, s:f}", "saturated", simulate->saturated, "cpu", simulate->cpu,

@@ -116,7 +116,7 @@ static void summary_print_simulate(
     summary_print_metrics(tally, stream);
     if (simulate->glob.blocking)
         fprintf(stream, "      glob: scripts waited %lld times for the store, %.3f s in all\n",
-            (long long)simulate->glob.blocking, (double)simulate->glob.blocking_time / 1e9);
+            (long long)simulate->glob.blocking, simulate->glob.blocking_seconds);
     if (simulate->glob.failed)
         fprintf(stream, "      %sglob: %lld writes are not in the store%s: %s\n", red,
             (long long)simulate->glob.failed, plain, simulate->glob.error);

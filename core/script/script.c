@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* The time limit consists of this many pieces; a call may exceed the limit by one piece. */
 #define LIMIT_PIECES 10
@@ -33,7 +33,7 @@ static void script_set_limit(struct script *script)
         script);
 }
 
-/* Called by the engine after each piece of the limit; returning true ends the running code. */
+/* Called by JavaScriptCore after each piece of the limit; returning true ends the running code. */
 static bool script_on_time_limit(JSContextRef context, void *argument)
 {
     struct script *script = argument;
@@ -47,7 +47,7 @@ static bool script_on_time_limit(JSContextRef context, void *argument)
     }
     script->overgrown = script_grows(script);
     if (++script->limit_count < LIMIT_PIECES && !script->overgrown) {
-        /* The engine does not start the next piece by itself. */
+        /* JavaScriptCore does not start the next piece by itself. */
         script_set_limit(script);
         return false;
     }
@@ -121,11 +121,6 @@ JSValueRef script_state(struct script *script, int64_t slot)
 
 /* ------------------------------------------------------------------ entering and leaving */
 
-bool script_has(const struct script *script, enum script_function function)
-{
-    return script->bodies[function].function != NULL;
-}
-
 struct location script_blamed(const struct script *script, enum script_function function)
 {
     for (unsigned i = 0; i < SCRIPT_FUNCTIONS; i++) {
@@ -138,8 +133,8 @@ struct location script_blamed(const struct script *script, enum script_function 
 }
 
 /*
- * The time of entry is visible to other threads: the engine's limit does not end an endless chain
- * of promises, because each link counts as a separate call.
+ * The time of entry is visible to other threads: JavaScriptCore's limit does not end an endless
+ * chain of promises, because each link counts as a separate call.
  */
 void script_enter(struct script *script, struct script_turn turn)
 {
@@ -154,9 +149,9 @@ void script_enter(struct script *script, struct script_turn turn)
 }
 
 /*
- * When a limit ends a function, the engine also drops the reactions queued for other clients that
- * wait for the same promise. `recover` attaches them again. Turn -2 belongs to no client, so each
- * of them is resumed in an entry of its own.
+ * When a limit ends a function, JavaScriptCore also drops the reactions queued for other clients
+ * that wait for the same promise. `recover` attaches them again. Turn -2 belongs to no client, so
+ * each of them is resumed in an entry of its own.
  */
 static void script_recover(struct script *script)
 {

@@ -136,7 +136,7 @@ struct script_code {
     const struct source_map *source_map; /* NULL: its lines are lines of the file */
 };
 
-/* Create a context. NULL only when the engine cannot start. script_free() accepts NULL. */
+/* Create a context. NULL only when JavaScriptCore cannot start. script_free() accepts NULL. */
 struct script *script_new(const struct script_services *services, const struct script_facts *facts);
 void script_free(struct script *script);
 
@@ -145,7 +145,6 @@ void script_free(struct script *script);
 /* Compile one of the functions; false after a diagnostic. An empty body defines no function. */
 bool script_compile(struct script *script, enum script_function function,
     const struct script_code *code, struct diagnostics *diagnostics);
-bool script_has(const struct script *script, enum script_function function);
 /* Run code whose functions and constants all later code sees; call it first. */
 bool script_library(
     struct script *script, const struct script_code *code, struct diagnostics *diagnostics);
@@ -197,10 +196,10 @@ struct script_invocation {
 bool script_invoke(struct script *script, struct script_invocation *invocation);
 
 /*
- * Call message() for up to SCRIPT_BATCH clients, in the order of `turns`: entering the engine costs
- * more than a short function. `done` is called once per client, after its call; `output` is valid
- * during `done`. `out` is a buffer for converting values. `done` may evaluate expressions, but must
- * not call functions.
+ * Call message() for up to SCRIPT_BATCH clients, in the order of `turns`: entering JavaScriptCore
+ * costs more than a short function. `done` is called once per client, after its call; `output` is
+ * valid during `done`. `out` is a buffer for converting values. `done` may evaluate expressions,
+ * but must not call functions.
  */
 #define SCRIPT_BATCH 256
 struct script_batch {

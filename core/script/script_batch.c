@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* message() of many clients in one entry into the engine. */
+/* message() of many clients in one entry into JavaScriptCore. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* Longer outputs of a batch are converted one by one. */
 #define JOINED_MAX (1u << 20)
@@ -156,23 +156,24 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
             script_batch_run_entries(script, at, script->alone ? at + 1 : count, &exception);
         int64_t each = (clock_now() - began) / (int64_t)(end > at ? end - at : 1);
         struct script_batch_cut cut = {script->timed_out, script->overgrown};
-        bool telling;
+        bool notifying;
         bool is_cut = cut.timed_out || exception;
         /* The limit may also have ended a promise's function, after the last call returned. */
         bool cut_promise = is_cut && end > at && script_batch_is_pending(script, end - 1);
         size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
         script->timed_out = false;
-        /* `done` may enter the engine; promises that settle there are reported after the round. */
-        telling = script->telling;
-        script->telling = true;
+        /* `done` may enter JavaScriptCore; promises that settle there are reported after the round.
+         */
+        notifying = script->notifying;
+        script->notifying = true;
         for (; at < good; at++)
             script_batch_report_entry(script, at, each, batch);
         if (cut_promise)
             script_drop_call(script, script->turns->batch[at].iteration_or_length);
         if (is_cut)
             script_batch_report_cut(script, at++, &cut, exception, batch);
-        script->telling = telling;
+        script->notifying = notifying;
         script_settle_call(script);
     }
     script->turns->at = 0;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 const char *const script_function_names[SCRIPT_FUNCTIONS] = {
     "init", "message", "response", "finish"};
@@ -57,7 +57,7 @@ static void script_code_note_region(struct script *script, const struct script_c
 JSValueRef script_evaluate(struct script *script, const struct script_code *code,
     const char *before, const char *after, bool foreign, JSValueRef *exception)
 {
-    /* The engine counts lines from 1: the wrapper is on the line before, if there is one. */
+    /* JavaScriptCore counts lines from 1: the wrapper is on the line before, if there is one. */
     bool own_line = *before && code->location.line > 1;
     int line = own_line ? code->location.line - 1 : code->location.line;
     size_t size = strlen(before) + strlen(code->text) + strlen(after) + 2;
@@ -87,7 +87,7 @@ static bool script_code_report(struct script *script, JSValueRef exception,
 
 /* ------------------------------------------------------------------ function bodies */
 
-/* The engine adds two lines before a function's body, and counts from line 1 at least. */
+/* JavaScriptCore adds two lines before a function's body, and counts from line 1 at least. */
 static int script_code_engine_line(int line)
 {
     return line > 3 ? line - 2 : 1;

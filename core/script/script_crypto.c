@@ -8,7 +8,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 #define SIGNATURE_MAX 4096
 

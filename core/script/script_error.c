@@ -6,7 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/redact.h"
 #include "core/base/text.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* The most lines of a stack that are shown. */
 #define FRAMES_MAX 10
@@ -52,8 +52,8 @@ static const char *script_error_region_line(
 }
 
 /*
- * Convert a location of the engine to one of the user's file. The head of a body becomes the start
- * of the body.
+ * Convert a location of JavaScriptCore to one of the user's file. The head of a body becomes the
+ * start of the body.
  */
 static struct location script_error_user_location(
     const struct script_region *region, int line, int column)
@@ -96,8 +96,8 @@ static bool script_error_breaks_at(
 }
 
 /*
- * The engine gives syntax errors a line but no column: find the token that the message quotes. If
- * it occurs more than once, take the first at which the code breaks.
+ * JavaScriptCore gives syntax errors a line but no column: find the token that the message quotes.
+ * If it occurs more than once, take the first at which the code breaks.
  */
 static int script_error_token_column(
     struct script *script, const struct script_region *region, int line, const char *message)
@@ -126,7 +126,7 @@ static int script_error_token_column(
 
 /* ------------------------------------------------------------------ stacks */
 
-/* A line of the engine's stack: "name@file:line:column". */
+/* A line of JavaScriptCore's stack: "name@file:line:column". */
 struct script_error_frame {
     const char *name, *file;
     size_t name_length, file_length;
@@ -205,7 +205,7 @@ static void script_error_show_frame(
 }
 
 /*
- * The engine lists an asynchronous function twice: the frame of its code, and one at its
+ * JavaScriptCore lists an asynchronous function twice: the frame of its code, and one at its
  * parameters, which is redundant.
  */
 static bool script_error_is_head(
@@ -306,7 +306,8 @@ static const struct script_region *script_error_location_by_line(
         url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
     const struct script_region *region = script_error_find_region(script, file, strlen(file), line);
 
-    /* A body that ends too early is reported after its end, in the lines that the engine added. */
+    /* A body that ends too early is reported after its end, in the lines that JavaScriptCore added.
+     */
     for (int beyond = 0; !region && beyond < 3; beyond++) {
         region = script_error_find_region(script, file, strlen(file), --line);
         column = 0;

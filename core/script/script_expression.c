@@ -2,9 +2,9 @@
 /* Texts with {{expressions}}. */
 #include <string.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
-/* Expressions that only read the turn are common, and need no call of the engine. */
+/* Expressions that only read the turn are common, and need no call of JavaScriptCore. */
 enum script_expression_part_kind { LITERAL, EXPRESSION, THE_CLIENT, THE_ITERATION };
 
 struct script_expression_part {

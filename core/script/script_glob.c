@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* The text of an argument; `data` NULL: undefined. False when it is too long. */
 static bool script_glob_take_text(

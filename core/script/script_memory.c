@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* A context is too large when this many checks in a row find it too large. */
 #define TIMES_LARGE 3

@@ -14,7 +14,7 @@
 
 #include "core/base/program.h"
 #include "core/base/utf8.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 #define FILE_MAX (256 << 20)
 

@@ -5,7 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/redact.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* ------------------------------------------------------------------ native functions */
 

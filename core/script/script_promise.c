@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that wait: promises, their resumption, and the answers that they wait for. */
 #include "core/base/clock.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* How long resumed clients may run before other work of the loop. */
 #define RESUME_SLICE (20 * MILLISECOND)
@@ -23,8 +23,8 @@ static bool script_promise_cut_calls(
 }
 
 /*
- * Enter the engine for code whose turn the runtime sets: a callback, or code after an await. NULL
- * after an error, which has been reported.
+ * Enter JavaScriptCore for code whose turn the runtime sets: a callback, or code after an await.
+ * NULL after an error, which has been reported.
  */
 static JSValueRef script_promise_resume_call(
     struct script *script, JSObjectRef function, size_t count, const JSValueRef *arguments)
@@ -169,18 +169,18 @@ static void script_promise_settle_others(
     *own = (struct script_promise_settled){0};
     script_promise_resume(script);
     /* `settled` may call functions: what settles then is reported by the outermost caller. */
-    if (script->telling) {
+    if (script->notifying) {
         script_promise_take_settled(script, id, own);
         return;
     }
-    script->telling = true;
+    script->notifying = true;
     while (script_promise_take_settled(script, 0, &settled)) {
         if (settled.id < id || settled.id > id)
             script_promise_report_settled(script, &settled);
         else
             *own = settled;
     }
-    script->telling = false;
+    script->notifying = false;
 }
 
 void script_settle(struct script *script)

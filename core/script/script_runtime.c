@@ -7,7 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/script/runtime.h"
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 /* Exported by the library but not in a public header: sets the handler of unhandled rejections. */
 extern void JSGlobalContextSetUnhandledRejectionCallback(

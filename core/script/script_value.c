@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/script/script_context.h"
+#include "core/script/script_internal.h"
 
 JSStringRef script_string(const char *text)
 {
@@ -35,7 +35,7 @@ static size_t script_value_put_utf8(uint32_t code, char *out)
     return length;
 }
 
-/* The engine's own conversion stops at half of a surrogate pair. */
+/* JavaScriptCore's own conversion stops at half of a surrogate pair. */
 void script_append_string(JSStringRef string, struct iotify_buffer *out)
 {
     size_t length = JSStringGetLength(string), used = 0;
@@ -144,7 +144,7 @@ void script_add_function(struct script *script, JSObjectRef object, const char *
 {
     /*
      * Each function is an object with a pointer to its script. A global object with such a pointer
-     * would be slow: the engine looks up every name in it anew.
+     * would be slow: JavaScriptCore looks up every name in it anew.
      */
     const JSClassDefinition definition = {.className = name, .callAsFunction = call};
     JSClassRef class = JSClassCreate(&definition);

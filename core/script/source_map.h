@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Maps the characters of a text to their locations in its file, for texts that YAML has changed:
- * folded, quoted with escapes, or plain over several lines.
+ * folded, quoted with escapes, or plain over several lines. A map is read-only: any thread.
  */
 #ifndef CORE_SCRIPT_SOURCE_MAP_H
 #define CORE_SCRIPT_SOURCE_MAP_H

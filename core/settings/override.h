@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `--set PATH=VALUE`: one change to the tree of a job file. */
+/* `--set PATH=VALUE`: one change to the tree of a job file. One thread per tree. */
 #ifndef CORE_SETTINGS_OVERRIDE_H
 #define CORE_SETTINGS_OVERRIDE_H
 

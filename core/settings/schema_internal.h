@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by schema.c and schema_value.c. */
+/* Shared by schema.c and schema_value.c. One thread per tree. */
 #ifndef CORE_SETTINGS_SCHEMA_INTERNAL_H
 #define CORE_SETTINGS_SCHEMA_INTERNAL_H
 

@@ -10,7 +10,6 @@
 
 #include "core/base/clock.h"
 #include "core/simulate/limits.h"
-#include "core/simulate/simulate.h"
 #include "core/simulate/threshold.h"
 
 /* The part of `path` after the job file's folder; a path elsewhere is unchanged. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checks of a simulate step without network access, and values that its run needs too. */
+/*
+ * Checks of a simulate step without network access, and values that its run needs too. Main
+ * thread.
+ */
 #ifndef CORE_SIMULATE_CHECK_H
 #define CORE_SIMULATE_CHECK_H
 

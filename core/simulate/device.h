@@ -68,7 +68,7 @@ struct device {
     bool script_live; /* init() has succeeded, and finish() has not run */
     bool dropped;     /* device_drop() has broken the connection */
     bool absent;      /* its script disconnected it during the current iteration */
-    bool departing;   /* a queued command will disconnect it */
+    bool departing;   /* a queued disconnect() or reconnect() has not been carried out */
     bool complete;    /* its script reported that it has sent all */
     bool spoiled;     /* an assertion of the current iteration failed */
 };

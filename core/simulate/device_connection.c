@@ -51,7 +51,7 @@ void device_connect(struct device *device)
     struct call call;
     enum iotify_result result;
 
-    if (!loop->transport) {
+    if (!loop->channel) {
         device_begin_messages(device);
         return;
     }

@@ -8,7 +8,9 @@
 
 #include "core/simulate/device.h"
 
+/* Count a failure of the device under `code`, with `text` (copied) for the first one. */
 void device_fail(struct device *device, const char *code, const char *text);
+/* Count an error of a script in the given turn. */
 void device_fail_script(
     struct device *device, struct script_turn turn, const struct script_error *error);
 /* An expression of a setting failed; `text` includes its location. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What device.c and device_connection.c share. */
+/* What device.c and device_connection.c share. On the thread of the device's loop. */
 #ifndef CORE_SIMULATE_DEVICE_INTERNAL_H
 #define CORE_SIMULATE_DEVICE_INTERNAL_H
 
@@ -7,6 +7,7 @@
 
 /* The only function that changes the phase. */
 void device_enter(struct device *device, enum device_phase phase);
+/* Cancel the device's timer, if it runs. */
 void device_stop_timer(struct device *device);
 /* Does it wait for answers, or for a promise? */
 bool device_waits(const struct device *device);
@@ -17,7 +18,9 @@ bool device_out_of_time(const struct device *device);
 void device_run_finish(struct device *device);
 /* Disconnect, to be parked or for good. */
 void device_leave(struct device *device);
+/* Wait without a connection until a stage needs the device. */
 void device_be_parked(struct device *device);
+/* End the device for good, and account for what it has not sent. */
 void device_be_done(struct device *device);
 /* Connect; without a transport, start to send. */
 void device_connect(struct device *device);

@@ -40,7 +40,7 @@ enum iotify_result device_session_new(struct device *device, struct call *call)
     if (!topics)
         return call_fail(&call->base, IOTIFY_INVALID, "ScriptError", "%s (client %lld)", error,
             (long long)device->client);
-    return loop->operations->session_new(loop->transport, &call->base, options, topics,
+    return loop->operations->session_new(loop->channel, &call->base, options, topics,
         simulation->template->subscription_count, device, &device->session);
 }
 

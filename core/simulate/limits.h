@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System limits of one process: file descriptors, and local ports. */
+/* System limits of one process: file descriptors, and local ports. Main thread. */
 #ifndef CORE_SIMULATE_LIMITS_H
 #define CORE_SIMULATE_LIMITS_H
 

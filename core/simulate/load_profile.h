@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The load over time: how many clients take part at a moment, and when a client sends its next
- * message. Depends only on the settings, so every run has the same schedule.
+ * message. Depends only on the settings, so every run has the same schedule. Pure after
+ * load_profile_init(): any thread.
  *
  * Without stages each client sends once per interval. A stage with `clients` changes their number
  * linearly over its duration; one with `rate` changes the messages per second of all clients, which

@@ -125,7 +125,7 @@ void message_due(struct device *device)
 /* A message that was due while the device had no connection does not count as lag. */
 static void message_count_lag(struct device *device, int64_t now)
 {
-    if (!device->loop->transport || device->intended >= device->connected_at)
+    if (!device->loop->channel || device->intended >= device->connected_at)
         histogram_add(&device_tally(device)->times[TALLY_LAG], now - device->intended);
 }
 
@@ -242,14 +242,14 @@ void message_end(struct device *device, const struct message_result *result)
     if (result->failed || device->spoiled)
         device_tally(device)->counts[TALLY_FAILED]++;
     device->spoiled = false;
-    if (result->has_output && loop->transport && !absent)
+    if (result->has_output && loop->channel && !absent)
         message_send_output(device, result->payload);
-    if (loop->simulation->solo && result->has_output && !loop->transport)
+    if (loop->simulation->solo && result->has_output && !loop->channel)
         solo_message(device, NULL, result->payload);
     if (loop->simulation->solo)
         solo_state(device, result->failed ||
                                device_tally(device)->counts[TALLY_PUBLISHED] > before ||
-                               (result->has_output && !loop->transport));
+                               (result->has_output && !loop->channel));
     device->call = CALL_NONE;
     device->iteration++;
     if (device->phase == PHASE_RUNNING || device_is_away(device))

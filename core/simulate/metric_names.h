@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of the metrics of a template's scripts, as far as their source text shows them. */
+/*
+ * The names of the metrics of a template's scripts, as far as their source text shows them. Pure.
+ */
 #ifndef CORE_SIMULATE_METRIC_NAMES_H
 #define CORE_SIMULATE_METRIC_NAMES_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The main thread's view of a running simulation: once per second it adds up the counters of the
- * loops, updates progress line, series file and metrics port, and checks the thresholds that may
- * end the run.
+ * The main thread's view of a running simulation: it collects the counters of the loops twenty
+ * times per second; once per second it updates progress line, series file and metrics port, and
+ * checks the thresholds that may end the run.
  */
 #ifndef CORE_SIMULATE_MONITOR_H
 #define CORE_SIMULATE_MONITOR_H

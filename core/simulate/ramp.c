@@ -41,7 +41,7 @@ static void ramp_on_timer(void *argument)
 
     ramp->tokens += (double)(now - ramp->at) / SECOND * rate;
     ramp->at = now;
-    if (!loop->transport)
+    if (!loop->channel)
         ramp->tokens = (double)loop->count;
     while (ramp->joined < target && ramp->tokens >= 1) {
         ramp->tokens -= 1;
@@ -83,7 +83,7 @@ static void ramp_on_stage_timer(void *argument)
         log_write(IOTIFY_INFO, loop->simulation->where, "stage %zu of %zu%s%s begins",
             ramp->stage + 1, profile->count, piece->name ? ": " : "",
             piece->name ? piece->name : "");
-    if (piece->storm > 0 && loop->transport)
+    if (piece->storm > 0 && loop->channel)
         ramp_storm(loop, piece->storm);
     if (++ramp->stage < profile->count)
         loop->events.base.timer_start(ramp->stage_timer,

@@ -42,7 +42,7 @@ static const char *script_commands_refuse(
 {
     if (kind == COMMAND_ASSERT || kind == COMMAND_FINISH)
         return NULL;
-    if (!device->loop->transport)
+    if (!device->loop->channel)
         return "there is no connection: the template says transport: none";
     if (kind != COMMAND_PUBLISH && !device->script_live && device->phase != PHASE_WAITING)
         return "in finish() the device is about to disconnect by itself";

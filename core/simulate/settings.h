@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of a `simulate` step. Times in nanoseconds, sizes in bytes, rates per second. */
+/*
+ * The settings of a `simulate` step. Times in nanoseconds, sizes in bytes, rates per second. Read-
+ * only after the job is loaded.
+ */
 #ifndef CORE_SIMULATE_SETTINGS_H
 #define CORE_SIMULATE_SETTINGS_H
 

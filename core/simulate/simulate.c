@@ -133,8 +133,8 @@ static bool simulate_load_template(struct run *run, const struct step *step,
         return true;
     if (!simulate_fill_in_endpoint(run, simulation, arena, call))
         return false;
-    return template->transport->plugin->transport.open(
-               &call->base, template->transport->options, &simulation->transport) == IOTIFY_OK;
+    return template->transport->plugin->transport.open(&call->base, template->transport->options,
+               &simulation->transport_instance) == IOTIFY_OK;
 }
 
 static void simulate_make(struct run *run, const struct step *step, struct simulation *simulation)
@@ -173,13 +173,19 @@ static bool simulate_prepare_glob(struct run *run, struct simulation *simulation
 static bool simulate_settle_glob(
     const struct simulation *simulation, struct simulate_summary *results)
 {
+    struct glob_account account;
+
     glob_flush(simulation->glob);
-    glob_account(simulation->glob, &results->glob);
+    glob_account(simulation->glob, &account);
+    results->glob = (struct glob_summary){.blocking = account.blocking,
+        .blocking_seconds = (double)account.blocking_time / SECOND,
+        .failed = account.failed};
+    memcpy(results->glob.error, account.error, sizeof(account.error));
     if (results->glob.blocking)
         log_write(IOTIFY_WARNING, simulation->where,
             "scripts waited %lld times for the store, %.3f s in all, and all clients of the loop "
             "with them; read in init(), or give a callback",
-            (long long)results->glob.blocking, (double)results->glob.blocking_time / SECOND);
+            (long long)results->glob.blocking, results->glob.blocking_seconds);
     return results->glob.failed == 0;
 }
 
@@ -242,7 +248,7 @@ static bool simulate_close_capture(struct simulation *simulation)
             "%lld lines are not in %s: the disk did not keep up; set capture.sample lower",
             (long long)dropped, simulation->options->capture_file);
     else
-        log_write(IOTIFY_ERROR, simulation->where, "%s could not be written to its end",
+        log_write(IOTIFY_ERROR, simulation->where, "could not write all of %s",
             simulation->options->capture_file);
     return dropped > 0;
 }
@@ -318,8 +324,8 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     good = simulate_close_capture(simulation) && good;
     summary_end_simulate(run->summary, results);
     load_profile_clear(&simulation->load_profile);
-    if (simulation->transport)
-        template->transport->plugin->transport.close(simulation->transport);
+    if (simulation->transport_instance)
+        template->transport->plugin->transport.close(simulation->transport_instance);
     template_clear(template);
     free(template);
     pthread_mutex_destroy(&reported->lock);

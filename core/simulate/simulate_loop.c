@@ -110,7 +110,7 @@ static bool simulate_loop_open_transport(struct simulate_loop *loop)
         return true;
     call_init(&call, simulation->where);
     result = loop->operations->engine_new(
-        simulation->transport, &call.base, &loop->events.base, &events, &loop->transport);
+        simulation->transport_instance, &call.base, &loop->events.base, &events, &loop->channel);
     if (result != IOTIFY_OK)
         log_write(IOTIFY_ERROR, simulation->where, "%s", call_message(&call, result));
     call_clear(&call);
@@ -186,8 +186,8 @@ static void *simulate_loop_main(void *argument)
         simulate_loop_run(loop);
     simulate_loop_await_last(loop);
     simulate_loop_free_devices(loop);
-    if (loop->transport)
-        loop->operations->engine_free(loop->transport);
+    if (loop->channel)
+        loop->operations->engine_free(loop->channel);
     /* From here on no thread may wake the loop. */
     pthread_mutex_lock(&loop->lock);
     loop->deaf = true;

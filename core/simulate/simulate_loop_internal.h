@@ -26,7 +26,7 @@ struct simulate_loop {
     int64_t share, shares; /* its clients are first + share, first + share + shares, … */
     pthread_t thread;
     struct loop events;
-    void *transport; /* the plugin's channel; NULL for `none` */
+    void *channel; /* of the transport plugin; NULL for `none` */
     const struct iotify_transport *operations;
     const void *publish_options;
     struct simulate_loop_offsets offsets;

@@ -25,8 +25,8 @@ struct simulation {
     struct run *run;
     const struct template_file *template;
     const struct simulate_options *options;
-    const void *connection; /* the template's, with the endpoint filled in */
-    void *transport;        /* the plugin's instance; NULL for `none` */
+    const void *connection;   /* the template's, with the endpoint filled in */
+    void *transport_instance; /* of the plugin; NULL for `none` */
     int64_t first, clients;
     int64_t iterations; /* 0: no limit */
     struct load_profile load_profile;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thresholds: `publish.p99 < 500ms`, `failed == 0`, `temperature.mean < 30`. */
+/* Thresholds: `publish.p99 < 500ms`, `failed == 0`, `temperature.mean < 30`. Pure, any thread. */
 #ifndef CORE_SIMULATE_THRESHOLD_H
 #define CORE_SIMULATE_THRESHOLD_H
 

@@ -135,8 +135,8 @@ enum iotify_result glob_ask(
     }
     if (request->kind == GLOB_PUT || request->kind == GLOB_DELETE)
         glob_make_visible(glob, request);
-    /* With `looking`, a request without an answer is done once it is visible. */
-    if (!glob->looking || request->token)
+    /* With `read_only`, a request without an answer is done once it is visible. */
+    if (!glob->read_only || request->token)
         glob_enqueue(glob, glob_copy_request(port, &named));
     pthread_mutex_unlock(&glob->lock);
     return IOTIFY_OK;
@@ -240,13 +240,13 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
 
 /* ------------------------------------------------------------------ setup and shutdown */
 
-struct glob *glob_new(struct store *store, const char *where, bool looking)
+struct glob *glob_new(struct store *store, const char *where, bool read_only)
 {
     struct glob *glob = memory_new(1, sizeof(*glob));
 
     glob->store = store;
     glob->where = where;
-    glob->looking = looking;
+    glob->read_only = read_only;
     glob->last = &glob->first;
     pthread_mutex_init(&glob->lock, NULL);
     pthread_cond_init(&glob->work, NULL);

@@ -70,10 +70,10 @@ struct glob_account {
 
 /*
  * Create the glob and start its thread. `where` is for the log; both arguments must outlive the
- * glob. With `looking` nothing is stored: PUT and DELETE are visible to this run only, other
+ * glob. With `read_only` nothing is stored: PUT and DELETE are visible to this run only, other
  * changes fail. NULL when no thread can be started.
  */
-struct glob *glob_new(struct store *store, const char *where, bool looking);
+struct glob *glob_new(struct store *store, const char *where, bool read_only);
 /*
  * Finish all queued requests, then free the glob; NULL is allowed. All ports must be freed before.
  */
@@ -95,8 +95,6 @@ struct glob_port *glob_port_new(struct glob *glob, void (*wake)(void *argument),
  * Block as glob_flush(), then free the port and the answers that were not taken. NULL is allowed.
  */
 void glob_port_free(struct glob_port *port);
-/* Replace the callback of the port. */
-void glob_port_wakes(struct glob_port *port, void (*wake)(void *argument), void *argument);
 
 /*
  * Read the value of a key into the call's arena; blocks for the store when the view does not have

@@ -40,7 +40,7 @@ struct glob_view {
 struct glob {
     struct store *store;
     const char *where;
-    bool looking; /* the store is not written */
+    bool read_only; /* the store is not written */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
@@ -72,6 +72,7 @@ void glob_view_link(struct glob_view *view, struct glob_view_entry *entry);
 void glob_view_unlink(struct glob_view *view, struct glob_view_entry *entry);
 /* Drop linked entries, least recently used first, until they take at most `left` bytes. */
 void glob_view_trim(struct glob_view *view, size_t left);
+/* Cache a value that was written or read; with no data, that the key is absent. */
 void glob_view_learn(struct glob *glob, const char *key, struct iotify_bytes value);
 void glob_view_clear(struct glob_view *view);
 
@@ -88,6 +89,7 @@ void glob_written(struct glob *glob, const char *key, bool good);
 void glob_note_blocking(struct glob *glob, int64_t began);
 /* Count a failed write; the first one is also logged. */
 void glob_failed(struct glob *glob, const char *what, const char *key, const char *message);
+/* Give an answer to its port, which owns it from then on; wake the loop if it had none. */
 void glob_post(struct glob_port *port, struct glob_answer *answer);
 
 /* ------------------------------------------------------------------ glob_worker.c */

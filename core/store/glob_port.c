@@ -20,14 +20,6 @@ struct glob_port *glob_port_new(struct glob *glob, void (*wake)(void *argument),
     return port;
 }
 
-void glob_port_wakes(struct glob_port *port, void (*wake)(void *argument), void *argument)
-{
-    pthread_mutex_lock(&port->lock);
-    port->wake = wake;
-    port->argument = argument;
-    pthread_mutex_unlock(&port->lock);
-}
-
 void glob_port_free(struct glob_port *port)
 {
     if (!port)

@@ -6,7 +6,6 @@
 #include <iotify/text.h>
 
 #include "core/base/clock.h"
-#include "core/store/glob.h"
 #include "core/store/glob_internal.h"
 
 /* The limit in bytes for cached values without queued writes. */

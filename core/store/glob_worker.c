@@ -342,7 +342,7 @@ static void glob_worker_carry_out(struct glob *glob, struct glob_group *group)
 {
     struct call call;
 
-    if (glob->looking && !glob_worker_is_read(group->items[0])) {
+    if (glob->read_only && !glob_worker_is_read(group->items[0])) {
         glob_answer_all(glob, group, "nothing is written here");
         return;
     }

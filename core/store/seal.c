@@ -243,8 +243,8 @@ static enum iotify_result seal_key_of_file(
     }
     if (result == IOTIFY_NOT_FOUND)
         return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
-            "the store is sealed and its key file %s is not there; put it back, or name it under "
-            "seal.key_file:",
+            "the store is sealed and its key file %s does not exist; restore it, or set "
+            "seal.key_file: to its path",
             settings->key_file);
     return result;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A template file: the device model. Loaded and checked once; read-only afterwards. */
+/*
+ * A template file: the device model. Loaded and checked once, on the main thread; read-only
+ * afterwards, for all threads.
+ */
 #ifndef CORE_TEMPLATE_TEMPLATE_H
 #define CORE_TEMPLATE_TEMPLATE_H
 

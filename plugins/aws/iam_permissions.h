@@ -6,6 +6,7 @@
 #ifndef PLUGINS_AWS_IAM_PERMISSIONS_H
 #define PLUGINS_AWS_IAM_PERMISSIONS_H
 
+#include "plugins/aws/device/device_options.h"
 #include "plugins/aws/instance.h"
 
 /* Needed by every run: to read the account, its quotas and its endpoint for devices. */

@@ -16,7 +16,7 @@
 #include "plugins/shared/aws/profile.h"
 
 /* AWS IoT accepts this many per connection and silently drops the rest. */
-#define PUBLISHES_A_SECOND 100
+#define PUBLISH_RATE 100
 #define TEXT_MAX 2048
 #define MQTT_PORT 8883
 
@@ -322,8 +322,8 @@ static enum iotify_result instance_read_quotas(
         return result;
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
         call->host->log(call, IOTIFY_WARNING,
-            "the account's quotas cannot be read, so calls begin at AWS's default rates and feel "
-            "their way; allow servicequotas:ListServiceQuotas, or set quotas:");
+            "cannot read the account's quotas; calls begin at AWS's default rates, which are "
+            "adjusted. Allow servicequotas:ListServiceQuotas, or set quotas:");
     return IOTIFY_OK;
 }
 
@@ -371,7 +371,7 @@ enum iotify_result aws_instance_endpoint(
 
         memcpy(host, address, length);
         host[length] = '\0';
-        *out = (struct iotify_endpoint){host, (uint16_t)port, PUBLISHES_A_SECOND};
+        *out = (struct iotify_endpoint){host, (uint16_t)port, PUBLISH_RATE};
     }
     json_decref(request.answer);
     return result;

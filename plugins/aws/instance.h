@@ -26,17 +26,6 @@ struct aws_options {
     struct iotify_list accounts, regions; /* allowed ones; empty: any */
 };
 
-/* Who creates the key and the certificate. CSR: a local key, and a certificate from AWS. */
-enum issuer { ISSUER_LOCAL, ISSUER_AWS, ISSUER_CSR };
-
-/* The settings of the device step; thing, key and cert may contain expressions. */
-struct device_options {
-    const char *thing, *key, *cert, *type, *group, *policy;
-    int issuer; /* enum issuer */
-    int64_t valid_years;
-    bool adopt, register_thing;
-};
-
 /* Settings of the job's steps, set by their prepare(); read-only during the run. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
@@ -61,9 +50,9 @@ struct aws_instance {
     pthread_mutex_t orphans_mutex;        /* protects `orphans` */
     struct orphan_list *orphans;          /* NULL until it is needed */
     struct inspect_view *view;            /* for plan() and recover(); main thread */
-    atomic_bool looked;    /* a certificate of this run's ready devices was checked at AWS */
-    atomic_bool doubt;     /* there are records with `doubt` */
-    atomic_bool uncertain; /* AWS may have created a certificate whose answer was lost */
+    atomic_bool first_checked; /* a certificate of this run's ready devices was checked at AWS */
+    atomic_bool doubt;         /* there are records with `doubt` */
+    atomic_bool uncertain;     /* AWS may have created a certificate whose answer was lost */
     /* Did this run open the window for orphans, and what was it before? Main thread. */
     bool window_opened;
     struct job_record_window window_before;

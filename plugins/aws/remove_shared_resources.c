@@ -16,7 +16,7 @@
 /* Pauses in nanoseconds, and how often to retry while a detach or a deprecation takes effect. */
 #define PAUSE_MIN INT64_C(1000000000)
 #define PAUSE_MAX INT64_C(10000000000)
-#define LOOKS_MAX 45
+#define CHECKS_MAX 45
 #define LISTINGS_MAX 3
 
 struct remove_shared_remove_options {
@@ -169,16 +169,16 @@ static enum iotify_result remove_shared_remove_policy(
     enum iotify_result result = remove_shared_has_any(instance, call, targets, "targets", &any);
 
     if (result == IOTIFY_OK && any)
-        return remove_shared_leave(call, policy, "is attached to what is not this job's");
+        return remove_shared_leave(call, policy, "is attached to objects of others");
     if (result == IOTIFY_OK)
         result = remove_shared_remove_versions(instance, call, policy);
     /* AWS reports a conflict until earlier detachments have taken effect. */
-    for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_POLICY, .name = policy->name});
         if (result != IOTIFY_CONFLICT)
             return result;
-        if (i + 1 < LOOKS_MAX)
+        if (i + 1 < CHECKS_MAX)
             result = call->host->wait(call, remove_shared_pause_of(i));
     }
     return result;
@@ -227,7 +227,7 @@ static enum iotify_result remove_shared_remove_type(
         return remove_shared_leave(call, type, "has things that are not this job's");
     if (result == IOTIFY_OK)
         result = remove_shared_deprecate(instance, call, type->name);
-    for (int i = 0; i < LOOKS_MAX && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = type->name});
         if (result != IOTIFY_INVALID)
@@ -237,7 +237,7 @@ static enum iotify_result remove_shared_remove_type(
                 "the type %s is deprecated; AWS lets it be deleted 5 minutes after that, waiting. "
                 "Once interrupted, the same command waits for the rest",
                 type->name);
-        if (i + 1 < LOOKS_MAX)
+        if (i + 1 < CHECKS_MAX)
             result = call->host->wait(call, remove_shared_pause_of(i));
     }
     return result;

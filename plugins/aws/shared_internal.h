@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions that shared_resources.c and shared_policy.c share. All block. */
+/* Functions that shared_resources.c and shared_policy.c share. All block; any thread. */
 #ifndef PLUGINS_AWS_SHARED_INTERNAL_H
 #define PLUGINS_AWS_SHARED_INTERNAL_H
 

@@ -104,8 +104,8 @@ static enum iotify_result shared_compare_policy(
     if (same)
         return IOTIFY_UNCHANGED;
     return call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
-        "the policy %s is there with another document; it is left as it is. Name another one "
-        "under name:, or give its document under document:",
+        "the policy %s exists with another document, and is not changed. Set another name under "
+        "name:, or its document under document:",
         name);
 }
 
@@ -158,8 +158,7 @@ static enum iotify_result shared_attach_to_group(
         return result;
     if (!made)
         return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
-            "the group %s was there before this job, and a policy on it would give rights to all "
-            "of "
+            "the group %s existed before this job, and a policy on it would give rights to all of "
             "its things; set attach: certificate, or another name for the group",
             instance->names.group);
     result = shared_describe(
@@ -204,7 +203,7 @@ static enum iotify_result shared_plan_policy(void *given, struct iotify_call *ca
     free(text);
     if (result == IOTIFY_OK && !same) {
         call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,
-            "it is there with another document; set name: or document:");
+            "it exists with another document; set name: or document:");
         return IOTIFY_OK;
     }
     if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)

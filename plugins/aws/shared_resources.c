@@ -219,7 +219,7 @@ static enum iotify_result shared_apply_group(void *given, struct iotify_call *ca
                     "Virtual devices of iotifyd")});
     if (result == IOTIFY_OK && dynamic)
         return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
-            "the group %s is there and is a dynamic one, which takes no things; name another one",
+            "the group %s is a dynamic group, to which no things can be added; set another name",
             options->name);
     return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
 }

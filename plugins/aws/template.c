@@ -78,13 +78,13 @@ static void aws_template_to_javascript(const char *text, struct iotify_buffer *o
 
 /* Append a double-quoted YAML string. */
 static void aws_template_quoted(
-    const char *text, const char *before, const char *behind, struct iotify_buffer *out)
+    const char *text, const char *before, const char *after, struct iotify_buffer *out)
 {
     iotify_buffer_char(out, '"');
     iotify_buffer_string(out, before);
     for (; *text; text++)
         aws_template_put_escaped(*text, out);
-    iotify_buffer_string(out, behind);
+    iotify_buffer_string(out, after);
     iotify_buffer_char(out, '"');
 }
 
@@ -94,8 +94,8 @@ static void aws_template_build_body(const struct aws_names *names, struct iotify
 
     iotify_buffer_string(out,
         "#\n"
-        "# How the devices that this job deployed behave. What can stand here: docs/templates.md.\n"
-        "# To see it at work without a network: iotifyd --preview JOB.yaml\n"
+        "# The behaviour of the devices that this job deployed. All settings: docs/templates.md.\n"
+        "# To try it without a network: iotifyd --preview JOB.yaml\n"
         "\n"
         "# Where devices connect; without a host it is the endpoint of the account.\n"
         "transport: mqtt\n"

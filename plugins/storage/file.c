@@ -49,10 +49,10 @@ static enum iotify_result file_fail(struct iotify_call *call, const char *doing,
 
     if (error == ENOSPC || error == EDQUOT)
         return call->host->fail(call, IOTIFY_FULL, "DiskFull",
-            "%s %s: the disk is full; free some room and run the same command again", doing, name);
+            "%s %s: the disk is full; free disk space and run the same command again", doing, name);
     if (error == EACCES || error == EPERM || error == EROFS)
-        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied", "%s %s: %s; check its rights",
-            doing, name, strerror(error));
+        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
+            "%s %s: %s; check its permissions", doing, name, strerror(error));
     return call->host->fail(
         call, IOTIFY_FAILED, "StoreFailed", "%s %s: %s", doing, name, strerror(error));
 }
@@ -282,7 +282,7 @@ static enum iotify_result file_apply(
         char name[NAME_BYTES_MAX];
         enum iotify_result result = IOTIFY_OK;
 
-        if (iotify_write_needs_present(&writes[i]))
+        if (iotify_write_needs_current(&writes[i]))
             result = file_get(call, store, writes[i].key, &current);
         if (result != IOTIFY_OK)
             return result;

@@ -60,7 +60,7 @@ static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, con
     switch (code & 0xff) {
     case SQLITE_FULL:
         return call->host->fail(call, IOTIFY_FULL, "DiskFull",
-            "%s: the disk is full; free some room and run the same command again", doing);
+            "%s: the disk is full; free disk space and run the same command again", doing);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return call->host->fail(call, IOTIFY_FAILED, "StoreBusy",
@@ -74,7 +74,7 @@ static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, con
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
         return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
-            "%s: %s; check the rights of the file and its folder", doing, sqlite3_errmsg(db));
+            "%s: %s; check the permissions of the file and its folder", doing, sqlite3_errmsg(db));
     default:
         return call->host->fail(call,
             sqlite3_system_errno(db) == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED, "StoreFailed",
@@ -338,7 +338,7 @@ static int sqlite_apply_one(struct iotify_call *call, struct sqlite_connection *
     struct iotify_bytes current = {0};
     int code;
 
-    if (iotify_write_needs_present(write)) {
+    if (iotify_write_needs_current(write)) {
         code = sqlite_get(call, connection, write->key, &current);
         if (code != SQLITE_ROW && code != SQLITE_DONE)
             return code;

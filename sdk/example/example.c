@@ -78,15 +78,15 @@ static enum iotify_result example_apply(
     struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        struct iotify_bytes present = {0};
+        struct iotify_bytes current = {0};
         char *copy;
 
         if (example_holds(store, writes[i].key))
-            present = (struct iotify_bytes){store->value, store->size};
+            current = (struct iotify_bytes){store->value, store->size};
         /* The SDK implements the rules that all backends share. */
-        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, present))
+        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, current))
             continue;
-        if (iotify_write_removes(&writes[i]) && !present.data)
+        if (iotify_write_removes(&writes[i]) && !current.data)
             continue;
         copy = iotify_write_removes(&writes[i]) ? NULL : malloc(writes[i].value.size + 1);
         if (!iotify_write_removes(&writes[i]) && !copy)

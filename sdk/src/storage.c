@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool iotify_write_needs_present(const struct iotify_write *write)
+bool iotify_write_needs_current(const struct iotify_write *write)
 {
     return write->kind == IOTIFY_CREATE || write->kind == IOTIFY_COMPARE_AND_SET ||
            write->kind == IOTIFY_COMPARE_AND_DELETE;
@@ -21,15 +21,15 @@ static bool storage_equal(struct iotify_bytes a, struct iotify_bytes b)
 }
 
 bool iotify_write_decide(
-    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes present)
+    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes current)
 {
     write->result = IOTIFY_OK;
     if (write->with_previous && previous && previous->result != IOTIFY_OK)
         write->result = IOTIFY_FAILED;
-    else if (write->kind == IOTIFY_CREATE && present.data)
+    else if (write->kind == IOTIFY_CREATE && current.data)
         write->result = IOTIFY_EXISTS;
     else if ((write->kind == IOTIFY_COMPARE_AND_SET || write->kind == IOTIFY_COMPARE_AND_DELETE) &&
-             !storage_equal(present, write->expected))
+             !storage_equal(current, write->expected))
         write->result = IOTIFY_CONFLICT;
     return write->result == IOTIFY_OK;
 }

@@ -7,8 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 scripts/clients.sh >/dev/null
-cmake --preset release >/dev/null
-cmake --build --preset release >/dev/null
+scripts/build.sh release
 export IOTIFY_KILLS=${1:-600} IOTIFY_BUILD=$PWD/build/release JSC_usePollingTraps=true
 export PYTHONDONTWRITEBYTECODE=1 AWS_EC2_METADATA_DISABLED=true
 cd tests/end_to_end

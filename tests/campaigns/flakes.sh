@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Repeats each test: 20 times if it takes less than 10 s, else 5 times, in the optimised and in the
 # sanitized build. A test passes when it never fails. State is kept in build/flakes for the committed
-# content of the sources: a second start continues, and reports at the end the number of failures so
-# far.
+# content of the sources and the load: a second start continues with the tests that have not run, and
+# reports at the end all that failed so far.
 #
 #     tests/campaigns/flakes.sh [--load N] [--jobs N] [REGEX]
 #
@@ -24,7 +24,7 @@ pattern=${1:-.}
 sources=(core plugins sandbox sdk reference tests bench cmake docs examples scripts README.md CONTRIBUTING.md
     CMakeLists.txt CMakePresets.json)
 state=build/flakes/$(for path in "${sources[@]}"; do git rev-parse "HEAD:$path"; done |
-    sha256sum | cut -c1-16)
+    sha256sum | cut -c1-16)-load-$load
 mkdir -p "$state"
 
 # run PRESET TEST: repeat the test, and record the result.
@@ -32,7 +32,7 @@ run() {
     local file log began took=0 times
     file=$state/$1/${2//\//,}
     log=$file.log
-    [ ! -f "$file.passed" ] || return 0
+    [ ! -f "$file.passed" ] && [ ! -f "$file.failed" ] || return 0
     mkdir -p "$(dirname "$file")"
     began=$EPOCHREALTIME
     if ctest --preset "$1" -R "^$2\$" >"$log" 2>&1; then
@@ -40,7 +40,7 @@ run() {
         times=$((took < 10 ? 20 : 5))
         if ctest --preset "$1" -R "^$2\$" --repeat "until-fail:$((times - 1))" >>"$log" 2>&1; then
             echo "$times times, $took s" >"$file.passed"
-            rm -f "$file.failed" "$log"
+            rm -f "$log"
             return 0
         fi
     fi
@@ -49,8 +49,7 @@ run() {
 }
 
 for preset in release sanitize; do
-    cmake --preset "$preset" >/dev/null
-    cmake --build --preset "$preset" >/dev/null
+    scripts/build.sh "$preset"
 done
 loops=()
 trap 'kill "${loops[@]}" 2>/dev/null || true' EXIT

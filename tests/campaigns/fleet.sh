@@ -7,10 +7,8 @@ cd "$(dirname "$0")/../.."
 
 sessions=${1:-200}
 if [ "${IOTIFY_CAMPAIGN_INSIDE:-}" = "" ]; then
-    cmake --preset release >/dev/null
-    cmake --build --preset release
-    cmake --preset thread >/dev/null
-    cmake --build --preset thread
+    scripts/build.sh release
+    scripts/build.sh thread
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN

@@ -8,9 +8,8 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
 [ $# -gt 0 ] || set -- request signature policy mqtt expression template
-cmake --preset fuzz >/dev/null
 targets=("${@/#/fuzz-}")
-cmake --build --preset fuzz --target "${targets[@]}"
+scripts/build.sh fuzz "${targets[@]}"
 export ASAN_OPTIONS=detect_leaks=1
 export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
 for name in "$@"; do

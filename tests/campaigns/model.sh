@@ -6,6 +6,5 @@
 #     tests/campaigns/model.sh [FAULTS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cmake --preset release >/dev/null
-cmake --build --preset release --target test-model >/dev/null
+scripts/build.sh release test-model
 exec build/release/tests/test-model "${1:-3}"

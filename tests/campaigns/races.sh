@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cmake --preset thread >/dev/null
-cmake --build --preset thread --target iotify-sandbox
+scripts/build.sh thread iotify-sandbox
 export TSAN_OPTIONS=halt_on_error=1:exitcode=66 IOTIFY_BUILD=$PWD/build/thread
 cd tests/end_to_end
 PYTHONDONTWRITEBYTECODE=1 ../../build/venv/bin/python -m unittest \

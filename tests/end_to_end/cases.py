@@ -435,7 +435,7 @@ def list_with_too_many_results(w):
 
 
 @case
-def list_with_a_token_that_is_none(w):
+def list_with_an_invalid_token(w):
     w.invalid(w.iot.list_things, nextToken='this is no token')
 
 
@@ -682,7 +682,7 @@ def refused_document(w, document):
 
 
 @case
-def policy_document_that_is_no_json(w):
+def policy_document_that_is_not_json(w):
     refused_document(w, 'nonsense')
 
 
@@ -789,7 +789,7 @@ def policy_version_of_missing_policy(w):
 
 
 @case
-def policy_version_that_is_no_number(w):
+def policy_version_that_is_not_a_number(w):
     w.invalid(w.iot.get_policy_version, policyName=w.policy(), policyVersionId='x')
 
 
@@ -1177,7 +1177,7 @@ def tags_of_what_is_missing(w):
 
 
 @case
-def tags_of_what_is_no_arn(w):
+def tags_of_an_invalid_arn(w):
     w.invalid(w.iot.tag_resource, resourceArn='nonsense', tags=[{'Key': 'a', 'Value': 'b'}])
 
 

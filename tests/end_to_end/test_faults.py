@@ -99,7 +99,7 @@ class Faults(Case):
         self.write('.aws/config', '[profile role]\nrole_arn = arn:aws:iam::1:role/x\n'
                                   'aws_access_key_id = AKIDTEST\naws_secret_access_key = x\n')
         self.environment['AWS_PROFILE'] = 'role'
-        self.assertIn('takes its credentials by role_arn, which iotifyd does not do',
+        self.assertIn('takes its credentials by role_arn, which iotifyd does not support',
                       self.first_error()['message'])
         self.environment['AWS_PROFILE'] = 'typo'
         self.assertIn('the profile "typo" is not in the shared AWS files',
@@ -206,7 +206,7 @@ class Faults(Case):
             summary = self.summary('job.yaml', 'deploy', status=1)
             error = step(summary, 'aws.device')['errors'][0]
             self.assertEqual('DiskFull', error['code'], error)
-            self.assertIn('free some room and run the same command again', error['message'])
+            self.assertIn('free disk space and run the same command again', error['message'])
             # With free space again, the same command finishes, and nothing is lost.
             subprocess.run(['mount', '-o', 'remount,size=64m', str(disk)], check=True)
             self.iotifyd('-q', 'job.yaml', 'deploy')
@@ -216,7 +216,7 @@ class Faults(Case):
             subprocess.run(f'rm -rf {disk}/*', shell=True, check=True)
             subprocess.run(['mount', '-o', 'remount,size=256k', str(disk)], check=True)
 
-    def test_store_that_is_none(self):
+    def test_invalid_store(self):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(store='sqlite'))
         self.write('job.db', 'this is a text file, and long enough not to look empty ' * 20)

@@ -327,9 +327,9 @@ class BadServers(Fleet):
         began = time.monotonic()
         summary = self.summary('job.yaml', status=None)
         self.assertLess(time.monotonic() - began, 45)
-        # No busy waiting: only the creation of the script contexts takes CPU.
-        seconds = step(summary, 'simulate')['seconds']
-        self.assertLess(summary['simulate']['generator']['cpu'] * seconds, 0.5 + 0.1 * seconds)
+        # No busy waiting: it would take a core. Short runs only create their script contexts.
+        if step(summary, 'simulate')['seconds'] > 5:
+            self.assertLess(summary['simulate']['generator']['cpu'], 0.5)
         return summary['simulate']
 
     def first(self, results):

@@ -53,7 +53,7 @@ class Cloud(Case):
 
     def test_certificates_revoked_in_mid_run(self):
         self.iotifyd('job.yaml', 'deploy')
-        self.configure(iterations=100, interval='100ms')
+        self.configure(iterations=100000, interval='100ms')
         iot = self.boto()
         metrics = Metrics(free_port())
         process = self.spawn('-q', 'job.yaml', 'simulate', '--json', 'summary.json',
@@ -62,11 +62,14 @@ class Cloud(Case):
         for client in (1, 4, 7):
             iot.update_certificate(certificateId=self.certificate_id(iot, f'iotify_{client}'),
                                    newStatus='REVOKED')
-        self.assertEqual(0, process.wait(60))
+        # The three fail, and the others go on sending.
+        metrics.wait('failed_total', 3)
+        metrics.wait('acknowledged_total', metrics.read('acknowledged_total') + 70)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        # The three fail, with the first client and the reason; the other seven send all messages.
+        # They fail with the first client and the reason; only they may have lost messages.
         self.assertEqual((10, 3), (results['connected'], results['failed']))
-        self.assertTrue(700 <= results['acknowledged'] < 1000, results['acknowledged'])
         codes = {error['code']: error for error in results['errors']}
         self.assertIn('Refused', codes)
         self.assertEqual(1, codes['Refused']['first_client'])
@@ -76,7 +79,7 @@ class Cloud(Case):
     def test_more_than_the_endpoint_takes(self):
         """AWS silently drops messages beyond 100 per second: the error names the cause."""
         self.iotifyd('job.yaml', 'deploy')
-        self.configure(iterations=500, interval='4ms', clients=1)
+        self.configure(iterations=500, interval='1ms', clients=1)
         metrics = Metrics(free_port())
         process = self.spawn('-q', 'job.yaml', 'simulate', '--json', 'summary.json',
                              '--metrics-port', str(metrics.port))
@@ -84,7 +87,7 @@ class Cloud(Case):
         process.send_signal(signal.SIGINT)
         self.assertEqual(130, process.wait(30))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        self.assertGreater(results['lost'], 100)
+        self.assertGreater(results['lost'], 0)
         self.assertEqual(results['published'], results['acknowledged'] + results['lost'])
         error = max(results['errors'], key=lambda error: error['count'])
         self.assertEqual('OverRate', error['code'])

@@ -29,10 +29,23 @@ class Install(Case):
         self.write('t.yaml', 'transport: none\nmessage: |\n  assert(moment.utc(0).year() === 1970 && '
                              'jwt.decode(jwt.sign({a: 1}, "k")).a === 1 && location("Oslo").latitude > 59);\n')
         self.run_program(program, '--preview', 'job.yaml')
+        self.check_protocols(root)
         self.check_example(root)
         self.check_manuals(root)
         self.check_links(root / 'share/doc/iotifyd')
         self.check_completion(root / 'share/bash-completion/completions/iotifyd')
+
+    def check_protocols(self, root):
+        """The program needs no protocol: a job without a connection runs without the transport."""
+        program = str(root / 'bin/iotifyd')
+        needed = subprocess.run(['readelf', '-d', program], capture_output=True, text=True, check=True)
+        self.assertIn('NEEDED', needed.stdout)
+        for library in ('mosquitto', 'curl'):
+            self.assertNotIn(library, needed.stdout)
+        (root / 'lib/iotify/iotify-mqtt.so').rename(self.folder / 'iotify-mqtt.so')
+        for option in ('--check', '--print', '--preview', '-q'):
+            self.run_program(program, option, 'job.yaml')
+        (self.folder / 'iotify-mqtt.so').rename(root / 'lib/iotify/iotify-mqtt.so')
 
     def check_manuals(self, root):
         """Each manual page exists, groff prints no warnings, and the page contains each option."""

@@ -337,7 +337,7 @@ class Plan(Provisioning):
         wait_until(delete_thing, 'the detach has arrived')
         changes = self.plan('deploy', status=1)['aws.device']['changes']
         self.assertEqual({'keep', 'blocked'}, {change['change'] for change in changes})
-        self.assertIn('its thing is not there any more', [c for c in changes if 'why' in c][0]['why'])
+        self.assertIn('its thing no longer exists', [c for c in changes if 'why' in c][0]['why'])
 
     def test_plan_of_other_names(self):
         self.write('job.yaml', job(2))
@@ -364,8 +364,8 @@ class Plan(Provisioning):
         self.assertEqual([('keep', 6), ('delete', 4)], [(c['change'], c['count']) for c in plan['changes']])
         self.assertEqual(4, plan['calls']['DeleteCertificate']['count'])
         done = self.iotifyd('job.yaml', 'deploy', '--set', 'devices=6')
-        self.assertIn('4 devices that this job deployed, clients 6 to 9, are not among its devices any '
-                      'more; they stay until cleanup, or add --prune', done.stderr)
+        self.assertIn('4 devices that this job deployed, clients 6 to 9, are no longer in the '
+                      'job; they stay until cleanup, or add --prune', done.stderr)
         self.assertEqual(10, len(self.things()))
         summary = self.summary('job.yaml', 'deploy', '--prune', '--set', 'devices=6')
         self.assertEqual(4, step(summary, 'aws.device --prune')['ok'])
@@ -385,7 +385,7 @@ class Plan(Provisioning):
                 path.unlink()
         done = self.iotifyd('job.yaml', 'cleanup', '--from-aws', status=2)
         self.assertIn('- delete 5 × device iotify_0 … iotify_4', done.stdout)
-        self.assertIn('the group iotify has 6 things and 5 bear the name of this job', done.stderr)
+        self.assertIn('the group iotify has 6 things, of which 5 are of this job', done.stderr)
         self.assertIn('add --yes', done.stderr)
         self.assertEqual(7, len(self.things()))
         # Only devices within `devices`.
@@ -552,7 +552,7 @@ class FullDisk(Provisioning):
             done = subprocess.run([IOTIFYD, 'job.yaml', 'deploy'], cwd=self.folder, env=self.environment,
                                   capture_output=True, text=True, timeout=120, preexec_fn=no_room)
             self.assertEqual(1, done.returncode)
-            self.assertIn('the store cannot be written, and what had not begun is left', done.stderr)
+            self.assertIn('the remaining devices were skipped', done.stderr)
             self.iotifyd('job.yaml', 'deploy')
             self.assertEqual(['ACTIVE'] * 60, [c['status'] for c in self.certificates()])
             self.iotifyd('job.yaml', 'cleanup')

@@ -415,7 +415,7 @@ class Quotas(Requests):
             self.assertEqual(400, status, body)
         self.assertEqual({'OK'}, set(self.burst(50, self.iot.list_things)))
 
-    def test_service_quotas_tells_what_holds(self):
+    def test_service_quotas_reports_what_holds(self):
         import boto3
         client = boto3.client('service-quotas', region_name='eu-central-1',
                               endpoint_url=self.environment['AWS_ENDPOINT_URL_IOT'],
@@ -558,11 +558,11 @@ class AroundACommand(Case):
             self.assertEqual(1, done.stderr.count('\n'), options)
             self.assertEqual('', done.stdout)
 
-    def test_a_command_that_is_none(self):
+    def test_invalid_command(self):
         self.assertIn('cannot run /nonexistent', self.run_program(
             SANDBOX, *self.PORTS, '--', '/nonexistent', status=127).stderr)
 
-    def test_folder_that_is_none(self):
+    def test_invalid_folder(self):
         self.write('file', '')
         self.assertIn('file', self.run_program(
             SANDBOX, '--dir', 'file', *self.PORTS, '--', 'true', status=1).stderr)
@@ -586,7 +586,7 @@ class AroundACommand(Case):
                          'AWS_REGION': '', 'AWS_DEFAULT_REGION': 'us-west-2'})
         self.assertEqual(' us-west-2 us-west-2\n', done.stdout)
 
-    def test_state_that_is_none(self):
+    def test_invalid_state(self):
         self.write('sandbox/state.db', 'this is no database, and long enough to be seen as none')
         self.assertIn('state.db', self.run_program(
             SANDBOX, '--dir', 'sandbox', *self.PORTS, '--', 'true', status=1).stderr)

@@ -93,11 +93,11 @@ static bool feed(struct session *session, struct iotify_buffer *from, bool clien
     struct iotify_buffer *to_broker, struct iotify_buffer *to_client)
 {
     struct mqtt_packet packet;
-    enum session_next next = SESSION_GOES_ON;
+    enum session_next next = SESSION_CONTINUES;
     enum mqtt_found found;
     size_t at = 0;
 
-    while (next == SESSION_GOES_ON &&
+    while (next == SESSION_CONTINUES &&
            (found = mqtt_find((const uint8_t *)from->data + at, from->size - at, SESSION_PACKET_MAX,
                 &packet)) != MQTT_INCOMPLETE) {
         if (found != MQTT_PACKET) {
@@ -110,7 +110,7 @@ static bool feed(struct session *session, struct iotify_buffer *from, bool clien
     }
     memmove(from->data, from->data + at, from->size - at);
     from->size -= at;
-    return next == SESSION_GOES_ON;
+    return next == SESSION_CONTINUES;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

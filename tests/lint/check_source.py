@@ -20,7 +20,7 @@ ROOMS = {
     'core/plugin': ['sdk', 'core/base', 'core/settings', 'core/loop'],
     'core/store': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin'],
     'core/job': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
-    'core/report': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
+    'core/report': ['sdk', 'core/base'],
     'core/script': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin', 'core/store'],
     'core/template': ['sdk', 'core/base', 'core/settings', 'core/loop', 'core/plugin',
                       'core/store', 'core/job', 'core/report', 'core/script'],
@@ -35,7 +35,8 @@ ROOMS = {
     'core/main.c': ['sdk', 'core/base', 'core/store', 'core/cli'],
     'plugins/shared/aws': ['sdk'],
     'plugins/aws/policy': ['sdk'],
-    'plugins/aws': ['sdk', 'plugins/shared/aws', 'plugins/aws/policy'],
+    'plugins/aws/api': ['sdk', 'plugins/shared/aws'],
+    'plugins/aws': ['sdk', 'plugins/shared/aws', 'plugins/aws/policy', 'plugins/aws/api'],
     'plugins/storage': ['sdk'],
     'plugins/transport/mqtt': ['sdk'],
     'sandbox': ['sdk', 'core/base', 'plugins/shared/aws', 'plugins/aws/policy'],
@@ -75,15 +76,18 @@ def room_of(path):
 def check_includes(path, lines):
     room = room_of(path)
     for number, line in enumerate(lines, 1):
-        found = re.match(r'#include (?:"((?:core|plugins|sandbox|reference)/[^"]+)"|<(iotify/[^>]+)>)', line)
+        found = re.match(r'\s*#\s*include\s*(["<])([^">]+)[">]', line)
         if not found:
             continue
-        target = room_of(found[1]) if found[1] else 'sdk'
-        if target != room and target not in ROOMS[room]:
-            report(path, number, f'{room} may not include {target or found[1]}')
-    for number, line in enumerate(lines, 1):
-        if re.match(r'#include "(?!core/|plugins/|sandbox/|reference/)', line):
+        quote, header = found.groups()
+        own = header.startswith(('core/', 'plugins/', 'sandbox/', 'reference/', 'tests/'))
+        target = 'sdk' if header.startswith('iotify/') else room_of(header)
+        if own and quote == '<':
+            report(path, number, 'write the headers of the project in quotes')
+        if quote == '"' and not own:
             report(path, number, 'write the whole path of a header')
+        if (own or target == 'sdk') and target != room and target not in ROOMS[room]:
+            report(path, number, f'{room} may not include {target or header}')
 
 
 def statics(lines):
@@ -95,37 +99,57 @@ def statics(lines):
                 yield found[1], number
 
 
-# Types that a header of another name leaves open, or whose plural is the name of the module.
-OPAQUE = {'expression', 'iotify_watch', 'mqtt_deferred', 'mqtt_tls', 'fault_set', 'quota_set', 'listeners'}
-
-
-def private_types(lines):
-    """Name and line of each structure, union and enumeration that a source file defines."""
+def publics(lines):
+    """Name and line of each function that a header declares."""
     for number, line in enumerate(lines, 1):
-        found = re.match(r'(?:typedef )?(?:struct|union|enum) (\w+) \{', line)
-        if found and found[1] not in OPAQUE:
+        found = re.match(r'(?!static |typedef |extern |return )[a-z][\w ]*[ *](\w+)\(', line)
+        if found and found[1] != '__attribute__':
             yield found[1], number
 
 
+# Types that a header of another name leaves open, or whose plural is the name of the module.
+OPAQUE = {'aws_client', 'expression', 'iotify_watch', 'mqtt_deferred', 'mqtt_tls', 'fault_set', 'quota_set', 'listeners'}
+
+
+def types(lines):
+    """Name and line of each structure, union and enumeration that a file defines."""
+    for number, line in enumerate(lines, 1):
+        named = re.match(r'(?:typedef )?(?:struct|union|enum) (\w+) \{', line)
+        if named:
+            yield named[1], number
+        if re.match(r'typedef (?:struct|union|enum) \{', line):
+            rest = enumerate(lines[number - 1:], number)
+            ends = ((found[1], at) for at, text in rest if (found := re.match(r'\} (\w+);', text)))
+            yield from [next(ends)]
+
+
 def check_names(path, lines):
-    stem = pathlib.PurePath(path).stem
+    stem = pathlib.PurePath(path).stem.removesuffix('_internal')
     parts = stem.split('_')
     allowed = {PREFIXES[path]} if path in PREFIXES else \
         {'_'.join(parts[:count]) for count in range(1, len(parts) + 1)}
+
+    def check(what, name, number):
+        if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
+            report(path, number, f'the {what} {name} does not begin with {stem}_')
+
     for name, number in statics(lines):
-        if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
-            report(path, number, f'the static name {name} does not begin with {stem}_')
-    for name, number in private_types(lines):
-        if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
-            report(path, number, f'the type {name} does not begin with {stem}_')
+        check('static name', name, number)
+    for name, number in types(lines):
+        if name not in OPAQUE:
+            check('type', name, number)
 
 
 def check_unique(files):
-    seen = {}
+    """No two files define one name, and no static function has the name of a public one."""
+    functions, kinds = {}, {}
     for path, lines in files.items():
-        for name, number in [*statics(lines), *(private_types(lines) if path.endswith('.c') else [])]:
-            if seen.setdefault(name, path) != path:
-                report(path, number, f'the name {name} is also in {seen[name]}')
+        for name, number in [*statics(lines), *(publics(lines) if path.endswith('.h') else [])]:
+            if functions.setdefault(name, path) != path:
+                report(path, number, f'the name {name} is also in {functions[name]}')
+        for name, number in types(lines):
+            if kinds.setdefault(name, path) != path:
+                report(path, number, f'the type {name} is also in {kinds[name]}')
 
 
 def check_document(root, files):
@@ -148,22 +172,22 @@ def check_document(root, files):
             report(path, 1, f'{room} has no file')
 
 
-def main():
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
-    root = root if root.is_dir() else root.parents[2]
-    listed = subprocess.run(['git', 'ls-files', '*.c', '*.h'], cwd=root, capture_output=True,
-                            text=True, check=True).stdout.split()
-    files = {path: (root / path).read_text().splitlines() for path in listed
+def check(root):
+    """The problems of a tree, as lines of text."""
+    listed = subprocess.run(['git', 'ls-files', '-co', '--exclude-standard', '*.c', '*.h'], cwd=root,
+                            capture_output=True, text=True, check=True).stdout.split()
+    files = {path: (root / path).read_text().splitlines() for path in sorted(listed)
              if (root / path).exists()}
     product = {path: lines for path, lines in files.items()
                if path.startswith(('core/', 'plugins/', 'sandbox/', 'reference/', 'sdk/include',
                                    'sdk/src'))}
+    problems.clear()
     for path, lines in product.items():
         if room_of(path) is None:
             report(path, 1, 'belongs to no room')
         else:
             check_includes(path, lines)
-        if path.endswith('.c'):
+        if path.endswith(('.c', '_internal.h')):
             check_names(path, lines)
     for path, lines in files.items():
         if len(lines) > LINES_MAX:
@@ -172,8 +196,14 @@ def main():
             report(path, 1, 'begins without the licence line')
     check_unique(product)
     check_document(root, product)
-    print('\n'.join(problems), end='\n' if problems else '')
-    return 1 if problems else 0
+    return problems
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+    found = check(root if root.is_dir() else root.parents[2])
+    print('\n'.join(found), end='\n' if found else '')
+    return 1 if found else 0
 
 
 if __name__ == '__main__':

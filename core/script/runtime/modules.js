@@ -35,12 +35,12 @@
         if (!subpaths) return part === '.' ? pick(exports) : undefined;
         if (exports[part] !== undefined) return pick(exports[part]);
         for (const [pattern, entry] of Object.entries(exports)) {
-            const [before, behind] = pattern.split('*');
-            if (behind === undefined || !part.startsWith(before) || !part.endsWith(behind))
+            const [before, after] = pattern.split('*');
+            if (after === undefined || !part.startsWith(before) || !part.endsWith(after))
                 continue;
             const target = pick(entry);
             if (target !== undefined) return target.replaceAll('*',
-                part.slice(before.length, part.length - behind.length));
+                part.slice(before.length, part.length - after.length));
         }
         return undefined;
     };

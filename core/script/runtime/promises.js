@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promises that keep the turn: code that waits for one resumes as the client that waited, even if
-// another client settles it. `await` calls then() only if the constructor is not the engine's own.
+// another client settles it. `await` calls then() only if the constructor is not JavaScriptCore's own.
 (function (native, runtime) {
     'use strict';
 

@@ -50,8 +50,7 @@ enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
             token = aws_text(request->answer, next);
             if (*token && ((last && strcmp(last, token) == 0) || i + 1 == PAGES_MAX))
                 result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
-                    "%s: the listing does not come to an end",
-                    aws_operation_name(request->operation));
+                    "%s: the listing does not end", aws_operation_name(request->operation));
             more = page(argument, request->answer) && *token;
             request->query[AWS_QUERY_MAX - 1].name = parameter;
             request->query[AWS_QUERY_MAX - 1].value = more ? aws_keep(call, token) : NULL;

@@ -14,9 +14,6 @@
 
 #include <iotify/text.h>
 
-#include "plugins/aws/api/calls.h"
-#include "plugins/aws/api/service_quotas.h"
-
 #define DAY 86400L
 
 /* ------------------------------------------------------------------ PEM */

@@ -74,7 +74,7 @@ static const struct iotify_setting items[] = {
         .type = IOTIFY_BOOLEAN,
         .offset = AT(adopt),
         .value = "false",
-        .help = "true uses things of these names that are there already; cleanup leaves them"},
+        .help = "true uses existing things of these names; cleanup leaves them"},
     {.name = "register_thing",
         .type = IOTIFY_BOOLEAN,
         .offset = AT(register_thing),
@@ -169,17 +169,17 @@ static enum iotify_result device_check_there(
         .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
     enum iotify_result result;
 
-    if (atomic_exchange(&instance->looked, true))
+    if (atomic_exchange(&instance->first_checked, true))
         return IOTIFY_OK;
     result = aws_send(instance->client, call, &request);
     json_decref(request.answer);
     if (result != IOTIFY_NOT_FOUND)
         return result;
     /* The next ready device is checked too: it may exist. */
-    atomic_store(&instance->looked, false);
+    atomic_store(&instance->first_checked, false);
     return call->host->fail(call, IOTIFY_CONFLICT, "NotThere",
-        "%s was deployed before, and its certificate is not there any more: is this another "
-        "sandbox or was the account emptied? Run cleanup, then deploy again",
+        "%s was deployed before, and its certificate no longer exists: is this another sandbox, "
+        "or was the account emptied? Run cleanup, then deploy again",
         record->thing);
 }
 

@@ -141,9 +141,9 @@ static const char *inspect_obstacle_of_record(
         return words[difference];
     if (record->state == RECORD_READY &&
         !json_object_get(view->certificates, record->certificate_id))
-        return "its certificate is not there any more; run cleanup first";
+        return "its certificate no longer exists; run cleanup first";
     if (record->state == RECORD_READY && !json_object_get(view->things, record->thing))
-        return "its thing is not there any more; run cleanup first";
+        return "its thing no longer exists; run cleanup first";
     return NULL;
 }
 
@@ -157,7 +157,7 @@ static const char *inspect_obstacle_of_new(
         return NULL;
     return *aws_text(attributes, THING_CERTIFICATE)
                ? "the thing was made by another job or store"
-               : "the thing is there already and is not this job's; set thing: or adopt: true";
+               : "the thing exists and is not this job's; set thing: or adopt: true";
 }
 
 static void inspect_plan_record(const struct aws_instance *instance, struct iotify_call *call,
@@ -224,7 +224,7 @@ static enum iotify_result inspect_view_job(
     if (result == IOTIFY_OK &&
         json_object_size(instance->view->members) > json_object_size(instance->view->things))
         call->host->log(call, IOTIFY_WARNING,
-            "the group %s has %zu things and %zu bear the name of this job; the others stay", group,
+            "the group %s has %zu things, of which %zu are of this job; the others stay", group,
             json_object_size(instance->view->members), json_object_size(instance->view->things));
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }

@@ -3,6 +3,7 @@
 #ifndef PLUGINS_AWS_DEVICE_INSPECT_H
 #define PLUGINS_AWS_DEVICE_INSPECT_H
 
+#include "plugins/aws/device/device_options.h"
 #include "plugins/aws/device/record.h"
 #include "plugins/aws/instance.h"
 

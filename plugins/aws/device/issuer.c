@@ -55,7 +55,7 @@ static enum iotify_result issuer_take_certificate(struct iotify_call *call, stru
     record->certificate_id = aws_keep(call, id);
     if (!record->key || !certificate_matches(record->certificate, record->key))
         return call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
-            "the certificate that AWS answered does not belong to the key");
+            "the certificate in AWS's answer does not belong to the key");
     record->state = RECORD_SEALED;
     return record_save(call, record, true);
 }
@@ -96,8 +96,9 @@ static enum iotify_result issuer_keep_answer(struct aws_instance *instance,
         return result;
     if (issuer_take_back(instance, call, id))
         return call->host->fail(call, result, "NotStored",
-            "the certificate that AWS made could not be used or stored, and was deleted again; run "
-            "the same command again");
+            "the certificate that AWS created could not be used or stored, and was deleted; run "
+            "the "
+            "same command again");
     atomic_store(&instance->uncertain, true);
     return call->host->fail(call, result, "CertificateLeft",
         "the certificate %s was made, cannot be used and could not be deleted; remove it: aws iot "

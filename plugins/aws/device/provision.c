@@ -204,7 +204,7 @@ static enum iotify_result provision_use_other_thing(struct aws_instance *instanc
         return provision_replace_leftover(instance, call, record);
     if (*found.certificate)
         return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
-            "the thing %s is there already and was made by the job %s with another store; clean "
+            "the thing %s exists and was made by the job %s with another store; clean "
             "that up (cleanup --from-aws), or set another name under thing:",
             record->thing, *found.job ? found.job : "(unknown)");
     if (options->adopt && *found.adopted && strcmp(found.adopted, record->certificate_id) != 0)
@@ -214,7 +214,7 @@ static enum iotify_result provision_use_other_thing(struct aws_instance *instanc
     if (options->adopt)
         return provision_adopt(instance, call, record);
     return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
-        "the thing %s is there already and is not this job's; set another name under thing:, or "
+        "the thing %s exists and is not this job's; set another name under thing:, or "
         "adopt: true to use it",
         record->thing);
 }

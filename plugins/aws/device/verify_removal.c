@@ -12,7 +12,7 @@
 #include "plugins/aws/device/record.h"
 
 /* AWS may list deleted objects for a short time: number of listings, and nanoseconds between. */
-#define LOOKS_MAX 5
+#define CHECKS_MAX 5
 #define PAUSE INT64_C(2000000000)
 #define ID_SIZE 64
 #define BATCH 128
@@ -205,9 +205,9 @@ static enum iotify_result verify_prove(
     enum iotify_result result = IOTIFY_OK;
 
     qsort(yard->graves, yard->count, sizeof(*yard->graves), verify_compare);
-    for (int i = 0; i < LOOKS_MAX; i++) {
+    for (int i = 0; i < CHECKS_MAX; i++) {
         result = verify_list(instance, call, yard);
-        if (result != IOTIFY_OK || yard->left == 0 || i + 1 == LOOKS_MAX)
+        if (result != IOTIFY_OK || yard->left == 0 || i + 1 == CHECKS_MAX)
             break;
         result = call->host->wait(call, PAUSE);
         if (result != IOTIFY_OK)

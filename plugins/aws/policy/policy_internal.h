@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Declarations that policy.c, policy_pattern.c and policy_condition.c share. */
+/* Declarations that policy.c, policy_pattern.c and policy_condition.c share. Pure, any thread. */
 #ifndef PLUGINS_AWS_POLICY_POLICY_INTERNAL_H
 #define PLUGINS_AWS_POLICY_POLICY_INTERNAL_H
 

@@ -143,7 +143,8 @@ static enum credentials_outcome credentials_from_files(struct credentials_chain 
 
     if (way)
         return credentials_deny(chain, call,
-            "the profile \"%s\" takes its credentials by %s, which iotifyd does not do; run: eval "
+            "the profile \"%s\" takes its credentials by %s, which iotifyd does not support; run: "
+            "eval "
             "\"$(aws configure export-credentials --profile %s --format env)\" and leave profile: "
             "and AWS_PROFILE out",
             profile, way, profile);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shared files of the AWS SDKs: ~/.aws/config and ~/.aws/credentials. */
+/*
+ * The shared files of the AWS SDKs: ~/.aws/config and ~/.aws/credentials. Any thread; reads the
+ * files at each call.
+ */
 #ifndef PLUGINS_SHARED_AWS_PROFILE_H
 #define PLUGINS_SHARED_AWS_PROFILE_H
 

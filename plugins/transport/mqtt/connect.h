@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a connection: resolve, connect, keep alive, close. */
+/* The life of a connection: resolve, connect, keep alive, close. On the loop's thread. */
 #ifndef PLUGINS_TRANSPORT_MQTT_CONNECT_H
 #define PLUGINS_TRANSPORT_MQTT_CONNECT_H
 

@@ -20,7 +20,7 @@ struct deferred_list {
 struct mqtt_deferred {
     const struct mqtt_channel *channel;
     struct iotify_timer *timer;
-    struct deferred_list waiting, telling;
+    struct deferred_list waiting, delivering;
 };
 
 static void deferred_fire(struct mqtt_session *session, enum mqtt_event event, uint64_t token)
@@ -51,15 +51,15 @@ static void deferred_deliver(void *argument)
     struct mqtt_deferred *deferred = argument;
     struct deferred_list list = deferred->waiting;
 
-    deferred->waiting = deferred->telling;
-    deferred->telling = list;
-    for (size_t i = 0; i < deferred->telling.count; i++) {
-        const struct deferred_late_event *event = &deferred->telling.items[i];
+    deferred->waiting = deferred->delivering;
+    deferred->delivering = list;
+    for (size_t i = 0; i < deferred->delivering.count; i++) {
+        const struct deferred_late_event *event = &deferred->delivering.items[i];
 
         if (event->session)
             deferred_fire(event->session, event->event, event->token);
     }
-    deferred->telling.count = 0;
+    deferred->delivering.count = 0;
 }
 
 struct mqtt_deferred *mqtt_deferred_new(const struct mqtt_channel *channel)
@@ -79,7 +79,7 @@ void mqtt_deferred_free(struct mqtt_deferred *deferred)
         return;
     deferred->channel->loop->timer_free(deferred->timer);
     free(deferred->waiting.items);
-    free(deferred->telling.items);
+    free(deferred->delivering.items);
     free(deferred);
 }
 
@@ -113,7 +113,7 @@ void mqtt_raise(struct mqtt_session *session, enum mqtt_event event, uint64_t to
 void mqtt_deferred_forget(struct mqtt_session *session)
 {
     struct deferred_list *lists[] = {
-        &session->channel->deferred->waiting, &session->channel->deferred->telling};
+        &session->channel->deferred->waiting, &session->channel->deferred->delivering};
 
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < lists[i]->count; j++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events that occur while the host is inside a call: they are delivered from the loop. */
+/*
+ * Events that occur while the host is inside a call: they are delivered from the loop. On the
+ * loop's thread.
+ */
 #ifndef PLUGINS_TRANSPORT_MQTT_DEFERRED_H
 #define PLUGINS_TRANSPORT_MQTT_DEFERRED_H
 

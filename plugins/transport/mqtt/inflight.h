@@ -2,7 +2,7 @@
 /*
  * The messages of a session that the server has not acknowledged: maps libmosquitto's message ids
  * to the host's tokens. Messages are mostly acknowledged in the order of sending, so this is a ring
- * that is searched from the oldest entry.
+ * that is searched from the oldest entry. On the thread of the loop.
  */
 #ifndef PLUGINS_TRANSPORT_MQTT_INFLIGHT_H
 #define PLUGINS_TRANSPORT_MQTT_INFLIGHT_H

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "plugins/transport/mqtt/deferred.h"
-#include "plugins/transport/mqtt/operations.h"
+#include "plugins/transport/mqtt/session.h"
 
 static enum iotify_result mqtt_channel_new(void *given, struct iotify_call *call,
     const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)

@@ -5,7 +5,7 @@
 
 #include "plugins/transport/mqtt/connect.h"
 #include "plugins/transport/mqtt/deferred.h"
-#include "plugins/transport/mqtt/operations.h"
+#include "plugins/transport/mqtt/session.h"
 
 /* ------------------------------------------------------------------ creation */
 
@@ -206,7 +206,7 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     struct iotify_bytes payload, uint64_t token)
 {
     struct mqtt_session *session = given;
-    const struct mqtt_publish *publish = settings;
+    const struct mqtt_publish_settings *publish = settings;
     struct mqtt_message *message;
     int code;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions and channels of the MQTT transport, and the functions on them. A channel and its
- * sessions are used on the thread of the channel's loop only.
+ * Sessions and channels of the MQTT transport. A channel and its sessions are used on
+ * the thread of the channel's loop only.
  */
 #ifndef PLUGINS_TRANSPORT_MQTT_SESSION_H
 #define PLUGINS_TRANSPORT_MQTT_SESSION_H
@@ -72,5 +72,19 @@ struct mqtt_session {
     bool resolving; /* a name lookup still refers to this session */
     bool freed;     /* freed by the host during the lookup; the answer frees the memory */
 };
+
+/*
+ * The session functions of the plugin's table of operations: see struct iotify_transport in
+ * iotify/transport.h, member by member.
+ */
+enum iotify_result mqtt_session_new(void *channel, struct iotify_call *call, const void *connection,
+    const char *const *subscriptions, size_t subscription_count, void *user, void **session);
+void mqtt_session_connect(void *session);
+enum iotify_result mqtt_session_publish(void *session, struct iotify_call *call,
+    const void *publish, struct iotify_bytes payload, uint64_t token);
+void mqtt_session_disconnect(void *session);
+void mqtt_session_drop(void *session);
+size_t mqtt_session_unwritten(const void *session);
+void mqtt_session_free(void *session);
 
 #endif

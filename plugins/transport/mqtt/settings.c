@@ -131,13 +131,13 @@ static const struct iotify_setting publish_items[] = {
     {.name = "topic",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_EXPRESSION,
-        .offset = offsetof(struct mqtt_publish, topic),
+        .offset = offsetof(struct mqtt_publish_settings, topic),
         .help = "topic of the messages",
         .role = IOTIFY_ROLE_TOPIC},
     {.name = "qos",
         .type = IOTIFY_INTEGER,
         .flags = IOTIFY_EXPRESSION,
-        .offset = offsetof(struct mqtt_publish, qos),
+        .offset = offsetof(struct mqtt_publish_settings, qos),
         .value = "1",
         .max = 1,
         .help = "quality of service, 0 or 1",
@@ -145,10 +145,10 @@ static const struct iotify_setting publish_items[] = {
     {.name = "retain",
         .type = IOTIFY_BOOLEAN,
         .flags = IOTIFY_EXPRESSION,
-        .offset = offsetof(struct mqtt_publish, retain),
+        .offset = offsetof(struct mqtt_publish_settings, retain),
         .value = "false",
         .help = "retain the messages",
         .role = IOTIFY_ROLE_RETAIN},
 };
 const struct iotify_settings mqtt_publish_settings =
-    IOTIFY_SETTINGS(publish_items, struct mqtt_publish);
+    IOTIFY_SETTINGS(publish_items, struct mqtt_publish_settings);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings of the MQTT transport, and of `connection:` and `publish:` in its templates. */
+/*
+ * Settings of the MQTT transport, and of `connection:` and `publish:` in its templates. Constant
+ * tables.
+ */
 #ifndef PLUGINS_TRANSPORT_MQTT_SETTINGS_H
 #define PLUGINS_TRANSPORT_MQTT_SETTINGS_H
 
@@ -30,7 +33,7 @@ struct mqtt_connection {
     bool will_retain;
 };
 
-struct mqtt_publish {
+struct mqtt_publish_settings {
     const char *topic;
     int64_t qos;
     bool retain;

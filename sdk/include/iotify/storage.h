@@ -49,16 +49,16 @@ struct iotify_write {
  * functions: any thread, no allocation.
  */
 /* True when iotify_write_decide() needs the current value for this write. */
-bool iotify_write_needs_present(const struct iotify_write *write);
+bool iotify_write_needs_current(const struct iotify_write *write);
 /* True for the two kinds that delete their key. */
 bool iotify_write_removes(const struct iotify_write *write);
 /*
  * Set `write->result`; true when the backend has to carry out the write. `previous` is the write
- * before it in the batch, or NULL. `present` is the current value of the key (`data` NULL: absent),
- * used only when iotify_write_needs_present() is true.
+ * before it in the batch, or NULL. `current` is the current value of the key (`data` NULL: absent),
+ * used only when iotify_write_needs_current() is true.
  */
 bool iotify_write_decide(
-    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes present);
+    struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes current);
 
 struct iotify_read {
     const char *key;

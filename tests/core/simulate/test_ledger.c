@@ -46,7 +46,7 @@ static void acknowledges_in_any_order(void **state)
     assert_int_equal(ledger_add(&ledger, 1, 0, false), 1000);
 }
 
-static void tells_what_is_left(void **state)
+static void reports_what_is_left(void **state)
 {
     const struct ledger_entry *entry;
     uint32_t at = 0;
@@ -135,7 +135,7 @@ static void prints_differ(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(tells_what_is_left),
+    const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(reports_what_is_left),
         VERIFYING(follows_messages_home), VERIFYING(counts_equal_payloads),
         VERIFYING(forgets_what_is_long_settled), cmocka_unit_test(prints_differ)};
 

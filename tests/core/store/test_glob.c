@@ -240,7 +240,7 @@ static void answers_follow_the_view(void **state)
     glob_answer_free(glob_take(port));
 }
 
-static void tells_what_cannot_be(void **state)
+static void reports_invalid_requests(void **state)
 {
     char key[IOTIFY_KEY_MAX + 1];
     struct glob_request request = {.kind = GLOB_PUT, .key = key, .value = {"v", 1}};
@@ -305,7 +305,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(is_seen_at_once), CASE(counts_who_waited),
         CASE(sees_what_others_write), CASE(answers_in_order), CASE(two_runs_count_together),
-        CASE(swaps_by_value), CASE(answers_follow_the_view), CASE(tells_what_cannot_be),
+        CASE(swaps_by_value), CASE(answers_follow_the_view), CASE(reports_invalid_requests),
         CASE(looks_without_writing), CASE(keeps_no_more_than_it_should)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,7 +251,7 @@ static void run_asleep(double seconds)
     assert_true((double)(clock_cpu() - cpu) < 0.5 * (double)(clock_now() - began) + 50e6);
 }
 
-static void tells_refused_connections(void **state)
+static void reports_refused_connections(void **state)
 {
     int port, descriptor = fake_server_listen(&port);
 
@@ -274,7 +274,7 @@ static void tells_refused_connections(void **state)
     }
 }
 
-static void tells_names_that_do_not_exist(void **state)
+static void reports_names_that_do_not_exist(void **state)
 {
     (void)state;
     world_open_transport("{}");
@@ -402,8 +402,8 @@ int main(void)
         cmocka_unit_test(needs_one_descriptor), cmocka_unit_test(works_beyond_selects_limit),
         cmocka_unit_test(connects_again), cmocka_unit_test(loses_what_was_not_written),
         cmocka_unit_test(will_is_left_behind), cmocka_unit_test(refuses_bad_settings),
-        cmocka_unit_test(tells_refused_connections),
-        cmocka_unit_test(tells_names_that_do_not_exist),
+        cmocka_unit_test(reports_refused_connections),
+        cmocka_unit_test(reports_names_that_do_not_exist),
         cmocka_unit_test(ends_when_the_server_closes), cmocka_unit_test(gives_up_on_silence),
         cmocka_unit_test(survives_garbage), cmocka_unit_test(speaks_tls),
         cmocka_unit_test(checks_the_name), cmocka_unit_test(checks_the_root),

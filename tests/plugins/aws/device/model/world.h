@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plugins/aws/device/device_options.h"
 #include "plugins/aws/instance.h"
 
 enum { DEVICES = 1, POINTS_MAX = 4096 };

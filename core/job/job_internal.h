@@ -3,8 +3,8 @@
  * Shared by the parts that load a job: job_load.c, job_settings.c, job_pipelines.c and job_open.c.
  * One thread.
  */
-#ifndef CORE_JOB_JOB_LOADER_H
-#define CORE_JOB_JOB_LOADER_H
+#ifndef CORE_JOB_JOB_INTERNAL_H
+#define CORE_JOB_JOB_INTERNAL_H
 
 #include "core/job/job.h"
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by the parts of the script engine interface; for core/script/script*.c only. */
-#ifndef CORE_SCRIPT_SCRIPT_CONTEXT_H
-#define CORE_SCRIPT_SCRIPT_CONTEXT_H
+/*
+ * Shared by the parts of the script engine interface; for core/script/script*.c only. All
+ * functions run on the thread of their script.
+ */
+#ifndef CORE_SCRIPT_SCRIPT_INTERNAL_H
+#define CORE_SCRIPT_SCRIPT_INTERNAL_H
 
 #include <JavaScriptCore/JavaScript.h>
 
@@ -15,12 +18,12 @@ struct script_body {
 };
 
 /*
- * Code that was loaded: relates the engine's lines and columns to the user's. Regions of packages
- * have an empty text; errors are not attributed to them.
+ * Code that was loaded: relates JavaScriptCore's lines and columns to the user's. Regions of
+ * packages have an empty text; errors are not attributed to them.
  */
 struct script_region {
     const char *file;   /* as the user knows it */
-    const char *engine; /* the engine's name for it */
+    const char *engine; /* JavaScriptCore's name for it */
     int first, last;
     int shift;       /* added to the columns of each line */
     int first_shift; /* added to the columns of the first line as well */
@@ -82,7 +85,7 @@ struct script {
     bool timed_out, overgrown;
     bool alone;               /* some code is asynchronous: message() runs one call per entry */
     bool loading;             /* code is being loaded: no client, and no glob */
-    bool telling;             /* services.settled or a batch's `done` is being called */
+    bool notifying;           /* services.settled or a batch's `done` is being called */
     int64_t resident;         /* memory of the process when last checked, in bytes */
     int64_t measured;         /* the same when the context was last measured */
     int times_large;          /* how often in a row the context was too large */
@@ -194,7 +197,7 @@ bool script_take_rejected(
  * taken for an endless loop.
  */
 void script_note_work(const struct script *script, bool at_work);
-/* Enclose each call into the engine. */
+/* Enclose each call into JavaScriptCore. */
 void script_enter(struct script *script, struct script_turn turn);
 void script_leave(struct script *script);
 JSValueRef script_call(struct script *script, JSObjectRef function, size_t count,
