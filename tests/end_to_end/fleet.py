@@ -14,10 +14,39 @@ OWN = 'publish: {topic: "t/{{client()}}", qos: 1}\n'
 ECHO = OWN + 'subscribe: ["t/{{client()}}"]\n'
 
 
-class Subscriber:
+class Listener:
+    """Tells its own messages from those of the test, and knows when it has received everything."""
+    SETTLED = 't/settled'
+
+    def __init__(self):
+        self.settled = threading.Event()
+
+    def is_marker(self, message):
+        if message.topic == self.SETTLED:
+            self.settled.set()
+        return message.topic == self.SETTLED
+
+    def settle(self):
+        """Wait for a marker, which the broker delivers after the messages that it has; again until
+        none has come in between: one with QoS 0 may still be on its way to the broker."""
+        count = -1
+        while count != self.count():
+            count = self.count()
+            time.sleep(0.2)
+            self.settled.clear()
+            self.client.publish(self.SETTLED, '', 1)
+            assert self.settled.wait(60)
+
+    def close(self):
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Subscriber(Listener):
     """Counts every payload below t/, and reconnects when the broker stops."""
 
     def __init__(self, port):
+        super().__init__()
         self.seen = collections.Counter()
         self.order = []
         self.subscribed = threading.Event()
@@ -31,25 +60,19 @@ class Subscriber:
         self.client.loop_start()
 
     def on_message(self, client, data, message):
-        self.seen[message.payload] += 1
-        self.order.append(message.payload)
+        if not self.is_marker(message):
+            self.seen[message.payload] += 1
+            self.order.append(message.payload)
 
-    def settle(self):
-        """Wait until no message has arrived for 0.3 s."""
-        count = -1
-        while count != len(self.order):
-            count = len(self.order)
-            time.sleep(0.3)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
+    def count(self):
+        return len(self.order)
 
 
-class Recorder:
+class Recorder(Listener):
     """Records every message that a broker delivers, in order."""
 
     def __init__(self, port, react=None):
+        super().__init__()
         self.messages = []
         self.react = react
         self.ready = threading.Event()
@@ -59,9 +82,11 @@ class Recorder:
         self.client.on_message = self.on_message
         self.client.connect('127.0.0.1', port)
         self.client.loop_start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(60)
 
     def on_message(self, client, data, message):
+        if self.is_marker(message):
+            return
         self.messages.append((message.topic, message.payload.decode(), message.qos, message.retain))
         if self.react:
             self.react(client, message)
@@ -69,15 +94,8 @@ class Recorder:
     def topics(self):
         return collections.Counter(topic for topic, *_ in self.messages)
 
-    def settle(self):
-        count = -1
-        while count != len(self.messages):
-            count = len(self.messages)
-            time.sleep(0.3)
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
+    def count(self):
+        return len(self.messages)
 
 
 class Fleet(Case):
@@ -92,7 +110,7 @@ class Fleet(Case):
     def subscriber(self):
         subscriber = Subscriber(self.port)
         self.addCleanup(subscriber.close)
-        self.assertTrue(subscriber.subscribed.wait(10))
+        self.assertTrue(subscriber.subscribed.wait(60))
         return subscriber
 
     def run_job(self, *arguments, status=0, **settings):

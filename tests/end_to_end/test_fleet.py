@@ -40,7 +40,7 @@ class Counts(Fleet):
         wait_for_port(proxy)
         self.template(OWN + MESSAGE, port=proxy)
         self.write('job.yaml', local_job(
-            devices=20, iterations=200, interval='100ms', jitter='50ms',
+            devices=20, iterations=1000000, interval='100ms', jitter='50ms',
             reconnect='{backoff: fixed, cap: 100ms, attempts: 1000}', connect_rate='2000/s'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
@@ -56,15 +56,14 @@ class Counts(Fleet):
             self.assertTrue(subscriber.subscribed.wait(60))
             held.unlink()
             wait_until(lambda: len(subscriber.order) >= before + 20, '20 more messages')
-        self.assertEqual(0, process.wait(120))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(130, process.wait(120))
         subscriber.settle()
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        self.assertEqual((4000, 4000, 0, 0), tuple(results[name] for name in (
-            'published', 'acknowledged', 'lost', 'failed')))
+        self.assertEqual((0, 0), (results['lost'], results['failed']))
+        self.assertEqual(results['published'], results['acknowledged'])
         self.assertGreaterEqual(results['reconnects'], 20)
-        missing = [(c, n) for c in range(20) for n in range(200)
-                   if not subscriber.seen[f'{{"c":{c},"n":{n}}}'.encode()]]
-        self.assertEqual([], missing)
+        self.assertEqual(results['published'], len(subscriber.seen))
         # Only resent messages arrive twice.
         again = sum(count - 1 for count in subscriber.seen.values())
         self.assertLessEqual(again, results['resent'])

@@ -166,14 +166,14 @@ class Shapes(Fleet):
         """The broker is down when the run ends: unacknowledged messages are sent again."""
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job(
-            devices=10, duration='5s', interval='50ms', connect_rate='1000/s',
+            devices=10, duration='10s', interval='50ms', connect_rate='1000/s',
             reconnect='{backoff: fixed, cap: 1s, attempts: 100}'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json')
         wait_until(lambda: len(subscriber.order) >= 50, '50 messages')
         self.kill_broker()
-        # The five seconds began before this sleep, so they end before it.
-        time.sleep(6)
+        # The ten seconds began before this sleep, so they end before it.
+        time.sleep(11)
         self.restart_broker()
         self.assertEqual(0, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
@@ -182,7 +182,7 @@ class Shapes(Fleet):
 
     def test_the_end_comes_without_a_broker(self):
         self.template(OWN + MESSAGE)
-        self.write('job.yaml', local_job(devices=3, duration='3s', interval='50ms',
+        self.write('job.yaml', local_job(devices=3, duration='10s', interval='50ms',
                                          reconnect='{backoff: fixed, cap: 1s, attempts: 1000}'))
         subscriber = self.subscriber()
         process = self.spawn('-q', 'job.yaml')

@@ -101,7 +101,7 @@ class Plain(Case):
 
     def test_broker_comes_back(self):
         self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x";\n')
-        self.write('job.yaml', local_job(iterations=80, interval='100ms',
+        self.write('job.yaml', local_job(iterations=150, interval='100ms',
                                          reconnect='{backoff: fixed, cap: 200ms, attempts: 100}'))
         metrics = Metrics(free_port())
         process = self.spawn('-q', 'job.yaml', '--json', 'summary.json', '--metrics-port',
@@ -112,7 +112,7 @@ class Plain(Case):
         self.restart_broker()
         self.assertEqual(0, process.wait(60))
         results = json.loads((self.folder / 'summary.json').read_text())['simulate']
-        self.assertEqual((240, 240, 0, 3), tuple(results[name] for name in (
+        self.assertEqual((450, 450, 0, 3), tuple(results[name] for name in (
             'published', 'acknowledged', 'lost', 'reconnects')))
 
     def test_parts_of_buffers(self):
