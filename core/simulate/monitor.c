@@ -2,6 +2,7 @@
 #include "core/simulate/monitor.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,7 +14,7 @@
 #include "core/simulate/threshold.h"
 
 #define TICK (50 * MILLISECOND)
-/* A script that runs this long beyond its time limit counts as stuck. */
+/* A script that takes this much CPU time beyond its time limit counts as stuck. */
 #define STUCK_AFTER (5 * SECOND)
 #define TEXT_MAX (1u << 20)
 
@@ -24,6 +25,12 @@
 #define LAG_SATURATED (20 * MILLISECOND)
 #define LAG_SHARE 4
 #define BUSY_SATURATED 0.95
+
+/* The script call that a loop was in when the monitor last looked. */
+struct monitor_script {
+    int64_t since; /* its start, which identifies it; 0: none */
+    int64_t cpu;   /* CPU time of the loop's thread when the call was first seen */
+};
 
 static void monitor_measure_generator(struct simulate_summary *results)
 {
@@ -46,6 +53,7 @@ void monitor_init(struct monitor *monitor, const struct simulation *simulation,
         .count = count,
         .outputs = outputs,
         .results = results,
+        .scripts = memory_new(count, sizeof(struct monitor_script)),
         .began = clock_now(),
         .cpu_began = clock_cpu()};
     monitor->second_at = monitor->began;
@@ -180,14 +188,20 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
 
 /*
  * Does a script run far beyond its time limit? Its thread cannot be ended: the run continues
- * without this step, and the process exits without waiting for the thread.
+ * without this step, and the process exits without waiting for the thread. Like the limit, this
+ * counts CPU time: on a busy machine a call may take much longer.
  */
-static bool monitor_is_stuck(const struct monitor *monitor)
+static bool monitor_is_stuck(struct monitor *monitor)
 {
+    int64_t limit = monitor->simulation->options->time_limit + STUCK_AFTER;
+
     for (size_t i = 0; i < monitor->count; i++) {
+        struct monitor_script *script = &monitor->scripts[i];
         int64_t since = simulate_loop_busy_since(monitor->loops[i]);
 
-        if (since && clock_now() - since > monitor->simulation->options->time_limit + STUCK_AFTER)
+        if (since != script->since)
+            *script = (struct monitor_script){since, simulate_loop_cpu(monitor->loops[i])};
+        else if (since && simulate_loop_cpu(monitor->loops[i]) - script->cpu > limit)
             return true;
     }
     return false;
@@ -242,5 +256,6 @@ bool monitor_finish(struct monitor *monitor)
     results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (double)(now - monitor->began);
     monitor_measure_generator(results);
     tally_clear(&monitor->second);
+    free(monitor->scripts);
     return good;
 }

@@ -316,6 +316,16 @@ void simulate_loop_end(struct simulate_loop *loop, bool stopped)
     simulate_loop_wake(loop);
 }
 
+int64_t simulate_loop_cpu(const struct simulate_loop *loop)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (pthread_getcpuclockid(loop->thread, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return used.tv_sec * SECOND + used.tv_nsec;
+}
+
 int64_t simulate_loop_busy_since(const struct simulate_loop *loop)
 {
     return atomic_load(&loop->scripts.busy_since);

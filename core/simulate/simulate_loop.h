@@ -32,6 +32,8 @@ double simulate_loop_busy(const struct simulate_loop *loop);
  * the user interrupts the run, it waits for answers for a shorter time.
  */
 void simulate_loop_end(struct simulate_loop *loop, bool stopped);
+/* CPU time that the loop's thread has used, in nanoseconds; 0 when it has ended. Any thread. */
+int64_t simulate_loop_cpu(const struct simulate_loop *loop);
 /* The start of the running script call, by clock_now(); 0 when no script runs. */
 int64_t simulate_loop_busy_since(const struct simulate_loop *loop);
 /* Add what the loop has handed over since the last call to `tally`. Main thread. */

@@ -230,6 +230,19 @@ class None_(Case):
         summary = self.summary('job.yaml', status=1)
         self.assertEqual('ScriptStuck', summary['steps'][0]['errors'][0]['code'])
 
+    def test_a_busy_machine_is_not_taken_for_a_stuck_script(self):
+        """The time limit counts CPU time; here the script gets none for seven seconds."""
+        self.write('t.yaml', 'transport: none\nmessage: |\n  console.log("here");\n  for (;;);\n')
+        self.write('job.yaml', local_job(iterations=1, devices=1, time_limit='1s'))
+        process = self.spawn('job.yaml', '--json', 'summary.json', stderr=subprocess.PIPE)
+        self.wait_for_text(process.stderr, 'here')
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(7)
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(0, process.wait(60))
+        errors = json.loads((self.folder / 'summary.json').read_text())['simulate']['errors']
+        self.assertEqual(['ScriptTimeout'], [error['code'] for error in errors])
+
     def test_a_promise_that_is_cut(self):
         self.write('t.yaml', 'transport: none\nmessage: |\n  if (index() === 0)\n'
                              '    Promise.resolve().then(() => { for (;;) {} });\n  return "x";\n')
