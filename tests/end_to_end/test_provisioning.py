@@ -409,7 +409,7 @@ class Pace(Provisioning):
     def test_quotas_may_be_unreadable(self):
         self.environment['AWS_ENDPOINT_URL_SERVICE_QUOTAS'] = 'http://127.0.0.1:9'
         self.write('job.yaml', job(1))
-        self.assertIn('quotas cannot be read', self.iotifyd('job.yaml', 'deploy').stderr)
+        self.assertIn("cannot read the account's quotas", self.iotifyd('job.yaml', 'deploy').stderr)
 
     def test_other_services_are_asked_where_they_are_told_to_be(self):
         del self.environment['AWS_ENDPOINT_URL_SERVICE_QUOTAS']
