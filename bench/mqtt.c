@@ -101,7 +101,7 @@ static void fill(struct session *session, double time)
         session->in_flight++;
     }
     if (size && SSL_write(session->tls, packets, (int)size) != (int)size)
-        fail("a session accepts no bytes");
+        fail("a session cannot send");
 }
 
 /* The number of messages acknowledged since the last call. */

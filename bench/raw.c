@@ -103,7 +103,7 @@ static void put(struct session *session, const uint8_t *data, size_t size)
                                 : send(session->socket, data, size, MSG_NOSIGNAL);
 
     if (sent != (ssize_t)size)
-        fail("a session accepts no bytes: the server is behind, or gone");
+        fail("a session cannot send: the server does not read, or has ended");
 }
 
 /* The number of bytes received; 0: none are available. */

@@ -288,8 +288,8 @@ static double fault_draw(uint64_t seed, const char *operation, uint64_t call, un
     return (double)(fault_mix(hash ^ call << 8 ^ what) >> 11) / 9007199254740992.0;
 }
 
-static void fault_draw_plan(
-    struct fault_set *faults, const char *operation, struct fault_outcome *plan)
+static void fault_draw_outcome(
+    struct fault_set *faults, const char *operation, struct fault_outcome *outcome)
 {
     const struct fault_rule *all = fault_find(faults->rules, "*");
     struct fault_rule *own = fault_need(&faults->rules, operation);
@@ -300,23 +300,23 @@ static void fault_draw_plan(
     for (unsigned i = 0; i < FAULT_KINDS; i++) {
         double share = own->share[i] >= 0 ? own->share[i] : all ? all->share[i] : -1;
 
-        plan->hits[i] = share > 0 && fault_draw(faults->seed, operation, call, i) < share;
+        outcome->hits[i] = share > 0 && fault_draw(faults->seed, operation, call, i) < share;
     }
     if (latency >= 0)
-        plan->latency_ns =
+        outcome->latency_ns =
             latency + (int64_t)((fault_draw(faults->seed, operation, call, FAULT_KINDS) * 2 - 1) *
                                 (double)(spread > 0 ? spread : 0));
-    if (plan->latency_ns < 0)
-        plan->latency_ns = 0;
-    plan->roll = (unsigned)(fault_draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
+    if (outcome->latency_ns < 0)
+        outcome->latency_ns = 0;
+    outcome->roll = (unsigned)(fault_draw(faults->seed, operation, call, FAULT_KINDS + 1) * 1000);
 }
 
-void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *plan)
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *outcome)
 {
-    *plan = (struct fault_outcome){0};
+    *outcome = (struct fault_outcome){0};
     pthread_mutex_lock(&faults->mutex);
     if (faults->any)
-        fault_draw_plan(faults, operation, plan);
+        fault_draw_outcome(faults, operation, outcome);
     pthread_mutex_unlock(&faults->mutex);
 }
 

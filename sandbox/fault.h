@@ -53,7 +53,7 @@ struct fault_outcome {
     unsigned roll; /* random number from 0 to 999, for choices within a kind */
 };
 /* Draw the faults of the next call of `operation`. */
-void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *plan);
+void faults_draw(struct fault_set *faults, const char *operation, struct fault_outcome *outcome);
 
 /* Append the rules as a list that faults_set() accepts; nothing when there are none. */
 void faults_print(struct fault_set *faults, struct iotify_buffer *out);

@@ -163,8 +163,7 @@ void script_messages(struct script *script, const struct script_turn *turns, siz
         size_t good = is_cut && (cut_promise || end == count) ? end - 1 : end;
 
         script->timed_out = false;
-        /* `done` may enter JavaScriptCore; promises that settle there are reported after the round.
-         */
+        /* `done` may evaluate expressions; what settles there is reported after the round. */
         notifying = script->notifying;
         script->notifying = true;
         for (; at < good; at++)

@@ -306,8 +306,7 @@ static const struct script_region *script_error_location_by_line(
         url && JSValueIsString(context, url) ? script_text(context, &script->error_arena, url) : "";
     const struct script_region *region = script_error_find_region(script, file, strlen(file), line);
 
-    /* A body that ends too early is reported after its end, in the lines that JavaScriptCore added.
-     */
+    /* A body that ends too early is reported after its end, in lines that JavaScriptCore added. */
     for (int beyond = 0; !region && beyond < 3; beyond++) {
         region = script_error_find_region(script, file, strlen(file), --line);
         column = 0;

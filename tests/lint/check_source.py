@@ -129,15 +129,15 @@ def check_names(path, lines):
     allowed = {PREFIXES[path]} if path in PREFIXES else \
         {'_'.join(parts[:count]) for count in range(1, len(parts) + 1)}
 
-    def check(what, name, number):
+    def check_prefix(what, name, number):
         if not any(name == prefix or name.startswith(prefix + '_') for prefix in allowed):
             report(path, number, f'the {what} {name} does not begin with {stem}_')
 
     for name, number in statics(lines):
-        check('static name', name, number)
+        check_prefix('static name', name, number)
     for name, number in types(lines):
         if name not in OPAQUE:
-            check('type', name, number)
+            check_prefix('type', name, number)
 
 
 def check_unique(files):

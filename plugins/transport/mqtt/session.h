@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions and channels of the MQTT transport. A channel and its sessions are used on
- * the thread of the channel's loop only.
+ * Sessions and channels of the MQTT transport. A channel and its sessions are used on the thread of
+ * the channel's loop only.
  */
 #ifndef PLUGINS_TRANSPORT_MQTT_SESSION_H
 #define PLUGINS_TRANSPORT_MQTT_SESSION_H
