@@ -55,7 +55,7 @@ int main(int count, char **arguments)
     if (options_parse(&options, count, arguments)) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;
 
-        log_setup(options.quiet     ? IOTIFY_ERROR
+        log_setup(options.quiet     ? IOTIFY_WARNING
                   : options.verbose ? IOTIFY_DEBUG
                                     : IOTIFY_INFO,
             json ? LOG_JSON : LOG_TEXT);

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/report/summary.h"
 
@@ -14,18 +13,27 @@ static struct summary_member {
     const char *path, *meaning;
     bool found;
 } summary_members[] = {
+    {.path = "format", .meaning = "`iotify-summary/2`"},
     {.path = "job", .meaning = "name of the job"},
     {.path = "version", .meaning = "version of iotifyd"},
+    {.path = "run", .meaning = "identifies the run"},
     {.path = "started", .meaning = "when the run began, ISO 8601"},
+    {.path = "ended", .meaning = "when it ended"},
     {.path = "seconds", .meaning = "how long it took"},
     {.path = "exit", .meaning = "the exit code"},
+    {.path = "verdict", .meaning = "PASSED or FAILED, and why in words"},
     {.path = "steps[].pipeline", .meaning = "pipeline of the step"},
     {.path = "steps[].step", .meaning = "name of the step"},
     {.path = "steps[].scope", .meaning = "`job` or `device`"},
     {.path = "steps[].total", .meaning = "what the step had to do: 1, or the number of devices"},
     {.path = "steps[].ok", .meaning = "how many were done"},
+    {.path = "steps[].repaired",
+        .meaning = "how many differed from their records and were repaired"},
     {.path = "steps[].failed", .meaning = "how many failed for good"},
-    {.path = "steps[].skipped", .meaning = "how many were up to date"},
+    {.path = "steps[].started", .meaning = "when the step began"},
+    {.path = "steps[].unchanged", .meaning = "how many were up to date"},
+    {.path = "steps[].skipped",
+        .meaning = "how many were not begun, because the step ended before"},
     {.path = "steps[].retried", .meaning = "calls that were retried"},
     {.path = "steps[].throttled", .meaning = "calls that the service throttled"},
     {.path = "steps[].seconds", .meaning = "how long the step took"},
@@ -34,6 +42,11 @@ static struct summary_member {
     {.path = "steps[].errors[].count", .meaning = "errors of this kind"},
     {.path = "steps[].errors[].first_client",
         .meaning = "index of the first client with it; null: the whole job"},
+    {.path = "simulations[].name", .meaning = "name of the step"},
+    {.path = "simulations[].template", .meaning = "its template"},
+    {.path = "simulations[].transport", .meaning = "alias of its transport, or `none`"},
+    {.path = "simulations[].started", .meaning = "when it began"},
+    {.path = "simulations[].seconds", .meaning = "how long it took"},
     {.path = "simulate.metrics.*.count", .meaning = "values of a metric of the scripts"},
     {.path = "simulate.metrics.*.sum", .meaning = "their sum"},
     {.path = "simulate.metrics.*.mean", .meaning = "their mean"},
@@ -44,12 +57,21 @@ static struct summary_member {
     {.path = "simulate.errors[].count", .meaning = "failures of this kind"},
     {.path = "simulate.errors[].first_client", .meaning = "index of the first client with it"},
     {.path = "simulate.devices[].client",
-        .meaning = "index of a client with lost, duplicated, reordered or late messages"},
+        .meaning = "index of a client with failures, or with lost, duplicated, reordered or late "
+                   "messages; at most 100"},
     {.path = "simulate.devices[].lost", .meaning = "its lost messages"},
     {.path = "simulate.devices[].duplicates",
         .meaning = "its messages that came back more than once"},
     {.path = "simulate.devices[].reordered", .meaning = "its messages that came back out of order"},
     {.path = "simulate.devices[].late", .meaning = "its messages that came back late"},
+    {.path = "simulate.devices[].reasons.*", .meaning = "its failures, by their code"},
+    {.path = "simulate.stages[].name", .meaning = "name of a stage, or null"},
+    {.path = "simulate.stages[].seconds", .meaning = "its duration"},
+    {.path = "simulate.stages[].unit",
+        .meaning = "what is counted: `clients` connected at its end, or `messages` in it"},
+    {.path = "simulate.stages[].intended", .meaning = "how many it was to reach"},
+    {.path = "simulate.stages[].reached", .meaning = "how many it reached"},
+    {.path = "simulate.thresholds", .meaning = "the thresholds of the step, as below"},
     {.path = "simulate.glob.blocking", .meaning = "calls of scripts that waited for the store"},
     {.path = "simulate.glob.blocking_seconds", .meaning = "how long they waited"},
     {.path = "simulate.glob.failed_writes",
@@ -63,23 +85,26 @@ static struct summary_member {
     {.path = "thresholds[].expression", .meaning = "the threshold"},
     {.path = "thresholds[].value", .meaning = "the value that it was compared with"},
     {.path = "thresholds[].ok", .meaning = "it holds"},
+    {.path = "thresholds[].reason", .meaning = "why it does not, if not by its value"},
 };
 #define COUNT (sizeof(summary_members) / sizeof(summary_members[0]))
 
 /* A summary with one entry in each list, written as JSON and read back. */
 static json_t *summary_members_make(void)
 {
-    char path[] = "/tmp/iotify-reference-XXXXXX";
-    int file = mkstemp(path);
+    FILE *file = tmpfile();
     struct tally_metric metric = {.name = "*", .count = 1};
-    struct tally_device device = {.client = 0};
+    struct tally_reason reason = {.code = "*", .count = 1};
+    struct tally_device device = {.client = 0, .reasons = &reason};
+    struct stage_summary stage = {.name = "stage"};
     struct step_summary *step;
+    struct simulate_summary *simulate;
     struct summary summary;
     json_t *root;
+    bool good;
 
-    if (file < 0)
+    if (!file)
         return NULL;
-    close(file);
     summary_init(&summary, "job");
     step = summary_add_step(&summary, "deploy", "step", "job");
     summary_add_failure(&summary, &step->failures, "Code", "message", 0);
@@ -87,10 +112,21 @@ static json_t *summary_members_make(void)
     summary.simulate.present = true;
     tally_add_metric(&summary.simulate.tally, &metric);
     tally_add_device(&summary.simulate.tally, &device);
-    summary_add_threshold(&summary, "failed == 0", 0, true, "");
-    root = summary_write_json(&summary, path) ? json_load_file(path, 0, NULL) : NULL;
+    summary.simulate.stages = &stage;
+    summary.simulate.stage_count = 1;
+    for (size_t i = 0; i < TALLY_TIMES; i++)
+        histogram_add(&summary.simulate.tally.times[i], 1);
+    simulate = summary_begin_simulate(&summary, step);
+    simulate->present = true;
+    simulate->name = simulate->template = simulate->transport = "";
+    summary_add_threshold(
+        &summary, &(struct threshold_summary){
+                      .expression = "publish.p99 < 1s", .value = 1, .why = "no value"});
+    good = summary_write_json(&summary, file);
+    rewind(file);
+    root = good ? json_loadf(file, 0, NULL) : NULL;
     summary_clear(&summary);
-    unlink(path);
+    fclose(file);
     return root;
 }
 
@@ -142,6 +178,13 @@ static void summary_members_walk(struct page *page, json_t *value, const char *p
     char below[256];
     json_t *member;
 
+    /* The others of a simulation are those of `simulate`. */
+    if (strncmp(path, "simulations[].", 14) == 0 && !summary_members_meaning(path))
+        return;
+    if (json_is_array(value) && summary_members_meaning(path)) {
+        summary_members_row(page, path, "array", summary_members_meaning(path));
+        return;
+    }
     if (json_is_array(value)) {
         snprintf(below, sizeof(below), "%s[]", path);
         summary_members_walk(page, json_array_get(value, 0), below);
@@ -150,8 +193,9 @@ static void summary_members_walk(struct page *page, json_t *value, const char *p
     if (json_object_get(value, "p50")) {
         snprintf(below, sizeof(below), "%s.p50", path);
         meaning = summary_members_meaning(below);
-        snprintf(below, sizeof(below), "%s.p50 .p90 .p95 .p99 .p999 .max", path);
-        summary_members_row(page, below, "number", meaning);
+        snprintf(
+            below, sizeof(below), "%s.count .mean .p50 .p90 .p95 .p99 .p999 .max .buckets", path);
+        summary_members_row(page, below, "numbers, or null", meaning);
         return;
     }
     if (json_is_object(value)) {

@@ -106,6 +106,9 @@ bool api_meet_fault(struct api_call *call, const char **how)
     else if (fault->hits[FAULT_ERROR])
         response_error(
             &call->response, 500, "InternalFailureException", "An unexpected error has occurred.");
+    else if (fault->hits[FAULT_ABSENT])
+        response_error(&call->response, 404, "ResourceNotFoundException",
+            "The resource is not visible yet (a fault of the sandbox)");
     return call->response.error != NULL;
 }
 

@@ -17,6 +17,7 @@ static const char *const names[FAULT_KINDS] = {[FAULT_THROTTLE] = "throttle",
     [FAULT_DROP_REQUEST] = "drop_request",
     [FAULT_DROP_REPLY] = "drop_reply",
     [FAULT_RESET] = "reset",
+    [FAULT_ABSENT] = "absent",
     [FAULT_REFUSE] = "refuse",
     [FAULT_DROP] = "drop",
     [FAULT_STALL] = "stall"};

@@ -21,6 +21,7 @@ enum fault_kind {
     FAULT_DROP_REQUEST, /* the connection closes before the request is executed */
     FAULT_DROP_REPLY,   /* the request is executed, but not answered */
     FAULT_RESET,        /* the connection is reset before the request is executed */
+    FAULT_ABSENT,       /* ResourceNotFoundException, whether or not the resource exists */
     /* MQTT. */
     FAULT_REFUSE, /* CONNECT is answered with "server unavailable" */
     FAULT_DROP,   /* the connection closes at a PUBLISH */

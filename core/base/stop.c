@@ -7,14 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
+
 static atomic_int stop_signal;
+static atomic_llong stop_moment; /* nanoseconds of the monotonic clock */
 
 static void stop_on_signal(int number)
 {
     static const char text[] = "\nleaving at once\n";
 
+    /* clock_gettime(), write() and _exit() are async-signal-safe. */
+    atomic_store(&stop_moment, clock_now());
     if (atomic_exchange(&stop_signal, number) != 0) {
-        /* Only write() and _exit(): both are async-signal-safe. */
         ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
 
         (void)ignored;
@@ -42,4 +46,9 @@ void stop_install(void)
 int stop_requested(void)
 {
     return atomic_load(&stop_signal);
+}
+
+bool stop_overdue(int64_t nanoseconds)
+{
+    return stop_requested() && clock_now() - atomic_load(&stop_moment) > nanoseconds;
 }

@@ -7,6 +7,7 @@
 #define CORE_BASE_STOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * Install the signal handlers and ignore SIGPIPE. A signal that is already ignored stays ignored.
@@ -15,5 +16,7 @@
 void stop_install(void);
 /* The signal that requested the stop, or 0. Any thread. */
 int stop_requested(void);
+/* Was the stop requested more than this time ago? Any thread. */
+bool stop_overdue(int64_t nanoseconds);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/base/value.h"
 #include "core/cli/iam_policy.h"
 #include "core/cli/load.h"
+#include "core/simulate/threshold.h"
 
 #define ANSWER_MAX 128
 
@@ -98,6 +99,11 @@ static void init_write_job(FILE *stream, const struct init_answers *answers)
         answers->devices, answers->region);
     if (*answers->profile)
         fprintf(stream, "    profile: \"%s\"\n", answers->profile);
+    fprintf(stream, "pipelines:\n  simulate:\n    - simulate:\n        template: aws_iotify.yaml\n"
+                    "        # The run fails when one of these does not hold.\n"
+                    "        thresholds:\n");
+    for (size_t i = 0; i < threshold_default_count; i++)
+        fprintf(stream, "          - %s\n", threshold_defaults[i]);
 }
 
 /* Write a temporary file first, so that the job file is never incomplete or missing. */

@@ -24,10 +24,10 @@ struct options {
     size_t word_count;
     const char **overrides; /* --set */
     size_t override_count;
-    const char *json, *series, *metrics_port, *solo;
+    const char *json, *series, *metrics_port, *solo, *verify;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
-    bool plan, prune, from_aws, yes, preview;
+    bool plan, prune, no_repair, repair, from_aws, yes, preview;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
 };
 

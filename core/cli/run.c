@@ -65,7 +65,7 @@ static bool run_command_core_step(
 {
     bool good = simulate_run(run, step, result);
 
-    if (good && !stop_requested() && !simulate_judge(run, step, result))
+    if (result->simulate->present && !stop_requested() && !simulate_judge(run, step, result))
         threshold_crossed = true;
     return good;
 }
@@ -117,7 +117,14 @@ static void run_command_print_resume(const struct options *options)
     fputs("\n", stderr);
 }
 
-static int run_command_finish(const struct options *options, struct summary *summary, bool good)
+/* The files that options name, opened before anything starts. */
+struct run_command_outputs {
+    struct monitor_outputs monitor;
+    FILE *json;
+};
+
+static int run_command_finish(const struct options *options, struct run_command_outputs *outputs,
+    struct summary *summary, bool good)
 {
     int signal = stop_requested();
     bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
@@ -127,15 +134,19 @@ static int run_command_finish(const struct options *options, struct summary *sum
                          : !good             ? EXIT_STEP_FAILED
                          : threshold_crossed ? EXIT_THRESHOLD
                                              : EXIT_DONE;
-    if (!json_on_stdout) {
-        summary_print(summary, stdout, color);
-        fflush(stdout);
-    }
-    if (options->json && !summary_write_json(summary, options->json)) {
+    if (outputs->json && !summary_write_json(summary, outputs->json)) {
         fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
             options->json, strerror(errno));
         if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
             summary->exit_code = EXIT_STEP_FAILED;
+        if (!summary->reason)
+            summary->reason =
+                arena_format(&summary->arena, "cannot write the summary to %s", options->json);
+    }
+    /* The verdict is the last line, and knows whether the summary was written. */
+    if (!json_on_stdout) {
+        summary_print(summary, stdout, color);
+        fflush(stdout);
     }
     if (signal)
         run_command_print_resume(options);
@@ -174,30 +185,45 @@ static int run_command_plan_first(
     else if (options->plan &&
              !planning_print(run, selection->pipelines, selection->count, options->json))
         status = EXIT_STEP_FAILED;
-    *over = *over || status != EXIT_DONE;
+    /* Without --yes only the list was asked for, also when it is empty. */
+    *over = *over || status != EXIT_DONE || (options->from_aws && !options->yes);
     return *over && stop_requested() ? 128 + stop_requested() : status;
 }
 
 /* ------------------------------------------------------------------ outputs */
 
-/* Open the series file and the metrics port. EXIT_DONE, or another status after a message. */
-static int run_command_open_outputs(const struct options *options, struct monitor_outputs *outputs)
+/* False after a message on both streams: the last line is the verdict. */
+static bool run_command_open_file(const char *path, FILE **file)
+{
+    if (!path)
+        return true;
+    *file = fopen(path, "we");
+    if (*file)
+        return true;
+    fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
+    printf("FAILED: cannot write %s\n", path);
+    return false;
+}
+
+/* EXIT_DONE, or another status after a message. */
+static int run_command_open_outputs(
+    const struct options *options, struct run_command_outputs *outputs)
 {
     const char *error;
     int status = EXIT_DONE;
 
-    *outputs = (struct monitor_outputs){.series_path = options->series};
-    if (options->series) {
-        outputs->series = fopen(options->series, "we");
-        if (!outputs->series) {
-            fprintf(stderr, "iotifyd: cannot write %s: %s\n", options->series, strerror(errno));
-            status = EXIT_STEP_FAILED;
-        }
-    }
+    *outputs = (struct run_command_outputs){.monitor.series_path = options->series};
+    if (!run_command_open_file(options->series, &outputs->monitor.series))
+        return EXIT_STEP_FAILED;
+    /* The summary of a plan is the plan. */
+    if (options->json && strcmp(options->json, "-") == 0)
+        outputs->json = options->plan ? NULL : stdout;
+    else if (!options->plan && !run_command_open_file(options->json, &outputs->json))
+        return EXIT_STEP_FAILED;
     if (options->metrics_port) {
         errno = 0;
-        outputs->exporter = exporter_open(options->metrics_port, &error);
-        if (!outputs->exporter) {
+        outputs->monitor.exporter = exporter_open(options->metrics_port, &error);
+        if (!outputs->monitor.exporter) {
             status = errno ? EXIT_STEP_FAILED : EXIT_USAGE;
             fprintf(stderr, "iotifyd: --metrics-port %s: %s\n", options->metrics_port, error);
         }
@@ -205,22 +231,64 @@ static int run_command_open_outputs(const struct options *options, struct monito
     return status;
 }
 
-static bool run_command_close_outputs(struct monitor_outputs *outputs)
+/* Close all but the summary, which is not written yet. */
+static bool run_command_close_monitor(struct run_command_outputs *outputs)
 {
-    bool good = !outputs->broken;
+    struct monitor_outputs *monitor = &outputs->monitor;
+    bool good = !monitor->broken;
 
-    exporter_close(outputs->exporter);
-    if (outputs->series && fclose(outputs->series) != 0)
+    exporter_close(monitor->exporter);
+    if (monitor->series && fclose(monitor->series) != 0)
         good = false;
     return good;
 }
 
+static void run_command_close_json(struct run_command_outputs *outputs)
+{
+    if (outputs->json && outputs->json != stdout)
+        fclose(outputs->json);
+}
+
 /* ------------------------------------------------------------------ the command */
+
+/* Do the pipelines only remove what records name? */
+static bool run_command_only_removes(const struct selection *selection)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        for (size_t j = 0; j < selection->pipelines[i]->count; j++) {
+            const struct iotify_action *action = selection->pipelines[i]->steps[j].action;
+
+            if (!action || (action->scope != IOTIFY_FOR_RECORD && !action->removes))
+                return false;
+        }
+    return true;
+}
+
+static enum run_access run_command_access(
+    const struct options *options, const struct selection *selection)
+{
+    if (options->plan || (options->from_aws && !options->yes))
+        return RUN_READS;
+    if (options->from_aws)
+        return RUN_RECOVERS;
+    return run_command_only_removes(selection) ? RUN_REMOVES : RUN_WRITES;
+}
+
+static unsigned run_command_repair_mode(const struct options *options)
+{
+    unsigned mode = options->no_repair ? IOTIFY_REPORT_ONLY : 0;
+
+    if (options->repair)
+        mode |= IOTIFY_REPAIR_ALL;
+    if (options->verify && strcmp(options->verify, "full") == 0)
+        mode |= IOTIFY_VERIFY_FULL;
+    return mode;
+}
 
 static int run_command_run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
-    struct monitor_outputs outputs;
+    struct run_command_outputs outputs;
     struct summary summary;
     struct call call;
     struct run run;
@@ -228,36 +296,39 @@ static int run_command_run_job(
     int status = run_command_open_outputs(options, &outputs);
 
     if (status != EXIT_DONE) {
-        run_command_close_outputs(&outputs);
+        run_command_close_monitor(&outputs);
+        run_command_close_json(&outputs);
         return status;
     }
     progress_setup(options->quiet || options->solo);
     summary_init(&summary, job->options->name);
     call_init(&call, job->options->name);
-    good =
-        run_open(&run, job, &summary, options->plan || (options->from_aws && !options->yes), &call);
+    good = run_open(&run, job, &summary, run_command_access(options, selection), &call);
     if (good) {
         run.core_step = run_command_core_step;
-        run.outputs = &outputs;
+        run.outputs = &outputs.monitor;
         run.prune = options->prune;
+        run.repair_mode = run_command_repair_mode(options);
         run.solo = selection->solo;
         status = run_command_plan_first(options, &run, selection, &over);
         if (!over)
             good = run_command_pipelines(&run, selection);
     } else {
         log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
+        summary.reason = arena_string(&summary.arena, call_message(&call, IOTIFY_FAILED));
     }
     if (run.abandoned) {
-        status = run_command_finish(options, &summary, false);
+        status = run_command_finish(options, &outputs, &summary, false);
         fflush(stdout);
         /* A thread of the run still uses what would be freed. */
         _Exit(status);
     }
     run_close(&run);
     call_clear(&call);
-    good = run_command_close_outputs(&outputs) && good;
+    good = run_command_close_monitor(&outputs) && good;
     if (!over)
-        status = run_command_finish(options, &summary, good);
+        status = run_command_finish(options, &outputs, &summary, good);
+    run_command_close_json(&outputs);
     summary_clear(&summary);
     return status;
 }
@@ -358,6 +429,15 @@ int command_run(const struct options *options)
             "iotifyd: --from-aws is valid only with cleanup: iotifyd %s cleanup "
             "--from-aws\n",
             options->words[0]);
+        return EXIT_USAGE;
+    }
+    if (options->verify && strcmp(options->verify, "fast") != 0 &&
+        strcmp(options->verify, "full") != 0) {
+        fprintf(stderr, "iotifyd: --verify takes fast or full, not %s\n", options->verify);
+        return EXIT_USAGE;
+    }
+    if (options->repair && options->no_repair) {
+        fprintf(stderr, "iotifyd: --repair and --no-repair exclude each other\n");
         return EXIT_USAGE;
     }
     if (options->yes && !options->from_aws) {

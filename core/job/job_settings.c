@@ -26,10 +26,15 @@
         .domain = seal_choices,                                                                    \
         .help = "what seals keys in the store: a key file, " SEAL_KEY_VARIABLE                     \
                 ", " SEAL_PASSPHRASE_VARIABLE " or nothing"},                                      \
+        {.name = "seal.key_file",                                                                  \
+            .type = IOTIFY_STRING,                                                                 \
+            .flags = IOTIFY_PATH,                                                                  \
+            .offset = AT(seal.key_file),                                                           \
+            .help = "the key file of seal.with: file; default: the job's name with .key"},         \
     {                                                                                              \
-        .name = "seal.key_file", .type = IOTIFY_STRING, .flags = IOTIFY_PATH,                      \
-        .offset = AT(seal.key_file),                                                               \
-        .help = "the key file of seal.with: file; default: the job's name with .key"               \
+        .name = "seal.accept_unsealed", .type = IOTIFY_BOOLEAN,                                    \
+        .offset = AT(seal.accept_unsealed), .value = "false",                                      \
+        .help = "use glob entries that other programs wrote without sealing them"                  \
     }
 
 /* In the order of enum seal_with. */

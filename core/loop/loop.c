@@ -29,11 +29,14 @@ struct loop_waiter {
 /* A resolved name is valid for one minute. */
 #define ADDRESSES_MAX 16
 #define ADDRESS_LIFE (60 * SECOND)
+/* The same once a connection to one of them has failed: many devices may fail at once. */
+#define ADDRESS_LIFE_DOUBTED SECOND
 
 struct loop_resolution {
     char *host;
     int64_t expires; /* when the addresses expire; 0: no addresses */
     bool under_way;
+    bool doubted; /* a connection has failed since they were looked up */
     char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN + 20];
     size_t count, next_address; /* used in turn, to spread the sessions */
     char error[120];
@@ -232,6 +235,7 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
     struct loop_resolution *resolution = request->data;
 
     resolution->under_way = false;
+    resolution->doubted = false;
     resolution->count = 0;
     /*
      * Prefer IPv4, which most brokers and NAT gateways support; IPv6 when there is no IPv4 address.
@@ -246,6 +250,17 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
     /* A failure is not cached: the next call resolves again. */
     resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
     loop_report_resolved(resolution);
+}
+
+void loop_doubt_addresses(struct loop *loop)
+{
+    struct loop_resolution *resolution;
+
+    for (resolution = loop->resolutions; resolution; resolution = resolution->next)
+        if (resolution->expires > 0 && !resolution->doubted) {
+            resolution->doubted = true;
+            resolution->expires += ADDRESS_LIFE_DOUBTED - ADDRESS_LIFE;
+        }
 }
 
 static struct loop_resolution *loop_find_resolution(struct loop *loop, const char *host)

@@ -65,6 +65,8 @@ void loop_timer_init(
     struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument);
 /* Start a timer for a time of the loop's clock; a time in the past fires in the next turn. */
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
+/* A connection has failed: look the known names up again when they are needed, once per second. */
+void loop_doubt_addresses(struct loop *loop);
 /* Make the loop call `woken`. Any thread. */
 void loop_wake(struct loop *loop);
 

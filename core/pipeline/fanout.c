@@ -10,19 +10,14 @@
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/pipeline/host.h"
+#include "core/pipeline/task_queue.h"
 #include "core/report/progress.h"
 #include "core/script/expression.h"
 
 #define STACK_SIZE (512 * 1024)
 #define TICK (100 * MILLISECOND)
-
-/* A call that waits for a worker. */
-struct fanout_task {
-    int64_t client;
-    struct arena arena; /* for the evaluated settings */
-    const void *options;
-    struct fanout_task *next;
-};
+/* Most delayed tasks: beyond, no new ones are added until some are done. */
+#define DELAYED_MAX 20000
 
 /* A running step. The mutex protects the members after it. */
 struct fanout {
@@ -31,35 +26,50 @@ struct fanout {
     const struct step *step;
     pthread_mutex_t mutex;
     pthread_cond_t work, progress;
-    struct fanout_task *first, **last;
-    size_t waiting;
-    bool closed; /* no more tasks will be added */
-    bool ended;  /* waiting tasks are dropped */
+    struct task_queue queue;
+    size_t running; /* tasks that workers have; they may be delayed and come back */
+    bool closed;    /* no more tasks will be added */
+    bool ended;     /* waiting tasks are dropped */
     struct step_summary *result;
     int64_t done;
 };
 
 /* ------------------------------------------------------------------ workers */
 
-static void fanout_note(
-    struct fanout *fanout, const struct call *call, enum iotify_result result, bool store_failed)
+static void fanout_note(struct fanout *fanout, const struct call *call, enum iotify_result result,
+    const struct run_context *context)
 {
     if (result != IOTIFY_CANCELLED)
         fanout->done++;
-    if (result == IOTIFY_OK) {
+    if (result <= IOTIFY_UNCHANGED && context && context->repaired) {
+        fanout->result->repaired++;
+    } else if (result == IOTIFY_OK) {
         fanout->result->ok++;
     } else if (result == IOTIFY_UNCHANGED) {
-        fanout->result->skipped++;
+        fanout->result->unchanged++;
     } else if (result != IOTIFY_CANCELLED) {
         fanout->result->failed++;
         /* A full or broken disk would fail the remaining calls too. */
-        fanout->ended = fanout->ended || store_failed;
+        fanout->ended = fanout->ended || (context && context->store_failed);
         summary_add_failure(fanout->run->summary, &fanout->result->failures,
             call_code(call, result), call_message(call, result), call->base.client);
     }
 }
 
-static void fanout_work(struct fanout *fanout, struct fanout_task *task)
+/* Give the task back to the queue when the plugin asked for that. The caller holds the mutex. */
+static bool fanout_delay(struct fanout *fanout, struct task *task,
+    const struct run_context *context, enum iotify_result result)
+{
+    if (result != IOTIFY_LATER || context->later < 0 || fanout->ended || stop_requested())
+        return false;
+    task->stage = context->later_stage;
+    task->repaired = context->repaired;
+    task->due = clock_now() + context->later;
+    task_queue_delay(&fanout->queue, task);
+    return true;
+}
+
+static void fanout_work(struct fanout *fanout, struct task *task)
 {
     const struct step *step = fanout->step;
     struct run_context context;
@@ -70,42 +80,59 @@ static void fanout_work(struct fanout *fanout, struct fanout_task *task)
         fanout->request->counters);
     call.base.client = task->client;
     call.base.arguments = fanout->request->expand ? task->options : NULL;
+    call.base.stage = task->stage;
+    context.repaired = task->repaired;
     call.node = step->node;
     call.location = step->location;
     result = fanout->request->function(step->owner->instance, &call.base);
-    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED)
+    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED && result != IOTIFY_LATER)
         call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
     pthread_mutex_lock(&fanout->mutex);
-    fanout_note(fanout, &call, result, context.store_failed);
-    pthread_cond_signal(&fanout->progress);
-    pthread_mutex_unlock(&fanout->mutex);
-    call_clear(&call);
-    arena_wipe(&task->arena);
-    free(task);
-}
+    fanout->running--;
+    if (fanout_delay(fanout, task, &context, result)) {
+        task = NULL;
+    } else {
+        bool stopped = result == IOTIFY_LATER && context.later >= 0;
 
-static struct fanout_task *fanout_take(struct fanout *fanout)
-{
-    struct fanout_task *task;
-
-    pthread_mutex_lock(&fanout->mutex);
-    while (!fanout->first && !fanout->closed)
-        pthread_cond_wait(&fanout->work, &fanout->mutex);
-    task = fanout->first;
-    if (task) {
-        fanout->first = task->next;
-        if (!fanout->first)
-            fanout->last = &fanout->first;
-        fanout->waiting--;
+        fanout_note(fanout, &call, stopped ? IOTIFY_CANCELLED : result, &context);
         pthread_cond_signal(&fanout->progress);
     }
+    pthread_cond_signal(&fanout->work);
+    pthread_mutex_unlock(&fanout->mutex);
+    call_clear(&call);
+    task_free(task);
+}
+
+/* The next task that is due; NULL when there will be none. */
+static struct task *fanout_take(struct fanout *fanout)
+{
+    struct task *task;
+    int64_t due;
+
+    pthread_mutex_lock(&fanout->mutex);
+    while (!(task = task_queue_take(&fanout->queue, clock_now(), &due)) &&
+           (!fanout->closed || fanout->running || due != INT64_MAX)) {
+        if (due == INT64_MAX)
+            pthread_cond_wait(&fanout->work, &fanout->mutex);
+        else
+            clock_condition_wait(&fanout->work, &fanout->mutex, due);
+    }
+    if (task) {
+        fanout->running++;
+        /* Another worker may have to wait for the next one that is due. */
+        if (fanout->queue.delayed_count || fanout->queue.waiting)
+            pthread_cond_signal(&fanout->work);
+    } else {
+        pthread_cond_broadcast(&fanout->work);
+    }
+    pthread_cond_signal(&fanout->progress);
     pthread_mutex_unlock(&fanout->mutex);
     return task;
 }
 
 static void *fanout_worker(void *argument)
 {
-    struct fanout_task *task;
+    struct task *task;
 
     while ((task = fanout_take(argument)))
         fanout_work(argument, task);
@@ -187,15 +214,13 @@ static bool fanout_compile(struct fanout *fanout, struct expression_set *express
     return good;
 }
 
-static void fanout_push(struct fanout *fanout, struct fanout_task *task, size_t most)
+static void fanout_push(struct fanout *fanout, struct task *task, size_t most)
 {
     pthread_mutex_lock(&fanout->mutex);
-    while (fanout->waiting >= most && !stop_requested() && !fanout->ended)
+    while ((fanout->queue.waiting >= most || fanout->queue.delayed_count >= DELAYED_MAX) &&
+           !stop_requested() && !fanout->ended)
         fanout_wait_tick(fanout);
-    task->next = NULL;
-    *fanout->last = task;
-    fanout->last = &task->next;
-    fanout->waiting++;
+    task_queue_push(&fanout->queue, task);
     pthread_cond_signal(&fanout->work);
     pthread_mutex_unlock(&fanout->mutex);
 }
@@ -214,13 +239,13 @@ static void fanout_dispatch(struct fanout *fanout, const struct expression_set *
     const int64_t *clients, size_t count, size_t most)
 {
     for (size_t i = 0; i < count && !stop_requested() && !fanout_has_ended(fanout); i++) {
-        struct fanout_task *task = memory_new(1, sizeof(*task));
+        struct task *task = task_new(clients[i]);
         const struct step *step = fanout->step;
         const char *error = NULL;
         struct call call;
 
         call_init(&call, fanout->request->where);
-        call.base.client = task->client = clients[i];
+        call.base.client = task->client;
         task->options = expression_set_apply(expression_set, fanout->run->script,
             (struct script_turn){.slot = -1, .client = task->client}, step->settings, step->options,
             fanout->run->job->directory, &task->arena, &error);
@@ -229,27 +254,12 @@ static void fanout_dispatch(struct fanout *fanout, const struct expression_set *
         } else {
             call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
             pthread_mutex_lock(&fanout->mutex);
-            fanout_note(fanout, &call, IOTIFY_INVALID, false);
+            fanout_note(fanout, &call, IOTIFY_INVALID, NULL);
             pthread_mutex_unlock(&fanout->mutex);
-            arena_wipe(&task->arena);
-            free(task);
+            task_free(task);
         }
         call_clear(&call);
     }
-}
-
-/* Drop the tasks that no worker has started. The caller holds the mutex. */
-static void fanout_drop_waiting(struct fanout *fanout)
-{
-    while (fanout->first) {
-        struct fanout_task *task = fanout->first;
-
-        fanout->first = task->next;
-        arena_wipe(&task->arena);
-        free(task);
-    }
-    fanout->last = &fanout->first;
-    fanout->waiting = 0;
 }
 
 static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t count)
@@ -257,11 +267,12 @@ static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t coun
     pthread_mutex_lock(&fanout->mutex);
     fanout->closed = true;
     pthread_cond_broadcast(&fanout->work);
-    while (fanout->waiting > 0) {
-        if (stop_requested() || fanout->ended)
-            fanout_drop_waiting(fanout);
-        else
-            fanout_wait_tick(fanout);
+    while (fanout->queue.waiting || fanout->queue.delayed_count || fanout->running) {
+        if (stop_requested() || fanout->ended) {
+            task_queue_clear(&fanout->queue);
+            pthread_cond_broadcast(&fanout->work);
+        }
+        fanout_wait_tick(fanout);
     }
     pthread_mutex_unlock(&fanout->mutex);
     for (size_t i = 0; i < count; i++) {
@@ -304,7 +315,6 @@ void fanout_run(const struct fanout_request *request, const int64_t *clients, si
     pthread_mutex_init(&fanout->mutex, NULL);
     clock_condition_init(&fanout->work);
     clock_condition_init(&fanout->progress);
-    fanout->last = &fanout->first;
     threads = memory_new(workers, sizeof(*threads));
     workers = fanout_start_workers(fanout, threads, workers);
     if (workers > 0 || count == 0) {
@@ -319,6 +329,7 @@ void fanout_run(const struct fanout_request *request, const int64_t *clients, si
         log_write(IOTIFY_ERROR, request->where,
             "cannot write to the store; the remaining devices were skipped. Run the same command "
             "when the store is writable");
+    task_queue_clear(&fanout->queue);
     free(threads);
     expression_set_clear(&expression_set);
     pthread_cond_destroy(&fanout->work);

@@ -19,6 +19,8 @@
 #define TRIES_THROTTLED 20
 #define BACKOFF_MAX (20 * SECOND)
 /* How soon a wait notices a stop request. */
+/* How long calls that are in flight at a stop are waited for. */
+#define IN_FLIGHT_MAX SECOND
 #define WAIT_SLICE (50 * MILLISECOND)
 /* Records written in one commit. */
 #define RECORDS_MAX 200
@@ -132,6 +134,12 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
         if (!host_wait_until(clock_now() + pause))
             return host_cancelled(call);
     }
+}
+
+static bool host_has_cancelled(struct iotify_call *call)
+{
+    (void)call;
+    return stop_overdue(IN_FLIGHT_MAX);
 }
 
 static enum iotify_result host_wait(struct iotify_call *call, int64_t nanoseconds)
@@ -265,6 +273,28 @@ static enum iotify_result host_records(struct iotify_call *call,
         connection->plugin->alias, connection->realm, found, argument);
 }
 
+/* The aliases of the plugin with the realm of this call; one that was not used yet has it too. */
+static enum iotify_result host_all_records(struct iotify_call *call,
+    enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
+{
+    const struct run *run = host_context(call)->run;
+    const struct run_connection *connection = host_context(call)->connection;
+    enum iotify_result result = IOTIFY_OK;
+
+    for (size_t i = 0; i < run->job->plugin_count && result == IOTIFY_OK; i++)
+        if (run->job->plugins[i].plugin == connection->plugin->plugin)
+            result = store_each_record(run->store, host_call_of(call), run->job->plugins[i].alias,
+                connection->realm, found, argument);
+    return result;
+}
+
+static enum iotify_result host_later(struct iotify_call *call, int64_t nanoseconds, int stage)
+{
+    host_context(call)->later = nanoseconds > 0 ? nanoseconds : 0;
+    host_context(call)->later_stage = stage;
+    return IOTIFY_LATER;
+}
+
 /* Write the records of one commit. Their keys and sealed values are freed with the call's arena. */
 static enum iotify_result host_write_some(
     struct iotify_call *call, const struct iotify_record_write *records, size_t count)
@@ -306,6 +336,17 @@ static const char *host_job_name(struct iotify_call *call)
     return host_context(call)->run->job->options->name;
 }
 
+static unsigned host_repair_mode(struct iotify_call *call)
+{
+    return host_context(call)->run->repair_mode;
+}
+
+static void host_repaired(struct iotify_call *call, const char *what)
+{
+    host_context(call)->repaired = true;
+    call_log(call, IOTIFY_INFO, "differs from its record and is repaired: %s", what);
+}
+
 static const struct iotify_host online = {
     .struct_size = sizeof(struct iotify_host),
     .log = call_log,
@@ -327,13 +368,18 @@ static const struct iotify_host online = {
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,
     .permit = call_permit,
+    .later = host_later,
+    .all_records = host_all_records,
+    .repair_mode = host_repair_mode,
+    .repaired = host_repaired,
+    .cancelled = host_has_cancelled,
 };
 
 void host_call(struct run *run, struct call *call, struct run_context *context,
     const struct job_plugin *plugin, const char *where, struct run_counters *counters)
 {
     call_init(call, where);
-    *context = (struct run_context){.run = run, .counters = counters};
+    *context = (struct run_context){.run = run, .counters = counters, .later = -1};
     if (plugin && plugin->plugin->descriptor.kind == IOTIFY_CONNECTOR)
         context->connection = &run->connections[plugin - run->job->plugins];
     call->base.host = &online;

@@ -69,7 +69,9 @@ static void pipeline_note_failure(
 {
     if (result <= IOTIFY_UNCHANGED || result == IOTIFY_CANCELLED)
         return;
-    action->result->failed++;
+    /* It concerns all devices: those that failed on their own are counted already. */
+    if (action->result->failed < action->result->total || action->result->failed == 0)
+        action->result->failed++;
     summary_add_failure(action->run->summary, &action->result->failures, call_code(call, result),
         call_message(call, result), -1);
 }
@@ -222,6 +224,15 @@ static bool pipeline_apply(struct pipeline_action_run *action, const struct pipe
     return good;
 }
 
+/* Devices that the step did not begin, because it ended before. */
+static int64_t pipeline_count_skipped(const struct step_summary *result)
+{
+    int64_t rest =
+        result->total - result->ok - result->unchanged - result->repaired - result->failed;
+
+    return rest > 0 ? rest : 0;
+}
+
 static bool pipeline_run_action(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
     const struct step *step = action->step;
@@ -238,12 +249,17 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
         result = run_connect(action->run, step->owner, &call);
     if (result == IOTIFY_OK)
         result = pipeline_list_clients(action->run, step, &call, &clients, &count);
+    /* The store was new when the run began, and is not written: leave what came since. */
+    if (action->run->planning)
+        count = 0;
     if (result == IOTIFY_OK) {
         good = pipeline_apply(action, pipeline, clients, count);
     } else {
         action->result->total = 1;
         pipeline_note_failure(action, &call, result);
     }
+    if (step->action->scope != IOTIFY_FOR_JOB)
+        action->result->skipped = pipeline_count_skipped(action->result);
     action->result->retried = atomic_load(&action->counters.retried);
     action->result->throttled = atomic_load(&action->counters.throttled);
     call_clear(&call);
@@ -254,12 +270,14 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
 
 static void pipeline_log_outcome(const struct step_summary *result, const char *where)
 {
-    if (result->failed == 0 && result->skipped == result->total && result->total > 0)
+    int64_t good = result->ok + result->repaired + result->unchanged;
+
+    if (result->failed == 0 && result->unchanged == result->total && result->total > 0)
         log_write(IOTIFY_INFO, where, "%lld of %lld up to date", (long long)result->total,
             (long long)result->total);
     else
-        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s",
-            (long long)result->ok + result->skipped, (long long)result->total, result->seconds);
+        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s", (long long)good,
+            (long long)result->total, result->seconds);
     for (const struct failure *failure = result->failures; failure; failure = failure->next)
         log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
             failure->count > 1 ? " (and more of this kind)" : "");

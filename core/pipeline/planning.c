@@ -238,7 +238,7 @@ static bool planning_write_json(const char *path, const json_t *root)
 bool planning_print(
     struct run *run, const struct pipeline *const *pipelines, size_t count, const char *json)
 {
-    bool good = true, text = !json || strcmp(json, "-") != 0;
+    bool good = true, text = !json || strcmp(json, "-") != 0, before = run->planning;
     json_t *steps = json_array(), *root;
     double seconds = 0;
     int64_t blocked = 0;
@@ -253,7 +253,7 @@ bool planning_print(
                     planning_print_step(run, pipelines[i], step, text, steps, &seconds, &blocked);
         }
     }
-    run->planning = false;
+    run->planning = before;
     if (good && text)
         printf("about %.0f s in total at the current limits; nothing was changed\n", seconds);
     if (good && text && blocked)
@@ -286,14 +286,14 @@ static bool planning_recover_all(struct run *run, struct forecast *plan, const s
     return true;
 }
 
-/* Writing records requires the lease. */
-static bool planning_take_lease(struct run *run)
+/* Writing records requires the lease, and a store with an owner. */
+static bool planning_begin_writes(struct run *run)
 {
     enum iotify_result result;
     struct call call;
 
     call_init(&call, run->job->options->name);
-    result = run_take_lease(run, &call);
+    result = run_begin_writes(run, &call) ? run_take_lease(run, &call) : IOTIFY_FAILED;
     if (result != IOTIFY_OK)
         planning_failed(run->job->options->name, &call, result);
     call_clear(&call);
@@ -305,11 +305,13 @@ bool planning_recover(struct run *run, bool for_real, int64_t *found)
     struct forecast plan = {0};
     const struct step *step = NULL;
     const char *slowest = NULL;
-    bool good;
+    bool good, before = run->planning;
 
-    run->planning = !for_real;
-    good = (!for_real || planning_take_lease(run)) && planning_recover_all(run, &plan, &step);
-    run->planning = false;
+    if (!for_real)
+        run->planning = true;
+    good = (!for_real || planning_begin_writes(run)) && planning_recover_all(run, &plan, &step);
+    if (!for_real)
+        run->planning = before;
     *found = forecast_count(&plan, IOTIFY_DELETE_IT);
     if (good && !for_real) {
         printf("found by the job's id, without the store:\n");

@@ -71,10 +71,19 @@ static bool run_check_aliases(struct run *run, struct call *call)
     return false;
 }
 
-bool run_open(struct run *run, const struct job *job, struct summary *summary, bool read_only,
-    struct call *call)
+/* Does the store have an owner? One that was just created, or never, has none. */
+static bool run_has_owner(struct run *run, struct call *call)
 {
-    *run = (struct run){.job = job, .summary = summary, .planning = read_only, .solo = -1};
+    struct iotify_bytes owner;
+
+    return store_get(run->store, call, store_note_key(call, "job"), &owner) != IOTIFY_NOT_FOUND;
+}
+
+bool run_open(struct run *run, const struct job *job, struct summary *summary,
+    enum run_access access, struct call *call)
+{
+    *run =
+        (struct run){.job = job, .summary = summary, .planning = access == RUN_READS, .solo = -1};
     run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
@@ -84,9 +93,25 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary, b
     }
     if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
         return false;
+    if ((access == RUN_REMOVES || access == RUN_RECOVERS) && !run_has_owner(run, call))
+        run->planning = true;
+    if (access == RUN_REMOVES && run->planning)
+        log_write(IOTIFY_INFO, job->options->name, "nothing to clean up: the store is new");
+    /* A store without an owner is not sealed, and the secrets can be read only once. */
+    if (access == RUN_RECOVERS && run->planning)
+        return true;
     return run_check_owner(run, call) &&
-           store_unseal(run->store, call, &job->options->seal, !read_only) == IOTIFY_OK &&
+           store_unseal(run->store, call, &job->options->seal, !run->planning) == IOTIFY_OK &&
            run_check_aliases(run, call);
+}
+
+bool run_begin_writes(struct run *run, struct call *call)
+{
+    if (!run->planning)
+        return true;
+    run->planning = false;
+    return run_check_owner(run, call) &&
+           store_unseal(run->store, call, &run->job->options->seal, true) == IOTIFY_OK;
 }
 
 void run_close(struct run *run)
@@ -164,7 +189,7 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
 
 enum iotify_result run_take_lease(struct run *run, struct call *call)
 {
-    return run->lease ? IOTIFY_OK : lease_take(run->store, call, &run->lease);
+    return run->lease || run->planning ? IOTIFY_OK : lease_take(run->store, call, &run->lease);
 }
 
 struct glob *run_glob(struct run *run)

@@ -33,6 +33,10 @@ struct run_context {
     struct run_connection *connection; /* NULL when the plugin is not a connector */
     struct run_counters *counters;
     bool store_failed; /* the store could not be written */
+    /* Set by host->later(): the pause in nanoseconds, -1 without one, and the stage. */
+    int64_t later;
+    int later_stage;
+    bool repaired; /* by host->repaired() */
 };
 
 struct monitor_outputs;
@@ -50,20 +54,31 @@ struct run {
     struct monitor_outputs *outputs;
     /* Run a core step; set by the program. Fills in `result`; false on failure. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
-    int64_t solo;   /* simulate this client only, with details; -1: all clients */
-    bool prune;     /* deploy removes the devices no longer in the job */
-    bool planning;  /* connectors must not write to the store */
-    bool abandoned; /* a thread cannot be ended: nothing of the run may be freed */
+    int64_t solo;         /* simulate this client only, with details; -1: all clients */
+    unsigned repair_mode; /* a set of enum iotify_repair_mode */
+    bool prune;           /* deploy removes the devices no longer in the job */
+    bool planning;        /* connectors must not write to the store */
+    bool abandoned;       /* a thread cannot be ended: nothing of the run may be freed */
     struct arena arena;
 };
 
+/* What a run does with the store. */
+enum run_access {
+    RUN_READS,    /* nothing is written */
+    RUN_REMOVES,  /* as RUN_READS if the store has nothing of the job, else as RUN_WRITES */
+    RUN_RECOVERS, /* the same, until run_begin_writes() */
+    RUN_WRITES    /* a new store gets its seal and its owner */
+};
+
 /*
- * Open the store, check that it belongs to this job, and unseal it. With `read_only` nothing is
- * written. False after a message in `call`. run_close() in either case.
+ * Open the store, check that it belongs to this job, and unseal it. False after a message in
+ * `call`. run_close() in either case.
  */
-bool run_open(struct run *run, const struct job *job, struct summary *summary, bool read_only,
-    struct call *call);
+bool run_open(struct run *run, const struct job *job, struct summary *summary,
+    enum run_access access, struct call *call);
 void run_close(struct run *run);
+/* RUN_RECOVERS: write to the store from now on. False after a message in `call`. */
+bool run_begin_writes(struct run *run, struct call *call);
 
 /*
  * Connect a connector, unless it is connected. IOTIFY_CONFLICT when the store has devices of

@@ -117,6 +117,12 @@ static enum iotify_result call_no_wait(struct iotify_call *call, int64_t nanosec
     return call_fail(call, IOTIFY_FAILED, "Offline", "waiting is not possible here");
 }
 
+static enum iotify_result call_no_later(struct iotify_call *call, int64_t nanoseconds, int stage)
+{
+    (void)stage;
+    return call_no_wait(call, nanoseconds);
+}
+
 static void call_keep_retry_after(struct iotify_call *call, int64_t nanoseconds)
 {
     call_of(call)->retry_after = nanoseconds;
@@ -173,6 +179,24 @@ static const char *call_no_name(struct iotify_call *call)
     return "";
 }
 
+static unsigned call_no_mode(struct iotify_call *call)
+{
+    (void)call;
+    return 0;
+}
+
+static void call_no_repair(struct iotify_call *call, const char *what)
+{
+    (void)call;
+    (void)what;
+}
+
+static bool call_not_cancelled(struct iotify_call *call)
+{
+    (void)call;
+    return false;
+}
+
 static const struct iotify_host offline = {
     .struct_size = sizeof(struct iotify_host),
     .log = call_log,
@@ -194,6 +218,11 @@ static const struct iotify_host offline = {
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,
     .permit = call_permit,
+    .later = call_no_later,
+    .all_records = call_no_records,
+    .repair_mode = call_no_mode,
+    .repaired = call_no_repair,
+    .cancelled = call_not_cancelled,
 };
 
 void call_init(struct call *call, const char *where)

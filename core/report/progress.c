@@ -12,10 +12,18 @@
 #include "core/base/log.h"
 
 #define REDRAW (100 * MILLISECOND)
+/* The pace is that of the last ten seconds, and known after three. */
+#define SAMPLES 20
+#define SAMPLE_PAUSE (500 * MILLISECOND)
+#define PACE_KNOWN (3 * SECOND)
 
 static struct {
     bool quiet, terminal, drawn;
     int64_t began, shown;
+    struct {
+        int64_t at, done;
+    } samples[SAMPLES]; /* a ring */
+    size_t sample_count;
     struct iotify_buffer line;
 } progress_state = {.line = {.ceiling = 4096}};
 
@@ -57,14 +65,35 @@ void progress_begin(const char *label, int64_t total)
     progress_end();
     progress_state.began = clock_now();
     progress_state.shown = progress_state.began;
+    progress_state.sample_count = 0;
     if (progress_state.terminal) {
         progress_state.shown = 0;
         progress_show(&progress);
     }
 }
 
-static void progress_format(const struct progress *progress, double seconds)
+/* Append the time that is left, as the pace of the last seconds has it. */
+static void progress_format_rest(const struct progress *progress, int64_t now)
 {
+    size_t count = progress_state.sample_count;
+    int64_t since =
+        count < SAMPLES ? progress_state.began : progress_state.samples[count % SAMPLES].at;
+    int64_t before = count < SAMPLES ? 0 : progress_state.samples[count % SAMPLES].done;
+    double left = (double)(progress->total - progress->done), seconds = progress->seconds_left;
+
+    if (left <= 0)
+        return;
+    if (now - since >= PACE_KNOWN)
+        seconds = progress->done > before ? left * (double)(now - since) / (double)SECOND /
+                                                (double)(progress->done - before)
+                                          : 0;
+    if (seconds > 0)
+        iotify_buffer_format(&progress_state.line, "  ETA %.0f s", seconds);
+}
+
+static void progress_format(const struct progress *progress, int64_t now)
+{
+    double seconds = (double)(now - progress_state.began) / (double)SECOND;
     double rate = seconds > 0 ? (double)progress->done / seconds : 0;
     struct iotify_buffer *line = &progress_state.line;
 
@@ -79,12 +108,21 @@ static void progress_format(const struct progress *progress, double seconds)
         iotify_buffer_format(line, "  %lld retries", (long long)progress->retried);
     if (progress->throttled)
         iotify_buffer_format(line, "  %lld throttled", (long long)progress->throttled);
-    if (progress->total > progress->done && (rate > 0 || progress->seconds_left > 0))
-        iotify_buffer_format(line, "  ETA %.0f s",
-            progress->seconds_left > 0 ? progress->seconds_left
-                                       : (double)(progress->total - progress->done) / rate);
+    progress_format_rest(progress, now);
     if (*progress->detail)
         iotify_buffer_format(line, "  %s", progress->detail);
+}
+
+static void progress_take_sample(int64_t done, int64_t now)
+{
+    size_t count = progress_state.sample_count;
+    int64_t last = count ? progress_state.samples[(count - 1) % SAMPLES].at : progress_state.began;
+
+    if (now - last < SAMPLE_PAUSE)
+        return;
+    progress_state.samples[count % SAMPLES].at = now;
+    progress_state.samples[count % SAMPLES].done = done;
+    progress_state.sample_count++;
 }
 
 void progress_show(const struct progress *progress)
@@ -92,11 +130,12 @@ void progress_show(const struct progress *progress)
     int64_t now = clock_now();
     int64_t pause = progress_state.terminal ? REDRAW : SECOND;
 
+    progress_take_sample(progress->done, now);
     if (progress_state.quiet || now - progress_state.shown < pause)
         return;
     progress_state.shown = now;
     log_lock();
-    progress_format(progress, (double)(now - progress_state.began) / (double)SECOND);
+    progress_format(progress, now);
     if (progress_state.terminal) {
         progress_hide(NULL);
         progress_draw(NULL);

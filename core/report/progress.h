@@ -10,7 +10,7 @@ struct progress {
     const char *label; /* "deploy/aws.device" */
     int64_t total;     /* 0: unknown */
     int64_t done, failed, retried, throttled;
-    double seconds_left; /* 0: estimated from the rate so far */
+    double seconds_left; /* expected before the pace is known; 0: unknown */
     char detail[320];    /* more about the step; "" for none */
 };
 

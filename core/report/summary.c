@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/report/summary.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/base/clock.h"
 
 void summary_init(struct summary *summary, const char *job)
 {
+    uint64_t number;
+
     *summary = (struct summary){.began = clock_now()};
     summary->job = arena_string(&summary->arena, job);
     clock_wall(summary->started, sizeof(summary->started));
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)summary->began;
+    snprintf(summary->run, sizeof(summary->run), "%016llx", (unsigned long long)number);
 }
 
 void summary_clear(struct summary *summary)
@@ -30,6 +37,7 @@ struct step_summary *summary_add_step(
     entry->pipeline = arena_string(&summary->arena, pipeline);
     entry->step = arena_string(&summary->arena, step);
     entry->scope = scope;
+    clock_wall(entry->started, sizeof(entry->started));
     while (*end)
         end = &(*end)->next;
     *end = entry;
@@ -52,6 +60,9 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
 {
     struct simulate_summary *total = &summary->simulate;
 
+    /* The stages of several steps do not add up. */
+    total->stages = total->present ? NULL : results->stages;
+    total->stage_count = total->present ? 0 : results->stage_count;
     total->present = true;
     tally_merge(&total->tally, &results->tally);
     /* Steps run one after the other: add the times, average the CPU load over them. */
@@ -69,14 +80,15 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
     total->glob.blocking_seconds += results->glob.blocking_seconds;
 }
 
-void summary_add_threshold(
-    struct summary *summary, const char *expression, double value, bool ok, const char *why)
+void summary_add_threshold(struct summary *summary, const struct threshold_summary *threshold)
 {
     struct threshold_summary *entry = arena_alloc(&summary->arena, sizeof(*entry));
     struct threshold_summary **end = &summary->thresholds;
 
-    *entry = (struct threshold_summary){arena_string(&summary->arena, expression), value, ok,
-        arena_string(&summary->arena, why), NULL};
+    *entry = *threshold;
+    entry->expression = arena_string(&summary->arena, threshold->expression);
+    entry->why = arena_string(&summary->arena, threshold->why);
+    entry->next = NULL;
     while (*end)
         end = &(*end)->next;
     *end = entry;

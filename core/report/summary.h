@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <iotify/buffer.h>
+
 #include "core/base/arena.h"
 #include "core/report/tally.h"
 
@@ -21,8 +23,18 @@ struct glob_summary {
     char error[512]; /* of the first failed write */
 };
 
+/* What a stage was to reach and what it reached: clients at its end, or messages in it. */
+struct stage_summary {
+    const char *name; /* NULL: none */
+    double seconds;
+    bool clients; /* else messages */
+    int64_t intended, reached;
+};
+
 struct simulate_summary {
     bool present;
+    const char *name, *template, *transport; /* of the step; NULL in a sum of steps */
+    char started[32];
     struct tally tally;
     double seconds;
     double cpu;     /* cores, over the whole step */
@@ -30,11 +42,16 @@ struct simulate_summary {
     bool saturated; /* this machine was the bottleneck: latencies include its own delay */
     bool verified;  /* with `verify: end_to_end` */
     struct glob_summary glob;
+    struct stage_summary *stages;
+    size_t stage_count;
 };
 
 struct step_summary {
     const char *pipeline, *step, *scope;
-    int64_t total, ok, failed, skipped, retried, throttled;
+    int64_t total, ok, repaired, failed, retried, throttled;
+    int64_t unchanged; /* up to date before */
+    int64_t skipped;   /* not begun, because the step ended before */
+    char started[32];
     double seconds;
     struct failure *failures;
     struct simulate_summary *simulate; /* of a simulate step; NULL for others */
@@ -42,8 +59,9 @@ struct step_summary {
 };
 
 struct threshold_summary {
+    const struct simulate_summary *simulate; /* whose results it is about */
     const char *expression;
-    double value;
+    double value; /* NAN: nothing was measured */
     bool ok;
     const char *why;
     struct threshold_summary *next;
@@ -52,14 +70,20 @@ struct threshold_summary {
 struct summary {
     struct arena arena;
     const char *job;
+    char run[17]; /* identifies the run: random hexadecimal digits */
     char started[32];
     int64_t began; /* clock_now() */
     int exit_code;
+    const char *reason; /* why nothing could be started; NULL otherwise */
     struct step_summary *steps;
     struct simulate_summary simulate; /* of all simulate steps together */
     struct threshold_summary *thresholds;
 };
 
+/*
+ * Append the verdict, one line without its end: PASSED or FAILED, and why in words.
+ */
+void summary_verdict(const struct summary *summary, struct iotify_buffer *out);
 void summary_init(struct summary *summary, const char *job);
 void summary_clear(struct summary *summary);
 
@@ -72,13 +96,12 @@ void summary_add_failure(struct summary *summary, struct failure **list, const c
 /* Allocate the results of a simulate step; add them to the total when it has ended. */
 struct simulate_summary *summary_begin_simulate(struct summary *summary, struct step_summary *step);
 void summary_end_simulate(struct summary *summary, const struct simulate_summary *results);
-/* Append a threshold; `why` explains why it does not hold, "": nothing to add. */
-void summary_add_threshold(
-    struct summary *summary, const char *expression, double value, bool ok, const char *why);
+/* Append a copy of a threshold; `why` explains why it does not hold, "": nothing to add. */
+void summary_add_threshold(struct summary *summary, const struct threshold_summary *threshold);
 
 /* Print the summary as text. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);
-/* Write the summary as JSON; "-" is standard output. False and errno on failure. */
-bool summary_write_json(const struct summary *summary, const char *path);
+/* Write the summary as JSON. False and errno on failure. */
+bool summary_write_json(const struct summary *summary, FILE *stream);
 
 #endif

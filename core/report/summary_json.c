@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The summary as JSON. */
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/base/clock.h"
@@ -23,29 +24,61 @@ static json_t *summary_json_failures(const struct failure *failures)
     return list;
 }
 
+/*
+ * The buckets of a histogram as pairs: how many empty ones come before, and the count. Runs of
+ * several machines can be added up by them.
+ */
+static json_t *summary_json_buckets(const struct histogram *histogram)
+{
+    json_t *list = json_array();
+    size_t next = 0;
+
+    for (size_t i = histogram->low; i < histogram->high; i++) {
+        if (histogram->counts[i] == 0)
+            continue;
+        json_array_append_new(list, json_integer((json_int_t)(i - next)));
+        json_array_append_new(list, json_integer((json_int_t)histogram->counts[i]));
+        next = i + 1;
+    }
+    return list;
+}
+
 static json_t *summary_json_histogram(const struct histogram *histogram)
 {
-    json_t *object = json_object();
+    json_t *object;
 
+    if (histogram->count == 0)
+        return json_null();
+    object = json_pack("{s:I, s:f}", "count", (json_int_t)histogram->count, "mean",
+        histogram->sum / (double)histogram->count / 1e9);
     for (size_t i = 0; i < tally_quantile_count; i++)
         json_object_set_new(object, tally_quantiles[i].name,
             json_real((double)histogram_quantile(histogram, tally_quantiles[i].share) / 1e9));
     json_object_set_new(object, "max", json_real((double)histogram->max / 1e9));
+    json_object_set_new(object, "buckets", summary_json_buckets(histogram));
     return object;
 }
 
 static json_t *summary_json_steps(const struct step_summary *step)
 {
-    json_t *list = json_array();
+    json_t *list = json_array(), *entry;
 
-    for (; step; step = step->next)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}", "pipeline",
-                      step->pipeline, "step", step->step, "scope", step->scope, "total",
-                      (json_int_t)step->total, "ok", (json_int_t)step->ok, "failed",
-                      (json_int_t)step->failed, "skipped", (json_int_t)step->skipped, "retried",
-                      (json_int_t)step->retried, "throttled", (json_int_t)step->throttled,
-                      "seconds", step->seconds, "errors", summary_json_failures(step->failures)));
+    for (; step; step = step->next) {
+        const struct {
+            const char *name;
+            int64_t count;
+        } counts[] = {{"total", step->total}, {"ok", step->ok}, {"unchanged", step->unchanged},
+            {"repaired", step->repaired}, {"failed", step->failed}, {"skipped", step->skipped},
+            {"retried", step->retried}, {"throttled", step->throttled}};
+
+        entry = json_pack("{s:s, s:s, s:s, s:s}", "pipeline", step->pipeline, "step", step->step,
+            "scope", step->scope, "started", step->started);
+        for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+            json_object_set_new(entry, counts[i].name, json_integer((json_int_t)counts[i].count));
+        json_object_set_new(entry, "seconds", json_real(step->seconds));
+        json_object_set_new(entry, "errors", summary_json_failures(step->failures));
+        json_array_append_new(list, entry);
+    }
     return list;
 }
 
@@ -60,23 +93,75 @@ static json_t *summary_json_metrics(const struct tally_metric *metric)
     return object;
 }
 
+static json_t *summary_json_reasons(const struct tally_reason *reason)
+{
+    json_t *object = json_object();
+
+    for (; reason; reason = reason->next)
+        json_object_set_new(object, reason->code, json_integer((json_int_t)reason->count));
+    return object;
+}
+
 static json_t *summary_json_devices(const struct tally_device *device)
 {
     json_t *list = json_array();
 
     for (; device; device = device->next)
         json_array_append_new(list,
-            json_pack("{s:I, s:I, s:I, s:I, s:I}", "client", (json_int_t)device->client, "lost",
-                (json_int_t)device->lost, "duplicates", (json_int_t)device->duplicates, "reordered",
-                (json_int_t)device->reordered, "late", (json_int_t)device->late));
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "client", (json_int_t)device->client,
+                "lost", (json_int_t)device->lost, "duplicates", (json_int_t)device->duplicates,
+                "reordered", (json_int_t)device->reordered, "late", (json_int_t)device->late,
+                "reasons", summary_json_reasons(device->reasons)));
     return list;
 }
 
-static json_t *summary_json_simulate(const struct simulate_summary *simulate)
+static json_t *summary_json_stages(const struct simulate_summary *simulate)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < simulate->stage_count; i++) {
+        const struct stage_summary *stage = &simulate->stages[i];
+
+        json_array_append_new(
+            list, json_pack("{s:s?, s:f, s:s, s:I, s:I}", "name", stage->name, "seconds",
+                      stage->seconds, "unit", stage->clients ? "clients" : "messages", "intended",
+                      (json_int_t)stage->intended, "reached", (json_int_t)stage->reached));
+    }
+    return list;
+}
+
+/* The thresholds on the results of a simulation; NULL: of all. */
+static json_t *summary_json_thresholds(
+    const struct threshold_summary *threshold, const struct simulate_summary *simulate)
+{
+    json_t *list = json_array(), *entry;
+
+    for (; threshold; threshold = threshold->next) {
+        if (simulate && threshold->simulate != simulate)
+            continue;
+        entry = json_pack("{s:s, s:o, s:b}", "expression", threshold->expression, "value",
+            isnan(threshold->value) ? json_null() : json_real(threshold->value), "ok",
+            threshold->ok);
+        if (*threshold->why)
+            json_object_set_new(entry, "reason", json_string(threshold->why));
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static json_t *summary_json_simulate(
+    const struct summary *summary, const struct simulate_summary *simulate)
 {
     const struct tally *tally = &simulate->tally;
+    bool sum = simulate == &summary->simulate;
     json_t *object = json_object();
     char name[64];
+
+    if (!sum)
+        json_object_update_new(
+            object, json_pack("{s:s, s:s, s:s, s:s, s:f}", "name", simulate->name, "template",
+                        simulate->template, "transport", simulate->transport, "started",
+                        simulate->started, "seconds", simulate->seconds));
 
     for (size_t i = 0; i < TALLY_FINISHED; i++)
         json_object_set_new(
@@ -96,31 +181,50 @@ static json_t *summary_json_simulate(const struct simulate_summary *simulate)
         json_pack("{s:b, s:f, s:f, s:f}", "saturated", simulate->saturated, "cpu", simulate->cpu,
             "busy", simulate->busy, "lag_p99_seconds",
             (double)histogram_quantile(&tally->times[TALLY_LAG], 0.99) / 1e9));
+    json_object_set_new(object, "stages", summary_json_stages(simulate));
+    json_object_set_new(
+        object, "thresholds", summary_json_thresholds(summary->thresholds, sum ? NULL : simulate));
     return object;
 }
 
-bool summary_write_json(const struct summary *summary, const char *path)
+static json_t *summary_json_simulations(const struct summary *summary)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:f, s:i, s:o}", "job", summary->job, "version",
-        IOTIFY_VERSION, "started", summary->started, "seconds",
-        (double)(clock_now() - summary->began) / (double)SECOND, "exit", summary->exit_code,
-        "steps", summary_json_steps(summary->steps));
-    json_t *thresholds = json_array();
-    bool standard = strcmp(path, "-") == 0, done;
-    FILE *stream;
+    json_t *list = json_array();
 
+    for (const struct step_summary *step = summary->steps; step; step = step->next)
+        if (step->simulate && step->simulate->present)
+            json_array_append_new(list, summary_json_simulate(summary, step->simulate));
+    return list;
+}
+
+static json_t *summary_json(const struct summary *summary)
+{
+    struct iotify_buffer verdict;
+    char ended[32];
+    json_t *root;
+
+    clock_wall(ended, sizeof(ended));
+    iotify_buffer_init(&verdict, 4096);
+    summary_verdict(summary, &verdict);
+    root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:i, s:s, s:o, s:o}", "format",
+        "iotify-summary/2", "job", summary->job, "version", IOTIFY_VERSION, "run", summary->run,
+        "started", summary->started, "ended", ended, "seconds",
+        (double)(clock_now() - summary->began) / (double)SECOND, "exit", summary->exit_code,
+        "verdict", iotify_buffer_text(&verdict), "steps", summary_json_steps(summary->steps),
+        "simulations", summary_json_simulations(summary));
+    iotify_buffer_clear(&verdict);
     if (summary->simulate.present)
-        json_object_set_new(root, "simulate", summary_json_simulate(&summary->simulate));
-    for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
-        json_array_append_new(
-            thresholds, json_pack("{s:s, s:f, s:b}", "expression", entry->expression, "value",
-                            entry->value, "ok", entry->ok));
-    json_object_set_new(root, "thresholds", thresholds);
-    stream = standard ? stdout : fopen(path, "we");
-    done = stream && json_dumpf(root, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
-           fputc('\n', stream) != EOF;
+        json_object_set_new(root, "simulate", summary_json_simulate(summary, &summary->simulate));
+    json_object_set_new(root, "thresholds", summary_json_thresholds(summary->thresholds, NULL));
+    return root;
+}
+
+bool summary_write_json(const struct summary *summary, FILE *stream)
+{
+    json_t *root = summary_json(summary);
+    bool done = json_dumpf(root, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
+                fputc('\n', stream) != EOF;
+
     json_decref(root);
-    if (stream && (standard ? fflush(stream) : fclose(stream)) != 0)
-        done = false;
-    return done;
+    return fflush(stream) == 0 && done;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The summary as text. */
+#include <math.h>
+#include <string.h>
+
 #include "core/base/clock.h"
 #include "core/report/summary.h"
 
@@ -21,14 +24,18 @@ static void summary_print_step(
     char name[128];
 
     snprintf(name, sizeof(name), "%s/%s", step->pipeline, step->step);
-    fprintf(stream, "  %-28s %6lld of %lld", name, (long long)(step->ok + step->skipped),
-        (long long)step->total);
-    if (step->skipped && step->skipped == step->total)
+    fprintf(stream, "  %-28s %6lld of %lld", name,
+        (long long)(step->ok + step->repaired + step->unchanged), (long long)step->total);
+    if (step->unchanged && step->unchanged == step->total)
         fprintf(stream, " up to date");
-    else if (step->skipped)
-        fprintf(stream, ", %lld of them up to date", (long long)step->skipped);
+    else if (step->unchanged)
+        fprintf(stream, ", %lld of them up to date", (long long)step->unchanged);
+    if (step->repaired)
+        fprintf(stream, ", %lld repaired", (long long)step->repaired);
     if (step->failed)
         fprintf(stream, ", %s%lld failed%s", red, (long long)step->failed, plain);
+    if (step->skipped)
+        fprintf(stream, ", %lld not begun", (long long)step->skipped);
     if (step->retried)
         fprintf(stream, ", %lld retries", (long long)step->retried);
     if (step->throttled)
@@ -71,6 +78,8 @@ static void summary_print_devices(const struct tally *tally, FILE *stream)
     size_t shown = 0;
 
     for (const struct tally_device *device = tally->devices; device; device = device->next) {
+        if (!device->lost && !device->duplicates && !device->reordered && !device->late)
+            continue;
         if (++shown > 5) {
             fprintf(stream, "      and further clients; --json has more of them\n");
             return;
@@ -91,8 +100,8 @@ static void summary_print_metrics(const struct tally *tally, FILE *stream)
 static void summary_print_simulate(
     const struct simulate_summary *simulate, FILE *stream, const char *red, const char *plain)
 {
-    static const enum tally_count bad[] = {
-        TALLY_FAILED, TALLY_ABANDONED, TALLY_LOST, TALLY_DUPLICATES, TALLY_REORDERED, TALLY_LATE};
+    static const enum tally_count bad[] = {TALLY_FAILED, TALLY_ABANDONED, TALLY_DROPPED,
+        TALLY_SKIPPED, TALLY_LOST, TALLY_DUPLICATES, TALLY_REORDERED, TALLY_LATE};
     static const enum tally_count notable[] = {
         TALLY_RECONNECTS, TALLY_RESENT, TALLY_RESUMED, TALLY_VERIFIED};
     static const struct {
@@ -114,6 +123,12 @@ static void summary_print_simulate(
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
         summary_print_latency(shown[i].name, &tally->times[shown[i].time], stream);
     summary_print_metrics(tally, stream);
+    for (size_t i = 0; i < simulate->stage_count; i++)
+        fprintf(stream, "      stage %zu%s%s: %lld of %lld %s\n", i + 1,
+            simulate->stages[i].name ? " " : "",
+            simulate->stages[i].name ? simulate->stages[i].name : "",
+            (long long)simulate->stages[i].reached, (long long)simulate->stages[i].intended,
+            simulate->stages[i].clients ? "clients" : "messages");
     if (simulate->glob.blocking)
         fprintf(stream, "      glob: scripts waited %lld times for the store, %.3f s in all\n",
             (long long)simulate->glob.blocking, simulate->glob.blocking_seconds);
@@ -130,10 +145,89 @@ static void summary_print_simulate(
     summary_print_failures(tally->failures, stream, red, plain);
 }
 
+/* ------------------------------------------------------------------ the verdict */
+
+static bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out)
+{
+    const struct failure *failure = step->failures;
+
+    if (!step->failed && !failure)
+        return false;
+    iotify_buffer_format(out, "FAILED: %s/%s", step->pipeline, step->step);
+    if (step->total > 1)
+        iotify_buffer_format(
+            out, ": %lld of %lld", (long long)step->failed, (long long)step->total);
+    if (failure)
+        iotify_buffer_format(out, ": %s: %s", failure->code, failure->message);
+    else if (step->simulate)
+        iotify_buffer_string(out, " never connected");
+    return true;
+}
+
+static bool summary_verdict_of_threshold(
+    const struct threshold_summary *threshold, struct iotify_buffer *out)
+{
+    if (threshold->ok)
+        return false;
+    iotify_buffer_format(out, "FAILED: %s does not hold: ", threshold->expression);
+    if (*threshold->why)
+        iotify_buffer_format(out, "%s", threshold->why);
+    else
+        iotify_buffer_format(out, "%g", threshold->value);
+    return true;
+}
+
+void summary_verdict(const struct summary *summary, struct iotify_buffer *out)
+{
+    const struct step_summary *step = summary->steps;
+    const struct threshold_summary *threshold = summary->thresholds;
+    int64_t devices = 0, held = 0;
+
+    if (summary->exit_code > 128) {
+        iotify_buffer_format(out, "FAILED: interrupted by signal %d", summary->exit_code - 128);
+        return;
+    }
+    while (step && !(summary->exit_code && summary_verdict_of_step(step, out))) {
+        if (step->scope && strcmp(step->scope, "device") == 0)
+            devices = step->total > devices ? step->total : devices;
+        step = step->next;
+    }
+    if (step)
+        return;
+    for (; threshold; threshold = threshold->next, held++)
+        if (summary->exit_code && summary_verdict_of_threshold(threshold, out))
+            return;
+    if (summary->exit_code) {
+        iotify_buffer_format(out, "FAILED: %s", summary->reason ? summary->reason : "see the log");
+        return;
+    }
+    iotify_buffer_string(out, "PASSED: all steps done");
+    if (devices)
+        iotify_buffer_format(out, ", %lld devices", (long long)devices);
+    if (summary->simulate.tally.counts[TALLY_CONNECTED])
+        iotify_buffer_format(out, ", %lld messages acknowledged",
+            (long long)summary->simulate.tally.counts[TALLY_ACKNOWLEDGED]);
+    if (held)
+        iotify_buffer_format(out, ", %lld thresholds held", (long long)held);
+}
+
+static void summary_print_threshold(
+    const struct threshold_summary *threshold, FILE *stream, const char *color, const char *plain)
+{
+    fprintf(stream, "  threshold %s: %s%s%s", threshold->expression, color,
+        threshold->ok ? "ok" : "crossed", plain);
+    if (isnan(threshold->value))
+        fprintf(stream, " (%s)\n", threshold->why);
+    else
+        fprintf(
+            stream, " (%g)%s%s\n", threshold->value, *threshold->why ? ": " : "", threshold->why);
+}
+
 void summary_print(const struct summary *summary, FILE *stream, bool color)
 {
     const char *red = color ? "\033[31m" : "", *green = color ? "\033[32m" : "";
     const char *plain = color ? "\033[0m" : "";
+    struct iotify_buffer verdict;
 
     fprintf(stream, "%s: %s%s%s in %.1f s\n", summary->job, summary->exit_code ? red : green,
         summary->exit_code == 0    ? "done"
@@ -147,7 +241,10 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
             summary_print_simulate(step->simulate, stream, red, plain);
     }
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
-        fprintf(stream, "  threshold %s: %s%s%s (%g)%s%s\n", entry->expression,
-            entry->ok ? green : red, entry->ok ? "ok" : "crossed", plain, entry->value,
-            *entry->why ? ": " : "", entry->why);
+        summary_print_threshold(entry, stream, entry->ok ? green : red, plain);
+    iotify_buffer_init(&verdict, 2048);
+    summary_verdict(summary, &verdict);
+    fprintf(
+        stream, "%s%s%s\n", summary->exit_code ? red : green, iotify_buffer_text(&verdict), plain);
+    iotify_buffer_clear(&verdict);
 }

@@ -12,9 +12,19 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_RECEIVED] = {.name = "received", .meaning = "messages received"},
     [TALLY_FAILED] = {.name = "failed",
         .meaning = "iterations that failed, and clients that gave up"},
+    [TALLY_REFUSED] = {.name = "refused",
+        .meaning =
+            "messages that could not be sent, such as one with an invalid topic or too large; "
+            "they are among failed"},
     [TALLY_ABANDONED] = {.name = "abandoned", .meaning = "iterations that were never begun"},
+    [TALLY_DROPPED] = {.name = "dropped",
+        .meaning =
+            "messages that were due and could not be begun before the end, or were more than "
+            "max_unwritten allows"},
+    [TALLY_SKIPPED] = {.name = "skipped",
+        .meaning = "iterations left out because the one before them still waited (overlap: skip)"},
     [TALLY_LOST] = {.name = "lost",
-        .meaning = "messages without an outcome: not acknowledged, or never returned"},
+        .meaning = "messages without an outcome: not acknowledged in time, or never returned"},
     [TALLY_DUPLICATES] = {.name = "duplicates", .meaning = "messages received more than once"},
     [TALLY_RECONNECTS] = {.name = "reconnects",
         .meaning = "connections after the first of a client"},
@@ -26,7 +36,13 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_RESUMED] = {.name = "resumed",
         .meaning = "connections with an abbreviated TLS handshake"},
     [TALLY_CLOSED] = {.name = "closed", .meaning = "connections that ended unexpectedly"},
+    [TALLY_SCRIPT_ERRORS] = {.name = "script_errors",
+        .meaning = "errors of scripts, in whatever function; failed assertions are not among them"},
+    [TALLY_BYTES_OUT] = {.name = "bytes_out", .meaning = "payload bytes published"},
+    [TALLY_BYTES_IN] = {.name = "bytes_in", .meaning = "payload bytes received"},
     [TALLY_FINISHED] = {.name = "finished", .meaning = "clients that are done"},
+    [TALLY_UNCONNECTED] = {.name = "unconnected",
+        .meaning = "clients that are done, tried to connect and never succeeded"},
 };
 
 const struct tally_name tally_times[TALLY_TIMES] = {
@@ -101,6 +117,25 @@ void tally_add_metric(struct tally *tally, const struct tally_metric *metric)
     known->max = metric->max > known->max ? metric->max : known->max;
 }
 
+void tally_add_reason(
+    struct arena *arena, struct tally_reason **reasons, const char *code, int64_t count)
+{
+    while (*reasons && strcmp((*reasons)->code, code) != 0)
+        reasons = &(*reasons)->next;
+    if (!*reasons) {
+        *reasons = arena_alloc(arena, sizeof(**reasons));
+        **reasons = (struct tally_reason){.code = arena_string(arena, code)};
+    }
+    (*reasons)->count += count;
+}
+
+static void tally_add_reasons(
+    struct tally *tally, struct tally_device *into, const struct tally_device *from)
+{
+    for (const struct tally_reason *reason = from->reasons; reason; reason = reason->next)
+        tally_add_reason(&tally->arena, &into->reasons, reason->code, reason->count);
+}
+
 void tally_add_device(struct tally *tally, const struct tally_device *device)
 {
     struct tally_device **at = &tally->devices, *added;
@@ -112,6 +147,7 @@ void tally_add_device(struct tally *tally, const struct tally_device *device)
         (*at)->duplicates += device->duplicates;
         (*at)->reordered += device->reordered;
         (*at)->late += device->late;
+        tally_add_reasons(tally, *at, device);
         return;
     }
     if (tally->device_count >= TALLY_DEVICES_MAX) {
@@ -127,6 +163,8 @@ void tally_add_device(struct tally *tally, const struct tally_device *device)
     }
     added = arena_alloc(&tally->arena, sizeof(*added));
     *added = *device;
+    added->reasons = NULL;
+    tally_add_reasons(tally, added, device);
     added->next = *at;
     *at = added;
     tally->device_count++;

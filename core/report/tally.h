@@ -18,7 +18,10 @@ enum tally_count {
     TALLY_ACKNOWLEDGED,
     TALLY_RECEIVED,
     TALLY_FAILED,
+    TALLY_REFUSED,
     TALLY_ABANDONED,
+    TALLY_DROPPED,
+    TALLY_SKIPPED,
     TALLY_LOST,
     TALLY_DUPLICATES,
     TALLY_RECONNECTS,
@@ -28,7 +31,11 @@ enum tally_count {
     TALLY_RESENT,
     TALLY_RESUMED,
     TALLY_CLOSED,
+    TALLY_SCRIPT_ERRORS,
+    TALLY_BYTES_OUT,
+    TALLY_BYTES_IN,
     TALLY_FINISHED,
+    TALLY_UNCONNECTED,
     TALLY_COUNTS
 };
 
@@ -58,10 +65,18 @@ struct tally_metric {
     struct tally_metric *next;
 };
 
-/* A device with lost, duplicate, reordered or late messages. */
+/* Failures of one device with the same code. */
+struct tally_reason {
+    const char *code;
+    int64_t count;
+    struct tally_reason *next;
+};
+
+/* A device with failures, or with lost, duplicate, reordered or late messages. */
 struct tally_device {
     int64_t client;
     uint32_t lost, duplicates, reordered, late;
+    struct tally_reason *reasons;
     struct tally_device *next;
 };
 #define TALLY_DEVICES_MAX 100
@@ -85,7 +100,10 @@ void tally_merge(struct tally *into, const struct tally *from);
 
 /* Add count, sum, minimum and maximum of a metric of the scripts; the name is copied. */
 void tally_add_metric(struct tally *tally, const struct tally_metric *metric);
-/* Add the counters of a device; the TALLY_DEVICES_MAX lowest indexes are kept. */
+/* Add to a device's reasons; the code is copied into the arena. */
+void tally_add_reason(
+    struct arena *arena, struct tally_reason **reasons, const char *code, int64_t count);
+/* Add the counters and reasons of a device; the TALLY_DEVICES_MAX lowest indexes are kept. */
 void tally_add_device(struct tally *tally, const struct tally_device *device);
 
 /* The quantiles that are shown, p50 to p999; the summary and thresholds also have "max". */

@@ -58,6 +58,7 @@ struct script_error {
 /* A request of a script to its device. */
 enum script_command_kind {
     COMMAND_PUBLISH = 1,
+    COMMAND_RETURN,     /* send an item of the list that message() returned */
     COMMAND_DISCONNECT, /* close the session in an orderly way */
     COMMAND_DROP,       /* close it without notice, like a failing network */
     COMMAND_RECONNECT,

@@ -139,6 +139,67 @@ void script_note_async(struct script *script, const char *text, bool foreign)
     script->alone = script->alone || strstr(text, "async") || (!foreign && strstr(text, "Promise"));
 }
 
+/* Give a function of the template its `this`; the result is protected from garbage collection. */
+static JSObjectRef script_code_bind(struct script *script, JSValueRef function)
+{
+    JSValueRef bound = script_call(script, script->bind, 1, &function, NULL);
+
+    JSValueProtect(script->context, bound);
+    return JSValueToObject(script->context, bound, NULL);
+}
+
+/* Behind the parenthesis that closes the one at the beginning; the end: none does. */
+static const char *script_code_after_parentheses(const char *text)
+{
+    int depth = 0;
+
+    for (; *text; text++) {
+        depth += (*text == '(') - (*text == ')');
+        if (depth == 0)
+            return text + 1;
+    }
+    return text;
+}
+
+static bool script_code_begins_function(const char *text)
+{
+    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_$";
+    const char *after;
+
+    if (strncmp(text, "async", 5) == 0 && text[5] && strchr(" \t(", text[5]))
+        text += 5 + strspn(text + 5, " \t");
+    if (strncmp(text, "function", 8) == 0 && text[8] && strchr(" \t\n(*", text[8]))
+        return true;
+    after = *text == '(' ? script_code_after_parentheses(text) : text + strspn(text, word);
+    return strncmp(after + strspn(after, " \t"), "=>", 2) == 0;
+}
+
+/*
+ * Is the text a whole function, as `(state) => "x"`, and not the body of one? As a body it would do
+ * nothing. Statements may follow a function that is declared: then it is no expression.
+ */
+static bool script_code_is_function(struct script *script, const char *text)
+{
+    size_t size;
+    char *whole;
+    JSStringRef source;
+    bool good;
+
+    text += strspn(text, " \t\r\n");
+    if (!script_code_begins_function(text))
+        return false;
+    size = strlen(text);
+    while (size > 0 && strchr(" \t\r\n;", text[size - 1]))
+        size--;
+    whole = memory_new(1, size + sizeof("(\n)"));
+    snprintf(whole, size + sizeof("(\n)"), "(%.*s\n)", (int)size, text);
+    source = script_string(whole);
+    good = JSCheckScriptSyntax(script->context, source, NULL, 1, NULL);
+    JSStringRelease(source);
+    free(whole);
+    return good;
+}
+
 /* Compile a body to a function, protected from garbage collection. NULL after a diagnostic. */
 static JSObjectRef script_code_compile_body(struct script *script, const char *name,
     const char *parameters, const struct script_code *code, struct diagnostics *diagnostics)
@@ -147,7 +208,6 @@ static JSObjectRef script_code_compile_body(struct script *script, const char *n
     bool async = strstr(code->text, "await") && !script_code_check_body(script, code, true);
     JSValueRef broken = async ? NULL : script_code_check_body(script, code, false),
                exception = NULL, value;
-    JSObjectRef function;
     char before[128];
 
     arena_wipe(&script->error_arena);
@@ -159,13 +219,18 @@ static JSObjectRef script_code_compile_body(struct script *script, const char *n
     script->alone = script->alone || async;
     script_note_async(script, code->text, false);
     value = script_evaluate(script, code, before, "\n})", false, &exception);
+    if (script_code_is_function(script, code->text)) {
+        diagnostics_add(diagnostics, code->location,
+            "\"%s\" takes the body of a function, and this is a whole function; write what stands "
+            "between its braces, with return",
+            name);
+        return NULL;
+    }
     if (broken || !value) {
         script_code_report(script, broken ? broken : exception, code->location, diagnostics);
         return NULL;
     }
-    function = JSValueToObject(script->context, value, NULL);
-    JSValueProtect(script->context, function);
-    return function;
+    return script_code_bind(script, value);
 }
 
 static const char *script_code_parameters_of(enum script_function function)
@@ -287,9 +352,8 @@ bool script_file(struct script *script, const char *path, struct location blamed
 
         if (script->bodies[i].function || !JSValueIsObject(context, function))
             continue;
-        JSValueProtect(context, function);
         script->bodies[i] = (struct script_body){
-            JSValueToObject(context, function, NULL), {script_shown_path(script, resolved), 1, 1}};
+            script_code_bind(script, function), {script_shown_path(script, resolved), 1, 1}};
     }
     return true;
 }

@@ -154,8 +154,10 @@ static bool script_expression_expand_part(struct script *script,
     if (value && !script->timed_out &&
         (JSValueIsUndefined(context, value) || JSValueIsNull(context, value))) {
         *error = (struct script_error){"ScriptError", expression->location, true,
-            arena_format(&script->error_arena, "\"%s\": {{%s}} is %s", expression->setting,
-                part->text, JSValueIsNull(context, value) ? "null" : "undefined"),
+            arena_format(&script->error_arena, "\"%s\": {{%s}} is %s%s", expression->setting,
+                part->text, JSValueIsNull(context, value) ? "null" : "undefined",
+                strstr(part->text, "__$") ? "; if init() reads it from the glob, run deploy first"
+                                          : ""),
             "", ""};
         return false;
     }

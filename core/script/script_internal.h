@@ -66,7 +66,7 @@ struct script {
     JSObjectRef results; /* of a batch */
     JSObjectRef add_state, drop_rows, run_messages, receive, track, take_settled, drop_call,
         give_up, answer, expire, show_state, take_metrics, read_rows, make_stages, load_script,
-        set_client_id, add_helpers, show_row, deliver, cut_calls, resume, recover, rejected;
+        set_client_id, add_helpers, show_row, deliver, cut_calls, resume, recover, rejected, bind;
     /* The outputs of a batch, concatenated. */
     struct {
         char *text;

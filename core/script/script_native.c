@@ -7,6 +7,9 @@
 #include "core/base/redact.h"
 #include "core/script/script_internal.h"
 
+/* Longer texts are cut before they are searched for keys: bytes. */
+#define SCRIPT_LOGGED_MAX (64 * 1024)
+
 /* ------------------------------------------------------------------ native functions */
 
 struct script_turn script_current_turn(const struct script *script)
@@ -26,6 +29,8 @@ JSValueRef script_native_console(JSContextRef context, JSObjectRef function, JSO
     if (count == 2 && script->services.console) {
         char *text = arena_string(&arena, script_text(context, &arena, arguments[1]));
 
+        if (strlen(text) > SCRIPT_LOGGED_MAX)
+            text[SCRIPT_LOGGED_MAX] = '\0';
         redact_keys(text);
         script->services.console(script->services.context,
             (enum iotify_level)JSValueToNumber(context, arguments[0], NULL), &turn, text);
@@ -130,7 +135,7 @@ JSValueRef script_native_command(JSContextRef context, JSObjectRef function, JSO
     (void)self, (void)exception;
     iotify_buffer_init(&text, OUTPUT_MAX);
     command.kind = (enum script_command_kind)JSValueToNumber(context, arguments[0], NULL);
-    if (command.kind == COMMAND_PUBLISH && count == 5) {
+    if ((command.kind == COMMAND_PUBLISH || command.kind == COMMAND_RETURN) && count == 5) {
         if (JSValueIsString(context, arguments[1]))
             command.topic = script_text(context, &arena, arguments[1]);
         command.payload = script_bytes(context, arguments[2]);

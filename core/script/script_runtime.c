@@ -53,11 +53,12 @@ static JSObjectRef script_runtime_make_names(struct script *script)
     static const struct {
         const char *name;
         unsigned long number;
-    } names[] = {{"PUBLISH", COMMAND_PUBLISH}, {"DISCONNECT", COMMAND_DISCONNECT},
-        {"DROP", COMMAND_DROP}, {"RECONNECT", COMMAND_RECONNECT}, {"ASSERT", COMMAND_ASSERT},
-        {"FINISH", COMMAND_FINISH}, {"MESSAGE", SCRIPT_MESSAGE}, {"RESPONSE", SCRIPT_RESPONSE},
-        {"NOTHING", NOTHING}, {"A_STRING", A_STRING}, {"SOMETHING_ELSE", SOMETHING_ELSE},
-        {"THROWN", THROWN}, {"PENDING", PENDING}, {"SLOT", PLACE(slot)}, {"CLIENT", PLACE(client)},
+    } names[] = {{"PUBLISH", COMMAND_PUBLISH}, {"RETURN", COMMAND_RETURN},
+        {"DISCONNECT", COMMAND_DISCONNECT}, {"DROP", COMMAND_DROP},
+        {"RECONNECT", COMMAND_RECONNECT}, {"ASSERT", COMMAND_ASSERT}, {"FINISH", COMMAND_FINISH},
+        {"MESSAGE", SCRIPT_MESSAGE}, {"RESPONSE", SCRIPT_RESPONSE}, {"NOTHING", NOTHING},
+        {"A_STRING", A_STRING}, {"SOMETHING_ELSE", SOMETHING_ELSE}, {"THROWN", THROWN},
+        {"PENDING", PENDING}, {"SLOT", PLACE(slot)}, {"CLIENT", PLACE(client)},
         {"ITERATION", PLACE(iteration)}, {"AT", PLACE(at)}, {"WAITING", PLACE(waiting)},
         {"TRACKED", PLACE(tracked)}, {"SETTLED", PLACE(settled)}, {"LISTENERS", PLACE(listeners)},
         {"RESUMPTIONS", PLACE(resumptions)}, {"BATCH", PLACE(batch)},
@@ -131,7 +132,7 @@ bool script_run_runtime(struct script *script)
         {"setClientId", &script->set_client_id}, {"addHelpers", &script->add_helpers},
         {"showRow", &script->show_row}, {"deliver", &script->deliver},
         {"cutCalls", &script->cut_calls}, {"resume", &script->resume},
-        {"recover", &script->recover}, {"rejected", &script->rejected}};
+        {"recover", &script->recover}, {"rejected", &script->rejected}, {"bind", &script->bind}};
     JSContextRef context = script->context;
     JSObjectRef native = script_runtime_make_native(script);
 

@@ -10,12 +10,12 @@
 
 /* ------------------------------------------------------------------ a whole mapping */
 
-const struct node *schema_given(const struct node *map, const char *setting)
+struct node *schema_given(const struct node *map, const char *setting)
 {
     char part[NAME_MAX_BYTES];
     const char *dot = strchr(setting, '.');
     size_t length = dot ? (size_t)(dot - setting) : strlen(setting);
-    const struct node *value;
+    struct node *value;
 
     if (length >= sizeof(part))
         return NULL;

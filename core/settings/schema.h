@@ -55,7 +55,7 @@ struct iotify_setting schema_setting(const struct iotify_settings *settings, siz
 bool schema_find_role(const struct iotify_settings *settings, enum iotify_role role,
     enum iotify_type type, struct iotify_setting *setting);
 /* The node of a setting ("will.topic") in the map; NULL when the map does not have it. */
-const struct node *schema_given(const struct node *map, const char *setting);
+struct node *schema_given(const struct node *map, const char *setting);
 
 /*
  * Write one evaluated value into an option structure. `text` is copied into the binder's arena.

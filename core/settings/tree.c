@@ -216,8 +216,6 @@ static void tree_build_scalar(
     node->text = arena_copy(builder->arena, text, size);
     if (memchr(text, 0, size))
         diagnostics_add(builder->diagnostics, node->location, "a NUL character is not allowed");
-    if (node->plain && strstr(node->text, "{{"))
-        diagnostics_add(builder->diagnostics, node->location, "%s", quote_text);
 }
 
 static void tree_build_list(

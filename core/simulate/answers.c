@@ -11,24 +11,34 @@
 
 /* ------------------------------------------------------------------ acknowledgements */
 
+/* A message has its outcome: go on with what waited for it. */
+static void answers_go_on(struct device *device)
+{
+    if (device->phase == PHASE_RUNNING)
+        schedule_answered(device);
+    else if ((device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING) &&
+             device->ledger.open == 0)
+        device_drained(device);
+}
+
 void answers_on_acknowledged(void *user, uint64_t token)
 {
     struct device *device = user;
     struct tally *tally = device_tally(device);
     int64_t intended;
 
-    if (device->phase == PHASE_DONE || !ledger_acknowledge(&device->ledger, token, &intended))
+    if (device->phase == PHASE_DONE)
         return;
+    if (!ledger_acknowledge(&device->ledger, token, &intended)) {
+        device->given_up -= device->given_up > 0;
+        return;
+    }
     if (device->loop->simulation->solo)
         solo_acknowledged(device, intended);
     device->attempts = 0;
     tally->counts[TALLY_ACKNOWLEDGED]++;
     histogram_add(&tally->times[TALLY_PUBLISH], simulate_loop_now(device->loop) - intended);
-    if (device->phase == PHASE_RUNNING)
-        schedule_answered(device);
-    else if ((device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING) &&
-             device->ledger.open == 0)
-        device_drained(device);
+    answers_go_on(device);
 }
 
 static void answers_count_lost(struct device *device)
@@ -44,6 +54,20 @@ void answers_on_lost(void *user, uint64_t token)
     if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
         return;
     answers_count_lost(device);
+}
+
+void answers_time_out(struct device *device, uint64_t token)
+{
+    char text[160];
+
+    if (!ledger_lose(&device->ledger, token))
+        return;
+    snprintf(text, sizeof(text), "messages were not acknowledged within ack_timeout (%.3g s)",
+        (double)device->loop->simulation->options->ack_timeout / SECOND);
+    device_fail(device, "NotAcknowledged", text);
+    answers_count_lost(device);
+    device->given_up++;
+    answers_go_on(device);
 }
 
 /* ------------------------------------------------------------------ received messages */
@@ -87,6 +111,7 @@ void answers_on_received(void *user, const char *topic, struct iotify_bytes payl
         .payload = payload};
 
     device_tally(device)->counts[TALLY_RECEIVED]++;
+    device_tally(device)->counts[TALLY_BYTES_IN] += (int64_t)payload.size;
     if (loop->simulation->solo)
         solo_received(device, topic, payload);
     /* After finish() no function of the script runs. */

@@ -12,6 +12,8 @@ void answers_on_acknowledged(void *user, uint64_t token);
 /* A QoS 0 message was not written before the connection ended, and is not sent again. */
 void answers_on_lost(void *user, uint64_t token);
 void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
+/* A message was not acknowledged within ack_timeout: it is lost, and what waited for it goes on. */
+void answers_time_out(struct device *device, uint64_t token);
 /* The device is done: report its unsettled messages and count them as lost. */
 void answers_account(struct device *device);
 

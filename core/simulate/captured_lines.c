@@ -5,6 +5,7 @@
 
 #include "core/pipeline/host.h"
 #include "core/pipeline/run.h"
+#include "core/simulate/script_commands.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -51,26 +52,51 @@ static double captured_lines_seconds(const struct device *device, int64_t now)
     return (double)(now - device->loop->began) / SECOND;
 }
 
-void captured_lines_message(struct device *device, const struct script_output *output, int64_t now)
+static void captured_lines_on_returned(void *argument, const struct script_command *command)
+{
+    json_t *payload = capture_bytes(command->payload.data, command->payload.size);
+
+    json_array_append_new(argument,
+        command->topic ? json_pack("{s:s, s:o}", "topic", command->topic, "payload", payload)
+                       : payload);
+}
+
+/* What message() returned: a payload, the items of a list, or NULL for nothing. */
+static json_t *captured_lines_payload(
+    const struct device *device, const struct script_output *output)
+{
+    json_t *list;
+
+    if (output->has_output)
+        return capture_bytes(output->bytes.data, output->bytes.size);
+    list = json_array();
+    script_commands_returned(device, captured_lines_on_returned, list);
+    if (json_array_size(list))
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+void *captured_lines_message(struct device *device, const struct script_output *output, int64_t now)
 {
     const struct simulate_loop *loop = device->loop;
     const struct simulate_options *options = loop->simulation->options;
     struct iotify_buffer text;
-    json_t *object;
+    json_t *object, *payload;
 
     if (!capture_wants(loop->simulation->capture, device->client, device->iteration))
-        return;
+        return NULL;
     object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "event", "message", "client",
         (json_int_t)device->client, "iteration", (json_int_t)device->iteration, "seconds",
         captured_lines_seconds(device, now), "late_seconds",
         (double)(now - device->intended) / SECOND, "script_seconds",
         (double)output->nanoseconds / SECOND);
-    json_object_set_new(object, "ok", json_boolean(!output->error));
+    json_object_set_new(object, "ok", json_null());
     if (output->error)
         json_object_set_new(object, "error", json_string(output->error->text));
-    if (options->capture_payload && output->has_output)
-        json_object_set_new(
-            object, "payload", capture_bytes(output->bytes.data, output->bytes.size));
+    payload = options->capture_payload ? captured_lines_payload(device, output) : NULL;
+    if (payload)
+        json_object_set_new(object, "payload", payload);
     if (options->capture_state) {
         iotify_buffer_init(&text, 1 << 20);
         if (script_show_state(loop->scripts.context, device - loop->devices, &text))
@@ -79,7 +105,15 @@ void captured_lines_message(struct device *device, const struct script_output *o
     }
     if (options->capture_logs)
         json_object_set_new(object, "logs", captured_lines_json(device));
-    capture_add(loop->simulation->capture, object);
+    return object;
+}
+
+void captured_lines_end(const struct device *device, void *line, bool ok)
+{
+    if (!line)
+        return;
+    json_object_set_new(line, "ok", json_boolean(ok));
+    capture_add(device->loop->simulation->capture, line);
 }
 
 void captured_lines_response(

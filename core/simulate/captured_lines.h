@@ -25,8 +25,14 @@ void captured_lines_on_console(
 /* Free the kept lines, after their iterations are captured. */
 void captured_lines_forget(struct simulate_loop *loop);
 
-/* Capture an iteration or a response, if the sample has it. `now` is by the loop's clock. */
-void captured_lines_message(struct device *device, const struct script_output *output, int64_t now);
+/*
+ * Begin the line of an iteration, if the sample has it; else NULL. captured_lines_end() adds
+ * whether the iteration was good, and captures the line. `now` is by the loop's clock.
+ */
+void *captured_lines_message(
+    struct device *device, const struct script_output *output, int64_t now);
+void captured_lines_end(const struct device *device, void *line, bool ok);
+/* Capture a response, if the sample has its iteration. */
 void captured_lines_response(
     const struct device *device, const char *topic, struct iotify_bytes payload);
 

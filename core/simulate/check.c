@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/threshold.h"
 
@@ -169,6 +170,36 @@ static void check_stages(
     }
 }
 
+/* Warn of stages for which connect_rate connects too few clients. */
+static void check_reach(const struct job *job, const struct step *step)
+{
+    const struct simulate_options *options = step->options;
+    double connected = 0, wanted = 0;
+
+    for (size_t i = 0; i < options->stages.count; i++) {
+        const struct simulate_stage *stage = options->stages.rows[i];
+
+        if (stage->clients >= 0)
+            wanted = (double)stage->clients;
+        else if (i == 0)
+            wanted = (double)check_clients_of(job, step);
+        connected += options->connect_rate * (double)stage->duration / SECOND;
+        if (connected < wanted)
+            log_write(IOTIFY_WARNING, step->name,
+                "stage %zu%s%s: connect_rate lets %.0f of %.0f clients connect until its end; set "
+                "connect_rate or duration higher",
+                i + 1, stage->name ? ": " : "", stage->name ? stage->name : "", connected, wanted);
+        connected = connected < wanted ? connected : wanted;
+    }
+    wanted = (double)check_clients_of(job, step);
+    connected = options->connect_rate * (double)options->duration / SECOND;
+    if (options->duration && !options->stages.count && connected < wanted)
+        log_write(IOTIFY_WARNING, step->name,
+            "connect_rate lets %.0f of %.0f clients connect within duration; set connect_rate or "
+            "duration higher",
+            connected, wanted);
+}
+
 static void check_clients(
     const struct job *job, const struct step *step, struct diagnostics *diagnostics)
 {
@@ -199,6 +230,31 @@ static void check_verify(
             template->file);
 }
 
+/* Of clients with the same id, a broker keeps the last one connected. */
+static void check_client_id(const struct job *job, const struct step *step,
+    const struct template_file *template, struct diagnostics *diagnostics)
+{
+    const struct iotify_settings *settings;
+    struct iotify_setting setting, shared;
+    const struct node *given;
+
+    if (!job->valid || !template->transport || check_clients_of(job, step) < 2)
+        return;
+    settings = template->transport->plugin->transport.connection;
+    if (!schema_find_role(settings, IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
+        return;
+    given = schema_given(template->connection_node, setting.name);
+    if (!given || given->kind != NODE_SCALAR || strstr(given->text, "{{"))
+        return;
+    if (schema_find_role(settings, IOTIFY_ROLE_SHARED_ID, IOTIFY_BOOLEAN, &shared) &&
+        *(const bool *)(const void *)((const char *)template->connection + shared.offset))
+        return;
+    diagnostics_add(diagnostics, given->location,
+        "\"%s\" is the same for all %lld clients, and a broker keeps only one of them connected; "
+        "put {{client()}} into it, or set shared_client_id: true",
+        setting.name, (long long)check_clients_of(job, step));
+}
+
 static void check_rows(const struct job *job, const struct step *step,
     const struct template_file *template, struct diagnostics *diagnostics)
 {
@@ -208,6 +264,13 @@ static void check_rows(const struct job *job, const struct step *step,
         diagnostics_add(diagnostics, template->data_location,
             "%s has %lld rows, and client %lld takes part: each client has a row, from 0 on",
             check_shown(job, template->data), (long long)template->rows, (long long)last);
+}
+
+/* Warn of loads that this machine or the step's own settings do not allow. */
+static void check_machine(const struct job *job, const struct step *step)
+{
+    limits_check(step->name, check_most_at_once(job, step));
+    check_reach(job, step);
 }
 
 void check_simulate(const struct job *job, const struct step *step,
@@ -239,14 +302,15 @@ void check_simulate(const struct job *job, const struct step *step,
             check_thresholds(step, &names, diagnostics);
             check_verify(step, &template, diagnostics);
             check_rows(job, step, &template, diagnostics);
+            check_client_id(job, step, &template, diagnostics);
             if (job->valid && template.transport)
-                limits_check(step->name, check_most_at_once(job, step));
+                check_machine(job, step);
         }
         template_clear(&template);
         return;
     }
     if (job->valid)
-        limits_check(step->name, check_most_at_once(job, step));
+        check_machine(job, step);
     check_thresholds(step, &names, diagnostics);
     template_transport(job, options->transport ? options->transport : TEMPLATE_TRANSPORT,
         given_transport ? given_transport->location : step->location, &diagnostics->arena,

@@ -64,6 +64,7 @@ void device_be_done(struct device *device)
 
     if (device->phase == PHASE_DONE)
         return;
+    device_tally(device)->counts[TALLY_DROPPED] += schedule_dropped(device);
     device_enter(device, PHASE_DONE);
     device->goal = GOAL_GONE;
     if (device->call == CALL_WAITING)
@@ -72,6 +73,8 @@ void device_be_done(struct device *device)
     if (limit > device->iteration && !device->complete)
         device_tally(device)->counts[TALLY_ABANDONED] += limit - device->iteration;
     answers_account(device);
+    if (!device->was_connected && device->attempts > 0)
+        device_tally(device)->counts[TALLY_UNCONNECTED]++;
     device_tally(device)->counts[TALLY_FINISHED]++;
     simulate_loop_count_done(device->loop);
 }
@@ -231,6 +234,8 @@ void device_init(struct device *device)
     }
     device_fail_script(device, invocation.turn, &invocation.error);
     device_tally(device)->counts[TALLY_FAILED]++;
+    if (device->loop->channel)
+        device_tally(device)->counts[TALLY_UNCONNECTED]++;
     device_be_done(device);
 }
 
@@ -259,6 +264,7 @@ void device_park(struct device *device)
         device->phase == PHASE_FINISHING || device_has_sent_all(device))
         return;
     device->goal = GOAL_PARKED;
+    device->due = 0;
     if (device->phase == PHASE_RUNNING)
         device_drain(device);
     else if (device->phase != PHASE_OFFLINE && device_waits(device))

@@ -50,7 +50,7 @@ struct device {
     struct ledger ledger;
     int64_t client;
     int64_t iteration;    /* the current or next one */
-    int64_t due;          /* scheduled time of the next message, without jitter */
+    int64_t due;          /* scheduled time of the next message, without jitter; 0: none yet */
     int64_t intended;     /* the same, with jitter */
     int64_t connected_at; /* start of the current connection; 0: not connected */
     int64_t draining_at;  /* when it started to wait for answers; 0: it does not */
@@ -59,6 +59,7 @@ struct device {
     int32_t attempts;             /* failed connection attempts in a row */
     uint32_t second, in_second;   /* a second of the run, and messages sent in it */
     uint32_t commands;            /* queued commands of its scripts */
+    uint32_t given_up;            /* lost messages that the transport may still hold */
     uint8_t phase;                /* enum device_phase */
     uint8_t goal;                 /* enum device_goal */
     uint8_t call;                 /* enum device_call */
@@ -71,6 +72,7 @@ struct device {
     bool departing;   /* a queued disconnect() or reconnect() has not been carried out */
     bool complete;    /* its script reported that it has sent all */
     bool spoiled;     /* an assertion of the current iteration failed */
+    bool waited;      /* message() of the current iteration has waited for a promise */
 };
 
 /* The turn of a call of its script functions now. */

@@ -23,6 +23,7 @@ static const char *const device_close_codes[] = {
     [IOTIFY_CLOSED_PROTOCOL] = "ProtocolError",
     [IOTIFY_CLOSED_SUBSCRIPTION] = "SubscriptionFailed",
     [IOTIFY_CLOSED_LOCAL] = "LocalLimit",
+    [IOTIFY_CLOSED_DENIED] = "Refused",
 };
 
 /*
@@ -33,6 +34,9 @@ static void device_give_up(struct device *device, const char *code, const char *
     device_fail(device, code, text);
     if (!simulate_loop_stopped(device->loop))
         device_tally(device)->counts[TALLY_FAILED]++;
+    /* device_be_done() counts those whose attempts failed. */
+    if (!device->was_connected && device->attempts == 0)
+        device_tally(device)->counts[TALLY_UNCONNECTED]++;
     device_run_finish(device);
     device_be_done(device);
 }
@@ -179,7 +183,8 @@ static void device_is_cut_off(struct device *device, enum iotify_close reason, c
     /* A connection that device_drop() broke is not a failed attempt. */
     if (!device->dropped)
         device->attempts++;
-    if (!needed || device->attempts >= device->loop->simulation->options->attempts ||
+    if (!needed || reason == IOTIFY_CLOSED_DENIED ||
+        device->attempts >= device->loop->simulation->options->attempts ||
         device_out_of_time(device)) {
         device_give_up(device, device_close_codes[reason], text);
         return;
@@ -206,6 +211,9 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
             device_tally(device)->counts[TALLY_CLOSED]++;
         if (simulate_loop_now(loop) - device->connected_at > UPTIME_GOOD)
             device->attempts = 0;
+    } else if (reason == IOTIFY_CLOSED_UNREACHABLE || reason == IOTIFY_CLOSED_TIMEOUT) {
+        /* The server may have another address by now. */
+        loop_doubt_addresses(&loop->events);
     }
     device->connected_at = 0;
     if (loop->simulation->solo)

@@ -7,6 +7,19 @@
 #include "core/base/log.h"
 #include "core/simulate/simulate_loop_internal.h"
 
+/* Failures of the first devices that have some are also kept by device. */
+static void device_failure_note(struct device *device, const char *code)
+{
+    struct simulate_loop *loop = device->loop;
+    struct tally_device *trouble = device->trouble;
+
+    if ((!trouble || !trouble->reasons) && loop->explained >= TALLY_DEVICES_MAX)
+        return;
+    trouble = device_trouble(device);
+    loop->explained += trouble->reasons == NULL;
+    tally_add_reason(&loop->arena, &trouble->reasons, code, 1);
+}
+
 /* Count a failure; true when no loop has logged this kind at this location yet. */
 static bool device_failure_count(
     struct device *device, const char *code, const char *location, const char *text)
@@ -15,6 +28,7 @@ static bool device_failure_count(
     struct simulation_reported *reported = device->loop->simulation->reported;
     bool first;
 
+    device_failure_note(device, code);
     /* Only a kind that is new in this tally can be new in the log. */
     if (!failure_add(&tally->arena, &tally->failures, code, location, text, device->client, 1))
         return false;
@@ -61,6 +75,8 @@ void device_fail_script(
     const char *text = arena_format(&arena, "%s: %s", location, error->text);
     const char *kind = error->exact ? location : device_failure_kind(&arena, location, error->text);
 
+    if (strcmp(error->code, "AssertionFailed") != 0)
+        device_tally(device)->counts[TALLY_SCRIPT_ERRORS]++;
     /* Code of the library runs for no client. */
     if (turn.slot >= 0)
         text = arena_format(&arena, "%s (client %lld, iteration %lld)", text,
@@ -76,6 +92,7 @@ void device_fail_expression(struct device *device, const char *text)
 {
     struct arena arena = {0};
 
+    device_tally(device)->counts[TALLY_SCRIPT_ERRORS]++;
     device_fail(device, "ScriptError",
         arena_format(&arena, "%s (client %lld, iteration %lld)", text, (long long)device->client,
             (long long)device->iteration));

@@ -54,13 +54,12 @@ static void ledger_settle(struct ledger *ledger)
     }
 }
 
-uint64_t ledger_add(struct ledger *ledger, int64_t intended, uint64_t print, bool over_rate)
+uint64_t ledger_add(struct ledger *ledger, const struct ledger_entry *entry)
 {
     ledger_settle(ledger);
     if (ledger->count == ledger->capacity)
         ledger_grow(ledger);
-    *ledger_at(ledger, ledger->count) =
-        (struct ledger_entry){.intended = intended, .print = print, .over_rate = over_rate};
+    *ledger_at(ledger, ledger->count) = *entry;
     ledger->open++;
     ledger->unreceived += ledger->verifies;
     return ledger->base + ledger->count++;
@@ -131,6 +130,21 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
         return reordered ? ARRIVED_REORDERED : ARRIVED;
     }
     return again ? ARRIVED_AGAIN : ARRIVED_FOREIGN;
+}
+
+bool ledger_overdue(const struct ledger *ledger, uint32_t sent, uint64_t *token)
+{
+    for (uint32_t i = 0; i < ledger->count; i++) {
+        const struct ledger_entry *entry = ledger_at(ledger, i);
+
+        if (entry->sent >= sent)
+            return false;
+        if (!entry->acknowledged && !entry->lost && !entry->once) {
+            *token = ledger->base + i;
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *index)

@@ -14,8 +14,10 @@
 struct ledger_entry {
     int64_t intended; /* scheduled time, nanoseconds */
     uint64_t print;   /* fingerprint of the payload, to recognize it */
-    bool acknowledged, received, lost;
-    bool over_rate; /* sent in a second with more messages than the endpoint accepts */
+    uint32_t sent;    /* when it was handed to the transport, milliseconds from the run's start */
+    bool acknowledged : 1, received : 1, lost : 1;
+    bool once : 1;      /* QoS 0: the server does not acknowledge it */
+    bool over_rate : 1; /* sent in a second with more messages than the endpoint accepts */
 };
 
 /* A zero-initialized ledger is empty and valid. */
@@ -32,8 +34,8 @@ struct ledger {
 enum ledger_arrival { ARRIVED, ARRIVED_REORDERED, ARRIVED_AGAIN, ARRIVED_FOREIGN };
 
 void ledger_clear(struct ledger *ledger);
-/* Record a message that is handed to the transport; returns its token. */
-uint64_t ledger_add(struct ledger *ledger, int64_t intended, uint64_t print, bool over_rate);
+/* Record a message, a copy of `entry`, that is handed to the transport; returns its token. */
+uint64_t ledger_add(struct ledger *ledger, const struct ledger_entry *entry);
 /* Remove the newest message: the transport did not accept it. */
 void ledger_take_back(struct ledger *ledger);
 /*
@@ -47,6 +49,11 @@ bool ledger_lose(struct ledger *ledger, uint64_t token);
  * Equal payloads cannot be distinguished. `*intended` is set if a message is found.
  */
 enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_t *intended);
+/*
+ * The token of the oldest open message that was sent before `sent` and is to be acknowledged by the
+ * server; false: there is none.
+ */
+bool ledger_overdue(const struct ledger *ledger, uint32_t sent, uint64_t *token);
 /* The next unsettled message, oldest first; NULL: none. `*at` is 0 before the first call. */
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *at);
 

@@ -36,6 +36,7 @@ void load_profile_init(
             rate = stage->rate;
         piece->clients_end = current;
         piece->rate_end = rate;
+        piece->counts_clients = stage->clients >= 0 || rate <= 0;
         begins = piece->ends;
     }
     load_profile->ends = begins;
@@ -199,4 +200,41 @@ int64_t load_profile_after(const struct load_profile *load_profile, int64_t mome
         }
     }
     return INT64_MAX;
+}
+
+int64_t load_profile_count(const struct load_profile *load_profile, int64_t from, int64_t until)
+{
+    double messages = 0;
+
+    if (from >= until)
+        return 0;
+    if (load_profile->count == 0)
+        return load_profile->interval > 0 ? (until - from - 1) / load_profile->interval + 1 : 0;
+    for (size_t i = 0; i < load_profile->count && from < until; i++) {
+        const struct load_profile_piece *piece = &load_profile->pieces[i];
+
+        while (from < piece->ends && from < until) {
+            struct load_profile_slope slope = load_profile_slope_at(load_profile, piece, from);
+            int64_t step = (int64_t)ceil(slope.seconds * SECOND) + (slope.seconds <= 0);
+
+            if (slope.interval <= 0 && piece->rate_end <= 0)
+                return 0;
+            if (step > until - from)
+                slope.seconds = (double)(until - from) / SECOND;
+            messages += load_profile_messages_in(&slope, slope.seconds);
+            from += step;
+        }
+    }
+    /* The one at `from` is due in any case. */
+    return messages > 1 ? (int64_t)ceil(messages - 1e-6) : 1;
+}
+
+int64_t load_profile_intended(const struct load_profile *load_profile, size_t index)
+{
+    const struct load_profile_piece *piece = &load_profile->pieces[index];
+
+    if (piece->counts_clients)
+        return (int64_t)piece->clients_end;
+    return (int64_t)((piece->rate + piece->rate_end) / 2 * (double)(piece->ends - piece->begins) /
+                     SECOND);
 }

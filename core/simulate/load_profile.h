@@ -19,6 +19,7 @@ struct load_profile_piece {
     int64_t begins, ends;
     double clients, clients_end;
     double rate, rate_end; /* messages per second of all clients; 0: each by its interval */
+    bool counts_clients;   /* the stage is about the number of clients, not the rate */
     double storm;          /* share of connections that is dropped at its start */
     const char *name;
 };
@@ -48,6 +49,13 @@ int64_t load_profile_clients(const struct load_profile *load_profile, int64_t mo
  */
 int64_t load_profile_after(
     const struct load_profile *load_profile, int64_t moment, double messages);
+/* What the stage with this index is to reach: clients at its end, or messages in it. */
+int64_t load_profile_intended(const struct load_profile *load_profile, size_t index);
+/*
+ * How many messages of one client are due from `from`, when one is, until before `until`; 0 where
+ * there is neither interval nor rate.
+ */
+int64_t load_profile_count(const struct load_profile *load_profile, int64_t from, int64_t until);
 /*
  * Do clients share one rate at this moment? Then their first messages are spread, not sent at once.
  */

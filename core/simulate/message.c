@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/message.h"
 
+#include <stdio.h>
+
+#include "core/simulate/backlog.h"
 #include "core/simulate/captured_lines.h"
 #include "core/simulate/device_failure.h"
 #include "core/simulate/schedule.h"
@@ -27,27 +30,52 @@ static bool message_over_rate(struct device *device, int64_t now)
     return ++device->in_second > (uint32_t)loop->simulation->publish_rate;
 }
 
+/* An iteration with failures counts once, at its end. */
 static void message_fail(struct device *device, const char *code, const char *text)
 {
     device_fail(device, code, text);
-    device_tally(device)->counts[TALLY_FAILED]++;
+    device->spoiled = true;
+}
+
+/* The endpoint would close the connection. */
+static void message_refuse_size(struct device *device, size_t size)
+{
+    char text[160];
+
+    snprintf(text, sizeof(text),
+        "a payload of %zu bytes is not sent: the endpoint takes at most %zu, and closes the "
+        "connection",
+        size, device->loop->simulation->payload_max);
+    device_tally(device)->counts[TALLY_REFUSED]++;
+    message_fail(device, "PayloadTooLarge", text);
+}
+
+static bool message_is_once(const struct simulate_loop *loop, const void *options)
+{
+    return loop->offsets.qos != SIZE_MAX &&
+           *(const int64_t *)(const void *)((const char *)options + loop->offsets.qos) == 0;
 }
 
 static void message_hand_over(struct device *device, const void *options,
     struct iotify_bytes payload, int64_t intended, int64_t now)
 {
     struct simulate_loop *loop = device->loop;
-    uint64_t token = ledger_add(&device->ledger, intended,
-        device->ledger.verifies ? ledger_print(payload.data, payload.size) : 0,
-        message_over_rate(device, now));
+    const struct ledger_entry entry = {.intended = intended,
+        .sent = (uint32_t)((now - loop->began) / MILLISECOND),
+        .print = device->ledger.verifies ? ledger_print(payload.data, payload.size) : 0,
+        .once = message_is_once(loop, options),
+        .over_rate = message_over_rate(device, now)};
+    uint64_t token = ledger_add(&device->ledger, &entry);
     enum iotify_result result = loop->operations->session_publish(
         device->session, &loop->call.base, options, payload, token);
 
     if (result == IOTIFY_OK) {
         device_tally(device)->counts[TALLY_PUBLISHED]++;
+        device_tally(device)->counts[TALLY_BYTES_OUT] += (int64_t)payload.size;
         return;
     }
     ledger_take_back(&device->ledger);
+    device_tally(device)->counts[TALLY_REFUSED]++;
     message_fail(device, call_code(&loop->call, result), call_message(&loop->call, result));
 }
 
@@ -86,10 +114,17 @@ static void message_send(struct device *device, struct iotify_bytes payload, int
         options = message_options(loop, options, asked);
     if (!options) {
         device_fail_expression(device, error);
-        device_tally(device)->counts[TALLY_FAILED]++;
-    } else if (device->ledger.open >= IN_FLIGHT_MAX) {
+        device->spoiled = true;
+    } else if (loop->simulation->payload_max && payload.size > loop->simulation->payload_max) {
+        message_refuse_size(device, payload.size);
+    } else if (device->ledger.open + device->given_up >= IN_FLIGHT_MAX) {
         message_fail(device, "TooManyInFlight",
             "the server leaves too many messages unacknowledged; this one is not sent");
+    } else if (!backlog_has_room(device, payload.size)) {
+        device_fail(device, "Dropped",
+            "the server reads too slowly, and more than max_unwritten waits; further messages are "
+            "dropped");
+        device_tally(device)->counts[TALLY_DROPPED]++;
     } else {
         if (loop->simulation->solo)
             solo_message(device, options, payload);
@@ -98,11 +133,16 @@ static void message_send(struct device *device, struct iotify_bytes payload, int
     arena_reset(&loop->call.arena);
 }
 
-void message_publish(struct device *device, const struct script_command *asked)
+void message_publish(struct device *device, const struct script_command *asked, bool of_iteration)
 {
     int64_t now = simulate_loop_now(device->loop);
+    bool before = device->spoiled;
 
     message_send(device, asked->payload, now, now, asked);
+    if (of_iteration || before == device->spoiled)
+        return;
+    device->spoiled = before;
+    device_tally(device)->counts[TALLY_FAILED]++;
 }
 
 /* ------------------------------------------------------------------ running message() */
@@ -150,9 +190,9 @@ static void message_returned(struct device *device, const struct script_output *
         .failed = output->error != NULL,
         .has_output = output->has_output,
         .payload = output->bytes,
+        .captured = captured_lines_message(device, output, now),
     };
 
-    captured_lines_message(device, output, now);
     if (output->error)
         device_fail_script(device, device_turn(device), output->error);
     if (output->error && device->loop->simulation->solo)
@@ -175,10 +215,20 @@ static void message_on_output(void *argument, const struct script_output *output
         message_returned(device, output, now);
 }
 
+/*
+ * The wait for the promise is the script's own: neither this message nor the ones that it delayed
+ * are late by it.
+ */
 void message_settled(struct device *device, const struct script_output *output)
 {
-    if (device->call == CALL_WAITING && device->phase != PHASE_DONE)
-        message_returned(device, output, simulate_loop_now(device->loop));
+    int64_t now = simulate_loop_now(device->loop);
+
+    if (device->call != CALL_WAITING || device->phase == PHASE_DONE)
+        return;
+    if (device->intended < now)
+        device->intended = now;
+    device->waited = true;
+    message_returned(device, output, now);
 }
 
 /* May its message() run? Not while it disconnects or ends: then the message waits. */
@@ -210,6 +260,7 @@ bool message_run_batch(struct simulate_loop *loop)
     }
     if (count == 0)
         return false;
+    loop->begun += (int64_t)count;
     script_messages(scripts->context, turns, count, &batch);
     message_count_script(loop, -1);
     scripts->batch_calls = 0;
@@ -220,30 +271,44 @@ bool message_run_batch(struct simulate_loop *loop)
 /* ------------------------------------------------------------------ the end of an iteration */
 
 /* The connection may have been lost while message() waited for a promise. */
-static void message_send_output(struct device *device, struct iotify_bytes payload)
+static void message_send_output(
+    struct device *device, struct iotify_bytes payload, const struct script_command *asked)
 {
     int64_t now = simulate_loop_now(device->loop);
     bool open = device->loop->simulation->options->pacing == PACING_OPEN;
 
     if (device->connected_at)
-        message_send(device, payload, open ? device->intended : now, now, NULL);
+        message_send(device, payload, open ? device->intended : now, now, asked);
     else
         message_fail(device, "NotConnected",
             "the connection was lost while message() waited; its return value is not sent");
+}
+
+/* A device that is or goes offline sends nothing, even if it reconnects. */
+static bool message_is_absent(const struct device *device)
+{
+    return device->absent || device_is_away(device);
+}
+
+void message_return(struct device *device, const struct script_command *asked)
+{
+    if (device->loop->channel && !message_is_absent(device))
+        message_send_output(device, asked->payload, asked);
 }
 
 void message_end(struct device *device, const struct message_result *result)
 {
     const struct simulate_loop *loop = device->loop;
     int64_t before = device_tally(device)->counts[TALLY_PUBLISHED];
-    /* A device that is or goes offline sends nothing, even if it reconnects. */
-    bool absent = device->absent || device_is_away(device);
+    bool failed;
 
-    if (result->failed || device->spoiled)
-        device_tally(device)->counts[TALLY_FAILED]++;
+    if (result->has_output && loop->channel && !message_is_absent(device))
+        message_send_output(device, result->payload, NULL);
+    failed = result->failed || device->spoiled;
     device->spoiled = false;
-    if (result->has_output && loop->channel && !absent)
-        message_send_output(device, result->payload);
+    if (failed)
+        device_tally(device)->counts[TALLY_FAILED]++;
+    captured_lines_end(device, result->captured, !failed);
     if (loop->simulation->solo && result->has_output && !loop->channel)
         solo_message(device, NULL, result->payload);
     if (loop->simulation->solo)
@@ -252,8 +317,11 @@ void message_end(struct device *device, const struct message_result *result)
                                (result->has_output && !loop->channel));
     device->call = CALL_NONE;
     device->iteration++;
-    if (device->phase == PHASE_RUNNING || device_is_away(device))
+    if (device->phase == PHASE_RUNNING || device_is_away(device)) {
         schedule_next(device);
-    else if (device->phase == PHASE_DRAINING)
-        device_drained(device);
+    } else {
+        schedule_advance(device);
+        if (device->phase == PHASE_DRAINING)
+            device_drained(device);
+    }
 }

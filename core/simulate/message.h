@@ -23,13 +23,16 @@ struct message_result {
     bool failed;     /* message() threw, or a promise was rejected */
     bool has_output; /* there is something to send */
     struct iotify_bytes payload;
+    void *captured; /* the line of the capture, complete but for its outcome; NULL: none */
 };
 /* End the iteration: send the result, and schedule the next message. */
 void message_end(struct device *device, const struct message_result *result);
 /*
  * Send one message outside the schedule. The topic, QoS and retain flag that `asked` has replace
- * those of the template.
+ * those of the template. A failure counts as one of the iteration, or of a response.
  */
-void message_publish(struct device *device, const struct script_command *asked);
+void message_publish(struct device *device, const struct script_command *asked, bool of_iteration);
+/* Send one item of the list that message() returned, unless the device is or goes offline. */
+void message_return(struct device *device, const struct script_command *asked);
 
 #endif

@@ -117,6 +117,7 @@ static const char *preview_on_command(
     (void)turn;
     switch (command->kind) {
     case COMMAND_PUBLISH:
+    case COMMAND_RETURN:
         if (!preview->connected)
             return "there is no connection yet: this is for message(), response() and finish()";
         preview_print_message(preview, command->topic, command->payload);

@@ -70,6 +70,18 @@ static void ramp_storm(struct simulate_loop *loop, double share)
     }
 }
 
+void ramp_end_stage(struct simulate_loop *loop)
+{
+    struct ramp *ramp = &loop->ramp;
+
+    if (ramp->ended == ramp->stage)
+        return;
+    ramp->ended = ramp->stage;
+    ramp->stages[ramp->stage - 1] = (struct ramp_stage){loop->begun - ramp->begun,
+        loop->channel ? atomic_load(&loop->report.connected) : (int64_t)ramp->joined};
+    ramp->begun = loop->begun;
+}
+
 static void ramp_on_stage_timer(void *argument)
 {
     struct simulate_loop *loop = argument;
@@ -79,6 +91,7 @@ static void ramp_on_stage_timer(void *argument)
 
     if (loop->ending)
         return;
+    ramp_end_stage(loop);
     if (loop->share == 0)
         log_write(IOTIFY_INFO, loop->simulation->where, "stage %zu of %zu%s%s begins",
             ramp->stage + 1, profile->count, piece->name ? ": " : "",
@@ -96,6 +109,9 @@ void ramp_begin(struct simulate_loop *loop)
     const struct iotify_loop *events = &loop->events.base;
 
     ramp->at = loop->began;
+    if (loop->simulation->load_profile.count)
+        ramp->stages =
+            arena_array(&loop->arena, loop->simulation->load_profile.count, sizeof(*ramp->stages));
     /* Stagger the first connections of the loops. */
     ramp->tokens = 1 - (double)loop->share / (double)loop->shares;
     ramp->timer = events->timer_new(events, ramp_on_timer, loop);
@@ -107,6 +123,7 @@ void ramp_begin(struct simulate_loop *loop)
 
 void ramp_end(struct simulate_loop *loop)
 {
+    ramp_end_stage(loop);
     loop->events.base.timer_free(loop->ramp.timer);
     loop->events.base.timer_free(loop->ramp.stage_timer);
 }

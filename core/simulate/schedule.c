@@ -80,14 +80,77 @@ void schedule_begin(struct device *device)
         device_wake_at(device, device->intended);
 }
 
+/* The moment at which the message after the current one is due; INT64_MAX: there is none. */
+static int64_t schedule_following(const struct device *device)
+{
+    const struct simulate_loop *loop = device->loop;
+    int64_t after;
+
+    if (device->due == 0 || device->due == INT64_MAX)
+        return device->due;
+    after = load_profile_after(&loop->simulation->load_profile, device->due - loop->began, 1);
+    return after == INT64_MAX ? INT64_MAX : loop->began + after;
+}
+
+void schedule_advance(struct device *device)
+{
+    device->waited = false;
+    device->due = schedule_following(device);
+}
+
+/* Leave out what was due while message() waited. */
+static void schedule_skip(struct device *device)
+{
+    int64_t now = simulate_loop_now(device->loop), next;
+
+    while (!device_has_sent_all(device)) {
+        next = schedule_following(device);
+        if (next > now || next <= device->due)
+            return;
+        device->due = next;
+        device->iteration++;
+        device_tally(device)->counts[TALLY_SKIPPED]++;
+    }
+}
+
+int64_t schedule_dropped(const struct device *device)
+{
+    const struct simulate_loop *loop = device->loop;
+    const struct simulation *simulation = loop->simulation;
+    const struct simulate_options *options = simulation->options;
+    int64_t until = loop->began + simulation->load_profile.ends - options->jitter, count;
+    int64_t now = simulate_loop_now(loop), from = device->due;
+
+    /* Without an end, and with closed pacing, no moment says which message should be sent. */
+    if (simulation->load_profile.ends <= 0 || options->pacing == PACING_CLOSED ||
+        device->complete || device->goal == GOAL_PARKED || from <= 0 || from == INT64_MAX)
+        return 0;
+    /* The run was stopped before its end. */
+    if (loop->end_asked != LOOP_RUNS && now < until)
+        until = now;
+    count = load_profile_count(&simulation->load_profile, from - loop->began, until - loop->began);
+    /* The one at `from` has begun, and its message() still waits. */
+    if (device->call == CALL_WAITING && count > 0)
+        count--;
+    if (simulation->iterations && count > simulation->iterations - device->iteration)
+        count = simulation->iterations - device->iteration;
+    return count;
+}
+
 void schedule_next(struct device *device)
 {
-    if (device_has_sent_all(device))
+    if (device->waited && device->loop->simulation->options->overlap == OVERLAP_SKIP &&
+        device->loop->simulation->options->pacing == PACING_OPEN)
+        schedule_skip(device);
+    device->waited = false;
+    if (device_has_sent_all(device)) {
+        schedule_advance(device);
         device_drain(device);
-    else if (device->loop->simulation->options->pacing == PACING_OPEN)
+    } else if (device->loop->simulation->options->pacing == PACING_OPEN) {
         schedule_after(device, device->due, 1);
-    else
+    } else {
         schedule_closed(device);
+    }
 }
 
 void schedule_answered(struct device *device)

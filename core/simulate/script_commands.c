@@ -42,6 +42,9 @@ static const char *script_commands_refuse(
 {
     if (kind == COMMAND_ASSERT || kind == COMMAND_FINISH)
         return NULL;
+    /* As a single return value: it is not sent, or the iteration fails. */
+    if (kind == COMMAND_RETURN)
+        return NULL;
     if (!device->loop->channel)
         return "there is no connection: the template says transport: none";
     if (kind != COMMAND_PUBLISH && !device->script_live && device->phase != PHASE_WAITING)
@@ -126,6 +129,17 @@ void script_commands_add_end(struct device *device, const struct message_result 
         script_commands_copy(&device->loop->scripts.commands.arena, result->payload);
 }
 
+void script_commands_returned(const struct device *device,
+    void (*found)(void *argument, const struct script_command *command), void *argument)
+{
+    const struct script_commands_entry *command = device->loop->scripts.commands.first;
+
+    for (; command; command = command->next)
+        if (command->device == device && command->kind == ENTRY_OF_ITERATION &&
+            command->asked.kind == COMMAND_RETURN)
+            found(argument, &command->asked);
+}
+
 void script_commands_begin_response(struct simulate_loop *loop)
 {
     loop->scripts.commands.source = SOURCE_RESPONSE;
@@ -174,7 +188,10 @@ static void script_commands_do(const struct script_commands_entry *command)
     }
     switch (command->asked.kind) {
     case COMMAND_PUBLISH:
-        message_publish(device, &command->asked);
+        message_publish(device, &command->asked, command->kind == ENTRY_OF_ITERATION);
+        break;
+    case COMMAND_RETURN:
+        message_return(device, &command->asked);
         break;
     case COMMAND_DISCONNECT:
     case COMMAND_DROP:

@@ -37,6 +37,9 @@ const char *script_commands_on_asked(
     void *loop, const struct script_turn *turn, const struct script_command *asked);
 /* Queue the end of an iteration, after the commands of its message(). `result` is copied. */
 void script_commands_add_end(struct device *device, const struct message_result *result);
+/* Call `found` for each item of a list that the device's message() has returned in this turn. */
+void script_commands_returned(const struct device *device,
+    void (*found)(void *argument, const struct script_command *command), void *argument);
 /* Commands queued between these calls belong to response() and do not affect the iteration. */
 void script_commands_begin_response(struct simulate_loop *loop);
 void script_commands_end_response(struct simulate_loop *loop);

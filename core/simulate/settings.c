@@ -8,6 +8,7 @@
 #define DAY (INT64_C(86400) * 1000000000)
 
 static const char *const pacings[] = {"open", "closed", NULL};
+static const char *const overlaps[] = {"wait", "skip", NULL};
 static const char *const qualities[] = {"0", "1", NULL};
 static const char *const backoffs[] = {"none", "fixed", "exponential", "full_jitter", NULL};
 
@@ -125,6 +126,34 @@ static const struct iotify_setting items[] = {
         .domain = pacings,
         .help = "open: the schedule does not wait for answers; closed: interval counts from the "
                 "answer"},
+    {.name = "overlap",
+        .type = IOTIFY_CHOICE,
+        .offset = AT(overlap),
+        .value = "wait",
+        .domain = overlaps,
+        .help = "messages that are due while message() still waits for a promise: wait delays "
+                "them, skip leaves them out"},
+    {.name = "ack_timeout",
+        .type = IOTIFY_DURATION,
+        .offset = AT(ack_timeout),
+        .value = "10s",
+        .min = 1000000,
+        .max = DAY,
+        .help = "a message without an acknowledgement for so long on one connection is lost"},
+    {.name = "max_unwritten",
+        .type = IOTIFY_SIZE,
+        .offset = AT(max_unwritten),
+        .value = "1MiB",
+        .min = 1,
+        .max = INT64_C(1) << 40,
+        .help = "drop messages of a client while this much waits because the server does not read"},
+    {.name = "max_unwritten_total",
+        .type = IOTIFY_SIZE,
+        .offset = AT(max_unwritten_total),
+        .value = "512MiB",
+        .min = 1,
+        .max = INT64_C(1) << 40,
+        .help = "the same for all clients together"},
     {.name = "connect_rate",
         .type = IOTIFY_RATE,
         .offset = AT(connect_rate),

@@ -9,6 +9,7 @@
 #include <iotify/settings.h>
 
 enum simulate_pacing { PACING_OPEN, PACING_CLOSED };
+enum simulate_overlap { OVERLAP_WAIT, OVERLAP_SKIP };
 enum simulate_backoff { BACKOFF_NONE, BACKOFF_FIXED, BACKOFF_EXPONENTIAL, BACKOFF_FULL_JITTER };
 enum simulate_verify { VERIFY_NONE, VERIFY_END_TO_END };
 
@@ -32,7 +33,10 @@ struct simulate_options {
     int64_t clients, first;
     int64_t iterations;
     int64_t duration, interval, jitter, hold;
-    int pacing; /* enum simulate_pacing */
+    int pacing;  /* enum simulate_pacing */
+    int overlap; /* enum simulate_overlap */
+    int64_t ack_timeout;
+    int64_t max_unwritten, max_unwritten_total;
     double connect_rate;
     struct iotify_table stages; /* of struct simulate_stage */
     int qos;                    /* -1: the template's */

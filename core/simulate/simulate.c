@@ -2,6 +2,7 @@
 #include "core/simulate/simulate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "core/base/stop.h"
 #include "core/pipeline/host.h"
 #include "core/report/progress.h"
+#include "core/settings/schema.h"
 #include "core/simulate/check.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/monitor.h"
@@ -45,6 +47,7 @@ static bool simulate_fill_in_endpoint(
     if (result != IOTIFY_OK)
         return false;
     simulation->publish_rate = endpoint.publish_rate;
+    simulation->payload_max = endpoint.payload_max;
     *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
     if (schema_find_role(settings, IOTIFY_ROLE_PORT, IOTIFY_INTEGER, &setting) &&
         node_is_empty(schema_given(given, setting.name)))
@@ -75,6 +78,45 @@ static bool simulate_watch(struct run *run, const struct simulation *simulation,
     return monitor_finish(&monitor);
 }
 
+/* A stage that reaches less than this share of what it is to reach gets a warning. */
+#define REACHED 0.95
+
+static void simulate_judge_stages(
+    const struct simulation *simulation, const struct simulate_summary *results)
+{
+    for (size_t i = 0; i < results->stage_count; i++) {
+        const struct stage_summary *stage = &results->stages[i];
+
+        if ((double)stage->reached < REACHED * (double)stage->intended &&
+            stage->reached + 1 < stage->intended && !stop_requested())
+            log_write(IOTIFY_WARNING, simulation->where, "stage %zu%s%s reached %lld of %lld %s",
+                i + 1, stage->name ? ": " : "", stage->name ? stage->name : "",
+                (long long)stage->reached, (long long)stage->intended,
+                stage->clients ? "clients" : "messages");
+    }
+}
+
+static void simulate_count_stages(struct run *run, const struct simulation *simulation,
+    struct simulate_loop *const *loops, size_t count, struct simulate_summary *results)
+{
+    const struct load_profile *profile = &simulation->load_profile;
+
+    results->stage_count = profile->count;
+    results->stages = arena_array(&run->summary->arena, profile->count, sizeof(*results->stages));
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct load_profile_piece *piece = &profile->pieces[i];
+
+        results->stages[i] = (struct stage_summary){
+            .name = piece->name ? arena_string(&run->summary->arena, piece->name) : NULL,
+            .seconds = (double)(piece->ends - piece->begins) / SECOND,
+            .clients = piece->counts_clients,
+            .intended = load_profile_intended(profile, i)};
+    }
+    for (size_t i = 0; i < count; i++)
+        simulate_loop_add_stages(loops[i], results->stages);
+    simulate_judge_stages(simulation, results);
+}
+
 /* Start all loops, watch them, collect their results. False when a loop failed. */
 static bool simulate_run_loops(
     struct run *run, struct simulation *simulation, struct simulate_summary *results)
@@ -97,6 +139,7 @@ static bool simulate_run_loops(
         /* The loop whose script does not return still uses this memory. */
         if (run->abandoned)
             return false;
+        simulate_count_stages(run, simulation, loops, count, results);
     }
     /* Loops cannot be ended while they wait at the barrier for a thread that never started. */
     if (started > 0 && started < count) {
@@ -283,8 +326,22 @@ static bool simulate_judge_step(struct run *run, const struct simulation *simula
         return false;
     }
     result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : simulation->clients;
-    result->failed = stop_requested() ? 0 : result->total - result->ok;
-    return !connects || results->tally.counts[TALLY_CONNECTED] > 0 || stop_requested();
+    /* A device that never connected is a failure of the step; what happens later is judged. */
+    result->failed = stop_requested() ? 0 : results->tally.counts[TALLY_UNCONNECTED];
+    return result->failed == 0;
+}
+
+static void simulate_name_results(struct run *run, const struct step *step,
+    const struct simulation *simulation, struct simulate_summary *results)
+{
+    struct arena *arena = &run->summary->arena;
+    const struct template_file *template = simulation->template;
+
+    results->name = arena_string(arena, step->name);
+    results->template = arena_string(arena, template->file);
+    results->transport =
+        arena_string(arena, template->transport ? template->transport->alias : "none");
+    clock_wall(results->started, sizeof(results->started));
 }
 
 bool simulate_run(struct run *run, const struct step *step, struct step_summary *result)
@@ -307,6 +364,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
            simulate_prepare_glob(run, simulation) && simulate_open_capture(simulation, &call);
     limits_raise();
     if (good) {
+        simulate_name_results(run, step, simulation, results);
         progress_begin(simulation->where, simulation->clients);
         good = simulate_run_loops(run, simulation, results);
         stored = simulate_settle_glob(simulation, results);
@@ -337,24 +395,51 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     return good;
 }
 
-bool simulate_judge(struct run *run, const struct step *step, const struct step_summary *result)
+static bool simulate_judge_one(
+    struct run *run, const struct step_summary *result, const char *expression)
 {
     static const char *const reasons[] = {[THRESHOLD_HOLDS] = "",
         [THRESHOLD_CROSSED] = "",
-        [THRESHOLD_UNMEASURED] = "nothing was measured",
+        [THRESHOLD_UNMEASURED] = "no value",
         [THRESHOLD_SATURATED] = "generator saturated"};
+    double value;
+    enum threshold_state state = threshold_evaluate(expression, result->simulate, &value);
+
+    summary_add_threshold(run->summary, &(struct threshold_summary){.simulate = result->simulate,
+                                            .expression = expression,
+                                            .value = state == THRESHOLD_UNMEASURED ? NAN : value,
+                                            .ok = state == THRESHOLD_HOLDS,
+                                            .why = reasons[state]});
+    return state == THRESHOLD_HOLDS;
+}
+
+/* Does the step have a threshold of its own in place of a default? An empty list has none at all.
+ */
+static bool simulate_replaces_default(const struct step *step, const char *expression)
+{
+    const struct simulate_options *options = step->options;
+
+    for (size_t i = 0; i < options->thresholds.count; i++) {
+        const struct threshold_options *own = options->thresholds.rows[i];
+
+        if (threshold_same_metric(own->expression, expression))
+            return true;
+    }
+    return options->thresholds.count == 0 && schema_given(step->node, "thresholds");
+}
+
+bool simulate_judge(struct run *run, const struct step *step, const struct step_summary *result)
+{
     const struct simulate_options *options = step->options;
     bool good = true;
 
+    for (size_t i = 0; i < threshold_default_count; i++)
+        if (!simulate_replaces_default(step, threshold_defaults[i]))
+            good = simulate_judge_one(run, result, threshold_defaults[i]) && good;
     for (size_t i = 0; i < options->thresholds.count; i++) {
-        const struct threshold_options *threshold = options->thresholds.rows[i];
-        double value;
-        enum threshold_state state =
-            threshold_evaluate(threshold->expression, result->simulate, &value);
+        const struct threshold_options *own = options->thresholds.rows[i];
 
-        summary_add_threshold(
-            run->summary, threshold->expression, value, state == THRESHOLD_HOLDS, reasons[state]);
-        good = good && state == THRESHOLD_HOLDS;
+        good = simulate_judge_one(run, result, own->expression) && good;
     }
     return good;
 }

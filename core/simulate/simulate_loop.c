@@ -51,6 +51,7 @@ static void simulate_loop_on_turn(void *argument)
         if (loop->end_due && !loop->scripts.commands.first) {
             loop->end_due = false;
             loop->ending = true;
+            ramp_end_stage(loop);
             for (size_t i = 0; i < loop->count; i++)
                 device_end(&loop->devices[i]);
         }
@@ -128,6 +129,7 @@ static void simulate_loop_run(struct simulate_loop *loop)
     loop->haste_timer = events->timer_new(events, simulate_loop_on_haste, loop);
     loop->scripts.resume_timer = events->timer_new(events, simulate_loop_on_resume, loop);
     ramp_begin(loop);
+    backlog_begin(loop);
     loop_report_begin(loop);
     if (ends > 0)
         events->timer_start(loop->end_timer, ends);
@@ -136,6 +138,7 @@ static void simulate_loop_run(struct simulate_loop *loop)
     if (loop->done < loop->count)
         loop_run(&loop->events);
     loop_report_end(loop);
+    backlog_end(loop);
     ramp_end(loop);
     events->timer_free(loop->end_timer);
     events->timer_free(loop->haste_timer);
@@ -346,6 +349,13 @@ bool simulate_loop_join(struct simulate_loop *loop, struct tally *tally, double 
     elapsed = loop->report.at - loop->began;
     *busy = elapsed > 0 ? (double)loop->report.worked / (double)elapsed : 0;
     return !loop->broken && !loop->overgrown;
+}
+
+void simulate_loop_add_stages(const struct simulate_loop *loop, struct stage_summary *stages)
+{
+    for (size_t i = 0; loop->ramp.stages && i < loop->simulation->load_profile.count; i++)
+        stages[i].reached +=
+            stages[i].clients ? loop->ramp.stages[i].clients : loop->ramp.stages[i].messages;
 }
 
 void simulate_loop_free(struct simulate_loop *loop)

@@ -6,7 +6,7 @@
 #ifndef CORE_SIMULATE_SIMULATE_LOOP_H
 #define CORE_SIMULATE_SIMULATE_LOOP_H
 
-#include "core/report/tally.h"
+#include "core/report/summary.h"
 #include "core/simulate/simulation.h"
 
 struct simulate_loop;
@@ -44,6 +44,8 @@ void simulate_loop_collect(struct simulate_loop *loop, struct tally *tally);
  * exceeded memory_limit.
  */
 bool simulate_loop_join(struct simulate_loop *loop, struct tally *tally, double *busy);
+/* After simulate_loop_join(): add what the loop has reached in each stage. */
+void simulate_loop_add_stages(const struct simulate_loop *loop, struct stage_summary *stages);
 /* After simulate_loop_join(), or if it never started. NULL is allowed. */
 void simulate_loop_free(struct simulate_loop *loop);
 

@@ -4,6 +4,7 @@
 #define CORE_SIMULATE_SIMULATE_LOOP_INTERNAL_H
 
 #include "core/base/clock.h"
+#include "core/simulate/backlog.h"
 #include "core/simulate/loop_report.h"
 #include "core/simulate/loop_scripts.h"
 #include "core/simulate/ramp.h"
@@ -34,7 +35,10 @@ struct simulate_loop {
     struct device *devices;
     size_t count, done;
     int64_t began;
+    int64_t begun;    /* iterations */
+    size_t explained; /* devices whose failures are kept */
     struct ramp ramp;
+    struct backlog backlog;
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;

@@ -30,6 +30,7 @@ struct simulation {
     int64_t first, clients;
     int64_t iterations; /* 0: no limit */
     struct load_profile load_profile;
+    size_t payload_max;      /* bytes of a payload that the endpoint takes; 0: unknown */
     double publish_rate;     /* messages per second that one connection may send; 0: unknown */
     struct capture *capture; /* NULL: nothing is captured */
     struct simulation_reported *reported;

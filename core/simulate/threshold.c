@@ -18,6 +18,9 @@ static const struct {
 } comparisons[] = {{"<=", LESS_EQUAL}, {">=", GREATER_EQUAL}, {"==", EQUAL}, {"!=", NOT_EQUAL},
     {"<", LESS}, {">", GREATER}};
 
+const char *const threshold_defaults[] = {"failed == 0", "lost == 0", "script_errors == 0"};
+const size_t threshold_default_count = sizeof(threshold_defaults) / sizeof(threshold_defaults[0]);
+
 /* The load generator's values in the summary. */
 #define GENERATOR(member) offsetof(struct simulate_summary, member)
 const struct threshold_generator threshold_generators[] = {
@@ -205,6 +208,16 @@ static const char *threshold_parse(struct arena *arena, const char *expression,
     return NULL;
 }
 
+bool threshold_same_metric(const char *one, const char *other)
+{
+    struct arena arena = {0};
+    bool same = strcmp(threshold_trim(&arena, one, strcspn(one, "<>=!")),
+                    threshold_trim(&arena, other, strcspn(other, "<>=!"))) == 0;
+
+    arena_clear(&arena);
+    return same;
+}
+
 const char *threshold_check(
     struct arena *arena, const char *expression, const struct metric_names *names)
 {
@@ -294,9 +307,10 @@ enum threshold_state threshold_evaluate(
     arena_clear(&arena);
     if (!measured)
         return THRESHOLD_UNMEASURED;
-    if (threshold.source == A_TIME && results->saturated && threshold.index != TALLY_LAG &&
-        threshold.index != TALLY_SCRIPT)
-        return THRESHOLD_SATURATED;
-    return threshold_compare(*value, threshold.comparison, threshold.limit) ? THRESHOLD_HOLDS
-                                                                            : THRESHOLD_CROSSED;
+    if (threshold_compare(*value, threshold.comparison, threshold.limit))
+        return THRESHOLD_HOLDS;
+    return threshold.source == A_TIME && results->saturated && threshold.index != TALLY_LAG &&
+                   threshold.index != TALLY_SCRIPT
+               ? THRESHOLD_SATURATED
+               : THRESHOLD_CROSSED;
 }

@@ -13,11 +13,17 @@
 const char *threshold_check(
     struct arena *arena, const char *expression, const struct metric_names *names);
 
+/* The thresholds of every step that has none of its own about the same metric. */
+extern const char *const threshold_defaults[];
+extern const size_t threshold_default_count;
+/* True when two expressions are about the same metric. */
+bool threshold_same_metric(const char *one, const char *other);
+
 enum threshold_state {
     THRESHOLD_HOLDS,
     THRESHOLD_CROSSED,
     THRESHOLD_UNMEASURED, /* no value was measured; at the end of a run it counts as crossed */
-    THRESHOLD_SATURATED   /* a latency, and the generator was the bottleneck */
+    THRESHOLD_SATURATED   /* crossed by a latency while the generator was the bottleneck */
 };
 
 /*

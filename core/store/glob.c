@@ -105,7 +105,10 @@ static bool glob_fits(struct call *call, const struct glob_request *request)
                                     : request->key) != NULL;
 }
 
-/* Keys of messages sort by time, even when the clock is set back. */
+/*
+ * Mailboxes are stacks: the keys of messages sort by time, the newest first, even when the clock is
+ * set back.
+ */
 static uint64_t glob_next_stamp(struct glob *glob)
 {
     struct timespec now;
@@ -114,7 +117,7 @@ static uint64_t glob_next_stamp(struct glob *glob)
     clock_gettime(CLOCK_REALTIME, &now);
     stamp = (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
     glob->last_stamp = stamp > glob->last_stamp ? stamp : glob->last_stamp + 1;
-    return glob->last_stamp;
+    return UINT64_MAX - glob->last_stamp;
 }
 
 enum iotify_result glob_ask(

@@ -114,11 +114,12 @@ static bool glob_changes_is_unchanged(const struct glob_changes_change *change)
 
 /*
  * Read the values, apply the requests and write what did not change in the store in the meantime.
- * `won` of each change is set when the result is IOTIFY_OK.
+ * `won` of each change is set when the result is IOTIFY_OK. `read` tells whether the values were
+ * read.
  */
 static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     const struct glob_group *group, struct glob_answer **answers,
-    struct glob_changes_change *changes, size_t *change_count)
+    struct glob_changes_change *changes, size_t *change_count, bool *read)
 {
     struct iotify_read reads[GLOB_GROUP_MAX];
     struct iotify_write writes[GLOB_GROUP_MAX];
@@ -132,7 +133,8 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     for (size_t i = 0; i < count; i++)
         reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
     result = store_get_many(glob->store, call, reads, count);
-    if (result != IOTIFY_OK)
+    *read = result == IOTIFY_OK;
+    if (!*read)
         return result;
     for (size_t i = 0; i < count; i++)
         changes[i].before = changes[i].now =
@@ -153,7 +155,10 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     return result;
 }
 
-/* Try once; requests that conflicted with another writer stay in the group. */
+/*
+ * Try once; requests that conflicted with another writer stay in the group. All stay, and it is an
+ * error, when one of several values cannot be read.
+ */
 static enum iotify_result glob_changes_round(struct glob *glob, struct glob_group *group)
 {
     struct glob_answer *answers[GLOB_GROUP_MAX] = {NULL};
@@ -161,9 +166,14 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
     size_t change_count = 0, left = 0;
     struct call call;
     enum iotify_result result;
+    bool read = false;
 
     call_init(&call, glob->where);
-    result = glob_changes_try(glob, &call, group, answers, changes, &change_count);
+    result = glob_changes_try(glob, &call, group, answers, changes, &change_count, &read);
+    if (!read && group->count > 1) {
+        call_clear(&call);
+        return result;
+    }
     /* Before the answers: a script that has one must not read an older value. */
     for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
         if (changes[i].won)
@@ -190,8 +200,16 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
 
 void glob_do_changes(struct glob *glob, struct glob_group *group)
 {
-    for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++)
-        if (glob_changes_round(glob, group) != IOTIFY_OK)
-            return;
+    for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++) {
+        if (glob_changes_round(glob, group) == IOTIFY_OK)
+            continue;
+        /* Each alone, so that a value that cannot be read does not fail the others. */
+        for (size_t i = 0; i < group->count; i++) {
+            struct glob_group one = {.items = {group->items[i]}, .count = 1};
+
+            glob_do_changes(glob, &one);
+        }
+        return;
+    }
     glob_answer_all(glob, group, "gave up after 1000 conflicting updates");
 }

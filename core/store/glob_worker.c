@@ -139,6 +139,35 @@ static void glob_worker_write(struct glob *glob, struct call *call, const struct
 
 /* ------------------------------------------------------------------ reads */
 
+static void glob_worker_answer_read(
+    struct glob *glob, const struct glob_waiting *waiting, const struct iotify_read *read)
+{
+    struct iotify_bytes value = read->found ? read->value : (struct iotify_bytes){NULL, 0};
+    struct glob_answer *answer = glob_answer_new(waiting);
+
+    glob_learn(glob, waiting->request.key, value);
+    answer->value = glob_answer_keep(&answer->arena, value);
+    glob_answer_send(waiting, answer);
+}
+
+static void glob_worker_read_one(struct glob *glob, const struct glob_waiting *waiting)
+{
+    struct iotify_read read;
+    struct call call;
+    enum iotify_result result;
+
+    call_init(&call, glob->where);
+    read = (struct iotify_read){.key = store_glob_key(&call, waiting->request.key)};
+    result = store_get_many(glob->store, &call, &read, 1);
+    if (result == IOTIFY_OK) {
+        glob_worker_answer_read(glob, waiting, &read);
+    } else {
+        glob_not_learned(glob, waiting->request.key);
+        glob_answer_error(glob, waiting, call_message(&call, result));
+    }
+    call_clear(&call);
+}
+
 static void glob_worker_read(struct glob *glob, struct call *call, const struct glob_group *group)
 {
     struct iotify_read reads[GLOB_GROUP_MAX];
@@ -147,21 +176,12 @@ static void glob_worker_read(struct glob *glob, struct call *call, const struct 
     for (size_t i = 0; i < group->count; i++)
         reads[i] = (struct iotify_read){.key = store_glob_key(call, group->items[i]->request.key)};
     result = store_get_many(glob->store, call, reads, group->count);
-    if (result != IOTIFY_OK) {
-        for (size_t i = 0; i < group->count; i++)
-            glob_not_learned(glob, group->items[i]->request.key);
-        glob_answer_all(glob, group, call_message(call, result));
-        return;
-    }
     for (size_t i = 0; i < group->count; i++) {
-        struct glob_waiting *waiting = group->items[i];
-        struct iotify_bytes value =
-            reads[i].found ? reads[i].value : (struct iotify_bytes){NULL, 0};
-        struct glob_answer *answer = glob_answer_new(waiting);
-
-        glob_learn(glob, waiting->request.key, value);
-        answer->value = glob_answer_keep(&answer->arena, value);
-        glob_answer_send(waiting, answer);
+        /* When the batch fails, read each entry alone, so that one does not fail the others. */
+        if (result != IOTIFY_OK)
+            glob_worker_read_one(glob, group->items[i]);
+        else
+            glob_worker_answer_read(glob, group->items[i], &reads[i]);
     }
 }
 
@@ -265,7 +285,7 @@ static void glob_worker_list(
 /* ------------------------------------------------------------------ mailboxes */
 
 /*
- * Pop the oldest messages, one per request of the group. Each is deleted only if it is still there,
+ * Pop the newest messages, one per request of the group. Each is deleted only if it is still there,
  * so that no other reader gets it too. When the mailbox is empty, the rest is answered without a
  * value.
  */

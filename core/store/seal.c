@@ -153,13 +153,18 @@ static enum iotify_result seal_read_key_file(
 {
     char text[256];
     struct stat status;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t got;
     bool good;
 
     if (descriptor < 0)
         return errno == ENOENT ? IOTIFY_NOT_FOUND : seal_fail(call, "read", path);
-    if (fstat(descriptor, &status) != 0 || (status.st_mode & 077)) {
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(descriptor);
+        return call_fail(
+            &call->base, IOTIFY_DENIED, "KeyFile", "the key file %s is not a regular file", path);
+    }
+    if (status.st_mode & 077) {
         close(descriptor);
         return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
             "the key file %s can be read by other users; run chmod 600 %s", path, path);
@@ -441,20 +446,27 @@ enum iotify_result seal_value(const struct seal *seal, struct call *call, const 
     return IOTIFY_OK;
 }
 
+bool seal_is_sealed(struct iotify_bytes stored)
+{
+    return stored.size >= OVERHEAD && memcmp(stored.data, MARK, MARK_SIZE) == 0;
+}
+
 enum iotify_result seal_open_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes stored, struct iotify_bytes *out)
 {
-    unsigned char *plain;
+    unsigned char *plain = NULL;
 
-    if (stored.size < OVERHEAD || memcmp(stored.data, MARK, MARK_SIZE) != 0) {
-        *out = stored;
-        return IOTIFY_OK;
+    if (seal_is_sealed(stored)) {
+        plain = arena_alloc(&call->arena, stored.size - OVERHEAD + 1);
+        if (!seal_decrypt(seal->keys, key, (const unsigned char *)stored.data + MARK_SIZE,
+                stored.size - MARK_SIZE, plain))
+            plain = NULL;
     }
-    plain = arena_alloc(&call->arena, stored.size - OVERHEAD + 1);
-    if (!seal_decrypt(seal->keys, key, (const unsigned char *)stored.data + MARK_SIZE,
-            stored.size - MARK_SIZE, plain))
+    if (!plain)
         return call_fail(&call->base, IOTIFY_FAILED, "Damaged",
-            "an entry of the store was changed from outside, or moved from another key");
+            "the entry %s of the store was changed by another program, or moved from another key; "
+            "restore the store from a backup",
+            key);
     *out = (struct iotify_bytes){plain, stored.size - OVERHEAD};
     return IOTIFY_OK;
 }

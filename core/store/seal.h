@@ -9,6 +9,8 @@
 #ifndef CORE_STORE_SEAL_H
 #define CORE_STORE_SEAL_H
 
+#include <stdbool.h>
+
 #include <iotify/buffer.h>
 
 #include "core/plugin/call.h"
@@ -20,6 +22,7 @@ enum seal_with { SEAL_FILE, SEAL_ENVIRONMENT, SEAL_PASSPHRASE, SEAL_NONE };
 struct seal_settings {
     int with;             /* enum seal_with */
     const char *key_file; /* for SEAL_FILE */
+    bool accept_unsealed; /* use glob entries that other programs wrote without the key */
 };
 
 /*
@@ -65,9 +68,11 @@ void seal_free(struct seal *seal);
  */
 enum iotify_result seal_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes value, struct iotify_bytes *out);
+/* False for a stored value that was written without the key. */
+bool seal_is_sealed(struct iotify_bytes stored);
 /*
- * Open a sealed value, in the call's arena, followed by a NUL. A value that is not sealed, because
- * another program wrote it, is returned unchanged. IOTIFY_FAILED when it was modified or moved.
+ * Open a sealed value, in the call's arena, followed by a NUL. IOTIFY_FAILED when it is not sealed,
+ * was modified, or was moved from another entry.
  */
 enum iotify_result seal_open_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes stored, struct iotify_bytes *out);

@@ -107,6 +107,7 @@ enum iotify_result store_unseal(
     enum iotify_result result =
         store_durable(store) ? store_find_seal(store, call, settings, make) : IOTIFY_OK;
 
+    store->accept_unsealed = settings->accept_unsealed;
     seal_forget();
     return result;
 }
@@ -115,6 +116,25 @@ enum iotify_result store_unseal(
 bool store_is_sealed(const struct store *store, const char *key)
 {
     return store->seal && strncmp(key, STORE_NOTE, strlen(STORE_NOTE)) != 0;
+}
+
+/*
+ * Who can write the store but has no key could otherwise plant a record, and a cleanup would delete
+ * what that names.
+ */
+static enum iotify_result store_open_value(
+    const struct store *store, struct call *call, struct iotify_read *read)
+{
+    bool glob = strncmp(read->key, STORE_GLOB, strlen(STORE_GLOB)) == 0;
+
+    if (seal_is_sealed(read->value))
+        return seal_open_value(store->seal, call, read->key, read->value, &read->value);
+    if (glob && store->accept_unsealed)
+        return IOTIFY_OK;
+    return call_fail(&call->base, IOTIFY_FAILED, "Unsealed", "%s of the store is not sealed: %s",
+        read->key,
+        glob ? "another program wrote it; to use such entries, set seal: {accept_unsealed: true}"
+             : "another program wrote it, and it is not used; restore the store from a backup");
 }
 
 /* ------------------------------------------------------------------ open, close */
@@ -205,8 +225,7 @@ enum iotify_result store_read(
     store_leave(store);
     for (size_t i = 0; i < count && result == IOTIFY_OK; i++)
         if (reads[i].found && store_is_sealed(store, reads[i].key))
-            result =
-                seal_open_value(store->seal, call, reads[i].key, reads[i].value, &reads[i].value);
+            result = store_open_value(store, call, &reads[i]);
     return result;
 }
 

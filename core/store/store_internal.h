@@ -28,6 +28,7 @@ struct store {
     const struct plugin *plugin;
     void *instance;
     struct seal *seal;             /* NULL: nothing is sealed */
+    bool accept_unsealed;          /* see struct seal_settings */
     pthread_mutex_t instance_lock; /* used when the plugin is IOTIFY_PER_INSTANCE */
     pthread_mutex_t queue_lock;
     pthread_cond_t committed;

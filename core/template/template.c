@@ -140,6 +140,48 @@ static void template_find_transport(struct template_loader *loader, const char *
         loader->job, name, location, &loader->template->arena, loader->diagnostics);
 }
 
+/* `%d` stands for the client's index, as in IoTIFY's templates, but not inside an expression. */
+static const char *template_expand(struct template_loader *loader, const char *text)
+{
+    struct iotify_buffer out;
+    const char *expanded;
+    bool inside = false;
+
+    if (!strstr(text, "%d"))
+        return text;
+    iotify_buffer_init(&out, 1 << 24);
+    for (; *text; text++) {
+        inside = strncmp(text, "{{", 2) == 0 || (inside && strncmp(text, "}}", 2) != 0);
+        if (!inside && strncmp(text, "%d", 2) == 0) {
+            iotify_buffer_string(&out, "{{client()}}");
+            text++;
+        } else {
+            iotify_buffer_char(&out, *text);
+        }
+    }
+    expanded = arena_string(&loader->template->arena, iotify_buffer_text(&out));
+    iotify_buffer_clear(&out);
+    return expanded;
+}
+
+/* Expand `%d` in the settings with these roles: topics and the client id. */
+static void template_expand_settings(
+    struct template_loader *loader, const char *key, const struct iotify_settings *settings)
+{
+    static const enum iotify_role roles[] = {IOTIFY_ROLE_CLIENT_ID, IOTIFY_ROLE_TOPIC};
+    const struct node *map = node_get(loader->root, key);
+    struct iotify_setting setting;
+
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        struct node *node = schema_find_role(settings, roles[i], IOTIFY_STRING, &setting)
+                                ? schema_given(map, setting.name)
+                                : NULL;
+
+        if (node && node->kind == NODE_SCALAR)
+            node->text = template_expand(loader, node->text);
+    }
+}
+
 static const void *template_bind(struct template_loader *loader, const char *key,
     const struct iotify_settings *settings, struct schema_expression **expressions)
 {
@@ -203,7 +245,7 @@ static void template_bind_subscriptions(struct template_loader *loader)
                 "\"subscribe\" takes a list of topics, not %s in it", node_kind_name(item));
         else
             template->subscriptions[template->subscription_count++] =
-                (struct subscription){item->text, item->location};
+                (struct subscription){template_expand(loader, item->text), item->location};
     }
 }
 
@@ -430,6 +472,8 @@ bool template_load(struct template_file *template, const struct job *job, const 
     if (template->transport) {
         const struct iotify_transport *operations = &template->transport->plugin->transport;
 
+        template_expand_settings(&loader, "connection", operations->connection);
+        template_expand_settings(&loader, "publish", operations->publish);
         template->connection_node = node_get(loader.root, "connection");
         template->connection = template_bind(
             &loader, "connection", operations->connection, &template->connection_expressions);

@@ -71,8 +71,18 @@ void iam_permissions_device(struct iotify_call *call, const struct aws_instance 
     else
         iam_permissions_add(
             call, instance, ACTIONS("CreateCertificateFromCsr", "ListCertificates"), NULL, NULL);
-    /* To check the first deployed device; for certificates made by AWS, also to activate them. */
-    iam_permissions_add(call, instance, ACTIONS("DescribeCertificate"), "cert", "*");
+    /* To verify deployed devices; for certificates made by AWS, also to activate them. */
+    iam_permissions_add(call, instance,
+        ACTIONS("DescribeCertificate", "ListAttachedPolicies", "UpdateCertificate"), "cert", "*");
+    /* To find and repair what differs from the records. */
+    iam_permissions_add(call, instance, ACTIONS("ListThings", "ListCertificates"), NULL, NULL);
+    iam_permissions_add(call, instance, ACTIONS("ListThingPrincipals", "ListThingGroupsForThing"),
+        "thing", options->thing);
+    if (policy)
+        iam_permissions_add(call, instance, ACTIONS("ListTargetsForPolicy"), "policy",
+            options->policy ? options->policy : names->policy);
+    if (group)
+        iam_permissions_add(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);
     if (options->issuer != ISSUER_LOCAL)
         iam_permissions_add(
             call, instance, ACTIONS("UpdateCertificate", "DeleteCertificate"), "cert", "*");
@@ -101,12 +111,13 @@ void iam_permissions_removal(struct iotify_call *call, const struct aws_instance
     const char *group = instance->names.group;
 
     iam_permissions_add(call, instance,
-        ACTIONS("ListCertificates", "ListThings", "DetachThingPrincipal"), NULL, NULL);
+        ACTIONS("ListCertificates", "ListThings", "DetachThingPrincipal", "ListPrincipalThings",
+            "ListAttachedPolicies"),
+        NULL, NULL);
     iam_permissions_add(call, instance,
         ACTIONS("DetachPolicy", "DescribeCertificate", "UpdateCertificate", "DeleteCertificate"),
         "cert", "*");
-    iam_permissions_add(call, instance,
-        ACTIONS("ListThingPrincipals", "DescribeThing", "DeleteThing"), "thing", thing);
+    iam_permissions_add(call, instance, ACTIONS("DescribeThing", "DeleteThing"), "thing", thing);
     /* cleanup --from-aws lists the group. */
     if (group)
         iam_permissions_add(call, instance, ACTIONS("ListThingsInThingGroup"), "thinggroup", group);

@@ -10,13 +10,14 @@
 #include "plugins/aws/api/operations.h"
 #include "plugins/aws/api/service_quotas.h"
 #include "plugins/aws/api/sts.h"
-#include "plugins/aws/device/inspect.h"
+#include "plugins/aws/device/account_view.h"
 #include "plugins/aws/device/orphan.h"
 #include "plugins/aws/iam_permissions.h"
 #include "plugins/shared/aws/profile.h"
 
 /* AWS IoT accepts this many per connection and silently drops the rest. */
 #define PUBLISH_RATE 100
+#define PAYLOAD_MAX (128 * 1024)
 #define TEXT_MAX 2048
 #define MQTT_PORT 8883
 
@@ -139,34 +140,65 @@ static void instance_trim_slashes(struct iotify_buffer *url)
  * With a custom endpoint for IoT (`own`) there is no default: its credentials must not go to AWS.
  */
 static void instance_find_other_endpoint(const struct aws_instance *instance, const char *own,
-    const char *variable, const char *service, struct iotify_buffer *out)
+    const char *all, const char *variable, const char *service, struct iotify_buffer *out)
 {
     const char *endpoint = instance_environment(variable);
 
     if (endpoint)
         iotify_buffer_string(out, endpoint);
-    else if (!own && instance_environment("AWS_ENDPOINT_URL"))
-        iotify_buffer_string(out, instance_environment("AWS_ENDPOINT_URL"));
+    else if (!own && all)
+        iotify_buffer_string(out, all);
     else if (!own)
         instance_default_endpoint(instance, service, out);
     instance_trim_slashes(out);
 }
 
-static void instance_find_endpoints(struct aws_instance *instance)
+/*
+ * The endpoint of all services that the profile sets, in `url`. A profile that sets them by service
+ * is an error: its credentials must not go to another server than the profile's.
+ */
+static enum iotify_result instance_profile_endpoint(
+    const struct aws_instance *instance, struct iotify_call *call, struct iotify_buffer *url)
+{
+    const char *profile = profile_name(instance->options->profile);
+    const char *ignored = instance_environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+
+    if (ignored && strcasecmp(ignored, "true") == 0)
+        return IOTIFY_OK;
+    if (profile_get(PROFILE_CONFIG, profile, "services", url))
+        return call->host->fail_setting(call, "endpoint",
+            "the profile \"%s\" sets endpoints under services = %s, which iotifyd does not read; "
+            "write endpoint: in the job, or set AWS_ENDPOINT_URL_IOT and AWS_ENDPOINT_URL_STS",
+            profile, iotify_buffer_text(url));
+    profile_get(PROFILE_CONFIG, profile, "endpoint_url", url);
+    return IOTIFY_OK;
+}
+
+static enum iotify_result instance_find_endpoints(
+    struct aws_instance *instance, struct iotify_call *call)
 {
     const char *own = instance->options->endpoint, *all = instance_environment("AWS_ENDPOINT_URL");
+    enum iotify_result result = IOTIFY_OK;
+    struct iotify_buffer configured;
 
+    iotify_buffer_init(&configured, TEXT_MAX);
     if (!own)
         own = instance_environment("AWS_ENDPOINT_URL_IOT");
+    if (!own && !all)
+        result = instance_profile_endpoint(instance, call, &configured);
+    if (configured.size)
+        all = iotify_buffer_text(&configured);
     instance_find_other_endpoint(
-        instance, own, "AWS_ENDPOINT_URL_STS", "sts", &instance->sts_endpoint);
-    instance_find_other_endpoint(instance, own, "AWS_ENDPOINT_URL_SERVICE_QUOTAS", "servicequotas",
-        &instance->quotas_endpoint);
+        instance, own, all, "AWS_ENDPOINT_URL_STS", "sts", &instance->sts_endpoint);
+    instance_find_other_endpoint(instance, own, all, "AWS_ENDPOINT_URL_SERVICE_QUOTAS",
+        "servicequotas", &instance->quotas_endpoint);
     if (own || all)
         iotify_buffer_string(&instance->endpoint, own ? own : all);
     else
         instance_default_endpoint(instance, "iot", &instance->endpoint);
     instance_trim_slashes(&instance->endpoint);
+    iotify_buffer_clear(&configured);
+    return result;
 }
 
 static enum iotify_result instance_check_endpoint(struct iotify_call *call, const char *url)
@@ -190,7 +222,7 @@ void aws_instance_close(void *given)
     iotify_buffer_clear(&instance->sts_endpoint);
     iotify_buffer_clear(&instance->quotas_endpoint);
     orphan_reset(instance);
-    inspect_free(instance->view);
+    account_view_free(instance->view);
     unique_names_clear(&instance->unique_names);
     pthread_mutex_destroy(&instance->orphans_mutex);
     pthread_mutex_destroy(&instance->mutex);
@@ -258,8 +290,9 @@ static enum iotify_result instance_set_up(struct aws_instance *instance, struct 
     if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         return call->host->fail_setting(
             call, "region", "invalid region \"%s\" (expected a name such as eu-central-1)", region);
-    instance_find_endpoints(instance);
-    result = instance_check_quotas(instance, call);
+    result = instance_find_endpoints(instance, call);
+    if (result == IOTIFY_OK)
+        result = instance_check_quotas(instance, call);
     if (result == IOTIFY_OK)
         result = instance_check_places(instance, call);
     if (result == IOTIFY_OK)
@@ -371,7 +404,10 @@ enum iotify_result aws_instance_endpoint(
 
         memcpy(host, address, length);
         host[length] = '\0';
-        *out = (struct iotify_endpoint){host, (uint16_t)port, PUBLISH_RATE};
+        *out = (struct iotify_endpoint){.host = host,
+            .port = (uint16_t)port,
+            .publish_rate = PUBLISH_RATE,
+            .payload_max = PAYLOAD_MAX};
     }
     json_decref(request.answer);
     return result;

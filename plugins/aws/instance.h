@@ -35,7 +35,7 @@ struct aws_names {
 };
 
 struct orphan_list;  /* device/orphan.c */
-struct inspect_view; /* device/inspect.c */
+struct account_view; /* device/account_view.c */
 
 struct aws_instance {
     const struct aws_options *options;
@@ -49,10 +49,11 @@ struct aws_instance {
     struct unique_names unique_names;     /* names that the devices of the current step use */
     pthread_mutex_t orphans_mutex;        /* protects `orphans` */
     struct orphan_list *orphans;          /* NULL until it is needed */
-    struct inspect_view *view;            /* for plan() and recover(); main thread */
-    atomic_bool first_checked; /* a certificate of this run's ready devices was checked at AWS */
-    atomic_bool doubt;         /* there are records with `doubt` */
-    atomic_bool uncertain;     /* AWS may have created a certificate whose answer was lost */
+    struct account_view *view;            /* NULL until it is loaded */
+    /* How long AWS takes to detach a certificate, as seen so far, in ns; 0: no time. */
+    atomic_llong detach_time;
+    atomic_bool doubt;     /* there are records with `doubt` */
+    atomic_bool uncertain; /* AWS may have created a certificate whose answer was lost */
     /* Did this run open the window for orphans, and what was it before? Main thread. */
     bool window_opened;
     struct job_record_window window_before;

@@ -350,6 +350,7 @@ const struct iotify_action aws_remove_shared_action = {
     .name = "remove_shared",
     .summary = "delete group, policy and thing type",
     .scope = IOTIFY_FOR_JOB,
+    .removes = true,
     .settings = &settings,
     .apply = remove_shared_apply,
     .plan = remove_shared_plan,

@@ -8,6 +8,7 @@
 
 #include "plugins/aws/api/calls.h"
 #include "plugins/aws/iam_permissions.h"
+#include "plugins/aws/policy/policy_compare.h"
 #include "plugins/aws/shared_internal.h"
 
 /* Maximum size of a document without white space, as AWS counts it. */
@@ -93,50 +94,40 @@ static json_t *shared_default_policy(struct aws_instance *instance, struct iotif
         "Allow", "Action", "iot:Subscribe", "Resource", filter);
 }
 
-/* An existing policy must have the document that the job wants; it is never changed. */
-static enum iotify_result shared_compare_policy(
-    struct iotify_call *call, const json_t *answer, const json_t *wanted, const char *name)
-{
-    json_t *current = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
-    bool same = current && json_equal(current, wanted);
-
-    json_decref(current);
-    if (same)
-        return IOTIFY_UNCHANGED;
-    return call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
-        "the policy %s exists with another document, and is not changed. Set another name under "
-        "name:, or its document under document:",
-        name);
-}
-
-static char *shared_policy_text(
-    struct aws_instance *instance, struct iotify_call *call, json_t **wanted)
+/* The document that the job wants; the caller frees it. */
+static char *shared_policy_text(struct aws_instance *instance, struct iotify_call *call)
 {
     const struct shared_policy_options *options = call->arguments;
+    json_t *wanted = options->document ? json_loads(options->document, 0, NULL)
+                                       : shared_default_policy(instance, call);
+    char *text = json_dumps(wanted, JSON_COMPACT);
 
-    *wanted = options->document ? json_loads(options->document, 0, NULL)
-                                : shared_default_policy(instance, call);
-    return json_dumps(*wanted, JSON_COMPACT);
+    json_decref(wanted);
+    return text;
 }
 
 static enum iotify_result shared_make_policy(
     struct aws_instance *instance, struct iotify_call *call)
 {
     const struct shared_policy_options *options = call->arguments;
-    json_t *wanted, *answer;
+    json_t *answer;
     enum iotify_result result =
         shared_describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* Only after that answer: it may be the first with the account, which the policy contains. */
-    char *text = shared_policy_text(instance, call, &wanted);
+    char *text = shared_policy_text(instance, call);
 
     if (result == IOTIFY_OK)
-        result = shared_compare_policy(call, answer, wanted, options->name);
+        result = policy_same(aws_text(answer, "policyDocument"), text)
+                     ? IOTIFY_UNCHANGED
+                     : call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
+                           "the policy %s exists with another document, and is not changed. Set "
+                           "another name under name:, or its document under document:",
+                           options->name);
     else if (result == IOTIFY_NOT_FOUND)
         result = shared_create(instance, call,
             &(struct shared_creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
                 json_pack("{s:s}", "policyDocument", text ? text : "{}")});
     json_decref(answer);
-    json_decref(wanted);
     free(text);
     return result;
 }
@@ -181,25 +172,21 @@ static enum iotify_result shared_apply_policy(void *given, struct iotify_call *c
 
     if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
         return result;
-    attached = shared_attach_to_group(given, call);
+    attached = aws_wait_until_visible(call, shared_attach_to_group(given, call));
     return attached == IOTIFY_OK ? result : attached;
 }
 
 static enum iotify_result shared_plan_policy(void *given, struct iotify_call *call)
 {
     const struct shared_policy_options *options = call->arguments;
-    json_t *wanted, *answer, *current;
+    json_t *answer;
     enum iotify_result result =
         shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* Only after that answer: it may be the first with the account, which the policy contains. */
-    char *text = shared_policy_text(given, call, &wanted);
-    bool same;
+    char *text = shared_policy_text(given, call);
+    bool same = policy_same(aws_text(answer, "policyDocument"), text);
 
-    current = json_loads(aws_text(answer, "policyDocument"), 0, NULL);
-    same = current && json_equal(current, wanted);
-    json_decref(current);
     json_decref(answer);
-    json_decref(wanted);
     free(text);
     if (result == IOTIFY_OK && !same) {
         call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,

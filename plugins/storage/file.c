@@ -121,6 +121,30 @@ static void file_close(void *instance)
     free(store);
 }
 
+/* Open the folder, with `create` after creating it. IOTIFY_NOT_FOUND: it does not exist. */
+static enum iotify_result file_open_folder(
+    struct iotify_call *call, struct file_store *store, bool create)
+{
+    int folder;
+
+    if (store->folder >= 0)
+        return IOTIFY_OK;
+    if (create && mkdir(store->path, 0700) != 0 && errno != EEXIST)
+        return file_fail(call, "cannot open the store", store->path);
+    folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0 && errno == ENOENT)
+        return IOTIFY_NOT_FOUND;
+    if (folder < 0)
+        return file_fail(call, "cannot open the store", store->path);
+    if (flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(folder);
+        return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
+            "another process uses the store %s; wait for it to end", store->path);
+    }
+    store->folder = folder;
+    return IOTIFY_OK;
+}
+
 static enum iotify_result file_open(struct iotify_call *call, const void *given, void **instance)
 {
     const struct file_options *options = given;
@@ -131,16 +155,8 @@ static enum iotify_result file_open(struct iotify_call *call, const void *given,
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     store->folder = -1;
     snprintf(store->path, sizeof(store->path), "%s", options->path);
-    if (mkdir(store->path, 0700) == 0 || errno == EEXIST)
-        store->folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->folder >= 0 && flock(store->folder, LOCK_EX | LOCK_NB) != 0 &&
-        errno == EWOULDBLOCK) {
-        file_close(store);
-        return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
-            "another process uses the store %s; wait for it to end", options->path);
-    }
-    if (store->folder < 0) {
-        result = file_fail(call, "cannot open the store", store->path);
+    result = file_open_folder(call, store, false);
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND) {
         file_close(store);
         return result;
     }
@@ -182,8 +198,13 @@ static enum iotify_result file_get(struct iotify_call *call, const struct file_s
 static enum iotify_result file_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = file_open_folder(call, instance, false);
 
+    if (result == IOTIFY_NOT_FOUND) {
+        for (size_t i = 0; i < count; i++)
+            reads[i].found = false;
+        return IOTIFY_OK;
+    }
     for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
         result = file_get(call, instance, reads[i].key, &reads[i].value);
         reads[i].found = reads[i].value.data != NULL;
@@ -276,11 +297,11 @@ static enum iotify_result file_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     const struct file_store *store = instance;
+    enum iotify_result result = file_open_folder(call, instance, true);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
         struct iotify_bytes current = {0};
         char name[NAME_BYTES_MAX];
-        enum iotify_result result = IOTIFY_OK;
 
         if (iotify_write_needs_current(&writes[i]))
             result = file_get(call, store, writes[i].key, &current);
@@ -293,7 +314,7 @@ static enum iotify_result file_apply(
                                              : !file_put(store, name, writes[i].value))
             return file_fail(call, "cannot write", name);
     }
-    return IOTIFY_OK;
+    return result;
 }
 
 /* ------------------------------------------------------------------ scan */
@@ -372,8 +393,12 @@ static enum iotify_result file_scan(void *instance, struct iotify_call *call, co
 {
     const struct file_store *store = instance;
     struct file_keys keys = {0};
-    int folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum iotify_result result = file_open_folder(call, instance, false);
+    int folder;
 
+    if (result != IOTIFY_OK)
+        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return file_fail(call, "cannot list", store->path);
     file_collect(folder, "", prefix, &keys);

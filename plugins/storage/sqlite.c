@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,10 @@ struct sqlite_connection {
 };
 
 struct sqlite_store {
+    const char *path;
     struct sqlite_connection writer, reader;
+    pthread_mutex_t mutex; /* for connecting */
+    atomic_bool connected; /* false: the file did not exist when it was last looked for */
 };
 
 static const struct iotify_setting items[] = {
@@ -179,6 +183,7 @@ static void sqlite_disconnect(struct sqlite_connection *connection)
         sqlite3_finalize(connection->statements[i]);
     sqlite3_close(connection->db);
     pthread_mutex_destroy(&connection->mutex);
+    *connection = (struct sqlite_connection){0};
 }
 
 static enum iotify_result sqlite_connect_to(
@@ -206,30 +211,62 @@ static enum iotify_result sqlite_connect_to(
     return IOTIFY_OK;
 }
 
+/* Connect to the file, with `create` after creating it. IOTIFY_NOT_FOUND: it does not exist. */
+static enum iotify_result sqlite_connect(
+    struct iotify_call *call, struct sqlite_store *store, bool create)
+{
+    enum iotify_result result = IOTIFY_OK;
+
+    if (atomic_load(&store->connected))
+        return IOTIFY_OK;
+    pthread_mutex_lock(&store->mutex);
+    if (!atomic_load(&store->connected)) {
+        if (create)
+            result = sqlite_make_file(call, store->path);
+        else if (access(store->path, F_OK) != 0 && errno == ENOENT)
+            result = IOTIFY_NOT_FOUND;
+        if (result == IOTIFY_OK) {
+            result = sqlite_connect_to(call, &store->writer, store->path);
+            if (result == IOTIFY_OK)
+                result = sqlite_connect_to(call, &store->reader, store->path);
+            else
+                pthread_mutex_init(&store->reader.mutex, NULL);
+            if (result == IOTIFY_OK) {
+                atomic_store(&store->connected, true);
+            } else {
+                sqlite_disconnect(&store->reader);
+                sqlite_disconnect(&store->writer);
+            }
+        }
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return result;
+}
+
 static void sqlite_close(void *instance)
 {
     struct sqlite_store *store = instance;
 
-    sqlite_disconnect(&store->reader);
-    sqlite_disconnect(&store->writer);
+    if (atomic_load(&store->connected)) {
+        sqlite_disconnect(&store->reader);
+        sqlite_disconnect(&store->writer);
+    }
+    pthread_mutex_destroy(&store->mutex);
     free(store);
 }
 
 static enum iotify_result sqlite_open(struct iotify_call *call, const void *given, void **instance)
 {
     const struct sqlite_options *options = given;
-    struct sqlite_store *store;
-    enum iotify_result result = sqlite_make_file(call, options->path);
+    struct sqlite_store *store = calloc(1, sizeof(*store));
+    enum iotify_result result;
 
-    if (result != IOTIFY_OK)
-        return result;
-    store = calloc(1, sizeof(*store));
     if (!store)
         return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    result = sqlite_connect_to(call, &store->writer, options->path);
-    if (result == IOTIFY_OK)
-        result = sqlite_connect_to(call, &store->reader, options->path);
-    if (result != IOTIFY_OK) {
+    store->path = options->path;
+    pthread_mutex_init(&store->mutex, NULL);
+    result = sqlite_connect(call, store, false);
+    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND) {
         sqlite_close(store);
         return result;
     }
@@ -266,8 +303,15 @@ static enum iotify_result sqlite_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     struct sqlite_connection *connection = &((struct sqlite_store *)instance)->reader;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = sqlite_connect(call, instance, false);
 
+    if (result == IOTIFY_NOT_FOUND) {
+        for (size_t i = 0; i < count; i++)
+            reads[i].found = false;
+        return IOTIFY_OK;
+    }
+    if (result != IOTIFY_OK)
+        return result;
     pthread_mutex_lock(&connection->mutex);
     for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
         int code = sqlite_get(call, connection, reads[i].key, &reads[i].value);
@@ -284,11 +328,13 @@ static enum iotify_result sqlite_scan(void *instance, struct iotify_call *call, 
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     struct sqlite_connection *connection = &((struct sqlite_store *)instance)->reader;
+    enum iotify_result result = sqlite_connect(call, instance, false);
     sqlite3_stmt *statement = connection->statements[SCAN];
-    enum iotify_result result = IOTIFY_OK;
     size_t size = strlen(prefix);
     int code;
 
+    if (result != IOTIFY_OK)
+        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
     pthread_mutex_lock(&connection->mutex);
     sqlite3_bind_blob(statement, 1, prefix, (int)size, SQLITE_STATIC);
     sqlite3_bind_blob(
@@ -351,9 +397,11 @@ static enum iotify_result sqlite_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct sqlite_connection *connection = &((struct sqlite_store *)instance)->writer;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = sqlite_connect(call, instance, true);
     int code;
 
+    if (result != IOTIFY_OK)
+        return result;
     pthread_mutex_lock(&connection->mutex);
     code = sqlite3_exec(connection->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (size_t i = 0; i < count && code == SQLITE_OK; i++)

@@ -2,12 +2,13 @@
 """Shared by the tests of fleets: a plain broker, and an independent subscriber that counts."""
 import collections
 import csv
+import socket
 import threading
 import time
 
 import paho.mqtt.client as paho
 
-from support import Case, local_job
+from support import Case, free_port, local_job
 
 MESSAGE = 'message: |\n  return JSON.stringify({c: client(), n: index()});\n'
 OWN = 'publish: {topic: "t/{{client()}}", qos: 1}\n'
@@ -96,6 +97,40 @@ class Recorder(Listener):
 
     def count(self):
         return len(self.messages)
+
+
+class Server:
+    """A minimal server: `handle` gets each connection, in a separate thread."""
+
+    def __init__(self, case, handle):
+        self.port = free_port()
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(('127.0.0.1', self.port))
+        self.listener.listen(100)
+        self.handle, self.connections = handle, []
+        threading.Thread(target=self.serve, daemon=True).start()
+        case.addCleanup(self.close)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self.run, args=(connection,), daemon=True).start()
+
+    def run(self, connection):
+        try:
+            self.handle(connection)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+        for connection in self.connections:
+            connection.close()
 
 
 class Fleet(Case):

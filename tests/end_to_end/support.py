@@ -237,7 +237,8 @@ def job(devices=5, extra='', **settings):
 
 
 def local_job(template='t.yaml', store='memory', devices=3, **settings):
-    """A job without a cloud."""
+    """A job without a cloud, and without the default thresholds."""
+    settings.setdefault('thresholds', '[]')
     inner = ''.join(f', {name}: {value}' for name, value in settings.items())
     return (f'devices: {devices}\nplugins:\n  glob: {{use: {store}}}\npipelines:\n  simulate:\n'
             f'    - simulate: {{template: {template}{inner}}}\n')

@@ -159,14 +159,18 @@ class CommandLine(Case):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(iterations=2, interval='10ms'))
         summary = json.loads(self.iotifyd('job.yaml', '--json', '-').stdout)
-        self.assertEqual({'job', 'version', 'started', 'seconds', 'exit', 'steps', 'simulate',
-                          'thresholds'}, set(summary))
+        self.assertEqual({'format', 'job', 'version', 'run', 'started', 'ended', 'seconds', 'exit', 'verdict',
+                          'steps', 'simulations', 'simulate', 'thresholds'}, set(summary))
+        self.assertEqual('iotify-summary/2', summary['format'])
         self.assertEqual(0, summary['exit'])
         self.assertEqual(3, summary['simulate']['clients'])
+        # Nothing was measured: null, and not 0.
         for name in ('connect_seconds', 'publish_seconds', 'end_to_end_seconds'):
-            self.assertEqual({'p50', 'p90', 'p95', 'p99', 'p999', 'max'},
-                             set(summary['simulate'][name]))
-        self.assertIn('cannot write the summary', self.iotifyd(
+            self.assertIsNone(summary['simulate'][name])
+        script = summary['simulations'][0]['script_seconds']
+        self.assertEqual({'count', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999', 'max', 'buckets'}, set(script))
+        self.assertEqual(script['count'], sum(script['buckets'][1::2]))
+        self.assertIn('cannot write /nonexistent/x: No such file', self.iotifyd(
             'job.yaml', '--json', '/nonexistent/x', status=1).stderr)
 
     def test_other_jobs_store(self):

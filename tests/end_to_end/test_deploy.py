@@ -57,7 +57,7 @@ class Deploy(Case):
         self.check_devices(5)
         again = self.summary('job.yaml', 'deploy')
         for entry in again['steps']:
-            self.assertEqual((0, entry['total']), (entry['ok'], entry['skipped']), entry)
+            self.assertEqual((0, entry['total']), (entry['ok'], entry['unchanged']), entry)
         self.assertIn('up to date', self.iotifyd('job.yaml', 'deploy').stdout)
         self.iotifyd('job.yaml', 'cleanup')
         self.check_nothing_left()
@@ -97,7 +97,7 @@ class Deploy(Case):
         self.iotifyd('job.yaml', 'deploy')
         summary = self.summary('job.yaml', 'deploy', '--set', 'devices=6')
         self.assertEqual((3, 3), (step(summary, 'aws.device')['ok'],
-                                  step(summary, 'aws.device')['skipped']))
+                                  step(summary, 'aws.device')['unchanged']))
         # Cleanup uses the records, not the number of devices in the job.
         summary = self.summary('job.yaml', 'cleanup', '--set', 'devices=1')
         self.assertEqual(6, step(summary, 'aws.remove_device')['ok'])

@@ -105,6 +105,43 @@ class Faults(Case):
         self.assertIn('the profile "typo" is not in the shared AWS files',
                       self.first_error()['message'])
 
+    def test_web_identity_is_not_passed_over(self):
+        self.write('job.yaml', job(endpoint='"http://127.0.0.1:1"'))
+        for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+            del self.environment[name]
+        self.environment.update(AWS_WEB_IDENTITY_TOKEN_FILE='token',
+                                AWS_ROLE_ARN='arn:aws:iam::123456789012:role/fleet')
+        self.assertIn('AWS_WEB_IDENTITY_TOKEN_FILE asks for the role arn:aws:iam::123456789012:role/'
+                      'fleet, which iotifyd cannot assume', self.first_error()['message'])
+
+    def test_container_endpoints(self):
+        """Credentials and the container's token are not sent in clear text to other hosts."""
+        self.write('job.yaml', job(endpoint='"http://127.0.0.1:1"'))
+        for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+            del self.environment[name]
+        for url in ('http://192.0.2.1/creds', 'http://127.0.0.1.example/creds', 'ftp://127.0.0.1/',
+                    'http://localhost@192.0.2.1/', 'http://[::2]/', '127.0.0.1/creds'):
+            self.environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = url
+            self.assertIn('AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https URL',
+                          self.first_error()['message'])
+        self.environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'] = '@192.0.2.1/creds'
+        self.assertIn('AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must begin with /',
+                      self.first_error()['message'])
+
+    def test_endpoint_of_the_profile(self):
+        """The keys of a profile go to the profile's endpoint only."""
+        self.start_sandbox()
+        endpoint = self.environment.pop('AWS_ENDPOINT_URL_IOT')
+        for name in [name for name in self.environment if name.startswith('AWS_ENDPOINT_URL')]:
+            del self.environment[name]
+        self.write('job.yaml', job(2))
+        self.write('.aws/config', f'[default]\nendpoint_url = {endpoint}\n')
+        self.iotifyd('job.yaml', 'deploy', 'cleanup')
+        self.write('.aws/config', '[default]\nservices = local\n[services local]\n'
+                                  f'iot =\n  endpoint_url = {endpoint}\n')
+        self.assertIn('sets endpoints under services = local, which iotifyd does not read',
+                      self.iotifyd('job.yaml', 'deploy', status=2).stderr)
+
     def test_container_credentials(self):
         self.start_sandbox()
         iot = self.environment['AWS_ENDPOINT_URL_IOT']

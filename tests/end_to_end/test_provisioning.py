@@ -5,6 +5,7 @@ import http.client
 import http.server
 import json
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -24,9 +25,11 @@ def deploy_job(devices=3, policy='', **settings):
 
 
 class Provisioning(Case):
+    DETACH = 0.05
+
     def setUp(self):
         super().setUp()
-        self.start_sandbox('--deprecation-wait', '1')
+        self.start_sandbox('--deprecation-wait', '1', '--detach-delay', f'{self.DETACH}s')
         self.environment['AWS_ENDPOINT_URL_SERVICE_QUOTAS'] = self.environment['AWS_ENDPOINT_URL_STS']
         self.iot = self.boto()
 
@@ -255,9 +258,10 @@ class Calls(Provisioning):
                          'pipelines.cleanup.1.aws.remove_shared.enabled=true')
             called = set(self.calls())
             self.assertEqual(set(), called - allowed)
-            # The unused permissions are for other cases: versions, crashes, undone deprecation.
+            # The unused permissions are for other cases: versions, crashes, undone deprecation, repairs.
             self.assertLessEqual(allowed - called, {
                 'DeletePolicyVersion', 'DescribeCertificate', 'DeprecateThingType', 'ListCertificates',
+                'ListThingPrincipals', 'ListThingGroupsForThing',
                 'ListPrincipalThings', 'ListAttachedPolicies', 'DescribeThing', 'DetachPolicy',
                 'AttachPolicy', 'CreateThing', 'AttachThingPrincipal', 'AddThingToThingGroup'})
             for thing in self.things():
@@ -322,23 +326,6 @@ class Plan(Provisioning):
         self.assertIn('nothing was changed', text)
         self.assertEqual(20, len(self.things()))
 
-    def test_plan_of_what_is_gone(self):
-        self.write('job.yaml', job(2))
-        self.iotifyd('job.yaml', 'deploy')
-        self.iot.detach_thing_principal(thingName='iotify_1', principal=self.iot.list_thing_principals(
-            thingName='iotify_1')['principals'][0])
-
-        def delete_thing():
-            try:
-                self.iot.delete_thing(thingName='iotify_1')
-            except self.iot.exceptions.InvalidRequestException:
-                return False
-            return True
-        wait_until(delete_thing, 'the detach has arrived')
-        changes = self.plan('deploy', status=1)['aws.device']['changes']
-        self.assertEqual({'keep', 'blocked'}, {change['change'] for change in changes})
-        self.assertIn('its thing no longer exists', [c for c in changes if 'why' in c][0]['why'])
-
     def test_plan_of_other_names(self):
         self.write('job.yaml', job(2))
         self.iotifyd('job.yaml', 'deploy')
@@ -388,13 +375,232 @@ class Plan(Provisioning):
         self.assertIn('the group iotify has 6 things, of which 5 are of this job', done.stderr)
         self.assertIn('add --yes', done.stderr)
         self.assertEqual(7, len(self.things()))
-        # Only devices within `devices`.
-        self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes', '--set', 'devices=2')
+        # Only devices within `devices`; the others are reported.
+        done = self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes', '--set', 'devices=2', status=1)
+        self.assertIn('3 things of this job remain that its store does not know: iotify_2, iotify_3, '
+                      'iotify_4', done.stderr)
         self.assertEqual(['foreign', 'iotify_2', 'iotify_3', 'iotify_4', 'iotify_5'], self.things())
         self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes', '--set', 'devices=6')
         self.assertEqual(['foreign', 'iotify_5'], self.things())
         self.assertEqual([], self.certificates())
         self.assertIn('is valid only with cleanup', self.iotifyd('job.yaml', '--from-aws', status=2).stderr)
+
+
+class Drift(Provisioning):
+    """Somebody changes the account by hand, or the store is another one than before."""
+
+    def certificate_of(self, client):
+        return self.iot.list_thing_principals(thingName=f'iotify_{client}')['principals'][0]
+
+    def detach(self, client):
+        arn = self.certificate_of(client)
+        self.iot.detach_thing_principal(thingName=f'iotify_{client}', principal=arn)
+        wait_until(lambda: not self.iot.list_thing_principals(thingName=f'iotify_{client}')['principals'],
+                   'the detach has arrived')
+        return arn
+
+    def set_status(self, client, status):
+        self.iot.update_certificate(certificateId=self.certificate_of(client).split('/')[1],
+                                    newStatus=status)
+
+    def change_by_hand(self):
+        self.detach(1)
+        self.iot.delete_thing(thingName='iotify_1')
+        self.delete_certificate(2)
+        self.iot.detach_policy(policyName='IOTIFY_AUTOMATED_POLICY', target=self.certificate_of(3))
+        self.iot.remove_thing_from_thing_group(thingGroupName='iotify', thingName='iotify_4')
+        self.iotifyd('glob', 'delete', 'job.yaml', 'aws_iotify_5_key')
+        self.set_status(6, 'INACTIVE')
+        self.set_status(7, 'REVOKED')
+
+    def delete_certificate(self, client):
+        self.set_status(client, 'INACTIVE')
+        arn = self.detach(client)
+        self.iot.delete_certificate(certificateId=arn.split('/')[1], forceDelete=True)
+        return arn
+
+    def counts(self, *arguments, status=0):
+        done = step(self.summary('job.yaml', 'deploy', *arguments, status=status), 'aws.device')
+        return done['ok'], done['unchanged'], done['repaired'], done['failed'], {
+            error['code']: error['count'] for error in done['errors']}
+
+    def test_repair(self):
+        self.write('job.yaml', job(8))
+        self.iotifyd('job.yaml', 'deploy')
+        self.change_by_hand()
+        plan = self.iotifyd('--plan', 'job.yaml', 'deploy', status=1).stdout
+        for text in ('iotify_1: repair: the thing, the group', 'iotify_2: repair: the certificate, the policy',
+                     'iotify_3: repair: the policy', 'iotify_4: repair: the group',
+                     'its certificate is not active; --repair activates or replaces it'):
+            self.assertIn(text, plan)
+        self.calls()
+        self.assertEqual((0, 1, 0, 7, {'Drift': 5, 'NotActive': 2}), self.counts('--no-repair', status=1))
+        self.assertFalse({name for name in self.calls() if name.startswith((
+            'Create', 'Attach', 'Add', 'Update', 'Register', 'Delete', 'Detach'))})
+        self.assertEqual((0, 1, 5, 2, {'NotActive': 2}), self.counts(status=1))
+        self.assertEqual((0, 6, 2, 0, {}), self.counts('--repair'))
+        self.assertEqual((0, 8, 0, 0, {}), self.counts())
+        self.assertEqual({'ACTIVE'}, {one['status'] for one in self.certificates()})
+        # No listing shows which certificate a thing has.
+        self.detach(0)
+        self.assertEqual((0, 8, 0, 0, {}), self.counts())
+        self.assertEqual((0, 7, 1, 0, {}), self.counts('--verify', 'full'))
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_interrupted_repair(self):
+        """What it did not reach is done by the next deploy, and decisions since then are seen."""
+        self.write('job.yaml', job(3))
+        self.iotifyd('job.yaml', 'deploy')
+        arns = [self.detach(0), self.detach(1)]
+        for client in (0, 1):
+            self.iot.delete_thing(thingName=f'iotify_{client}')
+        self.sandbox('PUT', '/faults', 'AttachThingPrincipal:error=100%')
+        self.assertEqual((0, 1, 0, 2), self.counts(status=1)[:4])
+        self.sandbox('PUT', '/faults', 'none')
+        self.assertEqual(3, len(self.things()))
+        self.iot.update_certificate(certificateId=arns[1].split('/')[1], newStatus='INACTIVE')
+        self.assertIn('iotify_0: repair', self.iotifyd('--plan', 'job.yaml', 'deploy', status=1).stdout)
+        self.assertEqual((0, 1, 1, 1, {'NotActive': 1}), self.counts(status=1))
+        self.assertEqual(arns[0], self.certificate_of(0))
+        self.assertEqual((0, 2, 1, 0, {}), self.counts('--repair'))
+        self.assertEqual((0, 3, 0, 0, {}), self.counts())
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_adopted_things(self):
+        """One that is gone is not created, and one that another job has taken is left to it."""
+        for client in range(2):
+            self.iot.create_thing(thingName=f'iotify_{client}')
+        self.write('job.yaml', deploy_job(2, adopt='true'))
+        self.iotifyd('job.yaml', 'deploy')
+        self.detach(0)
+        self.iot.delete_thing(thingName='iotify_0')
+        self.iot.update_thing(thingName='iotify_1', attributePayload={
+            'attributes': {'iotify_adopted': 'f' * 64}, 'merge': True})
+        self.assertEqual((0, 0, 0, 2, {'ThingGone': 1, 'ThingDiffers': 1}), self.counts(status=1))
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual((['iotify_1'], []), (self.things(), self.certificates()))
+        self.assertEqual({'iotify_adopted': 'f' * 64},
+                         self.iot.describe_thing(thingName='iotify_1')['attributes'])
+
+    def test_certificates_of_aws_are_replaced(self):
+        self.write('job.yaml', deploy_job(2, issuer='aws'))
+        self.iotifyd('job.yaml', 'deploy')
+        arn = self.delete_certificate(1)
+        self.iotifyd('job.yaml', 'deploy')
+        self.assertNotEqual(arn, self.certificate_of(1))
+        self.assertEqual(2, len(self.certificates()))
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual([], self.certificates())
+
+    def lose_store(self):
+        for path in self.folder.glob('job.*'):
+            if path.name != 'job.yaml':
+                path.unlink()
+
+    def test_lost_store(self):
+        """No cleanup says that nothing is left while something is."""
+        self.write('job.yaml', job(3))
+        self.iotifyd('job.yaml', 'deploy')
+        self.lose_store()
+        done = self.iotifyd('-q', 'job.yaml', 'cleanup', status=1)
+        self.assertIn('3 things of this job remain that its store does not know: iotify_0, iotify_1, '
+                      'iotify_2', done.stderr)
+        self.assertEqual(['job.yaml'], sorted(path.name for path in self.folder.glob('job.*')))
+        self.assertIn('with another store', self.iotifyd('job.yaml', 'deploy', status=1).stderr)
+        for _ in range(2):
+            done = self.iotifyd('job.yaml', 'cleanup', status=1)
+            self.assertIn('another store of this job made it', done.stderr)
+            self.assertNotIn('nothing is left', done.stderr)
+        self.assertEqual(3, len(self.things()))
+        self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes')
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_restored_store(self):
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        shutil.copy(self.folder / 'job.db', self.folder / 'backup')
+        self.iotifyd('job.yaml', 'cleanup')
+        self.iotifyd('job.yaml', 'deploy')
+        shutil.copy(self.folder / 'backup', self.folder / 'job.db')
+        self.assertIn('with another store', self.iotifyd('job.yaml', 'deploy', status=1).stderr)
+        self.iotifyd('job.yaml', 'cleanup', status=1)
+        self.assertEqual(2, len(self.things()))
+        self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes')
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_nothing_to_clean_up(self):
+        self.write('job.yaml', job(2))
+        done = self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(1, done.stderr.count('nothing to clean up'))
+        done = self.iotifyd('job.yaml', 'cleanup', '--from-aws', '--yes')
+        self.assertIn('nothing of this job', done.stdout)
+        for name in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'):
+            del self.environment[name]
+        done = self.iotifyd('job.yaml', 'cleanup', status=1)
+        self.assertEqual(1, done.stderr.count('no AWS credentials'))
+        self.assertEqual(['job.yaml'], sorted(path.name for path in self.folder.glob('job.*')))
+
+    def test_foreign_attachments_are_named(self):
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        self.iot.create_policy(policyName='theirs', policyDocument=json.dumps({
+            'Version': '2012-10-17', 'Statement': [
+                {'Effect': 'Allow', 'Action': 'iot:Connect', 'Resource': '*'}]}))
+        self.iot.attach_policy(policyName='theirs', target=self.certificate_of(0))
+        self.iot.create_thing(thingName='their-thing')
+        self.iot.attach_thing_principal(thingName='their-thing', principal=self.certificate_of(1))
+        arns = [self.certificate_of(0), self.certificate_of(1)]
+        done = self.iotifyd('job.yaml', 'cleanup', status=1)
+        self.assertIn('has the policy theirs', done.stderr)
+        self.assertIn('is attached to the thing their-thing', done.stderr)
+        self.iot.detach_policy(policyName='theirs', target=arns[0])
+        self.iot.detach_thing_principal(thingName='their-thing', principal=arns[1])
+        wait_until(lambda: not self.iot.list_thing_principals(thingName='their-thing')['principals'],
+                   'the detach has arrived')
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual((['their-thing'], []), (self.things(), self.certificates()))
+
+
+class Consistency(Provisioning):
+    DETACH = 2
+
+    def test_resources_that_are_not_visible_yet(self):
+        """AWS may not find for seconds what was just created: no device fails by that."""
+        self.sandbox('PUT', '/faults', 'AttachPolicy:absent=15%,AttachThingPrincipal:absent=15%,'
+                                       'AddThingToThingGroup:absent=15%')
+        self.write('job.yaml', job(20))
+        summary = self.summary('job.yaml', 'deploy')
+        self.assertEqual(20, step(summary, 'aws.device')['ok'])
+        self.sandbox('PUT', '/faults', 'none')
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_one_that_never_appears(self):
+        self.write('job.yaml', job(2))
+        self.sandbox('PUT', '/faults', 'AddThingToThingGroup:absent=100%')
+        summary = self.summary('job.yaml', 'deploy', status=1)
+        self.assertEqual('ResourceNotFoundException', step(summary, 'aws.device')['errors'][0]['code'])
+
+    def test_no_worker_waits_for_detachments(self):
+        """One worker, ten devices, and AWS takes two seconds for each detachment."""
+        self.write('job.yaml', job(10, 'workers: 1\n'))
+        self.iotifyd('job.yaml', 'deploy')
+        summary = self.summary('job.yaml', 'cleanup')
+        done = step(summary, 'aws.remove_device')
+        self.assertEqual(10, done['ok'])
+        self.assertLess(done['seconds'], 10 * self.DETACH)
+        self.assertEqual(([], []), (self.things(), self.certificates()))
+
+    def test_few_attempts_are_too_early(self):
+        """Each costs a call of the quota that sets the pace of the removal."""
+        self.sandbox('PUT', '/quotas', '*=1000,DeleteCertificate=10')
+        self.write('job.yaml', job(60).replace(', quotas: {"*": 1000}', ''))
+        self.iotifyd('job.yaml', 'deploy')
+        self.calls()
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertLess(self.calls()['DeleteCertificate'], 60 * 1.5)
 
 
 class Pace(Provisioning):
@@ -521,6 +727,9 @@ class BadAnswersBase(Provisioning):
 class WrongService(BadAnswersBase):
     """Another server answers for AWS: nothing counts as deleted, and no record is lost."""
 
+    # The calls are executed as well; so none of the certificates can be deleted.
+    DETACH = 2
+
     def test_cleanup(self):
         json_type = 'application/json'
         for bad in ((404, 'text/html', b'<html>Not found</html>', None), (200, json_type, b'', None),
@@ -539,6 +748,28 @@ class WrongService(BadAnswersBase):
                 self.assertEqual(['ACTIVE'] * 3, [c['status'] for c in self.certificates()])
                 self.iotifyd('job.yaml', 'cleanup')
                 self.assertEqual([], self.things() + self.certificates())
+
+
+class EndlessListing(BadAnswersBase):
+    def test_ends(self):
+        item = {'thingName': 'a', 'attributes': {}}
+        for name, token, things in (('the same', lambda n: 'a', [item]), ('in turn', lambda n: 'ab'[n % 2], [item]),
+                                    ('new ones', lambda n: str(n), [])):
+            with self.subTest(name):
+                pages = []
+
+                def matches(method, path, body):
+                    if method != 'GET' or not path.startswith('/things?'):
+                        return False
+                    pages.append(path)
+                    self.server.bad = (200, 'application/json', json.dumps(
+                        {'things': things, 'nextToken': token(len(pages))}).encode(), None)
+                    return True
+                self.write('job.yaml', job(1))
+                self.server.matches = matches
+                done = self.iotifyd('job.yaml', 'cleanup', status=1)
+                self.assertIn('ListThings: the listing does not end', done.stderr)
+                self.assertLessEqual(len(pages), 101)
 
 
 class FullDisk(Provisioning):
@@ -630,11 +861,53 @@ class Seal(Provisioning):
         for name, to in (('glob/aws_iotify_1_key', value), ('glob/aws_iotify_0_key', changed)):
             self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = ?", to, name)
             done = self.iotifyd('glob', 'get', 'job.yaml', name[5:], '--reveal', status=1)
-            self.assertIn('changed from outside, or moved from another key', done.stderr)
+            self.assertIn('changed by another program, or moved from another key', done.stderr)
         # The records still contain the keys, and deploy restores them.
         self.iotifyd('job.yaml', 'deploy')
         self.assertIn('PRIVATE KEY', self.iotifyd(
             'glob', 'get', 'job.yaml', 'aws_iotify_1_key', '--reveal').stdout)
+
+    def test_planted_record(self):
+        """A record that was written without the key must not make cleanup delete what it names."""
+        self.write('job.yaml', job(1))
+        self.iotifyd('job.yaml', 'deploy')
+        name = self.change_store(
+            "SELECT {key} FROM {table} WHERE {key} LIKE 'record/%0'")[0][0]
+        victim = self.boto().create_keys_and_certificate(setAsActive=True)
+        planted = json.dumps({'format': 1, 'state': 'ready', 'thing': 'iotify_0',
+                              'certificate_id': victim['certificateId'],
+                              'certificate_arn': victim['certificateArn']}).encode()
+        kept = self.change_store("SELECT {value} FROM {table} WHERE {key} = ?", name)[0][0]
+        self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = ?", planted, name)
+        for command in ('cleanup', 'deploy'):
+            self.assertIn('is not sealed', self.iotifyd('job.yaml', command, status=1).stderr)
+        self.assertEqual('ACTIVE', self.boto().describe_certificate(
+            certificateId=victim['certificateId'])['certificateDescription']['status'])
+        self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = ?", kept, name)
+        self.iotifyd('job.yaml', 'cleanup')
+        self.assertEqual([victim['certificateId']], [
+            each['certificateId'] for each in self.boto().list_certificates()['certificates']])
+
+    def test_planted_glob_entry(self):
+        self.write('job.yaml', job(1))
+        self.iotifyd('job.yaml', 'deploy')
+        self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = 'glob/aws_iotify_0_cert'",
+                          b'planted')
+        self.assertIn('accept_unsealed: true', self.iotifyd(
+            'glob', 'get', 'job.yaml', 'aws_iotify_0_cert', status=1).stderr)
+        self.assertEqual('planted', self.iotifyd(
+            'glob', 'get', 'job.yaml', 'aws_iotify_0_cert', '--set',
+            'seal.accept_unsealed=true').stdout.rstrip())
+
+    def test_planted_glob_entry_fails_its_device_only(self):
+        """Entries are read in batches."""
+        self.write('job.yaml', job(20))
+        self.iotifyd('job.yaml', 'deploy')
+        self.change_store("UPDATE {table} SET {value} = ? WHERE {key} = 'glob/aws_iotify_7_cert'",
+                          b'planted')
+        done = self.iotifyd('job.yaml', 'simulate', '--json', 'summary.json', status=1)
+        summary = json.loads((self.folder / 'summary.json').read_text())['simulate']
+        self.assertEqual(19, summary['connected'], done.stderr)
 
     def test_newer_and_older_format(self):
         self.write('job.yaml', job(1))

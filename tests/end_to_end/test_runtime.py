@@ -287,7 +287,7 @@ class Glob(Case):
             resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
         self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("small", 1);\n  await glob.flush();\n'
-                             '  glob.set("big", "x".repeat(300000), (e) => { state.e = String(e); });\n'
+                             '  glob.set("big", "x".repeat(300000), (e, unused) => { state.e = String(e); });\n'
                              '  glob.set("big2", "x".repeat(300000));\n  await glob.flush();\n'
                              '  console.log(state.e); assert(glob.get("small") === 1 && !glob.get("big2"));\n')
         self.write('job.yaml', local_job(store='sqlite', devices=1, iterations=1))
@@ -303,8 +303,8 @@ class Glob(Case):
 
     def test_killed_after_the_answer(self):
         """Values that a callback reported as stored are there after SIGKILL."""
-        self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("k" + index(), index(), (e) => '
-                             '{ if (!e) console.log("stored", index()); });\n')
+        self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("k" + index(), index(), (stored) => '
+                             '{ if (stored) console.log("stored", index()); });\n')
         self.write('job.yaml', local_job(store='sqlite', devices=1, iterations=100000, interval='1ms'))
         for _ in range(3):
             run = self.spawn('job.yaml', stderr=subprocess.PIPE)
@@ -319,6 +319,59 @@ class Glob(Case):
             run.wait(10)
             keys = set(self.iotifyd('glob', 'list', 'job.yaml').stdout.split())
             self.assertLessEqual({f'k{n}' for n in stored}, keys)
+
+
+class Original(Fleet):
+    """What the templates of IoTIFY rely on."""
+
+    def test_index_and_client_id(self):
+        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {self.port}, tls: false, '
+                             'client_id: client_%d, will: {topic: "w/%d"}}\n'
+                             'publish: {topic: "/t/%d/{{5 %d}}"}\nsubscribe: ["/c/%d"]\n'
+                             'init: |\n  const d = 3;\n  state.id = this.clientId;\n'
+                             'message: |\n  return this.clientId + state.id;\n'
+                             'response: |\n  metric.add("same", this.clientId === "client_" + client());\n'
+                             'library: |\n  globalThis.d = 3;\n')
+        recorder = Recorder(self.port)
+        self.addCleanup(recorder.close)
+        self.run_job(devices=2, iterations=1)
+        recorder.settle()
+        self.assertEqual({('/t/0/2', 'client_0client_0'), ('/t/1/2', 'client_1client_1')},
+                         {(topic, payload) for topic, payload, *_ in recorder.messages})
+
+    def test_callbacks_by_their_parameters(self):
+        self.write('t.yaml', 'transport: none\nmessage: |\n'
+                             '  const seen = [];\n'
+                             '  glob.set("a", {n: 1}, (ok) => {\n    seen.push(ok);\n'
+                             '    glob.get("a", (value) => {\n      seen.push(value.n);\n'
+                             '      glob.get("a", (error, value) => {\n        seen.push(error, value.n);\n'
+                             '        glob.delete("a", (done) => {\n          seen.push(done);\n'
+                             '          glob.get("a", (value) => console.log(JSON.stringify([...seen, typeof value])));\n'
+                             '        });\n      });\n    });\n  });\n')
+        self.write('job.yaml', local_job(devices=1, iterations=1))
+        self.assertIn('[true,1,null,1,true,"undefined"]', self.iotifyd('job.yaml').stderr)
+
+    def test_whole_functions_are_refused(self):
+        for body in ('(s) => "x"', 's => "x"', 'function (s) { return "x"; }', 'async (s) => "x";',
+                     '|\n  async function message(state) {\n    return "x";\n  }'):
+            self.write('t.yaml', f'transport: none\nmessage: {body}\n')
+            self.write('job.yaml', local_job())
+            with self.subTest(body):
+                self.assertIn('and this is a whole function', self.iotifyd(
+                    '--check', 'job.yaml', status=2).stderr)
+        for body in ('function one() { return "1"; }\n  return one();', '((x) => x)(1);', 'const f = (a) => a;'):
+            self.write('t.yaml', f'transport: none\nmessage: |\n  {body}\n')
+            with self.subTest(body):
+                self.iotifyd('--check', 'job.yaml')
+
+    def test_delimiters_of_data(self):
+        self.write('t.yaml', 'transport: none\ndata: d.csv\nmessage: |\n  console.log(device.b);\n')
+        self.write('job.yaml', local_job(devices=1, iterations=1))
+        for text, value in (('a,b\n1,x;y\n', 'x;y'), ('a;b\n1,5;2,5\n', '2,5'), ('a\tb\n1\tx\n', 'x'),
+                            ('"a;1";b\n1;2\n', '2')):
+            self.write('d.csv', text)
+            with self.subTest(text):
+                self.assertIn(f'iteration 0: {value}\n', self.iotifyd('job.yaml').stderr)
 
 
 class Twins(Fleet):
@@ -374,6 +427,7 @@ class Twins(Fleet):
         return recorder
 
     def run_twins(self, template, **settings):
+        settings.setdefault('thresholds', '[]')
         self.template('publish: {topic: t}\nsubscribe: ["{{shadow.topics()}}", "{{jobs.topics()}}", '
                       '"{{commands.topics()}}"]\n' + template)
         self.write('job.yaml', f'devices: {settings.pop("devices", 1)}\nplugins:\n  aws: {{use: aws-iot, region: eu-central-1}}\n'

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
 import signal
 import subprocess
+import threading
 import time
 
-from support import Case, local_job
+from fleet import Server
+from support import Case, job, local_job
 
 # A script that prints a line when it has begun.
 SAYS_HERE = 'transport: none\nmessage: |\n  if (index() === 0) console.log("here");\n'
@@ -74,3 +77,42 @@ class Signals(Case):
         self.iotifyd('job.yaml')
         self.assertEqual([], self.boto().list_things()['things'])
         self.assertEqual([], self.boto().list_certificates()['certificates'])
+
+    def stop_with_aws(self, answer):
+        """Stop a deploy whose service behaves so; how long that takes."""
+        asked = threading.Event()
+
+        def handle(connection):
+            connection.recv(10000)
+            asked.set()
+            answer(connection)
+        self.environment['AWS_ENDPOINT_URL'] = f'http://127.0.0.1:{Server(self, handle).port}'
+        self.write('job.yaml', job(5))
+        process = self.spawn('-q', 'job.yaml', '--json', 'summary.json', stdout=subprocess.PIPE)
+        self.assertTrue(asked.wait(60))
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(143, process.returncode)
+        self.assertEqual('FAILED: interrupted by signal 15', out.strip().splitlines()[-1])
+        self.assertIn('"exit": 143', (self.folder / 'summary.json').read_text())
+        # The request itself would take a minute.
+        self.assertLess(time.monotonic() - began, 30)
+
+    def test_aws_does_not_answer(self):
+        self.stop_with_aws(lambda connection: time.sleep(100))
+
+    def test_aws_answers_byte_by_byte(self):
+        def drip(connection):
+            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
+                               b'Content-Length: 100000\r\n\r\n{')
+            for _ in range(1000):
+                connection.sendall(b' ')
+                time.sleep(0.1)
+        self.stop_with_aws(drip)
+
+    def test_a_key_file_that_blocks(self):
+        self.start_sandbox()
+        os.mkfifo(self.folder / 'job.key', 0o600)
+        self.write('job.yaml', job(1))
+        self.assertIn('job.key is not a regular file', self.iotifyd('job.yaml', 'deploy', status=1).stderr)

@@ -77,8 +77,10 @@ class Plain(Case):
         self.write('job.yaml', local_job(iterations=2, interval='10ms',
                                          thresholds='["failed == 0", "published == 0"]'))
         summary = self.summary('job.yaml', status=99)
-        self.assertEqual([False, True], [t['ok'] for t in summary['thresholds']])
-        self.assertEqual(6, summary['thresholds'][0]['value'])
+        # Those of every step, unless the step has its own about the same metric.
+        self.assertEqual({'failed == 0': (False, 6), 'published == 0': (True, 0), 'lost == 0': (True, 0),
+                          'script_errors == 0': (False, 6)},
+                         {t['expression']: (t['ok'], t['value']) for t in summary['thresholds']})
 
     def test_hidden_keys_are_not_published(self):
         self.template('publish: {topic: t}\ninit: |\n  state.__$key = "HIDDEN";\n  '
@@ -200,7 +202,9 @@ class None_(Case):
         self.write('job.yaml', local_job('bad.yaml', iterations=1) + '    - simulate: {template: '
                    't.yaml, iterations: 1, thresholds: ["failed == 0", "clients == 3"]}\n')
         summary = self.summary('job.yaml')
-        self.assertEqual([True, True], [entry['ok'] for entry in summary['thresholds']])
+        self.assertEqual({'failed == 0', 'clients == 3', 'lost == 0', 'script_errors == 0'},
+                         {entry['expression'] for entry in summary['thresholds']})
+        self.assertEqual({True}, {entry['ok'] for entry in summary['thresholds']})
 
     def test_errors_of_the_runtime_blame_the_caller(self):
         self.write('t.yaml', 'message: |\n  let a = 1;\n  glob.get("");\ntransport: none\n')
@@ -288,7 +292,7 @@ class Cloud(Case):
         iot = self.boto()
         arn = iot.list_thing_principals(thingName='iotify_2')['principals'][0]
         iot.update_certificate(certificateId=arn.split('/')[1], newStatus='INACTIVE')
-        results = self.summary('job.yaml', 'simulate')['simulate']
+        results = self.summary('job.yaml', 'simulate', status=1)['simulate']
         self.assertEqual((4, 12, 3, 1), (results['connected'], results['published'],
                                          results['abandoned'], results['failed']))
         self.assertEqual(2, results['errors'][0]['first_client'])

@@ -356,10 +356,10 @@ message: |
   const start = [chance.latitude(), chance.longitude()], end = [chance.latitude(), chance.longitude()];
   const metres = geolib.getDistance(to(start), to(end), 0.001);
   const steps = chance.integer({min: 1, max: 40});
-  const speed = metres / steps * 3.6 * 1.0001;
+  const speed = metres / steps * 1.0001;
   let point, count = -1;
   do {
-    point = drive({key: "d" + index(), start, end, speed, interval: 1});
+    point = drive({name: "d" + index(), start, end, speed, interval: 1});
     count++;
   } while (!point.finished && count < 100);
   assert(point.latitude === end[0] && point.longitude === end[1], `${JSON.stringify(point)} is not ${end}`);

@@ -8,7 +8,7 @@
     const { stringify } = runtime;
     const { SLOT, CLIENT, ITERATION, AT, TRACKED, SETTLED, LISTENERS, BATCH, ENTRY } = native.names;
     const { NOTHING, A_STRING, SOMETHING_ELSE, THROWN, PENDING } = native.names;
-    const { PUBLISH, DISCONNECT, DROP, RECONNECT, ASSERT, FINISH } = native.names;
+    const { PUBLISH, RETURN, DISCONNECT, DROP, RECONNECT, ASSERT, FINISH } = native.names;
     const { MESSAGE, RESPONSE } = native.names;
     const { job, clients, repeat, interval, settings, functions, waitLimit } = native.facts;
 
@@ -23,6 +23,12 @@
         if (rows) rowsOf[states.length - 1] = rows[client];
         if (stages) stageOf.push(0);
     };
+    // The delimiter of the first row: a comma, unless another one is more frequent.
+    const delimiterOf = (text) => {
+        const head = (/^\s*(.*)/.exec(text)?.[1] ?? '').replace(/"(?:[^"]|"")*"/g, '');
+        const count = (delimiter) => head.split(delimiter).length;
+        return [',', ';', '\t', '|'].reduce((a, b) => count(b) > count(a) ? b : a);
+    };
     // The first row names the columns.
     const readCsv = (text, broken) => {
         const found = [];
@@ -33,6 +39,7 @@
             throw broken(text.slice(0, start).split(/\r\n|\r|\n/).length, why);
         };
         runtime.requireOwn('papaparse').parse(text, {
+            delimiter: delimiterOf(text),
             step: ({ data, errors, meta: { cursor } }) => {
                 const written = text.slice(from, cursor);
                 if (written.trim() === '') {
@@ -93,7 +100,7 @@
         if (refused !== undefined) throw new Error(refused);
     };
     const isPayload = (value) => typeof value === 'string' || value instanceof Uint8Array;
-    const send = (what, topic, payload, { qos, retain } = {}) => {
+    const send = (what, kind, topic, payload, { qos, retain } = {}) => {
         if (topic !== undefined &&
             (typeof topic !== 'string' || topic === '' || topic.includes('\0')))
             throw new TypeError(`${what}: the topic is a string that is not empty`);
@@ -104,20 +111,20 @@
             throw new RangeError(`${what}: qos is 0 or 1`);
         if (retain !== undefined && typeof retain !== 'boolean')
             throw new TypeError(`${what}: retain is true or false`);
-        act(PUBLISH, topic, payload, qos === undefined ? -1 : qos,
+        act(kind, topic, payload, qos === undefined ? -1 : qos,
             retain === undefined ? -1 : Number(retain));
     };
     const publish = (topic, payload, options) => {
         if (topic === undefined) throw new TypeError('publish: the topic is missing');
-        send('publish', topic, payload, options ?? {});
+        send('publish', PUBLISH, topic, payload, options ?? {});
     };
     // The return value of message() as one payload or nothing; sends each item of a list by itself.
     const deliver = (value) => {
         if (!Array.isArray(value)) return value;
         for (const item of value) {
-            if (isPayload(item)) send('message', undefined, item);
+            if (isPayload(item)) send('message', RETURN, undefined, item);
             else if (item !== null && typeof item === 'object' && 'payload' in item)
-                send('message', item.topic, item.payload, item);
+                send('message', RETURN, item.topic, item.payload, item);
             else if (item !== null && item !== undefined)
                 throw new TypeError('a message of the list is a string, a Buffer or {topic, ' +
                     'payload, qos, retain}');
@@ -342,6 +349,11 @@
     runtime.setClientId = (parts) => { idParts = parts; };
     const clientId = () => idParts.map((part) =>
         typeof part === 'function' ? part(states[turns[SLOT]]) : part).join('');
+    // `this` of the template's functions.
+    const self = Object.freeze(Object.defineProperty({}, 'clientId', {
+        get: clientId, enumerable: true,
+    }));
+    runtime.bind = (body) => body.bind(self);
 
     define('console', runtime.console);
     define('glob', runtime.glob);
@@ -361,6 +373,7 @@
     define('performance', Object.freeze({ now: () => native.now() * 1000 }));
     define('require', runtime.require);
     later('Buffer', () => runtime.Buffer);
+    for (const [name, make] of Object.entries(runtime.web)) later(name, make);
     // One Chance object for all clients: it draws from the sequence of the client of the turn.
     later('chance', () => new (runtime.requireOwn('chance'))(runtime.random));
     later('Chance', () => runtime.requireOwn('chance').Chance);
@@ -374,7 +387,7 @@
     // A connector's helpers: `make` gets the functions it may use, and returns the global names.
     runtime.addHelpers = (make) => {
         const helpers = make({
-            publish: (topic, payload) => send('publish', topic, payload), listen: runtime.listen,
+            publish: (topic, payload) => send('publish', PUBLISH, topic, payload), listen: runtime.listen,
             wait: runtime.wait, clientId, slot: () => turns[SLOT], now: native.now,
             measure: metric.add, random: runtime.random,
         });

@@ -79,23 +79,40 @@
     const promise = (...request) => new Promise((resolve, reject) =>
         ask((error, value) => error ? reject(error) : resolve(value), ...request));
 
+    // IoTIFY's callbacks have one parameter, the result, which is falsy after an error; the error
+    // is then reported as the script's own. Callbacks with two get (error, value).
+    const answerTo = (callback, read) => (error, value) => {
+        if (callback.length !== 1) {
+            callback(error, error ? undefined : read(value));
+            return;
+        }
+        if (error) runtime.rejected(undefined, error);
+        callback(error ? undefined : read(value));
+    };
+    const doneTo = (callback) => (error) => {
+        if (callback.length !== 1) {
+            callback(error);
+            return;
+        }
+        if (error) runtime.rejected(undefined, error);
+        callback(!error);
+    };
+    // True: the write is queued. Without a callback, one that fails is reported at the end.
     const write = (what, kind, key, text, callback) => {
-        if (isCallback(what, callback))
-            ask((error) => callback(error), kind, needKey(key), text);
-        else
-            native.globWrite(kind, needKey(key), text);
+        if (isCallback(what, callback)) ask(doneTo(callback), kind, key, text);
+        else native.globWrite(kind, key, text);
+        return true;
     };
 
     runtime.glob = Object.freeze({
         get: (key, callback) => {
             if (!isCallback('glob.get', callback)) return unpack(native.globRead(needKey(key)));
-            ask((error, text) => callback(error, error ? undefined : unpack(text)), GET,
-                needKey(key));
+            ask(answerTo(callback, unpack), GET, needKey(key));
             return undefined;
         },
         set: (key, value, callback) =>
-            write('glob.set', PUT, key, pack(value, 'glob.set'), callback),
-        delete: (key, callback) => write('glob.delete', DELETE, key, undefined, callback),
+            write('glob.set', PUT, needKey(key), pack(value, 'glob.set'), callback),
+        delete: (key, callback) => write('glob.delete', DELETE, needKey(key), undefined, callback),
         list: (prefix = '') => {
             if (typeof prefix !== 'string') throw new TypeError('glob.list: a prefix is a string');
             return promise(LIST, prefix);
@@ -111,7 +128,7 @@
     });
 
     // Each message of a mailbox is an entry of the glob, named so that the order of the names is
-    // the order of the messages.
+    // the order of the messages, the last one first.
     const box = (name) => {
         if (typeof name !== 'string' || name === '')
             throw new TypeError('the name of a mailbox is a string that is not empty');
@@ -119,27 +136,17 @@
     };
     const inquire = (what, kind, name, read, callback) => {
         if (!isCallback(what, callback)) return read(native.globWait(kind, box(name)));
-        ask((error, value) => callback(error, error ? undefined : read(value)), kind, box(name));
+        ask(answerTo(callback, read), kind, box(name));
         return undefined;
     };
     runtime.mailbox = Object.freeze({
-        post: (name, value, callback) => {
-            const text = pack(value, 'mailbox.post');
-            if (isCallback('mailbox.post', callback))
-                ask((error) => callback(error), POST, box(name), text);
-            else
-                native.globWrite(POST, box(name), text);
-        },
+        post: (name, value, callback) => write('mailbox.post', POST, box(name),
+            pack(value, 'mailbox.post'), callback),
         pop: (name, callback) => inquire('mailbox.pop', POP, name, unpack, callback),
         count: (name, callback) => inquire('mailbox.count', COUNT, name, Number, callback),
         dump: (name, callback) =>
             inquire('mailbox.dump', DUMP, name, (texts) => texts.map(unpack), callback),
-        delete: (name, callback) => {
-            if (isCallback('mailbox.delete', callback))
-                ask((error) => callback(error), CLEAR, box(name));
-            else
-                native.globWrite(CLEAR, box(name));
-        },
+        delete: (name, callback) => write('mailbox.delete', CLEAR, box(name), undefined, callback),
     });
 
     // A promise that is rejected unless it settles within `seconds`: {promise, resolve, reject}.

@@ -100,25 +100,27 @@
         : geolib().computeDestinationPoint(place, Math.sqrt(runtime.random()) * metres,
             runtime.random() * 360);
 
-    // For each client and key: the points of its journey, where it is, and which point is next.
+    // For each client and name: the points of its journey, where it is, and which point is next.
+    // IoTIFY's `key` is the user's own for a service of maps, which is not needed here.
     const journeys = [];
     runtime.drive = (options = {}) => {
         if (options === null || typeof options !== 'object')
             throw new TypeError('drive takes {start, end} or {path} or {gpx}');
-        const key = options.key ?? '';
-        const speed = amount('speed', options.speed ?? 50);
+        const name = options.name ?? '';
+        const speed = amount('speed', options.speed ?? 14);
         const accuracy = amount('accuracy', options.accuracy ?? 0);
         const interval = amount('interval', options.interval ?? (native.facts.interval || 1));
         const place = turns[SLOT] + 1;
         const own = journeys[place] ||= { __proto__: null };
-        if (own[key] === undefined) {
+        if (own[name] === undefined) {
             const points = route(options);
-            own[key] = { points, at: points[0], next: 1 };
+            own[name] = { points, at: points[0], next: 1 };
         } else {
-            advance(own[key], speed / 3.6 * interval);
+            advance(own[name], speed * interval);
         }
-        const finished = own[key].next >= own[key].points.length;
-        const { latitude, longitude } = blur(own[key].at, accuracy);
-        return { latitude, longitude, speed: finished ? 0 : speed, accuracy, finished };
+        const finished = own[name].next >= own[name].points.length;
+        const { latitude, longitude } = blur(own[name].at, accuracy);
+        return { latitude, longitude, speed: finished ? 0 : speed, accuracy,
+            finished: finished || undefined };
     };
 })

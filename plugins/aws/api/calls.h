@@ -13,6 +13,15 @@ enum iotify_result aws_remove(
     struct aws_client *client, struct iotify_call *call, struct aws_request request);
 
 /*
+ * For the result of an action that uses resources which were just created: AWS may not find them
+ * for some seconds. IOTIFY_NOT_FOUND becomes the IOTIFY_LATER of host->later(), a few times; every
+ * other result is returned unchanged.
+ */
+enum iotify_result aws_wait_until_visible(struct iotify_call *call, enum iotify_result result);
+/* The stage of a call, without those that aws_wait_until_visible() uses. */
+int aws_stage(const struct iotify_call *call);
+
+/*
  * Request a listing page by page. `page` gets each answer, valid during the callback, and returns
  * false to end the listing. The member `next` of an answer is the query parameter `parameter` of
  * the next request; the last element of `request->query` is reserved for it. IOTIFY_FAILED when the

@@ -93,7 +93,7 @@ static size_t signed_request_list_headers(struct sigv4_header *headers,
 }
 
 /* Sign and send once. False when signing failed. */
-static bool signed_request_send_once(struct signed_request_signer *signer,
+static bool signed_request_send_once(struct signed_request_signer *signer, struct iotify_call *call,
     const struct signed_request *outgoing, const struct credentials *credentials, int64_t skew,
     struct http_response *response)
 {
@@ -126,7 +126,8 @@ static bool signed_request_send_once(struct signed_request_signer *signer,
         for (size_t i = 0; i < count; i++)
             headers[i] = (struct http_header){signed_headers[i].name, signed_headers[i].value};
         headers[count] = (struct http_header){"Authorization", iotify_buffer_text(&authorization)};
-        request = (struct http_request){.method = outgoing->method,
+        request = (struct http_request){.call = call,
+            .method = outgoing->method,
             .url = iotify_buffer_text(&url),
             .headers = headers,
             .header_count = count + 1,
@@ -315,7 +316,7 @@ enum iotify_result signed_request_send(struct signed_request_signer *signer,
     while (result == IOTIFY_OK) {
         int64_t skew = signed_request_skew_of(signer);
 
-        if (!signed_request_send_once(signer, outgoing, &credentials, skew, response)) {
+        if (!signed_request_send_once(signer, call, outgoing, &credentials, skew, response)) {
             result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
             outgoing->uncertain = outgoing->uncertain || response->sent;

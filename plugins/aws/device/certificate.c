@@ -127,6 +127,16 @@ bool certificate_make_key(struct iotify_buffer *out)
     return good;
 }
 
+bool certificate_is_own(const char *text)
+{
+    X509 *certificate = certificate_parse(text);
+    bool own = certificate && X509_self_signed(certificate, 1) == 1;
+
+    X509_free(certificate);
+    ERR_clear_error();
+    return own;
+}
+
 bool certificate_matches(const char *certificate_text, const char *key_text)
 {
     X509 *certificate = certificate_parse(certificate_text);

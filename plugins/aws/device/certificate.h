@@ -22,6 +22,8 @@ bool certificate_make_request(
 /* SHA-256 of the DER form of the public key, from a certificate or from a private key (PEM). */
 bool certificate_key_id(const char *certificate, char id[65]);
 bool certificate_public_id(const char *key, char id[65]);
+/* True for a certificate that certificate_make() has made: it is signed by its own key. */
+bool certificate_is_own(const char *certificate);
 /* True when the private key belongs to the certificate. */
 bool certificate_matches(const char *certificate, const char *key);
 

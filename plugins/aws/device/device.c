@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plugins/aws/api/calls.h"
 #include "plugins/aws/api/operations.h"
+#include "plugins/aws/device/drift.h"
 #include "plugins/aws/device/inspect.h"
 #include "plugins/aws/device/issuer.h"
 #include "plugins/aws/device/orphan.h"
@@ -158,31 +160,6 @@ static enum iotify_result device_check_record(
     return IOTIFY_OK;
 }
 
-/*
- * Check the first ready device of a run at AWS, and trust the records of the others. This detects a
- * sandbox that was restarted and an account that was emptied.
- */
-static enum iotify_result device_check_there(
-    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
-{
-    struct aws_request request = {
-        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
-    enum iotify_result result;
-
-    if (atomic_exchange(&instance->first_checked, true))
-        return IOTIFY_OK;
-    result = aws_send(instance->client, call, &request);
-    json_decref(request.answer);
-    if (result != IOTIFY_NOT_FOUND)
-        return result;
-    /* The next ready device is checked too: it may exist. */
-    atomic_store(&instance->first_checked, false);
-    return call->host->fail(call, IOTIFY_CONFLICT, "NotThere",
-        "%s was deployed before, and its certificate no longer exists: is this another sandbox, "
-        "or was the account emptied? Run cleanup, then deploy again",
-        record->thing);
-}
-
 /* ------------------------------------------------------------------ the action */
 
 /* Verify that the certificate of a removed device is gone, before its record is reused. */
@@ -253,6 +230,7 @@ static enum iotify_result device_begin(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
+    struct record wanted;
     size_t left;
     enum iotify_result result;
 
@@ -260,9 +238,52 @@ static enum iotify_result device_begin(void *given, struct iotify_call *call)
     unique_names_reset(&instance->unique_names);
     /* Verify earlier removals before their records are reused. */
     result = verify_removal(given, call, &left);
+    account_view_free(instance->view);
+    instance->view = NULL;
+    if (result == IOTIFY_OK) {
+        inspect_wanted(instance, options, &wanted);
+        result = drift_prepare(instance, call, &wanted);
+    }
     if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
         return result;
     return orphan_open_window(given, call);
+}
+
+/* A READY device: repair what differs, also in the glob. `replace` as in drift_settle(). */
+static enum iotify_result device_keep(struct aws_instance *instance, struct iotify_call *call,
+    const struct device_options *options, struct record *record, bool *replace)
+{
+    enum iotify_result result = drift_settle(instance, call, options, record, replace), restored;
+
+    if (result > IOTIFY_UNCHANGED || *replace)
+        return result;
+    if (call->host->repair_mode(call) & IOTIFY_REPORT_ONLY && record_misses_glob(call, record))
+        return call->host->fail(call, IOTIFY_CONFLICT, "Drift",
+            "%s differs from its record: its glob entries are lost; run deploy without --no-repair "
+            "to restore them",
+            record->thing);
+    restored = record_restore_glob(call, record);
+    if (restored == IOTIFY_OK)
+        call->host->repaired(call, "the glob entries");
+    return restored == IOTIFY_UNCHANGED ? result : restored;
+}
+
+/* Remove what is left of a device whose certificate cannot be restored, for a new one. */
+static enum iotify_result device_replace(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *wanted, struct record *record)
+{
+    enum iotify_result result;
+    struct iotify_bytes stored;
+
+    call->host->repaired(call, "the certificate");
+    result = remove_device_recorded(instance, call, record);
+    stored = record->stored;
+    if (result != IOTIFY_OK)
+        return result;
+    *record = *wanted;
+    record->stored = stored;
+    record->created = aws_now(instance->client);
+    return IOTIFY_OK;
 }
 
 static enum iotify_result device_apply(void *given, struct iotify_call *call)
@@ -271,20 +292,25 @@ static enum iotify_result device_apply(void *given, struct iotify_call *call)
     const struct device_options *options = call->arguments;
     struct record record, wanted;
     enum iotify_result result;
+    bool replace;
 
     if (!aws_check_name(call, "thing", options->thing))
         return IOTIFY_INVALID;
     inspect_wanted(instance, options, &wanted);
-    result = device_take_names(instance, call);
+    result = call->stage ? IOTIFY_OK : device_take_names(instance, call);
     if (result == IOTIFY_OK)
         result = device_find_record(instance, call, &wanted, &record);
     if (result == IOTIFY_OK && record.state == RECORD_READY) {
-        result = device_check_there(instance, call, &record);
-        return result == IOTIFY_OK ? record_restore_glob(call, &record) : result;
+        result = device_keep(instance, call, options, &record, &replace);
+        if (!replace)
+            return result;
+        result = device_replace(instance, call, &wanted, &record);
     }
     if (result == IOTIFY_OK && record.state != RECORD_SEALED)
         result = issuer_issue(instance, call, options, &record);
-    return result == IOTIFY_OK ? provision(instance, call, options, &record) : result;
+    if (result == IOTIFY_OK)
+        result = aws_wait_until_visible(call, provision(instance, call, options, &record));
+    return result;
 }
 
 static enum iotify_result device_remove_one(void *given, struct iotify_call *call)
@@ -301,7 +327,7 @@ static enum iotify_result device_conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? verify_removal_conclude(given, call) : result;
+    return result == IOTIFY_OK ? verify_removal_conclude(given, call, false) : result;
 }
 
 static void device_estimate(void *given, struct iotify_call *call)

@@ -2,30 +2,15 @@
 #include "plugins/aws/device/inspect.h"
 
 #include <jansson.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "plugins/aws/api/calls.h"
-#include "plugins/aws/device/listing.h"
+#include "plugins/aws/api/operations.h"
+#include "plugins/aws/device/account_view.h"
+#include "plugins/aws/device/drift.h"
 #include "plugins/aws/device/provision.h"
 #include "plugins/aws/device/remove_device.h"
-
-/* Listings of the account, read once. */
-struct inspect_view {
-    json_t *things;       /* name to attributes */
-    json_t *certificates; /* identifier to status */
-    json_t *members;      /* of the group; NULL: not listed */
-};
-
-void inspect_free(struct inspect_view *view)
-{
-    if (!view)
-        return;
-    json_decref(view->things);
-    json_decref(view->certificates);
-    json_decref(view->members);
-    free(view);
-}
 
 /* ------------------------------------------------------------------ comparing */
 
@@ -63,73 +48,11 @@ enum inspect_difference inspect_compare(const struct record *record, const struc
     return DIFFERS_NOT;
 }
 
-/* ------------------------------------------------------------------ reading */
-
-static void inspect_add_thing(void *argument, const char *name, const json_t *attributes)
-{
-    json_t *copy = json_deep_copy(attributes);
-
-    json_object_set_new(argument, name, copy ? copy : json_object());
-}
-
-static void inspect_add_certificate(void *argument, const struct listing_certificate *certificate)
-{
-    json_object_set_new(argument, certificate->id, json_string(certificate->status));
-}
-
-static void inspect_add_member(void *argument, const char *name)
-{
-    json_object_set_new(argument, name, json_true());
-}
-
-static enum iotify_result inspect_find_oldest(void *argument, const struct iotify_record *record)
-{
-    int64_t *since = argument, created;
-    json_t *json;
-
-    record_read(record->value, &json);
-    created = json_integer_value(json_object_get(json, "created"));
-    *since = created < *since ? created : *since;
-    json_decref(json);
-    return IOTIFY_OK;
-}
-
-static enum iotify_result inspect_new_view(struct aws_instance *instance, struct iotify_call *call)
-{
-    if (instance->view)
-        return IOTIFY_UNCHANGED;
-    instance->view = calloc(1, sizeof(*instance->view));
-    if (!instance->view)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    instance->view->things = json_object();
-    instance->view->certificates = json_object();
-    return IOTIFY_OK;
-}
-
-/* List all things, and the certificates since the oldest record. */
-static enum iotify_result inspect_view_account(
-    struct aws_instance *instance, struct iotify_call *call)
-{
-    int64_t since = INT64_MAX;
-    enum iotify_result result = inspect_new_view(instance, call);
-
-    if (result == IOTIFY_UNCHANGED)
-        return IOTIFY_OK;
-    if (result == IOTIFY_OK)
-        result = listing_things(instance, call, NULL, inspect_add_thing, instance->view->things);
-    if (result == IOTIFY_OK)
-        result = call->host->records(call, inspect_find_oldest, &since);
-    if (result == IOTIFY_OK && since != INT64_MAX)
-        result = listing_certificates(
-            instance, call, since, inspect_add_certificate, instance->view->certificates);
-    return result;
-}
-
 /* ------------------------------------------------------------------ the plan */
 
 /* Why apply() would fail for a device with a record; NULL: it would not. */
 static const char *inspect_obstacle_of_record(
-    const struct inspect_view *view, const struct record *record, const struct record *wanted)
+    const struct record *record, const struct record *wanted)
 {
     static const char *const words[] = {
         [DIFFERS_IN_KEYS] = "its keys are stored under other names; run cleanup first",
@@ -139,17 +62,12 @@ static const char *inspect_obstacle_of_record(
 
     if (difference != DIFFERS_NOT)
         return words[difference];
-    if (record->state == RECORD_READY &&
-        !json_object_get(view->certificates, record->certificate_id))
-        return "its certificate no longer exists; run cleanup first";
-    if (record->state == RECORD_READY && !json_object_get(view->things, record->thing))
-        return "its thing no longer exists; run cleanup first";
     return NULL;
 }
 
 /* Why apply() would fail for a new device; NULL: it would not. */
 static const char *inspect_obstacle_of_new(
-    const struct inspect_view *view, const struct device_options *options)
+    const struct account_view *view, const struct device_options *options)
 {
     const json_t *attributes = json_object_get(view->things, options->thing);
 
@@ -160,15 +78,43 @@ static const char *inspect_obstacle_of_new(
                : "the thing exists and is not this job's; set thing: or adopt: true";
 }
 
+static const char *inspect_repair_words(struct iotify_call *call, unsigned drift)
+{
+    const char *words = drift_words(call, drift);
+    size_t size = strlen(words) + sizeof("repair: ");
+    char *text = call->host->alloc(call, size);
+
+    snprintf(text, size, "repair: %s", words);
+    return text;
+}
+
 static void inspect_plan_record(const struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const struct record *wanted)
 {
     const struct device_options *options = call->arguments;
-    const char *why = inspect_obstacle_of_record(instance->view, record, wanted);
+    const char *why = inspect_obstacle_of_record(record, wanted);
+    unsigned drift = record->state == RECORD_READY ? drift_find(instance, record) : 0;
 
+    if (record->repair) /* interrupted: also what no listing shows may be missing */
+        drift |= DRIFT_ATTACHMENT;
     if (why) {
         call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing, why);
+    } else if (drift & DRIFT_STATUS && !(call->host->repair_mode(call) & IOTIFY_REPAIR_ALL)) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing,
+            "its certificate is not active; --repair activates or replaces it");
+    } else if (drift && call->host->repair_mode(call) & IOTIFY_REPORT_ONLY) {
+        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing,
+            "it differs from its record, and --no-repair is given");
+    } else if (drift) {
+        call->host->plan_change(
+            call, IOTIFY_CHANGE_IT, "device", record->thing, inspect_repair_words(call, drift));
+        provision_calls(call, instance, options, 1);
+    } else if (record->state == RECORD_READY && record_misses_glob(call, record)) {
+        call->host->plan_change(
+            call, IOTIFY_CHANGE_IT, "device", record->thing, "repair: the glob entries");
     } else if (record->state == RECORD_READY) {
+        if (call->host->repair_mode(call) & IOTIFY_VERIFY_FULL)
+            call->host->plan_calls(call, aws_operation_name(AWS_LIST_THING_PRINCIPALS), 1);
         call->host->plan_change(call, IOTIFY_KEEP_IT, "device", record->thing, NULL);
     } else {
         call->host->plan_change(call, IOTIFY_CHANGE_IT, "device", record->thing, NULL);
@@ -186,12 +132,13 @@ enum iotify_result inspect_plan(void *given, struct iotify_call *call)
 
     if (!options)
         return remove_device_plan(instance, call);
-    result = inspect_view_account(instance, call);
+    inspect_wanted(instance, options, &wanted);
+    result = account_view_load(
+        instance, call, VIEW_THINGS | VIEW_CERTIFICATES | VIEW_MEMBERS | VIEW_TARGETS, &wanted);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)
         return result;
-    inspect_wanted(instance, options, &wanted);
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
         inspect_plan_record(instance, call, &record, &wanted);
         return IOTIFY_OK;
@@ -208,25 +155,33 @@ enum iotify_result inspect_plan(void *given, struct iotify_call *call)
 
 /* List the things with this job's name, and the things of the group. */
 static enum iotify_result inspect_view_job(
-    struct aws_instance *instance, struct iotify_call *call, const char *group)
+    struct aws_instance *instance, struct iotify_call *call, const struct record *wanted)
 {
-    enum iotify_result result = inspect_new_view(instance, call);
+    bool first = !instance->view || !instance->view->own_things;
+    enum iotify_result result =
+        account_view_load(instance, call, VIEW_OWN_THINGS | VIEW_MEMBERS, wanted);
 
-    if (result == IOTIFY_UNCHANGED && (instance->view->members || !group))
-        return IOTIFY_OK;
-    if (result == IOTIFY_OK)
-        result = listing_things(
-            instance, call, call->host->job_name(call), inspect_add_thing, instance->view->things);
-    if (result > IOTIFY_UNCHANGED || !group)
-        return result;
-    instance->view->members = json_object();
-    result = listing_group(instance, call, group, inspect_add_member, instance->view->members);
-    if (result == IOTIFY_OK &&
-        json_object_size(instance->view->members) > json_object_size(instance->view->things))
+    if (result == IOTIFY_OK && first &&
+        json_object_size(instance->view->members) > json_object_size(instance->view->own_things))
         call->host->log(call, IOTIFY_WARNING,
-            "the group %s has %zu things, of which %zu are of this job; the others stay", group,
-            json_object_size(instance->view->members), json_object_size(instance->view->things));
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+            "the group %s has %zu things, of which %zu are of this job; the others stay",
+            wanted->group, json_object_size(instance->view->members),
+            json_object_size(instance->view->own_things));
+    return result;
+}
+
+/* The certificate for which the device's thing was made, unless the record has it; NULL: none. */
+static const char *inspect_found_certificate(
+    const struct account_view *view, const struct record *record, const char *thing)
+{
+    const json_t *attributes =
+        json_object_get(view->own_things, record->state == RECORD_NONE ? thing : record->thing);
+    const char *mark = aws_text(attributes, THING_CERTIFICATE);
+
+    if (!*mark || !inspect_differs(mark, record->certificate_id) ||
+        !inspect_differs(mark, record->other))
+        return NULL;
+    return mark;
 }
 
 enum iotify_result inspect_recover(void *given, struct iotify_call *call)
@@ -234,27 +189,33 @@ enum iotify_result inspect_recover(void *given, struct iotify_call *call)
     struct aws_instance *instance = given;
     const struct device_options *options = call->arguments;
     struct record record, wanted;
-    const json_t *attributes;
+    const char *found;
     enum iotify_result result;
 
     inspect_wanted(instance, options, &wanted);
-    result = inspect_view_job(instance, call, wanted.group);
+    result = inspect_view_job(instance, call, &wanted);
     if (result == IOTIFY_OK)
         result = record_load(call, &record);
     if (result != IOTIFY_OK)
         return result;
-    if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
-        call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
-        remove_device_calls(call, instance, 1);
+    found = inspect_found_certificate(instance->view, &record, options->thing);
+    if (!found && (record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE))
         return IOTIFY_UNCHANGED;
-    }
-    attributes = json_object_get(instance->view->things, options->thing);
-    if (!attributes || !*aws_text(attributes, THING_CERTIFICATE))
-        return IOTIFY_UNCHANGED;
-    call->host->plan_change(call, IOTIFY_DELETE_IT, "device", options->thing, NULL);
+    call->host->plan_change(call, IOTIFY_DELETE_IT, "device",
+        record.state == RECORD_NONE ? options->thing : record.thing, NULL);
     remove_device_calls(call, instance, 1);
-    wanted.stored = record.stored;
-    wanted.state = RECORD_DELETING;
-    wanted.certificate_id = aws_keep(call, aws_text(attributes, THING_CERTIFICATE));
-    return record_save(call, &wanted, false);
+    if (!found)
+        return IOTIFY_UNCHANGED;
+    if (record.state == RECORD_NONE) {
+        wanted.stored = record.stored;
+        record = wanted;
+        record.certificate_id = found;
+    } else {
+        /* The request of an intent may have succeeded. */
+        record.doubt = record.doubt || record.state == RECORD_INTENT;
+        record.other = found;
+        record.created = 0; /* nobody knows since when it exists: the proof lists everything */
+    }
+    record.state = RECORD_DELETING;
+    return record_save(call, &record, false);
 }

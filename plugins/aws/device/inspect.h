@@ -22,6 +22,4 @@ enum inspect_difference inspect_compare(const struct record *record, const struc
 enum iotify_result inspect_plan(void *instance, struct iotify_call *call);
 enum iotify_result inspect_recover(void *instance, struct iotify_call *call);
 
-void inspect_free(struct inspect_view *view);
-
 #endif

@@ -81,17 +81,18 @@ enum iotify_result listing_things(struct aws_instance *instance, struct iotify_c
         instance->client, call, &request, "nextToken", "nextToken", listing_on_things, &listing);
 }
 
-/* ------------------------------------------------------------------ groups */
+/* ------------------------------------------------------------------ names in a list */
 
-struct listing_group {
+struct listing_names {
+    const char *member; /* of the answer */
     void (*found)(void *argument, const char *name);
     void *argument;
 };
 
-static bool listing_on_group(void *argument, const json_t *answer)
+static bool listing_on_names(void *argument, const json_t *answer)
 {
-    const struct listing_group *listing = argument;
-    const json_t *list = json_object_get(answer, "things");
+    const struct listing_names *listing = argument;
+    const json_t *list = json_object_get(answer, listing->member);
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
@@ -108,8 +109,19 @@ enum iotify_result listing_group(struct aws_instance *instance, struct iotify_ca
     struct aws_request request = {.operation = AWS_LIST_THINGS_IN_THING_GROUP,
         .name = group,
         .query = {{"maxResults", "250"}}};
-    struct listing_group listing = {found, argument};
+    struct listing_names listing = {"things", found, argument};
 
     return aws_list(
-        instance->client, call, &request, "nextToken", "nextToken", listing_on_group, &listing);
+        instance->client, call, &request, "nextToken", "nextToken", listing_on_names, &listing);
+}
+
+enum iotify_result listing_targets(struct aws_instance *instance, struct iotify_call *call,
+    const char *policy, void (*found)(void *argument, const char *arn), void *argument)
+{
+    struct aws_request request = {
+        .operation = AWS_LIST_TARGETS_FOR_POLICY, .name = policy, .query = {{"pageSize", "250"}}};
+    struct listing_names listing = {"targets", found, argument};
+
+    return aws_list(
+        instance->client, call, &request, "nextMarker", "marker", listing_on_names, &listing);
 }

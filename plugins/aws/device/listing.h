@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listings of the account: certificates, things, and the things of a group. They request page after
- * page and call `found` on this thread; its texts are valid during the callback. All block.
+ * Listings of the account: certificates, things, the things of a group, the targets of a policy.
+ * They request page after page and call `found` on this thread; its texts are valid during the
+ * callback. All block.
  */
 #ifndef PLUGINS_AWS_DEVICE_LISTING_H
 #define PLUGINS_AWS_DEVICE_LISTING_H
@@ -31,5 +32,9 @@ enum iotify_result listing_things(struct aws_instance *instance, struct iotify_c
 /* Call `found` for each thing in the group; IOTIFY_NOT_FOUND when the group does not exist. */
 enum iotify_result listing_group(struct aws_instance *instance, struct iotify_call *call,
     const char *group, void (*found)(void *argument, const char *name), void *argument);
+
+/* Call `found` for the ARN of each target of the policy; IOTIFY_NOT_FOUND as above. */
+enum iotify_result listing_targets(struct aws_instance *instance, struct iotify_call *call,
+    const char *policy, void (*found)(void *argument, const char *arn), void *argument);
 
 #endif

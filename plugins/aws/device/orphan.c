@@ -67,6 +67,7 @@ static enum iotify_result orphan_drop_recorded(void *argument, const struct ioti
 
     record_read(record->value, &json);
     json_object_del(list->arns, aws_text(json, "certificate_id"));
+    json_object_del(list->arns, aws_text(json, "other"));
     json_decref(json);
     return IOTIFY_OK;
 }

@@ -385,6 +385,7 @@ enum iotify_result provision(struct aws_instance *instance, struct iotify_call *
                    ? result
                    : provision_yield(instance, call, record);
     record->state = RECORD_READY;
+    record->repair = false;
     result = record_save(call, record, true);
     return result == IOTIFY_CONFLICT ? provision_yield(instance, call, record) : result;
 }

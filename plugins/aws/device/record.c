@@ -27,6 +27,7 @@ static const struct {
     {"certificate", offsetof(struct record, certificate)},
     {"certificate_id", offsetof(struct record, certificate_id)},
     {"certificate_arn", offsetof(struct record, certificate_arn)},
+    {"other", offsetof(struct record, other)},
     {"key_name", offsetof(struct record, key_name)},
     {"certificate_name", offsetof(struct record, certificate_name)},
 };
@@ -71,6 +72,7 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     record->doubt = json_is_true(json_object_get(json, "doubt"));
     record->adopted = json_is_true(json_object_get(json, "adopted"));
     record->member = json_is_true(json_object_get(json, "member"));
+    record->repair = json_is_true(json_object_get(json, "repair"));
     json_decref(json);
     if (record->state != RECORD_NONE && record->thing && record->key_name &&
         record->certificate_name)
@@ -104,6 +106,8 @@ static char *record_to_text(struct record *record)
         json_object_set_new(json, "adopted", json_true());
     if (record->member)
         json_object_set_new(json, "member", json_true());
+    if (record->repair)
+        json_object_set_new(json, "repair", json_true());
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(json);
     return text;
@@ -166,13 +170,18 @@ static bool record_has(struct iotify_call *call, const char *key, const char *va
            current.size == strlen(value) && memcmp(current.data, value, current.size) == 0;
 }
 
+bool record_misses_glob(struct iotify_call *call, const struct record *record)
+{
+    return !record_has(call, record->key_name, record->key) ||
+           !record_has(call, record->certificate_name, record->certificate);
+}
+
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record)
 {
     struct iotify_write globs[2] = {record_glob_write(record->key_name, record->key),
         record_glob_write(record->certificate_name, record->certificate)};
 
-    if (record_has(call, record->key_name, record->key) &&
-        record_has(call, record->certificate_name, record->certificate))
+    if (!record_misses_glob(call, record))
         return IOTIFY_UNCHANGED;
     return call->host->glob_apply(call, globs, 2);
 }

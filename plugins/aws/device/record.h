@@ -35,11 +35,13 @@ struct record {
     const char *thing, *type, *group;
     const char *policy; /* NULL also when the policy is attached to the group */
     const char *key, *certificate, *certificate_id, *certificate_arn;
+    const char *other; /* identifier of a second certificate, which the thing was found with */
     const char *key_name, *certificate_name; /* keys of the glob */
     int64_t created;            /* AWS's time before the first call, seconds since 1970 */
     bool doubt;                 /* AWS may have issued more than one certificate for the key */
     bool adopted;               /* the thing existed before, and is not removed */
     bool member;                /* the adopted thing was in the group before */
+    bool repair;                /* a repair has begun: all parts have to be compared with AWS */
     struct iotify_bytes stored; /* as last read or written, for compare-and-set */
 };
 
@@ -57,6 +59,8 @@ enum iotify_result record_save(struct iotify_call *call, struct record *record, 
 enum iotify_result record_bury(struct iotify_call *call, struct record *record);
 /* Delete glob entries that a tombstone still has; IOTIFY_UNCHANGED when there are none. */
 enum iotify_result record_clear_glob(struct iotify_call *call, const struct record *record);
+/* True when the glob does not have the record's key and certificate. */
+bool record_misses_glob(struct iotify_call *call, const struct record *record);
 /* Write key and certificate to the glob; IOTIFY_UNCHANGED when it has them. */
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record);
 

@@ -14,10 +14,14 @@
 #include "plugins/aws/device/verify_removal.h"
 #include "plugins/aws/iam_permissions.h"
 
-/* AWS detaches asynchronously, mostly in seconds: pauses between checks, and the limit, in ns. */
-#define PAUSE_MIN INT64_C(100000000)
+/*
+ * AWS detaches asynchronously, mostly in seconds: pauses between attempts to delete a certificate,
+ * in ns, and their number, which is a minute's.
+ */
+#define PAUSE_MIN INT64_C(250000000)
 #define PAUSE_MAX INT64_C(2000000000)
-#define PATIENCE INT64_C(60000000000)
+#define ATTEMPTS_MAX 32
+#define DETACH_MAX INT64_C(10000000000)
 
 struct removal_options {
     char unused;
@@ -32,107 +36,173 @@ static enum iotify_result removal_accept_missing(enum iotify_result result)
     return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
 }
 
-static enum iotify_result removal_detach_policy(
-    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
-{
-    json_t *body;
-    enum iotify_result result;
-
-    if (!record->policy)
-        return IOTIFY_OK;
-    body = json_pack("{s:s}", "target", record->certificate_arn);
-    result = aws_remove(instance->client, call,
-        (struct aws_request){.operation = AWS_DETACH_POLICY, .name = record->policy, .body = body});
-    json_decref(body);
-    return result;
-}
-
-struct removal_attachment {
-    const char *arn;
-    bool attached;
+/* One of the certificates of a record. */
+struct removal_certificate {
+    const char *id, *arn;
 };
 
-static bool removal_find_certificate(void *argument, const json_t *answer)
+/*
+ * Set the ARN of a certificate whose registration may not have been answered, from AWS.
+ * IOTIFY_NOT_FOUND when it is not registered.
+ */
+static enum iotify_result removal_find_arn(struct aws_instance *instance, struct iotify_call *call,
+    struct removal_certificate *certificate)
 {
-    struct removal_attachment *attachment = argument;
-    const json_t *principals = json_object_get(answer, "principals");
+    struct aws_request request = {.operation = AWS_DESCRIBE_CERTIFICATE, .name = certificate->id};
+    enum iotify_result result;
 
-    for (size_t i = 0; i < json_array_size(principals) && !attachment->attached; i++) {
-        const char *arn = json_string_value(json_array_get(principals, i));
-
-        attachment->attached = arn && strcmp(arn, attachment->arn) == 0;
-    }
-    return !attachment->attached;
-}
-
-/* Set `attached` to whether the certificate is still a principal of the thing. */
-static enum iotify_result removal_still_attached(struct aws_instance *instance,
-    struct iotify_call *call, const struct record *record, bool *attached)
-{
-    struct aws_request request = {.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing};
-    struct removal_attachment attachment = {record->certificate_arn, false};
-    enum iotify_result result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
-        removal_find_certificate, &attachment);
-
-    *attached = attachment.attached;
-    return removal_accept_missing(result);
-}
-
-static enum iotify_result removal_detach_thing(
-    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
-{
-    enum iotify_result result = aws_remove(instance->client, call,
-        (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
-            .name = record->thing,
-            .principal = record->certificate_arn});
-    int64_t pause = PAUSE_MIN;
-    bool attached = true;
-
-    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_OK; waited += pause) {
-        result = removal_still_attached(instance, call, record, &attached);
-        if (result != IOTIFY_OK || !attached)
-            return result;
-        result = call->host->wait(call, pause);
-        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
-    }
-    if (result != IOTIFY_OK)
-        return result;
-    return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
-        "AWS has not detached the certificate of %s in %d s; run the same command again",
-        record->thing, (int)(PATIENCE / 1000000000));
-}
-
-/* Delete the certificate. AWS reports a conflict until the detachments have taken effect. */
-static enum iotify_result removal_delete_certificate(
-    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
-{
-    const struct aws_request request = {
-        .operation = AWS_DELETE_CERTIFICATE, .name = record->certificate_id};
-    enum iotify_result result = aws_remove(instance->client, call, request);
-    int64_t pause = PAUSE_MIN;
-
-    for (int64_t waited = 0; waited < PATIENCE && result == IOTIFY_CONFLICT; waited += pause) {
-        pause = 2 * pause < PAUSE_MAX ? 2 * pause : PAUSE_MAX;
-        result = call->host->wait(call, pause);
-        if (result == IOTIFY_OK)
-            result = aws_remove(instance->client, call, request);
-    }
+    if (certificate->arn)
+        return IOTIFY_OK;
+    result = aws_send(instance->client, call, &request);
+    if (result == IOTIFY_OK)
+        certificate->arn = aws_keep(call,
+            aws_text(json_object_get(request.answer, "certificateDescription"), "certificateArn"));
+    json_decref(request.answer);
     return result;
 }
 
-static enum iotify_result removal_remove_certificate(
-    struct aws_instance *instance, struct iotify_call *call, const struct record *record)
+/* Detach a certificate from policy and thing, and deactivate it. */
+static enum iotify_result removal_detach(struct aws_instance *instance, struct iotify_call *call,
+    const struct record *record, const struct removal_certificate *certificate)
 {
-    enum iotify_result result = removal_detach_policy(instance, call, record);
+    json_t *target = json_pack("{s:s}", "target", certificate->arn);
+    enum iotify_result result = IOTIFY_OK;
 
+    if (record->policy)
+        result = aws_remove(instance->client, call,
+            (struct aws_request){
+                .operation = AWS_DETACH_POLICY, .name = record->policy, .body = target});
+    json_decref(target);
     if (result == IOTIFY_OK)
-        result = removal_detach_thing(instance, call, record);
+        result = aws_remove(instance->client, call,
+            (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
+                .name = record->thing,
+                .principal = certificate->arn});
     if (result == IOTIFY_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
-                .name = record->certificate_id,
+                .name = certificate->id,
                 .query = {{"newStatus", "INACTIVE"}}});
-    return result == IOTIFY_OK ? removal_delete_certificate(instance, call, record) : result;
+    return result;
+}
+
+/* The first entry of a list of names that is not `own`, in the call's arena; NULL: none. */
+static const char *removal_find_other(
+    struct iotify_call *call, const json_t *list, const char *member, const char *own)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *item = json_array_get(list, i);
+        const char *name = member ? aws_text(item, member) : json_string_value(item);
+
+        if (name && (!own || strcmp(name, own) != 0))
+            return aws_keep(call, name);
+    }
+    return NULL;
+}
+
+/* IOTIFY_CONFLICT when something is attached to the certificate that this job did not attach. */
+static enum iotify_result removal_check_foreign(struct aws_instance *instance,
+    struct iotify_call *call, const struct record *record,
+    const struct removal_certificate *certificate)
+{
+    struct aws_request policies = {
+        .operation = AWS_LIST_ATTACHED_POLICIES, .name = certificate->arn};
+    struct aws_request things = {
+        .operation = AWS_LIST_PRINCIPAL_THINGS, .principal = certificate->arn};
+    const char *policy = NULL, *thing = NULL;
+    enum iotify_result result = aws_send(instance->client, call, &policies);
+
+    if (result == IOTIFY_OK)
+        policy = removal_find_other(
+            call, json_object_get(policies.answer, "policies"), "policyName", record->policy);
+    if (result == IOTIFY_OK)
+        result = aws_send(instance->client, call, &things);
+    if (result == IOTIFY_OK)
+        thing =
+            removal_find_other(call, json_object_get(things.answer, "things"), NULL, record->thing);
+    json_decref(policies.answer);
+    json_decref(things.answer);
+    if (policy)
+        return call->host->fail(call, IOTIFY_CONFLICT, "ForeignPolicy",
+            "the certificate %s of %s has the policy %s, which this job did not attach, and is not "
+            "deleted; detach it, then run the same command again",
+            certificate->id, record->thing, policy);
+    if (thing)
+        return call->host->fail(call, IOTIFY_CONFLICT, "ForeignThing",
+            "the certificate %s of %s is attached to the thing %s, which this job did not do, and "
+            "is not deleted; detach it, then run the same command again",
+            certificate->id, record->thing, thing);
+    return removal_accept_missing(result);
+}
+
+/* Each conflict raises it, so that most first attempts to delete succeed: each takes a call. */
+static void removal_learn_detach_time(struct aws_instance *instance)
+{
+    long long known = atomic_load(&instance->detach_time), longer = known + known / 4;
+
+    longer = longer < PAUSE_MIN ? PAUSE_MIN : longer > DETACH_MAX ? DETACH_MAX : longer;
+    atomic_compare_exchange_strong(&instance->detach_time, &known, longer);
+}
+
+/*
+ * Delete a certificate. AWS reports a conflict until the detachments have taken effect: then
+ * IOTIFY_LATER.
+ */
+static enum iotify_result removal_delete_certificate(struct aws_instance *instance,
+    struct iotify_call *call, const struct record *record,
+    const struct removal_certificate *certificate, int stage)
+{
+    enum iotify_result result = aws_remove(instance->client, call,
+        (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = certificate->id});
+
+    if (result != IOTIFY_CONFLICT)
+        return result;
+    removal_learn_detach_time(instance);
+    /* At once, and when most detachments have taken effect. */
+    if (stage == 0 || stage == 3)
+        result = removal_check_foreign(instance, call, record, certificate);
+    else
+        result = IOTIFY_OK;
+    if (result != IOTIFY_OK)
+        return result;
+    if (stage < ATTEMPTS_MAX)
+        return IOTIFY_LATER;
+    return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
+        "AWS has not detached the certificate %s of %s in a minute; run the same command again",
+        certificate->id, record->thing);
+}
+
+/*
+ * Remove the certificates of the record, all of them at the same stage. Missing ones count as
+ * removed.
+ */
+static enum iotify_result removal_remove_certificates(
+    struct aws_instance *instance, struct iotify_call *call, const struct record *record, int stage)
+{
+    struct removal_certificate certificates[] = {
+        {record->certificate_id, record->certificate_arn}, {record->other, NULL}};
+    bool late = false;
+
+    for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++) {
+        struct removal_certificate *certificate = &certificates[i];
+        enum iotify_result result = certificate->id ? IOTIFY_OK : IOTIFY_NOT_FOUND;
+
+        if (result == IOTIFY_OK)
+            result = removal_find_arn(instance, call, certificate);
+        /* A certificate that was found by an attribute may be somebody else's. */
+        if (result == IOTIFY_OK && stage == 0 && record->created == 0)
+            result = removal_check_foreign(instance, call, record, certificate);
+        if (result == IOTIFY_OK && stage == 0)
+            result = removal_detach(instance, call, record, certificate);
+        if (result == IOTIFY_OK && stage == 0 && atomic_load(&instance->detach_time))
+            result = IOTIFY_LATER;
+        else if (result == IOTIFY_OK)
+            result = removal_delete_certificate(instance, call, record, certificate, stage);
+        late = late || result == IOTIFY_LATER;
+        if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND && result != IOTIFY_LATER)
+            return result;
+    }
+    return late ? IOTIFY_LATER : IOTIFY_OK;
 }
 
 /* Release an adopted thing: remove this job's attribute, and the group that the job added. */
@@ -165,67 +235,80 @@ static enum iotify_result removal_release_thing(
     return result;
 }
 
-/* Delete the thing, if it was created for this certificate. */
+static bool removal_is_of(const char *mark, const char *certificate)
+{
+    return certificate && strcmp(mark, certificate) == 0;
+}
+
+/*
+ * Delete the thing, if it was created for a certificate of the record. A thing of this job that
+ * was created for another certificate is not removed, and an error.
+ */
 static enum iotify_result removal_remove_thing(
     struct aws_instance *instance, struct iotify_call *call, const struct record *record)
 {
     struct aws_request request = {.operation = AWS_DESCRIBE_THING, .name = record->thing};
     enum iotify_result result = aws_send(instance->client, call, &request);
-    const char *mark = aws_text(json_object_get(request.answer, "attributes"), THING_CERTIFICATE);
+    const json_t *attributes = json_object_get(request.answer, "attributes");
+    const char *mark = aws_text(attributes, THING_CERTIFICATE);
 
-    if (result == IOTIFY_OK && strcmp(mark, record->certificate_id) != 0)
-        call->host->log(call, IOTIFY_WARNING,
-            "the thing %s was not made by this job and is left as it is", record->thing);
-    else if (result == IOTIFY_OK)
+    if (result == IOTIFY_OK &&
+        (removal_is_of(mark, record->certificate_id) || removal_is_of(mark, record->other)))
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
+    else if (result == IOTIFY_OK && *mark &&
+             strcmp(aws_text(attributes, THING_JOB), call->host->job_name(call)) == 0)
+        result = call->host->fail(call, IOTIFY_CONFLICT, "OtherStore",
+            "the thing %s with the certificate %s remains: another store of this job made it. To "
+            "remove both, run cleanup with that store, or with --from-aws",
+            record->thing, mark);
+    else if (result == IOTIFY_OK)
+        call->host->log(call, IOTIFY_WARNING,
+            "the thing %s was not made by this job and is left as it is", record->thing);
     json_decref(request.answer);
     return removal_accept_missing(result);
 }
 
-/*
- * Set the ARN of a certificate whose registration may not have been answered, from AWS.
- * IOTIFY_NOT_FOUND when it was not registered.
- */
-static enum iotify_result removal_complete_arn(
-    struct aws_instance *instance, struct iotify_call *call, struct record *record)
+/* IOTIFY_LATER: to be called again with the next stage, after removal_pause(). */
+static enum iotify_result removal_advance(
+    struct aws_instance *instance, struct iotify_call *call, struct record *record, int stage)
 {
-    struct aws_request request = {
-        .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
-    enum iotify_result result;
-    const char *arn;
+    enum iotify_result result = IOTIFY_OK;
 
-    if (record->certificate_arn)
-        return IOTIFY_OK;
-    result = aws_send(instance->client, call, &request);
-    arn = aws_text(json_object_get(request.answer, "certificateDescription"), "certificateArn");
-    if (result == IOTIFY_OK) {
-        char *copy = call->host->alloc(call, strlen(arn) + 1);
+    if (record->doubt && stage == 0)
+        result = orphan_settle(instance, call, record, NULL);
+    if (result == IOTIFY_OK)
+        result = removal_remove_certificates(instance, call, record, stage);
+    if (result != IOTIFY_OK || (!record->certificate_id && !record->other))
+        return result;
+    return record->adopted ? removal_release_thing(instance, call, record)
+                           : removal_remove_thing(instance, call, record);
+}
 
-        memcpy(copy, arn, strlen(arn) + 1);
-        record->certificate_arn = copy;
-    }
-    json_decref(request.answer);
-    return result;
+/* The pause before the stage after this one. */
+static int64_t removal_pause(struct aws_instance *instance, int stage)
+{
+    int64_t pause = PAUSE_MIN, detach_time = atomic_load(&instance->detach_time);
+
+    if (stage == 0)
+        return detach_time > PAUSE_MIN ? detach_time : PAUSE_MIN;
+
+    for (int i = 0; i < stage && pause < PAUSE_MAX; i++)
+        pause *= 2;
+    return pause < PAUSE_MAX ? pause : PAUSE_MAX;
 }
 
 enum iotify_result remove_device_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_LATER, waited = IOTIFY_OK;
 
-    if (record->doubt)
-        result = orphan_settle(instance, call, record, NULL);
-    if (result != IOTIFY_OK || !record->certificate_id)
-        return result;
-    result = removal_complete_arn(instance, call, record);
-    if (result == IOTIFY_OK)
-        result = removal_remove_certificate(instance, call, record);
-    result = removal_accept_missing(result);
-    if (result != IOTIFY_OK)
-        return result;
-    return record->adopted ? removal_release_thing(instance, call, record)
-                           : removal_remove_thing(instance, call, record);
+    for (int stage = 0; result == IOTIFY_LATER && waited == IOTIFY_OK; stage++) {
+        result = removal_advance(instance, call, record, stage);
+        if (result == IOTIFY_LATER)
+            waited = call->host->wait(call, removal_pause(instance, stage));
+    }
+    return waited == IOTIFY_OK ? result : waited;
 }
 
 enum iotify_result remove_device_recorded(
@@ -242,7 +325,10 @@ enum iotify_result remove_device_recorded(
         result = record_save(call, record, false);
     }
     if (result == IOTIFY_OK)
-        result = remove_device_made(instance, call, record);
+        result = removal_advance(instance, call, record, aws_stage(call));
+    if (result == IOTIFY_LATER)
+        return call->host->later(
+            call, removal_pause(instance, aws_stage(call)), aws_stage(call) + 1);
     return result == IOTIFY_OK ? record_bury(call, record) : result;
 }
 
@@ -250,8 +336,7 @@ void remove_device_calls(
     struct iotify_call *call, const struct aws_instance *instance, int64_t count)
 {
     static const enum aws_operation operations[] = {AWS_DETACH_THING_PRINCIPAL,
-        AWS_LIST_THING_PRINCIPALS, AWS_UPDATE_CERTIFICATE, AWS_DELETE_CERTIFICATE,
-        AWS_DESCRIBE_THING, AWS_DELETE_THING};
+        AWS_UPDATE_CERTIFICATE, AWS_DELETE_CERTIFICATE, AWS_DESCRIBE_THING, AWS_DELETE_THING};
 
     if (instance->names.policy && !instance->names.group_has_policy)
         call->host->plan_calls(call, aws_operation_name(AWS_DETACH_POLICY), count);
@@ -282,7 +367,7 @@ static enum iotify_result removal_on_conclude(void *given, struct iotify_call *c
 {
     enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? verify_removal_conclude(given, call) : result;
+    return result == IOTIFY_OK ? verify_removal_conclude(given, call, true) : result;
 }
 
 enum iotify_result remove_device_plan(struct aws_instance *instance, struct iotify_call *call)

@@ -17,98 +17,132 @@
 #define ID_SIZE 64
 #define BATCH 128
 
-struct verify_grave {
-    int64_t client;
-    char certificate[ID_SIZE]; /* not terminated */
+#define NAMES_MAX 20
+
+/* A certificate that a record names. */
+struct verify_certificate {
+    char id[ID_SIZE]; /* not terminated */
+    bool removed;     /* the record is a tombstone */
     bool found;
 };
 
-struct verify_graveyard {
-    struct verify_grave *graves; /* sorted by certificate */
+struct verify_view {
+    struct verify_certificate *certificates; /* sorted by id */
     size_t count, capacity;
-    int64_t since; /* creation of the oldest, seconds since 1970 */
-    size_t left;   /* how many are still listed */
+    size_t removed; /* number of tombstones */
+    int64_t since;  /* creation of the oldest, seconds since 1970 */
+    size_t left;    /* how many removed ones are still listed */
     char first[160];
-    bool failed; /* no memory */
+    size_t unknown;             /* things of this job that no record names */
+    struct iotify_buffer names; /* the first of them */
+    bool failed;                /* no memory */
 };
 
-/* ------------------------------------------------------------------ tombstones and listings */
+/* ------------------------------------------------------------------ records and listings */
 
-static void verify_set_id(struct verify_grave *grave, const char *id)
+static void verify_set_id(struct verify_certificate *certificate, const char *id)
 {
-    size_t length = strnlen(id, ID_SIZE);
-
-    memset(grave->certificate, 0, ID_SIZE);
-    memcpy(grave->certificate, id, length);
+    memset(certificate->id, 0, ID_SIZE);
+    memcpy(certificate->id, id, strnlen(id, ID_SIZE));
 }
 
-static enum iotify_result verify_add_grave(void *argument, const struct iotify_record *record)
+static void verify_add(struct verify_view *view, const char *id, bool removed)
 {
-    struct verify_graveyard *yard = argument;
+    if (!*id || view->failed)
+        return;
+    if (view->count == view->capacity) {
+        size_t capacity = view->capacity ? 2 * view->capacity : 256;
+        struct verify_certificate *certificates =
+            realloc(view->certificates, capacity * sizeof(*certificates));
+
+        if (!certificates) {
+            view->failed = true;
+            return;
+        }
+        view->certificates = certificates;
+        view->capacity = capacity;
+    }
+    view->certificates[view->count] = (struct verify_certificate){.removed = removed};
+    verify_set_id(&view->certificates[view->count++], id);
+}
+
+static enum iotify_result verify_add_record(void *argument, const struct iotify_record *record)
+{
+    struct verify_view *view = argument;
     json_t *json;
-    enum record_state state = record_read(record->value, &json);
+    bool removed = record_read(record->value, &json) == RECORD_TOMBSTONE;
     int64_t created = json_integer_value(json_object_get(json, "created"));
 
-    if (state == RECORD_TOMBSTONE && yard->count == yard->capacity) {
-        size_t capacity = yard->capacity ? 2 * yard->capacity : 256;
-        struct verify_grave *graves = realloc(yard->graves, capacity * sizeof(*graves));
-
-        yard->failed = yard->failed || !graves;
-        yard->graves = graves ? graves : yard->graves;
-        yard->capacity = graves ? capacity : yard->capacity;
-    }
-    if (state == RECORD_TOMBSTONE && !yard->failed) {
-        yard->graves[yard->count] = (struct verify_grave){.client = record->client};
-        verify_set_id(&yard->graves[yard->count++], aws_text(json, "certificate_id"));
-        yard->since = created < yard->since ? created : yard->since;
+    verify_add(view, aws_text(json, "certificate_id"), removed);
+    verify_add(view, aws_text(json, "other"), removed);
+    if (removed) {
+        view->removed++;
+        view->since = created < view->since ? created : view->since;
     }
     json_decref(json);
-    return yard->failed ? IOTIFY_FULL : IOTIFY_OK;
+    return view->failed ? IOTIFY_FULL : IOTIFY_OK;
 }
 
 static int verify_compare(const void *a, const void *b)
 {
-    return memcmp(((const struct verify_grave *)a)->certificate,
-        ((const struct verify_grave *)b)->certificate, ID_SIZE);
+    return memcmp(((const struct verify_certificate *)a)->id,
+        ((const struct verify_certificate *)b)->id, ID_SIZE);
 }
 
-static void verify_find(
-    struct verify_graveyard *yard, const char *id, const char *kind, const char *name)
+static struct verify_certificate *verify_find(const struct verify_view *view, const char *id)
 {
-    struct verify_grave wanted = {0}, *grave;
+    struct verify_certificate wanted = {0};
 
     verify_set_id(&wanted, id);
-    grave =
-        *id ? bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), verify_compare) : NULL;
-    if (!grave)
+    return *id && view->count
+               ? bsearch(&wanted, view->certificates, view->count, sizeof(wanted), verify_compare)
+               : NULL;
+}
+
+static void verify_note_left(struct verify_view *view, struct verify_certificate *certificate,
+    const char *kind, const char *name)
+{
+    if (!certificate->removed || certificate->found)
         return;
-    if (yard->left == 0)
-        snprintf(yard->first, sizeof(yard->first), "the %s %s", kind, name);
-    yard->left += grave->found ? 0 : 1;
-    grave->found = true;
+    if (view->left++ == 0)
+        snprintf(view->first, sizeof(view->first), "the %s %s", kind, name);
+    certificate->found = true;
 }
 
 static void verify_on_certificate(void *argument, const struct listing_certificate *certificate)
 {
-    verify_find(argument, certificate->id, "certificate", certificate->id);
+    struct verify_certificate *known = verify_find(argument, certificate->id);
+
+    if (known)
+        verify_note_left(argument, known, "certificate", certificate->id);
 }
 
 static void verify_on_thing(void *argument, const char *name, const json_t *attributes)
 {
-    verify_find(argument, aws_text(attributes, THING_CERTIFICATE), "thing", name);
+    struct verify_view *view = argument;
+    struct verify_certificate *known = verify_find(view, aws_text(attributes, THING_CERTIFICATE));
+
+    if (known) {
+        verify_note_left(view, known, "thing", name);
+    } else if (view->unknown++ < NAMES_MAX) {
+        iotify_buffer_string(&view->names, view->names.size ? ", " : "");
+        iotify_buffer_string(&view->names, name);
+    }
 }
 
 static enum iotify_result verify_list(
-    struct aws_instance *instance, struct iotify_call *call, struct verify_graveyard *yard)
+    struct aws_instance *instance, struct iotify_call *call, struct verify_view *view)
 {
-    enum iotify_result result;
+    enum iotify_result result = IOTIFY_OK;
 
-    yard->left = 0;
-    for (size_t i = 0; i < yard->count; i++)
-        yard->graves[i].found = false;
-    result = listing_certificates(instance, call, yard->since, verify_on_certificate, yard);
+    view->left = view->unknown = 0;
+    iotify_buffer_reset(&view->names);
+    for (size_t i = 0; i < view->count; i++)
+        view->certificates[i].found = false;
+    if (view->removed)
+        result = listing_certificates(instance, call, view->since, verify_on_certificate, view);
     if (result == IOTIFY_OK)
-        result = listing_things(instance, call, call->host->job_name(call), verify_on_thing, yard);
+        result = listing_things(instance, call, call->host->job_name(call), verify_on_thing, view);
     return result;
 }
 
@@ -116,7 +150,7 @@ static enum iotify_result verify_list(
 
 struct verify_sweep {
     struct iotify_call *call;
-    const struct verify_graveyard *yard;
+    const struct verify_view *view;
     struct iotify_record_write writes[BATCH];
     char *owned[2 * BATCH]; /* the memory that the writes point to */
     size_t count;
@@ -132,14 +166,12 @@ static void verify_flush(struct verify_sweep *sweep)
     sweep->count = 0;
 }
 
-static bool verify_was_found(const struct verify_graveyard *yard, const char *id)
+static bool verify_was_found(const struct verify_view *view, const json_t *json)
 {
-    struct verify_grave wanted = {0};
-    const struct verify_grave *grave;
+    const struct verify_certificate *one = verify_find(view, aws_text(json, "certificate_id"));
+    const struct verify_certificate *other = verify_find(view, aws_text(json, "other"));
 
-    verify_set_id(&wanted, id);
-    grave = bsearch(&wanted, yard->graves, yard->count, sizeof(wanted), verify_compare);
-    return grave && grave->found;
+    return (one && one->found) || (other && other->found);
 }
 
 /* Take ownership of a text until the next flush. */
@@ -170,7 +202,7 @@ static enum iotify_result verify_settle(void *argument, const struct iotify_reco
         struct iotify_record_write *write = &sweep->writes[sweep->count];
         char *text = NULL;
 
-        if (verify_was_found(sweep->yard, aws_text(json, "certificate_id"))) {
+        if (verify_was_found(sweep->view, json)) {
             json_object_set_new(json, "state", json_string("DELETING"));
             text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
         }
@@ -188,9 +220,9 @@ static enum iotify_result verify_settle(void *argument, const struct iotify_reco
 }
 
 static enum iotify_result verify_settle_all(
-    struct iotify_call *call, const struct verify_graveyard *yard)
+    struct iotify_call *call, const struct verify_view *view)
 {
-    struct verify_sweep sweep = {.call = call, .yard = yard};
+    struct verify_sweep sweep = {.call = call, .view = view};
     enum iotify_result result = call->host->records(call, verify_settle, &sweep);
 
     verify_flush(&sweep);
@@ -199,56 +231,118 @@ static enum iotify_result verify_settle_all(
 
 /* ------------------------------------------------------------------ verification */
 
+/* The records of other aliases: their devices are not removed here, and are known. */
+static enum iotify_result verify_add_known(void *argument, const struct iotify_record *record)
+{
+    struct verify_view *view = argument;
+    json_t *json;
+
+    record_read(record->value, &json);
+    verify_add(view, aws_text(json, "certificate_id"), false);
+    verify_add(view, aws_text(json, "other"), false);
+    json_decref(json);
+    return view->failed ? IOTIFY_FULL : IOTIFY_OK;
+}
+
+/* Sort the certificates; one that is there twice was removed if either was. */
+static void verify_sort(struct verify_view *view)
+{
+    size_t kept = 0;
+
+    if (view->count)
+        qsort(view->certificates, view->count, sizeof(*view->certificates), verify_compare);
+    for (size_t i = 0; i < view->count; i++) {
+        if (kept && verify_compare(&view->certificates[kept - 1], &view->certificates[i]) == 0)
+            view->certificates[kept - 1].removed |= view->certificates[i].removed;
+        else
+            view->certificates[kept++] = view->certificates[i];
+    }
+    view->count = kept;
+}
+
+/* List until nothing removed is listed any more, and update the tombstones. */
 static enum iotify_result verify_prove(
-    struct aws_instance *instance, struct iotify_call *call, struct verify_graveyard *yard)
+    struct aws_instance *instance, struct iotify_call *call, struct verify_view *view)
 {
     enum iotify_result result = IOTIFY_OK;
 
-    qsort(yard->graves, yard->count, sizeof(*yard->graves), verify_compare);
+    verify_sort(view);
     for (int i = 0; i < CHECKS_MAX; i++) {
-        result = verify_list(instance, call, yard);
-        if (result != IOTIFY_OK || yard->left == 0 || i + 1 == CHECKS_MAX)
+        result = verify_list(instance, call, view);
+        if (result != IOTIFY_OK || view->left == 0 || i + 1 == CHECKS_MAX)
             break;
         result = call->host->wait(call, PAUSE);
         if (result != IOTIFY_OK)
             break;
     }
-    if (result == IOTIFY_OK)
-        result = verify_settle_all(call, yard);
-    if (result != IOTIFY_OK)
+    if (result == IOTIFY_OK && view->removed)
+        result = verify_settle_all(call, view);
+    if (result != IOTIFY_OK || !view->removed)
         return result;
-    if (yard->left)
+    if (view->left)
         call->host->log(call, IOTIFY_WARNING,
-            "%zu of %zu devices that were removed are still listed, %s among them", yard->left,
-            yard->count, yard->first);
+            "%zu of %zu devices that were removed are still listed, %s among them", view->left,
+            view->removed, view->first);
     else
         call->host->log(call, IOTIFY_INFO,
-            "proven by listing: nothing is left of the %zu devices that were removed", yard->count);
+            "proven by listing: nothing is left of the %zu devices that were removed",
+            view->removed);
     return IOTIFY_OK;
+}
+
+/* With `always`, list also when no device was removed. The caller clears the view. */
+static enum iotify_result verify_look(
+    struct aws_instance *instance, struct iotify_call *call, bool always, struct verify_view *view)
+{
+    enum iotify_result result;
+
+    *view = (struct verify_view){.since = INT64_MAX};
+    iotify_buffer_init(&view->names, 4096);
+    result = call->host->records(call, verify_add_record, view);
+    if (result == IOTIFY_OK)
+        result = call->host->all_records(call, verify_add_known, view);
+    if (view->failed)
+        result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    if (result == IOTIFY_OK && (always || view->removed))
+        result = verify_prove(instance, call, view);
+    return result;
+}
+
+static void verify_clear(struct verify_view *view)
+{
+    iotify_buffer_clear(&view->names);
+    free(view->certificates);
 }
 
 enum iotify_result verify_removal(
     struct aws_instance *instance, struct iotify_call *call, size_t *left)
 {
-    struct verify_graveyard yard = {.since = INT64_MAX};
-    enum iotify_result result = call->host->records(call, verify_add_grave, &yard);
+    struct verify_view view;
+    enum iotify_result result = verify_look(instance, call, false, &view);
 
-    if (yard.failed)
-        result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
-    if (result == IOTIFY_OK && yard.count)
-        result = verify_prove(instance, call, &yard);
-    *left = yard.left;
-    free(yard.graves);
+    *left = view.left;
+    verify_clear(&view);
     return result;
 }
 
-enum iotify_result verify_removal_conclude(struct aws_instance *instance, struct iotify_call *call)
+enum iotify_result verify_removal_conclude(
+    struct aws_instance *instance, struct iotify_call *call, bool all)
 {
-    size_t left = 0;
-    enum iotify_result result = verify_removal(instance, call, &left);
+    struct verify_view view;
+    enum iotify_result result = verify_look(instance, call, all, &view);
 
-    if (result == IOTIFY_OK && left)
-        return call->host->fail(call, IOTIFY_FAILED, "StillThere",
-            "%zu devices that were removed are still listed; run cleanup again", left);
+    if (result == IOTIFY_OK && all && view.unknown)
+        call->host->log(call, IOTIFY_WARNING,
+            "things of this job that its store does not know: %s%s",
+            iotify_buffer_text(&view.names), view.unknown > NAMES_MAX ? ", …" : "");
+    if (result == IOTIFY_OK && view.left)
+        result = call->host->fail(call, IOTIFY_FAILED, "StillThere",
+            "%zu devices that were removed are still listed; run cleanup again", view.left);
+    else if (result == IOTIFY_OK && all && view.unknown)
+        result = call->host->fail(call, IOTIFY_FAILED, "Remaining",
+            "%zu things of this job remain that its store does not know: %s%s. To remove them, run "
+            "cleanup with the store that made them, or with --from-aws",
+            view.unknown, iotify_buffer_text(&view.names), view.unknown > NAMES_MAX ? ", …" : "");
+    verify_clear(&view);
     return result;
 }

@@ -82,11 +82,15 @@ static enum credentials_outcome credentials_from_environment(
 {
     const char *token = getenv("AWS_SESSION_TOKEN");
     const char *access_key = getenv("AWS_ACCESS_KEY_ID");
+    const char *secret_key = getenv("AWS_SECRET_ACCESS_KEY");
 
+    if ((access_key && *access_key) != (secret_key && *secret_key))
+        return credentials_deny(chain, call, "%s is set and %s is not; set both or none",
+            access_key && *access_key ? "AWS_ACCESS_KEY_ID" : "AWS_SECRET_ACCESS_KEY",
+            access_key && *access_key ? "AWS_SECRET_ACCESS_KEY" : "AWS_ACCESS_KEY_ID");
     if (!access_key || !*access_key ||
         !credentials_copy(out->access_key, sizeof(out->access_key), access_key) ||
-        !credentials_copy(
-            out->secret_key, sizeof(out->secret_key), getenv("AWS_SECRET_ACCESS_KEY")))
+        !credentials_copy(out->secret_key, sizeof(out->secret_key), secret_key))
         return NONE;
     if (token && !credentials_copy(out->token, sizeof(out->token), token))
         return credentials_deny(
@@ -162,6 +166,23 @@ static enum credentials_outcome credentials_from_files(struct credentials_chain 
         profile);
 }
 
+/*
+ * A role by web identity is an error as well: the next source of the chain could be the instance's
+ * role, which may do more than the role that was asked for.
+ */
+static enum credentials_outcome credentials_from_web_identity(
+    struct credentials_chain *chain, struct iotify_call *call)
+{
+    const char *file = getenv("AWS_WEB_IDENTITY_TOKEN_FILE");
+
+    if (!file || !*file)
+        return NONE;
+    return credentials_deny(chain, call,
+        "AWS_WEB_IDENTITY_TOKEN_FILE asks for the role %s, which iotifyd cannot assume; run: "
+        "eval \"$(aws configure export-credentials --format env)\"",
+        getenv("AWS_ROLE_ARN") ? getenv("AWS_ROLE_ARN") : "in AWS_ROLE_ARN");
+}
+
 /* ------------------------------------------------------------------ endpoints */
 
 /* "2026-01-02T03:04:05Z" as seconds since 1970; 0 when it is not a valid time. */
@@ -192,7 +213,8 @@ static enum credentials_outcome credentials_ask(struct credentials_chain *chain,
     struct iotify_call *call, const char *url, const struct http_header *header, const char *source,
     struct credentials *out)
 {
-    struct http_request request = {.method = "GET",
+    struct http_request request = {.call = call,
+        .method = "GET",
         .url = url,
         .headers = header,
         .header_count = header ? 1 : 0,
@@ -234,6 +256,30 @@ static void credentials_container_token(struct iotify_buffer *token)
         fclose(stream);
 }
 
+/*
+ * Whether the credentials and the token may go to this URL: by https, or by http to this host or to
+ * the addresses at which ECS and EKS answer.
+ */
+static bool credentials_may_ask(const char *url)
+{
+    static const char *const hosts[] = {
+        "169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", "localhost", "[::1]"};
+    const char *host = url + strlen("http://");
+    size_t length;
+
+    if (strncasecmp(url, "https://", strlen("https://")) == 0)
+        return true;
+    if (strncasecmp(url, "http://", strlen("http://")) != 0)
+        return false;
+    length = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    if (strcspn(host, "@") < strcspn(host, "/?#"))
+        return false;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+        if (length == strlen(hosts[i]) && strncasecmp(host, hosts[i], length) == 0)
+            return true;
+    return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == length;
+}
+
 static enum credentials_outcome credentials_from_container(
     struct credentials_chain *chain, struct iotify_call *call, struct credentials *out)
 {
@@ -249,7 +295,16 @@ static enum credentials_outcome credentials_from_container(
         iotify_buffer_format(&url, CONTAINER_HOST "%s", relative);
     else if (full && *full)
         iotify_buffer_string(&url, full);
-    if (url.size) {
+    if (relative && *relative && *relative != '/') {
+        outcome = credentials_deny(chain, call,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must begin with /, not be \"%s\"", relative);
+    } else if (url.size && !credentials_may_ask(iotify_buffer_text(&url))) {
+        outcome = credentials_deny(chain, call,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https URL, or an http URL of this host "
+            "or "
+            "of a container's credential address, not \"%s\"",
+            full);
+    } else if (url.size) {
         credentials_container_token(&token);
         header.value = iotify_buffer_text(&token);
         outcome = credentials_ask(chain, call, iotify_buffer_text(&url),
@@ -261,10 +316,12 @@ static enum credentials_outcome credentials_from_container(
 }
 
 /* Append the first line of an answer of the metadata service; false when it does not answer. */
-static bool credentials_instance_text(struct credentials_chain *chain, const char *method,
-    const char *url, const struct http_header *header, struct iotify_buffer *text)
+static bool credentials_instance_text(struct credentials_chain *chain, struct iotify_call *call,
+    const char *method, const char *url, const struct http_header *header,
+    struct iotify_buffer *text)
 {
-    struct http_request request = {.method = method,
+    struct http_request request = {.call = call,
+        .method = method,
         .url = url,
         .headers = header,
         .header_count = 1,
@@ -300,11 +357,12 @@ static enum credentials_outcome credentials_from_instance(
     iotify_buffer_init(&token, 4096);
     iotify_buffer_init(&role, 1024);
     iotify_buffer_format(&url, "%s/latest/api/token", endpoint);
-    if (credentials_instance_text(chain, "PUT", iotify_buffer_text(&url), &life, &token)) {
+    if (credentials_instance_text(chain, call, "PUT", iotify_buffer_text(&url), &life, &token)) {
         header.value = iotify_buffer_text(&token);
         iotify_buffer_reset(&url);
         iotify_buffer_format(&url, "%s%s", endpoint, path);
-        if (credentials_instance_text(chain, "GET", iotify_buffer_text(&url), &header, &role)) {
+        if (credentials_instance_text(
+                chain, call, "GET", iotify_buffer_text(&url), &header, &role)) {
             iotify_buffer_string(&url, iotify_buffer_text(&role));
             outcome = credentials_ask(chain, call, iotify_buffer_text(&url), &header,
                 "the instance's metadata service", out);
@@ -332,6 +390,8 @@ static enum credentials_outcome credentials_walk(
     /* A profile that the job names takes precedence over the environment. */
     if (!chain->profile || sandbox)
         outcome = credentials_from_environment(chain, call, out);
+    if (outcome == NONE && !chain->profile)
+        outcome = credentials_from_web_identity(chain, call);
     if (outcome == NONE)
         outcome = credentials_from_files(chain, call, profile, named, out);
     if (outcome == NONE)

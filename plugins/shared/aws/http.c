@@ -170,6 +170,16 @@ static struct curl_slist *http_make_headers(const struct http_request *request)
     return list;
 }
 
+/* Called at least once per second. Not 0: give up. */
+static int http_on_progress(
+    void *argument, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+    struct iotify_call *call = argument;
+
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    return call->host->cancelled(call);
+}
+
 static void http_set_options(const struct http *http, CURL *handle,
     const struct http_request *request, struct http_response *response, struct curl_slist *headers,
     char *error)
@@ -191,6 +201,11 @@ static void http_set_options(const struct http *http, CURL *handle,
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, response);
     curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, http_on_header);
     curl_easy_setopt(handle, CURLOPT_HEADERDATA, response);
+    curl_easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, http_on_progress);
+    curl_easy_setopt(handle, CURLOPT_XFERINFODATA, request->call);
+    /* Do not wait for a name lookup that is given up. */
+    curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
     if (http->ca)
         curl_easy_setopt(handle, CURLOPT_CAINFO, http->ca);
     if (request->once)
@@ -226,9 +241,10 @@ void http_send(
         response->permanent = http_is_permanent(code) || code == CURLE_WRITE_ERROR;
         response->sent = http_was_sent(code);
         snprintf(response->error, sizeof(response->error), "%s",
-            code == CURLE_WRITE_ERROR ? "the answer is too large"
-            : *error                  ? error
-                                      : curl_easy_strerror(code));
+            code == CURLE_WRITE_ERROR           ? "the answer is too large"
+            : code == CURLE_ABORTED_BY_CALLBACK ? "given up, because the run is stopped"
+            : *error                            ? error
+                                                : curl_easy_strerror(code));
     }
     curl_slist_free_all(headers);
     http_give_handle(http, handle);

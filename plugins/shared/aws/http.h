@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <iotify/buffer.h>
+#include <iotify/host.h>
 
 struct http;
 
@@ -18,6 +19,7 @@ struct http_header {
 };
 
 struct http_request {
+    struct iotify_call *call; /* asked whether the request has to be given up */
     const char *method;
     const char *url;
     const struct http_header *headers;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "plugins/transport/mqtt/closing.h"
 #include "plugins/transport/mqtt/deferred.h"
 
 /* AWS IoT accepts this many topic filters in one SUBSCRIBE. */
@@ -24,76 +25,6 @@ static const char *const state_words[] = {[IDLE] = "",
     [READY] = "",
     [LEAVING] = "disconnecting"};
 
-/* ------------------------------------------------------------------ closing */
-
-static void connect_unwatch(struct mqtt_session *session)
-{
-    if (session->watch)
-        session->channel->loop->unwatch(session->watch);
-    session->watch = NULL;
-}
-
-/* Raise `closed`, unless the session is closed, and `lost` for unwritten messages with QoS 0. */
-static void connect_closed(struct mqtt_session *session, enum iotify_close reason, const char *text)
-{
-    uint64_t token;
-
-    if (session->state == IDLE)
-        return;
-    /* The resumed TLS session may be the cause. */
-    if (reason == IOTIFY_CLOSED_TLS && session->identity)
-        mqtt_identity_forget_session(session->identity);
-    session->state = IDLE;
-    connect_unwatch(session);
-    session->channel->loop->timer_stop(session->timer);
-    session->reason = (uint8_t)reason;
-    free(session->text);
-    session->text = strdup(text);
-    /* libmosquitto has discarded queued messages with QoS 0 that were not written. */
-    while (mqtt_inflight_take_once(&session->inflight, &token))
-        mqtt_raise(session, LOST, token);
-    mqtt_raise(session, CLOSED, 0);
-}
-
-void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char *text)
-{
-    int descriptor = mosquitto_socket(session->mosquitto);
-
-    connect_unwatch(session);
-    if (descriptor >= 0)
-        shutdown(descriptor, SHUT_RDWR);
-    connect_closed(session, reason, text);
-}
-
-static const char handshake_ended[] = "the server ended the TLS handshake";
-
-static const char *connect_handshake_failure(
-    const struct mqtt_session *session, const char *otherwise)
-{
-    return session->identity && session->identity->failure ? session->identity->failure : otherwise;
-}
-
-static void connect_closed_by_library(struct mqtt_session *session, int code)
-{
-    if (session->state == LEAVING)
-        connect_closed(session, IOTIFY_CLOSED_BY_US, "disconnected");
-    else if (session->identity && session->identity->failure)
-        connect_closed(session, IOTIFY_CLOSED_TLS, session->identity->failure);
-    else if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
-        connect_closed(
-            session, IOTIFY_CLOSED_PROTOCOL, "the server sent something that is not MQTT");
-    else if (session->state == TLS || code == MOSQ_ERR_TLS)
-        connect_closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
-    else if (session->state == SESSION)
-        connect_closed(session, IOTIFY_CLOSED_REFUSED,
-            "the server closed the connection instead of answering CONNECT; is the certificate "
-            "registered and active, and does its policy allow this client id?");
-    else if (code == MOSQ_ERR_KEEPALIVE)
-        connect_closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
-    else
-        connect_closed(session, IOTIFY_CLOSED_BY_PEER, "the server closed the connection");
-}
-
 /* ------------------------------------------------------------------ the descriptor */
 
 void mqtt_rearm(struct mqtt_session *session)
@@ -104,7 +35,7 @@ void mqtt_rearm(struct mqtt_session *session)
         return;
     /* During the handshake libmosquitto always reports pending writes, but has none. */
     if (!mosquitto_want_write(session->mosquitto))
-        session->inflight.unwritten = 0;
+        mqtt_inflight_wrote(&session->inflight);
     else if (session->state > TLS)
         events |= IOTIFY_WRITABLE;
     session->channel->loop->rewatch(session->watch, events);
@@ -130,7 +61,7 @@ bool mqtt_alive(struct mqtt_session *session, int code)
     if (session->state == IDLE || session->state == RESOLVING)
         return false;
     if (mosquitto_socket(session->mosquitto) < 0) {
-        connect_closed_by_library(session, code);
+        mqtt_closed_by_library(session, code);
         return false;
     }
     return true;
@@ -169,7 +100,7 @@ static void connect_on_handshake(struct mqtt_session *session, int events)
         connect_enter_session(session);
     } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
                connect_ended(mosquitto_socket(session->mosquitto))) {
-        mqtt_cut(session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, mqtt_handshake_failure(session));
     } else {
         mqtt_rearm(session);
     }
@@ -200,12 +131,13 @@ static void connect_on_tcp(struct mqtt_session *session)
     if (!error && getpeername(descriptor, (struct sockaddr *)&peer, &peer_size) != 0)
         error = ECONNREFUSED;
     if (error && session->identity && (error == ECONNRESET || connect_was_connected(descriptor))) {
-        mqtt_cut(session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
+        mqtt_cut(session, IOTIFY_CLOSED_TLS, mqtt_handshake_failure(session));
         return;
     }
     if (error) {
-        snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
-            session->port, strerror(error));
+        snprintf(text, sizeof(text), "cannot connect to %s port %d: %s%s", session->host,
+            session->port, strerror(error),
+            error == ECONNRESET ? "; is this a TLS port (tls: true)?" : "");
         mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
@@ -347,7 +279,8 @@ static void connect_on(struct mosquitto *mosquitto, void *argument, int code)
         return;
     if (code != 0) {
         snprintf(text, sizeof(text), "%s", mosquitto_connack_string(code));
-        mqtt_cut(session, IOTIFY_CLOSED_REFUSED, text);
+        /* Only an unavailable server (3) may accept the next attempt. */
+        mqtt_cut(session, code == 3 ? IOTIFY_CLOSED_REFUSED : IOTIFY_CLOSED_DENIED, text);
     } else if (session->filter_count == 0) {
         connect_become_ready(session);
     } else {
@@ -407,7 +340,7 @@ static void connect_on_message(
 static void connect_on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
 {
     (void)mosquitto;
-    connect_closed_by_library(argument, code);
+    mqtt_closed_by_library(argument, code);
 }
 
 void mqtt_connect_callbacks(struct mosquitto *mosquitto)
@@ -444,8 +377,7 @@ static void connect_start_tcp(struct mqtt_session *session, const char *address)
         mqtt_tls_begin(session->identity->tls, NULL);
     /* libmosquitto starts the handshake in that call; on a fast network it may fail there. */
     if (code == MOSQ_ERR_TLS) {
-        connect_closed(
-            session, IOTIFY_CLOSED_TLS, connect_handshake_failure(session, handshake_ended));
+        mqtt_closed(session, IOTIFY_CLOSED_TLS, mqtt_handshake_failure(session));
         return;
     }
     if (code > 0 || mosquitto_socket(session->mosquitto) < 0) {
@@ -453,7 +385,7 @@ static void connect_start_tcp(struct mqtt_session *session, const char *address)
 
         snprintf(text, sizeof(text), "cannot connect to %s port %d: %s", session->host,
             session->port, code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
-        connect_closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
+        mqtt_closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
     session->watch = loop->watch(
@@ -479,7 +411,7 @@ static void connect_on_resolved(void *argument, const char *address, const char 
         return;
     }
     snprintf(text, sizeof(text), "cannot find the host %s: %s", session->host, error);
-    connect_closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
+    mqtt_closed(session, IOTIFY_CLOSED_UNREACHABLE, text);
 }
 
 void mqtt_connect_start(struct mqtt_session *session)

@@ -18,10 +18,5 @@ void mqtt_rearm(struct mqtt_session *session);
  * Raises `closed` when libmosquitto has closed it.
  */
 bool mqtt_alive(struct mqtt_session *session, int code);
-/*
- * Shut the connection down and raise `closed`. libmosquitto has no function for this; it closes the
- * descriptor with the next connect, or when the session is freed.
- */
-void mqtt_cut(struct mqtt_session *session, enum iotify_close reason, const char *text);
 
 #endif

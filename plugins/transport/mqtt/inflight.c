@@ -32,27 +32,47 @@ static bool inflight_grow(struct mqtt_inflight *inflight)
     return true;
 }
 
-struct mqtt_message *mqtt_inflight_add(struct mqtt_inflight *inflight, bool once, uint64_t token)
+struct mqtt_message *mqtt_inflight_add(
+    struct mqtt_inflight *inflight, bool once, uint32_t size, uint64_t token)
 {
     struct mqtt_message *message;
 
     if (inflight->count == inflight->capacity && !inflight_grow(inflight))
         return NULL;
     message = inflight_at(inflight, inflight->count++);
-    *message = (struct mqtt_message){.token = token, .once = once};
+    *message = (struct mqtt_message){.token = token, .size = size, .once = once};
     return message;
+}
+
+void mqtt_inflight_queue(struct mqtt_inflight *inflight, uint64_t token)
+{
+    const struct mqtt_message *newest =
+        inflight->count > 0 ? inflight_at(inflight, inflight->count - 1) : NULL;
+
+    if (!newest || newest->gone || newest->token != token)
+        return;
+    inflight->unwritten++;
+    inflight->unwritten_bytes += newest->size;
+}
+
+void mqtt_inflight_wrote(struct mqtt_inflight *inflight)
+{
+    inflight->unwritten = 0;
+    inflight->unwritten_bytes = 0;
 }
 
 void mqtt_inflight_drop(struct mqtt_inflight *inflight)
 {
     inflight->count--;
-    if (inflight->unwritten > inflight->count)
-        inflight->unwritten = inflight->count;
 }
 
-static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *message)
+static void inflight_take(struct mqtt_inflight *inflight, uint32_t index)
 {
+    struct mqtt_message *message = inflight_at(inflight, index);
+
     message->gone = true;
+    if (index + inflight->unwritten >= inflight->count)
+        inflight->unwritten_bytes -= message->size;
     while (inflight->count > 0 && inflight_at(inflight, 0)->gone) {
         inflight->first = (inflight->first + 1) & (inflight->capacity - 1);
         inflight->count--;
@@ -69,7 +89,7 @@ bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token
         if (message->mid != mid || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, message);
+        inflight_take(inflight, i);
         return true;
     }
     return false;
@@ -83,7 +103,7 @@ bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token)
         if (!message->once || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, message);
+        inflight_take(inflight, i);
         return true;
     }
     return false;

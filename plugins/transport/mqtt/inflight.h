@@ -14,8 +14,9 @@
 struct mqtt_message {
     uint64_t token;
     int mid;
-    bool once; /* QoS 0: libmosquitto discards it when the connection closes */
-    bool gone; /* acknowledged; the slot is released when it is the oldest */
+    uint32_t size; /* of the payload, bytes */
+    bool once;     /* QoS 0: libmosquitto discards it when the connection closes */
+    bool gone;     /* acknowledged; the slot is released when it is the oldest */
 };
 
 /* All zeros: an empty ring. */
@@ -23,12 +24,20 @@ struct mqtt_inflight {
     struct mqtt_message *ring;
     uint32_t first, count, capacity; /* the capacity is a power of two */
     uint32_t unwritten;              /* of the newest, how many are not completely written yet */
+    size_t unwritten_bytes;          /* their payloads, without those that are gone */
 };
 
 /* Free the ring; it is empty and usable again. */
 void mqtt_inflight_clear(struct mqtt_inflight *inflight);
 /* Add a message as the newest. The result is valid until the next call; NULL without memory. */
-struct mqtt_message *mqtt_inflight_add(struct mqtt_inflight *inflight, bool once, uint64_t token);
+struct mqtt_message *mqtt_inflight_add(
+    struct mqtt_inflight *inflight, bool once, uint32_t size, uint64_t token);
+/*
+ * The message, which was added last, is not written yet, unless it is acknowledged by now. Later,
+ * everything that waited is written.
+ */
+void mqtt_inflight_queue(struct mqtt_inflight *inflight, uint64_t token);
+void mqtt_inflight_wrote(struct mqtt_inflight *inflight);
 /* Remove the newest message. */
 void mqtt_inflight_drop(struct mqtt_inflight *inflight);
 /* Remove the message with this id and return its token; false when there is none. */

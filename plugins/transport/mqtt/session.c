@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/transport/mqtt/closing.h"
 #include "plugins/transport/mqtt/connect.h"
 #include "plugins/transport/mqtt/deferred.h"
 #include "plugins/transport/mqtt/session.h"
@@ -219,7 +220,8 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     if (payload.size > INT32_MAX)
         return call->host->fail(
             call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
-    message = mqtt_inflight_add(&session->inflight, publish->qos == 0, token);
+    message =
+        mqtt_inflight_add(&session->inflight, publish->qos == 0, (uint32_t)payload.size, token);
     if (!message)
         return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
     session->in_call = true;
@@ -230,8 +232,8 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
         code = MOSQ_ERR_SUCCESS;
     if (code != MOSQ_ERR_SUCCESS)
         mqtt_inflight_drop(&session->inflight);
-    else if (session->inflight.count > 0)
-        session->inflight.unwritten++; /* mqtt_rearm() resets it when all is written */
+    else
+        mqtt_inflight_queue(&session->inflight, token); /* mqtt_rearm() sees when all is written */
     mqtt_alive(session, code);
     session->in_call = false;
     mqtt_rearm(session);
@@ -245,7 +247,7 @@ size_t mqtt_session_unwritten(const void *given)
 {
     const struct mqtt_session *session = given;
 
-    return session->inflight.unwritten;
+    return session->inflight.unwritten_bytes;
 }
 
 /* ------------------------------------------------------------------ connect, disconnect, free */

@@ -15,6 +15,7 @@ struct mqtt_options {
 struct mqtt_connection {
     const char *host;
     int64_t port;
+    bool shared_client_id;
     bool tls;
     bool verify;
     const char *client_id;

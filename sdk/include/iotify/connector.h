@@ -19,6 +19,7 @@ struct iotify_endpoint {
     uint16_t port;
     /* Messages per second that it accepts per connection and above which it drops; 0: no limit. */
     double publish_rate;
+    size_t payload_max; /* bytes; larger payloads are not sent; 0: no limit. Since minor 5. */
 };
 
 /* One permission that a run needs. The connector defines the meaning of the two texts. */

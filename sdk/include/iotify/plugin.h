@@ -39,7 +39,7 @@ extern "C" {
 
 #define IOTIFY_MAGIC UINT32_C(0x59464954)
 #define IOTIFY_ABI_MAJOR 1
-#define IOTIFY_ABI_MINOR 4
+#define IOTIFY_ABI_MINOR 5
 
 /* Exports the descriptor. Build everything else with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
@@ -63,7 +63,8 @@ enum iotify_result {
     IOTIFY_TRANSIENT, /* no answer, or a temporary fault: the host retries */
     IOTIFY_FULL,      /* a disk is full, or a resource limit is reached */
     IOTIFY_CANCELLED, /* the run is stopping */
-    IOTIFY_FAILED     /* any other error; permanent */
+    IOTIFY_FAILED,    /* any other error; permanent */
+    IOTIFY_LATER      /* only from host->later(): not done yet, to be called again */
 };
 
 /* How many threads the host may have inside the blocking operations at once. */
@@ -147,6 +148,11 @@ struct iotify_action {
      * of this job for the device, or a record exists already.
      */
     enum iotify_result (*recover)(void *instance, struct iotify_call *call);
+    /*
+     * The action only removes what records name: without records there is nothing to do, and a run
+     * of such actions alone creates no store. Implied by IOTIFY_FOR_RECORD. Since minor 5.
+     */
+    bool removes;
 };
 
 /* A step of the default pipelines of a connector. */

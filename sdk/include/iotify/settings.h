@@ -47,9 +47,10 @@ enum iotify_role {
     IOTIFY_ROLE_HOST,      /* connection, string; default: the connector's endpoint */
     IOTIFY_ROLE_PORT,      /* connection, integer; default: the port of that endpoint */
     IOTIFY_ROLE_CLIENT_ID, /* connection, string: the name of the session at the server */
-    IOTIFY_ROLE_TOPIC,     /* publish, string: the destination of a message */
-    IOTIFY_ROLE_QOS,       /* publish, integer: 0 or 1 */
-    IOTIFY_ROLE_RETAIN     /* publish, boolean */
+    IOTIFY_ROLE_TOPIC,  /* publish, string: the destination of a message; connection: of the will */
+    IOTIFY_ROLE_QOS,    /* publish, integer: 0 or 1 */
+    IOTIFY_ROLE_RETAIN, /* publish, boolean */
+    IOTIFY_ROLE_SHARED_ID /* connection, boolean: clients may use the same client id; minor 5 */
 };
 
 /* Flags of a setting. */

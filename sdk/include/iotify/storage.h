@@ -73,9 +73,11 @@ struct iotify_storage {
     bool atomic_batch; /* apply() carries out all writes of a call, or none when it fails */
 
     /*
-     * Open or create the store. `options` is the plugin's option structure and outlives the
-     * instance. New directories get mode 0700, new files 0600. Errors: IOTIFY_CONFLICT when another
-     * process uses the store, IOTIFY_DENIED, IOTIFY_FULL, IOTIFY_FAILED.
+     * Open the store. One that does not exist is created by the first apply(), so that commands
+     * which only read leave no files behind; until then reads find nothing. `options` is the
+     * plugin's option structure and outlives the instance. New directories get mode 0700, new files
+     * 0600. Errors: IOTIFY_CONFLICT when another process uses the store, IOTIFY_DENIED,
+     * IOTIFY_FULL, IOTIFY_FAILED.
      */
     enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
     /* Close the store and free the instance, while the host has no other call in progress. */

@@ -64,7 +64,8 @@ struct iotify_loop {
     /*
      * Resolve a host name without blocking. The loop calls `done` once, never inside resolve(),
      * with a numeric `address`, or with NULL and `error`, one line; both are valid during the
-     * callback. Addresses are cached for a minute and used in turn when a name has several. A
+     * callback. Addresses are cached for a minute, or for a second once a session that was not
+     * connected yet has closed, and used in turn when a name has several. A
      * request cannot be cancelled: `argument` must live until `done`, which may come after the
      * channel was freed.
      */
@@ -82,7 +83,8 @@ enum iotify_close {
     IOTIFY_CLOSED_TIMEOUT,
     IOTIFY_CLOSED_PROTOCOL,
     IOTIFY_CLOSED_SUBSCRIPTION, /* refused, or not confirmed in time */
-    IOTIFY_CLOSED_LOCAL         /* this host has no descriptor, port or memory left */
+    IOTIFY_CLOSED_LOCAL,        /* this host has no descriptor, port or memory left */
+    IOTIFY_CLOSED_DENIED        /* rejected for good: a wrong name or password; since minor 5 */
 };
 
 /* The phases of one connect, in nanoseconds, and its outcome. */
@@ -172,7 +174,11 @@ struct iotify_transport {
      */
     void (*session_drop)(void *session);
 
-    /* The number of queued messages that are not yet completely written to the socket. */
+    /*
+     * The size in bytes of the queued payloads that are not completely written to the socket. The
+     * host drops messages when it exceeds the user's limit. The count of a message that is
+     * acknowledged is 0; the plugin may count others until everything is written.
+     */
     size_t (*session_unwritten)(const void *session);
 };
 

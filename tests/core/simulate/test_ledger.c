@@ -26,13 +26,45 @@ static int tear_down(void **state)
     return 0;
 }
 
+static uint64_t add(int64_t intended, uint64_t print, bool over_rate)
+{
+    return ledger_add(&ledger,
+        &(struct ledger_entry){.intended = intended, .print = print, .over_rate = over_rate});
+}
+
+/* Messages with QoS 0 are not acknowledged by the server, and never overdue. */
+static void finds_what_is_overdue(void **state)
+{
+    const struct ledger_entry once = {.sent = 1, .once = true}, early = {.sent = 2},
+                              late = {.sent = 7};
+    uint64_t token = 99;
+    int64_t intended;
+
+    (void)state;
+    assert_false(ledger_overdue(&ledger, 100, &token));
+    ledger_add(&ledger, &once);
+    ledger_add(&ledger, &early);
+    ledger_add(&ledger, &early);
+    ledger_add(&ledger, &late);
+    assert_false(ledger_overdue(&ledger, 2, &token));
+    assert_true(ledger_overdue(&ledger, 3, &token));
+    assert_int_equal(token, 1);
+    assert_true(ledger_acknowledge(&ledger, 1, &intended));
+    assert_true(ledger_overdue(&ledger, 7, &token));
+    assert_int_equal(token, 2);
+    assert_true(ledger_lose(&ledger, 2));
+    assert_false(ledger_overdue(&ledger, 7, &token));
+    assert_true(ledger_overdue(&ledger, 8, &token));
+    assert_int_equal(token, 3);
+}
+
 static void acknowledges_in_any_order(void **state)
 {
     int64_t intended;
 
     (void)state;
     for (int64_t i = 0; i < 1000; i++)
-        assert_int_equal(ledger_add(&ledger, 100 + i, 0, false), i);
+        assert_int_equal(add(100 + i, 0, false), i);
     assert_int_equal(ledger.open, 1000);
     for (uint64_t i = 0; i < 1000; i += 2)
         assert_true(ledger_acknowledge(&ledger, i, &intended));
@@ -43,7 +75,7 @@ static void acknowledges_in_any_order(void **state)
         assert_true(ledger_acknowledge(&ledger, i, &intended));
     assert_int_equal(ledger.open, 0);
     assert_int_equal(ledger.count, 0);
-    assert_int_equal(ledger_add(&ledger, 1, 0, false), 1000);
+    assert_int_equal(add(1, 0, false), 1000);
 }
 
 static void reports_what_is_left(void **state)
@@ -54,7 +86,7 @@ static void reports_what_is_left(void **state)
 
     (void)state;
     for (int64_t i = 0; i < 5; i++)
-        ledger_add(&ledger, i, 0, i == 3);
+        add(i, 0, i == 3);
     assert_true(ledger_acknowledge(&ledger, 1, &intended));
     assert_true(ledger_lose(&ledger, 2));
     assert_false(ledger_lose(&ledger, 2));
@@ -74,7 +106,7 @@ static void follows_messages_home(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 5; i++)
-        ledger_add(&ledger, (int64_t)i, 1000 + i, false);
+        add((int64_t)i, 1000 + i, false);
     assert_int_equal(ledger.unreceived, 5);
     /* A message may come back before its acknowledgement. */
     assert_int_equal(ledger_receive(&ledger, 1000, &intended), ARRIVED);
@@ -97,7 +129,7 @@ static void counts_equal_payloads(void **state)
 
     (void)state;
     for (int64_t i = 0; i < 3; i++)
-        ledger_add(&ledger, i, 5, false);
+        add(i, 5, false);
     for (int64_t i = 0; i < 3; i++) {
         assert_int_equal(ledger_receive(&ledger, 5, &intended), ARRIVED);
         assert_int_equal(intended, i);
@@ -111,7 +143,7 @@ static void forgets_what_is_long_settled(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < 100000; i++) {
-        assert_int_equal(ledger_add(&ledger, 1, i, false), i);
+        assert_int_equal(add(1, i, false), i);
         assert_true(ledger_acknowledge(&ledger, i, &intended));
         assert_int_equal(ledger_receive(&ledger, i, &intended), ARRIVED);
     }
@@ -136,8 +168,9 @@ static void prints_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(reports_what_is_left),
-        VERIFYING(follows_messages_home), VERIFYING(counts_equal_payloads),
-        VERIFYING(forgets_what_is_long_settled), cmocka_unit_test(prints_differ)};
+        CASE(finds_what_is_overdue), VERIFYING(follows_messages_home),
+        VERIFYING(counts_equal_payloads), VERIFYING(forgets_what_is_long_settled),
+        cmocka_unit_test(prints_differ)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,13 +124,40 @@ static void as_fast_as_it_goes(void **state)
     assert_int_equal(load_profile_after(&load_profile, SECOND, 1), SECOND);
 }
 
+/* The same numbers as by going from message to message. */
+static void messages_are_counted(void **state)
+{
+    static const struct simulate_stage stages[] = {{"up", 10 * SECOND, 100, 0, 0},
+        {"faster", 10 * SECOND, -1, 300, 0}, {"hold", 5 * SECOND, -1, 0, 0},
+        {"down", 10 * SECOND, 20, 0, 0}};
+
+    (void)state;
+    make(stages, 4, SECOND, 100);
+    for (int64_t from = 0; from < 35; from++)
+        for (int64_t until = from + 1; until <= 35; until++) {
+            int64_t begin = from * SECOND + 10 * MILLISECOND,
+                    end = until * SECOND - 7 * MILLISECOND;
+
+            assert_int_equal(
+                load_profile_count(&load_profile, begin, end), 1 + count_messages(begin, end));
+        }
+    assert_int_equal(load_profile_count(&load_profile, SECOND, SECOND), 0);
+    load_profile_clear(&load_profile);
+    make(NULL, 0, 250 * MILLISECOND, 10);
+    assert_int_equal(load_profile_count(&load_profile, 0, SECOND), 4);
+    assert_int_equal(load_profile_count(&load_profile, 0, SECOND + 1), 5);
+    load_profile_clear(&load_profile);
+    make(NULL, 0, 0, 10);
+    assert_int_equal(load_profile_count(&load_profile, 0, SECOND), 0);
+}
+
 #define CASE(function) cmocka_unit_test_teardown(function, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(without_stages), CASE(clients_ramp_and_hold),
         CASE(a_rate_is_shared), CASE(a_rate_stays_when_clients_come),
-        CASE(a_rate_among_fewer_and_fewer), CASE(as_fast_as_it_goes)};
+        CASE(a_rate_among_fewer_and_fewer), CASE(as_fast_as_it_goes), CASE(messages_are_counted)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,12 +41,21 @@ static void evaluates(void **state)
             threshold_evaluate(cases[i].expression, &results, &value), cases[i].expected);
     threshold_evaluate("published > 0", &results, &value);
     assert_float_equal(value, 100, 0);
-    /* The latencies of a saturated generator say nothing about the broker. */
+    /* A latency that holds although the generator was saturated holds. */
     results.saturated = true;
+    assert_int_equal(threshold_evaluate("publish.p99 < 500ms", &results, &value), THRESHOLD_HOLDS);
     assert_int_equal(
-        threshold_evaluate("publish.p99 < 500ms", &results, &value), THRESHOLD_SATURATED);
+        threshold_evaluate("publish.p99 < 50ms", &results, &value), THRESHOLD_SATURATED);
     assert_int_equal(threshold_evaluate("failed == 0", &results, &value), THRESHOLD_HOLDS);
     tally_clear(&results.tally);
+}
+
+static void replaces_defaults_by_name(void **state)
+{
+    (void)state;
+    assert_true(threshold_same_metric("failed < 10", "failed == 0"));
+    assert_true(threshold_same_metric(" failed!=10", "failed == 0"));
+    assert_false(threshold_same_metric("lost < 10", "failed == 0"));
 }
 
 static void says_what_is_wrong(void **state)
@@ -77,8 +86,8 @@ static void says_what_is_wrong(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(evaluates), cmocka_unit_test(says_what_is_wrong)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(evaluates),
+        cmocka_unit_test(replaces_defaults_by_name), cmocka_unit_test(says_what_is_wrong)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

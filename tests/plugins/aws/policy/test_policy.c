@@ -7,6 +7,7 @@
 #include "plugins/aws/api/calls.h"
 #include "plugins/aws/api/service_quotas.h"
 #include "plugins/aws/policy/policy.h"
+#include "plugins/aws/policy/policy_compare.h"
 
 #define ARN "arn:aws:iot:eu-central-1:123456789012:"
 
@@ -251,6 +252,50 @@ static void what_is_no_policy(void **state)
     }
 }
 
+/* Pairs of documents that state the same, and pairs that do not. */
+#define STATEMENT(action, resource)                                                                \
+    "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":" action           \
+    ",\"Resource\":" resource "}}"
+
+static void documents_are_compared_by_meaning(void **state)
+{
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } pairs[] = {
+        {.one = STATEMENT("\"a\"", "\"r\""), .other = STATEMENT("\"a\"", "\"r\""), .same = true},
+        {.one = STATEMENT("\"a\"", "\"r\""),
+            .other = STATEMENT("[\"a\"]", "[\"r\"]"),
+            .same = true},
+        {.one = STATEMENT("[\"a\",\"b\"]", "[\"r\",\"s\"]"),
+            .other = STATEMENT("[\"b\",\"a\",\"b\"]", "[\"s\",\"r\"]"),
+            .same = true},
+        {.one = "{\"Statement\":[{\"Effect\":\"Deny\"},{\"Effect\":\"Allow\"}],\"Version\":\"v\"}",
+            .other =
+                "{\"Version\":\"v\", \"Statement\":[{\"Effect\":\"Allow\"},{\"Effect\":\"Deny\"}]}",
+            .same = true},
+        {.one = "{\"Condition\":{\"Bool\":{\"k\":true}}}",
+            .other = "{\"Condition\":{\"Bool\":{\"k\":[\"true\"]}}}",
+            .same = true},
+        {.one = STATEMENT("\"a\"", "\"r\""), .other = STATEMENT("\"a\"", "\"s\""), .same = false},
+        {.one = STATEMENT("\"a\"", "\"r\""),
+            .other = STATEMENT("[\"a\",\"b\"]", "\"r\""),
+            .same = false},
+        {.one = STATEMENT("\"a\"", "\"r\""), .other = STATEMENT("\"A\"", "\"r\""), .same = false},
+        {.one = "{\"Condition\":{\"Bool\":{\"k\":true}}}",
+            .other = "{\"Condition\":{\"Bool\":{\"k\":false}}}",
+            .same = false},
+        {.one = STATEMENT("\"a\"", "\"r\""), .other = "no JSON", .same = false},
+        {.one = NULL, .other = NULL, .same = false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        assert_int_equal(policy_same(pairs[i].one, pairs[i].other), pairs[i].same);
+        assert_int_equal(policy_same(pairs[i].other, pairs[i].one), pairs[i].same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +306,7 @@ int main(void)
         cmocka_unit_test(undecided),
         cmocka_unit_test(an_explicit_deny_wins),
         cmocka_unit_test(what_is_no_policy),
+        cmocka_unit_test(documents_are_compared_by_meaning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

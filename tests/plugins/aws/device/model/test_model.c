@@ -27,7 +27,11 @@ struct scenario {
     const char *name;
     enum issuer issuer;
     bool register_thing, adopt, crashes, others;
-    bool finish; /* deploy is repeated until it is done; else cleanup follows at once */
+    bool drift;    /* somebody changes the account between two deploys */
+    bool slow;     /* AWS detaches late */
+    bool lost;     /* the store is lost after the deploy, and the job deployed again */
+    bool set_back; /* the store is set back to its state before a cleanup and a second deploy */
+    bool finish;   /* deploy is repeated until it is done; else cleanup follows at once */
     int faults_max;
 };
 
@@ -59,10 +63,42 @@ static const char *until_done_at_last(const struct scenario *scenario, bool (*ru
     return flaw;
 }
 
+/* Repeat cleanups: none may succeed while something of the job is left. */
+static const char *clean_honestly(void)
+{
+    for (int i = 0; i < RUNS_MAX; i++)
+        if (world_cleanup() && world_clean_flaw())
+            return "a cleanup succeeded, and something is left";
+    return NULL;
+}
+
+/* Lose the store or set it back, try to use it, and clean up without it. */
+static const char *disown(const struct scenario *scenario)
+{
+    const char *flaw = NULL;
+
+    if (scenario->set_back) {
+        world_back_up();
+        flaw = until_done(world_cleanup);
+        if (!flaw)
+            flaw = until_done(world_deploy);
+    }
+    world_set_back();
+    world_deploy();
+    if (!flaw)
+        flaw = clean_honestly();
+    if (!flaw)
+        flaw = until_done(world_recover);
+    return flaw;
+}
+
 /* Run a scenario. Returns what is wrong, or NULL. */
 static const char *play(const struct scenario *scenario)
 {
     const char *flaw = NULL;
+
+    if (scenario->slow)
+        world_be_slow();
 
     if (scenario->finish) {
         flaw = until_done_at_last(scenario, world_deploy);
@@ -72,6 +108,14 @@ static const char *play(const struct scenario *scenario)
         world_deploy();
         flaw = world_flaw();
     }
+    if (!flaw && scenario->drift) {
+        world_drift((enum drift_by_hand)world_pick(BY_HAND_DRIFTS));
+        flaw = until_done_at_last(scenario, world_deploy);
+        if (!flaw)
+            flaw = world_deployed_flaw();
+    }
+    if (!flaw && (scenario->lost || scenario->set_back))
+        flaw = disown(scenario);
     if (!flaw)
         flaw = until_done_at_last(scenario, world_cleanup);
     return flaw ? flaw : world_clean_flaw();
@@ -169,6 +213,54 @@ int main(int count, char **arguments)
             .crashes = true,
             .finish = true,
             .faults_max = most},
+        {.name = "local, slow to detach",
+            .issuer = ISSUER_LOCAL,
+            .crashes = true,
+            .slow = true,
+            .finish = true,
+            .faults_max = most},
+        {.name = "local, drift",
+            .issuer = ISSUER_LOCAL,
+            .crashes = true,
+            .drift = true,
+            .finish = true,
+            .faults_max = most < 2 ? most : 2},
+        {.name = "csr, drift",
+            .issuer = ISSUER_CSR,
+            .crashes = true,
+            .drift = true,
+            .finish = true,
+            .faults_max = most < 2 ? most : 2},
+        {.name = "aws, drift",
+            .issuer = ISSUER_AWS,
+            .crashes = true,
+            .drift = true,
+            .finish = true,
+            .faults_max = most < 2 ? most : 2},
+        {.name = "local, lost store",
+            .issuer = ISSUER_LOCAL,
+            .crashes = true,
+            .lost = true,
+            .finish = true,
+            .faults_max = most < 2 ? most : 2},
+        {.name = "local, older store",
+            .issuer = ISSUER_LOCAL,
+            .crashes = true,
+            .set_back = true,
+            .finish = true,
+            .faults_max = most < 2 ? most : 2},
+        {.name = "csr, lost store",
+            .issuer = ISSUER_CSR,
+            .crashes = true,
+            .lost = true,
+            .finish = true,
+            .faults_max = most < 1 ? most : 1},
+        {.name = "csr, older store",
+            .issuer = ISSUER_CSR,
+            .crashes = true,
+            .set_back = true,
+            .finish = true,
+            .faults_max = most < 1 ? most : 1},
         {.name = "local, two runs",
             .issuer = ISSUER_LOCAL,
             .others = true,

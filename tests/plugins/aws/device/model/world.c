@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/aws/device/account_view.h"
 #include "plugins/aws/device/device.h"
 #include "plugins/aws/device/orphan.h"
 #include "plugins/aws/device/remove_device.h"
 #include "tests/plugins/aws/device/model/world_internal.h"
+
+/* More repetitions of a call than AWS's delays can cause. */
+enum { STAGES_MAX = 100 };
 
 struct world world;
 
@@ -135,10 +139,42 @@ static enum iotify_result model_wait(struct iotify_call *call, int64_t nanosecon
     return world.crashed ? IOTIFY_CANCELLED : IOTIFY_OK;
 }
 
+static enum iotify_result model_later(struct iotify_call *call, int64_t nanoseconds, int stage)
+{
+    struct model_call *own = (struct model_call *)call;
+
+    (void)nanoseconds;
+    own->later = true;
+    own->later_stage = stage;
+    return IOTIFY_LATER;
+}
+
 static const char *job_name(struct iotify_call *call)
 {
     (void)call;
     return "job";
+}
+
+static unsigned model_repair_mode(struct iotify_call *call)
+{
+    (void)call;
+    return world.repair_mode;
+}
+
+static void model_repaired(struct iotify_call *call, const char *what)
+{
+    (void)call, (void)what;
+}
+
+static void model_plan_change(struct iotify_call *call, enum iotify_change change, const char *kind,
+    const char *name, const char *why)
+{
+    (void)call, (void)change, (void)kind, (void)name, (void)why;
+}
+
+static void model_plan_calls(struct iotify_call *call, const char *operation, int64_t count)
+{
+    (void)call, (void)operation, (void)count;
 }
 
 static const struct iotify_host host = {
@@ -154,6 +190,12 @@ static const struct iotify_host host = {
     .records = world_records,
     .records_write = world_records_write,
     .job_name = job_name,
+    .later = model_later,
+    .all_records = world_records,
+    .repair_mode = model_repair_mode,
+    .repaired = model_repaired,
+    .plan_change = model_plan_change,
+    .plan_calls = model_plan_calls,
 };
 
 /* ------------------------------------------------------------------ runs */
@@ -171,8 +213,10 @@ void world_reset(struct schedule *schedule, const struct device_options *options
 
 void world_clear(void)
 {
-    for (size_t i = 0; i < ENTRIES; i++)
+    for (size_t i = 0; i < ENTRIES; i++) {
         free(world.store[i].value);
+        free(world.backup[i].value);
+    }
     memset(&world, 0, sizeof(world));
 }
 
@@ -186,6 +230,7 @@ static bool step(struct aws_instance *instance,
 {
     struct device_options options = world.options;
     struct model_call call = {.base = {.host = &host, .client = client, .arguments = &options}};
+    int stages = 0;
     char thing[TEXT], key[TEXT], certificate[TEXT];
     enum iotify_result result;
 
@@ -195,13 +240,20 @@ static bool step(struct aws_instance *instance,
     options.thing = thing;
     options.key = key;
     options.cert = certificate;
-    result = function(instance, &call.base);
-    end_call(&call);
+    do {
+        call.later = false;
+        result = function(instance, &call.base);
+        call.base.stage = call.later_stage;
+        end_call(&call);
+    } while (result == IOTIFY_LATER && call.later && !world.crashed && stages++ < STAGES_MAX);
     return result <= IOTIFY_UNCHANGED;
 }
 
-static bool run(const struct iotify_action *action, bool all)
+/* Run an action for all devices, or for those with a record; `function` NULL: its apply(). */
+static bool run(const struct iotify_action *action,
+    enum iotify_result (*function)(void *instance, struct iotify_call *call), bool all)
 {
+    bool whole = !function;
     static const struct aws_options no_options;
     struct aws_instance instance = {.options = &no_options,
         .target = {.region = "r"},
@@ -212,14 +264,15 @@ static bool run(const struct iotify_action *action, bool all)
     pthread_mutex_init(&instance.mutex, NULL);
     pthread_mutex_init(&instance.orphans_mutex, NULL);
     unique_names_init(&instance.unique_names);
-    if (action->begin)
+    if (whole && action->begin)
         good = step(&instance, action->begin, -1);
     for (int i = 0; i < DEVICES && good; i++)
         if (all || world.store[i].value)
-            good = step(&instance, action->apply, i) && good;
-    if (!world.crashed && action->conclude)
+            good = step(&instance, whole ? action->apply : function, i) && good;
+    if (whole && !world.crashed && action->conclude)
         good = step(&instance, action->conclude, -1) && good;
     orphan_reset(&instance);
+    account_view_free(instance.view);
     unique_names_clear(&instance.unique_names);
     pthread_mutex_destroy(&instance.orphans_mutex);
     pthread_mutex_destroy(&instance.mutex);
@@ -228,10 +281,89 @@ static bool run(const struct iotify_action *action, bool all)
 
 bool world_deploy(void)
 {
-    return run(&aws_device_action, true);
+    return run(&aws_device_action, NULL, true);
 }
 
 bool world_cleanup(void)
 {
-    return run(&aws_remove_device_action, false);
+    return run(&aws_remove_device_action, NULL, false);
+}
+
+bool world_recover(void)
+{
+    return run(&aws_device_action, aws_device_action.recover, true);
+}
+
+static void copy_entries(struct entry *to, const struct entry *from)
+{
+    for (size_t i = 0; i < ENTRIES; i++) {
+        free(to[i].value);
+        to[i].value = from[i].value ? strdup(from[i].value) : NULL;
+    }
+}
+
+void world_back_up(void)
+{
+    copy_entries(world.backup, world.store);
+}
+
+void world_set_back(void)
+{
+    copy_entries(world.store, world.backup);
+    world.disowned = true;
+}
+
+size_t world_pick(size_t choices)
+{
+    struct schedule *schedule = world.schedule;
+    size_t at = schedule->met++, choice = at < schedule->length ? schedule->chosen[at] : 0;
+
+    if (at >= POINTS_MAX)
+        abort();
+    schedule->choices[at] = (unsigned char)choices;
+    schedule->chosen[at] = (unsigned char)choice;
+    return choice;
+}
+
+void world_drift(enum drift_by_hand drift)
+{
+    struct thing *thing = &world.things[0];
+    struct certificate *certificate = world_find_certificate(thing->certificate);
+    static const struct thing none;
+
+    switch (drift) {
+    case BY_HAND_NOTHING:
+    case BY_HAND_DRIFTS:
+        break;
+    case BY_HAND_DELETE_THING:
+        *thing = none;
+        certificate->has_thing = false;
+        break;
+    case BY_HAND_DELETE_CERTIFICATE:
+        certificate->there = false;
+        break;
+    case BY_HAND_DETACH_POLICY:
+        certificate->has_policy = false;
+        break;
+    case BY_HAND_DETACH_THING:
+        certificate->has_thing = false;
+        break;
+    case BY_HAND_LEAVE_GROUP:
+        thing->in_group = false;
+        break;
+    case BY_HAND_LOSE_GLOB:
+        free(world.store[KEYS].value);
+        world.store[KEYS].value = NULL;
+        break;
+    case BY_HAND_DEACTIVATE:
+        certificate->active = false;
+        break;
+    }
+    world.repair_mode = (drift == BY_HAND_DETACH_THING ? (unsigned)IOTIFY_VERIFY_FULL : 0) |
+                        (drift == BY_HAND_DEACTIVATE ? (unsigned)IOTIFY_REPAIR_ALL : 0);
+}
+
+void world_be_slow(void)
+{
+    world.slow = true;
 }

@@ -48,6 +48,29 @@ void world_clear(void);
 /* One run with its own connector instance. True when it succeeded. */
 bool world_deploy(void);
 bool world_cleanup(void);
+/* Write records of what AWS has of the job, as for a cleanup without the store. */
+bool world_recover(void);
+/* Keep a copy of the store; set it back to the copy, or lose it if there is none. */
+void world_back_up(void);
+void world_set_back(void);
+/* What somebody changes by hand. */
+enum drift_by_hand {
+    BY_HAND_NOTHING,
+    BY_HAND_DELETE_THING,
+    BY_HAND_DELETE_CERTIFICATE,
+    BY_HAND_DETACH_POLICY,
+    BY_HAND_DETACH_THING,
+    BY_HAND_LEAVE_GROUP,
+    BY_HAND_LOSE_GLOB,
+    BY_HAND_DEACTIVATE,
+    BY_HAND_DRIFTS /* the number of them */
+};
+/* Change it, and set the repair mode that the next deploys need for it. */
+void world_drift(enum drift_by_hand drift);
+/* A choice of the schedule that is no fault. */
+size_t world_pick(size_t choices);
+/* Let detachments take effect late from now on. */
+void world_be_slow(void);
 /* Disable faults and other runs from now on, or enable them again. */
 void world_be_alone(bool alone);
 

@@ -134,6 +134,8 @@ static enum iotify_result tie(const struct aws_request *request, bool on)
 
     if (!certificate)
         return IOTIFY_NOT_FOUND;
+    if (!on && world.slow)
+        certificate->detaching = 2;
     if (!request->principal)
         certificate->has_policy = on;
     else if (on && !find_thing(request->name)->there)
@@ -149,6 +151,8 @@ static enum iotify_result change_certificate(const struct aws_request *request, 
 
     if (!certificate)
         return IOTIFY_NOT_FOUND;
+    if (delete &&certificate->detaching-- > 0)
+        return IOTIFY_CONFLICT;
     if (delete &&(certificate->active || certificate->has_policy || certificate->has_thing))
         return IOTIFY_CONFLICT;
     if (delete)
@@ -191,17 +195,30 @@ static enum iotify_result list_certificates(struct aws_request *request)
     return IOTIFY_OK;
 }
 
+static json_t *thing_json(const struct thing *thing)
+{
+    if (thing->foreign)
+        return json_pack(
+            "{s:{s:s, s:s}}", "attributes", "owner", "somebody", THING_ADOPTED, thing->adopted);
+    return json_pack(
+        "{s:{s:s, s:s}}", "attributes", THING_JOB, "job", THING_CERTIFICATE, thing->certificate);
+}
+
 static enum iotify_result list_things(struct aws_request *request)
 {
     json_t *list = json_array();
+    bool own = request->query[1].value != NULL;
 
     for (int i = 0; i < DEVICES; i++) {
         char name[TEXT];
+        json_t *item;
 
         snprintf(name, sizeof(name), "thing-%d", i);
-        if (world.things[i].there)
-            json_array_append_new(list, json_pack("{s:s, s:{s:s}}", "thingName", name, "attributes",
-                                            THING_CERTIFICATE, world.things[i].certificate));
+        if (!world.things[i].there || (own && world.things[i].foreign))
+            continue;
+        item = thing_json(&world.things[i]);
+        json_object_set_new(item, "thingName", json_string(name));
+        json_array_append_new(list, item);
     }
     request->answer = json_pack("{s:o}", "things", list);
     return IOTIFY_OK;
@@ -222,15 +239,6 @@ static enum iotify_result list_principals(struct aws_request *request)
     return IOTIFY_OK;
 }
 
-static json_t *thing_json(const struct thing *thing)
-{
-    if (thing->foreign)
-        return json_pack(
-            "{s:{s:s, s:s}}", "attributes", "owner", "somebody", THING_ADOPTED, thing->adopted);
-    return json_pack(
-        "{s:{s:s, s:s}}", "attributes", THING_JOB, "job", THING_CERTIFICATE, thing->certificate);
-}
-
 static enum iotify_result describe(struct aws_request *request)
 {
     const struct certificate *certificate = world_find_certificate(request->name);
@@ -244,15 +252,35 @@ static enum iotify_result describe(struct aws_request *request)
     return request->answer ? IOTIFY_OK : IOTIFY_NOT_FOUND;
 }
 
-/* List attachments of a certificate: policies or things. */
-static enum iotify_result list_ties(struct aws_request *request, const char *member)
+/* List the policies of a certificate, or its things: the model has one device. */
+static enum iotify_result list_ties(struct aws_request *request)
 {
     const struct certificate *certificate =
         world_find_certificate(request->principal ? request->principal : request->name);
-    bool any =
-        certificate && (request->principal ? certificate->has_thing : certificate->has_policy);
 
-    request->answer = any ? json_pack("{s:[s]}", member, "one") : json_pack("{s:[]}", member);
+    if (request->principal)
+        request->answer = certificate && certificate->has_thing
+                              ? json_pack("{s:[s]}", "things", "thing-0")
+                              : json_pack("{s:[]}", "things");
+    else
+        request->answer = certificate && certificate->has_policy
+                              ? json_pack("{s:[{s:s}]}", "policies", "policyName", "policy")
+                              : json_pack("{s:[]}", "policies");
+    return IOTIFY_OK;
+}
+
+static enum iotify_result list_targets(struct aws_request *request)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < world.certificate_count; i++) {
+        char arn[TEXT];
+
+        snprintf(arn, sizeof(arn), "arn:aws:iot:r:123456789012:cert/%s", world.certificates[i].id);
+        if (world.certificates[i].there && world.certificates[i].has_policy)
+            json_array_append_new(list, json_string(arn));
+    }
+    request->answer = json_pack("{s:o}", "targets", list);
     return IOTIFY_OK;
 }
 
@@ -296,12 +324,17 @@ static enum iotify_result do_it(struct aws_request *request)
                               ? json_pack("{s:[{s:s}]}", "thingGroups", "groupName", "group")
                               : json_pack("{s:[]}", "thingGroups");
         return IOTIFY_OK;
+    case AWS_LIST_THINGS_IN_THING_GROUP:
+        request->answer = world.things[0].in_group ? json_pack("{s:[s]}", "things", "thing-0")
+                                                   : json_pack("{s:[]}", "things");
+        return IOTIFY_OK;
+    case AWS_LIST_TARGETS_FOR_POLICY:
+        return list_targets(request);
     case AWS_LIST_THING_PRINCIPALS:
         return list_principals(request);
     case AWS_LIST_PRINCIPAL_THINGS:
-        return list_ties(request, "things");
     case AWS_LIST_ATTACHED_POLICIES:
-        return list_ties(request, "policies");
+        return list_ties(request);
     case AWS_DESCRIBE_CERTIFICATE:
     case AWS_DESCRIBE_THING:
         return describe(request);

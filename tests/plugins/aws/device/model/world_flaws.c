@@ -16,7 +16,7 @@ size_t world_certificates(bool active)
 
 const char *world_flaw(void)
 {
-    for (size_t i = 0; i < world.certificate_count; i++) {
+    for (size_t i = 0; i < world.certificate_count && !world.disowned; i++) {
         bool recorded = false;
 
         for (int j = 0; j < DEVICES; j++)

@@ -16,6 +16,7 @@
 
 struct certificate {
     bool there, active, has_policy, has_thing;
+    int detaching;  /* attempts to delete it that come before its detachments take effect */
     bool mentioned; /* a warning named it */
     int key;
     char id[65], pem[TEXT];
@@ -47,8 +48,12 @@ extern struct world {
     size_t certificate_count;
     struct thing things[DEVICES];
     struct entry store[ENTRIES];
+    struct entry backup[ENTRIES];
     int keys; /* made so far */
     bool crashed, nested, alone;
+    unsigned repair_mode;
+    bool slow;     /* detachments take effect late */
+    bool disowned; /* the store was lost or set back: AWS may have more than it knows */
 } world;
 
 struct block {
@@ -60,7 +65,8 @@ struct block {
 struct model_call {
     struct iotify_call base;
     struct block *blocks;
-    char message[256];
+    bool later;
+    int later_stage;
 };
 
 void *world_take(struct iotify_call *call, size_t size);

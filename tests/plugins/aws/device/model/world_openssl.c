@@ -52,6 +52,11 @@ bool certificate_key_id(const char *certificate, char id[65])
     return world_key_of(certificate) >= 0;
 }
 
+bool certificate_is_own(const char *certificate)
+{
+    return strncmp(certificate, "CERT-OF-KEY", 11) == 0;
+}
+
 bool certificate_public_id(const char *key, char id[65])
 {
     world_make_id(world_key_of(key), id);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/simulate/backlog.h"
+
+#include "core/simulate/answers.h"
+#include "core/simulate/device.h"
+#include "core/simulate/simulate_loop_internal.h"
+
+/* Limits of the time between two looks at all devices. */
+#define PERIOD_MIN (20 * MILLISECOND)
+#define PERIOD_MAX SECOND
+
+static size_t backlog_unwritten(const struct device *device)
+{
+    return device->connected_at ? device->loop->operations->session_unwritten(device->session) : 0;
+}
+
+/* Lose what is not acknowledged in time. What was sent again on this connection counts from then.
+ */
+static void backlog_check(struct device *device, int64_t now)
+{
+    const struct simulate_loop *loop = device->loop;
+    int64_t before = now - loop->simulation->options->ack_timeout;
+    uint64_t token;
+
+    if (!device->connected_at || device->connected_at > before)
+        return;
+    while (
+        ledger_overdue(&device->ledger, (uint32_t)((before - loop->began) / MILLISECOND), &token))
+        answers_time_out(device, token);
+}
+
+static void backlog_look(struct simulate_loop *loop, int64_t now)
+{
+    loop->backlog.at = now;
+    loop->backlog.unwritten = 0;
+    for (size_t i = 0; i < loop->count; i++)
+        loop->backlog.unwritten += backlog_unwritten(&loop->devices[i]);
+}
+
+static void backlog_on_timer(void *argument)
+{
+    struct simulate_loop *loop = argument;
+    int64_t now = simulate_loop_now(loop), period = loop->simulation->options->ack_timeout / 4;
+
+    for (size_t i = 0; i < loop->count; i++)
+        if (loop->devices[i].ledger.open > 0)
+            backlog_check(&loop->devices[i], now);
+    backlog_look(loop, now);
+    if (period < PERIOD_MIN || period > PERIOD_MAX)
+        period = period < PERIOD_MIN ? PERIOD_MIN : PERIOD_MAX;
+    loop->events.base.timer_start(loop->backlog.timer, period);
+}
+
+void backlog_begin(struct simulate_loop *loop)
+{
+    const struct iotify_loop *events = &loop->events.base;
+
+    if (!loop->channel)
+        return;
+    loop->backlog.timer = events->timer_new(events, backlog_on_timer, loop);
+    backlog_on_timer(loop);
+}
+
+void backlog_end(struct simulate_loop *loop)
+{
+    if (loop->backlog.timer)
+        loop->events.base.timer_free(loop->backlog.timer);
+}
+
+bool backlog_has_room(struct device *device, size_t size)
+{
+    struct simulate_loop *loop = device->loop;
+    const struct simulate_options *options = loop->simulation->options;
+    size_t own = backlog_unwritten(device);
+    int64_t now;
+
+    if (own == 0)
+        return true;
+    if (own + size > (size_t)options->max_unwritten)
+        return false;
+    loop->backlog.unwritten += size;
+    if (loop->backlog.unwritten <= (size_t)(options->max_unwritten_total / loop->shares))
+        return true;
+    /* What was written since is not subtracted yet. */
+    now = simulate_loop_now(loop);
+    if (now - loop->backlog.at > PERIOD_MIN)
+        backlog_look(loop, now);
+    return loop->backlog.unwritten <= (size_t)(options->max_unwritten_total / loop->shares);
+}

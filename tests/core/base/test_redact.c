@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/redact.h"
+
+#define BEGIN "-----BEGIN EC PRIVATE KEY-----"
+#define END "-----END EC PRIVATE KEY-----"
+#define BOTH BEGIN END
+
+static void redacts_keys(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {.text = "", .shown = ""},
+        {.text = "no key", .shown = "no key"},
+        {.text = BEGIN "\nMHc\n" END "\n", .shown = "[redacted]\n"},
+        {.text = "a " BEGIN "\\nMHc\\n" END " b " BEGIN "\nx\n" END " c",
+            .shown = "a [redacted] b [redacted] c"},
+        {.text = "a " BEGIN "\nMHc", .shown = "a [redacted]"},
+        {.text = "a " BEGIN "\nMHc\n-----END EC", .shown = "a [redacted]"},
+        {.text = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n" BEGIN "x" END,
+            .shown = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n[redacted]"},
+        {.text = "-----BEGIN a\n PRIVATE KEY-----", .shown = "-----BEGIN a\n PRIVATE KEY-----"},
+        {.text = END " and more", .shown = END " and more"},
+        {.text = "-----BEGIN -----BEGIN PRIVATE KEY-----x-----END -----y", .shown = "[redacted]y"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *text = strdup(cases[i].text);
+
+        redact_keys(text);
+        assert_string_equal(text, cases[i].shown);
+        free(text);
+    }
+}
+
+/* Processor time to redact `count` repetitions of a text, in seconds: the least of three. */
+static double cost(const char *unit, size_t count)
+{
+    size_t size = strlen(unit);
+    char *text = malloc(count * size + 1);
+    double least = 0;
+
+    for (int i = 0; i < 3; i++) {
+        clock_t began;
+        double took;
+
+        for (size_t at = 0; at < count; at++)
+            memcpy(text + at * size, unit, size);
+        text[count * size] = '\0';
+        began = clock();
+        redact_keys(text);
+        took = (double)(clock() - began) / CLOCKS_PER_SEC;
+        least = i == 0 || took < least ? took : least;
+    }
+    free(text);
+    return least;
+}
+
+/* A quadratic algorithm would take 256 times as long for the longer text, and hours. */
+static void cost_grows_with_the_text(void **state)
+{
+    static const char *const units[] = {
+        "-----BEGIN ", "PRIVATE KEY-----", BEGIN, BOTH, "-----BEGIN \n", "-----END "};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        assert_true(cost(units[i], 320000) < 64 * (cost(units[i], 20000) + 0.001));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(redacts_keys), cmocka_unit_test(cost_grows_with_the_text)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

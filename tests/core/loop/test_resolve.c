@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/loop/loop.h"
+
+/* The name server: libuv calls these instead of libc's. */
+#define INSTEAD_OF_LIBC __attribute__((visibility("default")))
+static atomic_int lookups, last_byte;
+
+INSTEAD_OF_LIBC int getaddrinfo(
+    const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    struct addrinfo *info = calloc(1, sizeof(*info) + sizeof(struct sockaddr_in));
+    struct sockaddr_in *address = (struct sockaddr_in *)(void *)(info + 1);
+
+    (void)name, (void)service, (void)hints;
+    lookups++;
+    address->sin_family = AF_INET;
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)last_byte);
+    *info = (struct addrinfo){.ai_family = AF_INET,
+        .ai_socktype = SOCK_STREAM,
+        .ai_addrlen = sizeof(*address),
+        .ai_addr = (struct sockaddr *)address};
+    *found = info;
+    return 0;
+}
+
+INSTEAD_OF_LIBC void freeaddrinfo(struct addrinfo *info)
+{
+    free(info);
+}
+
+static struct loop loop;
+static char answer[64];
+
+static void on_resolved(void *argument, const char *address, const char *error)
+{
+    (void)argument;
+    snprintf(answer, sizeof(answer), "%s", address ? address : error);
+    loop_stop(&loop);
+}
+
+static const char *resolve(void)
+{
+    loop.stopped = false;
+    loop.base.resolve(&loop.base, "broker.example", on_resolved, NULL);
+    loop_run(&loop);
+    return answer;
+}
+
+static void on_woken(void *argument)
+{
+    (void)argument;
+}
+
+/* Addresses are cached, until one of them fails; then they are looked up once per second. */
+static void looks_up_again_after_a_failure(void **state)
+{
+    int64_t began;
+
+    (void)state;
+    assert_true(loop_init(&loop, on_woken, NULL, NULL));
+    assert_string_equal(resolve(), "127.0.0.1");
+    last_byte = 1;
+    assert_string_equal(resolve(), "127.0.0.1");
+    assert_int_equal(lookups, 1);
+    began = clock_now();
+    while (strcmp(resolve(), "127.0.0.2") != 0 && clock_now() < began + 30 * SECOND)
+        loop_doubt_addresses(&loop);
+    assert_string_equal(resolve(), "127.0.0.2");
+    assert_int_equal(lookups, 2);
+    loop_clear(&loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(looks_up_again_after_a_failure)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

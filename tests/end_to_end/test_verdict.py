@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of docs/verdict.md: each situation gives its exit code and its last line."""
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import paho.mqtt.client as paho
+
+from fleet import ECHO, Fleet, MESSAGE, OWN, Server
+from support import free_port, job, local_job, wait_until
+
+TABLE = pathlib.Path(__file__).resolve().parents[2] / 'docs/verdict.md'
+ROW = re.compile(r'^\| ([^|]+) \| (\d+) \| `(.+)` \|$', re.MULTILINE)
+THROWS = OWN + 'message: |\n  throw new Error("no");\n'
+
+
+def rows():
+    return {name: (int(status), line) for name, status, line in ROW.findall(TABLE.read_text())}
+
+
+def situation(function):
+    """A test whose name is a situation of the table: it returns what the program printed."""
+    def test(self):
+        name = function.__name__.removeprefix('test_').replace('_', ' ')
+        status, line = rows()[name]
+        output = function(self, status).strip().splitlines()
+        self.assertRegex(output[-1], '^' + '.*'.join(map(re.escape, line.split('…'))) + '$')
+    test.__name__ = function.__name__
+    return test
+
+
+def acknowledging(case, answer=True, read=True, published=None):
+    """A server that accepts everything, and acknowledges or reads only if it is told so."""
+    done = threading.Event()
+    case.addCleanup(done.set)
+
+    def handle(connection):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.recv(1000)
+        connection.sendall(b'\x20\x02\0\0')
+        stream = connection.makefile('rb')
+        if not read:
+            done.wait(100)
+        while head := stream.read(1):
+            size, shift = 0, 0
+            while (byte := stream.read(1)[0]) & 0x80:
+                size, shift = size | (byte & 0x7f) << shift, shift + 7
+            body = stream.read(size | byte << shift)
+            if head[0] & 0xf0 == 0x30:
+                length = int.from_bytes(body[:2], 'big')
+                if published is not None:
+                    published.append(body)
+                if answer and head[0] & 6:
+                    connection.sendall(b'\x40\x02' + body[2 + length:4 + length])
+            elif head[0] == 0xc0:
+                connection.sendall(b'\xd0\0')
+    return Server(case, handle).port
+
+
+# Each iteration asks, and waits for the answer.
+ASKS = ('publish: {topic: "q/{{client()}}", qos: 0}\nsubscribe: ["a/{{client()}}"]\n'
+        'message: |\n  publish("q/" + client(), "x");\n'
+        '  await new Promise((done) => { state.__$done = done; });\n'
+        'response: |\n  state.__$done();\n')
+
+
+class Table(Fleet):
+    def answer_after(self, seconds):
+        """Something behind the broker that answers each question."""
+        client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        subscribed = threading.Event()
+
+        def answer(_, __, message):
+            threading.Timer(seconds, client.publish,
+                            (message.topic.replace('q/', 'a/'), 'yes')).start()
+        client.on_message = answer
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.connect('127.0.0.1', self.port)
+        client.subscribe('q/#')
+        client.loop_start()
+        self.addCleanup(client.loop_stop)
+        self.addCleanup(client.disconnect)
+        self.assertTrue(subscribed.wait(60))
+
+    def run_line(self, status, template=OWN + MESSAGE, port=None, log=None, connection='', **settings):
+        settings = {'devices': 2, 'iterations': 10, 'interval': '10ms', **settings}
+        settings.setdefault('thresholds', None)
+        self.template(template, port=port, connection=connection)
+        self.write('job.yaml', local_job(**settings).replace(', thresholds: None', ''))
+        done = self.iotifyd('-q', 'job.yaml', '--json', 'summary.json', status=status)
+        self.results = json.loads((self.folder / 'summary.json').read_text())
+        self.assertEqual(self.results['verdict'], done.stdout.strip().splitlines()[-1])
+        if log:
+            self.assertRegex(done.stderr, log)
+        return done.stdout
+
+    def test_every_row_is_tested(self):
+        names = {name.removeprefix('test_').replace('_', ' ') for name in dir(self)}
+        self.assertEqual(set(), set(rows()) - names)
+        self.assertGreater(len(rows()), 20)
+
+    @situation
+    def test_all_messages_acknowledged(self, status):
+        return self.run_line(status)
+
+    @situation
+    def test_every_iteration_throws(self, status):
+        return self.run_line(status, THROWS)
+
+    @situation
+    def test_19_of_20_throw_beside_a_latency_that_holds(self, status):
+        return self.run_line(status, OWN + 'message: |\n  if (client() || index()) throw new Error("no");\n'
+                                           '  return "x";\n', thresholds='["publish.p99 < 60s"]')
+
+    @situation
+    def test_an_error_in_response(self, status):
+        return self.run_line(status, ECHO + MESSAGE + 'response: |\n  throw new Error("no");\n', hold='2s')
+
+    @situation
+    def test_an_error_in_finish(self, status):
+        return self.run_line(status, OWN + MESSAGE + 'finish: |\n  throw new Error("no");\n')
+
+    @situation
+    def test_a_promise_rejected(self, status):
+        return self.run_line(status, OWN + 'message: |\n  Promise.reject(new Error("no"));\n'
+                                           '  return "x";\n')
+
+    @situation
+    def test_failures_with_thresholds_empty(self, status):
+        return self.run_line(status, THROWS, thresholds='[]')
+
+    @situation
+    def test_failures_that_a_threshold_allows(self, status):
+        return self.run_line(status, THROWS, thresholds='["failed < 50", "script_errors < 50"]')
+
+    @situation
+    def test_some_devices_never_connected(self, status):
+        def handle(connection):
+            identity = connection.recv(1000)[14:16]
+            connection.sendall(b'\x20\x02\0' + (b'\5' if identity in (b'c0', b'c1', b'c2') else b'\0'))
+            while connection.recv(1000):
+                pass
+        server = Server(self, handle)
+        return self.run_line(status, 'publish: {topic: "t/{{client()}}", qos: 0}\n' + MESSAGE,
+                             port=server.port, devices=10, reconnect='{backoff: none, attempts: 2}')
+
+    @situation
+    def test_no_broker(self, status):
+        return self.run_line(status, port=free_port(), reconnect='{backoff: none, attempts: 2}')
+
+    @situation
+    def test_never_acknowledged(self, status):
+        output = self.run_line(status, port=acknowledging(self, answer=False), iterations=2,
+                               ack_timeout='300ms')
+        self.assertEqual(('NotAcknowledged', 4), tuple(
+            self.results['simulate']['errors'][0][name] for name in ('code', 'count')))
+        return output
+
+    @situation
+    def test_never_acknowledged_with_closed_pacing(self, status):
+        return self.run_line(status, port=acknowledging(self, answer=False), iterations=2,
+                             pacing='closed', ack_timeout='300ms')
+
+    @situation
+    def test_the_server_stops_reading(self, status):
+        """2 devices, 200 MB: only what may wait is kept."""
+        output = self.run_line(
+            status, 'publish: {topic: t, qos: 0}\nmessage: |\n  return "x".repeat(100000);\n',
+            port=acknowledging(self, read=False), iterations=1000, interval='0s', duration='3s',
+            max_unwritten='500KB', connection=', keepalive: 5s',
+            reconnect='{backoff: none, attempts: 1}')
+        results = self.results['simulate']
+        self.assertGreater(results['dropped'], 0)
+        self.assertLess(results['published'] * 100000, 16 << 20)
+        return output
+
+    @situation
+    def test_await_longer_than_the_interval(self, status):
+        self.answer_after(0.5)
+        output = self.run_line(status, ASKS.replace('});\n', '});\n  return "x";\n', 1), iterations=5,
+                               interval='20ms', thresholds='["publish.p99 < 450ms"]')
+        results = self.results['simulate']
+        self.assertFalse(results['generator']['saturated'])
+        self.assertLess(results['generator']['lag_p99_seconds'], 0.45)
+        self.assertEqual((20, 0), (results['acknowledged'], results['skipped']))
+        return output
+
+    @situation
+    def test_await_with_overlap_skip(self, status):
+        self.answer_after(0.2)
+        output = self.run_line(status, ASKS, iterations=100, interval='20ms', overlap='skip')
+        results = self.results['simulate']
+        self.assertEqual(200, results['acknowledged'] + results['skipped'])
+        self.assertGreater(results['skipped'], 100)
+        return output
+
+    @situation
+    def test_a_stage_not_reached(self, status):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(
+            devices=300, interval='1s', connect_rate='20/s',
+            stages='[{name: up, duration: 2s, clients: 300}]').replace(', thresholds: []', ''))
+        self.assertIn('lets 40 of 300 clients connect', self.iotifyd('--check', 'job.yaml').stderr)
+        done = self.iotifyd('-q', 'job.yaml', '--json', 'summary.json', status=status)
+        stage, = json.loads((self.folder / 'summary.json').read_text())['simulations'][0]['stages']
+        self.assertEqual(('up', 'clients', 300), (stage['name'], stage['unit'], stage['intended']))
+        self.assertLess(stage['reached'], 60)
+        self.assertIn('stage 1: up reached', done.stderr)
+        return done.stdout
+
+    @situation
+    def test_a_stage_not_reached_with_a_threshold(self, status):
+        """Each iteration waits for one second, so the rate is not reached."""
+        self.answer_after(1)
+        self.template(ASKS)
+        self.write('job.yaml', local_job(
+            devices=2, stages='[{duration: 3s, rate: 200/s}]', thresholds='["dropped == 0"]'))
+        done = self.iotifyd('-q', 'job.yaml', '--json', 'summary.json', status=status)
+        results = json.loads((self.folder / 'summary.json').read_text())['simulations'][0]
+        stage, = results['stages']
+        self.assertEqual(('messages', 300), (stage['unit'], stage['intended']))
+        self.assertLess(stage['reached'], 20)
+        self.assertAlmostEqual(300, stage['reached'] + results['dropped'], delta=5)
+        return done.stdout
+
+    @situation
+    def test_a_threshold_without_a_value(self, status):
+        return self.run_line(status, thresholds='["end_to_end.p99 < 1s"]')
+
+    @situation
+    def test_interrupted(self, status):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=2, interval='50ms', duration='100s'))
+        published = self.subscriber()
+        process = self.spawn('-q', 'job.yaml', stdout=subprocess.PIPE)
+        wait_until(lambda: published.count() > 2, 'messages')
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+        self.assertEqual(status, process.returncode)
+        return output
+
+    @situation
+    def test_the_summary_cannot_be_written(self, status):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=2, iterations=1, interval='10ms'))
+        done = self.iotifyd('-q', 'job.yaml', '--json', 'missing/summary.json', status=status)
+        self.assertNotIn('published', done.stdout)
+        return done.stdout
+
+    @situation
+    def test_deployed_and_cleaned_up(self, status):
+        self.start_sandbox()
+        self.write('job.yaml', job(3))
+        return self.iotifyd('-q', 'job.yaml', 'deploy', 'cleanup', status=status).stdout
+
+    @situation
+    def test_deploy_refused(self, status):
+        self.start_sandbox()
+        self.boto().create_thing(thingName='iotify_0')
+        self.write('job.yaml', job(1))
+        return self.iotifyd('-q', 'job.yaml', status=status).stdout
+
+    @situation
+    def test_things_remain_after_cleanup(self, status):
+        self.start_sandbox()
+        self.write('job.yaml', job(2))
+        self.iotifyd('-q', 'job.yaml', 'deploy')
+        for path in self.folder.glob('job.*'):
+            if path.name != 'job.yaml':
+                path.unlink()
+        return self.iotifyd('-q', 'job.yaml', 'cleanup', status=status).stdout
+
+
+class Causes(Fleet):
+    """The likely cause of a failure is in its text."""
+
+    def error(self, status=1, template=OWN + MESSAGE, **settings):
+        self.write('t.yaml', template)
+        self.write('job.yaml', local_job(**{'devices': 1, 'iterations': 2, 'interval': '10ms', **settings}))
+        self.results = self.summary('job.yaml', status=status)['simulate']
+        return self.results['errors'][0]
+
+    def connection(self, port=None, **settings):
+        settings = {'host': '127.0.0.1', 'port': port or self.port, 'tls': 'false',
+                    'client_id': '"c{{client()}}"', 'timeout': '3s', **settings}
+        return 'connection: {' + ', '.join(f'{name}: {value}' for name, value in settings.items()) + '}\n'
+
+    def test_tls_to_a_plain_port(self):
+        error = self.error(template=self.connection(tls='true') + OWN + MESSAGE,
+                           reconnect='{backoff: none, attempts: 1}')
+        self.assertEqual('TlsFailed', error['code'])
+        self.assertIn('set tls: false', error['message'])
+
+    def test_plain_to_a_tls_port(self):
+        self.start_sandbox()
+        error = self.error(template=self.connection(port=self.mqtt_port) + OWN + MESSAGE,
+                           reconnect='{backoff: none, attempts: 1}')
+        self.assertIn('is this a TLS port (tls: true)', error['message'])
+
+    def test_a_wrong_password_is_not_tried_again(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\x05')
+            connection.recv(1000)
+        server = Server(self, handle)
+        error = self.error(template=self.connection(port=server.port) + OWN + MESSAGE)
+        self.assertEqual(('Refused', 1, 1), (error['code'], error['count'], len(server.connections)))
+
+    def test_an_unavailable_server_is(self):
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\x03')
+            connection.recv(1000)
+        server = Server(self, handle)
+        self.error(template=self.connection(port=server.port) + OWN + MESSAGE,
+                   reconnect='{backoff: none, attempts: 3}')
+        self.assertEqual(3, len(server.connections))
+
+    def test_the_fleet_is_missing(self):
+        error = self.error(template=self.connection(key='"{{state.__$key}}"') + OWN + MESSAGE +
+                           'init: |\n  state.__$key = glob.get("nothing");\n')
+        self.assertIn('{{state.__$key}} is undefined; if init() reads it from the glob, run deploy first',
+                      error['message'])
+
+    def test_a_topic_outside_the_policy(self):
+        """The broker closes the connection at the publish."""
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            connection.recv(1000)
+            connection.close()
+        server = Server(self, handle)
+        error = self.error(status=0, template=self.connection(port=server.port) + OWN + MESSAGE,
+                           reconnect='{backoff: none, attempts: 1}')
+        self.assertIn('while a message was in flight; does it allow the topic', error['message'])
+
+    def test_a_constant_client_id(self):
+        template = self.connection(client_id='c') + OWN + MESSAGE
+        self.write('t.yaml', template)
+        self.write('job.yaml', local_job(devices=2))
+        self.assertIn('put {{client()}} into it, or set shared_client_id: true', self.iotifyd(
+            '--check', 'job.yaml', status=2).stderr)
+        self.iotifyd('--check', 'job.yaml', '--set', 'devices=1')
+        self.write('t.yaml', self.connection(client_id='c', shared_client_id='true') + OWN + MESSAGE)
+        self.iotifyd('--check', 'job.yaml')
+
+    def test_a_payload_that_aws_does_not_take(self):
+        self.start_sandbox()
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        path = self.folder / 'aws_iotify.yaml'
+        lines, text = [], path.read_text()
+        for line in text[:text.index('message: |')].splitlines():
+            lines.append(line)
+        path.write_text('\n'.join(lines) + '\nmessage: |\n'
+                        '  return "x".repeat(index() ? 131073 : 131072);\n')
+        results = self.summary('job.yaml', 'simulate', '--set', 'pipelines.simulate.0.simulate.iterations=2',
+                               '--set', 'pipelines.simulate.0.simulate.interval=10ms', status=99)['simulate']
+        self.assertEqual((2, 2, 2, 0), tuple(results[name] for name in (
+            'acknowledged', 'refused', 'failed', 'reconnects')))
+        self.assertEqual('PayloadTooLarge', results['errors'][0]['code'])
+        self.assertIn('a payload of 131073 bytes is not sent: the endpoint takes at most 131072',
+                      results['errors'][0]['message'])
