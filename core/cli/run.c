@@ -192,17 +192,31 @@ static int run_command_plan_first(
 
 /* ------------------------------------------------------------------ outputs */
 
-/* False after a message on both streams: the last line is the verdict. */
-static bool run_command_open_file(const char *path, FILE **file)
+/* Does the run end with a summary, and not with a list or a plan? */
+static bool run_command_sums_up(const struct options *options)
 {
-    if (!path)
-        return true;
+    return !options->plan && !(options->from_aws && !options->yes);
+}
+
+/* Nothing can be started: say so, and in the last line of the output, too. */
+static int run_command_refuse(const struct options *options, const char *what, const char *why)
+{
+    FILE *stream = options->json && strcmp(options->json, "-") == 0 ? stderr : stdout;
+
+    fprintf(stderr, "iotifyd: %s: %s\n", what, why);
+    fprintf(stream, "FAILED: %s\n", what);
+    return EXIT_STEP_FAILED;
+}
+
+static int run_command_open_file(const struct options *options, const char *path, FILE **file)
+{
+    char what[4200];
+
     *file = fopen(path, "we");
     if (*file)
-        return true;
-    fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
-    printf("FAILED: cannot write %s\n", path);
-    return false;
+        return EXIT_DONE;
+    snprintf(what, sizeof(what), "cannot write %s", path);
+    return run_command_refuse(options, what, strerror(errno));
 }
 
 /* EXIT_DONE, or another status after a message. */
@@ -211,24 +225,28 @@ static int run_command_open_outputs(
 {
     const char *error;
     int status = EXIT_DONE;
+    char what[200];
 
     *outputs = (struct run_command_outputs){.monitor.series_path = options->series};
-    if (!run_command_open_file(options->series, &outputs->monitor.series))
-        return EXIT_STEP_FAILED;
-    /* The summary of a plan is the plan. */
-    if (options->json && strcmp(options->json, "-") == 0)
-        outputs->json = options->plan ? NULL : stdout;
-    else if (!options->plan && !run_command_open_file(options->json, &outputs->json))
-        return EXIT_STEP_FAILED;
     if (options->metrics_port) {
         errno = 0;
         outputs->monitor.exporter = exporter_open(options->metrics_port, &error);
+        snprintf(what, sizeof(what), "--metrics-port %s", options->metrics_port);
+        if (!outputs->monitor.exporter && errno)
+            return run_command_refuse(options, what, error);
         if (!outputs->monitor.exporter) {
-            status = errno ? EXIT_STEP_FAILED : EXIT_USAGE;
-            fprintf(stderr, "iotifyd: --metrics-port %s: %s\n", options->metrics_port, error);
+            fprintf(stderr, "iotifyd: %s: %s\n", what, error);
+            return EXIT_USAGE;
         }
     }
-    return status;
+    if (options->series)
+        status = run_command_open_file(options, options->series, &outputs->monitor.series);
+    if (status != EXIT_DONE || !options->json || !run_command_sums_up(options))
+        return status;
+    if (strcmp(options->json, "-") != 0)
+        return run_command_open_file(options, options->json, &outputs->json);
+    outputs->json = stdout;
+    return EXIT_DONE;
 }
 
 /* Close all but the summary, which is not written yet. */
@@ -326,6 +344,10 @@ static int run_command_run_job(
     run_close(&run);
     call_clear(&call);
     good = run_command_close_monitor(&outputs) && good;
+    if (over && status == EXIT_STEP_FAILED && run_command_sums_up(options)) {
+        summary.reason = "what the job has in the account could not be listed and recorded";
+        over = good = false;
+    }
     if (!over)
         status = run_command_finish(options, &outputs, &summary, good);
     run_command_close_json(&outputs);

@@ -19,9 +19,9 @@
 #define TRIES_THROTTLED 20
 #define BACKOFF_MAX (20 * SECOND)
 /* How soon a wait notices a stop request. */
+#define WAIT_SLICE (50 * MILLISECOND)
 /* How long calls that are in flight at a stop are waited for. */
 #define IN_FLIGHT_MAX SECOND
-#define WAIT_SLICE (50 * MILLISECOND)
 /* Records written in one commit. */
 #define RECORDS_MAX 200
 

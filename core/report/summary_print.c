@@ -147,6 +147,9 @@ static void summary_print_simulate(
 
 /* ------------------------------------------------------------------ the verdict */
 
+/* The exit code when a threshold was crossed, and nothing worse happened. */
+#define EXIT_CROSSED 99
+
 static bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out)
 {
     const struct failure *failure = step->failures;
@@ -195,7 +198,7 @@ void summary_verdict(const struct summary *summary, struct iotify_buffer *out)
     if (step)
         return;
     for (; threshold; threshold = threshold->next, held++)
-        if (summary->exit_code && summary_verdict_of_threshold(threshold, out))
+        if (summary->exit_code == EXIT_CROSSED && summary_verdict_of_threshold(threshold, out))
             return;
     if (summary->exit_code) {
         iotify_buffer_format(out, "FAILED: %s", summary->reason ? summary->reason : "see the log");

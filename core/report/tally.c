@@ -15,12 +15,12 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_REFUSED] = {.name = "refused",
         .meaning =
             "messages that could not be sent, such as one with an invalid topic or too large; "
-            "they are among failed"},
+            "their iterations failed"},
     [TALLY_ABANDONED] = {.name = "abandoned", .meaning = "iterations that were never begun"},
     [TALLY_DROPPED] = {.name = "dropped",
         .meaning =
-            "messages that were due and could not be begun before the end, or were more than "
-            "max_unwritten allows"},
+            "messages that the schedule intended and that were never begun, or that were more "
+            "than max_unwritten allows"},
     [TALLY_SKIPPED] = {.name = "skipped",
         .meaning = "iterations left out because the one before them still waited (overlap: skip)"},
     [TALLY_LOST] = {.name = "lost",
@@ -136,6 +136,32 @@ static void tally_add_reasons(
         tally_add_reason(&tally->arena, &into->reasons, reason->code, reason->count);
 }
 
+static bool tally_has_counts(const struct tally_device *device)
+{
+    return device->lost || device->duplicates || device->reordered || device->late;
+}
+
+/*
+ * The entry that makes room for `device` in a full list: the last one without counts, else the last
+ * one; NULL: `device` itself would be that one.
+ */
+static struct tally_device **tally_find_least(
+    struct tally *tally, const struct tally_device *device)
+{
+    struct tally_device **least = NULL, **last = &tally->devices;
+
+    for (struct tally_device **at = &tally->devices; *at; at = &(*at)->next) {
+        last = at;
+        if (!tally_has_counts(*at))
+            least = at;
+    }
+    if (!tally_has_counts(device))
+        return least && (*least)->client > device->client ? least : NULL;
+    if (least)
+        return least;
+    return *last && (*last)->client > device->client ? last : NULL;
+}
+
 void tally_add_device(struct tally *tally, const struct tally_device *device)
 {
     struct tally_device **at = &tally->devices, *added;
@@ -151,15 +177,15 @@ void tally_add_device(struct tally *tally, const struct tally_device *device)
         return;
     }
     if (tally->device_count >= TALLY_DEVICES_MAX) {
-        struct tally_device **last = at;
+        struct tally_device **out = tally_find_least(tally, device);
 
-        if (!*at)
+        if (!out)
             return;
-        while ((*last)->next)
-            last = &(*last)->next;
-        *last = NULL;
+        /* If `at` is behind the entry that goes, its place moves with it. */
+        if (at == &(*out)->next)
+            at = out;
+        *out = (*out)->next;
         tally->device_count--;
-        /* If `at` was the last entry, it is the end of the list now. */
     }
     added = arena_alloc(&tally->arena, sizeof(*added));
     *added = *device;

@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/redact.h"
+#include "core/base/utf8.h"
 #include "core/script/script_internal.h"
 
 /* Longer texts are cut before they are searched for keys: bytes. */
@@ -31,6 +32,7 @@ JSValueRef script_native_console(JSContextRef context, JSObjectRef function, JSO
 
         if (strlen(text) > SCRIPT_LOGGED_MAX)
             text[SCRIPT_LOGGED_MAX] = '\0';
+        utf8_clean(text); /* a character may be cut */
         redact_keys(text);
         script->services.console(script->services.context,
             (enum iotify_level)JSValueToNumber(context, arguments[0], NULL), &turn, text);

@@ -9,6 +9,12 @@
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
+/*
+ * After so many unacknowledged messages on one connection a transport may send nothing more: a new
+ * connection is the way out.
+ */
+#define GIVEN_UP_MAX 100
+
 /* ------------------------------------------------------------------ acknowledgements */
 
 /* A message has its outcome: go on with what waited for it. */
@@ -54,20 +60,6 @@ void answers_on_lost(void *user, uint64_t token)
     if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
         return;
     answers_count_lost(device);
-}
-
-void answers_time_out(struct device *device, uint64_t token)
-{
-    char text[160];
-
-    if (!ledger_lose(&device->ledger, token))
-        return;
-    snprintf(text, sizeof(text), "messages were not acknowledged within ack_timeout (%.3g s)",
-        (double)device->loop->simulation->options->ack_timeout / SECOND);
-    device_fail(device, "NotAcknowledged", text);
-    answers_count_lost(device);
-    device->given_up++;
-    answers_go_on(device);
 }
 
 /* ------------------------------------------------------------------ received messages */
@@ -129,14 +121,19 @@ void answers_on_received(void *user, const char *topic, struct iotify_bytes payl
 
 /* ------------------------------------------------------------------ the account */
 
-static void answers_report_lost(struct device *device, const struct ledger_entry *entry)
+/* `when`: by which moment it should have been acknowledged. */
+static void answers_report_lost(
+    struct device *device, const struct ledger_entry *entry, const char *when)
 {
     char text[200];
 
+    if (!entry->over_rate && entry->acknowledged) {
+        device_fail(device, "NotReceived", "messages were acknowledged and never returned");
+        return;
+    }
     if (!entry->over_rate) {
-        device_fail(device, entry->acknowledged ? "NotReceived" : "NotAcknowledged",
-            entry->acknowledged ? "messages were acknowledged and never returned"
-                                : "messages were not acknowledged before the end");
+        snprintf(text, sizeof(text), "messages were not acknowledged %s", when);
+        device_fail(device, "NotAcknowledged", text);
         return;
     }
     snprintf(text, sizeof(text),
@@ -147,13 +144,29 @@ static void answers_report_lost(struct device *device, const struct ledger_entry
     device_fail(device, "OverRate", text);
 }
 
+void answers_time_out(struct device *device, const struct ledger_entry *entry, uint64_t token)
+{
+    char when[80];
+
+    snprintf(when, sizeof(when), "within ack_timeout (%.3g s)",
+        (double)device->loop->simulation->options->ack_timeout / SECOND);
+    answers_report_lost(device, entry, when);
+    if (!ledger_lose(&device->ledger, token))
+        return;
+    answers_count_lost(device);
+    device->given_up++;
+    answers_go_on(device);
+    if (device->given_up % GIVEN_UP_MAX == 0)
+        device_drop(device);
+}
+
 void answers_account(struct device *device)
 {
     const struct ledger_entry *entry;
     uint32_t at = 0;
 
     while ((entry = ledger_unsettled(&device->ledger, &at))) {
-        answers_report_lost(device, entry);
+        answers_report_lost(device, entry, "before the end");
         answers_count_lost(device);
     }
     if (device->trouble)

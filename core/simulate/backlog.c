@@ -18,15 +18,14 @@ static size_t backlog_unwritten(const struct device *device)
  */
 static void backlog_check(struct device *device, int64_t now)
 {
-    const struct simulate_loop *loop = device->loop;
-    int64_t before = now - loop->simulation->options->ack_timeout;
+    int64_t before = now - device->loop->simulation->options->ack_timeout;
+    const struct ledger_entry *entry;
     uint64_t token;
 
-    if (!device->connected_at || device->connected_at > before)
-        return;
-    while (
-        ledger_overdue(&device->ledger, (uint32_t)((before - loop->began) / MILLISECOND), &token))
-        answers_time_out(device, token);
+    while (device->connected_at && device->connected_at <= before &&
+           (entry = ledger_overdue(
+                &device->ledger, (uint32_t)((before - device->loop->began) / MILLISECOND), &token)))
+        answers_time_out(device, entry, token);
 }
 
 static void backlog_look(struct simulate_loop *loop, int64_t now)
@@ -42,12 +41,14 @@ static void backlog_on_timer(void *argument)
     struct simulate_loop *loop = argument;
     int64_t now = simulate_loop_now(loop), period = loop->simulation->options->ack_timeout / 4;
 
-    for (size_t i = 0; i < loop->count; i++)
-        if (loop->devices[i].ledger.open > 0)
-            backlog_check(&loop->devices[i], now);
-    backlog_look(loop, now);
     if (period < PERIOD_MIN || period > PERIOD_MAX)
         period = period < PERIOD_MIN ? PERIOD_MIN : PERIOD_MAX;
+    /* After a pause of this machine, answers may have arrived that nobody has read yet. */
+    for (size_t i = 0; i < loop->count && now - loop->backlog.checked < 3 * period; i++)
+        if (loop->devices[i].ledger.open > 0)
+            backlog_check(&loop->devices[i], now);
+    loop->backlog.checked = now;
+    backlog_look(loop, now);
     loop->events.base.timer_start(loop->backlog.timer, period);
 }
 
@@ -72,18 +73,22 @@ bool backlog_has_room(struct device *device, size_t size)
     struct simulate_loop *loop = device->loop;
     const struct simulate_options *options = loop->simulation->options;
     size_t own = backlog_unwritten(device);
+    size_t most = (size_t)(options->max_unwritten_total / loop->shares);
     int64_t now;
 
-    if (own == 0)
-        return true;
-    if (own + size > (size_t)options->max_unwritten)
+    if (own > 0 && own + size > (size_t)options->max_unwritten)
         return false;
-    loop->backlog.unwritten += size;
-    if (loop->backlog.unwritten <= (size_t)(options->max_unwritten_total / loop->shares))
+    if (loop->backlog.unwritten <= most)
         return true;
     /* What was written since is not subtracted yet. */
     now = simulate_loop_now(loop);
     if (now - loop->backlog.at > PERIOD_MIN)
         backlog_look(loop, now);
-    return loop->backlog.unwritten <= (size_t)(options->max_unwritten_total / loop->shares);
+    return loop->backlog.unwritten <= most;
+}
+
+void backlog_add(struct device *device, size_t size)
+{
+    if (backlog_unwritten(device) > 0)
+        device->loop->backlog.unwritten += size;
 }

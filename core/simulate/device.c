@@ -213,6 +213,8 @@ void device_settled(struct device *device, enum script_function function, struct
         device->script_live = output->error == NULL;
         if (output->error) {
             device_tally(device)->counts[TALLY_FAILED]++;
+            if (device->loop->channel)
+                device_tally(device)->counts[TALLY_UNCONNECTED]++;
             device_be_done(device);
         }
     } else if (function == SCRIPT_FINISH && device->phase != PHASE_DONE) {
@@ -286,7 +288,11 @@ void device_drop(struct device *device)
  */
 static void device_end_connecting(struct device *device)
 {
-    if (!device_waits(device)) {
+    /* Whether it can connect at all is part of the result, unless the user stops the run. */
+    bool tries = device->phase == PHASE_CONNECTING && !device->was_connected &&
+                 !simulate_loop_stopped(device->loop);
+
+    if (!device_waits(device) && !tries) {
         device_leave(device);
         return;
     }

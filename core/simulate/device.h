@@ -72,6 +72,7 @@ struct device {
     bool departing;   /* a queued disconnect() or reconnect() has not been carried out */
     bool complete;    /* its script reported that it has sent all */
     bool spoiled;     /* an assertion of the current iteration failed */
+    bool begun;       /* message() of the current iteration has begun, and not ended */
     bool waited;      /* message() of the current iteration has waited for a promise */
 };
 

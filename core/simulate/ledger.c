@@ -132,19 +132,20 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
     return again ? ARRIVED_AGAIN : ARRIVED_FOREIGN;
 }
 
-bool ledger_overdue(const struct ledger *ledger, uint32_t sent, uint64_t *token)
+const struct ledger_entry *ledger_overdue(
+    const struct ledger *ledger, uint32_t sent, uint64_t *token)
 {
     for (uint32_t i = 0; i < ledger->count; i++) {
         const struct ledger_entry *entry = ledger_at(ledger, i);
 
         if (entry->sent >= sent)
-            return false;
+            return NULL;
         if (!entry->acknowledged && !entry->lost && !entry->once) {
             *token = ledger->base + i;
-            return true;
+            return entry;
         }
     }
-    return false;
+    return NULL;
 }
 
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *index)

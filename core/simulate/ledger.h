@@ -50,10 +50,11 @@ bool ledger_lose(struct ledger *ledger, uint64_t token);
  */
 enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_t *intended);
 /*
- * The token of the oldest open message that was sent before `sent` and is to be acknowledged by the
- * server; false: there is none.
+ * The oldest open message that was sent before `sent` and is to be acknowledged by the server, and
+ * its token; NULL: there is none. Valid until the ledger changes.
  */
-bool ledger_overdue(const struct ledger *ledger, uint32_t sent, uint64_t *token);
+const struct ledger_entry *ledger_overdue(
+    const struct ledger *ledger, uint32_t sent, uint64_t *token);
 /* The next unsettled message, oldest first; NULL: none. `*at` is 0 before the first call. */
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *at);
 

@@ -72,6 +72,7 @@ static void message_hand_over(struct device *device, const void *options,
     if (result == IOTIFY_OK) {
         device_tally(device)->counts[TALLY_PUBLISHED]++;
         device_tally(device)->counts[TALLY_BYTES_OUT] += (int64_t)payload.size;
+        backlog_add(device, payload.size);
         return;
     }
     ledger_take_back(&device->ledger);
@@ -138,11 +139,11 @@ void message_publish(struct device *device, const struct script_command *asked, 
     int64_t now = simulate_loop_now(device->loop);
     bool before = device->spoiled;
 
+    device->spoiled = false;
     message_send(device, asked->payload, now, now, asked);
-    if (of_iteration || before == device->spoiled)
-        return;
-    device->spoiled = before;
-    device_tally(device)->counts[TALLY_FAILED]++;
+    if (!of_iteration)
+        device_tally(device)->counts[TALLY_FAILED] += device->spoiled;
+    device->spoiled = before || (of_iteration && device->spoiled);
 }
 
 /* ------------------------------------------------------------------ running message() */
@@ -252,6 +253,7 @@ bool message_run_batch(struct simulate_loop *loop)
         scripts->due = device->next_due;
         if (message_may_run(device)) {
             device->absent = false;
+            device->begun = true;
             turns[count] = device_turn(device);
             scripts->batch[count++] = device;
         } else if (device->call == CALL_QUEUED) {
@@ -292,7 +294,7 @@ static bool message_is_absent(const struct device *device)
 
 void message_return(struct device *device, const struct script_command *asked)
 {
-    if (device->loop->channel && !message_is_absent(device))
+    if (device->loop->channel && !message_is_absent(device) && device->phase != PHASE_DONE)
         message_send_output(device, asked->payload, asked);
 }
 
@@ -316,6 +318,7 @@ void message_end(struct device *device, const struct message_result *result)
                                device_tally(device)->counts[TALLY_PUBLISHED] > before ||
                                (result->has_output && !loop->channel));
     device->call = CALL_NONE;
+    device->begun = false;
     device->iteration++;
     if (device->phase == PHASE_RUNNING || device_is_away(device)) {
         schedule_next(device);

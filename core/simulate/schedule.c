@@ -77,7 +77,8 @@ void schedule_begin(struct device *device)
     else if (simulation->options->pacing == PACING_CLOSED)
         schedule_closed(device);
     else if (device->due != INT64_MAX)
-        device_wake_at(device, device->intended);
+        /* While it was disconnected, the schedule may have gone on. */
+        device_wake_at(device, device->intended > device->due ? device->intended : device->due);
 }
 
 /* The moment at which the message after the current one is due; INT64_MAX: there is none. */
@@ -129,8 +130,7 @@ int64_t schedule_dropped(const struct device *device)
     if (loop->end_asked != LOOP_RUNS && now < until)
         until = now;
     count = load_profile_count(&simulation->load_profile, from - loop->began, until - loop->began);
-    /* The one at `from` has begun, and its message() still waits. */
-    if (device->call == CALL_WAITING && count > 0)
+    if (device->begun && count > 0)
         count--;
     if (simulation->iterations && count > simulation->iterations - device->iteration)
         count = simulation->iterations - device->iteration;

@@ -11,7 +11,7 @@ void schedule_begin(struct device *device);
 void schedule_next(struct device *device);
 /* After an iteration that is the device's last: the next message is due, and will not be begun. */
 void schedule_advance(struct device *device);
-/* How many messages of the device were due and not begun, when it is done. */
+/* How many messages the schedule intended for the device that were not begun, when it is done. */
 int64_t schedule_dropped(const struct device *device);
 /* After an acknowledgement: schedule the message that waited for it. */
 void schedule_answered(struct device *device);

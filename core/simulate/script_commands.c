@@ -135,7 +135,7 @@ void script_commands_returned(const struct device *device,
     const struct script_commands_entry *command = device->loop->scripts.commands.first;
 
     for (; command; command = command->next)
-        if (command->device == device && command->kind == ENTRY_OF_ITERATION &&
+        if (command->device == device && command->kind != ENTRY_END &&
             command->asked.kind == COMMAND_RETURN)
             found(argument, &command->asked);
 }

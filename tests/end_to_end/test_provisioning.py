@@ -769,7 +769,7 @@ class EndlessListing(BadAnswersBase):
                 self.server.matches = matches
                 done = self.iotifyd('job.yaml', 'cleanup', status=1)
                 self.assertIn('ListThings: the listing does not end', done.stderr)
-                self.assertLessEqual(len(pages), 101)
+                self.assertLessEqual(len(pages), 1001)
 
 
 class FullDisk(Provisioning):

@@ -149,6 +149,22 @@ class Table(Fleet):
                              port=server.port, devices=10, reconnect='{backoff: none, attempts: 2}')
 
     @situation
+    def test_CONNECT_not_answered_before_the_end(self, status):
+        done = threading.Event()
+        self.addCleanup(done.set)
+        return self.run_line(status, port=Server(self, lambda connection: done.wait(100)).port,
+                             iterations=1000, duration='500ms')
+
+    @situation
+    def test_init_throws(self, status):
+        return self.run_line(status, OWN + MESSAGE + 'init: |\n  throw new Error("no");\n')
+
+    @situation
+    def test_init_rejects_a_promise(self, status):
+        return self.run_line(status, OWN + MESSAGE + 'init: |\n  await glob.flush();\n'
+                                                     '  throw new Error("no");\n')
+
+    @situation
     def test_no_broker(self, status):
         return self.run_line(status, port=free_port(), reconnect='{backoff: none, attempts: 2}')
 
@@ -164,6 +180,30 @@ class Table(Fleet):
     def test_never_acknowledged_with_closed_pacing(self, status):
         return self.run_line(status, port=acknowledging(self, answer=False), iterations=2,
                              pacing='closed', ack_timeout='300ms')
+
+    def test_a_new_connection_after_many_without_answer(self):
+        """The first connection never gets an acknowledgement: 100 messages use up what it may send."""
+        connections = []
+
+        def handle(connection):
+            connections.append(connection)
+            answers = len(connections) > 1
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            stream = connection.makefile('rb')
+            while head := stream.read(2):
+                body = stream.read(head[1])
+                length = int.from_bytes(body[:2], 'big')
+                if answers and head[0] & 6:
+                    connection.sendall(b'\x40\x02' + body[2 + length:4 + length])
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return String(index());\n',
+                      port=Server(self, handle).port)
+        self.write('job.yaml', local_job(devices=1, iterations=2000, interval='5ms', ack_timeout='500ms'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual(1, results['reconnects'])
+        self.assertGreaterEqual(results['lost'], 100)
+        self.assertGreater(results['acknowledged'], 1000)
+        self.assertEqual(2000, results['lost'] + results['acknowledged'] + results['failed'])
 
     @situation
     def test_the_server_stops_reading(self, status):

@@ -250,6 +250,8 @@
         turns[TRACKED] = tracked.size;
         // The handlers run in the turn of the call.
         new OwnPromise((resolve) => resolve(promise)).then((value) => {
+            // A limit has ended the call.
+            if (!tracked.has(call.id)) return;
             try {
                 end(call, false, which === MESSAGE ? deliver(value) : value);
             } catch (error) {

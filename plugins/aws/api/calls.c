@@ -8,7 +8,7 @@
 
 /* More pages than any account fills; limits a listing that does not end. */
 #define PAGES_MAX 100000
-#define EMPTY_PAGES_MAX 100 /* in a row */
+#define EMPTY_PAGES_MAX 1000 /* in a row */
 
 const char *aws_keep(struct iotify_call *call, const char *text)
 {

@@ -267,7 +267,7 @@ enum iotify_result drift_settle(struct aws_instance *instance, struct iotify_cal
     if (record->repair)
         drift |= drift_possible(record);
     result = drift_confirm(instance, call, record, &drift, &status);
-    if (result == IOTIFY_OK && !drift && record->repair) {
+    if (result == IOTIFY_OK && !drift && record->repair && !(mode & IOTIFY_REPORT_ONLY)) {
         record->repair = false;
         result = record_save(call, record, false);
     }

@@ -210,6 +210,10 @@ enum iotify_result inspect_recover(void *given, struct iotify_call *call)
         wanted.stored = record.stored;
         record = wanted;
         record.certificate_id = found;
+    } else if (record.other) {
+        return call->host->fail(call, IOTIFY_CONFLICT, "OtherStore",
+            "the thing %s has a third certificate %s; run cleanup, then this command again",
+            record.thing, found);
     } else {
         /* The request of an intent may have succeeded. */
         record.doubt = record.doubt || record.state == RECORD_INTENT;

@@ -16,7 +16,7 @@
 
 /*
  * AWS detaches asynchronously, mostly in seconds: pauses between attempts to delete a certificate,
- * in ns, and their number, which is a minute's.
+ * in nanoseconds, and the number of attempts, which together take about a minute.
  */
 #define PAUSE_MIN INT64_C(250000000)
 #define PAUSE_MAX INT64_C(2000000000)

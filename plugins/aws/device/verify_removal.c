@@ -35,6 +35,7 @@ struct verify_view {
     char first[160];
     size_t unknown;             /* things of this job that no record names */
     struct iotify_buffer names; /* the first of them */
+    bool all;                   /* those count as well */
     bool failed;                /* no memory */
 };
 
@@ -269,7 +270,8 @@ static enum iotify_result verify_prove(
     verify_sort(view);
     for (int i = 0; i < CHECKS_MAX; i++) {
         result = verify_list(instance, call, view);
-        if (result != IOTIFY_OK || view->left == 0 || i + 1 == CHECKS_MAX)
+        if (result != IOTIFY_OK || (view->left == 0 && !(view->all && view->unknown)) ||
+            i + 1 == CHECKS_MAX)
             break;
         result = call->host->wait(call, PAUSE);
         if (result != IOTIFY_OK)
@@ -296,7 +298,7 @@ static enum iotify_result verify_look(
 {
     enum iotify_result result;
 
-    *view = (struct verify_view){.since = INT64_MAX};
+    *view = (struct verify_view){.since = INT64_MAX, .all = always};
     iotify_buffer_init(&view->names, 4096);
     result = call->host->records(call, verify_add_record, view);
     if (result == IOTIFY_OK)

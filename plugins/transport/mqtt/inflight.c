@@ -46,19 +46,21 @@ struct mqtt_message *mqtt_inflight_add(
 
 void mqtt_inflight_queue(struct mqtt_inflight *inflight, uint64_t token)
 {
-    const struct mqtt_message *newest =
+    struct mqtt_message *newest =
         inflight->count > 0 ? inflight_at(inflight, inflight->count - 1) : NULL;
 
     if (!newest || newest->gone || newest->token != token)
         return;
-    inflight->unwritten++;
-    inflight->unwritten_bytes += newest->size;
+    newest->queue = inflight->queue = inflight->queue ? inflight->queue : 1;
+    inflight->unwritten += newest->size;
 }
 
 void mqtt_inflight_wrote(struct mqtt_inflight *inflight)
 {
+    if (inflight->unwritten == 0)
+        return;
     inflight->unwritten = 0;
-    inflight->unwritten_bytes = 0;
+    inflight->queue++;
 }
 
 void mqtt_inflight_drop(struct mqtt_inflight *inflight)
@@ -66,19 +68,15 @@ void mqtt_inflight_drop(struct mqtt_inflight *inflight)
     inflight->count--;
 }
 
-static void inflight_take(struct mqtt_inflight *inflight, uint32_t index)
+static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *message)
 {
-    struct mqtt_message *message = inflight_at(inflight, index);
-
     message->gone = true;
-    if (index + inflight->unwritten >= inflight->count)
-        inflight->unwritten_bytes -= message->size;
+    if (message->queue && message->queue == inflight->queue)
+        inflight->unwritten -= message->size;
     while (inflight->count > 0 && inflight_at(inflight, 0)->gone) {
         inflight->first = (inflight->first + 1) & (inflight->capacity - 1);
         inflight->count--;
     }
-    if (inflight->unwritten > inflight->count)
-        inflight->unwritten = inflight->count;
 }
 
 bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token)
@@ -89,7 +87,7 @@ bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token
         if (message->mid != mid || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, i);
+        inflight_take(inflight, message);
         return true;
     }
     return false;
@@ -103,7 +101,7 @@ bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token)
         if (!message->once || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, i);
+        inflight_take(inflight, message);
         return true;
     }
     return false;

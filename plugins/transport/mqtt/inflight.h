@@ -14,17 +14,18 @@
 struct mqtt_message {
     uint64_t token;
     int mid;
-    uint32_t size; /* of the payload, bytes */
-    bool once;     /* QoS 0: libmosquitto discards it when the connection closes */
-    bool gone;     /* acknowledged; the slot is released when it is the oldest */
+    uint32_t size;  /* of the payload, bytes */
+    uint32_t queue; /* the queue that it waits in; 0: none */
+    bool once;      /* QoS 0: libmosquitto discards it when the connection closes */
+    bool gone;      /* acknowledged; the slot is released when it is the oldest */
 };
 
 /* All zeros: an empty ring. */
 struct mqtt_inflight {
     struct mqtt_message *ring;
     uint32_t first, count, capacity; /* the capacity is a power of two */
-    uint32_t unwritten;              /* of the newest, how many are not completely written yet */
-    size_t unwritten_bytes;          /* their payloads, without those that are gone */
+    uint32_t queue;                  /* messages with this number, not 0, wait for being written */
+    size_t unwritten;                /* their payloads, bytes */
 };
 
 /* Free the ring; it is empty and usable again. */

@@ -247,7 +247,7 @@ size_t mqtt_session_unwritten(const void *given)
 {
     const struct mqtt_session *session = given;
 
-    return session->inflight.unwritten_bytes;
+    return session->inflight.unwritten;
 }
 
 /* ------------------------------------------------------------------ connect, disconnect, free */

@@ -64,10 +64,9 @@ struct iotify_loop {
     /*
      * Resolve a host name without blocking. The loop calls `done` once, never inside resolve(),
      * with a numeric `address`, or with NULL and `error`, one line; both are valid during the
-     * callback. Addresses are cached for a minute, or for a second once a session that was not
-     * connected yet has closed, and used in turn when a name has several. A
-     * request cannot be cancelled: `argument` must live until `done`, which may come after the
-     * channel was freed.
+     * callback. Addresses are cached for a minute, or for a second once a session could not
+     * connect, and used in turn when a name has several. A request cannot be cancelled: `argument`
+     * must live until `done`, which may come after the channel was freed.
      */
     void (*resolve)(const struct iotify_loop *loop, const char *host,
         void (*done)(void *argument, const char *address, const char *error), void *argument);

@@ -9,7 +9,7 @@
 
 #define BEGIN "-----BEGIN EC PRIVATE KEY-----"
 #define END "-----END EC PRIVATE KEY-----"
-#define BOTH BEGIN END
+#define BOTH "-----BEGIN EC PRIVATE KEY----------END EC PRIVATE KEY-----"
 
 static void redacts_keys(void **state)
 {

@@ -64,10 +64,31 @@ static void keeps_the_first_devices(void **state)
     assert_int_equal(expected, TALLY_DEVICES_MAX);
 }
 
+/* Devices whose only trouble is a failure make room for those with lost messages. */
+static void prefers_devices_with_counts(void **state)
+{
+    struct tally_reason reason = {.code = "ClosedByServer", .count = 1};
+    const struct tally_device *device;
+    int64_t expected = 0;
+
+    (void)state;
+    for (int64_t i = 0; i < 300; i++)
+        tally_add_device(&a, &(struct tally_device){.client = i, .reasons = &reason});
+    for (int64_t i = 500; i < 503; i++)
+        tally_add_device(&a, &(struct tally_device){.client = i, .lost = 1});
+    tally_add_device(&a, &(struct tally_device){.client = 400, .reasons = &reason});
+    assert_int_equal(a.device_count, TALLY_DEVICES_MAX);
+    for (device = a.devices; device; device = device->next, expected++)
+        assert_int_equal(
+            device->client, expected < TALLY_DEVICES_MAX - 3 ? expected : 403 + expected);
+    assert_int_equal(expected, TALLY_DEVICES_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(adds_up, tear_down),
-        cmocka_unit_test_teardown(keeps_the_first_devices, tear_down)};
+        cmocka_unit_test_teardown(keeps_the_first_devices, tear_down),
+        cmocka_unit_test_teardown(prefers_devices_with_counts, tear_down)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,20 +41,20 @@ static void finds_what_is_overdue(void **state)
     int64_t intended;
 
     (void)state;
-    assert_false(ledger_overdue(&ledger, 100, &token));
+    assert_null(ledger_overdue(&ledger, 100, &token));
     ledger_add(&ledger, &once);
     ledger_add(&ledger, &early);
     ledger_add(&ledger, &early);
     ledger_add(&ledger, &late);
-    assert_false(ledger_overdue(&ledger, 2, &token));
-    assert_true(ledger_overdue(&ledger, 3, &token));
+    assert_null(ledger_overdue(&ledger, 2, &token));
+    assert_non_null(ledger_overdue(&ledger, 3, &token));
     assert_int_equal(token, 1);
     assert_true(ledger_acknowledge(&ledger, 1, &intended));
-    assert_true(ledger_overdue(&ledger, 7, &token));
+    assert_non_null(ledger_overdue(&ledger, 7, &token));
     assert_int_equal(token, 2);
     assert_true(ledger_lose(&ledger, 2));
-    assert_false(ledger_overdue(&ledger, 7, &token));
-    assert_true(ledger_overdue(&ledger, 8, &token));
+    assert_null(ledger_overdue(&ledger, 7, &token));
+    assert_non_null(ledger_overdue(&ledger, 8, &token));
     assert_int_equal(token, 3);
 }
 
