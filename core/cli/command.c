@@ -6,6 +6,7 @@
 #include "core/cli/exit_code.h"
 #include "core/cli/glob.h"
 #include "core/cli/iam_policy.h"
+#include "core/cli/import.h"
 #include "core/cli/init.h"
 #include "core/cli/json_schema.h"
 #include "core/cli/plugins.h"
@@ -33,6 +34,8 @@ int command_dispatch(const struct options *options)
         return command_glob(options);
     case COMMAND_IAM:
         return command_iam_policy(options);
+    case COMMAND_IMPORT:
+        return command_import(options);
     case COMMAND_RUN:
         break;
     }

@@ -15,7 +15,8 @@
 #define INIT OPTIONS_FOR(COMMAND_INIT)
 #define GLOB OPTIONS_FOR(COMMAND_GLOB)
 #define JOB (RUN | GLOB | OPTIONS_FOR(COMMAND_IAM))
-#define ANY (JOB | INIT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
+#define IMPORT OPTIONS_FOR(COMMAND_IMPORT)
+#define ANY (JOB | INIT | IMPORT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
 const struct options_entry options_table[] = {
     {.name = "--check",
         .offset = OFFSET(check),
@@ -154,8 +155,15 @@ const struct options_entry options_table[] = {
     {.name = "--force",
         .offset = OFFSET(force),
         .kind = OPTIONS_FLAG,
-        .commands = INIT,
-        .help = "init: overwrite an existing file"},
+        .commands = INIT | IMPORT,
+        .help = "init, import: overwrite existing files"},
+    {.name = "--output",
+        .short_name = "-o",
+        .offset = OFFSET(output),
+        .kind = OPTIONS_VALUE,
+        .commands = IMPORT,
+        .argument = "DIR",
+        .help = "import: folder for the files; default: the current one"},
     {.name = "--version",
         .offset = OFFSET(version),
         .kind = OPTIONS_FLAG,
@@ -195,6 +203,10 @@ const struct options_command options_commands[] = {
         .word = "glob",
         .synopsis = "list|get|set|delete JOB.yaml [KEY]",
         .help = "print or change the job's key-value store"},
+    {.command = COMMAND_IMPORT,
+        .word = "import",
+        .synopsis = "FILE.json",
+        .help = "write a template and a job from a template that IoTIFY has exported"},
 };
 const size_t options_command_count = sizeof(options_commands) / sizeof(options_commands[0]);
 
@@ -302,7 +314,8 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_PLUGINS] = "plugins",
     [COMMAND_SCHEMA] = "schema",
     [COMMAND_GLOB] = "glob",
-    [COMMAND_IAM] = "iam-policy"};
+    [COMMAND_IAM] = "iam-policy",
+    [COMMAND_IMPORT] = "import"};
 
 static bool cli_was_given(const struct options *options, const struct options_entry *option)
 {

@@ -13,7 +13,8 @@ enum command {
     COMMAND_PLUGINS,
     COMMAND_SCHEMA,
     COMMAND_GLOB,
-    COMMAND_IAM
+    COMMAND_IAM,
+    COMMAND_IMPORT
 };
 
 struct options {
@@ -27,6 +28,7 @@ struct options {
     const char *json, *series, *metrics_port, *solo, *verify;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
+    const char *output;                     /* of import */
     bool plan, prune, no_repair, repair, from_aws, yes, preview;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
 };

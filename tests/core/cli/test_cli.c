@@ -257,6 +257,22 @@ static void glob_keeps_values(void **state)
     assert_int_equal(run("glob", "take", "aws.yaml", "limit"), EXIT_USAGE);
 }
 
+static void import_writes_a_template_and_a_job(void **state)
+{
+    (void)state;
+    write_file("export.json",
+        "{\"json\": {\"name\": \"a b\", \"messageString\": \"{ return 1 + '' }\", \"protocol\": "
+        "\"http\", \"url\": \"/x\"}}");
+    assert_int_equal(run("import", "export.json"), EXIT_DONE);
+    assert_has(output, "wrote a_b.yaml");
+    assert_has(output, "  url: ");
+    assert_int_equal(run("--check", "a_b.yaml"), EXIT_DONE);
+    assert_int_equal(run("import", "export.json"), EXIT_STEP_FAILED);
+    assert_has(errors, "--force");
+    assert_int_equal(run("import", "job.yaml"), EXIT_USAGE);
+    assert_has(errors, "job.yaml:1:");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +286,7 @@ int main(void)
         cmocka_unit_test(iam_policy_is_a_document),
         cmocka_unit_test(init_writes_a_job_once),
         cmocka_unit_test(glob_keeps_values),
+        cmocka_unit_test(import_writes_a_template_and_a_job),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
