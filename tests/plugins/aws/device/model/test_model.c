@@ -176,6 +176,14 @@ static long explore(const struct scenario *scenario)
     return count;
 }
 
+/* "csr*" selects all whose names begin so. */
+static bool is_selected(const char *name, const char *wanted)
+{
+    size_t length = strcspn(wanted, "*");
+
+    return wanted[length] == '*' ? strncmp(name, wanted, length) == 0 : strcmp(name, wanted) == 0;
+}
+
 int main(int count, char **arguments)
 {
     int most = count > 1 ? atoi(arguments[1]) : 3;
@@ -282,7 +290,7 @@ int main(int count, char **arguments)
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         long explored = 0;
 
-        if (count < 3 || strcmp(arguments[2], scenarios[i].name) == 0)
+        if (count < 3 || is_selected(scenarios[i].name, arguments[2]))
             explored = explore(&scenarios[i]);
         if (explored < 0)
             return 1;
