@@ -64,16 +64,16 @@ struct device {
     uint8_t goal;                 /* enum device_goal */
     uint8_t call;                 /* enum device_call */
     uint8_t pace;                 /* enum device_pace */
-    bool was_connected;
-    bool starts_anew; /* its next connection starts a new schedule */
-    bool script_live; /* init() has succeeded, and finish() has not run */
-    bool dropped;     /* device_drop() has broken the connection */
-    bool absent;      /* its script disconnected it during the current iteration */
-    bool departing;   /* a queued disconnect() or reconnect() has not been carried out */
-    bool complete;    /* its script reported that it has sent all */
-    bool spoiled;     /* an assertion of the current iteration failed */
-    bool begun;       /* message() of the current iteration has begun, and not ended */
-    bool waited;      /* message() of the current iteration has waited for a promise */
+    bool was_connected : 1;
+    bool starts_anew : 1; /* its next connection starts a new schedule */
+    bool script_live : 1; /* init() has succeeded, and finish() has not run */
+    bool dropped : 1;     /* device_drop() has broken the connection */
+    bool absent : 1;      /* its script disconnected it during the current iteration */
+    bool departing : 1;   /* a queued disconnect() or reconnect() has not been carried out */
+    bool complete : 1;    /* its script reported that it has sent all */
+    bool spoiled : 1;     /* an assertion of the current iteration failed */
+    bool begun : 1;       /* message() of the current iteration has begun, and not ended */
+    bool waited : 1;      /* message() of the current iteration has waited for a promise */
 };
 
 /* The turn of a call of its script functions now. */

@@ -3,11 +3,14 @@
 
 #include <stdlib.h>
 
-#define CAPACITY_FIRST 2
+static uint32_t inflight_capacity(const struct mqtt_inflight *inflight)
+{
+    return inflight->ring ? UINT32_C(1) << inflight->capacity_bits : 0;
+}
 
 static struct mqtt_message *inflight_at(const struct mqtt_inflight *inflight, uint32_t index)
 {
-    return &inflight->ring[(inflight->first + index) & (inflight->capacity - 1)];
+    return &inflight->ring[(inflight->first + index) & (inflight_capacity(inflight) - 1)];
 }
 
 void mqtt_inflight_clear(struct mqtt_inflight *inflight)
@@ -18,8 +21,8 @@ void mqtt_inflight_clear(struct mqtt_inflight *inflight)
 
 static bool inflight_grow(struct mqtt_inflight *inflight)
 {
-    uint32_t capacity = inflight->capacity ? inflight->capacity * 2 : CAPACITY_FIRST;
-    struct mqtt_message *ring = calloc(capacity, sizeof(*ring));
+    uint8_t bits = (uint8_t)(inflight->capacity_bits + 1);
+    struct mqtt_message *ring = calloc((size_t)1 << bits, sizeof(*ring));
 
     if (!ring)
         return false;
@@ -28,19 +31,26 @@ static bool inflight_grow(struct mqtt_inflight *inflight)
     free(inflight->ring);
     inflight->ring = ring;
     inflight->first = 0;
-    inflight->capacity = capacity;
+    inflight->capacity_bits = bits;
     return true;
 }
 
+static uint16_t inflight_blocks(size_t size)
+{
+    size_t blocks = (size + MQTT_BLOCK - 1) / MQTT_BLOCK;
+
+    return blocks < UINT16_MAX ? (uint16_t)blocks : UINT16_MAX;
+}
+
 struct mqtt_message *mqtt_inflight_add(
-    struct mqtt_inflight *inflight, bool once, uint32_t size, uint64_t token)
+    struct mqtt_inflight *inflight, bool once, size_t size, uint64_t token)
 {
     struct mqtt_message *message;
 
-    if (inflight->count == inflight->capacity && !inflight_grow(inflight))
+    if (inflight->count == inflight_capacity(inflight) && !inflight_grow(inflight))
         return NULL;
     message = inflight_at(inflight, inflight->count++);
-    *message = (struct mqtt_message){.token = token, .size = size, .once = once};
+    *message = (struct mqtt_message){.token = token, .blocks = inflight_blocks(size), .once = once};
     return message;
 }
 
@@ -52,7 +62,7 @@ void mqtt_inflight_queue(struct mqtt_inflight *inflight, uint64_t token)
     if (!newest || newest->gone || newest->token != token)
         return;
     newest->queue = inflight->queue = inflight->queue ? inflight->queue : 1;
-    inflight->unwritten += newest->size;
+    inflight->unwritten += newest->blocks;
 }
 
 void mqtt_inflight_wrote(struct mqtt_inflight *inflight)
@@ -63,6 +73,11 @@ void mqtt_inflight_wrote(struct mqtt_inflight *inflight)
     inflight->queue++;
 }
 
+size_t mqtt_inflight_unwritten(const struct mqtt_inflight *inflight)
+{
+    return (size_t)inflight->unwritten * MQTT_BLOCK;
+}
+
 void mqtt_inflight_drop(struct mqtt_inflight *inflight)
 {
     inflight->count--;
@@ -71,10 +86,12 @@ void mqtt_inflight_drop(struct mqtt_inflight *inflight)
 static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *message)
 {
     message->gone = true;
+    /* Numbers of queues recur: an old message may have that of a later one. */
     if (message->queue && message->queue == inflight->queue)
-        inflight->unwritten -= message->size;
+        inflight->unwritten -=
+            message->blocks < inflight->unwritten ? message->blocks : inflight->unwritten;
     while (inflight->count > 0 && inflight_at(inflight, 0)->gone) {
-        inflight->first = (inflight->first + 1) & (inflight->capacity - 1);
+        inflight->first = (inflight->first + 1) & (inflight_capacity(inflight) - 1);
         inflight->count--;
     }
 }

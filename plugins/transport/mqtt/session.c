@@ -247,7 +247,7 @@ size_t mqtt_session_unwritten(const void *given)
 {
     const struct mqtt_session *session = given;
 
-    return session->inflight.unwritten;
+    return mqtt_inflight_unwritten(&session->inflight);
 }
 
 /* ------------------------------------------------------------------ connect, disconnect, free */

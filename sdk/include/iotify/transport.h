@@ -176,7 +176,7 @@ struct iotify_transport {
     /*
      * The size in bytes of the queued payloads that are not completely written to the socket. The
      * host drops messages when it exceeds the user's limit. The count of a message that is
-     * acknowledged is 0; the plugin may count others until everything is written.
+     * acknowledged is 0; the plugin may round up, and count others until everything is written.
      */
     size_t (*session_unwritten)(const void *session);
 };
