@@ -20,6 +20,12 @@
 #include "core/simulate/preview.h"
 #include "core/simulate/simulate.h"
 
+/* Does the run end with a summary, and not with a list or a plan? */
+static bool run_command_sums_up(const struct options *options)
+{
+    return !options->plan && !(options->from_aws && !options->yes);
+}
+
 /* ------------------------------------------------------------------ check */
 
 /* Compile the {{expressions}} of all steps, to report errors before anything starts. */
@@ -128,7 +134,6 @@ static int run_command_finish(const struct options *options, struct run_command_
 {
     int signal = stop_requested();
     bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    bool json_on_stdout = options->json && strcmp(options->json, "-") == 0;
 
     summary->exit_code = signal              ? 128 + signal
                          : !good             ? EXIT_STEP_FAILED
@@ -144,7 +149,7 @@ static int run_command_finish(const struct options *options, struct run_command_
                 arena_format(&summary->arena, "cannot write the summary to %s", options->json);
     }
     /* The verdict is the last line, and knows whether the summary was written. */
-    if (!json_on_stdout) {
+    if (outputs->json != stdout) {
         summary_print(summary, stdout, color);
         fflush(stdout);
     }
@@ -179,24 +184,17 @@ static int run_command_plan_first(
 {
     int status = EXIT_DONE;
 
-    *over = options->plan;
     if (options->from_aws)
         status = run_command_recover(options, run);
     else if (options->plan &&
              !planning_print(run, selection->pipelines, selection->count, options->json))
         status = EXIT_STEP_FAILED;
     /* Without --yes only the list was asked for, also when it is empty. */
-    *over = *over || status != EXIT_DONE || (options->from_aws && !options->yes);
+    *over = status != EXIT_DONE || !run_command_sums_up(options);
     return *over && stop_requested() ? 128 + stop_requested() : status;
 }
 
 /* ------------------------------------------------------------------ outputs */
-
-/* Does the run end with a summary, and not with a list or a plan? */
-static bool run_command_sums_up(const struct options *options)
-{
-    return !options->plan && !(options->from_aws && !options->yes);
-}
 
 /* Nothing can be started: say so, and in the last line of the output, too. */
 static int run_command_refuse(const struct options *options, const char *what, const char *why)
@@ -285,7 +283,7 @@ static bool run_command_only_removes(const struct selection *selection)
 static enum run_access run_command_access(
     const struct options *options, const struct selection *selection)
 {
-    if (options->plan || (options->from_aws && !options->yes))
+    if (!run_command_sums_up(options))
         return RUN_READS;
     if (options->from_aws)
         return RUN_RECOVERS;

@@ -6,6 +6,9 @@
 #include "core/base/clock.h"
 #include "core/report/summary.h"
 
+/* The exit code when a threshold was crossed, and nothing worse happened. */
+#define EXIT_CROSSED 99
+
 static void summary_print_failures(
     const struct failure *failures, FILE *stream, const char *red, const char *plain)
 {
@@ -147,9 +150,6 @@ static void summary_print_simulate(
 
 /* ------------------------------------------------------------------ the verdict */
 
-/* The exit code when a threshold was crossed, and nothing worse happened. */
-#define EXIT_CROSSED 99
-
 static bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out)
 {
     const struct failure *failure = step->failures;
@@ -233,10 +233,10 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
     struct iotify_buffer verdict;
 
     fprintf(stream, "%s: %s%s%s in %.1f s\n", summary->job, summary->exit_code ? red : green,
-        summary->exit_code == 0    ? "done"
-        : summary->exit_code == 99 ? "a threshold was crossed"
-        : summary->exit_code > 128 ? "interrupted"
-                                   : "failed",
+        summary->exit_code == 0              ? "done"
+        : summary->exit_code == EXIT_CROSSED ? "a threshold was crossed"
+        : summary->exit_code > 128           ? "interrupted"
+                                             : "failed",
         plain, (double)(clock_now() - summary->began) / (double)SECOND);
     for (const struct step_summary *step = summary->steps; step; step = step->next) {
         summary_print_step(step, stream, red, plain);

@@ -181,7 +181,7 @@ void tally_add_device(struct tally *tally, const struct tally_device *device)
 
         if (!out)
             return;
-        /* If `at` is behind the entry that goes, its place moves with it. */
+        /* `at` must not point into the entry that is removed. */
         if (at == &(*out)->next)
             at = out;
         *out = (*out)->next;

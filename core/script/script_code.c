@@ -176,7 +176,7 @@ static bool script_code_begins_function(const char *text)
 
 /*
  * Is the text a whole function, as `(state) => "x"`, and not the body of one? As a body it would do
- * nothing. Statements may follow a function that is declared: then it is no expression.
+ * nothing. If statements follow a function declaration, the text is a body, and not an expression.
  */
 static bool script_code_is_function(struct script *script, const char *text)
 {

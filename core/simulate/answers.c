@@ -17,7 +17,7 @@
 
 /* ------------------------------------------------------------------ acknowledgements */
 
-/* A message has its outcome: go on with what waited for it. */
+/* A message was acknowledged or lost: continue what waited for that. */
 static void answers_go_on(struct device *device)
 {
     if (device->phase == PHASE_RUNNING)

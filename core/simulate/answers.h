@@ -12,7 +12,7 @@ void answers_on_acknowledged(void *user, uint64_t token);
 /* A QoS 0 message was not written before the connection ended, and is not sent again. */
 void answers_on_lost(void *user, uint64_t token);
 void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
-/* A message was not acknowledged within ack_timeout: it is lost, and what waited for it goes on. */
+/* A message was not acknowledged within ack_timeout: count it as lost, and continue what waited. */
 void answers_time_out(struct device *device, const struct ledger_entry *entry, uint64_t token);
 /* The device is done: report its unsettled messages and count them as lost. */
 void answers_account(struct device *device);

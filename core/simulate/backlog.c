@@ -5,7 +5,7 @@
 #include "core/simulate/device.h"
 #include "core/simulate/simulate_loop_internal.h"
 
-/* Limits of the time between two looks at all devices. */
+/* The shortest and the longest time between two checks of all devices. */
 #define PERIOD_MIN (20 * MILLISECOND)
 #define PERIOD_MAX SECOND
 
@@ -43,7 +43,7 @@ static void backlog_on_timer(void *argument)
 
     if (period < PERIOD_MIN || period > PERIOD_MAX)
         period = period < PERIOD_MIN ? PERIOD_MIN : PERIOD_MAX;
-    /* After a pause of this machine, answers may have arrived that nobody has read yet. */
+    /* If this process was suspended, acknowledgements may have arrived that are not read yet. */
     for (size_t i = 0; i < loop->count && now - loop->backlog.checked < 3 * period; i++)
         if (loop->devices[i].ledger.open > 0)
             backlog_check(&loop->devices[i], now);

@@ -224,18 +224,20 @@ static enum iotify_result list_things(struct aws_request *request)
     return IOTIFY_OK;
 }
 
-static enum iotify_result list_principals(struct aws_request *request)
+/* The ARNs of the certificates that have the thing, or the policy. */
+static enum iotify_result list_arns(struct aws_request *request, const char *member, bool things)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < world.certificate_count; i++) {
+        const struct certificate *certificate = &world.certificates[i];
         char arn[TEXT];
 
-        snprintf(arn, sizeof(arn), "arn:aws:iot:r:123456789012:cert/%s", world.certificates[i].id);
-        if (world.certificates[i].there && world.certificates[i].has_thing)
+        snprintf(arn, sizeof(arn), "arn:aws:iot:r:123456789012:cert/%s", certificate->id);
+        if (certificate->there && (things ? certificate->has_thing : certificate->has_policy))
             json_array_append_new(list, json_string(arn));
     }
-    request->answer = json_pack("{s:o}", "principals", list);
+    request->answer = json_pack("{s:o}", member, list);
     return IOTIFY_OK;
 }
 
@@ -266,21 +268,6 @@ static enum iotify_result list_ties(struct aws_request *request)
         request->answer = certificate && certificate->has_policy
                               ? json_pack("{s:[{s:s}]}", "policies", "policyName", "policy")
                               : json_pack("{s:[]}", "policies");
-    return IOTIFY_OK;
-}
-
-static enum iotify_result list_targets(struct aws_request *request)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < world.certificate_count; i++) {
-        char arn[TEXT];
-
-        snprintf(arn, sizeof(arn), "arn:aws:iot:r:123456789012:cert/%s", world.certificates[i].id);
-        if (world.certificates[i].there && world.certificates[i].has_policy)
-            json_array_append_new(list, json_string(arn));
-    }
-    request->answer = json_pack("{s:o}", "targets", list);
     return IOTIFY_OK;
 }
 
@@ -329,9 +316,9 @@ static enum iotify_result do_it(struct aws_request *request)
                                                    : json_pack("{s:[]}", "things");
         return IOTIFY_OK;
     case AWS_LIST_TARGETS_FOR_POLICY:
-        return list_targets(request);
+        return list_arns(request, "targets", false);
     case AWS_LIST_THING_PRINCIPALS:
-        return list_principals(request);
+        return list_arns(request, "principals", true);
     case AWS_LIST_PRINCIPAL_THINGS:
     case AWS_LIST_ATTACHED_POLICIES:
         return list_ties(request);
