@@ -3,7 +3,7 @@
 error, and the number of sessions that one process holds; compared in the same run with a minimal
 client (bench/raw.c) and other tools.
 
-    bench/fleet.sh [SESSIONS [PART…]]        parts: memory handshake publish scale schedule peers most
+    bench/fleet.sh [SESSIONS [PART…]]        parts: memory reconnect handshake publish scale schedule peers most
 """
 import csv
 import json
@@ -21,7 +21,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(sys.argv[1]).resolve()
 SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
-PARTS = sys.argv[3:] or ['memory', 'handshake', 'publish', 'scale', 'schedule', 'peers']
+PARTS = sys.argv[3:] or ['memory', 'reconnect', 'handshake', 'publish', 'scale', 'schedule', 'peers']
 FOLDER = pathlib.Path(tempfile.mkdtemp(prefix='iotify-bench-'))
 IOTIFYD = str(BUILD / 'bin/iotifyd')
 REPEATS = int(os.environ.get("REPEATS", "3"))
@@ -160,17 +160,27 @@ def print_row(what, ours, yard, unit, target):
 # ------------------------------------------------------------------ parts
 
 
-def held(tls, clients):
-    """Memory of a process that holds this number of connected sessions."""
+def held(tls, clients, storms=0):
+    """Memory of a process that holds this number of connected sessions, after so many storms in
+    each of which all connections break and come back."""
+    rate, began = 600 if tls else 5000, 0
+    settings = {'iterations': 1, 'hold': '1h'}
+    if storms:
+        pause = clients // 250 + 2
+        began = pause * (storms + 1)
+        stages = [{'duration': f'{pause}s', 'clients': clients}] + [
+            {'duration': f'{pause}s', 'storm': '100%'}] * storms
+        settings = {'interval': '10m', 'jitter': '10m', 'reconnect': {'backoff': 'none', 'cap': '1s'},
+                    'stages': [*stages, {'duration': '1h'}]}
+        settings = {name: json.dumps(value) for name, value in settings.items()}
     with Sink(tls) as sink:
-        process = simulate(sink, tls, clients, connect_rate=600 if tls else 5000, iterations=1,
-                           hold='1h')
+        process = simulate(sink, tls, clients, connect_rate=rate, **settings)
         wanted = str(clients)
         while process.poll() is None:
             time.sleep(0.5)
             with open(FOLDER / 'out.csv') as file:
                 rows = list(csv.DictReader(file))
-            if rows and rows[-1]['connected'] == wanted:
+            if rows and rows[-1]['connected'] == wanted and float(rows[-1]['seconds']) > began:
                 break
         time.sleep(3)
         memory = resident(process)
@@ -185,6 +195,15 @@ def memory():
         least, most = held(tls, few), held(tls, SESSIONS)
         print_row(f'memory per session, {"mTLS" if tls else "plain"}, {few} → {SESSIONS}',
                   (most - least) / (SESSIONS - few), None, 'KiB', target)
+
+
+def reconnect():
+    """What a session costs that has come back, against one that has not."""
+    few, many = min(500, SESSIONS // 10), min(4000, SESSIONS)
+    slopes = [(held(True, many, storms) - held(True, few, storms)) / (many - few)
+              for storms in (0, 1, 10)]
+    print_row('memory per session after 1 reconnect, mTLS', slopes[1], slopes[0], 'KiB', '')
+    print_row('memory per session after 10 reconnects, mTLS', slopes[2], slopes[0], 'KiB', '≤ 25 KiB')
 
 
 def handshake():

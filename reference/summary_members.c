@@ -50,6 +50,15 @@ static struct summary_member {
     {.path = "simulate.metrics.*.count", .meaning = "values of a metric of the scripts"},
     {.path = "simulate.metrics.*.sum", .meaning = "their sum"},
     {.path = "simulate.metrics.*.mean", .meaning = "their mean"},
+    {.path = "simulate.metrics.*.p50", .meaning = "their median; percentiles are exact to 0.25%"},
+    {.path = "simulate.metrics.*.p90", .meaning = "90% of them do not exceed it"},
+    {.path = "simulate.metrics.*.p95", .meaning = "95% of them do not exceed it"},
+    {.path = "simulate.metrics.*.p99", .meaning = "99% of them do not exceed it"},
+    {.path = "simulate.metrics.*.p999", .meaning = "99.9% of them do not exceed it"},
+    {.path = "simulate.metrics.*.buckets",
+        .meaning =
+            "pairs: a bucket, and how many values are in it. The bucket of x is 0 for 0, else "
+            "sign(x) * (round(200 * ln|x|) + 150000)"},
     {.path = "simulate.metrics.*.min", .meaning = "the smallest"},
     {.path = "simulate.metrics.*.max", .meaning = "the largest"},
     {.path = "simulate.errors[].code", .meaning = "kind of the failure"},
@@ -190,7 +199,7 @@ static void summary_members_walk(struct page *page, json_t *value, const char *p
         summary_members_walk(page, json_array_get(value, 0), below);
         return;
     }
-    if (json_object_get(value, "p50")) {
+    if (json_object_get(value, "p50") && !json_object_get(value, "sum")) {
         snprintf(below, sizeof(below), "%s.p50", path);
         meaning = summary_members_meaning(below);
         snprintf(

@@ -62,6 +62,7 @@ struct pipeline_action_run {
     const char *where;
     struct run_counters counters;
     struct step_summary *result;
+    double prune_seconds;
 };
 
 static void pipeline_note_failure(
@@ -78,25 +79,38 @@ static void pipeline_note_failure(
 
 /* ------------------------------------------------------------------ pace */
 
-/* The number of clients without a record; for a removal, of all in the list. */
+struct pipeline_records {
+    const struct iotify_action *action;
+    int64_t first, end; /* the job's clients */
+    int64_t complete;
+};
+
+static enum iotify_result pipeline_count_record(void *argument, const struct iotify_record *record)
+{
+    struct pipeline_records *records = argument;
+
+    records->complete += record->client >= records->first && record->client < records->end &&
+                         (!records->action->is_complete || records->action->is_complete(record));
+    return IOTIFY_OK;
+}
+
+/* The number of clients that are not complete yet; for a removal, of all in the list. */
 static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t count)
 {
     const struct job_options *options = action->run->job->options;
     const struct run_connection *connection =
         &action->run->connections[action->step->owner - action->run->job->plugins];
-    int64_t *records, known = 0;
+    struct pipeline_records records = {
+        action->step->action, options->first, options->first + options->count, 0};
     struct call call;
-    size_t found;
 
     if (action->step->action->scope != IOTIFY_FOR_DEVICE)
         return (int64_t)count;
     call_init(&call, action->where);
-    if (store_list_records(action->run->store, &call, action->step->owner->alias, connection->realm,
-            &records, &found) == IOTIFY_OK)
-        for (size_t i = 0; i < found; i++)
-            known += records[i] >= options->first && records[i] < options->first + options->count;
+    store_each_record(action->run->store, &call, action->step->owner->alias, connection->realm,
+        pipeline_count_record, &records);
     call_clear(&call);
-    return (int64_t)count - known;
+    return (int64_t)count - records.complete;
 }
 
 static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action, size_t count)
@@ -156,6 +170,30 @@ static void pipeline_apply_to_all(
     progress_end();
 }
 
+/* Devices that the step did not begin, because it ended before. */
+static int64_t pipeline_count_skipped(const struct step_summary *result)
+{
+    int64_t rest =
+        result->total - result->ok - result->unchanged - result->repaired - result->failed;
+
+    return rest > 0 ? rest : 0;
+}
+
+static void pipeline_log_outcome(const struct step_summary *result, const char *where)
+{
+    int64_t good = result->ok + result->repaired + result->unchanged;
+
+    if (result->failed == 0 && result->unchanged == result->total && result->total > 0)
+        log_write(IOTIFY_INFO, where, "%lld of %lld up to date", (long long)result->total,
+            (long long)result->total);
+    else
+        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s", (long long)good,
+            (long long)result->total, result->seconds);
+    for (const struct failure *failure = result->failures; failure; failure = failure->next)
+        log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
+            failure->count > 1 ? " (and more of this kind)" : "");
+}
+
 /* Report the devices of an earlier run that are no longer in the job; with --prune, remove them. */
 static bool pipeline_prune(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
@@ -165,7 +203,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
         .function = action->step->action->remove,
         .counters = &action->counters};
     struct call call;
-    int64_t *clients;
+    int64_t *clients, began;
     size_t count;
     bool good = true;
 
@@ -179,9 +217,14 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     } else if (count) {
         request.result = summary_add_step(action->run->summary, pipeline->name,
             arena_format(&action->run->arena, "%s --prune", action->step->name), "device");
+        began = clock_now();
         progress_begin(request.where, (int64_t)count);
         fanout_run(&request, clients, count);
         progress_end();
+        request.result->seconds = (double)(clock_now() - began) / (double)SECOND;
+        request.result->skipped = pipeline_count_skipped(request.result);
+        action->prune_seconds = request.result->seconds;
+        pipeline_log_outcome(request.result, request.where);
         good = request.result->failed == 0;
     }
     call_clear(&call);
@@ -224,15 +267,6 @@ static bool pipeline_apply(struct pipeline_action_run *action, const struct pipe
     return good;
 }
 
-/* Devices that the step did not begin, because it ended before. */
-static int64_t pipeline_count_skipped(const struct step_summary *result)
-{
-    int64_t rest =
-        result->total - result->ok - result->unchanged - result->repaired - result->failed;
-
-    return rest > 0 ? rest : 0;
-}
-
 static bool pipeline_run_action(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
     const struct step *step = action->step;
@@ -268,21 +302,6 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
 
 /* ------------------------------------------------------------------ one step */
 
-static void pipeline_log_outcome(const struct step_summary *result, const char *where)
-{
-    int64_t good = result->ok + result->repaired + result->unchanged;
-
-    if (result->failed == 0 && result->unchanged == result->total && result->total > 0)
-        log_write(IOTIFY_INFO, where, "%lld of %lld up to date", (long long)result->total,
-            (long long)result->total);
-    else
-        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s", (long long)good,
-            (long long)result->total, result->seconds);
-    for (const struct failure *failure = result->failures; failure; failure = failure->next)
-        log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
-            failure->count > 1 ? " (and more of this kind)" : "");
-}
-
 static bool pipeline_run_step(
     struct run *run, const struct pipeline *pipeline, const struct step *step)
 {
@@ -299,7 +318,7 @@ static bool pipeline_run_step(
         good = run->core_step(run, step, result);
     else
         good = pipeline_run_action(&action, pipeline);
-    result->seconds = (double)(clock_now() - began) / (double)SECOND;
+    result->seconds = (double)(clock_now() - began) / (double)SECOND - action.prune_seconds;
     pipeline_log_outcome(result, where);
     return good && !stop_requested();
 }

@@ -82,14 +82,33 @@ static json_t *summary_json_steps(const struct step_summary *step)
     return list;
 }
 
+/* As pairs: the number of the bucket, and the count. */
+static json_t *summary_json_values(const struct distribution *values)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < values->count; i++) {
+        json_array_append_new(list, json_integer(values->buckets[i].number));
+        json_array_append_new(list, json_integer((json_int_t)values->buckets[i].count));
+    }
+    return list;
+}
+
 static json_t *summary_json_metrics(const struct tally_metric *metric)
 {
     json_t *object = json_object();
 
-    for (; metric; metric = metric->next)
-        json_object_set_new(object, metric->name,
+    for (; metric; metric = metric->next) {
+        json_t *numbers =
             json_pack("{s:f, s:f, s:f, s:f, s:f}", "count", metric->count, "sum", metric->sum,
-                "mean", metric->sum / metric->count, "min", metric->min, "max", metric->max));
+                "mean", metric->sum / metric->count, "min", metric->min, "max", metric->max);
+
+        for (size_t i = 0; i < tally_quantile_count; i++)
+            json_object_set_new(numbers, tally_quantiles[i].name,
+                json_real(tally_metric_quantile(metric, tally_quantiles[i].share)));
+        json_object_set_new(numbers, "buckets", summary_json_values(&metric->values));
+        json_object_set_new(object, metric->name, numbers);
+    }
     return object;
 }
 

@@ -96,8 +96,9 @@ static void summary_print_devices(const struct tally *tally, FILE *stream)
 static void summary_print_metrics(const struct tally *tally, FILE *stream)
 {
     for (const struct tally_metric *metric = tally->metrics; metric; metric = metric->next)
-        fprintf(stream, "      %-12s count %.0f  sum %g  mean %g  min %g  max %g\n", metric->name,
-            metric->count, metric->sum, metric->sum / metric->count, metric->min, metric->max);
+        fprintf(stream, "      %-12s count %.0f  sum %g  mean %g  min %g  p50 %g  p99 %g  max %g\n",
+            metric->name, metric->count, metric->sum, metric->sum / metric->count, metric->min,
+            tally_metric_quantile(metric, 0.5), tally_metric_quantile(metric, 0.99), metric->max);
 }
 
 static void summary_print_simulate(

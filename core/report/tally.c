@@ -64,8 +64,16 @@ const struct tally_quantile tally_quantiles[] = {
     {"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}};
 const size_t tally_quantile_count = sizeof(tally_quantiles) / sizeof(tally_quantiles[0]);
 
+static void tally_clear_metrics(struct tally *tally)
+{
+    for (struct tally_metric *metric = tally->metrics; metric; metric = metric->next)
+        distribution_clear(&metric->values);
+    tally->metrics = NULL;
+}
+
 void tally_clear(struct tally *tally)
 {
+    tally_clear_metrics(tally);
     for (size_t i = 0; i < TALLY_TIMES; i++)
         histogram_clear(&tally->times[i]);
     arena_clear(&tally->arena);
@@ -77,9 +85,9 @@ void tally_reset(struct tally *tally)
     memset(tally->counts, 0, sizeof(tally->counts));
     for (size_t i = 0; i < TALLY_TIMES; i++)
         histogram_reset(&tally->times[i]);
+    tally_clear_metrics(tally);
     arena_clear(&tally->arena);
     tally->failures = NULL;
-    tally->metrics = NULL;
     tally->devices = NULL;
     tally->device_count = 0;
 }
@@ -108,13 +116,23 @@ void tally_add_metric(struct tally *tally, const struct tally_metric *metric)
         known = *end = arena_alloc(&tally->arena, sizeof(*known));
         *known = *metric;
         known->name = arena_string(&tally->arena, metric->name);
+        known->values = (struct distribution){0};
         known->next = NULL;
+        distribution_merge(&known->values, &metric->values);
         return;
     }
+    distribution_merge(&known->values, &metric->values);
     known->count += metric->count;
     known->sum += metric->sum;
     known->min = metric->min < known->min ? metric->min : known->min;
     known->max = metric->max > known->max ? metric->max : known->max;
+}
+
+double tally_metric_quantile(const struct tally_metric *metric, double share)
+{
+    double value = distribution_quantile(&metric->values, share);
+
+    return value < metric->min ? metric->min : value > metric->max ? metric->max : value;
 }
 
 void tally_add_reason(

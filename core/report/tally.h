@@ -7,6 +7,7 @@
 #ifndef CORE_REPORT_TALLY_H
 #define CORE_REPORT_TALLY_H
 
+#include "core/report/distribution.h"
 #include "core/report/failure.h"
 #include "core/report/histogram.h"
 
@@ -62,6 +63,7 @@ extern const struct tally_name tally_times[TALLY_TIMES];
 struct tally_metric {
     const char *name;
     double count, sum, min, max;
+    struct distribution values;
     struct tally_metric *next;
 };
 
@@ -98,8 +100,10 @@ void tally_reset(struct tally *tally);
 /* Add all of `from` to `into`; `from` is unchanged. */
 void tally_merge(struct tally *into, const struct tally *from);
 
-/* Add count, sum, minimum and maximum of a metric of the scripts; the name is copied. */
+/* Add the numbers of a metric of the scripts; name and values are copied. */
 void tally_add_metric(struct tally *tally, const struct tally_metric *metric);
+/* A quantile of its values, exact at both ends. */
+double tally_metric_quantile(const struct tally_metric *metric, double share);
 /* Add to a device's reasons; the code is copied into the arena. */
 void tally_add_reason(
     struct arena *arena, struct tally_reason **reasons, const char *code, int64_t count);

@@ -59,7 +59,24 @@ void answers_on_lost(void *user, uint64_t token)
 
     if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
         return;
+    device_fail(
+        device, "NotWritten", "messages with QoS 0 were not written yet when the connection ended");
     answers_count_lost(device);
+}
+
+/* Which of them the server does not like is unknown, and the transport sends all of them again. */
+void answers_give_up(struct device *device)
+{
+    uint64_t token;
+
+    while (ledger_open(&device->ledger, &token)) {
+        device_fail(device, "GivenUp",
+            "messages are given up: they were in flight when the server closed the connection, "
+            "three times in a row");
+        ledger_lose(&device->ledger, token);
+        answers_count_lost(device);
+    }
+    device->renewed = true;
 }
 
 /* ------------------------------------------------------------------ received messages */
@@ -156,8 +173,10 @@ void answers_time_out(struct device *device, const struct ledger_entry *entry, u
     answers_count_lost(device);
     device->given_up++;
     answers_go_on(device);
-    if (device->given_up % GIVEN_UP_MAX == 0)
+    if (device->given_up % GIVEN_UP_MAX == 0) {
+        device->renewed = true;
         device_drop(device);
+    }
 }
 
 void answers_account(struct device *device)

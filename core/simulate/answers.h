@@ -11,6 +11,11 @@
 void answers_on_acknowledged(void *user, uint64_t token);
 /* A QoS 0 message was not written before the connection ended, and is not sent again. */
 void answers_on_lost(void *user, uint64_t token);
+/*
+ * The server hung up too often while the same messages were in flight: count all messages in flight
+ * as lost. The device's next session does not send them again.
+ */
+void answers_give_up(struct device *device);
 void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
 /* A message was not acknowledged within ack_timeout: count it as lost, and continue what waited. */
 void answers_time_out(struct device *device, const struct ledger_entry *entry, uint64_t token);

@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/simulate/cause.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/threshold.h"
 
@@ -303,8 +304,10 @@ void check_simulate(const struct job *job, const struct step *step,
             check_verify(step, &template, diagnostics);
             check_rows(job, step, &template, diagnostics);
             check_client_id(job, step, &template, diagnostics);
-            if (job->valid && template.transport)
+            if (job->valid && template.transport) {
                 check_machine(job, step);
+                cause_check(step, &template, check_first_of(job, step));
+            }
         }
         template_clear(&template);
         return;

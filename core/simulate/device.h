@@ -37,9 +37,10 @@ enum device_call {
 
 /* What the next message waits for, besides its scheduled time. */
 enum device_pace {
-    PACE_TIME,       /* nothing */
-    PACE_ANSWER,     /* an answer: without an interval, and with too much in flight */
-    PACE_ALL_ANSWERS /* all answers: closed pacing */
+    PACE_TIME,        /* nothing */
+    PACE_ANSWER,      /* an answer: without an interval, and with too much in flight */
+    PACE_ALL_ANSWERS, /* all answers: closed pacing */
+    PACE_SUSPECT      /* all answers: the server may hang up because of one of these messages */
 };
 
 struct device {
@@ -53,6 +54,7 @@ struct device {
     int64_t due;          /* scheduled time of the next message, without jitter; 0: none yet */
     int64_t intended;     /* the same, with jitter */
     int64_t connected_at; /* start of the current connection; 0: not connected */
+    int64_t ready_at;     /* from when on the current connection may send */
     int64_t draining_at;  /* when it started to wait for answers; 0: it does not */
     uint64_t random;
     struct tally_device *trouble; /* its lost, duplicate, reordered and late messages; NULL: none */
@@ -72,6 +74,7 @@ struct device {
     bool departing : 1;   /* a queued disconnect() or reconnect() has not been carried out */
     bool complete : 1;    /* its script reported that it has sent all */
     bool spoiled : 1;     /* an assertion of the current iteration failed */
+    bool renewed : 1;     /* its next connection needs a new session, which forgets messages */
     bool begun : 1;       /* message() of the current iteration has begun, and not ended */
     bool waited : 1;      /* message() of the current iteration has waited for a promise */
 };

@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #include "core/base/random.h"
+#include "core/simulate/answers.h"
+#include "core/simulate/cause.h"
 #include "core/simulate/device_failure.h"
 #include "core/simulate/device_internal.h"
 #include "core/simulate/device_session.h"
@@ -60,6 +62,12 @@ void device_connect(struct device *device)
         return;
     }
     device_enter(device, PHASE_CONNECTING);
+    if (device->renewed) {
+        loop->operations->session_free(device->session);
+        device->session = NULL;
+        device->given_up = 0;
+        device->renewed = false;
+    }
     if (device->session) {
         loop->operations->session_connect(device->session);
         return;
@@ -202,9 +210,14 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
 {
     struct device *device = user;
     struct simulate_loop *loop = device->loop;
+    struct arena arena = {0};
+    bool hung_up;
 
     if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
         return;
+    hung_up = device->connected_at && reason == IOTIFY_CLOSED_BY_PEER && !device->dropped;
+    if (ledger_disconnect(&device->ledger, hung_up))
+        answers_give_up(device);
     if (device->connected_at) {
         atomic_fetch_sub(&loop->report.connected, 1);
         if (device->phase != PHASE_LEAVING)
@@ -215,6 +228,7 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
         /* The server may have another address by now. */
         loop_doubt_addresses(&loop->events);
     }
+    text = cause_of_close(device, reason, text, &arena);
     device->connected_at = 0;
     if (loop->simulation->solo)
         solo_closed(device, text);
@@ -222,4 +236,5 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
         device_has_left(device);
     else
         device_is_cut_off(device, reason, text);
+    arena_clear(&arena);
 }

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/device_session.h"
 
+#include <stdio.h>
+
+#include "core/simulate/client_ids.h"
+#include "core/simulate/device_failure.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 /* The topics to subscribe to, expressions evaluated; NULL and `*error` on failure. */
@@ -24,6 +28,28 @@ static const char *const *device_session_topics(
     return topics;
 }
 
+/* Of clients with the same client id, a server keeps one connected. */
+static void device_session_note_id(struct device *device, const void *options)
+{
+    const struct simulation *simulation = device->loop->simulation;
+    struct iotify_setting setting;
+    char text[240];
+    int64_t other = -1;
+
+    if (simulation->ids && schema_find_role(device->loop->operations->connection,
+                               IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
+        other = client_ids_note(simulation->ids,
+            *(const char *const *)(const void *)((const char *)options + setting.offset),
+            device->client);
+    if (other < 0)
+        return;
+    snprintf(text, sizeof(text),
+        "clients have the same client id, of which a server keeps one connected: this one, and "
+        "client %lld; put {{client()}} into client_id, or set shared_client_id: true",
+        (long long)other);
+    device_fail(device, "SameClientId", text);
+}
+
 enum iotify_result device_session_new(struct device *device, struct call *call)
 {
     struct simulate_loop *loop = device->loop;
@@ -35,6 +61,8 @@ enum iotify_result device_session_new(struct device *device, struct call *call)
     options = expression_set_apply(&loop->scripts.connection, loop->scripts.context,
         device_turn(device), loop->operations->connection, simulation->connection,
         simulation->run->job->directory, &call->arena, &error);
+    if (options)
+        device_session_note_id(device, options);
     if (options)
         topics = device_session_topics(device, &call->arena, &error);
     if (!topics)

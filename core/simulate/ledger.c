@@ -79,6 +79,13 @@ static struct ledger_entry *ledger_find(const struct ledger *ledger, uint64_t to
                : NULL;
 }
 
+static void ledger_close(struct ledger *ledger)
+{
+    ledger->open--;
+    if (ledger->open == 0)
+        ledger->suspect = false;
+}
+
 bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended)
 {
     struct ledger_entry *entry = ledger_find(ledger, token);
@@ -86,7 +93,7 @@ bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended
     if (!entry || entry->acknowledged || entry->lost)
         return false;
     entry->acknowledged = true;
-    ledger->open--;
+    ledger_close(ledger);
     *intended = entry->intended;
     ledger_settle(ledger);
     return true;
@@ -99,7 +106,7 @@ bool ledger_lose(struct ledger *ledger, uint64_t token)
     if (!entry || entry->acknowledged || entry->lost)
         return false;
     entry->lost = true;
-    ledger->open--;
+    ledger_close(ledger);
     if (ledger->verifies && !entry->received)
         ledger->unreceived--;
     ledger_settle(ledger);
@@ -132,6 +139,40 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
     return again ? ARRIVED_AGAIN : ARRIVED_FOREIGN;
 }
 
+static bool ledger_is_open(const struct ledger_entry *entry)
+{
+    return !entry->acknowledged && !entry->lost;
+}
+
+bool ledger_disconnect(struct ledger *ledger, bool hung_up)
+{
+    bool given_up = false;
+
+    for (uint32_t i = 0; ledger->open > 0 && i < ledger->count; i++) {
+        struct ledger_entry *entry = ledger_at(ledger, i);
+
+        if (!ledger_is_open(entry))
+            continue;
+        entry->hang_ups = hung_up ? entry->hang_ups + 1 : 0;
+        given_up = given_up || entry->hang_ups == LEDGER_HANG_UPS_MAX;
+    }
+    ledger->suspect = hung_up && ledger->open > 0;
+    return given_up;
+}
+
+const struct ledger_entry *ledger_open(const struct ledger *ledger, uint64_t *token)
+{
+    for (uint32_t i = 0; ledger->open > 0 && i < ledger->count; i++) {
+        const struct ledger_entry *entry = ledger_at(ledger, i);
+
+        if (!ledger_is_open(entry))
+            continue;
+        *token = ledger->base + i;
+        return entry;
+    }
+    return NULL;
+}
+
 const struct ledger_entry *ledger_overdue(
     const struct ledger *ledger, uint32_t sent, uint64_t *token)
 {
@@ -140,7 +181,7 @@ const struct ledger_entry *ledger_overdue(
 
         if (entry->sent >= sent)
             return NULL;
-        if (!entry->acknowledged && !entry->lost && !entry->once) {
+        if (ledger_is_open(entry) && !entry->once) {
             *token = ledger->base + i;
             return entry;
         }

@@ -16,8 +16,9 @@ struct ledger_entry {
     uint64_t print;   /* fingerprint of the payload, to recognize it */
     uint32_t sent;    /* when it was handed to the transport, milliseconds from the run's start */
     bool acknowledged : 1, received : 1, lost : 1;
-    bool once : 1;      /* QoS 0: the server does not acknowledge it */
-    bool over_rate : 1; /* sent in a second with more messages than the endpoint accepts */
+    bool once : 1;              /* QoS 0: the server does not acknowledge it */
+    bool over_rate : 1;         /* sent in a second with more messages than the endpoint accepts */
+    unsigned char hang_ups : 2; /* how often in a row the server hung up while it was in flight */
 };
 
 /* A zero-initialized ledger is empty and valid. */
@@ -29,6 +30,7 @@ struct ledger {
     uint32_t newest;     /* entries up to the newest one received, to detect reordering */
     uint64_t base;       /* token of the first entry */
     bool verifies;
+    bool suspect; /* the server hung up while an open message was in flight */
 };
 
 enum ledger_arrival { ARRIVED, ARRIVED_REORDERED, ARRIVED_AGAIN, ARRIVED_FOREIGN };
@@ -44,6 +46,16 @@ void ledger_take_back(struct ledger *ledger);
  */
 bool ledger_acknowledge(struct ledger *ledger, uint64_t token, int64_t *intended);
 bool ledger_lose(struct ledger *ledger, uint64_t token);
+/*
+ * The connection has ended: the server hung up, or something else happened. True when an open
+ * message was in flight at LEDGER_HANG_UPS_MAX hang-ups in a row.
+ */
+#define LEDGER_HANG_UPS_MAX 3
+bool ledger_disconnect(struct ledger *ledger, bool hung_up);
+/*
+ * The oldest open message and its token; NULL: there is none. Valid until the ledger changes.
+ */
+const struct ledger_entry *ledger_open(const struct ledger *ledger, uint64_t *token);
 /*
  * Match a received payload: the oldest message with this fingerprint that is not received yet.
  * Equal payloads cannot be distinguished. `*intended` is set if a message is found.

@@ -46,8 +46,13 @@ void loop_report_take_metrics(struct simulate_loop *loop)
             .sum = json_number_value(json_array_get(values, 1)),
             .min = json_number_value(json_array_get(values, 2)),
             .max = json_number_value(json_array_get(values, 3))};
+        const json_t *buckets = json_array_get(values, 4);
 
+        for (size_t i = 0; i + 1 < json_array_size(buckets); i += 2)
+            distribution_add(&metric.values, (int32_t)json_number_value(json_array_get(buckets, i)),
+                (int64_t)json_number_value(json_array_get(buckets, i + 1)));
         tally_add_metric(loop->report.tally, &metric);
+        distribution_clear(&metric.values);
     }
     json_decref(root);
     iotify_buffer_clear(&text);

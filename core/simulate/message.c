@@ -5,6 +5,7 @@
 
 #include "core/simulate/backlog.h"
 #include "core/simulate/captured_lines.h"
+#include "core/simulate/cause.h"
 #include "core/simulate/device_failure.h"
 #include "core/simulate/schedule.h"
 #include "core/simulate/simulate_loop_internal.h"
@@ -82,13 +83,16 @@ static void message_hand_over(struct device *device, const void *options,
 
 /* The options, with the topic, QoS and retain flag of `asked` where it has them. */
 static const void *message_options(
-    struct simulate_loop *loop, const void *options, const struct script_command *asked)
+    struct device *device, const void *options, const struct script_command *asked)
 {
+    struct simulate_loop *loop = device->loop;
     char *copy;
 
     if (!asked || (!asked->topic && asked->qos < 0 && asked->retain < 0))
         return options;
     copy = arena_copy(&loop->call.arena, options, loop->operations->publish->options_size);
+    if (asked->topic)
+        cause_note_topic(device, asked->topic);
     if (asked->topic && loop->offsets.topic != SIZE_MAX)
         *(const char **)(void *)(copy + loop->offsets.topic) = asked->topic;
     if (asked->qos >= 0 && loop->offsets.qos != SIZE_MAX)
@@ -112,7 +116,7 @@ static void message_send(struct device *device, struct iotify_bytes payload, int
         device_turn(device), loop->operations->publish, loop->publish_options,
         loop->simulation->run->job->directory, &loop->call.arena, &error);
     if (options)
-        options = message_options(loop, options, asked);
+        options = message_options(device, options, asked);
     if (!options) {
         device_fail_expression(device, error);
         device->spoiled = true;
@@ -163,10 +167,10 @@ void message_due(struct device *device)
     scripts->last_due = device;
 }
 
-/* A message that was due while the device had no connection does not count as lag. */
+/* A message that was due while the device could not send does not count as lag. */
 static void message_count_lag(struct device *device, int64_t now)
 {
-    if (!device->loop->channel || device->intended >= device->connected_at)
+    if (!device->loop->channel || device->intended >= device->ready_at)
         histogram_add(&device_tally(device)->times[TALLY_LAG], now - device->intended);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/monitor.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 /* A script that takes this much CPU time beyond its time limit counts as stuck. */
 #define STUCK_AFTER (5 * SECOND)
 #define TEXT_MAX (1u << 20)
+/* So many connections are worth a search for unused memory. */
+#define CHURN_MIN 500
 
 /*
  * The generator is the bottleneck when its lag is more than 20 ms and a quarter of the publish
@@ -168,6 +171,22 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
     }
 }
 
+/*
+ * Handshakes that ran at the same time, as after a storm, leave the heap twice as large as before
+ * and full of holes. It is returned to the system when hardly any connection is made any more.
+ */
+static void monitor_return_memory(struct monitor *monitor)
+{
+    const int64_t *counts = monitor->second.counts;
+    int64_t connected = counts[TALLY_CONNECTED] + counts[TALLY_RECONNECTS];
+
+    monitor->churn += connected;
+    if (monitor->churn < CHURN_MIN || connected > monitor->churn / 100)
+        return;
+    malloc_trim(0);
+    monitor->churn = 0;
+}
+
 /* Add the last second to the results, and update all outputs. */
 static void monitor_end_second(struct monitor *monitor, int64_t now)
 {
@@ -178,6 +197,7 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
     monitor_write_series(monitor->outputs, &live);
     monitor_publish_metrics(monitor->outputs, &live);
     monitor_show(monitor, &live);
+    monitor_return_memory(monitor);
     tally_reset(&monitor->second);
     monitor->second_at = now;
     monitor->cpu_at = clock_cpu();

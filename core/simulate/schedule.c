@@ -59,6 +59,13 @@ static void schedule_closed(struct device *device)
         device->pace = PACE_ALL_ANSWERS;
 }
 
+/* Go on; while it could not send, the schedule may have gone on. */
+static void schedule_resume(struct device *device)
+{
+    device->ready_at = simulate_loop_now(device->loop);
+    device_wake_at(device, device->intended > device->due ? device->intended : device->due);
+}
+
 void schedule_begin(struct device *device)
 {
     const struct simulate_loop *loop = device->loop;
@@ -67,6 +74,7 @@ void schedule_begin(struct device *device)
     bool anew = device->starts_anew;
 
     device->starts_anew = false;
+    device->ready_at = now;
     device->pace = PACE_TIME;
     if (device->goal == GOAL_PARKED || device_has_sent_all(device))
         device_drain(device);
@@ -76,9 +84,10 @@ void schedule_begin(struct device *device)
         schedule_at(device, now);
     else if (simulation->options->pacing == PACING_CLOSED)
         schedule_closed(device);
+    else if (device->due != INT64_MAX && device->ledger.suspect)
+        device->pace = PACE_SUSPECT;
     else if (device->due != INT64_MAX)
-        /* While it was disconnected, the schedule may have gone on. */
-        device_wake_at(device, device->intended > device->due ? device->intended : device->due);
+        schedule_resume(device);
 }
 
 /* The moment at which the message after the current one is due; INT64_MAX: there is none. */
@@ -163,5 +172,8 @@ void schedule_answered(struct device *device)
     } else if (device->pace == PACE_ALL_ANSWERS && device->ledger.open == 0) {
         device->pace = PACE_TIME;
         schedule_after(device, now, 1);
+    } else if (device->pace == PACE_SUSPECT && device->ledger.open == 0) {
+        device->pace = PACE_TIME;
+        schedule_resume(device);
     }
 }

@@ -13,7 +13,9 @@
 #include "core/pipeline/host.h"
 #include "core/report/progress.h"
 #include "core/settings/schema.h"
+#include "core/simulate/cause.h"
 #include "core/simulate/check.h"
+#include "core/simulate/client_ids.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/monitor.h"
 #include "core/simulate/simulate_loop.h"
@@ -176,6 +178,8 @@ static bool simulate_load_template(struct run *run, const struct step *step,
         return true;
     if (!simulate_fill_in_endpoint(run, simulation, arena, call))
         return false;
+    if (cause_ids_may_clash(template))
+        simulation->ids = client_ids_new();
     return template->transport->plugin->transport.open(&call->base, template->transport->options,
                &simulation->transport_instance) == IOTIFY_OK;
 }
@@ -386,6 +390,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         template->transport->plugin->transport.close(simulation->transport_instance);
     template_clear(template);
     free(template);
+    client_ids_free(simulation->ids);
     pthread_mutex_destroy(&reported->lock);
     arena_clear(&reported->arena);
     free(reported);

@@ -39,6 +39,7 @@ struct simulate_loop {
     size_t explained; /* devices whose failures are kept */
     struct ramp ramp;
     struct backlog backlog;
+    struct cause_topics *topics; /* NULL: scripts have named none */
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;

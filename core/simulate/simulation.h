@@ -35,6 +35,7 @@ struct simulation {
     struct capture *capture; /* NULL: nothing is captured */
     struct simulation_reported *reported;
     bool solo;                /* one client, and everything about it is printed */
+    struct client_ids *ids;   /* NULL: the template gives each client an id of its own */
     struct glob *glob;        /* the job's key-value store, as scripts see it */
     const char *settings;     /* JSON for getRunSettings() of scripts */
     const char *where;        /* "JOB/STEP", for the log */

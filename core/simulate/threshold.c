@@ -36,7 +36,7 @@ const struct threshold_generator threshold_generators[] = {
 const size_t threshold_generator_count =
     sizeof(threshold_generators) / sizeof(threshold_generators[0]);
 
-enum threshold_statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS };
+enum threshold_statistic { SUM, COUNT, MEAN, MIN, MAX, STATISTICS, QUANTILE = STATISTICS };
 static const char *const statistics[STATISTICS] = {
     [SUM] = "sum", [COUNT] = "count", [MEAN] = "mean", [MIN] = "min", [MAX] = "max"};
 
@@ -45,7 +45,7 @@ enum threshold_metric_source { A_COUNTER, A_TIME, THE_GENERATOR, A_METRIC };
 struct threshold {
     enum threshold_metric_source source;
     size_t index; /* in the table of its source */
-    double share; /* of a time: the quantile, 1 for max */
+    double share; /* of a time or with QUANTILE: the quantile, 1 for max */
     const char *metric;
     size_t metric_length;
     enum threshold_statistic statistic;
@@ -112,6 +112,13 @@ static bool threshold_find_script_metric(
     for (size_t i = 0; dot && i < STATISTICS; i++) {
         if (strcmp(statistics[i], dot + 1) == 0) {
             threshold->statistic = (enum threshold_statistic)i;
+            threshold->metric_length = (size_t)(dot - name);
+        }
+    }
+    for (size_t i = 0; dot && i < tally_quantile_count; i++) {
+        if (strcmp(tally_quantiles[i].name, dot + 1) == 0) {
+            threshold->statistic = QUANTILE;
+            threshold->share = tally_quantiles[i].share;
             threshold->metric_length = (size_t)(dot - name);
         }
     }
@@ -254,11 +261,12 @@ static bool threshold_metric_value(
         metric = metric->next;
     if (!metric)
         return false;
-    *value = threshold->statistic == COUNT  ? metric->count
-             : threshold->statistic == MEAN ? metric->sum / metric->count
-             : threshold->statistic == MIN  ? metric->min
-             : threshold->statistic == MAX  ? metric->max
-                                            : metric->sum;
+    *value = threshold->statistic == COUNT      ? metric->count
+             : threshold->statistic == MEAN     ? metric->sum / metric->count
+             : threshold->statistic == MIN      ? metric->min
+             : threshold->statistic == MAX      ? metric->max
+             : threshold->statistic == QUANTILE ? tally_metric_quantile(metric, threshold->share)
+                                                : metric->sum;
     return true;
 }
 

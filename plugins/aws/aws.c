@@ -5,6 +5,7 @@
 #include "plugins/aws/device/device.h"
 #include "plugins/aws/device/remove_device.h"
 #include "plugins/aws/instance.h"
+#include "plugins/aws/refused.h"
 #include "plugins/aws/remove_shared_resources.h"
 #include "plugins/aws/shared_policy.h"
 #include "plugins/aws/shared_resources.h"
@@ -65,6 +66,7 @@ static const struct iotify_connector operations = {
     .rate = aws_instance_rate,
     .permit = aws_instance_permit,
     .grant = aws_instance_grant,
+    .refused = aws_refused,
     .helpers = aws_helpers,
 };
 

@@ -29,6 +29,7 @@ struct aws_options {
 /* Settings of the job's steps, set by their prepare(); read-only during the run. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
+    const char *policy_document;       /* of the policy step; NULL: the default */
     bool group_has_policy;             /* the policy is attached to the group, not to devices */
     const char *thing, *key, *cert;    /* of the device step, with expressions not evaluated */
     bool adopt;                        /* a device step uses existing things */

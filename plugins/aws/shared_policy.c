@@ -62,6 +62,7 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
     const struct shared_policy_options *options = call->arguments;
 
     instance->names.policy = options->name;
+    instance->names.policy_document = options->document;
     if (!aws_check_policy_name(call, "name", options->name))
         return IOTIFY_INVALID;
     if (options->document && shared_compact_size(options->document) > DOCUMENT_MAX)
@@ -94,12 +95,11 @@ static json_t *shared_default_policy(struct aws_instance *instance, struct iotif
         "Allow", "Action", "iot:Subscribe", "Resource", filter);
 }
 
-/* The document that the job wants; the caller frees it. */
-static char *shared_policy_text(struct aws_instance *instance, struct iotify_call *call)
+char *aws_policy_document(
+    struct aws_instance *instance, struct iotify_call *call, const char *document)
 {
-    const struct shared_policy_options *options = call->arguments;
-    json_t *wanted = options->document ? json_loads(options->document, 0, NULL)
-                                       : shared_default_policy(instance, call);
+    json_t *wanted =
+        document ? json_loads(document, 0, NULL) : shared_default_policy(instance, call);
     char *text = json_dumps(wanted, JSON_COMPACT);
 
     json_decref(wanted);
@@ -114,7 +114,7 @@ static enum iotify_result shared_make_policy(
     enum iotify_result result =
         shared_describe(instance, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* Only after that answer: it may be the first with the account, which the policy contains. */
-    char *text = shared_policy_text(instance, call);
+    char *text = aws_policy_document(instance, call, options->document);
 
     if (result == IOTIFY_OK)
         result = policy_same(aws_text(answer, "policyDocument"), text)
@@ -183,7 +183,7 @@ static enum iotify_result shared_plan_policy(void *given, struct iotify_call *ca
     enum iotify_result result =
         shared_describe(given, call, AWS_GET_POLICY, options->name, "policyArn", &answer);
     /* Only after that answer: it may be the first with the account, which the policy contains. */
-    char *text = shared_policy_text(given, call);
+    char *text = aws_policy_document(given, call, options->document);
     bool same = policy_same(aws_text(answer, "policyDocument"), text);
 
     json_decref(answer);

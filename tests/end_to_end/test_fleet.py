@@ -2,6 +2,7 @@
 """Fleets under load: the ledger against an independent subscriber, bad networks, bad servers, live
 figures. Except for bad servers, all against a plain mosquitto."""
 import json
+import math
 import pathlib
 import signal
 import subprocess
@@ -182,8 +183,13 @@ class Live(Fleet):
         results = self.run_job(devices=4, iterations=5, interval='10ms', loops=2, status=99,
                                thresholds='["battery.min == 96", "battery.mean == 98", "sent == 20", '
                                           '"sent.count < 20"]')
+        battery = results['metrics']['battery']
         self.assertEqual({'count': 20, 'sum': 1960, 'mean': 98, 'min': 96, 'max': 100},
-                         results['metrics']['battery'])
+                         {name: battery[name] for name in ('count', 'sum', 'mean', 'min', 'max')})
+        self.assertEqual([98, 100, 100], [round(battery[name], 1) for name in ('p50', 'p95', 'p999')])
+        self.assertEqual([4] * 5, battery['buckets'][1::2])
+        for value, bucket in zip(range(96, 101), battery['buckets'][::2]):
+            self.assertEqual(round(200 * math.log(value)) + 150000, bucket)
         summary = json.loads((self.folder / 'summary.json').read_text())
         self.assertEqual(['sent.count < 20'],
                          [entry['expression'] for entry in summary['thresholds'] if not entry['ok']])

@@ -355,11 +355,24 @@ class Plan(Provisioning):
                       'job; they stay until cleanup, or add --prune', done.stderr)
         self.assertEqual(10, len(self.things()))
         summary = self.summary('job.yaml', 'deploy', '--prune', '--set', 'devices=6')
-        self.assertEqual(4, step(summary, 'aws.device --prune')['ok'])
+        pruned = step(summary, 'aws.device --prune')
+        self.assertEqual(4, pruned['ok'])
+        self.assertGreater(pruned['seconds'], 0)
+        self.assertLessEqual(pruned['seconds'] + step(summary, 'aws.device')['seconds'], summary['seconds'])
         self.assertEqual([f'iotify_{i}' for i in range(6)], self.things())
         self.assertEqual(6, len(self.certificates()))
         self.assertEqual(12, len(self.iotifyd('glob', 'list', 'job.yaml').stdout.split()))
         self.assertNotIn('--prune', self.iotifyd('job.yaml', 'deploy', '--set', 'devices=6').stderr)
+
+    def test_resumed_deploy_forecasts_what_is_missing(self):
+        """20 devices are complete, 10 have only a certificate, and 10 have nothing."""
+        self.write('job.yaml', job(40, quotas='{"*": 1000, AttachPolicy: 15}'))
+        self.iotifyd('job.yaml', 'deploy', '--set', 'devices=20')
+        self.sandbox('PUT', '/faults', 'AttachThingPrincipal:error=100%')
+        self.iotifyd('job.yaml', 'deploy', '--set', 'devices=30', status=1)
+        self.sandbox('PUT', '/faults', 'none')
+        self.assertIn('aws.device: 20 devices, about 1 s: AttachPolicy at 15/s sets the pace',
+                      self.iotifyd('job.yaml', 'deploy').stderr)
 
     def test_cleanup_from_aws(self):
         self.write('job.yaml', job(5))

@@ -33,8 +33,9 @@ def situation(function):
     return test
 
 
-def acknowledging(case, answer=True, read=True, published=None):
-    """A server that accepts everything, and acknowledges or reads only if it is told so."""
+def acknowledging(case, answer=True, read=True, published=None, poison=None):
+    """A server that accepts everything, and acknowledges or reads only if it is told so. It hangs up
+    when a message has the payload `poison`."""
     done = threading.Event()
     case.addCleanup(done.set)
 
@@ -54,6 +55,9 @@ def acknowledging(case, answer=True, read=True, published=None):
                 length = int.from_bytes(body[:2], 'big')
                 if published is not None:
                     published.append(body)
+                if poison and body.endswith(poison):
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
                 if answer and head[0] & 6:
                     connection.sendall(b'\x40\x02' + body[2 + length:4 + length])
             elif head[0] == 0xc0:
@@ -377,6 +381,67 @@ class Causes(Fleet):
         error = self.error(status=0, template=self.connection(port=server.port) + OWN + MESSAGE,
                            reconnect='{backoff: none, attempts: 1}')
         self.assertIn('while a message was in flight; does it allow the topic', error['message'])
+
+    def test_what_the_job_s_policy_does_not_allow(self):
+        """Before the run where it can be known, and when AWS hangs up."""
+        self.start_sandbox()
+        self.write('job.yaml', job(2))
+        self.iotifyd('job.yaml', 'deploy')
+        whose = 'the policy IOTIFY_AUTOMATED_POLICY of this job does not allow the client id '
+        own = 'iotify/iotify_{{client()}}'
+
+        def template(client_id='iotify_{{client()}}', topic=own + '/t', filters='', body=''):
+            return (f'connection: {{client_id: "{client_id}", key: "{{{{state.__$key}}}}", '
+                    f'cert: "{{{{state.__$cert}}}}"}}\npublish: {{topic: "{topic}", qos: 1}}\n'
+                    f'subscribe: [{filters}]\ninit: |\n  for (const part of ["key", "cert"])\n'
+                    '    state["__$" + part] = glob.get("aws_iotify_" + client() + "_" + part);\n'
+                    f'message: |\n  {body}\n  return "m" + index();\n')
+
+        for text, early, late in (
+                (template(filters=f'"{own}/#"'), None, None),
+                (template(topic='all/{{client()}}'), 'iotify_0 to publish to all/0', 'to publish to all/'),
+                (template(body='if (index() == 1) publish("all/of/them", "x");'), None,
+                 'to publish to all/of/them'),
+                (template(client_id='x{{client()}}'), 'x0; its thing is iotify_0', '; its thing is iotify_'),
+                (template(filters='"all/#"'), 'iotify_0 to subscribe to all/#', 'to subscribe to all/#')):
+            with self.subTest(early=early, late=late):
+                self.write('aws_iotify.yaml', text)
+                checked = self.iotifyd('--check', 'job.yaml').stderr
+                self.assertIn(whose + early, checked) if early else self.assertNotIn(whose, checked)
+                run = self.iotifyd('job.yaml', 'simulate', '--json', 's.json', '--set',
+                                   'pipelines.simulate.0.simulate.reconnect={backoff: fixed, cap: 20ms, attempts: 3}',
+                                   status=None)
+                errors = json.loads((self.folder / 's.json').read_text())['simulate']['errors']
+                messages = [error['message'] for error in errors if whose in error['message']]
+                if late:
+                    self.assertIn(late, messages[0], run.stderr)
+                else:
+                    self.assertEqual([], messages)
+
+    def test_a_message_that_makes_the_server_hang_up(self):
+        """It is given up at the third hang-up; those before and after it arrive."""
+        published = []
+        port = acknowledging(self, published=published, poison=b'3')
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return String(index());\n', port=port)
+        self.write('job.yaml', local_job(devices=1, iterations=6, interval='100ms', pacing='closed',
+                                         reconnect='{backoff: fixed, cap: 20ms, attempts: 5}'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual((6, 5, 1, 3, 0), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'reconnects', 'failed')))
+        self.assertEqual({'ClosedByServer': 3, 'GivenUp': 1},
+                         {error['code']: error['count'] for error in results['errors']})
+        self.assertEqual([b'0', b'1', b'2', b'3', b'3', b'3', b'4', b'5'], [body[-1:] for body in published])
+
+    def test_the_same_client_id_twice(self):
+        """Different expressions may have the same value, and a broker keeps one connection."""
+        error = self.error(status=None, template=self.connection(client_id='"c{{client() % 2}}"') + OWN + MESSAGE,
+                           devices=4, iterations=3, interval='100ms', hold='1s',
+                           reconnect='{backoff: fixed, cap: 200ms, attempts: 3}')
+        errors = {error['code']: error for error in self.results['errors']}
+        self.assertEqual(2, errors['SameClientId']['count'])
+        self.assertIn('put {{client()}} into client_id', errors['SameClientId']['message'])
+        self.assertRegex(errors['ClosedByServer']['message'],
+                         '^the server closed the connection[^;:]*: client [0-3] connects with the same client id, c[01]$')
 
     def test_a_constant_client_id(self):
         template = self.connection(client_id='c') + OWN + MESSAGE

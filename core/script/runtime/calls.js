@@ -158,8 +158,11 @@
 
     /* -------------------------------------------------------------- metrics */
 
-    // User metrics: per name the count, sum, minimum and maximum since the last takeMetrics().
+    // User metrics: per name the count, sum, minimum, maximum and distribution since the last
+    // takeMetrics(). The buckets are those of core/report/distribution.h.
     let metrics = new Map();
+    const bucketOf = (number) => number === 0 ? 0
+        : Math.sign(number) * (Math.round(200 * Math.log(Math.abs(number))) + 150000);
     const metric = {
         add: (name, value = 1) => {
             const number = Number(value);
@@ -168,12 +171,13 @@
                     'and begins with a letter');
             if (!Number.isFinite(number))
                 throw new TypeError(`metric.add: the value of ${name} is not a number`);
-            const known = metrics.get(name);
+            const known = metrics.get(name), bucket = bucketOf(number);
             if (known === undefined) {
                 if (metrics.size >= 1000) throw new RangeError('metric.add: too many names');
-                metrics.set(name, [1, number, number, number]);
+                metrics.set(name, [1, number, number, number, new Map([[bucket, 1]])]);
                 return;
             }
+            known[4].set(bucket, (known[4].get(bucket) ?? 0) + 1);
             known[0]++;
             known[1] += number;
             if (number < known[2]) known[2] = number;
@@ -182,6 +186,7 @@
     };
     runtime.takeMetrics = () => {
         if (metrics.size === 0) return undefined;
+        for (const known of metrics.values()) known[4] = [...known[4]].flat();
         const text = stringify(Object.fromEntries(metrics));
         metrics = new Map();
         return text;

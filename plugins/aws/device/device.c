@@ -128,6 +128,15 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
 
 /* ------------------------------------------------------------------ checks of the record */
 
+static bool device_is_complete(const struct iotify_record *record)
+{
+    json_t *json;
+    bool ready = record_read(record->value, &json) == RECORD_READY;
+
+    json_decref(json);
+    return ready;
+}
+
 static const char *device_or_none(const char *text)
 {
     return text ? text : "(none)";
@@ -348,6 +357,7 @@ const struct iotify_action aws_device_action = {
     .scope = IOTIFY_FOR_DEVICE,
     .settings = &settings,
     .prepare = device_prepare,
+    .is_complete = device_is_complete,
     .begin = device_begin,
     .apply = device_apply,
     .conclude = device_conclude,

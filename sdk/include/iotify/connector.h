@@ -27,6 +27,9 @@ struct iotify_permission {
     const char *action, *resource;
 };
 
+/* What a device asks of the endpoint. Since minor 5. */
+enum iotify_request { IOTIFY_REQUEST_CONNECT, IOTIFY_REQUEST_PUBLISH, IOTIFY_REQUEST_SUBSCRIBE };
+
 struct iotify_connector {
     uint32_t struct_size;
     enum iotify_threads threads;
@@ -91,6 +94,15 @@ struct iotify_connector {
      *     random()                 as Math.random() in templates
      */
     const char *helpers;
+
+    /*
+     * Why the service refuses a request of the device `call->client`, as far as the job's own steps
+     * tell; NULL: it does not, or that is not known. `client_id` is that of the connection; `topic`
+     * is a filter for IOTIFY_REQUEST_SUBSCRIBE, and NULL for IOTIFY_REQUEST_CONNECT. The text is a
+     * phrase in the call's arena. Offline; any thread. May be NULL. Since minor 5.
+     */
+    const char *(*refused)(void *instance, struct iotify_call *call, enum iotify_request request,
+        const char *client_id, const char *topic);
 };
 
 #ifdef __cplusplus

@@ -83,6 +83,7 @@ struct iotify_bytes {
 };
 
 struct iotify_call;
+struct iotify_record;
 
 /* What apply() of an action is called for. */
 enum iotify_scope {
@@ -153,6 +154,12 @@ struct iotify_action {
      * of such actions alone creates no store. Implied by IOTIFY_FOR_RECORD. Since minor 5.
      */
     bool removes;
+    /*
+     * IOTIFY_FOR_DEVICE only: true when apply() has nothing left to do for a device with this
+     * record, as far as it tells. For the forecast of a step that resumes. Offline; main thread.
+     * NULL: true for all records. Since minor 5.
+     */
+    bool (*is_complete)(const struct iotify_record *record);
 };
 
 /* A step of the default pipelines of a connector. */

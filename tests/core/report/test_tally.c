@@ -23,8 +23,10 @@ static void adds_up(void **state)
     failure_add(&a.arena, &a.failures, "X", "", "seven", 7, 1);
     failure_add(&b.arena, &b.failures, "X", "", "two", 2, 5);
     failure_add(&b.arena, &b.failures, "Y", "", "other", -1, 1);
-    tally_add_metric(&a, &(struct tally_metric){"m", 1, 10, 10, 10, NULL});
-    tally_add_metric(&b, &(struct tally_metric){"m", 2, 5, 1, 4, NULL});
+    tally_add_metric(
+        &a, &(struct tally_metric){.name = "m", .count = 1, .sum = 10, .min = 10, .max = 10});
+    tally_add_metric(
+        &b, &(struct tally_metric){.name = "m", .count = 2, .sum = 5, .min = 1, .max = 4});
     tally_merge(&a, &b);
     tally_reset(&b);
     assert_int_equal(a.counts[TALLY_PUBLISHED], 7);
@@ -84,9 +86,29 @@ static void prefers_devices_with_counts(void **state)
     assert_int_equal(expected, TALLY_DEVICES_MAX);
 }
 
+static void distributes_metrics(void **state)
+{
+    /* -10, 0, twice 1, and 1000 as scripts number their buckets */
+    struct distribution_bucket some[] = {{-150461, 1}, {150000, 2}}, more[] = {{0, 1}, {151382, 1}};
+    const struct tally_metric one = {"m", 3, -8, -10, 1, {some, 2, 2}, NULL},
+                              two = {"m", 2, 1000, 0, 1000, {more, 2, 2}, NULL};
+
+    (void)state;
+    tally_add_metric(&a, &one);
+    tally_add_metric(&b, &two);
+    tally_merge(&a, &b);
+    assert_int_equal(a.metrics->values.count, 4);
+    assert_float_equal(tally_metric_quantile(a.metrics, 0.1), -10, 0);
+    assert_float_equal(tally_metric_quantile(a.metrics, 0.4), 0, 0);
+    assert_float_equal(tally_metric_quantile(a.metrics, 0.8), 1, 0);
+    assert_float_equal(tally_metric_quantile(a.metrics, 0.81), 1000, 2.5);
+    assert_float_equal(tally_metric_quantile(a.metrics, 1), 1000, 2.5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_teardown(adds_up, tear_down),
+        cmocka_unit_test_teardown(distributes_metrics, tear_down),
         cmocka_unit_test_teardown(keeps_the_first_devices, tear_down),
         cmocka_unit_test_teardown(prefers_devices_with_counts, tear_down)};
 

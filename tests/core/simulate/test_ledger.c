@@ -165,12 +165,40 @@ static void prints_differ(void **state)
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 #define VERIFYING(function) cmocka_unit_test_setup_teardown(function, set_up_verifying, tear_down)
 
+/* Only hang-ups in a row count, and only messages that were in flight at each of them. */
+static void gives_up_after_three_hang_ups(void **state)
+{
+    int64_t intended;
+    uint64_t token;
+
+    (void)state;
+    assert_false(ledger_disconnect(&ledger, true));
+    assert_false(ledger.suspect);
+    add(1, 0, false);
+    assert_false(ledger_disconnect(&ledger, true));
+    assert_false(ledger_disconnect(&ledger, true));
+    assert_true(ledger.suspect);
+    assert_false(ledger_disconnect(&ledger, false));
+    assert_false(ledger.suspect);
+    assert_false(ledger_disconnect(&ledger, true));
+    add(2, 0, false);
+    assert_false(ledger_disconnect(&ledger, true));
+    assert_true(ledger_acknowledge(&ledger, 0, &intended));
+    assert_false(ledger_disconnect(&ledger, true));
+    assert_non_null(ledger_open(&ledger, &token));
+    assert_int_equal(token, 1);
+    assert_true(ledger_disconnect(&ledger, true));
+    assert_true(ledger_lose(&ledger, token));
+    assert_false(ledger.suspect);
+    assert_null(ledger_open(&ledger, &token));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(reports_what_is_left),
-        CASE(finds_what_is_overdue), VERIFYING(follows_messages_home),
-        VERIFYING(counts_equal_payloads), VERIFYING(forgets_what_is_long_settled),
-        cmocka_unit_test(prints_differ)};
+        CASE(finds_what_is_overdue), CASE(gives_up_after_three_hang_ups),
+        VERIFYING(follows_messages_home), VERIFYING(counts_equal_payloads),
+        VERIFYING(forgets_what_is_long_settled), cmocka_unit_test(prints_differ)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

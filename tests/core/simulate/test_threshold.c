@@ -23,17 +23,25 @@ static void evaluates(void **state)
         {.expression = "temperature.max > 30", .expected = THRESHOLD_CROSSED},
         {.expression = "temperature.count == 3", .expected = THRESHOLD_HOLDS},
         {.expression = "odd.count == 5", .expected = THRESHOLD_HOLDS},
+        {.expression = "temperature.p50 <= 20.05", .expected = THRESHOLD_HOLDS},
+        {.expression = "temperature.p50 < 19.95", .expected = THRESHOLD_CROSSED},
+        {.expression = "temperature.p999 > 29.9", .expected = THRESHOLD_HOLDS},
         {.expression = "humidity < 1", .expected = THRESHOLD_UNMEASURED},
         {.expression = "generator.cpu < 0.6", .expected = THRESHOLD_HOLDS},
         {.expression = "generator.saturated == 0", .expected = THRESHOLD_HOLDS}};
     struct simulate_summary results = {.cpu = 0.5};
+    struct distribution_bucket buckets[] = {{150461, 1}, {150599, 1}, {150680, 1}};
+    const struct distribution values = {buckets, 3, 3}; /* 10, 20, 30 */
     double value;
 
     (void)state;
     results.tally.counts[TALLY_PUBLISHED] = 100;
     results.tally.counts[TALLY_LOST] = 3;
-    tally_add_metric(&results.tally, &(struct tally_metric){"temperature", 3, 60, 10, 30, NULL});
-    tally_add_metric(&results.tally, &(struct tally_metric){"odd.count", 1, 5, 5, 5, NULL});
+    tally_add_metric(&results.tally,
+        &(struct tally_metric){
+            .name = "temperature", .count = 3, .sum = 60, .min = 10, .max = 30, .values = values});
+    tally_add_metric(&results.tally,
+        &(struct tally_metric){.name = "odd.count", .count = 1, .sum = 5, .min = 5, .max = 5});
     for (int64_t i = 1; i <= 100; i++)
         histogram_add(&results.tally.times[TALLY_PUBLISH], i * 1000000);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugins/aws/refused.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "plugins/aws/policy/policy.h"
+#include "plugins/aws/shared_policy.h"
+
+/* "arn:aws-us-gov:iot:us-gov-east-1:123456789012:topicfilter/" and a topic */
+#define RESOURCE_MAX 1024
+#define EXPLANATION_MAX 640
+
+struct refused_client {
+    const char *id, *thing; /* `thing` is NULL when its name is not known here */
+    bool unknown;           /* the policy asks for something that is not known here */
+};
+
+/* What the policy calls it, and what to say of it. */
+static const struct {
+    const char *action, *kind, *words;
+} refused_requests[] = {
+    [IOTIFY_REQUEST_CONNECT] = {"iot:Connect", "client", ""},
+    [IOTIFY_REQUEST_PUBLISH] = {"iot:Publish", "topic", "publish to"},
+    [IOTIFY_REQUEST_SUBSCRIBE] = {"iot:Subscribe", "topicfilter", "subscribe to"},
+};
+
+/* The name with {{client()}} filled in; NULL when it needs the script engine. */
+static const char *refused_name_thing(const struct aws_instance *instance, struct iotify_call *call)
+{
+    static const char client[] = "{{client()}}";
+    const char *text = instance->names.thing, *at = text ? strstr(text, client) : NULL;
+    size_t size;
+    char *name;
+
+    if (!at || strstr(at + strlen(client), "{{") || strstr(text, "{{") != at)
+        return NULL;
+    size = strlen(text) + 24;
+    name = call->host->alloc(call, size);
+    snprintf(name, size, "%.*s%lld%s", (int)(at - text), text, (long long)call->client,
+        at + strlen(client));
+    return name;
+}
+
+static const char *refused_variable(void *argument, const char *name)
+{
+    struct refused_client *client = argument;
+
+    if (strcasecmp(name, "iot:ClientId") == 0)
+        return client->id;
+    if (strcasecmp(name, "aws:SecureTransport") == 0)
+        return "true";
+    if (strncasecmp(name, "iot:Connection.Thing.", 21) != 0 || !client->thing) {
+        client->unknown = true;
+        return NULL;
+    }
+    /* AWS knows the thing of a connection by the client id. */
+    if (strcmp(client->id, client->thing) != 0)
+        return NULL;
+    if (strcasecmp(name + 21, "ThingName") == 0)
+        return client->thing;
+    if (strcasecmp(name + 21, "IsAttached") == 0)
+        return "true";
+    client->unknown = true;
+    return NULL;
+}
+
+/* The account in the first resource of the document; "*" when it has none. */
+static const char *refused_find_account(const char *document, struct iotify_call *call)
+{
+    const char *at = document;
+    char *copy = call->host->alloc(call, 16);
+
+    copy[0] = '*';
+    while ((at = strstr(at, ":iot:"))) {
+        at += strlen(":iot:");
+        at += strcspn(at, ":\"");
+        if (*at == ':' && strspn(at + 1, "0123456789") == 12) {
+            snprintf(copy, 13, "%s", at + 1);
+            break;
+        }
+    }
+    return copy;
+}
+
+static const char *refused_explain(const struct aws_instance *instance, struct iotify_call *call,
+    const struct refused_client *client, enum iotify_request request, const char *topic)
+{
+    const bool renamed = client->thing && strcmp(client->thing, client->id) != 0;
+    char *why = call->host->alloc(call, EXPLANATION_MAX);
+
+    if (request == IOTIFY_REQUEST_CONNECT)
+        snprintf(why, EXPLANATION_MAX,
+            "the policy %s of this job does not allow the client id %.128s%s%.128s",
+            instance->names.policy, client->id, renamed ? "; its thing is " : "",
+            renamed ? client->thing : "");
+    else
+        snprintf(why, EXPLANATION_MAX,
+            "the policy %s of this job does not allow the client id %.128s to %s %.200s",
+            instance->names.policy, client->id, refused_requests[request].words, topic);
+    return why;
+}
+
+const char *aws_refused(void *given, struct iotify_call *call, enum iotify_request request,
+    const char *client_id, const char *topic)
+{
+    struct aws_instance *instance = given;
+    const char *account = aws_instance_account(instance, call);
+    struct refused_client client = {client_id, refused_name_thing(instance, call), false};
+    const struct policy_context context = {refused_variable, &client};
+    char *document = instance->names.policy
+                         ? aws_policy_document(instance, call, instance->names.policy_document)
+                         : NULL;
+    struct policy *policy = document ? policy_parse(document, (char[160]){""}, 160) : NULL;
+    char resource[RESOURCE_MAX];
+    const char *why = NULL, *object = request == IOTIFY_REQUEST_CONNECT ? client_id : topic;
+
+    if (policy && *account == '*')
+        account = refused_find_account(document, call);
+    if (policy &&
+        snprintf(resource, sizeof(resource), "arn:%s:iot:%s:%s:%s/%s",
+            aws_partition(instance->target.region), instance->target.region, account,
+            refused_requests[request].kind, object) < (int)sizeof(resource) &&
+        policy_evaluate(policy, refused_requests[request].action, resource, &context) !=
+            POLICY_ALLOWS &&
+        !client.unknown) {
+        why = refused_explain(instance, call, &client, request, topic);
+    }
+    policy_free(policy);
+    free(document);
+    return why;
+}
