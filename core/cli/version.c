@@ -5,7 +5,6 @@
 #include <jsc/jsc.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
-#include <uv.h>
 
 #include "core/plugin/registry.h"
 
@@ -26,9 +25,8 @@ void version_print(void)
 
     printf("iotifyd %s (%s), plugin ABI %d.%d\n", IOTIFY_VERSION, IOTIFY_COMMIT, IOTIFY_ABI_MAJOR,
         IOTIFY_ABI_MINOR);
-    printf("%s, libuv %s, JavaScriptCore %u.%u.%u\n", OpenSSL_version(OPENSSL_VERSION),
-        uv_version_string(), jsc_get_major_version(), jsc_get_minor_version(),
-        jsc_get_micro_version());
+    printf("%s, JavaScriptCore %u.%u.%u\n", OpenSSL_version(OPENSSL_VERSION),
+        jsc_get_major_version(), jsc_get_minor_version(), jsc_get_micro_version());
     registry_init(&registry);
     registry_list(&registry, version_print_plugin, &registry);
     registry_clear(&registry);

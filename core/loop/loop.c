@@ -2,13 +2,16 @@
 #include "core/loop/loop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/base/arena.h"
 #include "core/base/clock.h"
+#include "core/loop/lookup.h"
 
 struct iotify_watch {
     void (*ready)(void *argument, int events); /* NULL: freed by the transport */
@@ -34,13 +37,12 @@ struct loop_waiter {
 
 struct loop_resolution {
     char *host;
-    int64_t expires; /* when the addresses expire; 0: no addresses */
-    bool under_way;
-    bool doubted; /* a connection has failed since they were looked up */
+    int64_t expires;       /* when the addresses expire; 0: no addresses */
+    struct lookup *lookup; /* NULL: none is under way */
+    bool doubted;          /* a connection has failed since they were looked up */
     char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN + 20];
     size_t count, next_address; /* used in turn, to spread the sessions */
     char error[120];
-    uv_getaddrinfo_t request;
     struct iotify_timer *later; /* reports a cached answer, asynchronously */
     struct loop_waiter *waiters, **last;
     struct loop_resolution *next;
@@ -230,11 +232,9 @@ static void loop_take_addresses(
     }
 }
 
-static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+static void loop_take_answer(
+    struct loop_resolution *resolution, const struct addrinfo *found, const char *error)
 {
-    struct loop_resolution *resolution = request->data;
-
-    resolution->under_way = false;
     resolution->doubted = false;
     resolution->count = 0;
     /*
@@ -244,12 +244,33 @@ static void loop_on_resolved(uv_getaddrinfo_t *request, int status, struct addri
     if (resolution->count == 0)
         loop_take_addresses(resolution, found, AF_INET6);
     if (resolution->count == 0)
-        snprintf(resolution->error, sizeof(resolution->error), "%s",
-            status ? uv_strerror(status) : "no address");
-    uv_freeaddrinfo(found);
+        snprintf(resolution->error, sizeof(resolution->error), "%s", error ? error : "no address");
     /* A failure is not cached: the next call resolves again. */
     resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
     loop_report_resolved(resolution);
+}
+
+/* Take the answers that have come. */
+static void loop_take_answers(struct loop *loop)
+{
+    struct loop_resolution *resolution;
+
+    for (resolution = loop->resolutions; resolution; resolution = resolution->next) {
+        struct addrinfo *found;
+        const char *error;
+
+        if (!resolution->lookup || !lookup_take(resolution->lookup, &found, &error))
+            continue;
+        resolution->lookup = NULL;
+        loop_take_answer(resolution, found, error);
+        if (found)
+            freeaddrinfo(found);
+    }
+}
+
+static void loop_on_answered(void *argument)
+{
+    loop_wake(argument);
 }
 
 void loop_doubt_addresses(struct loop *loop)
@@ -273,7 +294,6 @@ static struct loop_resolution *loop_find_resolution(struct loop *loop, const cha
     resolution = memory_new(1, sizeof(*resolution));
     resolution->host = strdup(host);
     resolution->last = &resolution->waiters;
-    resolution->request.data = resolution;
     resolution->later = loop_timer_new(&loop->base, loop_on_later, resolution);
     resolution->next = loop->resolutions;
     loop->resolutions = resolution;
@@ -286,47 +306,41 @@ static void loop_resolve(const struct iotify_loop *base, const char *host,
     struct loop *loop = loop_of(base);
     struct loop_resolution *resolution = loop_find_resolution(loop, host);
     struct loop_waiter *waiter = memory_new(1, sizeof(*waiter));
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     bool asked = resolution->waiters != NULL;
-    int code;
 
     *waiter = (struct loop_waiter){done, argument, NULL};
     *resolution->last = waiter;
     resolution->last = &waiter->next;
-    if (asked || resolution->under_way)
+    if (asked || resolution->lookup)
         return;
     if (resolution->expires > clock_now()) {
         loop_timer_start(resolution->later, 0);
         return;
     }
-    code = uv_getaddrinfo(&loop->uv, &resolution->request, loop_on_resolved, host, NULL, &hints);
-    resolution->under_way = code == 0;
-    if (code != 0) {
+    resolution->lookup = lookup_begin(host, loop_on_answered, loop);
+    if (!resolution->lookup) {
         resolution->count = 0;
-        snprintf(resolution->error, sizeof(resolution->error), "%s", uv_strerror(code));
+        snprintf(resolution->error, sizeof(resolution->error), "cannot start a thread for it");
         loop_timer_start(resolution->later, 0);
     }
 }
 
 /* ------------------------------------------------------------------ setup and run */
 
-static void loop_on_wake(uv_async_t *async)
+static void loop_on_wake(struct loop *loop)
 {
-    struct loop *loop = async->data;
+    eventfd_t count;
 
+    eventfd_read(loop->wake, &count);
+    loop_take_answers(loop);
     loop->woken(loop->argument);
-}
-
-static void loop_add_descriptor(struct loop *loop, int descriptor, void *mark)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = mark}};
-
-    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, descriptor, &event);
 }
 
 bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
     void *argument)
 {
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = &loop->wake}};
+
     *loop = (struct loop){
         .base = {.struct_size = sizeof(struct iotify_loop),
             .now = loop_now,
@@ -339,27 +353,22 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
             .timer_free = loop_timer_free,
             .resolve = loop_resolve},
         .epoll = epoll_create1(EPOLL_CLOEXEC),
+        .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .woken = woken,
         .settle = settle,
         .argument = argument,
     };
-    if (loop->epoll < 0 || uv_loop_init(&loop->uv) != 0) {
+    if (loop->epoll < 0 || loop->wake < 0 ||
+        epoll_ctl(loop->epoll, EPOLL_CTL_ADD, loop->wake, &event) != 0) {
         if (loop->epoll >= 0)
             close(loop->epoll);
+        if (loop->wake >= 0)
+            close(loop->wake);
         return false;
     }
     wheel_init(&loop->wheel, clock_now());
     wheel_ring_init(&loop->soon);
     wheel_ring_init(&loop->due);
-    loop->wake.data = loop;
-    if (uv_async_init(&loop->uv, &loop->wake, loop_on_wake) != 0) {
-        uv_loop_close(&loop->uv);
-        close(loop->epoll);
-        return false;
-    }
-    /* libuv adds descriptors to its epoll set only when it runs. */
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
-    loop_add_descriptor(loop, uv_backend_fd(&loop->uv), &loop->uv);
     return true;
 }
 
@@ -394,8 +403,8 @@ static void loop_handle(struct loop *loop, const struct epoll_event *event)
 {
     struct iotify_watch *watch = event->data.ptr;
 
-    if (event->data.ptr == &loop->uv)
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    if (event->data.ptr == &loop->wake)
+        loop_on_wake(loop);
     else if (watch->ready)
         watch->ready(watch->argument, loop_from_epoll(event->events));
 }
@@ -422,24 +431,23 @@ void loop_stop(struct loop *loop)
 
 void loop_wake(struct loop *loop)
 {
-    uv_async_send(&loop->wake);
+    eventfd_write(loop->wake, 1);
 }
 
 void loop_clear(struct loop *loop)
 {
-    uv_close((uv_handle_t *)&loop->wake, NULL);
     for (struct loop_resolution *each = loop->resolutions; each; each = each->next) {
         loop_timer_free(each->later);
-        if (each->under_way)
-            uv_cancel((uv_req_t *)&each->request);
-        else
-            loop_report_resolved(each);
+        if (each->lookup) {
+            lookup_abandon(each->lookup);
+            each->count = 0;
+            snprintf(each->error, sizeof(each->error), "the run has ended");
+        }
+        loop_report_resolved(each);
     }
-    /* Let a resolution that is already running finish. */
-    while (uv_loop_close(&loop->uv) == UV_EBUSY)
-        uv_run(&loop->uv, UV_RUN_ONCE);
     loop_free_gone(loop);
     close(loop->epoll);
+    close(loop->wake);
     while (loop->resolutions) {
         struct loop_resolution *resolution = loop->resolutions;
 

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's event loop for transports: one epoll set, a timer wheel, and libuv's threads for name
- * resolution. Its timeouts have nanosecond resolution, and a watched descriptor costs 40 bytes,
- * much less than a libuv handle. Only the loop's thread may call these functions, except
- * loop_wake().
+ * The host's event loop for transports: one epoll set, a timer wheel, and a thread for each name
+ * that is looked up. Its timeouts have nanosecond resolution, and a watched descriptor costs 40
+ * bytes. Only the loop's thread may call these functions, except loop_wake().
  */
 #ifndef CORE_LOOP_LOOP_H
 #define CORE_LOOP_LOOP_H
 
 #include <iotify/transport.h>
-#include <uv.h>
 
 #include "core/loop/wheel.h"
 
@@ -27,8 +25,7 @@ struct iotify_timer {
 struct loop {
     struct iotify_loop base; /* first: the part that transports see */
     int epoll;
-    uv_loop_t uv; /* name resolution and wake-ups; its descriptor is in the epoll set */
-    uv_async_t wake;
+    int wake; /* an event descriptor in the epoll set, for other threads */
     struct wheel wheel;
     struct wheel_link soon;    /* timers that fire in the next turn */
     struct wheel_link due;     /* timers that fire in this turn */
@@ -67,7 +64,7 @@ void loop_timer_init(
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
 /* A connection has failed: look the known names up again when they are needed, once per second. */
 void loop_doubt_addresses(struct loop *loop);
-/* Make the loop call `woken`. Any thread. */
+/* Make the loop call `woken`, which it also does without this now and then. Any thread. */
 void loop_wake(struct loop *loop);
 
 #endif

@@ -12,10 +12,10 @@
 #include "core/base/log.h"
 
 #define REDRAW (100 * MILLISECOND)
-/* The pace is that of the last ten seconds, and known after three. */
+/* The pace is that of the last ten seconds, from the first that was done, and known after one. */
 #define SAMPLES 20
 #define SAMPLE_PAUSE (500 * MILLISECOND)
-#define PACE_KNOWN (3 * SECOND)
+#define PACE_KNOWN SECOND
 
 static struct {
     bool quiet, terminal, drawn;
@@ -24,6 +24,7 @@ static struct {
         int64_t at, done;
     } samples[SAMPLES]; /* a ring */
     size_t sample_count;
+    int64_t first_at, first_done; /* when some were done, and how many; 0: none yet */
     struct iotify_buffer line;
 } progress_state = {.line = {.ceiling = 4096}};
 
@@ -66,6 +67,7 @@ void progress_begin(const char *label, int64_t total)
     progress_state.began = clock_now();
     progress_state.shown = progress_state.began;
     progress_state.sample_count = 0;
+    progress_state.first_at = 0;
     if (progress_state.terminal) {
         progress_state.shown = 0;
         progress_show(&progress);
@@ -81,7 +83,12 @@ static void progress_format_rest(const struct progress *progress, int64_t now)
     int64_t before = count < SAMPLES ? 0 : progress_state.samples[count % SAMPLES].done;
     double left = (double)(progress->total - progress->done), seconds = progress->seconds_left;
 
-    if (left <= 0)
+    if (since < progress_state.first_at) {
+        since = progress_state.first_at;
+        before = progress_state.first_done;
+    }
+    /* Nothing is done although some time has passed: the first steps of all take unknown time. */
+    if (left <= 0 || (progress->done == 0 && now - progress_state.began >= PACE_KNOWN))
         return;
     if (now - since >= PACE_KNOWN)
         seconds = progress->done > before ? left * (double)(now - since) / (double)SECOND /
@@ -118,6 +125,10 @@ static void progress_take_sample(int64_t done, int64_t now)
     size_t count = progress_state.sample_count;
     int64_t last = count ? progress_state.samples[(count - 1) % SAMPLES].at : progress_state.began;
 
+    if (done > 0 && progress_state.first_at == 0) {
+        progress_state.first_at = now;
+        progress_state.first_done = done;
+    }
     if (now - last < SAMPLE_PAUSE)
         return;
     progress_state.samples[count % SAMPLES].at = now;

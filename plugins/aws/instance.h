@@ -53,8 +53,9 @@ struct aws_instance {
     struct account_view *view;            /* NULL until it is loaded */
     /* How long AWS takes to detach a certificate, as seen so far, in ns; 0: no time. */
     atomic_llong detach_time;
-    atomic_bool doubt;     /* there are records with `doubt` */
-    atomic_bool uncertain; /* AWS may have created a certificate whose answer was lost */
+    atomic_llong detach_raised; /* when that was raised last, monotonic, in ns */
+    atomic_bool doubt;          /* there are records with `doubt` */
+    atomic_bool uncertain;      /* AWS may have created a certificate whose answer was lost */
     /* Did this run open the window for orphans, and what was it before? Main thread. */
     bool window_opened;
     struct job_record_window window_before;

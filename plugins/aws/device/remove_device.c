@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <time.h>
 
 #include "plugins/aws/api/calls.h"
 #include "plugins/aws/api/operations.h"
@@ -135,13 +136,22 @@ static enum iotify_result removal_check_foreign(struct aws_instance *instance,
     return removal_accept_missing(result);
 }
 
-/* Each conflict raises it, so that most first attempts to delete succeed: each takes a call. */
+/*
+ * A conflict raises it, so that most first attempts to delete succeed: each takes a call. Devices
+ * that began to wait before it was raised last prove nothing: they waited for less.
+ */
 static void removal_learn_detach_time(struct aws_instance *instance)
 {
-    long long known = atomic_load(&instance->detach_time), longer = known + known / 4;
+    long long known = atomic_load(&instance->detach_time), longer = known + known / 2, now;
+    struct timespec clock;
 
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    now = clock.tv_sec * INT64_C(1000000000) + clock.tv_nsec;
+    if (known && now < atomic_load(&instance->detach_raised) + known)
+        return;
     longer = longer < PAUSE_MIN ? PAUSE_MIN : longer > DETACH_MAX ? DETACH_MAX : longer;
-    atomic_compare_exchange_strong(&instance->detach_time, &known, longer);
+    if (atomic_compare_exchange_strong(&instance->detach_time, &known, longer))
+        atomic_store(&instance->detach_raised, now);
 }
 
 /*

@@ -3,16 +3,19 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/loop/loop.h"
 
-/* The name server: libuv calls these instead of libc's. */
+/* The name server, instead of libc's. */
 #define INSTEAD_OF_LIBC __attribute__((visibility("default")))
 static atomic_int lookups, last_byte;
+static sem_t asked, released; /* for a name that gets no answer until it is released */
 
 INSTEAD_OF_LIBC int getaddrinfo(
     const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
@@ -20,7 +23,11 @@ INSTEAD_OF_LIBC int getaddrinfo(
     struct addrinfo *info = calloc(1, sizeof(*info) + sizeof(struct sockaddr_in));
     struct sockaddr_in *address = (struct sockaddr_in *)(void *)(info + 1);
 
-    (void)name, (void)service, (void)hints;
+    (void)service, (void)hints;
+    if (strcmp(name, "silent.example") == 0) {
+        sem_post(&asked);
+        sem_wait(&released);
+    }
     lookups++;
     address->sin_family = AF_INET;
     address->sin_addr.s_addr = htonl(INADDR_LOOPBACK + (unsigned)last_byte);
@@ -79,9 +86,35 @@ static void looks_up_again_after_a_failure(void **state)
     loop_clear(&loop);
 }
 
+static void on_abandoned(void *argument, const char *address, const char *error)
+{
+    assert_null(address);
+    snprintf(argument, sizeof(answer), "%s", error);
+}
+
+/* A stop does not wait for a name server; its answer may come later, or never. */
+static void does_not_wait_for_an_answer(void **state)
+{
+    (void)state;
+    sem_init(&asked, 0, 0);
+    sem_init(&released, 0, 0);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_true(loop_init(&loop, on_woken, NULL, NULL));
+        loop.base.resolve(&loop.base, "silent.example", on_abandoned, answer);
+        sem_wait(&asked);
+        /* The answer may also come while nobody takes it any more. */
+        if (turn == 1)
+            sem_post(&released);
+        loop_clear(&loop);
+        assert_string_equal(answer, "the run has ended");
+        sem_post(&released);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(looks_up_again_after_a_failure)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(looks_up_again_after_a_failure),
+        cmocka_unit_test(does_not_wait_for_an_answer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,7 +21,9 @@ static const char *const faults[] = {[FAULT_NONE] = ".",
     [FAULT_CRASH_AFTER] = "crash after",
     [FAULT_NOT_DONE] = "not done",
     [FAULT_LOST_REPLY] = "lost reply",
-    [FAULT_THROTTLE] = "throttled"};
+    [FAULT_THROTTLE] = "throttled",
+    [FAULT_STOPPED] = "stopped",
+    [FAULT_ABANDONED] = "abandoned"};
 
 struct scenario {
     const char *name;

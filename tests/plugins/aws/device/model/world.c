@@ -46,7 +46,7 @@ static void end_call(struct model_call *call)
 static enum fault fault_at(size_t choice, bool write)
 {
     static const enum fault of_calls[] = {FAULT_NONE, FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER,
-        FAULT_NOT_DONE, FAULT_LOST_REPLY, FAULT_THROTTLE};
+        FAULT_NOT_DONE, FAULT_LOST_REPLY, FAULT_THROTTLE, FAULT_STOPPED, FAULT_ABANDONED};
     static const enum fault of_writes[] = {
         FAULT_NONE, FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER, FAULT_NOT_DONE};
     size_t count = 1;
@@ -64,7 +64,7 @@ static enum fault fault_at(size_t choice, bool write)
 
 static size_t count_choices(bool write)
 {
-    size_t count = world.schedule->crashes ? (write ? 4 : 6) : 1;
+    size_t count = world.schedule->crashes ? (write ? 4 : 8) : 1;
 
     return count + (world.schedule->others ? 2 : 0);
 }
@@ -136,7 +136,7 @@ static enum iotify_result model_wait(struct iotify_call *call, int64_t nanosecon
 {
     (void)call;
     (void)nanoseconds;
-    return world.crashed ? IOTIFY_CANCELLED : IOTIFY_OK;
+    return world.crashed || world.stopped ? IOTIFY_CANCELLED : IOTIFY_OK;
 }
 
 static enum iotify_result model_later(struct iotify_call *call, int64_t nanoseconds, int stage)
@@ -245,7 +245,8 @@ static bool step(struct aws_instance *instance,
         result = function(instance, &call.base);
         call.base.stage = call.later_stage;
         end_call(&call);
-    } while (result == IOTIFY_LATER && call.later && !world.crashed && stages++ < STAGES_MAX);
+    } while (result == IOTIFY_LATER && call.later && !world.crashed && !world.stopped &&
+             stages++ < STAGES_MAX);
     return result <= IOTIFY_UNCHANGED;
 }
 
@@ -261,6 +262,7 @@ static bool run(const struct iotify_action *action,
     bool good = true;
 
     world.crashed = world.nested && world.crashed;
+    world.stopped = world.nested && world.stopped;
     pthread_mutex_init(&instance.mutex, NULL);
     pthread_mutex_init(&instance.orphans_mutex, NULL);
     unique_names_init(&instance.unique_names);
@@ -269,14 +271,14 @@ static bool run(const struct iotify_action *action,
     for (int i = 0; i < DEVICES && good; i++)
         if (all || world.store[i].value)
             good = step(&instance, whole ? action->apply : function, i) && good;
-    if (whole && !world.crashed && action->conclude)
+    if (whole && !world.crashed && !world.stopped && action->conclude)
         good = step(&instance, action->conclude, -1) && good;
     orphan_reset(&instance);
     account_view_free(instance.view);
     unique_names_clear(&instance.unique_names);
     pthread_mutex_destroy(&instance.orphans_mutex);
     pthread_mutex_destroy(&instance.mutex);
-    return good && !world.crashed;
+    return good && !world.crashed && !world.stopped;
 }
 
 bool world_deploy(void)

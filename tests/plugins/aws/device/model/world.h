@@ -26,6 +26,8 @@ enum fault {
     FAULT_NOT_DONE, /* a lost request; a full disk */
     FAULT_LOST_REPLY,
     FAULT_THROTTLE,
+    FAULT_STOPPED,   /* the run is stopped: this call and later ones are not made, and it ends */
+    FAULT_ABANDONED, /* the same, while AWS carries out this call */
     FAULT_OTHER_DEPLOYS, /* another run with the same store does all its work now */
     FAULT_OTHER_CLEANS
 };

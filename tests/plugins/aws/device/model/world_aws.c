@@ -339,10 +339,11 @@ enum iotify_result aws_send(
     (void)call;
     request->answer = NULL;
     for (int try = 0; try < TRIES_MAX; try++) {
-        enum fault fault = world_choose(false);
+        enum fault fault = world.stopped ? FAULT_STOPPED : world_choose(false);
         enum iotify_result result;
 
-        if (fault == FAULT_CRASH_BEFORE)
+        world.stopped = world.stopped || fault == FAULT_STOPPED || fault == FAULT_ABANDONED;
+        if (fault == FAULT_CRASH_BEFORE || fault == FAULT_STOPPED)
             return IOTIFY_CANCELLED;
         if (fault == FAULT_THROTTLE)
             continue;
@@ -356,6 +357,8 @@ enum iotify_result aws_send(
             world.crashed = true;
             return IOTIFY_CANCELLED;
         }
+        if (fault == FAULT_ABANDONED)
+            return IOTIFY_TRANSIENT;
     }
     return IOTIFY_TRANSIENT;
 }

@@ -51,6 +51,7 @@ extern struct world {
     struct entry backup[ENTRIES];
     int keys; /* made so far */
     bool crashed, nested, alone;
+    bool stopped; /* no calls any more, but the store is still written */
     unsigned repair_mode;
     bool slow;     /* detachments take effect late */
     bool disowned; /* the store was lost or set back: AWS may have more than it knows */
