@@ -305,7 +305,6 @@ void message_return(struct device *device, const struct script_command *asked)
 void message_end(struct device *device, const struct message_result *result)
 {
     const struct simulate_loop *loop = device->loop;
-    int64_t before = device_tally(device)->counts[TALLY_PUBLISHED];
     bool failed;
 
     if (result->has_output && loop->channel && !message_is_absent(device))
@@ -318,9 +317,7 @@ void message_end(struct device *device, const struct message_result *result)
     if (loop->simulation->solo && result->has_output && !loop->channel)
         solo_message(device, NULL, result->payload);
     if (loop->simulation->solo)
-        solo_state(device, result->failed ||
-                               device_tally(device)->counts[TALLY_PUBLISHED] > before ||
-                               (result->has_output && !loop->channel));
+        solo_state(device, result->failed);
     device->call = CALL_NONE;
     device->begun = false;
     device->iteration++;

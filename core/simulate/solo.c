@@ -91,6 +91,7 @@ void solo_message(struct device *device, const void *options, struct iotify_byte
     char what[32];
     struct iotify_buffer text;
 
+    loop->solo_sent = true;
     iotify_buffer_init(&text, 16 * SHOWN_MAX);
     solo_payload(payload, &text);
     snprintf(what, sizeof(what), "message %lld", (long long)device->iteration);
@@ -111,11 +112,12 @@ void solo_error(struct device *device, const struct script_error *error)
         error->location.column, error->text);
 }
 
-void solo_state(struct device *device, bool sent)
+void solo_state(struct device *device, bool failed)
 {
-    if (!sent)
+    if (!failed && !device->loop->solo_sent)
         solo_print(device->loop, "no message", "iteration %lld sent nothing",
             (long long)device->iteration);
+    device->loop->solo_sent = false;
     solo_print_state(device);
 }
 

@@ -15,7 +15,7 @@ void solo_acknowledged(struct device *device, int64_t intended);
 /* message() has failed. */
 void solo_error(struct device *device, const struct script_error *error);
 /* The end of an iteration: print the state; and that nothing was sent, unless it sent or failed. */
-void solo_state(struct device *device, bool sent);
+void solo_state(struct device *device, bool failed);
 void solo_received(struct device *device, const char *topic, struct iotify_bytes payload);
 void solo_finished(struct device *device);
 void solo_closed(struct device *device, const char *text);

@@ -196,6 +196,13 @@ class Wishes(Fleet):
         done = self.iotifyd('--solo', '5', 'job.yaml', status=2)
         self.assertEqual('iotifyd: --solo takes a client of the job, 0 to 4, not 5\n', done.stderr)
 
+    def test_solo_of_lists(self):
+        self.template('publish: {topic: t}\nmessage: |\n  return index() ? [] : ["a", "b"];\n')
+        self.write('job.yaml', local_job(devices=1, iterations=2, interval='10ms'))
+        out = self.iotifyd('--solo', '0', 'job.yaml', 'simulate').stdout
+        self.assertEqual(2, out.count('message 0 '))
+        self.assertEqual(['iteration 1 sent nothing'], re.findall('iteration . sent nothing', out))
+
     def test_no_key_is_found(self):
         recorder = self.recorder()
         self.template('publish: {topic: t}\ninit: |\n'
