@@ -223,6 +223,13 @@ class Table(Fleet):
         return output
 
     @situation
+    def test_the_server_hangs_up_at_a_message(self, status):
+        return self.run_line(
+            status, 'publish: {topic: t, qos: 1}\nmessage: |\n  return String(index());\n',
+            port=acknowledging(self, poison=b'3'), devices=1, iterations=6, interval='50ms', pacing='closed',
+            reconnect='{backoff: fixed, cap: 20ms, attempts: 5}')
+
+    @situation
     def test_await_longer_than_the_interval(self, status):
         self.answer_after(0.5)
         output = self.run_line(status, ASKS.replace('});\n', '});\n  return "x";\n', 1), iterations=5,
