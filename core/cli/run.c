@@ -126,8 +126,22 @@ static void run_command_print_resume(const struct options *options)
 /* The files that options name, opened before anything starts. */
 struct run_command_outputs {
     struct monitor_outputs monitor;
-    FILE *json;
+    FILE *json, *junit;
 };
+
+/* Write the summary to one of the files; a failure is one of the run. */
+static void run_command_write(struct summary *summary, FILE *stream, const char *path,
+    bool (*write)(const struct summary *summary, FILE *stream))
+{
+    if (!stream || write(summary, stream))
+        return;
+    fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n", path,
+        strerror(errno));
+    if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
+        summary->exit_code = EXIT_STEP_FAILED;
+    if (!summary->reason)
+        summary->reason = arena_format(&summary->arena, "cannot write the summary to %s", path);
+}
 
 static int run_command_finish(const struct options *options, struct run_command_outputs *outputs,
     struct summary *summary, bool good)
@@ -139,15 +153,8 @@ static int run_command_finish(const struct options *options, struct run_command_
                          : !good             ? EXIT_STEP_FAILED
                          : threshold_crossed ? EXIT_THRESHOLD
                                              : EXIT_DONE;
-    if (outputs->json && !summary_write_json(summary, outputs->json)) {
-        fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
-            options->json, strerror(errno));
-        if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
-            summary->exit_code = EXIT_STEP_FAILED;
-        if (!summary->reason)
-            summary->reason =
-                arena_format(&summary->arena, "cannot write the summary to %s", options->json);
-    }
+    run_command_write(summary, outputs->junit, options->junit, summary_write_junit);
+    run_command_write(summary, outputs->json, options->json, summary_write_json);
     /* The verdict is the last line, and knows whether the summary was written. */
     if (outputs->json != stdout) {
         summary_print(summary, stdout, color);
@@ -239,6 +246,8 @@ static int run_command_open_outputs(
     }
     if (options->series)
         status = run_command_open_file(options, options->series, &outputs->monitor.series);
+    if (status == EXIT_DONE && options->junit && run_command_sums_up(options))
+        status = run_command_open_file(options, options->junit, &outputs->junit);
     if (status != EXIT_DONE || !options->json || !run_command_sums_up(options))
         return status;
     if (strcmp(options->json, "-") != 0)
@@ -259,8 +268,10 @@ static bool run_command_close_monitor(struct run_command_outputs *outputs)
     return good;
 }
 
-static void run_command_close_json(struct run_command_outputs *outputs)
+static void run_command_close_summaries(struct run_command_outputs *outputs)
 {
+    if (outputs->junit)
+        fclose(outputs->junit);
     if (outputs->json && outputs->json != stdout)
         fclose(outputs->json);
 }
@@ -313,7 +324,7 @@ static int run_command_run_job(
 
     if (status != EXIT_DONE) {
         run_command_close_monitor(&outputs);
-        run_command_close_json(&outputs);
+        run_command_close_summaries(&outputs);
         return status;
     }
     progress_setup(options->quiet || options->solo);
@@ -348,7 +359,7 @@ static int run_command_run_job(
     }
     if (!over)
         status = run_command_finish(options, &outputs, &summary, good);
-    run_command_close_json(&outputs);
+    run_command_close_summaries(&outputs);
     summary_clear(&summary);
     return status;
 }

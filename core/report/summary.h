@@ -84,6 +84,10 @@ struct summary {
  * Append the verdict, one line without its end: PASSED or FAILED, and why in words.
  */
 void summary_verdict(const struct summary *summary, struct iotify_buffer *out);
+/* The same of one step of a run that failed, or of one threshold; false when it did not fail. */
+bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out);
+bool summary_verdict_of_threshold(
+    const struct threshold_summary *threshold, struct iotify_buffer *out);
 void summary_init(struct summary *summary, const char *job);
 void summary_clear(struct summary *summary);
 
@@ -101,7 +105,8 @@ void summary_add_threshold(struct summary *summary, const struct threshold_summa
 
 /* Print the summary as text. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);
-/* Write the summary as JSON. False and errno on failure. */
+/* Write the summary as JSON, or as JUnit XML. False and errno on failure. */
 bool summary_write_json(const struct summary *summary, FILE *stream);
+bool summary_write_junit(const struct summary *summary, FILE *stream);
 
 #endif

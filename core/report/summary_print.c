@@ -151,7 +151,7 @@ static void summary_print_simulate(
 
 /* ------------------------------------------------------------------ the verdict */
 
-static bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out)
+bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out)
 {
     const struct failure *failure = step->failures;
 
@@ -168,7 +168,7 @@ static bool summary_verdict_of_step(const struct step_summary *step, struct ioti
     return true;
 }
 
-static bool summary_verdict_of_threshold(
+bool summary_verdict_of_threshold(
     const struct threshold_summary *threshold, struct iotify_buffer *out)
 {
     if (threshold->ok)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of docs/verdict.md: each situation gives its exit code and its last line."""
+import collections
 import json
 import pathlib
 import re
@@ -8,7 +9,9 @@ import socket
 import subprocess
 import threading
 
+import junitparser
 import paho.mqtt.client as paho
+from junit2htmlreport.parser import Junit as OtherReader
 
 from fleet import ECHO, Fleet, MESSAGE, OWN, Server
 from support import free_port, job, local_job, wait_until
@@ -477,3 +480,70 @@ class Causes(Fleet):
         self.assertEqual('PayloadTooLarge', results['errors'][0]['code'])
         self.assertIn('a payload of 131073 bytes is not sent: the endpoint takes at most 131072',
                       results['errors'][0]['message'])
+
+
+class Junit(Fleet):
+    """Two readers that CI tools use find in --junit what the summary says."""
+
+    def read(self, status, *pipelines):
+        self.iotifyd('-q', 'job.yaml', *pipelines, '--junit', 'j.xml', '--json', 's.json', status=status)
+        return self.compare()
+
+    def compare(self):
+        file, summary = self.folder / 'j.xml', json.loads((self.folder / 's.json').read_text())
+        cases = [case for suite in junitparser.JUnitXml.fromfile(str(file)) for case in suite]
+        others = OtherReader(str(file)).suites[0].all()
+        self.assertEqual([(case.name, bool(case.result)) for case in cases],
+                         [(case.name, case.failed()) for case in others])
+        self.assertEqual({summary['job']}, {case.classname for case in cases})
+        names = [case.name for case in cases]
+        self.assertEqual(len(set(names)), len(names))
+        for step, count in collections.Counter(f'{step["pipeline"]}/{step["step"]}' for step in summary['steps']).items():
+            self.assertEqual([step, *(f'{step} {number}' for number in range(2, count + 1))],
+                             [name for name in names if name.startswith(step) and ':' not in name])
+        self.assertEqual(len(names), 1 + len(summary['steps']) + len(summary['thresholds']) + sum(
+            simulation['transport'] != 'none' for simulation in summary['simulations']))
+        failed = {case.name: case.result[0].text for case in cases if case.result}
+        self.assertEqual(summary['exit'] != 0, bool(failed))
+        if failed:
+            self.assertIn(summary['verdict'], [text.split('\n')[0] for text in failed.values()])
+        return failed
+
+    def test_all_is_well(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(thresholds='["publish.p99 < 100s", "lost < 5"]'))
+        self.assertEqual({}, self.read(0))
+
+    def test_thresholds_of_two_steps(self):
+        self.template(OWN + MESSAGE)
+        self.write('bad.yaml', 'transport: none\nmessage: |\n  throw new Error("<b>&\\x01\\u0085\\ufffe]]>é");\n')
+        self.write('job.yaml', 'name: two\ndevices: 2\nplugins: {glob: {use: memory}}\npipelines:\n  simulate:\n' + ''.join(
+            f'    - simulate: {{template: {name}.yaml, iterations: 2, interval: 10ms}}\n' for name in ('t', 'bad')))
+        failed = self.read(99)
+        self.assertEqual({f'simulate/simulate 2: {name} == 0' for name in ('failed', 'script_errors')}, set(failed))
+        self.assertIn('FAILED: failed == 0 does not hold: 4\nScriptError × 4: bad.yaml:3:18: Error: <b>&', failed['simulate/simulate 2: failed == 0'])
+        self.assertIn(']]>é', failed['simulate/simulate 2: failed == 0'])
+
+    def test_a_step_fails(self):
+        self.start_sandbox()
+        self.boto().create_thing(thingName='iotify_1')
+        self.write('job.yaml', job(3))
+        failed = self.read(1, 'deploy')
+        self.assertEqual(['deploy/aws.device'], list(failed))
+        self.assertIn('1 of 3: ThingDiffers', failed['deploy/aws.device'])
+
+    def test_interrupted(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(iterations=100000, interval='10ms'))
+        process = self.spawn('job.yaml', '--junit', 'j.xml', '--json', 's.json', '--series', 'live.csv')
+        wait_until(lambda: (self.folder / 'live.csv').exists() and (self.folder / 'live.csv').stat().st_size, 'the series')
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        self.assertEqual({'the run ends by itself': 'FAILED: interrupted by signal 15'}, self.compare())
+
+    def test_a_file_that_cannot_be_written(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        self.assertIn('cannot write none/j.xml', self.iotifyd('job.yaml', '--junit', 'none/j.xml', status=1).stdout)
+        done = self.iotifyd('-q', 'job.yaml', '--junit', '/dev/full', status=1)
+        self.assertEqual('FAILED: cannot write the summary to /dev/full', done.stdout.strip().splitlines()[-1])

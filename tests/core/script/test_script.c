@@ -7,7 +7,6 @@
 #include "core/base/clock.h"
 #include "core/script/script.h"
 #include "tests/core/store/memory_store.h"
-#include "tests/growth.h"
 
 /* The last console line, the commands of the script, and the result of a promise. */
 static struct {
@@ -455,55 +454,6 @@ static void user_code_reaches_nothing_else(void **state)
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
-/* ------------------------------------------------------------------ foreign bytes */
-
-static void receive(char *text)
-{
-    struct script_invocation received = {.function = SCRIPT_RESPONSE,
-        .turn = {0, 7, 3},
-        .topic = "t",
-        .payload = {text, strlen(text)}};
-
-    assert_true(script_invoke(script, &received));
-}
-
-static void read_rows(char *text)
-{
-    FILE *file = fopen("growth.csv", "w");
-
-    fputs(text, file);
-    fclose(file);
-    script_data(script, "growth.csv", (struct location){"t.yaml", 1, 1}, &diagnostics);
-    unlink("growth.csv");
-    diagnostics_clear(&diagnostics);
-}
-
-static void compile_expression(char *text)
-{
-    script_expression(script, "topic", text, (struct location){"t.yaml", 1, 1}, &diagnostics);
-    diagnostics_clear(&diagnostics);
-}
-
-static void cost_grows_with_foreign_bytes(void **state)
-{
-    static const char *const units[] = {
-        "\xff", "\xf0\x9f\x98", "[", "{\"a\":", "\"\\u00e9", "-----BEGIN ", "1,"};
-    static const char *const rows[] = {"a,b\n", ",", "\"", "\"\"", "\"a\n\",", ";\t,\n"};
-    static const char *const expressions[] = {"{{", "{{1", "}}", "{{\"", "{ {"};
-
-    (void)state;
-    assert_true(compile(SCRIPT_RESPONSE,
-        "const text = response.toString(); console.log(text); console.error(response);"
-        "try { state.last = JSON.parse(text) } catch { state.last = text.length }"));
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        assert_grows_linearly(receive, units[i], 160000);
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_grows_linearly(read_rows, rows[i], 160000);
-    for (size_t i = 0; i < sizeof(expressions) / sizeof(expressions[0]); i++)
-        assert_grows_linearly(compile_expression, expressions[i], 160000);
-    assert_grows_linearly(compile_expression, "{{1}} ", 1600);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(returns_payloads), CASE(knows_the_run),
@@ -512,8 +462,7 @@ int main(void)
         CASE(asks_of_its_device), CASE(original_clean_up_runs), CASE(volatile_stays_inside),
         CASE(answers_get_topic_and_bytes), CASE(errors_have_places),
         cmocka_unit_test_setup_teardown(limits_end_calls, set_up_short_limits, tear_down),
-        CASE(expressions_expand), CASE(cost_grows_with_foreign_bytes),
-        CASE(user_code_reaches_nothing_else)};
+        CASE(expressions_expand), CASE(user_code_reaches_nothing_else)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
