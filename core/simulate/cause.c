@@ -13,6 +13,8 @@
 /* Topics of scripts that a loop remembers: those of the last messages. */
 #define TOPICS_MAX 1024
 #define TOPIC_SIZE 128
+/* So many causes a loop looks for: each takes some 50 µs, and a broker may hang up on all at once. */
+#define CAUSES_MAX 1000
 
 struct cause_topics {
     size_t next;
@@ -153,6 +155,9 @@ const char *cause_of_close(
     if (reason != IOTIFY_CLOSED_BY_PEER && reason != IOTIFY_CLOSED_REFUSED &&
         reason != IOTIFY_CLOSED_DENIED && reason != IOTIFY_CLOSED_SUBSCRIPTION)
         return text;
+    if (device->loop->causes >= CAUSES_MAX)
+        return text;
+    device->loop->causes++;
     call_init(&call, device->loop->simulation->where);
     call.base.client = device->client;
     why = cause_find(device, reason, &call);

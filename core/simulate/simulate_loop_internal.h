@@ -40,6 +40,7 @@ struct simulate_loop {
     struct ramp ramp;
     struct backlog backlog;
     struct cause_topics *topics; /* NULL: scripts have named none */
+    size_t causes;               /* looked for so far */
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;
