@@ -87,10 +87,12 @@ static void progress_format_rest(const struct progress *progress, int64_t now)
         since = progress_state.first_at;
         before = progress_state.first_done;
     }
-    /* Nothing is done although some time has passed: the first steps of all take unknown time. */
-    if (left <= 0 || (progress->done == 0 && now - progress_state.began >= PACE_KNOWN))
+    if (left <= 0)
         return;
-    if (now - since >= PACE_KNOWN)
+    /* The forecast is for the time before anything is known. */
+    if (now - progress_state.began >= PACE_KNOWN)
+        seconds = 0;
+    if (progress->done > 0 && now - since >= PACE_KNOWN)
         seconds = progress->done > before ? left * (double)(now - since) / (double)SECOND /
                                                 (double)(progress->done - before)
                                           : 0;

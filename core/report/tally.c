@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/report/tally.h"
 
+#include <float.h>
+#include <math.h>
+
 #include <string.h>
 
 const struct tally_name tally_counts[TALLY_COUNTS] = {
@@ -123,7 +126,7 @@ void tally_add_metric(struct tally *tally, const struct tally_metric *metric)
     }
     distribution_merge(&known->values, &metric->values);
     known->count += metric->count;
-    known->sum += metric->sum;
+    known->sum = fmax(-DBL_MAX, fmin(DBL_MAX, known->sum + metric->sum));
     known->min = metric->min < known->min ? metric->min : known->min;
     known->max = metric->max > known->max ? metric->max : known->max;
 }

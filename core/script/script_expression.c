@@ -100,8 +100,12 @@ static size_t script_expression_count_parts(const char *text)
 {
     size_t count = 1;
 
-    for (text = strstr(text, "{{"); text; text = strstr(text + 2, "{{"))
-        count += 2;
+    for (; *text; text++) {
+        if (text[0] == '{' && text[1] == '{') {
+            count += 2;
+            text++;
+        }
+    }
     return count;
 }
 

@@ -173,10 +173,8 @@ void answers_time_out(struct device *device, const struct ledger_entry *entry, u
     answers_count_lost(device);
     device->given_up++;
     answers_go_on(device);
-    if (device->given_up % GIVEN_UP_MAX == 0) {
-        device->renewed = true;
+    if (device->given_up % GIVEN_UP_MAX == 0)
         device_drop(device);
-    }
 }
 
 void answers_account(struct device *device)

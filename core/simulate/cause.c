@@ -6,14 +6,14 @@
 #include <string.h>
 
 #include "core/base/log.h"
-#include "core/script/expression.h"
 #include "core/simulate/client_ids.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 /* Topics of scripts that a loop remembers: those of the last messages. */
 #define TOPICS_MAX 1024
 #define TOPIC_SIZE 128
-/* So many causes a loop looks for: each takes some 50 µs, and a broker may hang up on all at once. */
+/* So many causes a loop looks for: each takes some 50 µs, and a broker may hang up on all at once.
+ */
 #define CAUSES_MAX 1000
 
 struct cause_topics {
@@ -32,9 +32,10 @@ void cause_note_topic(struct device *device, const char *topic)
 
     if (!topics)
         topics = loop->topics = arena_alloc(&loop->arena, sizeof(*topics));
+    if (strlen(topic) >= TOPIC_SIZE)
+        return;
     item = &topics->items[topics->next++ % TOPICS_MAX];
     item->device = device;
-    /* A longer one is compared without its end, which a pattern rarely depends on. */
     snprintf(item->text, sizeof(item->text), "%s", topic);
 }
 
@@ -47,7 +48,7 @@ static const char *cause_refused(const struct template_file *template, struct ca
     struct iotify_setting host;
 
     /* With a host of its own, the template does not connect to the connector's endpoint. */
-    if (!connector || !connector->plugin->connector.refused || !client_id ||
+    if (!connector || !connector->instance || !connector->plugin->connector.refused || !client_id ||
         (schema_find_role(template->transport->plugin->transport.connection, IOTIFY_ROLE_HOST,
              IOTIFY_STRING, &host) &&
             !node_is_empty(schema_given(template->connection_node, host.name))))
@@ -68,82 +69,88 @@ static const char *cause_text_of(
 
 /* ------------------------------------------------------------------ a connection that has ended */
 
-/* The options, with the device's values; NULL when an expression fails. */
-static const void *cause_apply(const struct device *device, const struct expression_set *set,
-    const struct iotify_settings *settings, const void *options, struct arena *arena)
-{
-    const struct simulate_loop *loop = device->loop;
-    const char *error;
+/*
+ * Scripts run neither here nor before the run: a topic or id that needs more than client() is not
+ * known, and nothing is said about it.
+ */
+static const char client_expression[] = "{{client()}}";
 
-    return expression_set_apply(set, loop->scripts.context, device_turn(device), settings, options,
-        loop->simulation->run->job->directory, arena, &error);
+/* The text with {{client()}} filled in; NULL when it needs the script engine. */
+static const char *cause_fill_in(struct arena *arena, const char *text, int64_t client)
+{
+    const char *at = text ? strstr(text, "{{") : NULL;
+
+    if (!at)
+        return text;
+    if (strncmp(at, client_expression, strlen(client_expression)) != 0)
+        return NULL;
+    return cause_fill_in(arena,
+        arena_format(arena, "%.*s%lld%s", (int)(at - text), text, (long long)client,
+            at + strlen(client_expression)),
+        client);
 }
 
+/* The topics that the script gave last, as many as may be in flight; else that of the template. */
 static const char *cause_in_topics(
     const struct device *device, struct call *call, const char *client_id)
 {
     const struct simulate_loop *loop = device->loop;
     const struct template_file *template = loop->simulation->template;
-    const void *options = cause_apply(device, &loop->scripts.publish, loop->operations->publish,
-        loop->publish_options, &call->arena);
-    const char *topic = cause_text_of(loop->operations->publish, IOTIFY_ROLE_TOPIC, options);
-    const char *why =
-        topic ? cause_refused(template, call, IOTIFY_REQUEST_PUBLISH, client_id, topic) : NULL;
+    const struct cause_topics *topics = loop->topics;
+    size_t left = device->ledger.open > 0 ? device->ledger.open : 1, before = left;
+    const char *why = NULL, *topic;
 
-    for (size_t i = 0; !why && loop->topics && i < TOPICS_MAX; i++)
-        if (loop->topics->items[i].device == device)
-            why = cause_refused(
-                template, call, IOTIFY_REQUEST_PUBLISH, client_id, loop->topics->items[i].text);
-    return why;
+    for (size_t i = 0; topics && !why && left > 0 && i < topics->next && i < TOPICS_MAX; i++) {
+        const struct cause_topic *item = &topics->items[(topics->next - 1 - i) % TOPICS_MAX];
+
+        if (item->device != device)
+            continue;
+        left--;
+        why = cause_refused(template, call, IOTIFY_REQUEST_PUBLISH, client_id, item->text);
+    }
+    if (why || left < before)
+        return why;
+    topic = cause_fill_in(&call->arena,
+        cause_text_of(loop->operations->publish, IOTIFY_ROLE_TOPIC, loop->publish_options),
+        device->client);
+    return topic ? cause_refused(template, call, IOTIFY_REQUEST_PUBLISH, client_id, topic) : NULL;
 }
 
 static const char *cause_in_subscriptions(
-    const struct device *device, struct call *call, const char *client_id)
+    const struct template_file *template, struct call *call, const char *client_id, int64_t client)
 {
-    const struct simulate_loop *loop = device->loop;
-    const struct template_file *template = loop->simulation->template;
-    const struct iotify_settings one = {.options_size = sizeof(char *)};
     const char *why = NULL;
 
     for (size_t i = 0; !why && i < template->subscription_count; i++) {
-        const char *const *filter = cause_apply(device, &loop->scripts.subscriptions[i], &one,
-            &template->subscriptions[i].text, &call->arena);
+        const char *filter = cause_fill_in(&call->arena, template->subscriptions[i].text, client);
 
         if (filter)
-            why = cause_refused(template, call, IOTIFY_REQUEST_SUBSCRIBE, client_id, *filter);
+            why = cause_refused(template, call, IOTIFY_REQUEST_SUBSCRIBE, client_id, filter);
     }
     return why;
-}
-
-static const char *cause_in_ids(
-    const struct device *device, const char *client_id, struct arena *arena)
-{
-    struct client_ids *ids = device->loop->simulation->ids;
-    int64_t other = ids && client_id ? client_ids_note(ids, client_id, device->client) : -1;
-
-    return other < 0 ? NULL
-                     : arena_format(arena, "client %lld connects with the same client id, %s",
-                           (long long)other, client_id);
 }
 
 static const char *cause_find(
     const struct device *device, enum iotify_close reason, struct call *call)
 {
     const struct simulate_loop *loop = device->loop;
-    const struct iotify_settings *settings = loop->operations->connection;
-    const void *options = cause_apply(
-        device, &loop->scripts.connection, settings, loop->simulation->connection, &call->arena);
-    const char *id = cause_text_of(settings, IOTIFY_ROLE_CLIENT_ID, options);
-    const char *why = cause_in_ids(device, id, &call->arena);
+    const struct template_file *template = loop->simulation->template;
+    int64_t other =
+        loop->simulation->ids ? client_ids_find_other(loop->simulation->ids, device->client) : -1;
+    const char *id = cause_fill_in(&call->arena,
+        cause_text_of(loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, template->connection),
+        device->client);
 
-    if (why)
-        return why;
-    if (reason == IOTIFY_CLOSED_SUBSCRIPTION)
-        return cause_in_subscriptions(device, call, id);
-    if (device->connected_at)
-        return cause_in_topics(device, call, id);
-    why = cause_refused(loop->simulation->template, call, IOTIFY_REQUEST_CONNECT, id, NULL);
-    return why ? why : cause_in_subscriptions(device, call, id);
+    if (other >= 0)
+        return arena_format(
+            &call->arena, "client %lld connects with the same client id", (long long)other);
+    if (!id)
+        return NULL;
+    if (reason == IOTIFY_CLOSED_REFUSED || reason == IOTIFY_CLOSED_DENIED)
+        return cause_refused(template, call, IOTIFY_REQUEST_CONNECT, id, NULL);
+    if (reason == IOTIFY_CLOSED_SUBSCRIPTION || !device->connected_at)
+        return cause_in_subscriptions(template, call, id, device->client);
+    return cause_in_topics(device, call, id);
 }
 
 const char *cause_of_close(
@@ -169,23 +176,6 @@ const char *cause_of_close(
 }
 
 /* ------------------------------------------------------------------ before the run */
-
-static const char client_expression[] = "{{client()}}";
-
-/* The text with {{client()}} filled in; NULL when it needs the script engine. */
-static const char *cause_fill_in(struct arena *arena, const char *text, int64_t client)
-{
-    const char *at = text ? strstr(text, "{{") : NULL;
-
-    if (!at)
-        return text;
-    if (strncmp(at, client_expression, strlen(client_expression)) != 0)
-        return NULL;
-    return cause_fill_in(arena,
-        arena_format(arena, "%.*s%lld%s", (int)(at - text), text, (long long)client,
-            at + strlen(client_expression)),
-        client);
-}
 
 bool cause_ids_may_clash(const struct template_file *template)
 {
@@ -215,11 +205,8 @@ void cause_check(const struct step *step, const struct template_file *template, 
         why = cause_refused(template, &call, IOTIFY_REQUEST_CONNECT, id, NULL);
     if (id && topic && !why)
         why = cause_refused(template, &call, IOTIFY_REQUEST_PUBLISH, id, topic);
-    for (size_t i = 0; id && !why && i < template->subscription_count; i++) {
-        topic = cause_fill_in(&call.arena, template->subscriptions[i].text, client);
-        if (topic)
-            why = cause_refused(template, &call, IOTIFY_REQUEST_SUBSCRIBE, id, topic);
-    }
+    if (id && !why)
+        why = cause_in_subscriptions(template, &call, id, client);
     if (why)
         log_write(IOTIFY_WARNING, step->name, "%s: %s", template->file, why);
     call_clear(&call);

@@ -91,3 +91,20 @@ int64_t client_ids_note(struct client_ids *ids, const char *id, int64_t client)
     pthread_mutex_unlock(&ids->lock);
     return other;
 }
+
+int64_t client_ids_find_other(struct client_ids *ids, int64_t client)
+{
+    int64_t other = -1;
+
+    pthread_mutex_lock(&ids->lock);
+    for (size_t i = 0; i < ids->capacity && other < 0; i++) {
+        const struct client_ids_entry *entry = &ids->table[i];
+
+        if (entry->first >= 0 && entry->first != entry->last)
+            other = entry->first == client  ? entry->last
+                    : entry->last == client ? entry->first
+                                            : -1;
+    }
+    pthread_mutex_unlock(&ids->lock);
+    return other;
+}

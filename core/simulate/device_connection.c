@@ -63,7 +63,8 @@ void device_connect(struct device *device)
     }
     device_enter(device, PHASE_CONNECTING);
     if (device->renewed) {
-        loop->operations->session_free(device->session);
+        /* Perhaps inside one of its events. */
+        simulate_loop_free_later(loop, device->session);
         device->session = NULL;
         device->given_up = 0;
         device->renewed = false;
@@ -184,8 +185,8 @@ bool device_out_of_time(const struct device *device)
 /* The connection ended, and the device did not ask for it. */
 static void device_is_cut_off(struct device *device, enum iotify_close reason, const char *text)
 {
-    bool needed =
-        !device_has_sent_all(device) || device_waits(device) || device->phase == PHASE_HOLDING;
+    bool needed = !device_has_sent_all(device) || device_waits(device) ||
+                  device->phase == PHASE_HOLDING || device->renewed;
     int64_t pause;
 
     /* A connection that device_drop() broke is not a failed attempt. */
@@ -215,8 +216,8 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
 
     if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
         return;
-    hung_up = device->connected_at && reason == IOTIFY_CLOSED_BY_PEER && !device->dropped;
-    if (ledger_disconnect(&device->ledger, hung_up))
+    hung_up = reason == IOTIFY_CLOSED_BY_PEER && !device->dropped;
+    if (device->connected_at && ledger_disconnect(&device->ledger, hung_up))
         answers_give_up(device);
     if (device->connected_at) {
         atomic_fetch_sub(&loop->report.connected, 1);

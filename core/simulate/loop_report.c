@@ -35,7 +35,8 @@ void loop_report_take_metrics(struct simulate_loop *loop)
     const char *name;
     json_t *root, *values;
 
-    iotify_buffer_init(&text, 1 << 20);
+    /* Of all names that there may be, with thousands of different values each. */
+    iotify_buffer_init(&text, 1 << 28);
     root = script_take_metrics(loop->scripts.context, &text)
                ? json_loads(iotify_buffer_text(&text), 0, NULL)
                : NULL;

@@ -63,6 +63,8 @@ static void schedule_closed(struct device *device)
 static void schedule_resume(struct device *device)
 {
     device->ready_at = simulate_loop_now(device->loop);
+    if (device->due == INT64_MAX)
+        return;
     device_wake_at(device, device->intended > device->due ? device->intended : device->due);
 }
 
@@ -86,7 +88,7 @@ void schedule_begin(struct device *device)
         schedule_closed(device);
     else if (device->due != INT64_MAX && device->ledger.suspect)
         device->pace = PACE_SUSPECT;
-    else if (device->due != INT64_MAX)
+    else
         schedule_resume(device);
 }
 
@@ -155,6 +157,8 @@ void schedule_next(struct device *device)
     if (device_has_sent_all(device)) {
         schedule_advance(device);
         device_drain(device);
+    } else if (device->pace == PACE_SUSPECT) {
+        device->due = schedule_following(device);
     } else if (device->loop->simulation->options->pacing == PACING_OPEN) {
         schedule_after(device, device->due, 1);
     } else {

@@ -40,10 +40,30 @@ void simulate_loop_end_devices(struct simulate_loop *loop)
  * commands of scripts are carried out. message() runs here too, and devices end here, after
  * everything that was due before.
  */
+void simulate_loop_free_later(struct simulate_loop *loop, void *session)
+{
+    struct simulate_loop_session *entry = memory_new(1, sizeof(*entry));
+
+    *entry = (struct simulate_loop_session){session, loop->freed_later};
+    loop->freed_later = entry;
+}
+
+static void simulate_loop_free_sessions(struct simulate_loop *loop)
+{
+    struct simulate_loop_session *entry;
+
+    while ((entry = loop->freed_later)) {
+        loop->freed_later = entry->next;
+        loop->operations->session_free(entry->session);
+        free(entry);
+    }
+}
+
 static void simulate_loop_on_turn(void *argument)
 {
     struct simulate_loop *loop = argument;
 
+    simulate_loop_free_sessions(loop);
     do {
         script_commands_flush(loop);
         if (message_run_batch(loop))
@@ -167,6 +187,7 @@ static void simulate_loop_await_last(struct simulate_loop *loop)
 
 static void simulate_loop_free_devices(struct simulate_loop *loop)
 {
+    simulate_loop_free_sessions(loop);
     for (size_t i = 0; i < loop->count; i++) {
         struct device *device = &loop->devices[i];
 

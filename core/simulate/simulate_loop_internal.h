@@ -22,6 +22,11 @@ enum simulate_loop_end {
     LOOP_STOPS /* the same, with a shorter wait: the user interrupts the run */
 };
 
+struct simulate_loop_session {
+    void *session;
+    struct simulate_loop_session *next;
+};
+
 struct simulate_loop {
     const struct simulation *simulation;
     int64_t share, shares; /* its clients are first + share, first + share + shares, … */
@@ -39,6 +44,7 @@ struct simulate_loop {
     size_t explained; /* devices whose failures are kept */
     struct ramp ramp;
     struct backlog backlog;
+    struct simulate_loop_session *freed_later;
     struct cause_topics *topics; /* NULL: scripts have named none */
     size_t causes;               /* looked for so far */
     struct loop_report report;
@@ -60,6 +66,8 @@ struct simulate_loop {
 
 /* The loop's clock, nanoseconds. */
 int64_t simulate_loop_now(const struct simulate_loop *loop);
+/* Free a session at the end of this turn: it cannot be freed inside one of its events. */
+void simulate_loop_free_later(struct simulate_loop *loop, void *session);
 /* Call device_end() for all devices at the end of this turn. */
 void simulate_loop_end_devices(struct simulate_loop *loop);
 /* Count a device that is done; the last one stops the loop. */

@@ -20,6 +20,9 @@
 #define AWS_DEFAULT_KEY "aws_iotify_{{client()}}_key"
 #define AWS_DEFAULT_CERT "aws_iotify_{{client()}}_cert"
 
+/* Policy steps beyond that many are not remembered. */
+#define AWS_POLICIES_MAX 16
+
 struct aws_options {
     const char *region, *profile, *endpoint, *signing_name, *ca;
     struct iotify_map quotas;
@@ -29,10 +32,14 @@ struct aws_options {
 /* Settings of the job's steps, set by their prepare(); read-only during the run. */
 struct aws_names {
     const char *type, *group, *policy; /* NULL: the job has no such step */
-    const char *policy_document;       /* of the policy step; NULL: the default */
-    bool group_has_policy;             /* the policy is attached to the group, not to devices */
-    const char *thing, *key, *cert;    /* of the device step, with expressions not evaluated */
-    bool adopt;                        /* a device step uses existing things */
+    struct aws_policy_step {           /* of all policy steps; `document` is NULL for the default */
+        const char *name, *document;
+    } policies[AWS_POLICIES_MAX];
+    size_t policy_count;
+    const char *device_policy;      /* of the device step; NULL: `policy` */
+    bool group_has_policy;          /* the policy is attached to the group, not to devices */
+    const char *thing, *key, *cert; /* of the device step, with expressions not evaluated */
+    bool adopt;                     /* a device step uses existing things */
 };
 
 struct orphan_list;  /* device/orphan.c */

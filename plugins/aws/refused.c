@@ -85,7 +85,7 @@ static const char *refused_find_account(const char *document, struct iotify_call
     return copy;
 }
 
-static const char *refused_explain(const struct aws_instance *instance, struct iotify_call *call,
+static const char *refused_explain(const char *policy, struct iotify_call *call,
     const struct refused_client *client, enum iotify_request request, const char *topic)
 {
     const bool renamed = client->thing && strcmp(client->thing, client->id) != 0;
@@ -93,42 +93,56 @@ static const char *refused_explain(const struct aws_instance *instance, struct i
 
     if (request == IOTIFY_REQUEST_CONNECT)
         snprintf(why, EXPLANATION_MAX,
-            "the policy %s of this job does not allow the client id %.128s%s%.128s",
-            instance->names.policy, client->id, renamed ? "; its thing is " : "",
-            renamed ? client->thing : "");
+            "the policy %s of this job does not allow the client id %.128s%s%.128s", policy,
+            client->id, renamed ? "; its thing is " : "", renamed ? client->thing : "");
     else
         snprintf(why, EXPLANATION_MAX,
-            "the policy %s of this job does not allow the client id %.128s to %s %.200s",
-            instance->names.policy, client->id, refused_requests[request].words, topic);
+            "the policy %s of this job does not allow the client id %.128s to %s %.200s", policy,
+            client->id, refused_requests[request].words, topic);
     return why;
+}
+
+/* Does this policy, or what is not known of the device, allow it? */
+static bool refused_allows(struct aws_instance *instance, struct iotify_call *call,
+    const struct aws_policy_step *step, enum iotify_request request, const char *object,
+    struct refused_client *client)
+{
+    const struct policy_context context = {refused_variable, client};
+    const char *account = aws_instance_account(instance, call);
+    char *document = aws_policy_document(instance, call, step->document), why[160],
+         resource[RESOURCE_MAX];
+    struct policy *policy = document ? policy_parse(document, why, sizeof(why)) : NULL;
+    bool allows = true;
+
+    if (document && *account == '*')
+        account = refused_find_account(document, call);
+    if (policy && snprintf(resource, sizeof(resource), "arn:%s:iot:%s:%s:%s/%s",
+                      aws_partition(instance->target.region), instance->target.region, account,
+                      refused_requests[request].kind, object) < (int)sizeof(resource))
+        allows = policy_evaluate(policy, refused_requests[request].action, resource, &context) ==
+                 POLICY_ALLOWS;
+    policy_free(policy);
+    free(document);
+    return allows || client->unknown;
 }
 
 const char *aws_refused(void *given, struct iotify_call *call, enum iotify_request request,
     const char *client_id, const char *topic)
 {
     struct aws_instance *instance = given;
-    const char *account = aws_instance_account(instance, call);
+    const struct aws_names *names = &instance->names;
+    const char *policy = names->device_policy ? names->device_policy : names->policy;
+    const char *object = request == IOTIFY_REQUEST_CONNECT ? client_id : topic;
     struct refused_client client = {client_id, refused_name_thing(instance, call), false};
-    const struct policy_context context = {refused_variable, &client};
-    char *document = instance->names.policy
-                         ? aws_policy_document(instance, call, instance->names.policy_document)
-                         : NULL;
-    struct policy *policy = document ? policy_parse(document, (char[160]){""}, 160) : NULL;
-    char resource[RESOURCE_MAX];
-    const char *why = NULL, *object = request == IOTIFY_REQUEST_CONNECT ? client_id : topic;
+    bool known = false;
 
-    if (policy && *account == '*')
-        account = refused_find_account(document, call);
-    if (policy &&
-        snprintf(resource, sizeof(resource), "arn:%s:iot:%s:%s:%s/%s",
-            aws_partition(instance->target.region), instance->target.region, account,
-            refused_requests[request].kind, object) < (int)sizeof(resource) &&
-        policy_evaluate(policy, refused_requests[request].action, resource, &context) !=
-            POLICY_ALLOWS &&
-        !client.unknown) {
-        why = refused_explain(instance, call, &client, request, topic);
+    /* Of certificates that no step makes, the policies are unknown. */
+    if (!names->thing || !policy)
+        return NULL;
+    for (size_t i = 0; i < names->policy_count; i++) {
+        known = known || strcmp(names->policies[i].name, policy) == 0;
+        if (refused_allows(instance, call, &names->policies[i], request, object, &client))
+            return NULL;
     }
-    policy_free(policy);
-    free(document);
-    return why;
+    return known ? refused_explain(policy, call, &client, request, topic) : NULL;
 }

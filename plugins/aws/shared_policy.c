@@ -62,7 +62,9 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
     const struct shared_policy_options *options = call->arguments;
 
     instance->names.policy = options->name;
-    instance->names.policy_document = options->document;
+    if (instance->names.policy_count < AWS_POLICIES_MAX)
+        instance->names.policies[instance->names.policy_count++] =
+            (struct aws_policy_step){options->name, options->document};
     if (!aws_check_policy_name(call, "name", options->name))
         return IOTIFY_INVALID;
     if (options->document && shared_compact_size(options->document) > DOCUMENT_MAX)

@@ -131,9 +131,15 @@ class Case(unittest.TestCase):
             stderr=subprocess.STDOUT, text=True)
 
         def stop():
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            # mosquitto forgets a signal that comes between its first connection and its main loop.
+            for _ in range(6):
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                try:
+                    return process.wait(10)
+                except subprocess.TimeoutExpired:
+                    pass
+            raise AssertionError(f'{command[0]} does not end')
         self.addCleanup(stop)
         return process
 

@@ -2,6 +2,7 @@
 """The table of docs/verdict.md: each situation gives its exit code and its last line."""
 import collections
 import json
+import os
 import pathlib
 import re
 import signal
@@ -412,6 +413,7 @@ class Causes(Fleet):
                 (template(topic='all/{{client()}}'), 'iotify_0 to publish to all/0', 'to publish to all/'),
                 (template(body='if (index() == 1) publish("all/of/them", "x");'), None,
                  'to publish to all/of/them'),
+                (template(body=f'publish("{"long/" * 30}", "x");'.replace('publish', 'if (index() == 1) publish')), None, None),
                 (template(client_id='x{{client()}}'), 'x0; its thing is iotify_0', '; its thing is iotify_'),
                 (template(filters='"all/#"'), 'iotify_0 to subscribe to all/#', 'to subscribe to all/#')):
             with self.subTest(early=early, late=late):
@@ -428,6 +430,25 @@ class Causes(Fleet):
                 else:
                     self.assertEqual([], messages)
 
+    def test_which_policy_counts(self):
+        """That of the device step, and any other that the job makes; without a region there is none."""
+        self.start_sandbox()
+        wide = self.write('wide.json', json.dumps({'Version': '2012-10-17', 'Statement': [
+            {'Effect': 'Allow', 'Action': 'iot:*', 'Resource': '*'}]}))
+        steps = ('{policy: {name: narrow}}', '{policy: {name: wide, document: wide.json}}')
+        self.write('t.yaml', 'connection: {client_id: "x{{client()}}"}\npublish: {topic: t}\nmessage: return "x";\n')
+        for policies, device, expected in ((steps[:1], '', 'the policy narrow of this job does not allow'),
+                                           (steps[:1], 'policy: other', None), (steps, 'policy: wide', None),
+                                           (steps, 'policy: narrow', None)):
+            self.write('job.yaml', 'devices: 2\nplugins: {aws: {use: aws-iot, region: eu-central-1}}\npipelines:\n  deploy:\n' +
+                       ''.join(f'    - {{aws.{step[1:-1]}}}\n' for step in policies) + f'    - aws.device: {{{device}}}\n' +
+                       '  simulate:\n    - simulate: {template: t.yaml}\n')
+            checked = self.iotifyd('--check', 'job.yaml').stderr
+            self.assertIn(expected, checked) if expected else self.assertNotIn('does not allow', checked)
+        self.write('job.yaml', (self.folder / 'job.yaml').read_text().replace(', region: eu-central-1', ''))
+        self.environment = {name: value for name, value in self.environment.items() if 'REGION' not in name}
+        self.assertIn('region', self.iotifyd('--check', 'job.yaml', status=None).stderr)
+
     def test_a_message_that_makes_the_server_hang_up(self):
         """It is given up at the third hang-up; those before and after it arrive."""
         published = []
@@ -442,6 +463,55 @@ class Causes(Fleet):
                          {error['code']: error['count'] for error in results['errors']})
         self.assertEqual([b'0', b'1', b'2', b'3', b'3', b'3', b'4', b'5'], [body[-1:] for body in published])
 
+    def test_a_message_that_makes_the_server_crash(self):
+        """Between the hang-ups the server is away; the message before the last waits, and `hold` holds."""
+        published, turns = [], []
+
+        def handle(connection):
+            turns.append(0)
+            if len(turns) in (2, 4):    # not there
+                return connection.shutdown(socket.SHUT_RDWR)
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            stream = connection.makefile('rb')
+            while head := stream.read(2):
+                body = stream.read(head[1])
+                if head[0] & 0xf0 == 0x30:
+                    published.append(body[-1:])
+                    if body.endswith(b'3'):
+                        return connection.shutdown(socket.SHUT_RDWR)
+                    connection.sendall(b'\x40\x02' + body[3:5])
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return String(index());\n', port=Server(self, handle).port)
+        self.write('job.yaml', local_job(devices=1, iterations=4, interval='50ms', hold='200ms',
+                                         reconnect='{backoff: fixed, cap: 20ms, attempts: 20}'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual((4, 3, 1, 0, 3), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'failed', 'reconnects')))
+        self.assertEqual([b'0', b'1', b'2', b'3', b'3', b'3'], published)
+
+    def test_a_ca_that_blocks(self):
+        os.mkfifo(self.folder / 'ca.pem')
+        error = self.error(template=self.connection(tls='true', ca='ca.pem') + OWN + MESSAGE)
+        self.assertIn('ca.pem: it is not a regular file', error['message'])
+
+    def test_the_cause_leaves_the_script_alone(self):
+        """A topic that counts: hang-ups do not evaluate it."""
+        topics = []
+
+        def handle(connection):
+            connection.recv(1000)
+            connection.sendall(b'\x20\x02\0\0')
+            stream = connection.makefile('rb')
+            head = stream.read(2)
+            topics.append(stream.read(head[1])[2:5])
+            connection.shutdown(socket.SHUT_RDWR)
+        self.template('publish: {topic: "t/{{state.n = (state.n || 0) + 1}}", qos: 0}\nmessage: return "x";\n',
+                      port=Server(self, handle).port)
+        self.write('job.yaml', local_job(devices=1, iterations=4, interval='50ms', pacing='closed',
+                                         reconnect='{backoff: fixed, cap: 20ms, attempts: 20}'))
+        self.summary('job.yaml', status=None)
+        self.assertEqual([b't/1', b't/2', b't/3', b't/4'], topics)
+
     def test_the_same_client_id_twice(self):
         """Different expressions may have the same value, and a broker keeps one connection."""
         error = self.error(status=None, template=self.connection(client_id='"c{{client() % 2}}"') + OWN + MESSAGE,
@@ -451,7 +521,7 @@ class Causes(Fleet):
         self.assertEqual(2, errors['SameClientId']['count'])
         self.assertIn('put {{client()}} into client_id', errors['SameClientId']['message'])
         self.assertRegex(errors['ClosedByServer']['message'],
-                         '^the server closed the connection[^;:]*: client [0-3] connects with the same client id, c[01]$')
+                         '^the server closed the connection[^;:]*: client [0-3] connects with the same client id$')
 
     def test_a_constant_client_id(self):
         template = self.connection(client_id='c') + OWN + MESSAGE

@@ -179,7 +179,7 @@
             }
             known[4].set(bucket, (known[4].get(bucket) ?? 0) + 1);
             known[0]++;
-            known[1] += number;
+            known[1] = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, known[1] + number));
             if (number < known[2]) known[2] = number;
             if (number > known[3]) known[3] = number;
         },

@@ -108,6 +108,7 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
     instance->names.thing = options->thing;
     instance->names.key = options->key;
     instance->names.cert = options->cert;
+    instance->names.device_policy = options->policy;
     if (!options->thing || (!strstr(options->thing, "{{")))
         return call->host->fail_setting(call, "thing",
             "\"thing\" names the same thing for all clients; put {{client()}} into it");

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* How long, in nanoseconds, a verified server certificate is not verified again. */
@@ -191,9 +192,19 @@ static bool tls_add_roots_text(SSL_CTX *context, const char *text)
     return count > 0;
 }
 
+/* What is wrong; NULL: nothing. Opening a FIFO would block until somebody writes to it. */
+static const char *tls_load_roots(SSL_CTX *context, const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return "it is not a regular file";
+    return SSL_CTX_load_verify_file(context, path) == 1 ? NULL : tls_openssl_words();
+}
+
 static enum iotify_result tls_add_roots(struct iotify_call *call, SSL_CTX *context, const char *ca)
 {
-    const char *bundle = getenv("AWS_CA_BUNDLE");
+    const char *bundle = getenv("AWS_CA_BUNDLE"), *wrong;
 
     if (ca && strstr(ca, "-----BEGIN")) {
         if (!tls_add_roots_text(context, ca))
@@ -201,15 +212,17 @@ static enum iotify_result tls_add_roots(struct iotify_call *call, SSL_CTX *conte
         return IOTIFY_OK;
     }
     if (ca) {
-        if (SSL_CTX_load_verify_file(context, ca) != 1)
+        wrong = tls_load_roots(context, ca);
+        if (wrong)
             return call->host->fail(call, IOTIFY_INVALID, "BadCa",
-                "ca: cannot read certificates from %s: %s", ca, tls_openssl_words());
+                "ca: cannot read certificates from %s: %s", ca, wrong);
         return IOTIFY_OK;
     }
     SSL_CTX_set_default_verify_paths(context);
-    if (bundle && *bundle && SSL_CTX_load_verify_file(context, bundle) != 1)
+    wrong = bundle && *bundle ? tls_load_roots(context, bundle) : NULL;
+    if (wrong)
         return call->host->fail(call, IOTIFY_INVALID, "BadCa",
-            "AWS_CA_BUNDLE: cannot read certificates from %s: %s", bundle, tls_openssl_words());
+            "AWS_CA_BUNDLE: cannot read certificates from %s: %s", bundle, wrong);
     return IOTIFY_OK;
 }
 
