@@ -168,8 +168,8 @@ static enum iotify_result removal_delete_certificate(struct aws_instance *instan
     if (result != IOTIFY_CONFLICT)
         return result;
     removal_learn_detach_time(instance);
-    /* At once, and when most detachments have taken effect. */
-    if (stage == 0 || stage == 3)
+    /* At the first conflict, whose stage is 0 or 1, and when most detachments have taken effect. */
+    if (stage <= 1 || stage == 3)
         result = removal_check_foreign(instance, call, record, certificate);
     else
         result = IOTIFY_OK;
