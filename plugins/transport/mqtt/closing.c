@@ -85,7 +85,9 @@ void mqtt_closed_by_library(struct mqtt_session *session, int code)
         mqtt_closed(session, IOTIFY_CLOSED_TIMEOUT, "the server did not answer a ping");
     } else if (code != MOSQ_ERR_PROTOCOL && code != MOSQ_ERR_MALFORMED_PACKET &&
                (session->state == TLS || code == MOSQ_ERR_TLS)) {
-        mqtt_closed(session, IOTIFY_CLOSED_TLS, "the TLS handshake failed");
+        /* libmosquitto may see the end of the handshake first. */
+        mqtt_closed(session, IOTIFY_CLOSED_TLS,
+            session->state == TLS ? mqtt_handshake_failure(session) : "the TLS connection failed");
     } else {
         if (code == MOSQ_ERR_PROTOCOL || code == MOSQ_ERR_MALFORMED_PACKET)
             reason = IOTIFY_CLOSED_PROTOCOL;
