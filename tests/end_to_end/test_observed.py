@@ -48,6 +48,9 @@ class Wire(Server):
                 client.sendall(data)
                 while self.silent and broker.recv(4096):
                     pass
+        except OSError:     # the broker had not read everything when it closed
+            pass
+        try:
             client.shutdown(socket.SHUT_WR)
         except OSError:
             pass
