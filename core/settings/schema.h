@@ -54,6 +54,9 @@ struct iotify_setting schema_setting(const struct iotify_settings *settings, siz
  */
 bool schema_find_role(const struct iotify_settings *settings, enum iotify_role role,
     enum iotify_type type, struct iotify_setting *setting);
+/* The value of the text setting with a role in an option structure; NULL: none. */
+const char *schema_role_text(
+    const struct iotify_settings *settings, enum iotify_role role, const void *options);
 /* The node of a setting ("will.topic") in the map; NULL when the map does not have it. */
 struct node *schema_given(const struct node *map, const char *setting);
 

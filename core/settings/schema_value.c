@@ -31,6 +31,16 @@ bool schema_find_role(const struct iotify_settings *settings, enum iotify_role r
     return false;
 }
 
+const char *schema_role_text(
+    const struct iotify_settings *settings, enum iotify_role role, const void *options)
+{
+    struct iotify_setting setting;
+
+    return schema_find_role(settings, role, IOTIFY_STRING, &setting)
+               ? *(const char *const *)(const void *)((const char *)options + setting.offset)
+               : NULL;
+}
+
 const char *schema_type_name(enum iotify_type type)
 {
     static const char *const names[] = {[IOTIFY_STRING] = "string",

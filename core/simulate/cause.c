@@ -57,16 +57,6 @@ static const char *cause_refused(const struct template_file *template, struct ca
         connector->instance, &call->base, request, client_id, topic);
 }
 
-static const char *cause_text_of(
-    const struct iotify_settings *settings, enum iotify_role role, const void *options)
-{
-    struct iotify_setting setting;
-
-    return options && schema_find_role(settings, role, IOTIFY_STRING, &setting)
-               ? *(const char *const *)(const void *)((const char *)options + setting.offset)
-               : NULL;
-}
-
 /* ------------------------------------------------------------------ a connection that has ended */
 
 /*
@@ -111,7 +101,7 @@ static const char *cause_in_topics(
     if (why || left < before)
         return why;
     topic = cause_fill_in(&call->arena,
-        cause_text_of(loop->operations->publish, IOTIFY_ROLE_TOPIC, loop->publish_options),
+        schema_role_text(loop->operations->publish, IOTIFY_ROLE_TOPIC, loop->publish_options),
         device->client);
     return topic ? cause_refused(template, call, IOTIFY_REQUEST_PUBLISH, client_id, topic) : NULL;
 }
@@ -138,7 +128,7 @@ static const char *cause_find(
     int64_t other =
         loop->simulation->ids ? client_ids_find_other(loop->simulation->ids, device->client) : -1;
     const char *id = cause_fill_in(&call->arena,
-        cause_text_of(loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, template->connection),
+        schema_role_text(loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, template->connection),
         device->client);
 
     if (other >= 0)
@@ -180,7 +170,7 @@ const char *cause_of_close(
 bool cause_ids_may_clash(const struct template_file *template)
 {
     const struct iotify_settings *settings = template->transport->plugin->transport.connection;
-    const char *id = cause_text_of(settings, IOTIFY_ROLE_CLIENT_ID, template->connection);
+    const char *id = schema_role_text(settings, IOTIFY_ROLE_CLIENT_ID, template->connection);
     struct iotify_setting shared;
 
     if (!id || strstr(id, client_expression))
@@ -198,9 +188,10 @@ void cause_check(const struct step *step, const struct template_file *template, 
     call_init(&call, step->name);
     call.base.client = client;
     id = cause_fill_in(&call.arena,
-        cause_text_of(transport->connection, IOTIFY_ROLE_CLIENT_ID, template->connection), client);
+        schema_role_text(transport->connection, IOTIFY_ROLE_CLIENT_ID, template->connection),
+        client);
     topic = cause_fill_in(&call.arena,
-        cause_text_of(transport->publish, IOTIFY_ROLE_TOPIC, template->publish), client);
+        schema_role_text(transport->publish, IOTIFY_ROLE_TOPIC, template->publish), client);
     if (id)
         why = cause_refused(template, &call, IOTIFY_REQUEST_CONNECT, id, NULL);
     if (id && topic && !why)

@@ -32,15 +32,12 @@ static const char *const *device_session_topics(
 static void device_session_note_id(struct device *device, const void *options)
 {
     const struct simulation *simulation = device->loop->simulation;
-    struct iotify_setting setting;
+    const char *id =
+        schema_role_text(device->loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, options);
     char text[240];
-    int64_t other = -1;
+    int64_t other =
+        simulation->ids && id ? client_ids_note(simulation->ids, id, device->client) : -1;
 
-    if (simulation->ids && schema_find_role(device->loop->operations->connection,
-                               IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
-        other = client_ids_note(simulation->ids,
-            *(const char *const *)(const void *)((const char *)options + setting.offset),
-            device->client);
     if (other < 0)
         return;
     snprintf(text, sizeof(text),

@@ -192,7 +192,7 @@ static bool tls_add_roots_text(SSL_CTX *context, const char *text)
     return count > 0;
 }
 
-/* What is wrong; NULL: nothing. Opening a FIFO would block until somebody writes to it. */
+/* Returns an error text, or NULL on success. Opening a FIFO would block without a writer. */
 static const char *tls_load_roots(SSL_CTX *context, const char *path)
 {
     struct stat status;

@@ -102,7 +102,7 @@ static void does_not_wait_for_an_answer(void **state)
         assert_true(loop_init(&loop, on_woken, NULL, NULL));
         loop.base.resolve(&loop.base, "silent.example", on_abandoned, answer);
         sem_wait(&asked);
-        /* The answer may also come while nobody takes it any more. */
+        /* In the second round, the look-up may end while the loop is being cleared. */
         if (turn == 1)
             sem_post(&released);
         loop_clear(&loop);
