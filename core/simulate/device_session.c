@@ -32,12 +32,14 @@ static const char *const *device_session_topics(
 static void device_session_note_id(struct device *device, const void *options)
 {
     const struct simulation *simulation = device->loop->simulation;
-    const char *id =
-        schema_role_text(device->loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, options);
+    const char *id;
     char text[240];
-    int64_t other =
-        simulation->ids && id ? client_ids_note(simulation->ids, id, device->client) : -1;
+    int64_t other;
 
+    if (!simulation->ids)
+        return;
+    id = schema_role_text(device->loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, options);
+    other = id ? client_ids_note(simulation->ids, id, device->client) : -1;
     if (other < 0)
         return;
     snprintf(text, sizeof(text),
