@@ -99,6 +99,53 @@ class Recorder(Listener):
         return len(self.messages)
 
 
+PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ = 0x30, 0x40, 0x80, 0x90, 0xc0
+PINGRESP = b'\xd0\0'
+
+
+class Packet:
+    """An MQTT packet: `data` is all of it, `body` what follows the fixed header."""
+
+    def __init__(self, header, body):
+        self.data, self.body, self.type = header + body, body, header[0] & 0xf0
+        if self.type == PUBLISH:
+            end = 2 + int.from_bytes(body[:2], 'big')
+            qos = header[0] & 6
+            self.topic, self.identifier = body[2:end], body[end:end + 2] if qos else b''
+            self.payload = body[end + len(self.identifier):]
+        elif self.type == SUBSCRIBE:
+            self.identifier = body[:2]
+
+    def acknowledgement(self):
+        """Empty for a PUBLISH packet with QoS 0."""
+        return bytes([PUBACK, 2]) + self.identifier if self.identifier else b''
+
+
+def read_packet(stream):
+    """None at the end, also inside a packet."""
+    header, size, shift = stream.read(1), 0, 0
+    while header:
+        byte = stream.read(1)
+        if not byte:
+            return None
+        header += byte
+        size, shift = size | (byte[0] & 0x7f) << shift, shift + 7
+        if byte[0] < 0x80:
+            body = stream.read(size)
+            return Packet(header, body) if len(body) == size else None
+    return None
+
+
+def packets(connection, code=0):
+    """Answer CONNECT with a return code, which may be a function of the client id; then yield each packet."""
+    stream = connection.makefile('rb')
+    if connect := read_packet(stream):
+        client_id = connect.body[12:12 + connect.body[11]]
+        connection.sendall(bytes([0x20, 2, 0, code(client_id) if callable(code) else code]))
+        while packet := read_packet(stream):
+            yield packet
+
+
 class Server:
     """A minimal server: `handle` gets each connection, in a separate thread."""
 

@@ -12,7 +12,8 @@ import urllib.request
 
 import paho.mqtt.client as paho
 
-from fleet import ECHO, Fleet, MESSAGE, OWN, Server
+from fleet import (ECHO, Fleet, MESSAGE, OWN, PINGREQ, PINGRESP, PUBLISH, SUBACK, SUBSCRIBE, Server,
+                   packets)
 from support import Metrics, free_port, local_job, step, wait_for_port, wait_until
 
 PROXY = str(pathlib.Path(__file__).with_name('proxy.py'))
@@ -351,20 +352,17 @@ class BadServers(Fleet):
 
     def test_no_suback(self):
         def handle(connection):
-            connection.recv(1000)
-            connection.sendall(b'\x20\x02\0\0')
-            time.sleep(10)
+            for _ in packets(connection):
+                pass
         error = self.first(self.against(handle, ECHO))
         self.assertEqual('SubscriptionFailed', error['code'])
         self.assertIn('waiting for SUBACK; the server ignores the subscription', error['message'])
 
     def test_refused_subscription(self):
         def handle(connection):
-            connection.recv(1000)
-            connection.sendall(b'\x20\x02\0\0')
-            packet = connection.recv(1000)
-            connection.sendall(b'\x90\x03' + packet[2:4] + b'\x80')
-            time.sleep(5)
+            for packet in packets(connection):
+                if packet.type == SUBSCRIBE:
+                    connection.sendall(bytes([SUBACK, 3]) + packet.identifier + b'\x80')
         error = self.first(self.against(handle, ECHO))
         self.assertEqual(('SubscriptionFailed', 'the server refused the subscription to t/0'),
                          (error['code'], error['message']))
@@ -373,12 +371,10 @@ class BadServers(Fleet):
         published = []
 
         def handle(connection):
-            connection.recv(1000)
-            connection.sendall(b'\x20\x02\0\0')
-            while packet := connection.recv(1000):
-                if packet[0] == 0xc0:
-                    connection.sendall(b'\xd0\0')
-                elif packet[0] == 0x32:
+            for packet in packets(connection):
+                if packet.type == PINGREQ:
+                    connection.sendall(PINGRESP)
+                elif packet.type == PUBLISH:
                     published.append(packet)
         server = Server(self, handle)
         self.template(OWN + MESSAGE, port=server.port)

@@ -9,10 +9,9 @@ import time
 
 import paho.mqtt.client as paho
 
-from fleet import Fleet, Server
+from fleet import Fleet, PUBLISH, Server, read_packet
 
 DEVICES = 6
-PUBLISH = 0x30
 
 
 class Wire(Server):
@@ -58,38 +57,20 @@ class Wire(Server):
     def forward(self, client, broker):
         stream, count = client.makefile('rb'), 0
         while packet := read_packet(stream):
-            head, body = packet
             hung_up = self.hang_up and count >= self.hang_up
-            if head[0] & 0xf0 == PUBLISH:
+            if packet.type == PUBLISH:
                 time.sleep(self.slow)
                 count += 1
-                topic = int.from_bytes(body[:2], 'big') + 2
-                payload = body[topic + (2 if head[0] & 6 else 0):].rstrip(b'.')
                 with self.lock:
-                    (self.discarded if hung_up else self.seen)[payload] += 1
+                    (self.discarded if hung_up else self.seen)[packet.payload.rstrip(b'.')] += 1
             if hung_up:
                 continue
             try:
-                broker.sendall(head + body)
+                broker.sendall(packet.data)
                 if self.hang_up and count == self.hang_up:
                     client.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-
-
-def read_packet(stream):
-    """The fixed header and the rest; None at the end, also inside a packet."""
-    head, size, shift = stream.read(1), 0, 0
-    while head:
-        byte = stream.read(1)
-        if not byte:
-            return None
-        head += byte
-        size, shift = size | (byte[0] & 0x7f) << shift, shift + 7
-        if byte[0] < 0x80:
-            body = stream.read(size)
-            return (head, body) if len(body) == size else None
-    return None
 
 
 class Observed(Fleet):
