@@ -15,6 +15,7 @@
 #include "core/job/job.h"
 #include "core/plugin/registry.h"
 #include "core/report/live.h"
+#include "core/report/series.h"
 #include "core/simulate/threshold.h"
 #include "core/template/template.h"
 #include "reference/completion.h"
@@ -267,15 +268,19 @@ static void reference_write_template_file(enum page_form form, const char *folde
 
 static void reference_write_series(struct page *page)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&text, &size);
+    struct iotify_buffer text;
 
-    if (!file || !live_series_header(file) || fclose(file) != 0)
-        exit(1);
-    page_text(page, "One row per second, with these columns; times are in seconds:");
-    page_code(page, text);
-    free(text);
+    iotify_buffer_init(&text, 1 << 16);
+    series_header(&text);
+    page_text(page, "One row per second and step, and one at its end. Times are in seconds, counts "
+                    "those of the period; an empty field was not measured. The columns:");
+    page_code(page, iotify_buffer_text(&text));
+    iotify_buffer_clear(&text);
+    page_text(page, "Those that are neither counters nor times of the summary:");
+    page_begin_table(page, reference_headings_name);
+    for (size_t i = 0; i < series_column_count; i++)
+        page_row(page, series_columns[i].name, "series", series_columns[i].meaning);
+    page_end_table(page);
 }
 
 /* The lines `# HELP name text` and `# TYPE name kind` of a metrics page. */

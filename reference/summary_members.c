@@ -22,8 +22,14 @@ static struct summary_member {
     {.path = "seconds", .meaning = "how long it took"},
     {.path = "exit", .meaning = "the exit code"},
     {.path = "verdict", .meaning = "PASSED or FAILED, and why in words"},
+    {.path = "machine.system", .meaning = "operating system of the generator, and its release"},
+    {.path = "machine.cores", .meaning = "its cores"},
+    {.path = "machine.memory", .meaning = "its memory, in bytes"},
     {.path = "steps[].pipeline", .meaning = "pipeline of the step"},
     {.path = "steps[].step", .meaning = "name of the step"},
+    {.path = "steps[].name",
+        .meaning =
+            "the same, with a number if the pipeline has several; of a simulation its `name`"},
     {.path = "steps[].scope", .meaning = "`job` or `device`"},
     {.path = "steps[].total", .meaning = "what the step had to do: 1, or the number of devices"},
     {.path = "steps[].ok", .meaning = "how many were done"},
@@ -37,14 +43,22 @@ static struct summary_member {
     {.path = "steps[].retried", .meaning = "calls that were retried"},
     {.path = "steps[].throttled", .meaning = "calls that the service throttled"},
     {.path = "steps[].seconds", .meaning = "how long the step took"},
+    {.path = "steps[].calls[].operation",
+        .meaning = "an operation of the service, such as CreateThing"},
+    {.path = "steps[].calls[].count", .meaning = "its calls, repeated ones among them"},
+    {.path = "steps[].calls[].throttled", .meaning = "those that the service throttled"},
+    {.path = "steps[].calls[].retried", .meaning = "those that failed and were repeated"},
+    {.path = "steps[].calls[].quota",
+        .meaning = "calls per second that the account allows or that are assumed; null: no limit"},
     {.path = "steps[].errors[].code", .meaning = "kind of the error"},
     {.path = "steps[].errors[].message", .meaning = "the first error of this kind"},
     {.path = "steps[].errors[].count", .meaning = "errors of this kind"},
     {.path = "steps[].errors[].first_client",
         .meaning = "index of the first client with it; null: the whole job"},
-    {.path = "simulations[].name", .meaning = "name of the step"},
+    {.path = "simulations[].name", .meaning = "name of its step"},
     {.path = "simulations[].template", .meaning = "its template"},
     {.path = "simulations[].transport", .meaning = "alias of its transport, or `none`"},
+    {.path = "simulations[].seed", .meaning = "makes jitter and random values repeatable"},
     {.path = "simulations[].started", .meaning = "when it began"},
     {.path = "simulations[].seconds", .meaning = "how long it took"},
     {.path = "simulate.metrics.*.count", .meaning = "values of a metric of the scripts"},
@@ -76,6 +90,8 @@ static struct summary_member {
     {.path = "simulate.devices[].reasons.*", .meaning = "its failures, by their code"},
     {.path = "simulate.stages[].name", .meaning = "name of a stage, or null"},
     {.path = "simulate.stages[].seconds", .meaning = "its duration"},
+    {.path = "simulate.stages[].storm",
+        .meaning = "share of the connections that is dropped at its start"},
     {.path = "simulate.stages[].unit",
         .meaning = "what is counted: `clients` connected at its end, or `messages` in it"},
     {.path = "simulate.stages[].intended", .meaning = "how many it was to reach"},
@@ -92,6 +108,7 @@ static struct summary_member {
     {.path = "simulate.generator.lag_p99_seconds",
         .meaning = "99% of the messages were sent with at most this delay"},
     {.path = "thresholds[].expression", .meaning = "the threshold"},
+    {.path = "thresholds[].simulation", .meaning = "name of the simulation that it is about"},
     {.path = "thresholds[].value", .meaning = "the value that it was compared with"},
     {.path = "thresholds[].ok", .meaning = "it holds"},
     {.path = "thresholds[].reason", .meaning = "why it does not, if not by its value"},
@@ -106,6 +123,7 @@ static json_t *summary_members_make(void)
     struct tally_reason reason = {.code = "*", .count = 1};
     struct tally_device device = {.client = 0, .reasons = &reason};
     struct stage_summary stage = {.name = "stage"};
+    struct call_summary call = {.operation = "Operation", .quota = 1};
     struct step_summary *step;
     struct simulate_summary *simulate;
     struct summary summary;
@@ -116,6 +134,7 @@ static json_t *summary_members_make(void)
         return NULL;
     summary_init(&summary, "job");
     step = summary_add_step(&summary, "deploy", "step", "job");
+    step->calls = &call;
     summary_add_failure(&summary, &step->failures, "Code", "message", 0);
     summary_add_failure(&summary, &summary.simulate.tally.failures, "Code", "message", 0);
     summary.simulate.present = true;
@@ -128,9 +147,9 @@ static json_t *summary_members_make(void)
     simulate = summary_begin_simulate(&summary, step);
     simulate->present = true;
     simulate->name = simulate->template = simulate->transport = "";
-    summary_add_threshold(
-        &summary, &(struct threshold_summary){
-                      .expression = "publish.p99 < 1s", .value = 1, .why = "no value"});
+    summary_add_threshold(&summary,
+        &(struct threshold_summary){
+            .simulate = simulate, .expression = "publish.p99 < 1s", .value = 1, .why = "no value"});
     good = summary_write_json(&summary, file);
     rewind(file);
     root = good ? json_loadf(file, 0, NULL) : NULL;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/cli/run.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +10,12 @@
 #include "core/base/stop.h"
 #include "core/cli/load.h"
 #include "core/cli/select.h"
+#include "core/output/output.h"
 #include "core/pipeline/pipeline.h"
 #include "core/pipeline/planning.h"
 #include "core/pipeline/run.h"
 #include "core/report/progress.h"
 #include "core/simulate/check.h"
-#include "core/simulate/monitor.h"
 #include "core/simulate/preview.h"
 #include "core/simulate/simulate.h"
 
@@ -123,28 +122,8 @@ static void run_command_print_resume(const struct options *options)
     fputs("\n", stderr);
 }
 
-/* The files that options name, opened before anything starts. */
-struct run_command_outputs {
-    struct monitor_outputs monitor;
-    FILE *json, *junit;
-};
-
-/* Write the summary to one of the files; a failure is one of the run. */
-static void run_command_write(struct summary *summary, FILE *stream, const char *path,
-    bool (*write)(const struct summary *summary, FILE *stream))
-{
-    if (!stream || write(summary, stream))
-        return;
-    fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n", path,
-        strerror(errno));
-    if (summary->exit_code == EXIT_DONE || summary->exit_code == EXIT_THRESHOLD)
-        summary->exit_code = EXIT_STEP_FAILED;
-    if (!summary->reason)
-        summary->reason = arena_format(&summary->arena, "cannot write the summary to %s", path);
-}
-
-static int run_command_finish(const struct options *options, struct run_command_outputs *outputs,
-    struct summary *summary, bool good)
+static int run_command_finish(
+    const struct options *options, struct output *output, struct summary *summary, bool good)
 {
     int signal = stop_requested();
     bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
@@ -153,10 +132,10 @@ static int run_command_finish(const struct options *options, struct run_command_
                          : !good             ? EXIT_STEP_FAILED
                          : threshold_crossed ? EXIT_THRESHOLD
                                              : EXIT_DONE;
-    run_command_write(summary, outputs->junit, options->junit, summary_write_junit);
-    run_command_write(summary, outputs->json, options->json, summary_write_json);
+    summary_end(summary);
+    output_write(output, summary);
     /* The verdict is the last line, and knows whether the summary was written. */
-    if (outputs->json != stdout) {
+    if (output->json != stdout) {
         summary_print(summary, stdout, color);
         fflush(stdout);
     }
@@ -213,67 +192,28 @@ static int run_command_refuse(const struct options *options, const char *what, c
     return EXIT_STEP_FAILED;
 }
 
-static int run_command_open_file(const struct options *options, const char *path, FILE **file)
+/* EXIT_DONE, or another status after a message. */
+static int run_command_open_output(const struct options *options, struct output *output)
 {
+    bool sums_up = run_command_sums_up(options);
+    const struct output_options wanted = {.series = options->series,
+        .json = sums_up ? options->json : NULL,
+        .junit = sums_up ? options->junit : NULL,
+        .report = sums_up ? options->report : NULL,
+        .metrics_port = options->metrics_port};
+    const char *why;
     char what[4200];
 
-    *file = fopen(path, "we");
-    if (*file)
+    switch (output_open(output, &wanted, what, sizeof(what), &why)) {
+    case OUTPUT_OK:
         return EXIT_DONE;
-    snprintf(what, sizeof(what), "cannot write %s", path);
-    return run_command_refuse(options, what, strerror(errno));
-}
-
-/* EXIT_DONE, or another status after a message. */
-static int run_command_open_outputs(
-    const struct options *options, struct run_command_outputs *outputs)
-{
-    const char *error;
-    int status = EXIT_DONE;
-    char what[200];
-
-    *outputs = (struct run_command_outputs){.monitor.series_path = options->series};
-    if (options->metrics_port) {
-        errno = 0;
-        outputs->monitor.exporter = exporter_open(options->metrics_port, &error);
-        snprintf(what, sizeof(what), "--metrics-port %s", options->metrics_port);
-        if (!outputs->monitor.exporter && errno)
-            return run_command_refuse(options, what, error);
-        if (!outputs->monitor.exporter) {
-            fprintf(stderr, "iotifyd: %s: %s\n", what, error);
-            return EXIT_USAGE;
-        }
+    case OUTPUT_BAD_OPTION:
+        fprintf(stderr, "iotifyd: %s: %s\n", what, why);
+        return EXIT_USAGE;
+    case OUTPUT_FAILED:
+        break;
     }
-    if (options->series)
-        status = run_command_open_file(options, options->series, &outputs->monitor.series);
-    if (status == EXIT_DONE && options->junit && run_command_sums_up(options))
-        status = run_command_open_file(options, options->junit, &outputs->junit);
-    if (status != EXIT_DONE || !options->json || !run_command_sums_up(options))
-        return status;
-    if (strcmp(options->json, "-") != 0)
-        return run_command_open_file(options, options->json, &outputs->json);
-    outputs->json = stdout;
-    return EXIT_DONE;
-}
-
-/* Close all but the summary, which is not written yet. */
-static bool run_command_close_monitor(struct run_command_outputs *outputs)
-{
-    struct monitor_outputs *monitor = &outputs->monitor;
-    bool good = !monitor->broken;
-
-    exporter_close(monitor->exporter);
-    if (monitor->series && fclose(monitor->series) != 0)
-        good = false;
-    return good;
-}
-
-static void run_command_close_summaries(struct run_command_outputs *outputs)
-{
-    if (outputs->junit)
-        fclose(outputs->junit);
-    if (outputs->json && outputs->json != stdout)
-        fclose(outputs->json);
+    return run_command_refuse(options, what, why);
 }
 
 /* ------------------------------------------------------------------ the command */
@@ -315,16 +255,15 @@ static unsigned run_command_repair_mode(const struct options *options)
 static int run_command_run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
-    struct run_command_outputs outputs;
+    struct output output;
     struct summary summary;
     struct call call;
     struct run run;
     bool good, over = false;
-    int status = run_command_open_outputs(options, &outputs);
+    int status = run_command_open_output(options, &output);
 
     if (status != EXIT_DONE) {
-        run_command_close_monitor(&outputs);
-        run_command_close_summaries(&outputs);
+        output_close(&output);
         return status;
     }
     progress_setup(options->quiet || options->solo);
@@ -333,7 +272,7 @@ static int run_command_run_job(
     good = run_open(&run, job, &summary, run_command_access(options, selection), &call);
     if (good) {
         run.core_step = run_command_core_step;
-        run.outputs = &outputs.monitor;
+        run.output = &output;
         run.prune = options->prune;
         run.repair_mode = run_command_repair_mode(options);
         run.solo = selection->solo;
@@ -345,21 +284,21 @@ static int run_command_run_job(
         summary.reason = arena_string(&summary.arena, call_message(&call, IOTIFY_FAILED));
     }
     if (run.abandoned) {
-        status = run_command_finish(options, &outputs, &summary, false);
+        status = run_command_finish(options, &output, &summary, false);
         fflush(stdout);
         /* A thread of the run still uses what would be freed. */
         _Exit(status);
     }
     run_close(&run);
     call_clear(&call);
-    good = run_command_close_monitor(&outputs) && good;
+    good = output_end_live(&output) && good;
     if (over && status == EXIT_STEP_FAILED && run_command_sums_up(options)) {
         summary.reason = "what the job has in the account could not be listed and recorded";
         over = good = false;
     }
     if (!over)
-        status = run_command_finish(options, &outputs, &summary, good);
-    run_command_close_summaries(&outputs);
+        status = run_command_finish(options, &output, &summary, good);
+    output_close(&output);
     summary_clear(&summary);
     return status;
 }

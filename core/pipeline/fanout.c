@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/output/output.h"
 #include "core/pipeline/host.h"
 #include "core/pipeline/task_queue.h"
 #include "core/report/progress.h"
@@ -32,6 +33,9 @@ struct fanout {
     bool ended;     /* waiting tasks are dropped */
     struct step_summary *result;
     int64_t done;
+    /* Used by the main thread only. */
+    int64_t began, reported;
+    const char *name; /* "deploy/aws.device" */
 };
 
 /* ------------------------------------------------------------------ workers */
@@ -162,6 +166,33 @@ double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
     return rate > 0 ? (double)clients * pace->calls / rate : 0;
 }
 
+/*
+ * Give the numbers to the outputs, at most once per second and at the end. On the main thread; the
+ * caller holds the mutex, and none is held while files are written.
+ */
+static void fanout_output(struct fanout *fanout, bool last)
+{
+    const struct step_summary *result = fanout->result;
+    int64_t now = clock_now();
+    struct live live;
+
+    if (!fanout->run->output || (!last && now - fanout->reported < SECOND))
+        return;
+    fanout->reported = now;
+    live = (struct live){.job = fanout->run->job->options->name,
+        .step = fanout->name,
+        .seconds = (double)(now - fanout->began) / SECOND,
+        .intended_rate = -1,
+        .devices = result->total,
+        .done = fanout->done,
+        .failed = result->failed,
+        .retried = atomic_load(&fanout->request->counters->retried),
+        .throttled = atomic_load(&fanout->request->counters->throttled)};
+    pthread_mutex_unlock(&fanout->mutex);
+    output_update(fanout->run->output, &live);
+    pthread_mutex_lock(&fanout->mutex);
+}
+
 /* The caller holds the mutex. */
 static void fanout_show_progress(struct fanout *fanout)
 {
@@ -181,6 +212,7 @@ static void fanout_show_progress(struct fanout *fanout)
         snprintf(progress.detail, sizeof(progress.detail), "%s %s", pace->operation, rate);
     }
     progress_show(&progress);
+    fanout_output(fanout, false);
 }
 
 /* Wait for a change, at most one tick. The caller holds the mutex. */
@@ -291,12 +323,21 @@ static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t coun
             pthread_mutex_unlock(&fanout->mutex);
         } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
     }
+    pthread_mutex_lock(&fanout->mutex);
+    fanout_output(fanout, true);
+    pthread_mutex_unlock(&fanout->mutex);
 }
 
 void fanout_run(const struct fanout_request *request, const int64_t *clients, size_t count)
 {
-    struct fanout state = {
-        .request = request, .run = request->run, .step = request->step, .result = request->result};
+    struct fanout state = {.request = request,
+        .run = request->run,
+        .step = request->step,
+        .result = request->result,
+        .began = clock_now(),
+        .reported = clock_now(),
+        .name = arena_format(
+            &request->run->arena, "%s/%s", request->result->pipeline, request->result->name)};
     struct fanout *fanout = &state;
     size_t workers = (size_t)fanout->run->job->options->workers;
     struct expression_set expression_set = {0};

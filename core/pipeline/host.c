@@ -126,6 +126,8 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
             return result;
         if (context->counters)
             atomic_fetch_add(&context->counters->retried, 1);
+        if (pacer)
+            pacer_repeat(pacer, operation);
         pause = host_backoff(attempt, host_call_of(call)->retry_after);
         call_log(call, IOTIFY_DEBUG, "%s: %s; again in %.1f s", operation,
             call_message(host_call_of(call), result), (double)pause / (double)SECOND);

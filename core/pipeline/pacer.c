@@ -24,8 +24,9 @@ struct pacer_lane {
     const char *operation;
     double rate, first, limit; /* calls per second; rate 0: no limit, limit 0: estimated */
     int64_t next;
-    int64_t decreased; /* when the rate last fell */
-    bool used_up;      /* the last call had to wait for its turn */
+    int64_t decreased;                  /* when the rate last fell */
+    bool used_up;                       /* the last call had to wait for its turn */
+    int64_t calls, throttled, repeated; /* since pacer_take_counts() */
     struct pacer_lane *link;
 };
 
@@ -62,20 +63,19 @@ void pacer_free(struct pacer *pacer)
 /* The caller holds the mutex. */
 static struct pacer_lane *pacer_find(struct pacer *pacer, const char *operation)
 {
-    struct pacer_lane *lane;
+    struct pacer_lane **end = &pacer->lanes, *lane;
     bool known = false;
     double rate;
 
-    for (lane = pacer->lanes; lane; lane = lane->link)
-        if (strcmp(lane->operation, operation) == 0)
-            return lane;
+    for (; *end; end = &(*end)->link)
+        if (strcmp((*end)->operation, operation) == 0)
+            return *end;
     rate = pacer->rate ? pacer->rate(pacer->argument, operation, &known) : 0;
     lane = arena_alloc(&pacer->arena, sizeof(*lane));
     lane->operation = arena_string(&pacer->arena, operation);
     lane->rate = lane->first = rate > 0 ? rate : 0;
     lane->limit = known ? lane->rate : 0;
-    lane->link = pacer->lanes;
-    pacer->lanes = lane;
+    *end = lane;
     return lane;
 }
 
@@ -86,6 +86,7 @@ int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now)
 
     pthread_mutex_lock(&pacer->mutex);
     lane = pacer_find(pacer, operation);
+    lane->calls++;
     lane->used_up = lane->next > now;
     turn = lane->used_up ? lane->next : now;
     if (lane->rate > 0)
@@ -120,6 +121,7 @@ void pacer_report(struct pacer *pacer, const char *operation, int64_t started, b
 
     pthread_mutex_lock(&pacer->mutex);
     lane = pacer_find(pacer, operation);
+    lane->throttled += throttled;
     if (lane->rate > 0 && throttled)
         pacer_slow_down(lane, started);
     else if (lane->rate > 0)
@@ -135,6 +137,33 @@ void pacer_hold(struct pacer *pacer, const char *operation, int64_t until)
     lane = pacer_find(pacer, operation);
     if (lane->next < until)
         lane->next = until;
+    pthread_mutex_unlock(&pacer->mutex);
+}
+
+void pacer_repeat(struct pacer *pacer, const char *operation)
+{
+    pthread_mutex_lock(&pacer->mutex);
+    pacer_find(pacer, operation)->repeated++;
+    pthread_mutex_unlock(&pacer->mutex);
+}
+
+void pacer_take_counts(struct pacer *pacer, struct arena *arena, struct call_summary **list)
+{
+    while (*list)
+        list = &(*list)->next;
+    pthread_mutex_lock(&pacer->mutex);
+    for (struct pacer_lane *lane = pacer->lanes; lane; lane = lane->link) {
+        if (lane->calls == 0)
+            continue;
+        *list = arena_alloc(arena, sizeof(**list));
+        **list = (struct call_summary){.operation = arena_string(arena, lane->operation),
+            .count = lane->calls,
+            .throttled = lane->throttled,
+            .retried = lane->repeated,
+            .quota = lane->limit > 0 ? lane->limit : lane->first};
+        list = &(*list)->next;
+        lane->calls = lane->throttled = lane->repeated = 0;
+    }
     pthread_mutex_unlock(&pacer->mutex);
 }
 

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/report/summary.h"
+
 struct pacer;
 
 /*
@@ -29,6 +31,13 @@ int64_t pacer_take(struct pacer *pacer, const char *operation, int64_t now);
 void pacer_report(struct pacer *pacer, const char *operation, int64_t started, bool throttled);
 /* The service asked to slow down: no call of the operation goes before `until`. */
 void pacer_hold(struct pacer *pacer, const char *operation, int64_t until);
+/* The call that was sent last failed, and will be repeated. */
+void pacer_repeat(struct pacer *pacer, const char *operation);
+/*
+ * Add the calls since the last time to the end of a list, by the order of their first use; entries
+ * and texts live in the arena.
+ */
+void pacer_take_counts(struct pacer *pacer, struct arena *arena, struct call_summary **list);
 /* The current rate in calls per second; 0: no limit. */
 double pacer_rate(struct pacer *pacer, const char *operation);
 /* Format a rate for messages: "0.5/s", "15/s", "10000/s". */

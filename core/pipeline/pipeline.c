@@ -296,6 +296,9 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
         action->result->skipped = pipeline_count_skipped(action->result);
     action->result->retried = atomic_load(&action->counters.retried);
     action->result->throttled = atomic_load(&action->counters.throttled);
+    if (context.connection && context.connection->pacer)
+        pacer_take_counts(
+            context.connection->pacer, &action->run->summary->arena, &action->result->calls);
     call_clear(&call);
     return good && action->result->failed == 0;
 }

@@ -39,7 +39,7 @@ struct run_context {
     bool repaired; /* by host->repaired() */
 };
 
-struct monitor_outputs;
+struct output;
 
 struct run {
     const struct job *job;
@@ -50,8 +50,7 @@ struct run {
     struct script *script;       /* evaluates step settings; created on first use */
     struct glob *glob;           /* the glob for scripts; created on first use */
     struct glob_port *glob_port; /* of `script` */
-    /* Where simulations send their metrics; owned by the program. */
-    struct monitor_outputs *outputs;
+    struct output *output;       /* where live numbers go; owned by the program */
     /* Run a core step; set by the program. Fills in `result`; false on failure. */
     bool (*core_step)(struct run *run, const struct step *step, struct step_summary *result);
     int64_t solo;         /* simulate this client only, with details; -1: all clients */

@@ -78,20 +78,6 @@ static void junit_reasons(const struct failure *failure, struct iotify_buffer *o
             out, "\n%s × %lld: %s", failure->code, (long long)failure->count, failure->message);
 }
 
-/* "PIPELINE/STEP", with a number from the second of that name on. */
-static void junit_step_name(
-    const struct junit *junit, const struct step_summary *step, struct iotify_buffer *name)
-{
-    int number = 1;
-
-    for (const struct step_summary *each = junit->summary->steps; each != step; each = each->next)
-        number +=
-            strcmp(each->pipeline, step->pipeline) == 0 && strcmp(each->step, step->step) == 0;
-    iotify_buffer_format(name, "%s/%s", step->pipeline, step->step);
-    if (number > 1)
-        iotify_buffer_format(name, " %d", number);
-}
-
 static void junit_step(struct junit *junit, const struct step_summary *step)
 {
     struct iotify_buffer name, sentence;
@@ -99,7 +85,7 @@ static void junit_step(struct junit *junit, const struct step_summary *step)
 
     iotify_buffer_init(&name, SENTENCE_MAX);
     iotify_buffer_init(&sentence, SENTENCE_MAX);
-    junit_step_name(junit, step, &name);
+    iotify_buffer_format(&name, "%s/%s", step->pipeline, step->name);
     failed = junit->summary->exit_code && summary_verdict_of_step(step, &sentence);
     if (failed && step->failures)
         junit_reasons(step->failures->next, &sentence);
@@ -122,10 +108,8 @@ static void junit_name(const struct junit *junit, const struct simulate_summary 
             own = step;
     }
     iotify_buffer_init(name, SENTENCE_MAX);
-    if (simulations > 1 && own) {
-        junit_step_name(junit, own, name);
-        iotify_buffer_string(name, ": ");
-    }
+    if (simulations > 1 && own)
+        iotify_buffer_format(name, "%s/%s: ", own->pipeline, own->name);
     iotify_buffer_string(name, text);
 }
 
@@ -171,8 +155,7 @@ static void junit_run(struct junit *junit)
 
     iotify_buffer_init(&verdict, SENTENCE_MAX);
     summary_verdict(summary, &verdict);
-    junit_case(junit, "the run ends by itself",
-        (double)(clock_now() - summary->began) / (double)SECOND, "error",
+    junit_case(junit, "the run ends by itself", summary->seconds, "error",
         summary->exit_code > 128 ? "Interrupted" : "NotRun",
         ended ? iotify_buffer_text(&verdict) : NULL);
     iotify_buffer_clear(&verdict);
@@ -181,8 +164,7 @@ static void junit_run(struct junit *junit)
 static void junit_counts(const struct junit *junit, struct iotify_buffer *out)
 {
     iotify_buffer_format(out, " tests=\"%d\" failures=\"%d\" errors=\"%d\" time=\"%.3f\"",
-        junit->tests, junit->failures, junit->errors,
-        (double)(clock_now() - junit->summary->began) / (double)SECOND);
+        junit->tests, junit->failures, junit->errors, junit->summary->seconds);
 }
 
 bool summary_write_junit(const struct summary *summary, FILE *stream)

@@ -40,45 +40,6 @@ void live_line(const struct live *live, struct iotify_buffer *out)
         iotify_buffer_string(out, "  …");
 }
 
-/* ------------------------------------------------------------------ series */
-
-/* Columns: counters and times of the period. */
-static const enum tally_count series_counts[] = {TALLY_PUBLISHED, TALLY_ACKNOWLEDGED,
-    TALLY_RECEIVED, TALLY_FAILED, TALLY_LOST, TALLY_DUPLICATES, TALLY_RECONNECTS, TALLY_CLOSED};
-static const enum tally_time series_times[] = {
-    TALLY_CONNECT, TALLY_PUBLISH, TALLY_END_TO_END, TALLY_SCRIPT, TALLY_LAG};
-static const double series_shares[] = {0.5, 0.99, 1};
-static const char *const series_names[] = {"p50", "p99", "max"};
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-bool live_series_header(FILE *file)
-{
-    fprintf(file, "step,seconds,connected");
-    for (size_t i = 0; i < LENGTH(series_counts); i++)
-        fprintf(file, ",%s", tally_counts[series_counts[i]].name);
-    for (size_t i = 0; i < LENGTH(series_times); i++)
-        for (size_t j = 0; j < LENGTH(series_shares); j++)
-            fprintf(file, ",%s_%s_seconds", tally_times[series_times[i]].name, series_names[j]);
-    fprintf(file, ",cpu,busy\n");
-    return fflush(file) == 0;
-}
-
-bool live_series_row(const struct live *live, FILE *file)
-{
-    fprintf(file, "%s,%.3f,%lld", live->step, live->seconds, (long long)live->connected);
-    for (size_t i = 0; i < LENGTH(series_counts); i++)
-        fprintf(file, ",%lld", (long long)live->last->counts[series_counts[i]]);
-    for (size_t i = 0; i < LENGTH(series_times); i++)
-        for (size_t j = 0; j < LENGTH(series_shares); j++) {
-            fputc(',', file);
-            /* Nothing was measured: an empty field, not a zero. */
-            if (live->last->times[series_times[i]].count)
-                fprintf(file, "%.6f", live_quantile(live->last, series_times[i], series_shares[j]));
-        }
-    fprintf(file, ",%.3f,%.3f\n", live->cpu, live->busy);
-    return fflush(file) == 0;
-}
-
 /* ------------------------------------------------------------------ Prometheus */
 
 /* Escape a label value of the Prometheus text format. */

@@ -19,6 +19,12 @@ void summary_init(struct summary *summary, const char *job)
     snprintf(summary->run, sizeof(summary->run), "%016llx", (unsigned long long)number);
 }
 
+void summary_end(struct summary *summary)
+{
+    clock_wall(summary->ended, sizeof(summary->ended));
+    summary->seconds = (double)(clock_now() - summary->began) / (double)SECOND;
+}
+
 void summary_clear(struct summary *summary)
 {
     tally_clear(&summary->simulate.tally);
@@ -41,7 +47,24 @@ struct step_summary *summary_add_step(
     while (*end)
         end = &(*end)->next;
     *end = entry;
+    summary_name_step(summary, entry, step);
     return entry;
+}
+
+static bool summary_has_name(
+    const struct summary *summary, const struct step_summary *step, const char *name)
+{
+    for (const struct step_summary *each = summary->steps; each != step; each = each->next)
+        if (strcmp(each->pipeline, step->pipeline) == 0 && strcmp(each->name, name) == 0)
+            return true;
+    return false;
+}
+
+void summary_name_step(struct summary *summary, struct step_summary *step, const char *name)
+{
+    step->name = arena_string(&summary->arena, name);
+    for (int number = 2; summary_has_name(summary, step, step->name); number++)
+        step->name = arena_format(&summary->arena, "%s %d", name, number);
 }
 
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,

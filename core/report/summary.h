@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include <iotify/buffer.h>
+#include <jansson.h>
 
 #include "core/base/arena.h"
 #include "core/report/tally.h"
@@ -27,14 +28,16 @@ struct glob_summary {
 struct stage_summary {
     const char *name; /* NULL: none */
     double seconds;
+    double storm; /* share of the connections that is dropped at its start */
     bool clients; /* else messages */
     int64_t intended, reached;
 };
 
 struct simulate_summary {
     bool present;
-    const char *name, *template, *transport; /* of the step; NULL in a sum of steps */
+    const char *name, *template, *transport; /* NULL in a sum of steps */
     char started[32];
+    int64_t seed;
     struct tally tally;
     double seconds;
     double cpu;     /* cores, over the whole step */
@@ -46,14 +49,24 @@ struct simulate_summary {
     size_t stage_count;
 };
 
+/* Calls of one operation of a service, such as CreateThing, in a step. */
+struct call_summary {
+    const char *operation;
+    int64_t count, throttled, retried;
+    double quota; /* calls per second: the account's, or what is assumed; 0: none */
+    struct call_summary *next;
+};
+
 struct step_summary {
     const char *pipeline, *step, *scope;
+    const char *name; /* of its own in the pipeline: "simulate", "simulate 2" */
     int64_t total, ok, repaired, failed, retried, throttled;
     int64_t unchanged; /* up to date before */
     int64_t skipped;   /* not begun, because the step ended before */
     char started[32];
     double seconds;
     struct failure *failures;
+    struct call_summary *calls;
     struct simulate_summary *simulate; /* of a simulate step; NULL for others */
     struct step_summary *next;
 };
@@ -67,12 +80,16 @@ struct threshold_summary {
     struct threshold_summary *next;
 };
 
+/* Exit codes that the summary puts into words. */
+enum { SUMMARY_STEP_FAILED = 1, SUMMARY_CROSSED = 99 };
+
 struct summary {
     struct arena arena;
     const char *job;
     char run[17]; /* identifies the run: random hexadecimal digits */
-    char started[32];
+    char started[32], ended[32];
     int64_t began; /* clock_now() */
+    double seconds;
     int exit_code;
     const char *reason; /* why nothing could be started; NULL otherwise */
     struct step_summary *steps;
@@ -94,6 +111,8 @@ void summary_clear(struct summary *summary);
 /* Append a step; `scope` must outlive the summary. */
 struct step_summary *summary_add_step(
     struct summary *summary, const char *pipeline, const char *step, const char *scope);
+/* Name a step; the name gets a number if an earlier step of the pipeline has it. */
+void summary_name_step(struct summary *summary, struct step_summary *step, const char *name);
 /* Count a failure under its code; `client` is -1 for the whole job. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,
     const char *message, int64_t client);
@@ -103,8 +122,14 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
 /* Append a copy of a threshold; `why` explains why it does not hold, "": nothing to add. */
 void summary_add_threshold(struct summary *summary, const struct threshold_summary *threshold);
 
+/* The run is over: take the time. Before it is printed or written. */
+void summary_end(struct summary *summary);
+
 /* Print the summary as text. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);
+/* The summary as JSON, of the format iotify-summary/2. The caller releases it with json_decref().
+ */
+json_t *summary_to_json(const struct summary *summary);
 /* Write the summary as JSON, or as JUnit XML. False and errno on failure. */
 bool summary_write_json(const struct summary *summary, FILE *stream);
 bool summary_write_junit(const struct summary *summary, FILE *stream);

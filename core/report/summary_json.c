@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "core/base/clock.h"
 #include "core/report/summary.h"
@@ -59,6 +61,30 @@ static json_t *summary_json_histogram(const struct histogram *histogram)
     return object;
 }
 
+static json_t *summary_json_calls(const struct call_summary *call)
+{
+    json_t *list = json_array();
+
+    for (; call; call = call->next)
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:I, s:I, s:o}", "operation", call->operation, "count",
+                      (json_int_t)call->count, "throttled", (json_int_t)call->throttled, "retried",
+                      (json_int_t)call->retried, "quota",
+                      call->quota > 0 ? json_real(call->quota) : json_null()));
+    return list;
+}
+
+static json_t *summary_json_machine(void)
+{
+    struct utsname system;
+
+    if (uname(&system) != 0)
+        return json_null();
+    return json_pack("{s:s+++, s:I, s:I}", "system", system.sysname, " ", system.release, "",
+        "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "memory",
+        (json_int_t)sysconf(_SC_PHYS_PAGES) * (json_int_t)sysconf(_SC_PAGESIZE));
+}
+
 static json_t *summary_json_steps(const struct step_summary *step)
 {
     json_t *list = json_array(), *entry;
@@ -71,11 +97,12 @@ static json_t *summary_json_steps(const struct step_summary *step)
             {"repaired", step->repaired}, {"failed", step->failed}, {"skipped", step->skipped},
             {"retried", step->retried}, {"throttled", step->throttled}};
 
-        entry = json_pack("{s:s, s:s, s:s, s:s}", "pipeline", step->pipeline, "step", step->step,
-            "scope", step->scope, "started", step->started);
+        entry = json_pack("{s:s, s:s, s:s, s:s, s:s}", "pipeline", step->pipeline, "step",
+            step->step, "name", step->name, "scope", step->scope, "started", step->started);
         for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
             json_object_set_new(entry, counts[i].name, json_integer((json_int_t)counts[i].count));
         json_object_set_new(entry, "seconds", json_real(step->seconds));
+        json_object_set_new(entry, "calls", summary_json_calls(step->calls));
         json_object_set_new(entry, "errors", summary_json_failures(step->failures));
         json_array_append_new(list, entry);
     }
@@ -142,8 +169,9 @@ static json_t *summary_json_stages(const struct simulate_summary *simulate)
         const struct stage_summary *stage = &simulate->stages[i];
 
         json_array_append_new(
-            list, json_pack("{s:s?, s:f, s:s, s:I, s:I}", "name", stage->name, "seconds",
-                      stage->seconds, "unit", stage->clients ? "clients" : "messages", "intended",
+            list, json_pack("{s:s?, s:f, s:f, s:s, s:I, s:I}", "name", stage->name, "seconds",
+                      stage->seconds, "storm", stage->storm, "unit",
+                      stage->clients ? "clients" : "messages", "intended",
                       (json_int_t)stage->intended, "reached", (json_int_t)stage->reached));
     }
     return list;
@@ -161,6 +189,8 @@ static json_t *summary_json_thresholds(
         entry = json_pack("{s:s, s:o, s:b}", "expression", threshold->expression, "value",
             isnan(threshold->value) ? json_null() : json_real(threshold->value), "ok",
             threshold->ok);
+        if (!simulate && threshold->simulate->name)
+            json_object_set_new(entry, "simulation", json_string(threshold->simulate->name));
         if (*threshold->why)
             json_object_set_new(entry, "reason", json_string(threshold->why));
         json_array_append_new(list, entry);
@@ -178,9 +208,10 @@ static json_t *summary_json_simulate(
 
     if (!sum)
         json_object_update_new(
-            object, json_pack("{s:s, s:s, s:s, s:s, s:f}", "name", simulate->name, "template",
-                        simulate->template, "transport", simulate->transport, "started",
-                        simulate->started, "seconds", simulate->seconds));
+            object, json_pack("{s:s, s:s, s:s, s:I, s:s, s:f}", "name", simulate->name, "template",
+                        simulate->template, "transport", simulate->transport, "seed",
+                        (json_int_t)simulate->seed, "started", simulate->started, "seconds",
+                        simulate->seconds));
 
     for (size_t i = 0; i < TALLY_FINISHED; i++)
         json_object_set_new(
@@ -216,22 +247,20 @@ static json_t *summary_json_simulations(const struct summary *summary)
     return list;
 }
 
-static json_t *summary_json(const struct summary *summary)
+json_t *summary_to_json(const struct summary *summary)
 {
     struct iotify_buffer verdict;
-    char ended[32];
     json_t *root;
 
-    clock_wall(ended, sizeof(ended));
     iotify_buffer_init(&verdict, 4096);
     summary_verdict(summary, &verdict);
     root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:i, s:s, s:o, s:o}", "format",
         "iotify-summary/2", "job", summary->job, "version", IOTIFY_VERSION, "run", summary->run,
-        "started", summary->started, "ended", ended, "seconds",
-        (double)(clock_now() - summary->began) / (double)SECOND, "exit", summary->exit_code,
-        "verdict", iotify_buffer_text(&verdict), "steps", summary_json_steps(summary->steps),
-        "simulations", summary_json_simulations(summary));
+        "started", summary->started, "ended", summary->ended, "seconds", summary->seconds, "exit",
+        summary->exit_code, "verdict", iotify_buffer_text(&verdict), "steps",
+        summary_json_steps(summary->steps), "simulations", summary_json_simulations(summary));
     iotify_buffer_clear(&verdict);
+    json_object_set_new(root, "machine", summary_json_machine());
     if (summary->simulate.present)
         json_object_set_new(root, "simulate", summary_json_simulate(summary, &summary->simulate));
     json_object_set_new(root, "thresholds", summary_json_thresholds(summary->thresholds, NULL));
@@ -240,7 +269,7 @@ static json_t *summary_json(const struct summary *summary)
 
 bool summary_write_json(const struct summary *summary, FILE *stream)
 {
-    json_t *root = summary_json(summary);
+    json_t *root = summary_to_json(summary);
     bool done = json_dumpf(root, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
                 fputc('\n', stream) != EOF;
 

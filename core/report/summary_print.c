@@ -6,9 +6,6 @@
 #include "core/base/clock.h"
 #include "core/report/summary.h"
 
-/* The exit code when a threshold was crossed, and nothing worse happened. */
-#define EXIT_CROSSED 99
-
 static void summary_print_failures(
     const struct failure *failures, FILE *stream, const char *red, const char *plain)
 {
@@ -26,7 +23,7 @@ static void summary_print_step(
 {
     char name[128];
 
-    snprintf(name, sizeof(name), "%s/%s", step->pipeline, step->step);
+    snprintf(name, sizeof(name), "%s/%s", step->pipeline, step->name);
     fprintf(stream, "  %-28s %6lld of %lld", name,
         (long long)(step->ok + step->repaired + step->unchanged), (long long)step->total);
     if (step->unchanged && step->unchanged == step->total)
@@ -157,7 +154,7 @@ bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buff
 
     if (!step->failed && !failure)
         return false;
-    iotify_buffer_format(out, "FAILED: %s/%s", step->pipeline, step->step);
+    iotify_buffer_format(out, "FAILED: %s/%s", step->pipeline, step->name);
     if (step->total > 1)
         iotify_buffer_format(
             out, ": %lld of %lld", (long long)step->failed, (long long)step->total);
@@ -199,7 +196,7 @@ void summary_verdict(const struct summary *summary, struct iotify_buffer *out)
     if (step)
         return;
     for (; threshold; threshold = threshold->next, held++)
-        if (summary->exit_code == EXIT_CROSSED && summary_verdict_of_threshold(threshold, out))
+        if (summary->exit_code == SUMMARY_CROSSED && summary_verdict_of_threshold(threshold, out))
             return;
     if (summary->exit_code) {
         iotify_buffer_format(out, "FAILED: %s", summary->reason ? summary->reason : "see the log");
@@ -234,11 +231,11 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
     struct iotify_buffer verdict;
 
     fprintf(stream, "%s: %s%s%s in %.1f s\n", summary->job, summary->exit_code ? red : green,
-        summary->exit_code == 0              ? "done"
-        : summary->exit_code == EXIT_CROSSED ? "a threshold was crossed"
-        : summary->exit_code > 128           ? "interrupted"
-                                             : "failed",
-        plain, (double)(clock_now() - summary->began) / (double)SECOND);
+        summary->exit_code == 0                 ? "done"
+        : summary->exit_code == SUMMARY_CROSSED ? "a threshold was crossed"
+        : summary->exit_code > 128              ? "interrupted"
+                                                : "failed",
+        plain, summary->seconds);
     for (const struct step_summary *step = summary->steps; step; step = step->next) {
         summary_print_step(step, stream, red, plain);
         if (step->simulate && step->simulate->present)

@@ -55,11 +55,16 @@ static bool script_on_time_limit(JSContextRef context, void *argument)
     return true;
 }
 
+void script_prepare_process(void)
+{
+    JSConfigureSignalForGC(SIGRTMIN + 3);
+}
+
 struct script *script_new(const struct script_services *services, const struct script_facts *facts)
 {
     struct script *script = memory_new(1, sizeof(*script));
 
-    JSConfigureSignalForGC(SIGRTMIN + 3);
+    script_prepare_process();
     script->services = *services;
     script->facts = *facts;
     script->turns = memory_new(1, sizeof(*script->turns));

@@ -137,6 +137,9 @@ struct script_code {
     const struct source_map *source_map; /* NULL: its lines are lines of the file */
 };
 
+/* Before the first use of JavaScriptCore in the process; may be called again. */
+void script_prepare_process(void);
+
 /* Create a context. NULL only when JavaScriptCore cannot start. script_free() accepts NULL. */
 struct script *script_new(const struct script_services *services, const struct script_facts *facts);
 void script_free(struct script *script);

@@ -229,6 +229,26 @@ int64_t load_profile_count(const struct load_profile *load_profile, int64_t from
     return messages > 1 ? (int64_t)ceil(messages - 1e-6) : 1;
 }
 
+size_t load_profile_stage(const struct load_profile *load_profile, int64_t moment)
+{
+    const struct load_profile_piece *piece = load_profile_piece_at(load_profile, moment);
+
+    return piece ? (size_t)(piece - load_profile->pieces) + 1 : 0;
+}
+
+double load_profile_rate(const struct load_profile *load_profile, int64_t moment, int64_t clients)
+{
+    const struct load_profile_piece *piece = load_profile_piece_at(load_profile, moment);
+    int64_t most = load_profile_clients(load_profile, moment);
+
+    if (piece && piece->rate_end > 0)
+        return load_profile_between(
+            piece->rate, piece->rate_end, load_profile_part_of(piece, moment));
+    if (load_profile->interval <= 0)
+        return -1;
+    return (double)(clients < most ? clients : most) * SECOND / (double)load_profile->interval;
+}
+
 int64_t load_profile_intended(const struct load_profile *load_profile, size_t index)
 {
     const struct load_profile_piece *piece = &load_profile->pieces[index];

@@ -49,6 +49,13 @@ int64_t load_profile_clients(const struct load_profile *load_profile, int64_t mo
  */
 int64_t load_profile_after(
     const struct load_profile *load_profile, int64_t moment, double messages);
+/* The stage at this moment, from 1; 0: none. */
+size_t load_profile_stage(const struct load_profile *load_profile, int64_t moment);
+/*
+ * The messages per second that `clients` clients are to send together at this moment; -1 where
+ * there is neither interval nor rate.
+ */
+double load_profile_rate(const struct load_profile *load_profile, int64_t moment, int64_t clients);
 /* What the stage with this index is to reach: clients at its end, or messages in it. */
 int64_t load_profile_intended(const struct load_profile *load_profile, size_t index);
 /*

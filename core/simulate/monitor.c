@@ -17,7 +17,6 @@
 #define TICK (50 * MILLISECOND)
 /* A script that takes this much CPU time beyond its time limit counts as stuck. */
 #define STUCK_AFTER (5 * SECOND)
-#define TEXT_MAX (1u << 20)
 /* So many connections are worth a search for unused memory. */
 #define CHURN_MIN 500
 
@@ -48,13 +47,13 @@ static void monitor_measure_generator(struct simulate_summary *results)
 }
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,
-    struct simulate_loop *const *loops, size_t count, struct monitor_outputs *outputs,
+    struct simulate_loop *const *loops, size_t count, struct output *output,
     struct simulate_summary *results)
 {
     *monitor = (struct monitor){.simulation = simulation,
         .loops = loops,
         .count = count,
-        .outputs = outputs,
+        .output = output,
         .results = results,
         .scripts = memory_new(count, sizeof(struct monitor_script)),
         .began = clock_now(),
@@ -72,10 +71,25 @@ static void monitor_collect(struct monitor *monitor)
         simulate_loop_collect(monitor->loops[i], &monitor->second);
 }
 
+/* The messages per second that the schedule asks for; < 0: it has no say. */
+static double monitor_intended_rate(const struct monitor *monitor, int64_t moment)
+{
+    const struct simulation *simulation = monitor->simulation;
+    const int64_t *counts = monitor->results->tally.counts;
+
+    if (simulation->options->pacing == PACING_CLOSED || !simulation->template->transport)
+        return -1;
+    return load_profile_rate(
+        &simulation->load_profile, moment, counts[TALLY_CONNECTED] - counts[TALLY_FINISHED]);
+}
+
 static struct live monitor_live(const struct monitor *monitor, int64_t now)
 {
+    int64_t middle = (monitor->second_at + now) / 2 - monitor->began;
     struct live live = {.job = monitor->simulation->run->job->options->name,
-        .step = strchr(monitor->simulation->where, '/') + 1,
+        .step = monitor->results->name,
+        .stage = load_profile_stage(&monitor->simulation->load_profile, middle),
+        .intended_rate = monitor_intended_rate(monitor, middle),
         .seconds = (double)(now - monitor->began) / SECOND,
         .period = (double)(now - monitor->second_at) / SECOND,
         .last = &monitor->second,
@@ -90,31 +104,6 @@ static struct live monitor_live(const struct monitor *monitor, int64_t now)
     if (now > monitor->second_at)
         live.cpu = (double)(clock_cpu() - monitor->cpu_at) / (double)(now - monitor->second_at);
     return live;
-}
-
-static void monitor_write_series(struct monitor_outputs *outputs, const struct live *live)
-{
-    if (!outputs->series || outputs->broken)
-        return;
-    if ((outputs->headed || live_series_header(outputs->series)) &&
-        live_series_row(live, outputs->series)) {
-        outputs->headed = true;
-        return;
-    }
-    outputs->broken = true;
-    log_write(IOTIFY_ERROR, live->step, "cannot write %s: %m", outputs->series_path);
-}
-
-static void monitor_publish_metrics(const struct monitor_outputs *outputs, const struct live *live)
-{
-    struct iotify_buffer text;
-
-    if (!outputs->exporter)
-        return;
-    iotify_buffer_init(&text, TEXT_MAX);
-    live_metrics(live, &text);
-    exporter_set(outputs->exporter, &text);
-    iotify_buffer_clear(&text);
 }
 
 static void monitor_show(const struct monitor *monitor, const struct live *live)
@@ -194,8 +183,7 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
 
     tally_merge(&monitor->results->tally, &monitor->second);
     live = monitor_live(monitor, now);
-    monitor_write_series(monitor->outputs, &live);
-    monitor_publish_metrics(monitor->outputs, &live);
+    output_update(monitor->output, &live);
     monitor_show(monitor, &live);
     monitor_return_memory(monitor);
     tally_reset(&monitor->second);

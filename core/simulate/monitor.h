@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The main thread's view of a running simulation: it collects the counters of the loops twenty
- * times per second; once per second it updates progress line, series file and metrics port, and
+ * times per second; once per second it updates progress line and outputs, and
  * checks the thresholds that may end the run.
  */
 #ifndef CORE_SIMULATE_MONITOR_H
 #define CORE_SIMULATE_MONITOR_H
 
-#include "core/report/exporter.h"
+#include "core/output/output.h"
 #include "core/simulate/simulate_loop.h"
-
-/* Outputs besides the terminal; opened by the command, shared by all simulate steps. */
-struct monitor_outputs {
-    FILE *series;              /* NULL: none */
-    const char *series_path;   /* for messages */
-    struct exporter *exporter; /* NULL: none */
-    bool headed;               /* the header of the series is written */
-    bool broken;               /* writing the series has failed */
-};
 
 struct monitor {
     const struct simulation *simulation;
     struct simulate_loop *const *loops;
     size_t count;
-    struct monitor_outputs *outputs;
+    struct output *output;
     struct simulate_summary *results; /* results of the step, filled in here */
     struct tally second;              /* counters since the last update */
     int64_t began, cpu_began, second_at, cpu_at;
@@ -34,7 +25,7 @@ struct monitor {
 };
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,
-    struct simulate_loop *const *loops, size_t count, struct monitor_outputs *outputs,
+    struct simulate_loop *const *loops, size_t count, struct output *output,
     struct simulate_summary *results);
 /* Wait until all loops have finished; false when a script does not return. */
 bool monitor_watch(struct monitor *monitor);

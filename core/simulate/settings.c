@@ -69,6 +69,10 @@ static const struct iotify_settings threshold_settings =
     IOTIFY_SETTINGS(threshold_items, struct threshold_options);
 
 static const struct iotify_setting items[] = {
+    {.name = "name",
+        .type = IOTIFY_STRING,
+        .offset = AT(name),
+        .help = "what the simulation is called in results; default: simulate"},
     {.name = "template",
         .type = IOTIFY_STRING,
         .flags = IOTIFY_REQUIRED | IOTIFY_PATH,

@@ -28,6 +28,7 @@ struct threshold_options {
 };
 
 struct simulate_options {
+    const char *name; /* NULL: that of the step */
     const char *template;
     const char *transport;
     int64_t clients, first;

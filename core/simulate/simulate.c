@@ -72,7 +72,7 @@ static bool simulate_watch(struct run *run, const struct simulation *simulation,
 {
     struct monitor monitor;
 
-    monitor_init(&monitor, simulation, loops, count, run->outputs, results);
+    monitor_init(&monitor, simulation, loops, count, run->output, results);
     if (!monitor_watch(&monitor)) {
         run->abandoned = true;
         return false;
@@ -111,6 +111,7 @@ static void simulate_count_stages(struct run *run, const struct simulation *simu
         results->stages[i] = (struct stage_summary){
             .name = piece->name ? arena_string(&run->summary->arena, piece->name) : NULL,
             .seconds = (double)(piece->ends - piece->begins) / SECOND,
+            .storm = piece->storm,
             .clients = piece->counts_clients,
             .intended = load_profile_intended(profile, i)};
     }
@@ -335,16 +336,20 @@ static bool simulate_judge_step(struct run *run, const struct simulation *simula
     return result->failed == 0;
 }
 
-static void simulate_name_results(struct run *run, const struct step *step,
-    const struct simulation *simulation, struct simulate_summary *results)
+static void simulate_name_results(
+    struct run *run, const struct simulation *simulation, struct step_summary *result)
 {
     struct arena *arena = &run->summary->arena;
     const struct template_file *template = simulation->template;
+    struct simulate_summary *results = result->simulate;
 
-    results->name = arena_string(arena, step->name);
+    if (simulation->options->name)
+        summary_name_step(run->summary, result, simulation->options->name);
+    results->name = result->name;
     results->template = arena_string(arena, template->file);
     results->transport =
         arena_string(arena, template->transport ? template->transport->alias : "none");
+    results->seed = simulation->options->seed;
     clock_wall(results->started, sizeof(results->started));
 }
 
@@ -368,7 +373,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
            simulate_prepare_glob(run, simulation) && simulate_open_capture(simulation, &call);
     limits_raise();
     if (good) {
-        simulate_name_results(run, step, simulation, results);
+        simulate_name_results(run, simulation, result);
         progress_begin(simulation->where, simulation->clients);
         good = simulate_run_loops(run, simulation, results);
         stored = simulate_settle_glob(simulation, results);

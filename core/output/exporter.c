@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/report/exporter.h"
+#include "core/output/exporter.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics for Prometheus: a small HTTP server that answers with the text that was set last. */
-#ifndef CORE_REPORT_EXPORTER_H
-#define CORE_REPORT_EXPORTER_H
+#ifndef CORE_OUTPUT_EXPORTER_H
+#define CORE_OUTPUT_EXPORTER_H
 
 #include <iotify/buffer.h>
 
