@@ -291,7 +291,12 @@ static int run_command_run_job(
     }
     run_close(&run);
     call_clear(&call);
-    good = output_end_live(&output) && good;
+    if (!output_end_live(&output)) {
+        good = false;
+        if (!summary.reason)
+            summary.reason = arena_format(
+                &summary.arena, "the series is not complete: cannot write %s", options->series);
+    }
     if (over && status == EXIT_STEP_FAILED && run_command_sums_up(options)) {
         summary.reason = "what the job has in the account could not be listed and recorded";
         over = good = false;

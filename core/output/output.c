@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/output/page.h"
@@ -121,31 +123,6 @@ bool output_end_live(struct output *output)
 
 /* ------------------------------------------------------------------ at the end */
 
-/* Write the summary to one of the files; a failure is one of the run. */
-static void output_write_one(struct output *output, struct summary *summary, FILE **stream,
-    const char *path,
-    bool (*write)(struct output *output, const struct summary *summary, FILE *stream))
-{
-    FILE *file = *stream;
-    bool good;
-
-    if (!file)
-        return;
-    good = write(output, summary, file);
-    if (file != stdout) {
-        *stream = NULL;
-        good = fclose(file) == 0 && good;
-    }
-    if (good)
-        return;
-    fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n", path,
-        strerror(errno));
-    if (summary->exit_code == 0 || summary->exit_code == SUMMARY_CROSSED)
-        summary->exit_code = SUMMARY_STEP_FAILED;
-    if (!summary->reason)
-        summary->reason = arena_format(&summary->arena, "cannot write the summary to %s", path);
-}
-
 static bool output_write_report(struct output *output, const struct summary *summary, FILE *stream)
 {
     struct page_source source = {.summary = summary_to_json(summary),
@@ -170,13 +147,57 @@ static bool output_write_json(struct output *output, const struct summary *summa
     return summary_write_json(summary, stream);
 }
 
+/* One of the files that the summary goes to. */
+struct output_target {
+    FILE *stream;
+    const char *path;
+    bool (*write)(struct output *output, const struct summary *summary, FILE *stream);
+    bool failed;
+};
+
+/* The same file again: only a regular one forgets what was written before. */
+static bool output_rewind(FILE *stream)
+{
+    struct stat about;
+
+    return stream != stdout && fstat(fileno(stream), &about) == 0 && S_ISREG(about.st_mode) &&
+           fseek(stream, 0, SEEK_SET) == 0 && ftruncate(fileno(stream), 0) == 0;
+}
+
+/* Write the summary to one of the files. False when that fails for the first time. */
+static bool output_write_one(
+    struct output *output, struct summary *summary, struct output_target *target)
+{
+    if (!target->stream || target->failed || target->write(output, summary, target->stream))
+        return true;
+    target->failed = true;
+    fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
+        target->path, strerror(errno));
+    if (summary->exit_code == 0 || summary->exit_code == SUMMARY_CROSSED)
+        summary->exit_code = SUMMARY_STEP_FAILED;
+    if (!summary->reason)
+        summary->reason =
+            arena_format(&summary->arena, "cannot write the summary to %s", target->path);
+    return false;
+}
+
 void output_write(struct output *output, struct summary *summary)
 {
     const struct output_options *options = &output->options;
+    struct output_target targets[] = {
+        {.stream = output->report, .path = options->report, .write = output_write_report},
+        {.stream = output->junit, .path = options->junit, .write = output_write_junit},
+        {.stream = output->json, .path = options->json, .write = output_write_json}};
+    const size_t count = sizeof(targets) / sizeof(targets[0]);
 
-    output_write_one(output, summary, &output->report, options->report, output_write_report);
-    output_write_one(output, summary, &output->junit, options->junit, output_write_junit);
-    output_write_one(output, summary, &output->json, options->json, output_write_json);
+    for (size_t i = 0; i < count; i++) {
+        if (output_write_one(output, summary, &targets[i]))
+            continue;
+        /* The verdict is another one now, also in what was written before. */
+        for (size_t j = 0; j < i; j++)
+            if (targets[j].stream && !targets[j].failed && output_rewind(targets[j].stream))
+                output_write_one(output, summary, &targets[j]);
+    }
 }
 
 void output_close(struct output *output)

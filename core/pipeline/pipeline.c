@@ -231,6 +231,32 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     return good;
 }
 
+/*
+ * A removal whose proof failed: devices whose records are there again are not removed. The failure
+ * of the whole step is counted already.
+ */
+static void pipeline_take_back(struct pipeline_action_run *action, int64_t failed)
+{
+    struct step_summary *result = action->result;
+    const int64_t *clients;
+    size_t count = 0;
+    int64_t back;
+    struct call call;
+
+    if (action->step->action->scope != IOTIFY_FOR_RECORD)
+        return;
+    call_init(&call, action->where);
+    if (pipeline_list_clients(action->run, action->step, &call, &clients, &count) == IOTIFY_OK) {
+        back = (int64_t)count - failed;
+        back = back < result->ok ? back : result->ok;
+        if (back > 0) {
+            result->ok -= back;
+            result->failed = failed + back;
+        }
+    }
+    call_clear(&call);
+}
+
 /* Run a function once for the whole step, before or after its clients. */
 static bool pipeline_do_once(struct pipeline_action_run *action,
     enum iotify_result (*function)(void *instance, struct iotify_call *call))
@@ -255,6 +281,7 @@ static bool pipeline_apply(struct pipeline_action_run *action, const struct pipe
     const int64_t *clients, size_t count)
 {
     const struct iotify_action *work = action->step->action;
+    int64_t failed;
     bool good = true;
 
     action->result->total = (int64_t)count;
@@ -263,7 +290,9 @@ static bool pipeline_apply(struct pipeline_action_run *action, const struct pipe
     pipeline_apply_to_all(action, clients, count);
     if (work->remove && !stop_requested())
         good = pipeline_prune(action, pipeline);
-    pipeline_do_once(action, work->conclude);
+    failed = action->result->failed;
+    if (!pipeline_do_once(action, work->conclude))
+        pipeline_take_back(action, failed);
     return good;
 }
 

@@ -83,6 +83,8 @@ void summary_end_simulate(struct summary *summary, const struct simulate_summary
 {
     struct simulate_summary *total = &summary->simulate;
 
+    if (!results->present)
+        return;
     /* The stages of several steps do not add up. */
     total->stages = total->present ? NULL : results->stages;
     total->stage_count = total->present ? 0 : results->stage_count;

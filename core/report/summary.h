@@ -40,10 +40,12 @@ struct simulate_summary {
     int64_t seed;
     struct tally tally;
     double seconds;
-    double cpu;     /* cores, over the whole step */
-    double busy;    /* share of time in which the busiest loop did not sleep */
-    bool saturated; /* this machine was the bottleneck: latencies include its own delay */
-    bool verified;  /* with `verify: end_to_end` */
+    double cpu;          /* cores, over the whole step */
+    double busy;         /* share of time in which the busiest loop did not sleep */
+    bool saturated;      /* this machine was the bottleneck: latencies include its own delay */
+    const char *aborted; /* the threshold that ended it; NULL: none */
+    double aborted_value;
+    bool verified; /* with `verify: end_to_end` */
     struct glob_summary glob;
     struct stage_summary *stages;
     size_t stage_count;

@@ -155,7 +155,7 @@ bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buff
     if (!step->failed && !failure)
         return false;
     iotify_buffer_format(out, "FAILED: %s/%s", step->pipeline, step->name);
-    if (step->total > 1)
+    if (step->total > 1 && step->failed)
         iotify_buffer_format(
             out, ": %lld of %lld", (long long)step->failed, (long long)step->total);
     if (failure)

@@ -28,6 +28,8 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
         .meaning = "iterations left out because the one before them still waited (overlap: skip)"},
     [TALLY_LOST] = {.name = "lost",
         .meaning = "messages without an outcome: not acknowledged in time, or never returned"},
+    [TALLY_UNRETURNED] = {.name = "unreturned",
+        .meaning = "messages acknowledged and never returned; lost ones, with verify: end_to_end"},
     [TALLY_DUPLICATES] = {.name = "duplicates", .meaning = "messages received more than once"},
     [TALLY_RECONNECTS] = {.name = "reconnects",
         .meaning = "connections after the first of a client"},

@@ -10,17 +10,51 @@
 #include "core/simulate/solo.h"
 
 /*
- * After so many unacknowledged messages on one connection a transport may send nothing more: a new
- * connection is the way out.
+ * A transport has a window of messages that wait for their acknowledgement, 100 of them with MQTT,
+ * and given-up ones stay in it. When they fill half of it, the device sends nothing until the
+ * others have their outcome, and then connects anew with a new session; when all of it, at once:
+ * the others cannot be sent.
  */
-#define GIVEN_UP_MAX 100
+#define GIVEN_UP_MAX 50
+#define GIVEN_UP_ALL 100
 
 /* ------------------------------------------------------------------ acknowledgements */
+
+bool answers_awaits_renewal(const struct device *device)
+{
+    return device->given_up >= GIVEN_UP_MAX;
+}
+
+static void answers_count_lost(struct device *device, bool acknowledged)
+{
+    device_tally(device)->counts[TALLY_LOST]++;
+    device_tally(device)->counts[TALLY_UNRETURNED] += acknowledged;
+    device_trouble(device)->lost++;
+}
+
+/* Lose all open messages for one reason. */
+static void answers_lose_open(struct device *device, const char *code, const char *text)
+{
+    uint64_t token;
+
+    while (ledger_open(&device->ledger, &token)) {
+        device_fail(device, code, text);
+        ledger_lose(&device->ledger, token);
+        answers_count_lost(device, false);
+    }
+    device->renewed = true;
+}
 
 /* A message was acknowledged or lost: continue what waited for that. */
 static void answers_go_on(struct device *device)
 {
-    if (device->phase == PHASE_RUNNING)
+    if (device->phase == PHASE_RUNNING && device->connected_at &&
+        (device->given_up >= GIVEN_UP_ALL ||
+            (answers_awaits_renewal(device) && device->ledger.open == 0))) {
+        answers_lose_open(device, "NotSent",
+            "messages were not sent: the server left too many before them unacknowledged");
+        device_drop(device);
+    } else if (device->phase == PHASE_RUNNING)
         schedule_answered(device);
     else if ((device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING) &&
              device->ledger.open == 0)
@@ -47,12 +81,6 @@ void answers_on_acknowledged(void *user, uint64_t token)
     answers_go_on(device);
 }
 
-static void answers_count_lost(struct device *device)
-{
-    device_tally(device)->counts[TALLY_LOST]++;
-    device_trouble(device)->lost++;
-}
-
 void answers_on_lost(void *user, uint64_t token)
 {
     struct device *device = user;
@@ -61,22 +89,15 @@ void answers_on_lost(void *user, uint64_t token)
         return;
     device_fail(
         device, "NotWritten", "messages with QoS 0 were not written yet when the connection ended");
-    answers_count_lost(device);
+    answers_count_lost(device, false);
 }
 
 /* Which of them the server does not like is unknown, and the transport sends all of them again. */
 void answers_give_up(struct device *device)
 {
-    uint64_t token;
-
-    while (ledger_open(&device->ledger, &token)) {
-        device_fail(device, "GivenUp",
-            "messages are given up: they were in flight when the server closed the connection, "
-            "three times in a row");
-        ledger_lose(&device->ledger, token);
-        answers_count_lost(device);
-    }
-    device->renewed = true;
+    answers_lose_open(device, "GivenUp",
+        "messages are given up: they were in flight when the server closed the connection, three "
+        "times in a row");
 }
 
 /* ------------------------------------------------------------------ received messages */
@@ -170,11 +191,16 @@ void answers_time_out(struct device *device, const struct ledger_entry *entry, u
     answers_report_lost(device, entry, when);
     if (!ledger_lose(&device->ledger, token))
         return;
-    answers_count_lost(device);
+    answers_count_lost(device, false);
     device->given_up++;
     answers_go_on(device);
-    if (device->given_up % GIVEN_UP_MAX == 0)
-        device_drop(device);
+}
+
+void answers_do_not_return(struct device *device, const struct ledger_entry *entry, uint64_t token)
+{
+    answers_report_lost(device, entry, "");
+    if (ledger_forget(&device->ledger, token))
+        answers_count_lost(device, true);
 }
 
 void answers_account(struct device *device)
@@ -184,7 +210,7 @@ void answers_account(struct device *device)
 
     while ((entry = ledger_unsettled(&device->ledger, &at))) {
         answers_report_lost(device, entry, "before the end");
-        answers_count_lost(device);
+        answers_count_lost(device, entry->acknowledged);
     }
     if (device->trouble)
         tally_add_device(device_tally(device), device->trouble);

@@ -19,6 +19,13 @@ void answers_give_up(struct device *device);
 void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
 /* A message was not acknowledged within ack_timeout: count it as lost, and continue what waited. */
 void answers_time_out(struct device *device, const struct ledger_entry *entry, uint64_t token);
+/*
+ * So many messages are lost that the transport has no room for others: it sends no more until it
+ * connects anew.
+ */
+bool answers_awaits_renewal(const struct device *device);
+/* A message was acknowledged and did not return: `entry`, with this token, is lost. */
+void answers_do_not_return(struct device *device, const struct ledger_entry *entry, uint64_t token);
 /* The device is done: report its unsettled messages and count them as lost. */
 void answers_account(struct device *device);
 

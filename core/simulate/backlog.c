@@ -28,6 +28,21 @@ static void backlog_check(struct device *device, int64_t now)
         answers_time_out(device, entry, token);
 }
 
+/* So much later than verify_within a message is no longer expected to return. */
+#define RETURN_MAX (60 * SECOND)
+
+static void backlog_check_returns(struct device *device, int64_t now)
+{
+    int64_t before = now - device->loop->simulation->options->verify_within - RETURN_MAX;
+    const struct ledger_entry *entry;
+    uint64_t token;
+
+    while (before > device->loop->began &&
+           (entry = ledger_unreturned(
+                &device->ledger, (uint32_t)((before - device->loop->began) / MILLISECOND), &token)))
+        answers_do_not_return(device, entry, token);
+}
+
 static void backlog_look(struct simulate_loop *loop, int64_t now)
 {
     loop->backlog.at = now;
@@ -45,8 +60,10 @@ static void backlog_on_timer(void *argument)
         period = period < PERIOD_MIN ? PERIOD_MIN : PERIOD_MAX;
     /* If this process was suspended, acknowledgements may have arrived that are not read yet. */
     for (size_t i = 0; i < loop->count && now - loop->backlog.checked < 3 * period; i++)
-        if (loop->devices[i].ledger.open > 0)
+        if (loop->devices[i].ledger.open > 0 || loop->devices[i].ledger.unreceived > 0) {
             backlog_check(&loop->devices[i], now);
+            backlog_check_returns(&loop->devices[i], now);
+        }
     loop->backlog.checked = now;
     backlog_look(loop, now);
     loop->events.base.timer_start(loop->backlog.timer, period);

@@ -80,14 +80,15 @@ static const char *cause_fill_in(struct arena *arena, const char *text, int64_t 
         client);
 }
 
-/* The topics that the script gave last, as many as may be in flight; else that of the template. */
+/* The topics that the script gave last, as many as may be in flight; that of the template if none.
+ */
 static const char *cause_in_topics(
     const struct device *device, struct call *call, const char *client_id)
 {
     const struct simulate_loop *loop = device->loop;
     const struct template_file *template = loop->simulation->template;
     const struct cause_topics *topics = loop->topics;
-    size_t left = device->ledger.open > 0 ? device->ledger.open : 1, before = left;
+    size_t left = device->ledger.open > 0 ? device->ledger.open : 1;
     const char *why = NULL, *topic;
 
     for (size_t i = 0; topics && !why && left > 0 && i < topics->next && i < TOPICS_MAX; i++) {
@@ -98,7 +99,8 @@ static const char *cause_in_topics(
         left--;
         why = cause_refused(template, call, IOTIFY_REQUEST_PUBLISH, client_id, item->text);
     }
-    if (why || left < before)
+    /* The script gives topics, also where those of this device are no longer remembered. */
+    if (why || topics)
         return why;
     topic = cause_fill_in(&call->arena,
         schema_role_text(loop->operations->publish, IOTIFY_ROLE_TOPIC, loop->publish_options),
@@ -125,8 +127,10 @@ static const char *cause_find(
 {
     const struct simulate_loop *loop = device->loop;
     const struct template_file *template = loop->simulation->template;
-    int64_t other =
-        loop->simulation->ids ? client_ids_find_other(loop->simulation->ids, device->client) : -1;
+    /* A server that has another connection with the id hangs up. */
+    int64_t other = loop->simulation->ids && reason == IOTIFY_CLOSED_BY_PEER
+                        ? client_ids_find_other(loop->simulation->ids, device->client)
+                        : -1;
     const char *id = cause_fill_in(&call->arena,
         schema_role_text(loop->operations->connection, IOTIFY_ROLE_CLIENT_ID, template->connection),
         device->client);

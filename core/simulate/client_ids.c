@@ -16,8 +16,13 @@ struct client_ids_entry {
     int64_t first, last; /* the clients that used it first and last; `first` is -1: a free slot */
 };
 
+/* So many pairs of clients with the same id are known by name. */
+#define PAIRS_MAX 1000
+
 struct client_ids {
     pthread_mutex_t lock;
+    int64_t pairs[PAIRS_MAX][2];
+    size_t pair_count;
     struct client_ids_entry *table;
     size_t count, capacity; /* a power of two, at most half full */
 };
@@ -72,6 +77,24 @@ static void client_ids_grow(struct client_ids *ids)
     free(old.table);
 }
 
+/* The other client of the pair with this one; -1: it is in none. */
+static int64_t client_ids_partner(const struct client_ids *ids, int64_t client)
+{
+    for (size_t i = 0; i < ids->pair_count; i++)
+        for (size_t side = 0; side < 2; side++)
+            if (ids->pairs[i][side] == client)
+                return ids->pairs[i][1 - side];
+    return -1;
+}
+
+static void client_ids_pair(struct client_ids *ids, int64_t client, int64_t other)
+{
+    if (ids->pair_count == PAIRS_MAX || client_ids_partner(ids, client) >= 0)
+        return;
+    ids->pairs[ids->pair_count][0] = client;
+    ids->pairs[ids->pair_count++][1] = other;
+}
+
 int64_t client_ids_note(struct client_ids *ids, const char *id, int64_t client)
 {
     struct client_ids_entry *entry;
@@ -88,23 +111,18 @@ int64_t client_ids_note(struct client_ids *ids, const char *id, int64_t client)
     other = entry->first != client ? entry->first : entry->last != client ? entry->last : -1;
     if (entry->first != client)
         entry->last = client;
+    if (other >= 0)
+        client_ids_pair(ids, client, other);
     pthread_mutex_unlock(&ids->lock);
     return other;
 }
 
 int64_t client_ids_find_other(struct client_ids *ids, int64_t client)
 {
-    int64_t other = -1;
+    int64_t other;
 
     pthread_mutex_lock(&ids->lock);
-    for (size_t i = 0; i < ids->capacity && other < 0; i++) {
-        const struct client_ids_entry *entry = &ids->table[i];
-
-        if (entry->first >= 0 && entry->first != entry->last)
-            other = entry->first == client  ? entry->last
-                    : entry->last == client ? entry->first
-                                            : -1;
-    }
+    other = client_ids_partner(ids, client);
     pthread_mutex_unlock(&ids->lock);
     return other;
 }

@@ -58,6 +58,23 @@ void device_stop_timer(struct device *device)
 
 /* ------------------------------------------------------------------ the end */
 
+/*
+ * Nobody waits for the promise of message() any more: unless the user stops the run, that is a
+ * failure.
+ */
+static void device_end_message(struct device *device)
+{
+    if (device->call != CALL_WAITING || !device->begun)
+        return;
+    device->call = CALL_NONE;
+    device->begun = false;
+    if (simulate_loop_stopped(device->loop))
+        return;
+    device_fail(device, "Unsettled", "message() still waited for a promise at the end");
+    device_tally(device)->counts[TALLY_SCRIPT_ERRORS]++;
+    device_tally(device)->counts[TALLY_FAILED]++;
+}
+
 void device_be_done(struct device *device)
 {
     int64_t limit = device->loop->simulation->iterations;
@@ -67,6 +84,7 @@ void device_be_done(struct device *device)
     device_tally(device)->counts[TALLY_DROPPED] += schedule_dropped(device);
     device_enter(device, PHASE_DONE);
     device->goal = GOAL_GONE;
+    device_end_message(device);
     if (device->call == CALL_WAITING)
         device->call = CALL_NONE;
     device_stop_timer(device);
@@ -86,6 +104,7 @@ void device_run_finish(struct device *device)
     if (!device->script_live)
         return;
     device->script_live = false;
+    device_end_message(device);
     if (!script_invoke(device->loop->scripts.context, &invocation))
         device_fail_script(device, invocation.turn, &invocation.error);
     device->call = invocation.pending ? CALL_WAITING : CALL_NONE;
@@ -104,6 +123,8 @@ static bool device_has_connection(const struct device *device)
 void device_be_parked(struct device *device)
 {
     device_enter(device, PHASE_PARKED);
+    /* What a message() that still waits returns later is not sent. */
+    device->absent = device->absent || device->begun;
     device->draining_at = 0;
 }
 
@@ -161,8 +182,9 @@ int64_t device_drain_end(const struct device *device)
     const struct simulate_loop *loop = device->loop;
     int64_t wait = simulate_loop_stopped(loop) ? DEVICE_HASTE : DRAIN;
 
-    /* Everything is acknowledged, and only verification still waits. */
-    if (device->ledger.open == 0 && loop->simulation->options->verify_within < wait)
+    /* Everything is acknowledged, no promise is open, and only verification still waits. */
+    if (device->ledger.open == 0 && device->call != CALL_WAITING &&
+        loop->simulation->options->verify_within < wait)
         wait = loop->simulation->options->verify_within;
     return device->draining_at + wait;
 }
@@ -293,7 +315,12 @@ static void device_end_connecting(struct device *device)
                  !simulate_loop_stopped(device->loop);
 
     if (!device_waits(device) && !tries) {
-        device_leave(device);
+        if (device->was_connected && device->unreachable && device->goal != GOAL_PARKED &&
+            !simulate_loop_stopped(device->loop))
+            device_give_up(device, "NotReconnected",
+                "the connection was lost, and could not be made again before the end");
+        else
+            device_leave(device);
         return;
     }
     if (!device->draining_at || simulate_loop_stopped(device->loop))
@@ -309,6 +336,19 @@ static void device_unpark(struct device *device)
         device->goal = device->phase == PHASE_LEAVING ? GOAL_GONE : GOAL_ONLINE;
 }
 
+/* All devices take part, and the run is over before this one could connect. */
+static void device_note_unstarted(struct device *device)
+{
+    const struct simulate_loop *loop = device->loop;
+
+    if (!loop->channel || simulate_loop_stopped(loop) ||
+        load_profile_varies(&loop->simulation->load_profile))
+        return;
+    device_fail(
+        device, "NotStarted", "the run was over before connect_rate let the device connect");
+    device_tally(device)->counts[TALLY_UNCONNECTED]++;
+}
+
 void device_end(struct device *device)
 {
     device_unpark(device);
@@ -318,6 +358,9 @@ void device_end(struct device *device)
         device_end_connecting(device);
         break;
     case PHASE_WAITING:
+        device_note_unstarted(device);
+        device_leave(device);
+        break;
     case PHASE_PARKED:
     case PHASE_OFFLINE:
         device_leave(device);
@@ -344,6 +387,13 @@ void device_hurry(struct device *device)
 {
     device_unpark(device);
     device_leave(device);
+}
+
+void device_abort(struct device *device)
+{
+    device_leave(device);
+    if (device->phase == PHASE_LEAVING)
+        device->loop->operations->session_drop(device->session);
 }
 
 void device_on_timer(void *argument)

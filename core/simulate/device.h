@@ -69,8 +69,9 @@ struct device {
     bool was_connected : 1;
     bool starts_anew : 1; /* its next connection starts a new schedule */
     bool script_live : 1; /* init() has succeeded, and finish() has not run */
-    bool dropped : 1;     /* device_drop() has broken the connection */
-    bool absent : 1;      /* its script disconnected it during the current iteration */
+    bool dropped : 1;     /* device_drop() breaks the connection, whose end is not reported yet */
+    bool unreachable : 1; /* the last attempt to connect failed */
+    bool absent : 1;      /* it was disconnected on purpose during the current iteration */
     bool departing : 1;   /* a queued disconnect() or reconnect() has not been carried out */
     bool complete : 1;    /* its script reported that it has sent all */
     bool spoiled : 1;     /* an assertion of the current iteration failed */
@@ -102,6 +103,8 @@ void device_drop(struct device *device);
 void device_end(struct device *device);
 /* Disconnect now, without waiting for answers; finish() still runs. */
 void device_hurry(struct device *device);
+/* Disconnect without a goodbye if it has not ended by then. */
+void device_abort(struct device *device);
 /* The timer callback; `device` is the struct device. */
 void device_on_timer(void *device);
 /* It has nothing more to send for now: wait for answers, then disconnect. */

@@ -28,10 +28,7 @@ static const char *const device_close_codes[] = {
     [IOTIFY_CLOSED_DENIED] = "Refused",
 };
 
-/*
- * End the device for good. Its remaining messages count as one failure; none after a stop request.
- */
-static void device_give_up(struct device *device, const char *code, const char *text)
+void device_give_up(struct device *device, const char *code, const char *text)
 {
     device_fail(device, code, text);
     if (!simulate_loop_stopped(device->loop))
@@ -98,7 +95,7 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
         device->connected_at = simulate_loop_now(device->loop);
         return;
     }
-    device->dropped = false;
+    device->unreachable = false;
     device_begin_messages(device);
 }
 
@@ -182,15 +179,16 @@ bool device_out_of_time(const struct device *device)
     return device->draining_at && simulate_loop_now(device->loop) >= device_drain_end(device);
 }
 
-/* The connection ended, and the device did not ask for it. */
-static void device_is_cut_off(struct device *device, enum iotify_close reason, const char *text)
+/* The connection ended, which the device did not ask for, or an attempt to connect failed. */
+static void device_is_cut_off(
+    struct device *device, enum iotify_close reason, const char *text, bool dropped)
 {
     bool needed = !device_has_sent_all(device) || device_waits(device) ||
                   device->phase == PHASE_HOLDING || device->renewed;
     int64_t pause;
 
     /* A connection that device_drop() broke is not a failed attempt. */
-    if (!device->dropped)
+    if (!dropped)
         device->attempts++;
     if (!needed || reason == IOTIFY_CLOSED_DENIED ||
         device->attempts >= device->loop->simulation->options->attempts ||
@@ -198,7 +196,7 @@ static void device_is_cut_off(struct device *device, enum iotify_close reason, c
         device_give_up(device, device_close_codes[reason], text);
         return;
     }
-    if (!device->dropped)
+    if (!dropped)
         device_fail(device, device_close_codes[reason], text);
     device_enter(device, PHASE_PAUSING);
     pause = simulate_loop_now(device->loop) + device_pause(device);
@@ -212,11 +210,13 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     struct device *device = user;
     struct simulate_loop *loop = device->loop;
     struct arena arena = {0};
-    bool hung_up;
+    bool hung_up, dropped = device->dropped;
 
     if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
         return;
-    hung_up = reason == IOTIFY_CLOSED_BY_PEER && !device->dropped;
+    hung_up = reason == IOTIFY_CLOSED_BY_PEER && !dropped;
+    device->dropped = false;
+    device->unreachable = !device->connected_at;
     if (device->connected_at && ledger_disconnect(&device->ledger, hung_up))
         answers_give_up(device);
     if (device->connected_at) {
@@ -236,6 +236,6 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
     if (device->phase == PHASE_LEAVING || device->phase == PHASE_FINISHING)
         device_has_left(device);
     else
-        device_is_cut_off(device, reason, text);
+        device_is_cut_off(device, reason, text, dropped);
     arena_clear(&arena);
 }

@@ -22,6 +22,11 @@ void device_leave(struct device *device);
 void device_be_parked(struct device *device);
 /* End the device for good, and account for what it has not sent. */
 void device_be_done(struct device *device);
+/*
+ * End the device for good because of a failure. Its remaining messages count as one failure; none
+ * after a stop request.
+ */
+void device_give_up(struct device *device, const char *code, const char *text);
 /* Connect; without a transport, start to send. */
 void device_connect(struct device *device);
 

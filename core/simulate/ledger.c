@@ -189,6 +189,39 @@ const struct ledger_entry *ledger_overdue(
     return NULL;
 }
 
+static bool ledger_is_unreturned(const struct ledger_entry *entry)
+{
+    return entry->acknowledged && !entry->received && !entry->lost;
+}
+
+const struct ledger_entry *ledger_unreturned(
+    const struct ledger *ledger, uint32_t sent, uint64_t *token)
+{
+    for (uint32_t i = 0; ledger->unreceived > 0 && i < ledger->count; i++) {
+        const struct ledger_entry *entry = ledger_at(ledger, i);
+
+        if (entry->sent >= sent)
+            return NULL;
+        if (ledger_is_unreturned(entry)) {
+            *token = ledger->base + i;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+bool ledger_forget(struct ledger *ledger, uint64_t token)
+{
+    struct ledger_entry *entry = ledger_find(ledger, token);
+
+    if (!ledger->verifies || !entry || !ledger_is_unreturned(entry))
+        return false;
+    entry->lost = true;
+    ledger->unreceived--;
+    ledger_settle(ledger);
+    return true;
+}
+
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *index)
 {
     while (*index < ledger->count) {

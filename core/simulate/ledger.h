@@ -67,6 +67,15 @@ enum ledger_arrival ledger_receive(struct ledger *ledger, uint64_t print, int64_
  */
 const struct ledger_entry *ledger_overdue(
     const struct ledger *ledger, uint32_t sent, uint64_t *token);
+/*
+ * The oldest message that was acknowledged, was sent before `sent` and has not returned, and its
+ * token; NULL: there is none. Only with `verifies`. Valid until the ledger changes.
+ */
+const struct ledger_entry *ledger_unreturned(
+    const struct ledger *ledger, uint32_t sent, uint64_t *token);
+/* Expect such a message no longer: it counts as lost. False when the token is of no such message.
+ */
+bool ledger_forget(struct ledger *ledger, uint64_t token);
 /* The next unsettled message, oldest first; NULL: none. `*at` is 0 before the first call. */
 const struct ledger_entry *ledger_unsettled(const struct ledger *ledger, uint32_t *at);
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/simulate/answers.h"
 #include "core/simulate/backlog.h"
 #include "core/simulate/captured_lines.h"
 #include "core/simulate/cause.h"
@@ -241,7 +242,7 @@ static bool message_may_run(const struct device *device)
 {
     return device->call == CALL_QUEUED &&
            (device->phase == PHASE_RUNNING || device->phase == PHASE_OFFLINE) && !device->dropped &&
-           !device_has_sent_all(device);
+           !answers_awaits_renewal(device) && !device_has_sent_all(device);
 }
 
 bool message_run_batch(struct simulate_loop *loop)

@@ -145,7 +145,7 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
     const struct iotify_table *table = &monitor->simulation->options->thresholds;
     double value;
 
-    for (size_t i = 0; i < table->count && !monitor->aborted; i++) {
+    for (size_t i = 0; i < table->count && !monitor->results->aborted; i++) {
         const struct threshold_options *threshold = table->rows[i];
 
         if (!threshold->abort || now - monitor->began < threshold->grace)
@@ -153,7 +153,8 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
         if (threshold_evaluate(threshold->expression, monitor->results, &value) !=
             THRESHOLD_CROSSED)
             continue;
-        monitor->aborted = threshold->expression;
+        monitor->results->aborted = threshold->expression;
+        monitor->results->aborted_value = value;
         log_write(IOTIFY_WARNING, monitor->simulation->where,
             "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
         monitor_end_loops(monitor, false);
@@ -189,7 +190,8 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
     tally_reset(&monitor->second);
     monitor->second_at = now;
     monitor->cpu_at = clock_cpu();
-    monitor_watch_thresholds(monitor, now);
+    if (!monitor->finishing)
+        monitor_watch_thresholds(monitor, now);
 }
 
 /* ------------------------------------------------------------------ the whole run */
@@ -258,7 +260,7 @@ bool monitor_finish(struct monitor *monitor)
         results->busy = busy > results->busy ? busy : results->busy;
     }
     now = clock_now();
-    monitor->aborted = monitor->aborted ? monitor->aborted : "";
+    monitor->finishing = true;
     monitor_end_second(monitor, now);
     results->seconds = (double)(now - monitor->began) / SECOND;
     results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (double)(now - monitor->began);

@@ -20,8 +20,7 @@ struct monitor {
     int64_t began, cpu_began, second_at, cpu_at;
     int64_t churn;                  /* connections made since memory was returned */
     struct monitor_script *scripts; /* one per loop */
-    bool stopping;
-    const char *aborted; /* the threshold that ended the run; NULL: none so far */
+    bool stopping, finishing;
 };
 
 void monitor_init(struct monitor *monitor, const struct simulation *simulation,

@@ -285,8 +285,10 @@ static bool simulate_open_capture(struct simulation *simulation, struct call *ca
     return simulation->capture != NULL;
 }
 
-static bool simulate_close_capture(struct simulation *simulation)
+static bool simulate_close_capture(
+    struct run *run, struct simulation *simulation, struct step_summary *result)
 {
+    const char *file = simulation->options->capture_file;
     int64_t dropped = 0;
 
     if (!simulation->capture || capture_close(simulation->capture, &dropped))
@@ -294,10 +296,10 @@ static bool simulate_close_capture(struct simulation *simulation)
     if (dropped)
         log_write(IOTIFY_WARNING, simulation->where,
             "%lld lines are not in %s: the disk did not keep up; set capture.sample lower",
-            (long long)dropped, simulation->options->capture_file);
+            (long long)dropped, file);
     else
-        log_write(IOTIFY_ERROR, simulation->where, "could not write all of %s",
-            simulation->options->capture_file);
+        summary_add_failure(run->summary, &result->failures, "CaptureFailed",
+            arena_format(&run->arena, "could not write all of %s", file), -1);
     return dropped > 0;
 }
 
@@ -378,7 +380,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         good = simulate_run_loops(run, simulation, results);
         stored = simulate_settle_glob(simulation, results);
         progress_end();
-        results->present = good;
+        results->present = results->tally.counts[TALLY_CLIENTS] > 0 && !run->abandoned;
     }
     if (run->abandoned)
         call_fail(&call.base, IOTIFY_FAILED, "ScriptStuck",
@@ -388,7 +390,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     good = simulate_judge_step(run, simulation, good, &call, result) && stored;
     if (run->abandoned)
         return false;
-    good = simulate_close_capture(simulation) && good;
+    good = simulate_close_capture(run, simulation, result) && good;
     summary_end_simulate(run->summary, results);
     load_profile_clear(&simulation->load_profile);
     if (simulation->transport_instance)
@@ -412,14 +414,23 @@ static bool simulate_judge_one(
         [THRESHOLD_CROSSED] = "",
         [THRESHOLD_UNMEASURED] = "no value",
         [THRESHOLD_SATURATED] = "generator saturated"};
+    const struct simulate_summary *results = result->simulate;
     double value;
-    enum threshold_state state = threshold_evaluate(expression, result->simulate, &value);
+    enum threshold_state state = threshold_evaluate(expression, results, &value);
+    /* Messages that were in flight may have moved the value back. */
+    bool ended = results->aborted && strcmp(expression, results->aborted) == 0;
+    const char *why = reasons[state];
 
-    summary_add_threshold(run->summary, &(struct threshold_summary){.simulate = result->simulate,
+    if (ended && state == THRESHOLD_HOLDS) {
+        state = THRESHOLD_CROSSED;
+        value = results->aborted_value;
+        why = "crossed while it ran, which ended the simulation";
+    }
+    summary_add_threshold(run->summary, &(struct threshold_summary){.simulate = results,
                                             .expression = expression,
                                             .value = state == THRESHOLD_UNMEASURED ? NAN : value,
                                             .ok = state == THRESHOLD_HOLDS,
-                                            .why = reasons[state]});
+                                            .why = why});
     return state == THRESHOLD_HOLDS;
 }
 

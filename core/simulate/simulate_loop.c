@@ -90,12 +90,21 @@ static void simulate_loop_on_end(void *argument)
     simulate_loop_end_devices(argument);
 }
 
+/* Goodbyes have a second: a server that does not read does not get them. */
+#define GOODBYE SECOND
+
 static void simulate_loop_on_haste(void *argument)
 {
     struct simulate_loop *loop = argument;
 
     for (size_t i = 0; i < loop->count; i++)
-        device_hurry(&loop->devices[i]);
+        if (loop->hurried)
+            device_abort(&loop->devices[i]);
+        else
+            device_hurry(&loop->devices[i]);
+    if (!loop->hurried)
+        loop->events.base.timer_start(loop->haste_timer, GOODBYE);
+    loop->hurried = true;
 }
 
 static void simulate_loop_on_woken(void *argument)
@@ -110,7 +119,7 @@ static void simulate_loop_on_woken(void *argument)
     loop->end_seen = asked;
     simulate_loop_end_devices(loop);
     if (asked == LOOP_STOPS)
-        loop->events.base.timer_start(loop->haste_timer, DEVICE_HASTE);
+        loop->events.base.timer_start(loop->haste_timer, DEVICE_HASTE - GOODBYE);
 }
 
 /* ------------------------------------------------------------------ the thread */

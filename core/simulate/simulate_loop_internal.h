@@ -52,6 +52,7 @@ struct simulate_loop {
     struct iotify_timer *end_timer, *haste_timer;
     enum simulate_loop_end end_seen; /* the value of end_asked that was handled last */
     bool end_due;                    /* devices end at the end of this turn */
+    bool hurried;                    /* device_hurry() was called for all devices */
     bool ending;                     /* device_end() was called for all devices */
     bool solo_sent;                  /* with --solo: the current iteration has sent something */
     bool broken;                     /* could not be set up */

@@ -174,10 +174,23 @@ class Server:
         except OSError:
             pass
 
+    @staticmethod
+    def end(endpoint):
+        try:
+            endpoint.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        endpoint.close()
+
+    def refuse(self):
+        """Listen no more."""
+        self.end(self.listener)
+
     def close(self):
-        self.listener.close()
+        """Listen no more, and end all connections."""
+        self.refuse()
         for connection in self.connections:
-            connection.close()
+            self.end(connection)
 
 
 class Fleet(Case):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fleets under load: the ledger against an independent subscriber, bad networks, bad servers, live
 figures. Except for bad servers, all against a plain mosquitto."""
+import collections
 import json
 import math
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 
@@ -387,6 +390,41 @@ class BadServers(Fleet):
         self.assertGreaterEqual(results['published'], 6)
         self.assertEqual((0, results['published']), (results['acknowledged'], results['lost']))
         self.assertEqual('NotAcknowledged', self.first(results)['code'])
+
+
+    def test_what_does_not_fit_into_the_window(self):
+        """Without acknowledgements 100 messages are on the way; further ones wait in this process."""
+        server = Server(self, lambda connection: collections.deque(packets(connection), maxlen=0))
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x".repeat(10000);\n', port=server.port)
+        for name in ('max_unwritten', 'max_unwritten_total'):
+            self.write('job.yaml', local_job(devices=1, iterations=400, interval='2ms', ack_timeout='3s', loops=1)
+                       .replace('loops: 1', f'loops: 1, {name}: 500KB'))
+            results = self.summary('job.yaml')['simulate']
+            # 100 in the window and about 50 after it.
+            self.assertTrue(140 < results['published'] < 160, (name, results['published']))
+            self.assertEqual((400, results['published']), (
+                results['published'] + results['dropped'], results['lost']))
+            self.assertIn('Dropped', {error['code'] for error in results['errors']})
+
+    def test_a_stop_while_the_server_does_not_read(self):
+        """Nobody waits for a goodbye that cannot be written."""
+        done = threading.Event()
+        self.addCleanup(done.set)
+
+        def handle(connection):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            for _ in packets(connection):
+                done.wait(300)
+        server = Server(self, handle)
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return "x".repeat(100000);\n', port=server.port)
+        self.write('t.yaml', (self.folder / 't.yaml').read_text().replace('timeout: 3s', 'timeout: 300s'))
+        self.write('job.yaml', local_job(devices=2, interval='10ms', duration='600s', ack_timeout='300s'))
+        process = self.spawn('-q', 'job.yaml', '--series', 's.csv')
+        wait_until(lambda: (self.folder / 's.csv').exists() and
+                   sum(int(row['published']) for row in self.series()) > 4, 'messages')
+        process.send_signal(signal.SIGTERM)
+        # With the connection's time-out it would take 300 s.
+        self.assertEqual(143, process.wait(60))
 
 
 class Machine(Fleet):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of docs/verdict.md: each situation gives its exit code and its last line."""
 import collections
+import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import junitparser
 import paho.mqtt.client as paho
@@ -61,6 +64,38 @@ def acknowledging(case, answer=True, read=True, published=None, poison=None):
     return Server(case, handle).port
 
 
+def forgetful(case, port, kept):
+    """A relay of HTTP requests that answers those that match by itself."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = 'HTTP/1.1'
+
+        def handle_one(self):
+            body = self.rfile.read(int(self.headers.get('Content-Length') or 0))
+            status, answer, kind = 200, b'', None
+            if not kept.match(f'{self.command} {self.path} '):
+                connection = http.client.HTTPConnection('127.0.0.1', port)
+                connection.request(self.command, self.path, body, dict(self.headers))
+                got = connection.getresponse()
+                status, answer, kind = got.status, got.read(), got.headers['x-amzn-errortype']
+                connection.close()
+            self.send_response(status)
+            if kind:
+                self.send_header('x-amzn-errortype', kind)
+            self.send_header('Content-Length', str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+        do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = handle_one
+
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    case.addCleanup(server.server_close)
+    case.addCleanup(server.shutdown)
+    return server.server_port
+
+
 # Each iteration asks, and waits for the answer.
 ASKS = ('publish: {topic: "q/{{client()}}", qos: 0}\nsubscribe: ["a/{{client()}}"]\n'
         'message: |\n  publish("q/" + client(), "x");\n'
@@ -90,7 +125,7 @@ class Table(Fleet):
         settings = {'devices': 2, 'iterations': 10, 'interval': '10ms', **settings}
         settings.setdefault('thresholds', None)
         self.template(template, port=port, connection=connection)
-        self.write('job.yaml', local_job(**settings).replace(', thresholds: None', ''))
+        self.write('job.yaml', re.sub(', [a-z]+: None', '', local_job(**settings)))
         done = self.iotifyd('-q', 'job.yaml', '--json', 'summary.json', status=status)
         self.results = json.loads((self.folder / 'summary.json').read_text())
         self.assertEqual(self.results['verdict'], done.stdout.strip().splitlines()[-1])
@@ -197,6 +232,112 @@ class Table(Fleet):
         self.assertGreaterEqual(results['lost'], 100)
         self.assertGreater(results['acknowledged'], 1000)
         self.assertEqual(2000, results['lost'] + results['acknowledged'] + results['failed'])
+
+    def leaving(self, seconds, hangs_up=True):
+        """A server that accepts everything, and listens no more after a while."""
+        begun = threading.Event()
+
+        def handle(connection):
+            for _ in packets(connection):
+                begun.set()
+        server = Server(self, handle)
+
+        def leave():
+            begun.wait(60)
+            time.sleep(seconds)
+            if hangs_up:
+                server.close()
+            else:
+                server.refuse()
+        threading.Thread(target=leave, daemon=True).start()
+        return server.port
+
+    @situation
+    def test_the_server_does_not_come_back_after_a_storm(self, status):
+        """The storm is no failed attempt; those after it are."""
+        output = self.run_line(
+            status, 'publish: {topic: t, qos: 0}\n' + MESSAGE, port=self.leaving(0.3, hangs_up=False), iterations=1000,
+            interval='20ms', stages='[{duration: 1s}, {duration: 20s, storm: 100%}]',
+            reconnect='{backoff: fixed, cap: 100ms, attempts: 3}')
+        codes = {error['code']: error['count'] for error in self.results['simulate']['errors']}
+        self.assertEqual(2 * 3, codes['Unreachable'])
+        return output
+
+    @situation
+    def test_the_server_is_gone_at_the_end(self, status):
+        output = self.run_line(
+            status, 'publish: {topic: t, qos: 0}\n' + MESSAGE, port=self.leaving(0.3), iterations=None,
+            interval='20ms', duration='2s', reconnect='{backoff: fixed, cap: 100ms, attempts: 1000}')
+        self.assertIn('NotReconnected', {error['code'] for error in self.results['simulate']['errors']})
+        return output
+
+    @situation
+    def test_the_run_ends_before_all_devices_connected(self, status):
+        output = self.run_line(status, devices=30, connect_rate='10/s', duration='1s', iterations=None)
+        self.assertIn('NotStarted', {error['code'] for error in self.results['simulate']['errors']})
+        return output
+
+    @situation
+    def test_a_promise_open_at_the_end(self, status):
+        """It is waited for until wait_limit, also where everything else is done."""
+        return self.run_line(status, OWN + 'message: |\n  await new Promise(() => {});\n', iterations=None,
+                             duration='500ms', interval='10s', verify_within='100ms', wait_limit='2s')
+
+    @situation
+    def test_finish_waits_for_ever(self, status):
+        return self.run_line(status, OWN + MESSAGE + 'finish: |\n  await new Promise(() => {});\n')
+
+    @situation
+    def test_a_threshold_ends_the_run_and_holds_again(self, status):
+        """Acknowledgements come after the threshold has ended the run."""
+        def handle(connection):
+            waiting = []
+            for packet in packets(connection):
+                if packet.type == PUBLISH:
+                    waiting.append(packet.acknowledgement())
+                if len(waiting) == 20:
+                    time.sleep(2.5)
+                    connection.sendall(b''.join(waiting))
+        return self.run_line(status, port=Server(self, handle).port, iterations=20, log='is crossed',
+                             thresholds='[{expression: "acknowledged > 5", abort: true}]')
+
+    @situation
+    def test_messages_that_are_never_returned(self, status):
+        """Nothing of them is unaccounted."""
+        self.template(OWN + 'subscribe: ["elsewhere"]\n' + MESSAGE)
+        self.write('job.yaml', local_job(devices=2, iterations=1, verify='end_to_end', verify_within='200ms')
+                   .replace(', thresholds: []', ''))
+        output = self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--junit', 'j.xml', status=status).stdout
+        failed = [case.name for suite in junitparser.JUnitXml.fromfile(str(self.folder / 'j.xml'))
+                  for case in suite if case.result]
+        self.assertEqual(['lost == 0'], failed)
+        results = json.loads((self.folder / 's.json').read_text())['simulate']
+        self.assertEqual((2, 2, 2, 2), tuple(results[name] for name in (
+            'published', 'acknowledged', 'lost', 'unreturned')))
+        return output
+
+    @situation
+    def test_the_series_cannot_be_completed(self, status):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        return self.iotifyd('-q', 'job.yaml', '--series', '/dev/full', status=status).stdout
+
+    @situation
+    def test_a_capture_cannot_be_completed(self, status):
+        return self.run_line(status, capture='{file: /dev/full}')
+
+    @situation
+    def test_removed_devices_are_still_listed(self, status):
+        """Something between us and AWS answers two deletions, and does not pass them on."""
+        self.start_sandbox()
+        self.write('job.yaml', job(3))
+        self.iotifyd('-q', 'job.yaml', 'deploy')
+        kept = re.compile(r'DELETE /things/iotify_1 ')
+        self.environment['AWS_ENDPOINT_URL_IOT'] = f'http://127.0.0.1:{forgetful(self, self.api_port, kept)}'
+        output = self.iotifyd('-q', 'job.yaml', 'cleanup', '--json', 's.json', status=status).stdout
+        removed = json.loads((self.folder / 's.json').read_text())['steps'][0]
+        self.assertEqual((3, 2, 1), (removed['total'], removed['ok'], removed['failed']))
+        return output
 
     @situation
     def test_the_server_stops_reading(self, status):
@@ -497,6 +638,15 @@ class Causes(Fleet):
         self.assertIn('put {{client()}} into client_id', errors['SameClientId']['message'])
         self.assertRegex(errors['ClosedByServer']['message'],
                          '^the server closed the connection[^;:]*: client [0-3] connects with the same client id$')
+
+    def test_a_wrong_password_of_two_with_the_same_client_id(self):
+        """The server did not hang up: the id is not the cause."""
+        server = Server(self, lambda connection: collections.deque(packets(connection, code=4), maxlen=0))
+        error = self.error(template=self.connection(port=server.port, client_id='"c{{client() % 2}}"') + OWN + MESSAGE,
+                           devices=4)
+        messages = {error['code']: error['message'] for error in self.results['errors']}
+        self.assertNotIn('same client id', messages['Refused'])
+        self.assertEqual('Refused', error['code'])
 
     def test_a_constant_client_id(self):
         template = self.connection(client_id='c') + OWN + MESSAGE

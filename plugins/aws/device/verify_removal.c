@@ -29,10 +29,10 @@ struct verify_certificate {
 struct verify_view {
     struct verify_certificate *certificates; /* sorted by id */
     size_t count, capacity;
-    size_t removed; /* number of tombstones */
-    int64_t since;  /* creation of the oldest, seconds since 1970 */
-    size_t left;    /* how many removed ones are still listed */
-    char first[160];
+    size_t removed;             /* number of tombstones */
+    int64_t since;              /* creation of the oldest, seconds since 1970 */
+    size_t left;                /* how many removed ones are still listed */
+    struct iotify_buffer still; /* the names of the first of them */
     size_t unknown;             /* things of this job that no record names */
     struct iotify_buffer names; /* the first of them */
     bool all;                   /* those count as well */
@@ -100,13 +100,19 @@ static struct verify_certificate *verify_find(const struct verify_view *view, co
                : NULL;
 }
 
+static void verify_add_name(
+    struct iotify_buffer *names, size_t *count, const char *kind, const char *name)
+{
+    if ((*count)++ < NAMES_MAX)
+        iotify_buffer_format(names, "%s%s%s", names->size ? ", " : "", kind, name);
+}
+
 static void verify_note_left(struct verify_view *view, struct verify_certificate *certificate,
     const char *kind, const char *name)
 {
     if (!certificate->removed || certificate->found)
         return;
-    if (view->left++ == 0)
-        snprintf(view->first, sizeof(view->first), "the %s %s", kind, name);
+    verify_add_name(&view->still, &view->left, kind, name);
     certificate->found = true;
 }
 
@@ -115,7 +121,7 @@ static void verify_on_certificate(void *argument, const struct listing_certifica
     struct verify_certificate *known = verify_find(argument, certificate->id);
 
     if (known)
-        verify_note_left(argument, known, "certificate", certificate->id);
+        verify_note_left(argument, known, "certificate ", certificate->id);
 }
 
 static void verify_on_thing(void *argument, const char *name, const json_t *attributes)
@@ -124,10 +130,9 @@ static void verify_on_thing(void *argument, const char *name, const json_t *attr
     struct verify_certificate *known = verify_find(view, aws_text(attributes, THING_CERTIFICATE));
 
     if (known) {
-        verify_note_left(view, known, "thing", name);
-    } else if (view->unknown++ < NAMES_MAX) {
-        iotify_buffer_string(&view->names, view->names.size ? ", " : "");
-        iotify_buffer_string(&view->names, name);
+        verify_note_left(view, known, "thing ", name);
+    } else {
+        verify_add_name(&view->names, &view->unknown, "", name);
     }
 }
 
@@ -138,6 +143,7 @@ static enum iotify_result verify_list(
 
     view->left = view->unknown = 0;
     iotify_buffer_reset(&view->names);
+    iotify_buffer_reset(&view->still);
     for (size_t i = 0; i < view->count; i++)
         view->certificates[i].found = false;
     if (view->removed)
@@ -283,8 +289,8 @@ static enum iotify_result verify_prove(
         return result;
     if (view->left)
         call->host->log(call, IOTIFY_WARNING,
-            "%zu of %zu devices that were removed are still listed, %s among them", view->left,
-            view->removed, view->first);
+            "%zu of %zu devices that were removed are still listed: %s%s", view->left,
+            view->removed, iotify_buffer_text(&view->still), view->left > NAMES_MAX ? ", …" : "");
     else
         call->host->log(call, IOTIFY_INFO,
             "proven by listing: nothing is left of the %zu devices that were removed",
@@ -300,6 +306,7 @@ static enum iotify_result verify_look(
 
     *view = (struct verify_view){.since = INT64_MAX, .all = always};
     iotify_buffer_init(&view->names, 4096);
+    iotify_buffer_init(&view->still, 4096);
     result = call->host->records(call, verify_add_record, view);
     if (result == IOTIFY_OK)
         result = call->host->all_records(call, verify_add_known, view);
@@ -313,6 +320,7 @@ static enum iotify_result verify_look(
 static void verify_clear(struct verify_view *view)
 {
     iotify_buffer_clear(&view->names);
+    iotify_buffer_clear(&view->still);
     free(view->certificates);
 }
 
@@ -339,7 +347,8 @@ enum iotify_result verify_removal_conclude(
             iotify_buffer_text(&view.names), view.unknown > NAMES_MAX ? ", …" : "");
     if (result == IOTIFY_OK && view.left)
         result = call->host->fail(call, IOTIFY_FAILED, "StillThere",
-            "%zu devices that were removed are still listed; run cleanup again", view.left);
+            "%zu devices that were removed are still listed: %s%s; run cleanup again", view.left,
+            iotify_buffer_text(&view.still), view.left > NAMES_MAX ? ", …" : "");
     else if (result == IOTIFY_OK && all && view.unknown)
         result = call->host->fail(call, IOTIFY_FAILED, "Remaining",
             "%zu things of this job remain that its store does not know: %s%s. To remove them, run "

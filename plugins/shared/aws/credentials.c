@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugins/shared/aws/credentials.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -238,12 +239,16 @@ static enum credentials_outcome credentials_ask(struct credentials_chain *chain,
     return outcome;
 }
 
-/* The container's token, from the file that the environment names, or from the environment. */
+/*
+ * The container's token, from the file that the environment names, or from the environment. A
+ * FIFO that nobody writes is empty: it must not block.
+ */
 static void credentials_container_token(struct iotify_buffer *token)
 {
     const char *file = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     const char *text = getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    FILE *stream = file && *file ? fopen(file, "re") : NULL;
+    int descriptor = file && *file ? open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    FILE *stream = descriptor >= 0 ? fdopen(descriptor, "r") : NULL;
     char line[4096];
 
     if (stream && fgets(line, sizeof(line), stream)) {

@@ -42,6 +42,35 @@ static uint16_t inflight_blocks(size_t size)
     return blocks < UINT16_MAX ? (uint16_t)blocks : UINT16_MAX;
 }
 
+/* Move messages into the window while there is room; QoS 0 needs none. */
+static void inflight_widen(struct mqtt_inflight *inflight)
+{
+    while (inflight->window < inflight->count) {
+        const struct mqtt_message *next = inflight_at(inflight, inflight->window);
+
+        if (!next->once && !next->gone) {
+            if (inflight->live == MQTT_IN_FLIGHT_MAX)
+                return;
+            inflight->live++;
+            inflight->queued -= next->blocks;
+        }
+        inflight->window++;
+    }
+}
+
+/* The message leaves its place, in the window or after it. */
+static void inflight_leave(struct mqtt_inflight *inflight, uint32_t index)
+{
+    const struct mqtt_message *message = inflight_at(inflight, index);
+
+    if (message->once || message->gone)
+        return;
+    if (index < inflight->window)
+        inflight->live--;
+    else
+        inflight->queued -= message->blocks;
+}
+
 struct mqtt_message *mqtt_inflight_add(
     struct mqtt_inflight *inflight, bool once, size_t size, uint64_t token)
 {
@@ -51,6 +80,8 @@ struct mqtt_message *mqtt_inflight_add(
         return NULL;
     message = inflight_at(inflight, inflight->count++);
     *message = (struct mqtt_message){.token = token, .blocks = inflight_blocks(size), .once = once};
+    inflight->queued += once ? 0 : message->blocks;
+    inflight_widen(inflight);
     return message;
 }
 
@@ -75,16 +106,22 @@ void mqtt_inflight_wrote(struct mqtt_inflight *inflight)
 
 size_t mqtt_inflight_unwritten(const struct mqtt_inflight *inflight)
 {
-    return (size_t)inflight->unwritten * MQTT_BLOCK;
+    return ((size_t)inflight->unwritten + inflight->queued) * MQTT_BLOCK;
 }
 
 void mqtt_inflight_drop(struct mqtt_inflight *inflight)
 {
+    inflight_leave(inflight, inflight->count - 1);
     inflight->count--;
+    if (inflight->window > inflight->count)
+        inflight->window = inflight->count;
 }
 
-static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *message)
+static void inflight_take(struct mqtt_inflight *inflight, uint32_t index)
 {
+    struct mqtt_message *message = inflight_at(inflight, index);
+
+    inflight_leave(inflight, index);
     message->gone = true;
     /* Numbers of queues recur: an old message may have that of a later one. */
     if (message->queue && message->queue == inflight->queue)
@@ -93,7 +130,9 @@ static void inflight_take(struct mqtt_inflight *inflight, struct mqtt_message *m
     while (inflight->count > 0 && inflight_at(inflight, 0)->gone) {
         inflight->first = (inflight->first + 1) & (inflight_capacity(inflight) - 1);
         inflight->count--;
+        inflight->window -= inflight->window > 0;
     }
+    inflight_widen(inflight);
 }
 
 bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token)
@@ -104,7 +143,7 @@ bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token
         if (message->mid != mid || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, message);
+        inflight_take(inflight, i);
         return true;
     }
     return false;
@@ -118,7 +157,7 @@ bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token)
         if (!message->once || message->gone)
             continue;
         *token = message->token;
-        inflight_take(inflight, message);
+        inflight_take(inflight, i);
         return true;
     }
     return false;

@@ -13,6 +13,8 @@
 
 /* Small, since each session has some. Sizes are in blocks of MQTT_BLOCK bytes, rounded up. */
 #define MQTT_BLOCK 64
+/* Unacknowledged messages per session; the limit of AWS IoT. libmosquitto keeps the others back. */
+#define MQTT_IN_FLIGHT_MAX 100
 struct mqtt_message {
     uint64_t token;
     int mid;
@@ -26,7 +28,11 @@ struct mqtt_message {
 struct mqtt_inflight {
     struct mqtt_message *ring;
     uint32_t first, count;
-    uint32_t unwritten;    /* blocks of the messages that wait for being written */
+    uint32_t unwritten; /* blocks of the messages that wait for being written */
+    /* libmosquitto has handed out the first `window` messages, `live` of them wait for an answer.
+     */
+    uint32_t window, live;
+    uint32_t queued;       /* blocks of the others */
     uint8_t capacity_bits; /* the capacity is this power of two, when there is a ring */
     uint8_t queue;         /* messages with this number, not 0, wait for being written */
 };
@@ -48,7 +54,7 @@ void mqtt_inflight_drop(struct mqtt_inflight *inflight);
 bool mqtt_inflight_take(struct mqtt_inflight *inflight, int mid, uint64_t *token);
 /* Remove the oldest message with QoS 0 and return its token; false when there is none. */
 bool mqtt_inflight_take_once(struct mqtt_inflight *inflight, uint64_t *token);
-/* Bytes of the payloads that wait for being written, rounded up. */
+/* Bytes of the payloads that wait for being written, or for room in the window, rounded up. */
 size_t mqtt_inflight_unwritten(const struct mqtt_inflight *inflight);
 /* The number of messages that wait for an acknowledgement. */
 uint32_t mqtt_inflight_count(const struct mqtt_inflight *inflight);

@@ -15,8 +15,6 @@
 #include "plugins/transport/mqtt/tls.h"
 
 #define SECOND INT64_C(1000000000)
-/* Unacknowledged messages per session; the limit of AWS IoT. */
-#define MQTT_IN_FLIGHT_MAX 100
 struct mqtt_instance {
     char *alpn;
 };

@@ -32,6 +32,32 @@ static uint64_t add(int64_t intended, uint64_t print, bool over_rate)
         &(struct ledger_entry){.intended = intended, .print = print, .over_rate = over_rate});
 }
 
+/* One that never returns must not keep all that come after it. */
+static void forgets_what_does_not_return(void **state)
+{
+    uint64_t token = 99, last = 0;
+    int64_t intended;
+
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++) {
+        last = ledger_add(&ledger, &(struct ledger_entry){.print = i, .sent = i});
+        assert_true(ledger_acknowledge(&ledger, last, &intended));
+        if (i != 3)
+            assert_int_equal(ledger_receive(&ledger, i, &intended), ARRIVED);
+    }
+    assert_int_equal(ledger.unreceived, 1);
+    assert_true(ledger.count > 900);
+    assert_null(ledger_unreturned(&ledger, 3, &token));
+    assert_non_null(ledger_unreturned(&ledger, 4, &token));
+    assert_int_equal(token, 3);
+    assert_false(ledger_forget(&ledger, 4));
+    assert_true(ledger_forget(&ledger, 3));
+    assert_false(ledger_forget(&ledger, 3));
+    assert_int_equal(ledger.unreceived, 0);
+    assert_true(ledger.count < 100);
+    assert_null(ledger_unreturned(&ledger, 1000, &token));
+}
+
 /* Messages with QoS 0 are not acknowledged by the server, and never overdue. */
 static void finds_what_is_overdue(void **state)
 {
@@ -198,7 +224,8 @@ int main(void)
     const struct CMUnitTest tests[] = {CASE(acknowledges_in_any_order), CASE(reports_what_is_left),
         CASE(finds_what_is_overdue), CASE(gives_up_after_three_hang_ups),
         VERIFYING(follows_messages_home), VERIFYING(counts_equal_payloads),
-        VERIFYING(forgets_what_is_long_settled), cmocka_unit_test(prints_differ)};
+        VERIFYING(forgets_what_is_long_settled), VERIFYING(forgets_what_does_not_return),
+        cmocka_unit_test(prints_differ)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
