@@ -21,4 +21,4 @@ if ! { [ -f "$folder/done.json" ] && cmp -s tests/javascript/package.json "$fold
     (cd "$folder" && npm install --loglevel=error --no-package-lock --no-audit --no-fund)
     cp tests/javascript/package.json "$folder/done.json"
 fi
-cp tests/javascript/client.mjs "$folder"
+cp tests/javascript/client.mjs tests/javascript/browser.mjs "$folder"

@@ -12,4 +12,6 @@ cmake --build --preset release
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp examples/quickstart.yaml "$work/"
-build/release/bin/iotify-sandbox -- build/release/bin/iotifyd "$work/quickstart.yaml"
+report=build/quickstart.html
+build/release/bin/iotify-sandbox -- build/release/bin/iotifyd "$work/quickstart.yaml" --report "$report"
+echo "report: $PWD/$report"

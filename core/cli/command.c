@@ -10,6 +10,7 @@
 #include "core/cli/init.h"
 #include "core/cli/json_schema.h"
 #include "core/cli/plugins.h"
+#include "core/cli/report.h"
 #include "core/cli/run.h"
 #include "core/cli/version.h"
 
@@ -36,6 +37,8 @@ int command_dispatch(const struct options *options)
         return command_iam_policy(options);
     case COMMAND_IMPORT:
         return command_import(options);
+    case COMMAND_REPORT:
+        return command_report(options);
     case COMMAND_RUN:
         break;
     }

@@ -16,7 +16,9 @@
 #define GLOB OPTIONS_FOR(COMMAND_GLOB)
 #define JOB (RUN | GLOB | OPTIONS_FOR(COMMAND_IAM))
 #define IMPORT OPTIONS_FOR(COMMAND_IMPORT)
-#define ANY (JOB | INIT | IMPORT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
+#define REPORT OPTIONS_FOR(COMMAND_REPORT)
+#define ANY                                                                                        \
+    (JOB | INIT | IMPORT | REPORT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
 const struct options_entry options_table[] = {
     {.name = "--check",
         .offset = OFFSET(check),
@@ -103,9 +105,9 @@ const struct options_entry options_table[] = {
     {.name = "--series",
         .offset = OFFSET(series),
         .kind = OPTIONS_VALUE,
-        .commands = RUN,
+        .commands = RUN | REPORT,
         .argument = "FILE",
-        .help = "write one row of numbers per second, as CSV"},
+        .help = "write one row of numbers per second, as CSV; report: read them"},
     {.name = "--report",
         .offset = OFFSET(report),
         .kind = OPTIONS_VALUE,
@@ -173,9 +175,9 @@ const struct options_entry options_table[] = {
         .short_name = "-o",
         .offset = OFFSET(output),
         .kind = OPTIONS_VALUE,
-        .commands = IMPORT,
-        .argument = "DIR",
-        .help = "import: folder for the files; default: the current one"},
+        .commands = IMPORT | REPORT,
+        .argument = "PATH",
+        .help = "import: folder for the files; report: file, default: report.html"},
     {.name = "--version",
         .offset = OFFSET(version),
         .kind = OPTIONS_FLAG,
@@ -219,6 +221,10 @@ const struct options_command options_commands[] = {
         .word = "import",
         .synopsis = "FILE.json",
         .help = "write a template and a job from a template that IoTIFY has exported"},
+    {.command = COMMAND_REPORT,
+        .word = "report",
+        .synopsis = "SUMMARY.json",
+        .help = "write the report of a run from its summary and series"},
 };
 const size_t options_command_count = sizeof(options_commands) / sizeof(options_commands[0]);
 
@@ -327,7 +333,8 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_SCHEMA] = "schema",
     [COMMAND_GLOB] = "glob",
     [COMMAND_IAM] = "iam-policy",
-    [COMMAND_IMPORT] = "import"};
+    [COMMAND_IMPORT] = "import",
+    [COMMAND_REPORT] = "report"};
 
 static bool cli_was_given(const struct options *options, const struct options_entry *option)
 {

@@ -14,7 +14,8 @@ enum command {
     COMMAND_SCHEMA,
     COMMAND_GLOB,
     COMMAND_IAM,
-    COMMAND_IMPORT
+    COMMAND_IMPORT,
+    COMMAND_REPORT
 };
 
 struct options {
@@ -28,7 +29,7 @@ struct options {
     const char *json, *junit, *series, *report, *metrics_port, *solo, *verify;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
-    const char *output;                     /* of import */
+    const char *output;                     /* of import and report */
     bool plan, prune, no_repair, repair, from_aws, yes, preview;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
 };

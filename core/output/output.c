@@ -128,9 +128,17 @@ static bool output_write_report(struct output *output, const struct summary *sum
     struct page_source source = {.summary = summary_to_json(summary),
         .series = iotify_buffer_text(&output->rows),
         .note = output->rows.failed ? "The series is longer than a report can hold." : NULL};
+    struct page page;
     const char *error;
-    bool good = page_write(&source, stream, &error);
+    bool good = page_make(&source, &page, &error);
 
+    if (!good)
+        log_write(IOTIFY_ERROR, summary->job, "cannot make the report: %s", error);
+    errno = EINVAL;
+    good = good && page_write(&page, stream);
+    if (good)
+        log_write(IOTIFY_INFO, summary->job, "the report is in %s", output->options.report);
+    page_clear(&page);
     json_decref(source.summary);
     return good;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/output/page.h"
 
-#include <errno.h>
 #include <openssl/evp.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include <iotify/buffer.h>
 
@@ -11,8 +10,6 @@
 #include "core/script/evaluate.h"
 
 #define PAGE_MAX ((size_t)1 << 30)
-
-static _Thread_local char page_error[400];
 
 /* "'sha256-…'" for a Content-Security-Policy: the hash of what an inline element contains. */
 static void page_add_hash(const struct iotify_buffer *text, struct iotify_buffer *out)
@@ -83,30 +80,34 @@ static char *page_data(const struct page_source *source)
     return text;
 }
 
-bool page_write(const struct page_source *source, FILE *stream, const char **error)
+bool page_make(const struct page_source *source, struct page *page, const char **error)
 {
-    struct iotify_buffer out;
-    struct arena arena = {0};
     const char *body = NULL, *title = NULL;
     char *data = page_data(source);
-    bool good = false;
 
+    *page = (struct page){0};
+    iotify_buffer_init(&page->text, PAGE_MAX);
     *error = "it is not UTF-8";
-    if (data) {
-        title = evaluate_with_text(&arena, page_file_page, "page.title", data, error);
-        body = title ? evaluate_with_text(&arena, page_file_page, "page.body", data, error) : NULL;
-    }
-    if (body) {
-        iotify_buffer_init(&out, PAGE_MAX);
-        page_assemble(title, body, &out);
-        good =
-            !out.failed && fwrite(out.data, 1, out.size, stream) == out.size && fflush(stream) == 0;
-        *error = strerror(out.failed ? ENOMEM : errno);
-        iotify_buffer_clear(&out);
-    }
-    snprintf(page_error, sizeof(page_error), "%s", *error);
-    *error = page_error;
+    if (data)
+        title = evaluate_with_text(&page->arena, page_file_page, "page.title", data, error);
+    if (title)
+        body = evaluate_with_text(&page->arena, page_file_page, "page.body", data, error);
+    if (body)
+        page_assemble(title, body, &page->text);
+    if (page->text.failed)
+        *error = "out of memory";
     free(data);
-    arena_clear(&arena);
-    return good;
+    return body && !page->text.failed;
+}
+
+bool page_write(const struct page *page, FILE *stream)
+{
+    return fwrite(page->text.data, 1, page->text.size, stream) == page->text.size &&
+           fflush(stream) == 0;
+}
+
+void page_clear(struct page *page)
+{
+    iotify_buffer_clear(&page->text);
+    arena_clear(&page->arena);
 }

@@ -134,7 +134,7 @@ const page = (() => {
     };
     const bucketsOf = (histogram) => {
         const buckets = [];
-        for (let at = 0, next = 0; at + 1 < histogram.buckets.length; at += 2) {
+        for (let at = 0, next = 0; histogram.buckets && at + 1 < histogram.buckets.length; at += 2) {
             next += histogram.buckets[at];
             buckets.push([bucketEnd(next++), histogram.buckets[at + 1]]);
         }
@@ -330,8 +330,7 @@ const page = (() => {
         ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
     const state = (good, text) => html`<span class="${good ? 'good' : 'bad'}">${good ? '✓' : '✗'} ${text}</span>`;
 
-    const figure = (chart, id, xs) => !chart || !chart.series.length ? '' : html`<figure tabindex="0" data-chart="${id}/${chart.key}"><figcaption>${chart.title}${
-        chart.note && html` <small>${chart.note}</small>`}</figcaption><div class="plot">${svg(chart, xs)}</div><ul class="legend">${
+    const figure = (chart, id, xs) => !chart || !chart.series.length ? '' : html`<figure tabindex="0" data-chart="${id}/${chart.key}"><figcaption>${chart.title} <small>${chart.note}</small> <output></output></figcaption><div class="plot">${svg(chart, xs)}</div><ul class="legend">${
         chart.series.map((line, at) => html`<li class="k${at}">${line.label}</li>`)}</ul></figure>`;
 
     // Seconds for latencies; what ends in _seconds or names a histogram is a time.
@@ -366,7 +365,7 @@ const page = (() => {
     const steps = (summary) => html`<h2>Steps</h2>${table('Steps', ['Step', 'Devices', 'Done', 'Up to date', 'Repaired', 'Failed', 'Not begun', 'Repeated calls', 'Throttled', 'Time'],
         summary.steps.map((step) => [stepName(step), step.total > 1 || step.scope === 'device' ? count(step.total) : '', count(step.ok), count(step.unchanged), count(step.repaired),
             step.failed ? html`<b class="bad">${count(step.failed)}</b>` : '0', count(step.skipped), count(step.retried), count(step.throttled), span(step.seconds)]))}${
-        summary.steps.map((step) => errors(step.errors, `Failures of ${stepName(step)}`))}`;
+        summary.steps.map((step) => errors(step.errors || [], `Failures of ${stepName(step)}`))}`;
     const calls = (step) => table('Calls', ['Operation', 'Calls', 'Per second', 'Quota per second', 'Throttled', 'Repeated'],
         (step.calls || []).map((call) => [html`<code>${call.operation}</code>`, count(call.count),
             step.seconds > 0 ? rate(call.count / step.seconds) : '–', call.quota ? rate(call.quota) : '–', count(call.throttled), count(call.retried)]));
@@ -425,10 +424,10 @@ const page = (() => {
             ['devices', html`${count(simulation.clients)}, ${count(simulation.connected)} connected${percent(simulation.connected, simulation.clients)}`],
             ['sent', seconds > 0 && `${count(simulation.published)} messages, ${rate(simulation.published / seconds)}, ${bytes(simulation.bytes_out)}`],
             ['received', seconds > 0 && `${count(simulation.received)} messages, ${rate(simulation.received / seconds)}, ${bytes(simulation.bytes_in)}`]])}${
-            generator.saturated && html`<p class="note">This machine was the bottleneck: own delay p99 ${time(generator.lag_p99_seconds)}, busiest loop ${digits(generator.busy * 100, 2)} %. Do not trust the latencies.</p>`}${
+            generator.saturated && html`<p class="note">This machine was the bottleneck: own delay p99 ${time(generator.lag_p99_seconds)}, busiest loop ${digits(generator.busy * 100, 3)} %. Do not trust the latencies.</p>`}${
             charts.load}${stages(simulation)}${quantiles(simulation)}${charts.latency}${figure(distribution, id, distribution && distribution.x)}${charts.connect}${
-            ledger(simulation)}<h3>Failures</h3>${simulation.errors.length ? errors(simulation.errors, 'Failures by reason') : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
-            metrics(simulation)}<h3>This machine</h3>${facts([['cores in use', number(generator.cpu)], ['busiest loop', `${digits((generator.busy || 0) * 100, 2)} %`],
+            ledger(simulation)}<h3>Failures</h3>${simulation.errors && simulation.errors.length ? errors(simulation.errors, 'Failures by reason') : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
+            metrics(simulation)}<h3>This machine</h3>${facts([['cores in use', number(generator.cpu)], ['busiest loop', `${digits((generator.busy || 0) * 100, 3)} %`],
                 ['own delay p99', time(generator.lag_p99_seconds)], ['saturated', generator.saturated ? 'yes' : 'no']])}${charts.generator}`;
     };
 
@@ -436,13 +435,16 @@ const page = (() => {
 
     // {summary, csv, running, notes} → the model that the other functions take.
     const model = (data) => {
+        for (const name of ['steps', 'simulations'])
+            if (!Array.isArray(data.summary[name]))
+                throw new Error(`the summary has no list "${name}"`);
         const notes = [...(data.notes || [])];
         let found = [];
         if (data.csv) {
             const series = parseSeries(data.csv);
             found = splitSteps(series.rows);
             if (series.broken)
-                notes.push(`The series is not complete: ${count(series.broken)} of its rows are not whole.`);
+                notes.push(`The series is not complete: rows that are not whole: ${count(series.broken)}.`);
         }
         for (const step of found)
             if (step.rows.length > POINTS_MAX)

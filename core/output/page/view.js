@@ -29,9 +29,20 @@
         });
         context.restore();
     };
+    const find = (id) => [...document.querySelectorAll('figure')].find((each) => each.dataset.chart === id);
     // The other charts of the section show the same time.
+    const sayRange = (id, plot) => {
+        const figure = find(id), {min, max} = plot.scales.x, all = plot.data[0];
+        if (!figure || !all.length)
+            return;
+        const text = id.endsWith('/distribution') ? page.time : page.span;
+        figure.querySelector('output').textContent =
+            min <= all[0] && max >= all[all.length - 1] ? '' : `${text(min)} to ${text(max)}`;
+    };
     const follow = (id) => (plot, key) => {
         const own = plots.get(id);
+        if (key === 'x')
+            sayRange(id, plot);
         if (key !== 'x' || zooming || !own || !own.zooms)
             return;
         zooming = true;
@@ -86,7 +97,7 @@
     };
     const showAll = (made) => {
         for (const entry of page.charts(made)) {
-            const figure = [...document.querySelectorAll('figure')].find((each) => each.dataset.chart === entry.id);
+            const figure = find(entry.id);
             if (figure)
                 show(figure, entry);
         }
@@ -168,8 +179,8 @@
         while (main.children.length > list.length)
             main.lastChild.remove();
         showAll(made);
-        if (focused)
-            [...document.querySelectorAll('figure')].filter((each) => each.dataset.chart === focused).forEach((each) => each.focus());
+        if (focused && find(focused))
+            find(focused).focus();
     };
     const followEvents = () => {
         const data = {summary: null, csv: '', running: 'starting', notes: []};

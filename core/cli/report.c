@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/cli/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/cli/exit_code.h"
+#include "core/output/page.h"
+
+#define FORMAT "iotify-summary/2"
+#define DEFAULT_OUTPUT "report.html"
+/* The series of five days. */
+#define SERIES_MAX ((size_t)128 << 20)
+
+/* NULL after a message. */
+static json_t *report_read_summary(const char *path)
+{
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    const char *format = json_string_value(json_object_get(root, "format"));
+
+    if (!root) {
+        if (error.line > 0)
+            fprintf(stderr, "%s:%d:%d: %s\n", path, error.line, error.column, error.text);
+        else
+            fprintf(stderr, "iotifyd: %s\n", error.text);
+        return NULL;
+    }
+    if (format && strcmp(format, FORMAT) == 0)
+        return root;
+    fprintf(stderr, "%s: not a summary of the format " FORMAT "%s%s; --json of a run writes one\n",
+        path, format ? ", but of " : "", format ? format : "");
+    json_decref(root);
+    return NULL;
+}
+
+/* False after a message. */
+static bool report_read_series(const char *path, struct iotify_buffer *text)
+{
+    FILE *stream = fopen(path, "re");
+    char chunk[65536];
+    struct stat about;
+    size_t got;
+    bool good;
+
+    if (!stream || fstat(fileno(stream), &about) != 0 || S_ISDIR(about.st_mode)) {
+        fprintf(stderr, "iotifyd: cannot read %s: %s\n", path, strerror(stream ? EISDIR : errno));
+        if (stream)
+            fclose(stream);
+        return false;
+    }
+    while ((got = fread(chunk, 1, sizeof(chunk), stream)) > 0)
+        iotify_buffer_append(text, chunk, got);
+    good = !ferror(stream) && !text->failed;
+    if (!good)
+        fprintf(stderr, "iotifyd: cannot read %s: %s\n", path,
+            text->failed ? "it is larger than 128 MiB" : strerror(errno));
+    fclose(stream);
+    return good;
+}
+
+static int report_write(const struct options *options, const struct page_source *source)
+{
+    const char *path = options->output ? options->output : DEFAULT_OUTPUT;
+    struct page page;
+    const char *error;
+    FILE *stream;
+    bool good;
+
+    if (!page_make(source, &page, &error)) {
+        fprintf(stderr, "iotifyd: cannot make a report from %s%s%s: %s\n", options->words[0],
+            options->series ? " and " : "", options->series ? options->series : "", error);
+        return EXIT_USAGE;
+    }
+    stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    good = stream && page_write(&page, stream);
+    if (stream && stream != stdout)
+        good = fclose(stream) == 0 && good;
+    if (!good)
+        fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
+    else if (stream != stdout && !options->quiet)
+        printf("%s\n", path);
+    page_clear(&page);
+    return good ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
+int command_report(const struct options *options)
+{
+    struct page_source source = {.series = ""};
+    struct iotify_buffer series;
+    int status = EXIT_USAGE;
+
+    if (options->word_count != 1) {
+        fprintf(stderr, "iotifyd: report takes one file, the summary of a run\n");
+        return EXIT_USAGE;
+    }
+    iotify_buffer_init(&series, SERIES_MAX);
+    source.summary = report_read_summary(options->words[0]);
+    if (source.summary && (!options->series || report_read_series(options->series, &series))) {
+        source.series = iotify_buffer_text(&series);
+        status = report_write(options, &source);
+    }
+    json_decref(source.summary);
+    iotify_buffer_clear(&series);
+    return status;
+}

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports in a real browser: they show the numbers of the summary, ask for nothing, and are inert."""
+import json
+import pathlib
+import re
+import subprocess
+
+from fleet import Fleet, MESSAGE, OWN
+from support import job, local_job
+
+JAVASCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'build/javascript'
+UNITS = {'µs': 1e-6, 'ms': 1e-3, 's': 1, 'B': 1, 'kB': 1e3, 'MB': 1e6}
+# What ends a tag, an attribute, a script, a comment, a JSON text or a line, and what reorders text.
+HOSTILE = ('</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'`${alert(3)}--><!--'
+           ']]>\\u003c&lt;\u2028\u2029\u202eé')
+
+
+def number(text):
+    """The value of a cell, such as "1 234", "5.47 ms" or "12 (40 %)"."""
+    text = text.replace('\u202f', '').split(' (')[0]
+    if text in ('–', ''):
+        return None
+    parts = re.fullmatch(r'([\d.]+)(?: min (\d+) s| (µs|ms|s|B|kB|MB)|/s)?', text)
+    if parts[2]:
+        return float(parts[1]) * 60 + float(parts[2])
+    return float(parts[1]) * UNITS.get(parts[3], 1)
+
+
+class Report(Fleet):
+    def browse(self, file='r.html', status=0):
+        done = subprocess.run(
+            [str(JAVASCRIPT / 'node_modules/.bin/node'), str(JAVASCRIPT / 'browser.mjs'), 'report', str(self.folder / file)],
+            capture_output=True, text=True, timeout=300, env={**self.environment, 'HOME': str(self.folder)})
+        self.assertEqual('', done.stderr)
+        self.assertEqual(status, done.returncode)
+        found = json.loads(done.stdout)
+        self.assertEqual({f'file://{self.folder / file}'}, set(found['requests']))
+        self.assertEqual([], found['errors'])
+        self.assertEqual([], [violation for violation in found['violations']
+                              if violation.startswith(('serious', 'critical'))])
+        return found
+
+    def same(self, expected, cell, what):
+        value = number(cell)
+        if expected is None or value is None:
+            self.assertIs(expected, value, what)
+        else:
+            self.assertAlmostEqual(expected, value, delta=abs(expected) * 0.006 + 1e-9, msg=what)
+
+    def rows(self, section, caption):
+        return self.page['sections'][section]['tables'][caption]['rows']
+
+    def check_verdict(self):
+        summary = self.summary_
+        self.assertIn(summary['verdict'], self.page['sections']['verdict']['text'])
+        self.assertEqual(f'{summary["job"]}: {summary["verdict"]}', self.page['title'])
+        rows = self.rows('verdict', 'Thresholds')
+        self.assertEqual(len(summary['thresholds']), len(rows))
+        for threshold, row in zip(summary['thresholds'], rows):
+            self.assertEqual([threshold['expression'], threshold['simulation']], row[:2])
+            self.same(threshold['value'], row[2], row)
+            self.assertTrue(row[3].startswith('✓ holds' if threshold['ok'] else '✗ crossed'), row)
+
+    def check_steps(self):
+        for step, row in zip(self.summary_['steps'], self.rows('steps', 'Steps'), strict=True):
+            self.assertEqual(f'{step["pipeline"]}/{step["name"]}', row[0])
+            for name, cell in zip(('ok', 'unchanged', 'repaired', 'failed', 'skipped', 'retried', 'throttled'), row[2:]):
+                self.same(step[name], cell, (row, name))
+            self.same(step['seconds'], row[9], row)
+        for at, step in enumerate(self.summary_['steps']):
+            if not step['calls']:
+                continue
+            for call, row in zip(step['calls'], self.rows(f'step-{at}', 'Calls'), strict=True):
+                self.assertEqual(call['operation'], row[0])
+                for name, cell in (('count', row[1]), ('quota', row[3]), ('throttled', row[4]), ('retried', row[5])):
+                    self.same(call[name], cell, (row, name))
+
+    def check_simulation(self, at, simulation):
+        section = f'simulation-{at}'
+        self.assertEqual(f'Simulation {simulation["name"]}', self.page['sections'][section]['heading'])
+        labels = {'tcp': 'connect_tcp', 'tls': 'connect_tls', 'session': 'connect_session', 'end to end': 'end_to_end', 'own delay': 'lag'}
+        measured = {name: value for name, value in simulation.items() if name.endswith('_seconds') and value}
+        rows = self.rows(section, 'Times')
+        self.assertEqual(len(measured), len(rows))
+        for row in rows:
+            times = simulation[labels.get(row[0], row[0]) + '_seconds']
+            for name, cell in zip(('count', 'mean', 'p50', 'p90', 'p95', 'p99', 'p999', 'max'), row[1:], strict=True):
+                self.same(times[name], cell, (row, name))
+        ledger = self.page['sections'][section]['tables']
+        outcomes = next(table for caption, table in ledger.items() if 'messages were published' in caption)['rows']
+        self.assertEqual(simulation['published'], sum(number(row[1]) for row in outcomes))
+        others = {row[0].replace(' ', '_'): row[1] for row in ledger.get('What else was counted', {'rows': []})['rows']}
+        for name in ('failed', 'script_errors', 'reconnects', 'closed', 'duplicates', 'dropped', 'received', 'verified'):
+            self.same(simulation[name], others.get(name, '0'), name)
+        for name, caption, cells in (
+                ('errors', 'Failures by reason', ('code', 'count', 'first_client', 'message')),
+                ('stages', 'Stages', (None, 'seconds', 'intended', 'reached', 'unit'))):
+            if not simulation[name]:
+                continue
+            for entry, row in zip(simulation[name], self.rows(section, caption), strict=True):
+                for member, cell in zip(cells, row):
+                    if member and isinstance(entry[member], str):
+                        self.assertEqual(entry[member], cell)
+                    elif member:
+                        self.same(entry[member], cell, (row, member))
+        for row in self.rows(section, 'Metrics of scripts') if simulation['metrics'] else []:
+            for member, cell in zip(('count', 'sum', 'mean', 'min', 'p50', 'p99', 'max'), row[1:], strict=True):
+                self.same(simulation['metrics'][row[0]][member], cell, (row, member))
+        facts = self.page['sections'][section]['facts']
+        self.assertEqual([simulation['template'], simulation['transport'], str(simulation['seed'])],
+                         [facts[name] for name in ('template', 'transport', 'seed')])
+        self.same(simulation['generator']['busy'] * 100, facts['busiest loop'].removesuffix(' %'), facts)
+
+    def test_shows_what_the_summary_says(self):
+        """Failures, a storm, two simulations, throttled calls; the same without JavaScript."""
+        self.start_sandbox('--fault', 'throttle=20%')
+        self.write('fails.yaml', f'connection: {{host: 127.0.0.1, port: {self.port}, tls: false, client_id: "c{{{{client()}}}}"}}\n'
+                   + OWN + 'subscribe: ["t/{{client()}}"]\nmessage: |\n  metric.add("m", index() + 0.5);\n'
+                   '  if (index() % 3 == 1) throw new Error("third");\n  return JSON.stringify([client(), index()]);\n')
+        self.write('job.yaml', job(6) + 'pipelines:\n  simulate:\n'
+                   '    - simulate: {template: aws_iotify.yaml, name: storm, connect_rate: 100/s, reconnect: {backoff: fixed, cap: 200ms},\n'
+                   '        stages: [{name: calm, duration: 2s, rate: 60/s}, {name: storm, duration: 2s, storm: 50%}], thresholds: ["publish.p99 < 60s"]}\n'
+                   '    - simulate: {template: fails.yaml, iterations: 9, interval: 200ms, verify: end_to_end, thresholds: ["failed < 2"]}\n')
+        done = self.iotifyd('job.yaml', '--json', 's.json', '--series', 's.csv', '--report', 'r.html', status=99)
+        self.assertIn('the report is in r.html', done.stderr)
+        self.summary_ = json.loads((self.folder / 's.json').read_text())
+        found = self.browse()
+        self.page = found['page']
+        self.check_verdict()
+        self.check_steps()
+        for at, simulation in enumerate(self.summary_['simulations']):
+            self.check_simulation(at, simulation)
+        self.assertEqual({'simulation-0', 'simulation-1'}, {name for name in self.page['sections'] if name.startswith('sim')})
+        # Dragging and keys change all charts over time of the same simulation, and no others.
+        over_time = {id for id in found['reset'] if id.startswith('simulation-0/') and not id.endswith('/distribution')}
+        self.assertIn('simulation-0/latency', over_time)
+        for action in ('dragged', 'zoomed', 'moved'):
+            self.assertEqual({id for id, text in found[action].items() if text}, over_time, action)
+            self.assertEqual(1, len({found[action][id] for id in over_time}))
+        self.assertNotEqual(found['zoomed'], found['moved'])
+        self.assertEqual({''}, set(found['reset'].values()))
+        self.assertEqual(found['back-light'], found['back-dark-switched'])
+        self.assertEqual(found['back-dark'], found['back-light-switched'])
+        self.assertNotEqual(found['back-light'], found['back-dark'])
+        plain = found['plain']
+        for name, section in self.page['sections'].items():
+            self.assertEqual(section['tables'], plain['sections'][name]['tables'])
+            for chart, drawing in zip(section['charts'], plain['sections'][name]['charts'], strict=True):
+                self.assertEqual((chart['id'], 0, 1, chart['labels']), (drawing['id'], chart['svg'], drawing['svg'], drawing['labels']))
+        self.assertGreater(found['pdf'], 20000)
+        # The page that is made again from the files is the same, but for what it was asked to note.
+        self.assertEqual('again.html\n', self.iotifyd('report', 's.json', '--series', 's.csv', '-o', 'again.html').stdout)
+        self.assertEqual((self.folder / 'r.html').read_bytes(), (self.folder / 'again.html').read_bytes())
+
+    def test_hostile_texts(self):
+        """Whatever a broker, a script or a file is called: it is text."""
+        name = 'a<b>&"\'.yaml'
+        self.template(OWN + 'message: |\n'
+                      f'  if (index()) throw new Error({json.dumps(HOSTILE)});\n  return {json.dumps(HOSTILE)};\n')
+        (self.folder / 't.yaml').rename(self.folder / name)
+        self.write('job.yaml', json.dumps({
+            'devices': 2, 'plugins': {'glob': {'use': 'memory'}}, 'pipelines': {'simulate': [{'simulate': {
+                'template': name, 'name': HOSTILE, 'iterations': 2, 'interval': '100ms', 'thresholds': [],
+                'stages': [{'name': HOSTILE, 'duration': '1s'}]}}]}}))
+        self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--series', 's.csv', '--report', 'r.html')
+        found = self.browse()
+        self.assertEqual(set(), set(found['page']['elements']) & {'img', 'iframe', 'a', 'link', 'object'})
+        self.assertEqual(2, (self.folder / 'r.html').read_text().count('</script>'))
+        section = found['page']['sections']['simulation-0']
+        self.assertIn('<img src=x onerror=alert(2)>', section['heading'])
+        for caption in ('Failures by reason', 'Stages'):
+            self.assertIn('<img src=x onerror=alert(2)>', json.dumps(section['tables'][caption]), caption)
+        self.assertEqual(name, section['facts']['template'])
+        data = re.search(r'id="data">(.*?)</script>', (self.folder / 'r.html').read_text(), re.DOTALL)[1]
+        self.assertFalse(set('<>&\u2028\u2029') & set(data))
+        self.assertEqual(json.loads(data)['summary'], json.loads((self.folder / 's.json').read_text()))
+
+    def test_files_that_are_not_those_of_a_run(self):
+        for text, message in (('', "'[' or '{' expected"), ('{"format": "iotify-summary/1"}', 'but of iotify-summary/1'),
+                              ('[]', 'not a summary'), ('{"format": "iotify-summary/2"}', 'the summary has no list "steps"')):
+            self.write('s.json', text)
+            self.assertIn(message, self.iotifyd('report', 's.json', status=2).stderr)
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--series', 's.csv')
+        self.assertFalse((self.folder / 'report.html').exists())
+        self.write('other.csv', 'a,b\n1,2\n')
+        for series, message in (('other.csv', 'it has no columns "step" and "seconds"'), ('missing', 'No such file'), ('.', 'Is a directory')):
+            self.assertIn(message, self.iotifyd('report', 's.json', '--series', series, status=2).stderr)
+        (self.folder / 'binary.csv').write_bytes(b'step,seconds\n\xff,1\n')
+        self.assertIn('not UTF-8', self.iotifyd('report', 's.json', '--series', 'binary.csv', status=2).stderr)
+        for output in ('/dev/full', 'missing/r.html'):
+            self.assertIn(f'cannot write {output}', self.iotifyd('report', 's.json', '-o', output, status=1).stderr)
+        # The rest of a series that was cut off is shown, and the page says that it is not all.
+        text = (self.folder / 's.csv').read_text()
+        self.write('cut.csv', text[:-20])
+        self.iotifyd('report', 's.json', '--series', 'cut.csv')
+        self.assertIn('The series is not complete', self.browse('report.html')['page']['sections']['verdict']['text'])
+
+    def test_a_run_whose_report_cannot_be_written(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        done = self.iotifyd('-q', 'job.yaml', '--report', 'missing/r.html', status=1)
+        self.assertEqual('FAILED: cannot write missing/r.html', done.stdout.strip())
+        done = self.iotifyd('-q', 'job.yaml', '--report', '/dev/full', '--json', 's.json', '--junit', 'j.xml', status=1)
+        self.assertEqual('FAILED: cannot write the summary to /dev/full', done.stdout.strip().splitlines()[-1])
+        for file in ('s.json', 'j.xml'):
+            self.assertIn('cannot write the summary to /dev/full', (self.folder / file).read_text())
+        self.assertEqual(30, json.loads((self.folder / 's.json').read_text())['simulate']['acknowledged'])
+        # Also what was written before the failure.
+        self.iotifyd('-q', 'job.yaml', '--report', 'r.html', '--json', '/dev/full', status=1)
+        self.assertIn('cannot write the summary to /dev/full', (self.folder / 'r.html').read_text())
+
+    def test_a_long_run_is_shown_with_fewer_points(self):
+        """A day has 86,400 rows: counts add up, and of percentiles the highest is kept."""
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--series', 's.csv')
+        head, row = (self.folder / 's.csv').read_text().splitlines()[:2]
+        names, cells = head.split(','), row.split(',')
+        rows = []
+        for second in range(1, 20001):
+            cells[names.index('seconds')] = f'{second}.000'
+            rows.append(','.join(cells))
+        self.write('long.csv', '\n'.join([head, *rows, '']))
+        self.iotifyd('report', 's.json', '--series', 'long.csv', '-o', 'long.html')
+        found = self.browse('long.html')
+        self.assertIn('a point of a chart stands for 6 rows', found['page']['sections']['verdict']['text'])
