@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/cli/exit_code.h"
-#include "core/output/page.h"
+#include "core/output/html_report.h"
 
 #define FORMAT "iotify-summary/2"
 #define DEFAULT_OUTPUT "report.html"
@@ -61,34 +61,34 @@ static bool report_read_series(const char *path, struct iotify_buffer *text)
     return good;
 }
 
-static int report_write(const struct options *options, const struct page_source *source)
+static int report_write(const struct options *options, const struct html_report_source *source)
 {
     const char *path = options->output ? options->output : DEFAULT_OUTPUT;
-    struct page page;
+    struct html_report report;
     const char *error;
     FILE *stream;
     bool good;
 
-    if (!page_make(source, &page, &error)) {
+    if (!html_report_make(source, &report, &error)) {
         fprintf(stderr, "iotifyd: cannot make a report from %s%s%s: %s\n", options->words[0],
             options->series ? " and " : "", options->series ? options->series : "", error);
         return EXIT_USAGE;
     }
     stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    good = stream && page_write(&page, stream);
+    good = stream && html_report_write(&report, stream);
     if (stream && stream != stdout)
         good = fclose(stream) == 0 && good;
     if (!good)
         fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
     else if (stream != stdout && !options->quiet)
         printf("%s\n", path);
-    page_clear(&page);
+    html_report_clear(&report);
     return good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
 int command_report(const struct options *options)
 {
-    struct page_source source = {.series = ""};
+    struct html_report_source source = {.series = ""};
     struct iotify_buffer series;
     int status = EXIT_USAGE;
 

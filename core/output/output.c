@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/log.h"
-#include "core/output/page.h"
+#include "core/output/html_report.h"
 #include "core/report/series.h"
 
 #define METRICS_MAX (4u << 20)
@@ -125,20 +125,20 @@ bool output_end_live(struct output *output)
 
 static bool output_write_report(struct output *output, const struct summary *summary, FILE *stream)
 {
-    struct page_source source = {.summary = summary_to_json(summary),
+    struct html_report_source source = {.summary = summary_to_json(summary),
         .series = iotify_buffer_text(&output->rows),
         .note = output->rows.failed ? "The series is longer than a report can hold." : NULL};
-    struct page page;
+    struct html_report report;
     const char *error;
-    bool good = page_make(&source, &page, &error);
+    bool good = html_report_make(&source, &report, &error);
 
     if (!good)
         log_write(IOTIFY_ERROR, summary->job, "cannot make the report: %s", error);
     errno = EINVAL;
-    good = good && page_write(&page, stream);
+    good = good && html_report_write(&report, stream);
     if (good)
         log_write(IOTIFY_INFO, summary->job, "the report is in %s", output->options.report);
-    page_clear(&page);
+    html_report_clear(&report);
     json_decref(source.summary);
     return good;
 }

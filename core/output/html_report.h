@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The report: one HTML file that needs nothing else. Any thread. */
-#ifndef CORE_OUTPUT_PAGE_H
-#define CORE_OUTPUT_PAGE_H
+#ifndef CORE_OUTPUT_HTML_REPORT_H
+#define CORE_OUTPUT_HTML_REPORT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,24 +12,25 @@
 #include "core/base/arena.h"
 
 /* What the page is made from. */
-struct page_source {
+struct html_report_source {
     json_t *summary;    /* of the format iotify-summary/2 */
     const char *series; /* CSV; "": none */
     const char *note;   /* a sentence for its reader; NULL: none */
 };
 
-struct page {
+struct html_report {
     struct arena arena;
     struct iotify_buffer text; /* HTML */
 };
 
 /*
  * Make the page. False when the source is not valid, with `*error`, one line; it lives in the page.
- * page_clear() in either case.
+ * html_report_clear() in either case.
  */
-bool page_make(const struct page_source *source, struct page *page, const char **error);
+bool html_report_make(
+    const struct html_report_source *source, struct html_report *report, const char **error);
 /* Write it. False and errno on failure. */
-bool page_write(const struct page *page, FILE *stream);
-void page_clear(struct page *page);
+bool html_report_write(const struct html_report *report, FILE *stream);
+void html_report_clear(struct html_report *report);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/output/page.h"
+#include "core/output/html_report.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #include "core/output/page_files.h"
 #include "core/script/evaluate.h"
 
-#define PAGE_MAX ((size_t)1 << 30)
+#define REPORT_MAX ((size_t)1 << 30)
 
 /* "'sha256-…'" for a Content-Security-Policy: the hash of what an inline element contains. */
-static void page_add_hash(const struct iotify_buffer *text, struct iotify_buffer *out)
+static void html_report_add_hash(const struct iotify_buffer *text, struct iotify_buffer *out)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned char encoded[2 * EVP_MAX_MD_SIZE];
@@ -24,7 +24,7 @@ static void page_add_hash(const struct iotify_buffer *text, struct iotify_buffer
 }
 
 /* The scripts of the page in one element: the first is pure, the others need a browser. */
-static void page_add_scripts(struct iotify_buffer *out)
+static void html_report_add_scripts(struct iotify_buffer *out)
 {
     iotify_buffer_string(out, page_file_uplot);
     iotify_buffer_char(out, '\n');
@@ -32,7 +32,7 @@ static void page_add_scripts(struct iotify_buffer *out)
     iotify_buffer_string(out, page_file_view);
 }
 
-static void page_add_styles(struct iotify_buffer *out)
+static void html_report_add_styles(struct iotify_buffer *out)
 {
     iotify_buffer_string(out, page_file_uplot_style);
     iotify_buffer_char(out, '\n');
@@ -40,21 +40,21 @@ static void page_add_styles(struct iotify_buffer *out)
 }
 
 /* Everything but the body's own part: `title` is text, `body` is HTML. */
-static void page_assemble(const char *title, const char *body, struct iotify_buffer *out)
+static void html_report_assemble(const char *title, const char *body, struct iotify_buffer *out)
 {
     struct iotify_buffer script, style;
 
     iotify_buffer_init(&script, 1 << 20);
     iotify_buffer_init(&style, 1 << 20);
-    page_add_scripts(&script);
-    page_add_styles(&style);
+    html_report_add_scripts(&script);
+    html_report_add_styles(&style);
     iotify_buffer_string(out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; base-uri "
         "'none'; form-action 'none'; script-src ");
-    page_add_hash(&script, out);
+    html_report_add_hash(&script, out);
     iotify_buffer_string(out, "; style-src ");
-    page_add_hash(&style, out);
+    html_report_add_hash(&style, out);
     iotify_buffer_format(out,
         "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<title>%s</title>\n<style>",
@@ -70,7 +70,7 @@ static void page_assemble(const char *title, const char *body, struct iotify_buf
 }
 
 /* The source as one JSON text; NULL: it is not UTF-8. Free it with free(). */
-static char *page_data(const struct page_source *source)
+static char *html_report_data(const struct html_report_source *source)
 {
     json_t *root = json_pack("{s:O, s:s, s:o}", "summary", source->summary, "csv", source->series,
         "notes", source->note ? json_pack("[s]", source->note) : json_array());
@@ -80,34 +80,35 @@ static char *page_data(const struct page_source *source)
     return text;
 }
 
-bool page_make(const struct page_source *source, struct page *page, const char **error)
+bool html_report_make(
+    const struct html_report_source *source, struct html_report *report, const char **error)
 {
     const char *body = NULL, *title = NULL;
-    char *data = page_data(source);
+    char *data = html_report_data(source);
 
-    *page = (struct page){0};
-    iotify_buffer_init(&page->text, PAGE_MAX);
+    *report = (struct html_report){0};
+    iotify_buffer_init(&report->text, REPORT_MAX);
     *error = "it is not UTF-8";
     if (data)
-        title = evaluate_with_text(&page->arena, page_file_page, "page.title", data, error);
+        title = evaluate_with_text(&report->arena, page_file_page, "page.title", data, error);
     if (title)
-        body = evaluate_with_text(&page->arena, page_file_page, "page.body", data, error);
+        body = evaluate_with_text(&report->arena, page_file_page, "page.body", data, error);
     if (body)
-        page_assemble(title, body, &page->text);
-    if (page->text.failed)
+        html_report_assemble(title, body, &report->text);
+    if (report->text.failed)
         *error = "out of memory";
     free(data);
-    return body && !page->text.failed;
+    return body && !report->text.failed;
 }
 
-bool page_write(const struct page *page, FILE *stream)
+bool html_report_write(const struct html_report *report, FILE *stream)
 {
-    return fwrite(page->text.data, 1, page->text.size, stream) == page->text.size &&
+    return fwrite(report->text.data, 1, report->text.size, stream) == report->text.size &&
            fflush(stream) == 0;
 }
 
-void page_clear(struct page *page)
+void html_report_clear(struct html_report *report)
 {
-    iotify_buffer_clear(&page->text);
-    arena_clear(&page->arena);
+    iotify_buffer_clear(&report->text);
+    arena_clear(&report->arena);
 }
