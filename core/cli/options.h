@@ -26,7 +26,7 @@ struct options {
     size_t word_count;
     const char **overrides; /* --set */
     size_t override_count;
-    const char *json, *junit, *series, *report, *metrics_port, *solo, *verify;
+    const char *json, *junit, *series, *report, *metrics_port, *dashboard_port, *solo, *verify;
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
     const char *output;                     /* of import and report */

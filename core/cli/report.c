@@ -11,8 +11,8 @@
 
 #define FORMAT "iotify-summary/2"
 #define DEFAULT_OUTPUT "report.html"
-/* The series of five days. */
-#define SERIES_MAX ((size_t)128 << 20)
+/* The series of two days. */
+#define SERIES_MAX ((size_t)64 << 20)
 
 /* NULL after a message. */
 static json_t *report_read_summary(const char *path)
@@ -56,7 +56,7 @@ static bool report_read_series(const char *path, struct iotify_buffer *text)
     good = !ferror(stream) && !text->failed;
     if (!good)
         fprintf(stderr, "iotifyd: cannot read %s: %s\n", path,
-            text->failed ? "it is larger than 128 MiB" : strerror(errno));
+            text->failed ? "it is larger than 64 MiB" : strerror(errno));
     fclose(stream);
     return good;
 }

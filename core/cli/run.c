@@ -200,7 +200,8 @@ static int run_command_open_output(const struct options *options, struct output 
         .json = sums_up ? options->json : NULL,
         .junit = sums_up ? options->junit : NULL,
         .report = sums_up ? options->report : NULL,
-        .metrics_port = options->metrics_port};
+        .metrics_port = options->metrics_port,
+        .dashboard_port = sums_up ? options->dashboard_port : NULL};
     const char *why;
     char what[4200];
 
@@ -272,6 +273,7 @@ static int run_command_run_job(
     good = run_open(&run, job, &summary, run_command_access(options, selection), &call);
     if (good) {
         run.core_step = run_command_core_step;
+        output.summary = &summary;
         run.output = &output;
         run.prune = options->prune;
         run.repair_mode = run_command_repair_mode(options);

@@ -39,8 +39,12 @@ static void html_report_add_styles(struct iotify_buffer *out)
     iotify_buffer_string(out, page_file_style);
 }
 
-/* Everything but the body's own part: `title` is text, `body` is HTML. */
-static void html_report_assemble(const char *title, const char *body, struct iotify_buffer *out)
+/*
+ * Everything but the body's own part: `title` and `body` are HTML; `more` is what the page may do
+ * besides, as a part of its Content-Security-Policy.
+ */
+static void html_report_assemble(
+    const char *title, const char *body, const char *more, struct iotify_buffer *out)
 {
     struct iotify_buffer script, style;
 
@@ -56,13 +60,12 @@ static void html_report_assemble(const char *title, const char *body, struct iot
     iotify_buffer_string(out, "; style-src ");
     html_report_add_hash(&style, out);
     iotify_buffer_format(out,
-        "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "%s\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<title>%s</title>\n<style>",
-        title);
+        more, title);
     iotify_buffer_append(out, style.data, style.size);
     iotify_buffer_format(out,
-        "</style>\n</head>\n<body>\n<header><span>iotifyd report</span></header>\n%s\n<script>",
-        body);
+        "</style>\n</head>\n<body>\n<header><span>iotifyd</span></header>\n%s\n<script>", body);
     iotify_buffer_append(out, script.data, script.size);
     iotify_buffer_string(out, "</script>\n</body>\n</html>\n");
     iotify_buffer_clear(&script);
@@ -94,11 +97,16 @@ bool html_report_make(
     if (title)
         body = evaluate_with_text(&report->arena, page_file_page, "page.body", data, error);
     if (body)
-        html_report_assemble(title, body, &report->text);
+        html_report_assemble(title, body, "", &report->text);
     if (report->text.failed)
         *error = "out of memory";
     free(data);
     return body && !report->text.failed;
+}
+
+void html_report_live(struct iotify_buffer *out)
+{
+    html_report_assemble("iotifyd", "<main></main>", "; connect-src 'self'", out);
 }
 
 bool html_report_write(const struct html_report *report, FILE *stream)

@@ -29,6 +29,8 @@ struct html_report {
  */
 bool html_report_make(
     const struct html_report_source *source, struct html_report *report, const char **error);
+/* Append the page of a running job, which asks for its data under events. */
+void html_report_live(struct iotify_buffer *out);
 /* Write it. False and errno on failure. */
 bool html_report_write(const struct html_report *report, FILE *stream);
 void html_report_clear(struct html_report *report);

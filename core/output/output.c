@@ -2,6 +2,7 @@
 #include "core/output/output.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,9 +12,10 @@
 #include "core/report/series.h"
 
 #define METRICS_MAX (4u << 20)
+#define STATE_MAX (64u << 20)
 #define ROW_MAX (64u << 10)
-/* The series of five days. */
-#define ROWS_MAX (128u << 20)
+/* The series of a day. */
+#define ROWS_MAX (32u << 20)
 
 /* ------------------------------------------------------------------ open */
 
@@ -21,22 +23,37 @@ static bool output_open_file(const char *path, FILE **file, char *what, size_t s
 {
     if (!path)
         return true;
-    *file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    *file = fopen(path, "we");
     if (*file)
         return true;
     snprintf(what, size, "cannot write %s", path);
     return false;
 }
 
-static enum output_error output_open_exporter(
+/* A port that could not be opened: is it the option, or the system? */
+static enum output_error output_refuse(
+    const char *option, const char *value, char *what, size_t size)
+{
+    snprintf(what, size, "%s %s", option, value);
+    return errno ? OUTPUT_FAILED : OUTPUT_BAD_OPTION;
+}
+
+static enum output_error output_open_ports(
     struct output *output, char *what, size_t size, const char **why)
 {
-    if (!output->options.metrics_port)
-        return OUTPUT_OK;
-    errno = 0;
-    output->exporter = exporter_open(output->options.metrics_port, why);
-    snprintf(what, size, "--metrics-port %s", output->options.metrics_port);
-    return output->exporter ? OUTPUT_OK : errno ? OUTPUT_FAILED : OUTPUT_BAD_OPTION;
+    const struct output_options *options = &output->options;
+
+    if (options->metrics_port) {
+        output->exporter = exporter_open(options->metrics_port, why);
+        if (!output->exporter)
+            return output_refuse("--metrics-port", options->metrics_port, what, size);
+    }
+    if (options->dashboard_port) {
+        output->dashboard = dashboard_open(options->dashboard_port, why);
+        if (!output->dashboard)
+            return output_refuse("--dashboard-port", options->dashboard_port, what, size);
+    }
+    return OUTPUT_OK;
 }
 
 enum output_error output_open(struct output *output, const struct output_options *options,
@@ -45,14 +62,19 @@ enum output_error output_open(struct output *output, const struct output_options
     enum output_error error;
 
     *output = (struct output){.options = *options};
+    if (options->json && strcmp(options->json, "-") == 0)
+        output->json = stdout;
     iotify_buffer_init(&output->rows, ROWS_MAX);
-    error = output_open_exporter(output, what, size, why);
+    iotify_buffer_init(&output->new_rows, ROW_MAX);
+    iotify_buffer_init(&output->new_metrics, METRICS_MAX);
+    iotify_buffer_init(&output->new_state, STATE_MAX);
+    error = output_open_ports(output, what, size, why);
     if (error != OUTPUT_OK)
         return error;
     if (output_open_file(options->series, &output->series, what, size) &&
         output_open_file(options->report, &output->report, what, size) &&
         output_open_file(options->junit, &output->junit, what, size) &&
-        output_open_file(options->json, &output->json, what, size))
+        (output->json || output_open_file(options->json, &output->json, what, size)))
         return OUTPUT_OK;
     *why = strerror(errno);
     return OUTPUT_FAILED;
@@ -60,53 +82,85 @@ enum output_error output_open(struct output *output, const struct output_options
 
 /* ------------------------------------------------------------------ while it runs */
 
-static void output_write_row(struct output *output, const struct iotify_buffer *row)
+static void output_take_row(struct output *output, const struct live *live)
 {
-    FILE *file = output->series;
+    struct iotify_buffer *row = &output->new_rows;
+
+    iotify_buffer_reset(row);
+    if (!output->series && !output->report && !output->dashboard)
+        return;
+    if (!output->headed)
+        series_header(row);
+    series_row(live, row);
+    if (row->failed)
+        iotify_buffer_reset(row);
+    output->headed = output->headed || row->size > 0;
+}
+
+/* What the live page shows: the summary as it is now, and what is running. */
+static void output_take_state(struct output *output, const struct live *live)
+{
+    json_t *root;
+    char *text;
+
+    iotify_buffer_reset(&output->new_state);
+    if (!output->dashboard || !output->summary || !dashboard_is_watched(output->dashboard))
+        return;
+    root = json_pack("{s:o}", "summary", summary_to_json(output->summary));
+    if (live)
+        json_object_set_new(root, "running",
+            json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:f}", "step", live->step,
+                "seconds", live->seconds, "total", (json_int_t)live->devices, "done",
+                (json_int_t)live->done, "failed", (json_int_t)live->failed, "retried",
+                (json_int_t)live->retried, "throttled", (json_int_t)live->throttled, "operation",
+                live->operation ? live->operation : "", "rate", live->rate, "seconds_left",
+                live->seconds_left));
+    text = json_dumps(root, JSON_COMPACT);
+    if (text)
+        iotify_buffer_string(&output->new_state, text);
+    free(text);
+    json_decref(root);
+}
+
+void output_take(struct output *output, const struct live *live)
+{
+    output_take_row(output, live);
+    output_take_state(output, live);
+    iotify_buffer_reset(&output->new_metrics);
+    if (output->exporter && live->total)
+        live_metrics(live, &output->new_metrics);
+}
+
+static void output_send_rows(struct output *output)
+{
+    const struct iotify_buffer *rows = &output->new_rows;
 
     if (output->report)
-        iotify_buffer_append(&output->rows, row->data, row->size);
-    if (!file || output->broken)
+        iotify_buffer_append(&output->rows, rows->data, rows->size);
+    if (output->dashboard)
+        dashboard_add_rows(output->dashboard, rows->data, rows->size);
+    if (!output->series || output->broken)
         return;
-    if (fwrite(row->data, 1, row->size, file) == row->size && fflush(file) == 0)
+    if (fwrite(rows->data, 1, rows->size, output->series) == rows->size &&
+        fflush(output->series) == 0)
         return;
     output->broken = true;
     log_write(IOTIFY_ERROR, "", "cannot write %s: %m", output->options.series);
 }
 
-static void output_add_row(struct output *output, const struct live *live)
+static void output_send_state(struct output *output)
 {
-    struct iotify_buffer row;
-
-    if (!output->series && !output->report)
-        return;
-    iotify_buffer_init(&row, ROW_MAX);
-    if (!output->headed)
-        series_header(&row);
-    series_row(live, &row);
-    if (!row.failed) {
-        output->headed = true;
-        output_write_row(output, &row);
-    }
-    iotify_buffer_clear(&row);
+    if (output->new_state.size && !output->new_state.failed)
+        dashboard_set_state(output->dashboard, output->new_state.data);
 }
 
-static void output_set_metrics(const struct output *output, const struct live *live)
+void output_send(struct output *output)
 {
-    struct iotify_buffer text;
-
-    if (!output->exporter || !live->total)
-        return;
-    iotify_buffer_init(&text, METRICS_MAX);
-    live_metrics(live, &text);
-    exporter_set(output->exporter, &text);
-    iotify_buffer_clear(&text);
-}
-
-void output_update(struct output *output, const struct live *live)
-{
-    output_add_row(output, live);
-    output_set_metrics(output, live);
+    if (output->new_rows.size)
+        output_send_rows(output);
+    output_send_state(output);
+    if (output->exporter && output->new_metrics.size && !output->new_metrics.failed)
+        exporter_set(output->exporter, &output->new_metrics);
 }
 
 bool output_end_live(struct output *output)
@@ -193,9 +247,9 @@ void output_write(struct output *output, struct summary *summary)
 {
     const struct output_options *options = &output->options;
     struct output_target targets[] = {
-        {.stream = output->report, .path = options->report, .write = output_write_report},
+        {.stream = output->json, .path = options->json, .write = output_write_json},
         {.stream = output->junit, .path = options->junit, .write = output_write_junit},
-        {.stream = output->json, .path = options->json, .write = output_write_json}};
+        {.stream = output->report, .path = options->report, .write = output_write_report}};
     const size_t count = sizeof(targets) / sizeof(targets[0]);
 
     for (size_t i = 0; i < count; i++) {
@@ -206,6 +260,10 @@ void output_write(struct output *output, struct summary *summary)
             if (targets[j].stream && !targets[j].failed && output_rewind(targets[j].stream))
                 output_write_one(output, summary, &targets[j]);
     }
+    output_take_state(output, NULL);
+    output_send_state(output);
+    dashboard_close(output->dashboard);
+    output->dashboard = NULL;
 }
 
 void output_close(struct output *output)
@@ -213,9 +271,13 @@ void output_close(struct output *output)
     FILE *const files[] = {output->series, output->report, output->junit, output->json};
 
     exporter_close(output->exporter);
+    dashboard_close(output->dashboard);
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         if (files[i] && files[i] != stdout)
             fclose(files[i]);
     iotify_buffer_clear(&output->rows);
+    iotify_buffer_clear(&output->new_rows);
+    iotify_buffer_clear(&output->new_metrics);
+    iotify_buffer_clear(&output->new_state);
     *output = (struct output){0};
 }

@@ -10,22 +10,27 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "core/output/dashboard.h"
 #include "core/output/exporter.h"
 #include "core/report/live.h"
 #include "core/report/summary.h"
 
 /* Each NULL: none. `json` "-" is standard output. */
 struct output_options {
-    const char *series, *json, *junit, *report, *metrics_port;
+    const char *series, *json, *junit, *report, *metrics_port, *dashboard_port;
 };
 
 struct output {
     struct output_options options;
     FILE *series, *json, *junit, *report;
     struct exporter *exporter;
-    struct iotify_buffer rows; /* the series, for the report */
-    bool headed;               /* the header of the series is written */
-    bool broken;               /* writing the series has failed */
+    struct dashboard *dashboard;
+    const struct summary *summary; /* of the run, as it grows; set by the caller */
+    struct iotify_buffer rows;     /* the series, for the report */
+    /* Taken, and not sent yet: rows of the series, metrics, state of the live page. */
+    struct iotify_buffer new_rows, new_metrics, new_state;
+    bool headed; /* the header of the series is written */
+    bool broken; /* writing the series has failed */
 };
 
 enum output_error { OUTPUT_OK, OUTPUT_BAD_OPTION, OUTPUT_FAILED };
@@ -36,13 +41,17 @@ enum output_error { OUTPUT_OK, OUTPUT_BAD_OPTION, OUTPUT_FAILED };
  */
 enum output_error output_open(struct output *output, const struct output_options *options,
     char *what, size_t size, const char **why);
-/* A step has new numbers: about once per second, and at its end. */
-void output_update(struct output *output, const struct live *live);
-/* No step follows: close the series and the port. False when the series is not complete. */
+/*
+ * A step has new numbers: about once per second, and at its end. Take them, while no other thread
+ * changes them and the summary; then send them, which may wait for a disk.
+ */
+void output_take(struct output *output, const struct live *live);
+void output_send(struct output *output);
+/* No step follows: close the series and the metrics port. False when the series is not complete. */
 bool output_end_live(struct output *output);
 /*
- * Write report, JUnit file and summary. When one cannot be written, that is logged, and the
- * summary's exit code says so unless it has worse to say.
+ * Write report, JUnit file and summary, and end the live page. When one cannot be written, that is
+ * logged, and the summary's exit code says so unless it has worse to say.
  */
 void output_write(struct output *output, struct summary *summary);
 void output_close(struct output *output);

@@ -167,34 +167,40 @@ double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
 }
 
 /*
- * Give the numbers to the outputs, at most once per second and at the end. On the main thread; the
- * caller holds the mutex, and none is held while files are written.
+ * Give the numbers to the outputs, at most once per second and at the end. The caller holds the
+ * mutex; it is not held while files are written.
  */
-static void fanout_output(struct fanout *fanout, bool last)
+static void fanout_output(struct fanout *fanout, const struct progress *progress, bool last)
 {
-    const struct step_summary *result = fanout->result;
+    const struct fanout_pace *pace = &fanout->request->pace;
+    struct output *output = fanout->run->output;
     int64_t now = clock_now();
     struct live live;
 
-    if (!fanout->run->output || (!last && now - fanout->reported < SECOND))
+    if (!output || (!last && now - fanout->reported < SECOND))
         return;
     fanout->reported = now;
+    fanout->result->seconds = (double)(now - fanout->began) / SECOND;
     live = (struct live){.job = fanout->run->job->options->name,
         .step = fanout->name,
-        .seconds = (double)(now - fanout->began) / SECOND,
+        .seconds = fanout->result->seconds,
         .intended_rate = -1,
-        .devices = result->total,
-        .done = fanout->done,
-        .failed = result->failed,
-        .retried = atomic_load(&fanout->request->counters->retried),
-        .throttled = atomic_load(&fanout->request->counters->throttled)};
+        .devices = progress->total,
+        .done = progress->done,
+        .failed = progress->failed,
+        .retried = progress->retried,
+        .throttled = progress->throttled,
+        .operation = pace->operation,
+        .rate = pace->operation ? pacer_rate(pace->pacer, pace->operation) : 0,
+        .seconds_left = progress_seconds_left(progress)};
+    output_take(output, &live);
     pthread_mutex_unlock(&fanout->mutex);
-    output_update(fanout->run->output, &live);
+    output_send(output);
     pthread_mutex_lock(&fanout->mutex);
 }
 
-/* The caller holds the mutex. */
-static void fanout_show_progress(struct fanout *fanout)
+/* On the main thread. The caller holds the mutex. */
+static void fanout_show_progress(struct fanout *fanout, bool last)
 {
     const struct fanout_pace *pace = &fanout->request->pace;
     int64_t left = fanout->result->total - fanout->done;
@@ -212,14 +218,14 @@ static void fanout_show_progress(struct fanout *fanout)
         snprintf(progress.detail, sizeof(progress.detail), "%s %s", pace->operation, rate);
     }
     progress_show(&progress);
-    fanout_output(fanout, false);
+    fanout_output(fanout, &progress, last);
 }
 
 /* Wait for a change, at most one tick. The caller holds the mutex. */
 static void fanout_wait_tick(struct fanout *fanout)
 {
     clock_condition_wait(&fanout->progress, &fanout->mutex, clock_now() + TICK);
-    fanout_show_progress(fanout);
+    fanout_show_progress(fanout, false);
 }
 
 /* A step whose settings are the same for all clients needs no script context. */
@@ -319,12 +325,12 @@ static void fanout_finish(struct fanout *fanout, pthread_t *threads, size_t coun
                 until.tv_nsec -= SECOND;
             }
             pthread_mutex_lock(&fanout->mutex);
-            fanout_show_progress(fanout);
+            fanout_show_progress(fanout, false);
             pthread_mutex_unlock(&fanout->mutex);
         } while (pthread_timedjoin_np(threads[i], NULL, &until) != 0);
     }
     pthread_mutex_lock(&fanout->mutex);
-    fanout_output(fanout, true);
+    fanout_show_progress(fanout, true);
     pthread_mutex_unlock(&fanout->mutex);
 }
 

@@ -22,6 +22,9 @@ struct live {
     const struct tally *last, *total; /* NULL: the step is no simulation */
     /* Other steps, since they began: */
     int64_t devices, done, failed, retried, throttled;
+    const char *operation; /* that sets the pace; NULL: none */
+    double rate;           /* its calls per second */
+    double seconds_left;   /* 0: unknown */
 };
 
 /* Append the progress text, one line: connections, rates, delays, failures. */

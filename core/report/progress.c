@@ -74,36 +74,34 @@ void progress_begin(const char *label, int64_t total)
     }
 }
 
-/* Append the time that is left, as the pace of the last seconds has it. */
-static void progress_format_rest(const struct progress *progress, int64_t now)
+double progress_seconds_left(const struct progress *progress)
 {
+    int64_t now = clock_now();
     size_t count = progress_state.sample_count;
     int64_t since =
         count < SAMPLES ? progress_state.began : progress_state.samples[count % SAMPLES].at;
     int64_t before = count < SAMPLES ? 0 : progress_state.samples[count % SAMPLES].done;
-    double left = (double)(progress->total - progress->done), seconds = progress->seconds_left;
+    double left = (double)(progress->total - progress->done);
 
     if (since < progress_state.first_at) {
         since = progress_state.first_at;
         before = progress_state.first_done;
     }
     if (left <= 0)
-        return;
-    /* The forecast is for the time before anything is known. */
-    if (now - progress_state.began >= PACE_KNOWN)
-        seconds = 0;
+        return 0;
     if (progress->done > 0 && now - since >= PACE_KNOWN)
-        seconds = progress->done > before ? left * (double)(now - since) / (double)SECOND /
-                                                (double)(progress->done - before)
-                                          : 0;
-    if (seconds > 0)
-        iotify_buffer_format(&progress_state.line, "  ETA %.0f s", seconds);
+        return progress->done > before ? left * (double)(now - since) / (double)SECOND /
+                                             (double)(progress->done - before)
+                                       : 0;
+    /* The forecast is for the time before anything is known. */
+    return now - progress_state.began >= PACE_KNOWN ? 0 : progress->seconds_left;
 }
 
 static void progress_format(const struct progress *progress, int64_t now)
 {
     double seconds = (double)(now - progress_state.began) / (double)SECOND;
     double rate = seconds > 0 ? (double)progress->done / seconds : 0;
+    double left = progress_seconds_left(progress);
     struct iotify_buffer *line = &progress_state.line;
 
     iotify_buffer_reset(line);
@@ -117,7 +115,8 @@ static void progress_format(const struct progress *progress, int64_t now)
         iotify_buffer_format(line, "  %lld retries", (long long)progress->retried);
     if (progress->throttled)
         iotify_buffer_format(line, "  %lld throttled", (long long)progress->throttled);
-    progress_format_rest(progress, now);
+    if (left > 0)
+        iotify_buffer_format(line, "  ETA %.0f s", left);
     if (*progress->detail)
         iotify_buffer_format(line, "  %s", progress->detail);
 }

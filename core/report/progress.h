@@ -20,6 +20,11 @@ void progress_setup(bool quiet);
 void progress_begin(const char *label, int64_t total);
 /* Show the current numbers; does nothing if the last output is too recent. */
 void progress_show(const struct progress *progress);
+/*
+ * The seconds that are left, by the pace of the last seconds, or by the forecast while that is not
+ * known; 0: unknown. After progress_show().
+ */
+double progress_seconds_left(const struct progress *progress);
 /* End the step: remove the line from the terminal. */
 void progress_end(void);
 

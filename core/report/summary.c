@@ -55,7 +55,8 @@ static bool summary_has_name(
     const struct summary *summary, const struct step_summary *step, const char *name)
 {
     for (const struct step_summary *each = summary->steps; each != step; each = each->next)
-        if (strcmp(each->pipeline, step->pipeline) == 0 && strcmp(each->name, name) == 0)
+        if (strcmp(each->name, name) == 0 &&
+            (strcmp(each->pipeline, step->pipeline) == 0 || (each->simulate && step->simulate)))
             return true;
     return false;
 }

@@ -61,7 +61,7 @@ struct call_summary {
 
 struct step_summary {
     const char *pipeline, *step, *scope;
-    const char *name; /* of its own in the pipeline: "simulate", "simulate 2" */
+    const char *name; /* "simulate", "simulate 2"; see summary_name_step() */
     int64_t total, ok, repaired, failed, retried, throttled;
     int64_t unchanged; /* up to date before */
     int64_t skipped;   /* not begun, because the step ended before */
@@ -113,7 +113,10 @@ void summary_clear(struct summary *summary);
 /* Append a step; `scope` must outlive the summary. */
 struct step_summary *summary_add_step(
     struct summary *summary, const char *pipeline, const char *step, const char *scope);
-/* Name a step; the name gets a number if an earlier step of the pipeline has it. */
+/*
+ * Name a step; the name gets a number if an earlier step of the pipeline has it, or an earlier
+ * simulation and this is one, too.
+ */
 void summary_name_step(struct summary *summary, struct step_summary *step, const char *name);
 /* Count a failure under its code; `client` is -1 for the whole job. */
 void summary_add_failure(struct summary *summary, struct failure **list, const char *code,

@@ -17,6 +17,8 @@
  */
 #define GIVEN_UP_MAX 50
 #define GIVEN_UP_ALL 100
+/* How often a device that waits for that looks again. */
+#define RENEWAL_PERIOD (100 * MILLISECOND)
 
 /* ------------------------------------------------------------------ acknowledgements */
 
@@ -45,16 +47,31 @@ static void answers_lose_open(struct device *device, const char *code, const cha
     device->renewed = true;
 }
 
+/* Connect anew if nothing that was sent is still open, or nothing can be sent. */
+static bool answers_renew(struct device *device)
+{
+    if (device->phase != PHASE_RUNNING || !device->connected_at ||
+        !answers_awaits_renewal(device) ||
+        (device->given_up < GIVEN_UP_ALL && device->ledger.open > 0))
+        return false;
+    answers_lose_open(device, "NotSent",
+        "messages were not sent: the server left too many before them unacknowledged");
+    device_drop(device);
+    return true;
+}
+
+void answers_await_renewal(struct device *device)
+{
+    if (!answers_renew(device))
+        device_wake_at(device, simulate_loop_now(device->loop) + RENEWAL_PERIOD);
+}
+
 /* A message was acknowledged or lost: continue what waited for that. */
 static void answers_go_on(struct device *device)
 {
-    if (device->phase == PHASE_RUNNING && device->connected_at &&
-        (device->given_up >= GIVEN_UP_ALL ||
-            (answers_awaits_renewal(device) && device->ledger.open == 0))) {
-        answers_lose_open(device, "NotSent",
-            "messages were not sent: the server left too many before them unacknowledged");
-        device_drop(device);
-    } else if (device->phase == PHASE_RUNNING)
+    if (answers_renew(device))
+        return;
+    if (device->phase == PHASE_RUNNING)
         schedule_answered(device);
     else if ((device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING) &&
              device->ledger.open == 0)

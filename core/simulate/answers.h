@@ -24,6 +24,8 @@ void answers_time_out(struct device *device, const struct ledger_entry *entry, u
  * connects anew.
  */
 bool answers_awaits_renewal(const struct device *device);
+/* It has a message to send: connect anew now, or look again in a moment. */
+void answers_await_renewal(struct device *device);
 /* A message was acknowledged and did not return: `entry`, with this token, is lost. */
 void answers_do_not_return(struct device *device, const struct ledger_entry *entry, uint64_t token);
 /* The device is done: report its unsettled messages and count them as lost. */

@@ -68,6 +68,7 @@ static void device_end_message(struct device *device)
         return;
     device->call = CALL_NONE;
     device->begun = false;
+    device->iteration++;
     if (simulate_loop_stopped(device->loop))
         return;
     device_fail(device, "Unsettled", "message() still waited for a promise at the end");
@@ -125,6 +126,7 @@ void device_be_parked(struct device *device)
     device_enter(device, PHASE_PARKED);
     /* What a message() that still waits returns later is not sent. */
     device->absent = device->absent || device->begun;
+    device->unreachable = false;
     device->draining_at = 0;
 }
 
@@ -182,9 +184,10 @@ int64_t device_drain_end(const struct device *device)
     const struct simulate_loop *loop = device->loop;
     int64_t wait = simulate_loop_stopped(loop) ? DEVICE_HASTE : DRAIN;
 
-    /* Everything is acknowledged, no promise is open, and only verification still waits. */
-    if (device->ledger.open == 0 && device->call != CALL_WAITING &&
-        loop->simulation->options->verify_within < wait)
+    /* A promise has its own limit; and when only verification still waits, it has that. */
+    if (device->call == CALL_WAITING && !simulate_loop_stopped(loop))
+        return device->draining_at + wait + loop->simulation->options->wait_limit;
+    if (device->ledger.open == 0 && loop->simulation->options->verify_within < wait)
         wait = loop->simulation->options->verify_within;
     return device->draining_at + wait;
 }
@@ -305,22 +308,32 @@ void device_drop(struct device *device)
     device->loop->operations->session_drop(device->session);
 }
 
+/* It leaves without a connection: a failure if it has tried in vain to make it again. */
+static void device_leave_cut_off(struct device *device)
+{
+    if (device->was_connected && device->unreachable && !simulate_loop_stopped(device->loop)) {
+        device_fail(device, "NotReconnected",
+            "the connection was lost, and could not be made again before the end");
+        device_tally(device)->counts[TALLY_FAILED]++;
+    }
+    device_leave(device);
+}
+
 /*
  * A device without a connection may have to connect once more, to resend unacknowledged messages.
  */
 static void device_end_connecting(struct device *device)
 {
-    /* Whether it can connect at all is part of the result, unless the user stops the run. */
-    bool tries = device->phase == PHASE_CONNECTING && !device->was_connected &&
+    /*
+     * Whether it can connect at all, and connect again after a failed attempt, is part of the
+     * result, unless the user stops the run.
+     */
+    bool tries = device->phase == PHASE_CONNECTING &&
+                 (!device->was_connected || device->unreachable) &&
                  !simulate_loop_stopped(device->loop);
 
     if (!device_waits(device) && !tries) {
-        if (device->was_connected && device->unreachable && device->goal != GOAL_PARKED &&
-            !simulate_loop_stopped(device->loop))
-            device_give_up(device, "NotReconnected",
-                "the connection was lost, and could not be made again before the end");
-        else
-            device_leave(device);
+        device_leave_cut_off(device);
         return;
     }
     if (!device->draining_at || simulate_loop_stopped(device->loop))
@@ -341,7 +354,7 @@ static void device_note_unstarted(struct device *device)
 {
     const struct simulate_loop *loop = device->loop;
 
-    if (!loop->channel || simulate_loop_stopped(loop) ||
+    if (!loop->channel || loop->end_asked != LOOP_RUNS ||
         load_profile_varies(&loop->simulation->load_profile))
         return;
     device_fail(
@@ -407,7 +420,7 @@ void device_on_timer(void *argument)
         break;
     case PHASE_PAUSING:
         if (device_out_of_time(device))
-            device_leave(device);
+            device_leave_cut_off(device);
         else
             device_connect(device);
         break;

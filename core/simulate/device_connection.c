@@ -36,6 +36,12 @@ void device_give_up(struct device *device, const char *code, const char *text)
     /* device_be_done() counts those whose attempts failed. */
     if (!device->was_connected && device->attempts == 0)
         device_tally(device)->counts[TALLY_UNCONNECTED]++;
+    /* It is not the fault of a message() that still waits. */
+    if (device->begun && device->call == CALL_WAITING) {
+        device->begun = false;
+        device->call = CALL_NONE;
+        device->iteration++;
+    }
     device_run_finish(device);
     device_be_done(device);
 }

@@ -242,7 +242,7 @@ static bool message_may_run(const struct device *device)
 {
     return device->call == CALL_QUEUED &&
            (device->phase == PHASE_RUNNING || device->phase == PHASE_OFFLINE) && !device->dropped &&
-           !answers_awaits_renewal(device) && !device_has_sent_all(device);
+           !device_has_sent_all(device);
 }
 
 bool message_run_batch(struct simulate_loop *loop)
@@ -256,7 +256,10 @@ bool message_run_batch(struct simulate_loop *loop)
         struct device *device = scripts->due;
 
         scripts->due = device->next_due;
-        if (message_may_run(device)) {
+        if (message_may_run(device) && device->connected_at && answers_awaits_renewal(device)) {
+            device->call = CALL_NONE;
+            answers_await_renewal(device);
+        } else if (message_may_run(device)) {
             device->absent = false;
             device->begun = true;
             turns[count] = device_turn(device);

@@ -79,8 +79,8 @@ static double monitor_intended_rate(const struct monitor *monitor, int64_t momen
 
     if (simulation->options->pacing == PACING_CLOSED || !simulation->template->transport)
         return -1;
-    return load_profile_rate(
-        &simulation->load_profile, moment, counts[TALLY_CONNECTED] - counts[TALLY_FINISHED]);
+    return load_profile_rate(&simulation->load_profile, moment,
+        counts[TALLY_CONNECTED] - (counts[TALLY_FINISHED] - counts[TALLY_UNCONNECTED]));
 }
 
 static struct live monitor_live(const struct monitor *monitor, int64_t now)
@@ -177,6 +177,17 @@ static void monitor_return_memory(struct monitor *monitor)
     monitor->churn = 0;
 }
 
+/* What the results of the whole run will say, as far as it is known. */
+static void monitor_note_progress(struct monitor *monitor, const struct live *live)
+{
+    monitor->results->present = true;
+    monitor->results->seconds = live->seconds;
+    monitor->results->cpu = live->cpu;
+    monitor->results->busy = live->busy > monitor->results->busy && !monitor->finishing
+                                 ? live->busy
+                                 : monitor->results->busy;
+}
+
 /* Add the last second to the results, and update all outputs. */
 static void monitor_end_second(struct monitor *monitor, int64_t now)
 {
@@ -184,7 +195,9 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
 
     tally_merge(&monitor->results->tally, &monitor->second);
     live = monitor_live(monitor, now);
-    output_update(monitor->output, &live);
+    monitor_note_progress(monitor, &live);
+    output_take(monitor->output, &live);
+    output_send(monitor->output);
     monitor_show(monitor, &live);
     monitor_return_memory(monitor);
     tally_reset(&monitor->second);

@@ -345,8 +345,8 @@ static void simulate_name_results(
     const struct template_file *template = simulation->template;
     struct simulate_summary *results = result->simulate;
 
-    if (simulation->options->name)
-        summary_name_step(run->summary, result, simulation->options->name);
+    summary_name_step(
+        run->summary, result, simulation->options->name ? simulation->options->name : result->step);
     results->name = result->name;
     results->template = arena_string(arena, template->file);
     results->transport =

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports in a real browser: they show the numbers of the summary, ask for nothing, and are inert."""
+import http.client
 import json
 import pathlib
 import re
+import socket
 import subprocess
 
 from fleet import Fleet, MESSAGE, OWN
-from support import job, local_job
+from support import free_port, job, local_job, wait_for_port
 
 JAVASCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'build/javascript'
 UNITS = {'µs': 1e-6, 'ms': 1e-3, 's': 1, 'B': 1, 'kB': 1e3, 'MB': 1e6}
@@ -27,13 +29,16 @@ def number(text):
 
 
 class Report(Fleet):
+    def browser(self, *arguments):
+        return subprocess.Popen(
+            [str(JAVASCRIPT / 'node_modules/.bin/node'), str(JAVASCRIPT / 'browser.mjs'), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**self.environment, 'HOME': str(self.folder)})
+
     def browse(self, file='r.html', status=0):
-        done = subprocess.run(
-            [str(JAVASCRIPT / 'node_modules/.bin/node'), str(JAVASCRIPT / 'browser.mjs'), 'report', str(self.folder / file)],
-            capture_output=True, text=True, timeout=300, env={**self.environment, 'HOME': str(self.folder)})
-        self.assertEqual('', done.stderr)
-        self.assertEqual(status, done.returncode)
-        found = json.loads(done.stdout)
+        browser = self.browser('report', str(self.folder / file))
+        out, error = browser.communicate(timeout=300)
+        self.assertEqual(('', status), (error, browser.returncode))
+        found = json.loads(out)
         self.assertEqual({f'file://{self.folder / file}'}, set(found['requests']))
         self.assertEqual([], found['errors'])
         self.assertEqual([], [violation for violation in found['violations']
@@ -56,10 +61,11 @@ class Report(Fleet):
         self.assertEqual(f'{summary["job"]}: {summary["verdict"]}', self.page['title'])
         rows = self.rows('verdict', 'Thresholds')
         self.assertEqual(len(summary['thresholds']), len(rows))
+        several = len({threshold['simulation'] for threshold in summary['thresholds']}) > 1
         for threshold, row in zip(summary['thresholds'], rows):
-            self.assertEqual([threshold['expression'], threshold['simulation']], row[:2])
-            self.same(threshold['value'], row[2], row)
-            self.assertTrue(row[3].startswith('✓ holds' if threshold['ok'] else '✗ crossed'), row)
+            self.assertEqual([threshold['expression'], *[threshold['simulation']] * several], row[:1 + several])
+            self.same(threshold['value'], row[-2], row)
+            self.assertTrue(row[-1].startswith('✓ holds' if threshold['ok'] else '✗ crossed'), row)
 
     def check_steps(self):
         for step, row in zip(self.summary_['steps'], self.rows('steps', 'Steps'), strict=True):
@@ -152,6 +158,24 @@ class Report(Fleet):
         self.assertEqual('again.html\n', self.iotifyd('report', 's.json', '--series', 's.csv', '-o', 'again.html').stdout)
         self.assertEqual((self.folder / 'r.html').read_bytes(), (self.folder / 'again.html').read_bytes())
 
+    def test_the_account_adds_up(self):
+        """What was acknowledged and did not return is counted as both; and what is missing is unknown."""
+        self.template(OWN + 'subscribe: ["elsewhere"]\n' + MESSAGE)
+        self.write('job.yaml', local_job(devices=2, iterations=5, interval='10ms', verify='end_to_end', verify_within='100ms'))
+        self.iotifyd('-q', 'job.yaml', '--json', 's.json')
+        summary = json.loads((self.folder / 's.json').read_text())
+        self.assertEqual((10, 10, 10), tuple(summary['simulate'][name] for name in ('published', 'lost', 'unreturned')))
+        simulation = summary['simulations'][0]
+        simulation.update(published=14, lost=11)
+        for name in ('bytes_in', 'received', 'thresholds', 'devices'):
+            del simulation[name]
+        self.write('s.json', json.dumps(summary))
+        self.iotifyd('report', 's.json')
+        section = self.browse('report.html')['page']['sections']['simulation-0']
+        self.assertEqual([['acknowledged', '0 (0 %)'], ['lost', '1 (7.14 %)'], ['acknowledged, never returned', '10 (71.4 %)'],
+                          ['no outcome yet', '3 (21.4 %)']], section['tables']['14 messages were published']['rows'])
+        self.assertEqual('– messages, –, –', section['facts']['received'])
+
     def test_hostile_texts(self):
         """Whatever a broker, a script or a file is called: it is text."""
         name = 'a<b>&"\'.yaml'
@@ -160,8 +184,8 @@ class Report(Fleet):
         (self.folder / 't.yaml').rename(self.folder / name)
         self.write('job.yaml', json.dumps({
             'devices': 2, 'plugins': {'glob': {'use': 'memory'}}, 'pipelines': {'simulate': [{'simulate': {
-                'template': name, 'name': HOSTILE, 'iterations': 2, 'interval': '100ms', 'thresholds': [],
-                'stages': [{'name': HOSTILE, 'duration': '1s'}]}}]}}))
+                'template': name, 'name': HOSTILE, 'interval': '500ms', 'thresholds': [],
+                'stages': [{'name': HOSTILE, 'duration': '3s'}]}}]}}))
         self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--series', 's.csv', '--report', 'r.html')
         found = self.browse()
         self.assertEqual(set(), set(found['page']['elements']) & {'img', 'iframe', 'a', 'link', 'object'})
@@ -225,4 +249,70 @@ class Report(Fleet):
         self.write('long.csv', '\n'.join([head, *rows, '']))
         self.iotifyd('report', 's.json', '--series', 'long.csv', '-o', 'long.html')
         found = self.browse('long.html')
-        self.assertIn('a point of a chart stands for 6 rows', found['page']['sections']['verdict']['text'])
+        self.assertIn('A point of a chart stands for 3 rows', found['page']['sections']['verdict']['text'])
+
+
+class Live(Report):
+    def test_a_whole_run_is_watched(self):
+        """Deploy, simulation and cleanup, until the verdict; then the page has the summary's numbers."""
+        self.start_sandbox()
+        port = free_port()
+        self.write('job.yaml', 'devices: 100\nplugins:\n  aws: {use: aws-iot, quotas: {"*": 100, RegisterCertificateWithoutCA: 20, DeleteThing: 20}}\n'
+                   'pipelines:\n  simulate:\n    - simulate: {template: aws_iotify.yaml, interval: 200ms, duration: 4s, '
+                   'connect_rate: 1000/s}\n')
+        browser = self.browser('live', f'http://127.0.0.1:{port}/')
+        self.assertEqual('ready\n', browser.stdout.readline())
+        process = self.spawn('-q', 'job.yaml', '--dashboard-port', str(port), '--json', 's.json')
+        out, error = browser.communicate(timeout=300)
+        self.assertEqual('', error)
+        self.assertEqual(0, process.wait(60))
+        found = json.loads(out)
+        self.summary_ = json.loads((self.folder / 's.json').read_text())
+        self.page = found['page']
+        self.assertEqual([], found['errors'])
+        self.assertEqual({f'http://127.0.0.1:{port}/', f'http://127.0.0.1:{port}/events'}, set(found['requests']))
+        self.assertLessEqual({'RUNNING: deploy/aws.device', 'RUNNING: simulate', 'RUNNING: cleanup/aws.remove_device'}, set(found['seen']))
+        self.assertTrue(any(re.search(r'\d+ of 100 devices, \w+ at .*/s sets the pace, about .* left', text) for text in found['progress']),
+                        found['progress'])
+        self.assertLessEqual({'simulation-0/load', 'simulation-0/latency', 'simulation-0/generator'}, set(found['charts']))
+        self.check_verdict()
+        self.check_steps()
+        self.check_simulation(0, self.summary_['simulations'][0])
+
+    def ask(self, port, path, host='127.0.0.1', method='GET'):
+        connection = http.client.HTTPConnection('127.0.0.1', port, timeout=60)
+        self.addCleanup(connection.close)
+        connection.request(method, path, headers={'Host': f'{host}:{port}'})
+        return connection.getresponse()
+
+    def test_a_browser_that_does_not_read(self):
+        """Neither the run nor its end waits for it; other sites cannot read the page."""
+        self.template(OWN + MESSAGE)
+        port = free_port()
+        self.write('job.yaml', local_job(devices=3, interval='100ms', duration='8s'))
+        process = self.spawn('-q', 'job.yaml', '--dashboard-port', str(port), '--json', 's.json')
+        wait_for_port(port)
+        for path, host, method, status in (('/', '127.0.0.1', 'GET', 200), ('/', 'localhost', 'HEAD', 200), ('/', 'example.com', 'GET', 403),
+                                           ('/events', 'example.com', 'GET', 403), ('/other', 'localhost', 'GET', 404), ('/', 'localhost', 'POST', 405)):
+            self.assertEqual(status, self.ask(port, path, host, method).status, (path, host, method))
+        followers = [self.ask(port, '/events') for _ in range(5)]
+        self.assertEqual({'text/event-stream'}, {each.headers['Content-Type'] for each in followers})
+        self.assertEqual(0, process.wait(60))
+        self.assertEqual(240, json.loads((self.folder / 's.json').read_text())['simulate']['acknowledged'])
+        text = followers[0].read().decode()
+        self.assertEqual('begin', text.split('\n')[0].split(' ')[1])
+        states = [json.loads(line.removeprefix('data: ')) for event, line in re.findall(r'event: (\w+)\n(data: .*)\n', text) if event == 'state']
+        self.assertEqual('simulate', states[0]['running']['step'])
+        self.assertNotIn('running', states[-1])
+        self.assertEqual(json.loads((self.folder / 's.json').read_text()), states[-1]['summary'])
+
+    def test_a_port_that_cannot_be_used(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job())
+        with socket.socket() as taken:
+            taken.bind(('127.0.0.1', free_port()))
+            taken.listen()
+            done = self.iotifyd('job.yaml', '--dashboard-port', str(taken.getsockname()[1]), status=1)
+        self.assertIn('Address already in use', done.stderr)
+        for port in ('many', '0.0.0.0:80', '99999', ''):
+            self.assertIn(f'--dashboard-port {port}: takes a port', self.iotifyd('job.yaml', '--dashboard-port', port, status=2).stderr)

@@ -271,6 +271,34 @@ class Table(Fleet):
         self.assertIn('NotReconnected', {error['code'] for error in self.results['simulate']['errors']})
         return output
 
+    def test_an_abort_while_devices_connect(self):
+        """Those that did not get their turn are no failures."""
+        self.template(THROWS)
+        self.write('job.yaml', local_job(devices=1000, connect_rate='20/s', interval='100ms', duration='60s',
+                                         thresholds='[{expression: "failed < 5", abort: true}]'))
+        self.iotifyd('-q', 'job.yaml', '--json', 's.json', status=99)
+        codes = {error['code'] for error in json.loads((self.folder / 's.json').read_text())['simulate']['errors']}
+        self.assertEqual({'ScriptError'}, codes)
+
+    def test_acknowledgements_that_come_late(self):
+        """After given-up ones the device goes on, also when the server acknowledges those after all."""
+        waiting = []
+
+        def handle(connection):
+            for packet in packets(connection):
+                if packet.type == PUBLISH and len(waiting) < 70:
+                    waiting.append(packet.acknowledgement())
+                    if len(waiting) == 70:
+                        time.sleep(1)     # 50 are given up by then, and the next one waits
+                        connection.sendall(b''.join(waiting))
+                elif packet.type == PUBLISH:
+                    connection.sendall(packet.acknowledgement())
+        self.template('publish: {topic: t, qos: 1}\nmessage: |\n  return String(index());\n', port=Server(self, handle).port)
+        self.write('job.yaml', local_job(devices=1, iterations=500, interval='10ms', ack_timeout='200ms'))
+        results = self.summary('job.yaml')['simulate']
+        self.assertEqual(500, results['published'] + results['failed'])
+        self.assertGreaterEqual(results['lost'], 50)
+
     @situation
     def test_the_run_ends_before_all_devices_connected(self, status):
         output = self.run_line(status, devices=30, connect_rate='10/s', duration='1s', iterations=None)

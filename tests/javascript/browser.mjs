@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens a page in Chromium, and prints as JSON what a person would find there.
 //     browser.mjs report FILE [PREFIX]     a report; with PREFIX also screenshots
-//     browser.mjs live URL                 the page of a running job, until it says that it is over
+//     browser.mjs live URL                 the page of a running job, until it says that it is over; the
+//                                          first line says that the browser waits for its port
 import {createRequire} from 'node:module';
 import fs from 'node:fs';
+import net from 'node:net';
 import {chromium} from 'playwright-core';
 
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -87,6 +89,31 @@ const report = async () => {
     found.pdf = (await page.pdf()).length;
 };
 
-await {report}[kind]();
+// Watch the page of a running job until it shows the verdict; what it has said on the way is in `seen`.
+const live = async () => {
+    const {hostname, port} = new URL(target);
+    console.log('ready');
+    while (!await new Promise((done) => {
+        const socket = net.connect(port, hostname, () => { socket.destroy(); done(true); }).on('error', () => done(false));
+    }))
+        await new Promise((done) => setTimeout(done, 50));
+    const page = await open({}, target);
+    const seen = new Set(), charts = new Set(), progress = new Set();
+    for (let over = false; !over;) {
+        const now = await page.evaluate(() => ({
+            verdict: document.querySelector('.verdict') && document.querySelector('.verdict').textContent,
+            over: !!document.querySelector('.verdict.good, .verdict.bad'),
+            progress: document.querySelector('progress') && document.querySelector('progress').parentElement.textContent,
+            charts: [...document.querySelectorAll('figure.drawn')].map((figure) => figure.dataset.chart)}));
+        seen.add((now.verdict || '').replace(/, [\d.]+ .*/, ''));
+        progress.add(now.progress || '');
+        now.charts.forEach((id) => charts.add(id));
+        over = now.over;
+        await page.waitForTimeout(100);
+    }
+    Object.assign(found, {seen: [...seen], charts: [...charts], progress: [...progress], page: await read(page)});
+};
+
+await {report, live}[kind]();
 console.log(JSON.stringify(found));
 await browser.close();

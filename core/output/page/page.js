@@ -4,7 +4,7 @@
 'use strict';
 
 const page = (() => {
-    const POINTS_MAX = 3600;    // rows of a step that a chart shows
+    const ROWS_MAX = 7200;      // rows of a series that the page keeps
     const SVG_POINTS = 240;
 
     // ------------------------------------------------------------------ text
@@ -35,10 +35,14 @@ const page = (() => {
         : seconds === 0 ? '0' : seconds < 1e-3 ? digits(seconds * 1e6, 3) + ' µs'
         : seconds < 1 ? digits(seconds * 1e3, 3) + ' ms'
         : seconds < 100 ? digits(seconds, 3) + ' s' : count(seconds) + ' s';
-    const span = (seconds) => seconds < 120 ? time(seconds) : seconds < 7200
-        ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
-        : `${Math.floor(seconds / 3600)} h ${Math.round(seconds % 3600 / 60)} min`;
+    const span = (seconds) => {
+        const whole = Math.round(seconds), minutes = Math.round(whole / 60);
+        return !(seconds >= 120) ? time(seconds) : whole < 7200 ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+            : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    };
     const bytes = (value) => {
+        if (!(value >= 0))
+            return '–';
         const units = ['B', 'kB', 'MB', 'GB', 'TB'];
         let at = 0;
         for (; value >= 1000 && at < 4; at++)
@@ -60,41 +64,6 @@ const page = (() => {
         return fields;
     };
     const TEXTS = ['step', 'time', 'reasons'];
-
-    // Rows as objects. A row that is not whole, as the last one after a full disk, is left out.
-    const parseSeries = (text) => {
-        const lines = text.split('\n').filter((line) => line);
-        const names = splitLine(lines[0] || '');
-        if (!names.includes('step') || !names.includes('seconds'))
-            throw new Error('it has no columns "step" and "seconds"');
-        const rows = [];
-        let broken = text.endsWith('\n') || !lines.length ? 0 : 1;
-        for (const line of lines.slice(1, broken ? -1 : undefined)) {
-            const fields = splitLine(line);
-            if (fields.length !== names.length) {
-                broken++;
-                continue;
-            }
-            const row = {};
-            names.forEach((name, at) => row[name] = TEXTS.includes(name) ? fields[at]
-                : fields[at] === '' ? null : Number(fields[at]));
-            rows.push(row);
-        }
-        return {rows, broken};
-    };
-
-    // A step begins where the name changes, or where the time starts again.
-    const splitSteps = (rows) => {
-        const steps = [];
-        let last = null;
-        for (const row of rows) {
-            if (!last || row.step !== last.step || row.seconds < last.seconds)
-                steps.push({name: row.step, rows: []});
-            steps[steps.length - 1].rows.push(row);
-            last = row;
-        }
-        return steps;
-    };
 
     const HIGHEST = /_(p50|p99|max)_seconds$/;
     const LAST = ['seconds', 'connected', 'stage', 'time', 'step', 'total', 'done', 'retried', 'throttled'];
@@ -119,6 +88,53 @@ const page = (() => {
             merged.push(mergeRows(rows.slice(at, at + width)));
         return merged;
     };
+
+    const countLines = (text) => {
+        let count = 0;
+        for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1))
+            count++;
+        return count;
+    };
+    // The steps of a series, with their rows as objects. A long series is merged while it is read:
+    // `width` rows become one. A row that is not whole, as the last one after a full disk, is left out.
+    const parseSeries = (text) => {
+        const lines = countLines(text), width = Math.max(1, Math.ceil((lines - 1) / ROWS_MAX));
+        const end = text.indexOf('\n');
+        const names = splitLine(text.slice(0, end < 0 ? undefined : end));
+        if (!names.includes('step') || !names.includes('seconds'))
+            throw new Error('it has no columns "step" and "seconds"');
+        const steps = [];
+        let broken = text.endsWith('\n') ? 0 : 1, pending = [], last = null;
+        const flush = () => {
+            if (pending.length)
+                steps[steps.length - 1].rows.push(pending.length > 1 ? mergeRows(pending) : pending[0]);
+            pending = [];
+        };
+        for (let at = end + 1, to; at > 0 && (to = text.indexOf('\n', at)) >= 0; at = to + 1) {
+            const fields = splitLine(text.slice(at, to));
+            if (fields.length !== names.length) {
+                broken++;
+                continue;
+            }
+            const row = {};
+            names.forEach((name, column) => row[name] = TEXTS.includes(name) ? fields[column]
+                : fields[column] === '' ? null : Number(fields[column]));
+            // A step begins where the name changes, or where the time starts again.
+            if (!last || row.step !== last.step || row.seconds < last.seconds) {
+                flush();
+                steps.push({name: row.step, rows: []});
+            }
+            pending.push(row);
+            last = row;
+            if (pending.length === width)
+                flush();
+        }
+        flush();
+        return {names, steps, width, broken};
+    };
+    const quote = (text) => /[,"]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+    const formatSeries = ({names, steps}) => names.join(',') + '\n' + steps.flatMap(({rows}) => rows).map((row) =>
+        names.map((name) => TEXTS.includes(name) ? quote(row[name]) : row[name] === null ? '' : Number(row[name].toPrecision(10))).join(',') + '\n').join('');
 
     const reasonsOf = (row) => (row.reasons || '').split(';').filter((entry) => entry).map((entry) => {
         const space = entry.lastIndexOf(' ');
@@ -166,7 +182,7 @@ const page = (() => {
         const period = row.seconds - before.seconds;
         return row[name] === null || row[name] === undefined || period <= 0 ? null : (row[name] - before[name]) / period;
     });
-    const rate = (value) => value === null ? '–' : `${value < 10 ? digits(value, 2) : count(value)}/s`;
+    const rate = (value) => !(value >= 0) ? '–' : `${value < 10 ? digits(value, 2) : count(value)}/s`;
     const only = (series) => series.filter((line) => hasValues(line.values));
 
     const stageBands = (rows, stages) => {
@@ -333,10 +349,10 @@ const page = (() => {
     const figure = (chart, id, xs) => !chart || !chart.series.length ? '' : html`<figure tabindex="0" data-chart="${id}/${chart.key}"><figcaption>${chart.title} <small>${chart.note}</small> <output></output></figcaption><div class="plot">${svg(chart, xs)}</div><ul class="legend">${
         chart.series.map((line, at) => html`<li class="k${at}">${line.label}</li>`)}</ul></figure>`;
 
-    // Seconds for latencies; what ends in _seconds or names a histogram is a time.
-    const TIMES = /^(connect|connect_tcp|connect_tls|connect_session|publish|end_to_end|script|lag)\b/;
+    // Of these names a threshold compares times; all others are numbers.
+    const TIMES = /^\s*(connect|connect_tcp|connect_tls|connect_session|publish|end_to_end|script|lag)\.(p\d+|max|mean)\s*[<>=!]/;
     const thresholdValue = (threshold) => threshold.value === null ? '–'
-        : TIMES.test(threshold.expression) && !/\.count\b/.test(threshold.expression) ? time(threshold.value) : number(threshold.value);
+        : TIMES.test(threshold.expression) ? time(threshold.value) : number(threshold.value);
     const thresholds = (list) => {
         const several = new Set(list.map((threshold) => threshold.simulation)).size > 1;
         return table('Thresholds', ['Threshold', ...several ? ['Simulation'] : [], 'Measured', 'Result'], list.map((threshold) => [
@@ -349,8 +365,14 @@ const page = (() => {
     const header = (model) => {
         const summary = model.summary, good = summary.exit === 0;
         const word = model.running ? 'running' : good ? 'good' : 'bad';
+        const running = model.running;
         return html`<h1>${summary.job}</h1><p class="verdict ${word}" role="status">${
-            model.running ? `RUNNING: ${model.running}` : summary.verdict}</p>${
+            running ? `RUNNING: ${running.step}, ${span(Math.round(running.seconds))}` : summary.verdict}</p>${
+            running && running.total > 0 && html`<p><progress max="${running.total}" value="${running.done}" aria-label="devices done"></progress> ${
+                count(running.done)} of ${count(running.total)} devices${running.failed > 0 && `, ${count(running.failed)} failed`}${
+                running.operation && `, ${running.operation} at ${rate(running.rate)} sets the pace`}${
+                running.throttled > 0 && `, ${count(running.throttled)} throttled`}${
+                running.seconds_left > 0 && `, about ${span(Math.ceil(running.seconds_left))} left`}</p>`}${
             model.notes.map((note) => html`<p class="note">${note}</p>`)}${thresholds(summary.thresholds || [])}`;
     };
     const about = (summary) => {
@@ -372,8 +394,12 @@ const page = (() => {
 
     // The messages add up: each one that was published has one outcome.
     const ledger = (simulation) => {
-        const parts = [['acknowledged', simulation.acknowledged], ['lost', simulation.lost]];
-        const rest = simulation.published - simulation.acknowledged - simulation.lost;
+        // Those that were acknowledged and did not return are counted as both.
+        const unreturned = simulation.unreturned || 0;
+        const parts = [['acknowledged', simulation.acknowledged - unreturned], ['lost', simulation.lost - unreturned]];
+        if (unreturned)
+            parts.push(['acknowledged, never returned', unreturned]);
+        const rest = simulation.published - parts.reduce((sum, [, value]) => sum + value, 0);
         if (rest > 0)
             parts.push(['no outcome yet', rest]);
         let at = 0;
@@ -415,7 +441,7 @@ const page = (() => {
         Object.entries(device.reasons || {}).map(([code, many]) => `${code} ${many}`).join(', ')]), {texts: [5]});
 
     const simulationPart = (simulation, id, rows) => {
-        const shown = thin(thin(rows, POINTS_MAX), SVG_POINTS), xs = column(shown, 'seconds');
+        const shown = thin(rows, SVG_POINTS), xs = column(shown, 'seconds');
         const seconds = simulation.seconds, generator = simulation.generator || {};
         const charts = rows.length ? Object.fromEntries(simulationCharts(simulation, shown).map((chart) => [chart.key, figure(chart, id, xs)])) : {};
         const distribution = distributionChart(simulation);
@@ -439,23 +465,21 @@ const page = (() => {
             if (!Array.isArray(data.summary[name]))
                 throw new Error(`the summary has no list "${name}"`);
         const notes = [...(data.notes || [])];
-        let found = [];
+        let series = {steps: [], width: 1};
         if (data.csv) {
-            const series = parseSeries(data.csv);
-            found = splitSteps(series.rows);
+            series = parseSeries(data.csv);
             if (series.broken)
                 notes.push(`The series is not complete: rows that are not whole: ${count(series.broken)}.`);
+            if (series.width > 1)
+                notes.push(`A point of a chart stands for ${series.width} rows of the series, with the highest of their percentiles.`);
         }
-        for (const step of found)
-            if (step.rows.length > POINTS_MAX)
-                notes.push(`${step.name}: a point of a chart stands for ${Math.ceil(step.rows.length / POINTS_MAX)} rows of the series, with the highest of their percentiles.`);
-        return {summary: data.summary, running: data.running, notes, found};
+        return {summary: data.summary, running: data.running, notes, series};
     };
     // Rows of the series by simulation and by other step; each is used once, in order.
     const assign = (made) => {
-        const left = [...made.found];
+        const left = [...made.series.steps], line = (name) => String(name).replace(/[\r\n]/g, ' ');
         const take = (name) => {
-            const at = left.findIndex((step) => step.name === name);
+            const at = left.findIndex((step) => step.name === line(name));
             return at < 0 ? [] : left.splice(at, 1)[0].rows;
         };
         return {simulations: made.summary.simulations.map((simulation) => take(simulation.name)),
@@ -480,11 +504,11 @@ const page = (() => {
     const charts = (made) => {
         const rows = assign(made), list = [];
         made.summary.steps.forEach((_, at) => {
-            const shown = thin(rows.steps[at], POINTS_MAX);
+            const shown = rows.steps[at];
             stepCharts(shown).forEach((chart) => list.push({id: `step-${at}/${chart.key}`, x: column(shown, 'seconds'), chart}));
         });
         made.summary.simulations.forEach((simulation, at) => {
-            const shown = thin(rows.simulations[at], POINTS_MAX), distribution = distributionChart(simulation);
+            const shown = rows.simulations[at], distribution = distributionChart(simulation);
             simulationCharts(simulation, shown).forEach((chart) => list.push({id: `simulation-${at}/${chart.key}`, x: column(shown, 'seconds'), chart}));
             if (distribution)
                 list.push({id: `simulation-${at}/distribution`, x: distribution.x, chart: distribution});
@@ -501,6 +525,8 @@ const page = (() => {
     };
     const body = (text) => {
         const data = JSON.parse(text), made = model(data);
+        if (made.series.width > 1)
+            Object.assign(data, {csv: formatSeries(made.series), notes: made.notes});
         return `<main>${sections(made).map(({id, html: text}) => `<section id="${id}">${text}</section>`).join('\n')}</main>\n` +
             `<script type="application/json" id="data">${block(data)}<\/script>`;   // its own end would end this script
     };

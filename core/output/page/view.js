@@ -183,19 +183,19 @@
             find(focused).focus();
     };
     const followEvents = () => {
-        const data = {summary: null, csv: '', running: 'starting', notes: []};
+        const data = {summary: null, csv: '', running: null, notes: []};
         const source = new EventSource('events');
         source.addEventListener('begin', () => { data.csv = ''; });
         source.addEventListener('rows', (event) => { data.csv += JSON.parse(event.data); });
         source.addEventListener('state', (event) => {
-            Object.assign(data, JSON.parse(event.data));
-            document.title = `${data.summary.job}: ${data.running || data.summary.verdict}`;
+            Object.assign(data, {running: null}, JSON.parse(event.data));
+            document.title = `${data.summary.job}: ${data.running ? data.running.step : data.summary.verdict}`;
             update(data);
             if (!data.running)
                 source.close();
         });
         source.addEventListener('error', () => {
-            if (source.readyState === EventSource.CLOSED || !data.running)
+            if (data.summary && !data.running)
                 return;
             data.notes = ['The connection to iotifyd is lost: it has ended, or does not answer.'];
             if (data.summary)

@@ -90,7 +90,8 @@ void mqtt_inflight_queue(struct mqtt_inflight *inflight, uint64_t token)
     struct mqtt_message *newest =
         inflight->count > 0 ? inflight_at(inflight, inflight->count - 1) : NULL;
 
-    if (!newest || newest->gone || newest->token != token)
+    /* What is not in the window yet is counted by itself. */
+    if (!newest || newest->gone || newest->token != token || inflight->window < inflight->count)
         return;
     newest->queue = inflight->queue = inflight->queue ? inflight->queue : 1;
     inflight->unwritten += newest->blocks;
