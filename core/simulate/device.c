@@ -58,18 +58,21 @@ void device_stop_timer(struct device *device)
 
 /* ------------------------------------------------------------------ the end */
 
-/*
- * Nobody waits for the promise of message() any more: unless the user stops the run, that is a
- * failure.
- */
-static void device_end_message(struct device *device)
+bool device_forget_message(struct device *device)
 {
     if (device->call != CALL_WAITING || !device->begun)
-        return;
+        return false;
     device->call = CALL_NONE;
     device->begun = false;
     device->iteration++;
-    if (simulate_loop_stopped(device->loop))
+    schedule_advance(device);
+    return true;
+}
+
+/* Unless the user stops the run, a message() that still waits at the end is a failure. */
+static void device_end_message(struct device *device)
+{
+    if (!device_forget_message(device) || simulate_loop_stopped(device->loop))
         return;
     device_fail(device, "Unsettled", "message() still waited for a promise at the end");
     device_tally(device)->counts[TALLY_SCRIPT_ERRORS]++;
@@ -82,10 +85,10 @@ void device_be_done(struct device *device)
 
     if (device->phase == PHASE_DONE)
         return;
+    device_end_message(device);
     device_tally(device)->counts[TALLY_DROPPED] += schedule_dropped(device);
     device_enter(device, PHASE_DONE);
     device->goal = GOAL_GONE;
-    device_end_message(device);
     if (device->call == CALL_WAITING)
         device->call = CALL_NONE;
     device_stop_timer(device);

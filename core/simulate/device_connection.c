@@ -37,11 +37,7 @@ void device_give_up(struct device *device, const char *code, const char *text)
     if (!device->was_connected && device->attempts == 0)
         device_tally(device)->counts[TALLY_UNCONNECTED]++;
     /* It is not the fault of a message() that still waits. */
-    if (device->begun && device->call == CALL_WAITING) {
-        device->begun = false;
-        device->call = CALL_NONE;
-        device->iteration++;
-    }
+    device_forget_message(device);
     device_run_finish(device);
     device_be_done(device);
 }

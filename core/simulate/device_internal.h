@@ -14,6 +14,8 @@ bool device_waits(const struct device *device);
 /* When the wait for answers ends, by the loop's clock; reconnects do not extend it. */
 int64_t device_drain_end(const struct device *device);
 bool device_out_of_time(const struct device *device);
+/* Wait for the promise of message() no longer: its iteration is over. False if it does not wait. */
+bool device_forget_message(struct device *device);
 /* Run finish(), unless it has run or init() did not succeed. */
 void device_run_finish(struct device *device);
 /* Disconnect, to be parked or for good. */

@@ -229,7 +229,8 @@ void message_settled(struct device *device, const struct script_output *output)
 {
     int64_t now = simulate_loop_now(device->loop);
 
-    if (device->call != CALL_WAITING || device->phase == PHASE_DONE)
+    /* It may be finish() that waits by now. */
+    if (device->call != CALL_WAITING || !device->begun || device->phase == PHASE_DONE)
         return;
     if (device->intended < now)
         device->intended = now;
