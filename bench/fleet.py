@@ -3,7 +3,7 @@
 error, and the number of sessions that one process holds; compared in the same run with a minimal
 client (bench/raw.c) and other tools.
 
-    bench/fleet.sh [SESSIONS [PART…]]        parts: memory reconnect handshake publish scale schedule peers most
+    bench/fleet.sh [SESSIONS [PART…]]        parts: memory reconnect handshake publish scale schedule outputs peers most
 """
 import csv
 import json
@@ -126,13 +126,13 @@ def cpu_of(process):
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def simulate(sink, tls, clients, **settings):
+def simulate(sink, tls, clients, outputs=('--series', 'out.csv'), **settings):
     """Start a simulation; finish() returns its rows, one per second, and its summary."""
     (FOLDER / 't.yaml').write_text((TLS if tls else PLAIN) % sink.port)
     settings = {'clients': clients, 'loops': 1, 'connect_rate': 5000, **settings}
     sets = [word for name, value in settings.items() for word in ('--set', f'{STEP}{name}={value}')]
-    return subprocess.Popen([IOTIFYD, '-q', 'job.yaml', 'simulate', '--json', 'out.json', '--series',
-                             'out.csv', *sets], cwd=FOLDER, env=environment(),
+    return subprocess.Popen([IOTIFYD, '-q', 'job.yaml', 'simulate', '--json', 'out.json', *outputs,
+                             *sets], cwd=FOLDER, env=environment(),
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -279,6 +279,32 @@ def schedule():
     errors = [float(row['lag_p99_seconds']) * 1e3 for row in rows[2:-1] if row['lag_p99_seconds']]
     print_row(f'schedule error p99 at {half}/s, half of the saturation', statistics.median(errors),
               None, 'ms', f'≤ 2 ms (the worst second: {max(errors):.2f})')
+
+
+def outputs():
+    """CPU time of a run with report, series and live page against one without; the runs alternate."""
+    kinds = {'no output': [], 'report, series, live page': [], 'the same with a follower': []}
+    port = free_port()
+    with Sink() as sink:
+        for _ in range(REPEATS):
+            for kind, used in kinds.items():
+                more = () if kind == 'no output' else (
+                    '--series', 'out.csv', '--report', 'out.html', '--dashboard-port', str(port))
+                process = simulate(sink, False, 1000, more, interval='100ms', jitter='100ms', duration='20s')
+                follower = None
+                if 'follower' in kind:
+                    time.sleep(1)
+                    follower = subprocess.Popen(['curl', '-sN', f'http://127.0.0.1:{port}/events'],
+                                                stdout=subprocess.DEVNULL)
+                _, status, usage = os.wait4(process.pid, 0)
+                if status:
+                    sys.exit(f'iotifyd ended with {os.waitstatus_to_exitcode(status)}')
+                used.append(usage.ru_utime + usage.ru_stime)
+                if follower:
+                    follower.wait(10)
+    bare = statistics.median(kinds.pop('no output'))
+    for (kind, used), target in zip(kinds.items(), (2, 3)):
+        print_row(f'CPU of a run at 10000/s, 20 s: {kind}', statistics.median(used), bare, 's', f'< {1 + target / 100}')
 
 
 def peers():

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opens a page in Chromium, and prints as JSON what a person would find there.
-//     browser.mjs report FILE [PREFIX]     a report; with PREFIX also screenshots
+//     browser.mjs report FILE              a report
+//     browser.mjs picture FILE PREFIX      a screenshot of it, PREFIX.png
 //     browser.mjs live URL                 the page of a running job, until it says that it is over; the
 //                                          first line says that the browser waits for its port
 import {createRequire} from 'node:module';
@@ -74,8 +75,6 @@ const report = async () => {
     }
     for (const colorScheme of ['light', 'dark']) {
         const other = await open({colorScheme}, url);
-        if (prefix)
-            await other.screenshot({path: `${prefix}-${colorScheme}.png`, fullPage: true});
         await other.evaluate(axe);
         const result = await other.evaluate('axe.run()');
         found.violations.push(...result.violations.map(
@@ -114,6 +113,13 @@ const live = async () => {
     Object.assign(found, {seen: [...seen], charts: [...charts], progress: [...progress], page: await read(page)});
 };
 
-await {report, live}[kind]();
+// What docs show: the load and the latency of the first simulation.
+const picture = async () => {
+    const page = await open({viewport: {width: 900, height: 1000}, deviceScaleFactor: 1}, `file://${target}`);
+    await page.locator('#simulation-0').evaluate((section) => section.scrollIntoView());
+    await page.screenshot({path: `${prefix}.png`});
+};
+
+await {report, live, picture}[kind]();
 console.log(JSON.stringify(found));
 await browser.close();

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes docs/pictures from a real run: devices in the sandbox, with stages and a storm.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh test
+scripts/clients.sh
+scripts/build.sh release
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/telemetry.yaml" <<'EOF'
+devices: 200
+plugins:
+  aws: {use: aws-iot, quotas: {"*": 200}}
+pipelines:
+  simulate:
+    - simulate:
+        template: aws_telemetry.yaml
+        connect_rate: 100/s
+        reconnect: {backoff: full_jitter, cap: 2s}
+        stages:
+          - {name: ramp, duration: 10s, rate: 400/s}
+          - {name: hold, duration: 10s}
+          - {name: storm, duration: 10s, storm: 40%}
+        thresholds: ["publish.p99 < 2s", "failed == 0"]
+  deploy:
+    - aws.thing_type: {name: iotify_type}
+    - aws.thing_group: {name: iotify}
+    - aws.policy: {name: IOTIFY_AUTOMATED_POLICY}
+    - aws.device: {}
+    - aws.template: {file: aws_telemetry.yaml}
+EOF
+build/release/bin/iotify-sandbox --api-port 0 --mqtt-port 0 --https-port 0 -- \
+    build/release/bin/iotifyd "$work/telemetry.yaml" --report "$work/report.html" || [ $? -eq 99 ]
+mkdir -p docs/pictures
+build/javascript/node_modules/.bin/node build/javascript/browser.mjs picture "$work/report.html" docs/pictures/report
