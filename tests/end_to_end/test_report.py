@@ -28,7 +28,7 @@ def number(text):
     return float(parts[1]) * UNITS.get(parts[3], 1)
 
 
-class Report(Fleet):
+class Browsing(Fleet):
     def browser(self, *arguments):
         return subprocess.Popen(
             [str(JAVASCRIPT / 'node_modules/.bin/node'), str(JAVASCRIPT / 'browser.mjs'), *arguments],
@@ -117,6 +117,8 @@ class Report(Fleet):
                          [facts[name] for name in ('template', 'transport', 'seed')])
         self.same(simulation['generator']['busy'] * 100, facts['busiest loop'].removesuffix(' %'), facts)
 
+
+class Report(Browsing):
     def test_shows_what_the_summary_says(self):
         """Failures, a storm, two simulations, throttled calls; the same without JavaScript."""
         self.start_sandbox('--fault', 'throttle=20%')
@@ -252,7 +254,7 @@ class Report(Fleet):
         self.assertIn('A point of a chart stands for 3 rows', found['page']['sections']['verdict']['text'])
 
 
-class Live(Report):
+class Live(Browsing):
     def test_a_whole_run_is_watched(self):
         """Deploy, simulation and cleanup, until the verdict; then the page has the summary's numbers."""
         self.start_sandbox()

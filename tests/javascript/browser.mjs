@@ -97,20 +97,24 @@ const live = async () => {
     }))
         await new Promise((done) => setTimeout(done, 50));
     const page = await open({}, target);
-    const seen = new Set(), charts = new Set(), progress = new Set();
-    for (let over = false; !over;) {
-        const now = await page.evaluate(() => ({
-            verdict: document.querySelector('.verdict') && document.querySelector('.verdict').textContent,
-            over: !!document.querySelector('.verdict.good, .verdict.bad'),
-            progress: document.querySelector('progress') && document.querySelector('progress').parentElement.textContent,
-            charts: [...document.querySelectorAll('figure.drawn')].map((figure) => figure.dataset.chart)}));
-        seen.add((now.verdict || '').replace(/, [\d.]+ .*/, ''));
-        progress.add(now.progress || '');
-        now.charts.forEach((id) => charts.add(id));
-        over = now.over;
-        await page.waitForTimeout(100);
-    }
-    Object.assign(found, {seen: [...seen], charts: [...charts], progress: [...progress], page: await read(page)});
+    // Each event changes the page in a task of its own, and nothing that it shows is missed.
+    await page.evaluate(() => {
+        window.seen = {verdicts: new Set(), progress: new Set(), charts: new Set()};
+        const note = () => {
+            const verdict = document.querySelector('.verdict'), progress = document.querySelector('progress');
+            if (verdict)
+                window.seen.verdicts.add(verdict.textContent.replace(/, [\d.]+ .*/, ''));
+            if (progress)
+                window.seen.progress.add(progress.parentElement.textContent);
+            document.querySelectorAll('figure.drawn').forEach((figure) => window.seen.charts.add(figure.dataset.chart));
+        };
+        note();
+        new MutationObserver(note).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true});
+    });
+    await page.waitForFunction(() => document.querySelector('.verdict.good, .verdict.bad'), null, {timeout: 240000});
+    const {seen, progress, charts} = await page.evaluate(() => ({
+        seen: [...window.seen.verdicts], progress: [...window.seen.progress], charts: [...window.seen.charts]}));
+    Object.assign(found, {seen, charts, progress, page: await read(page)});
 };
 
 // What docs show: the load and the latency of the first simulation.
