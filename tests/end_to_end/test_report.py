@@ -291,7 +291,7 @@ class Live(Browsing):
         """Neither the run nor its end waits for it; other sites cannot read the page."""
         self.template(OWN + MESSAGE)
         port = free_port()
-        self.write('job.yaml', local_job(devices=3, interval='100ms', duration='8s'))
+        self.write('job.yaml', local_job(devices=3, interval='100ms', iterations=80))
         process = self.spawn('-q', 'job.yaml', '--dashboard-port', str(port), '--json', 's.json')
         wait_for_port(port)
         for path, host, method, status in (('/', '127.0.0.1', 'GET', 200), ('/', 'localhost', 'HEAD', 200), ('/', 'example.com', 'GET', 403),
