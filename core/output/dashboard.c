@@ -29,7 +29,7 @@ struct dashboard_client {
     size_t sent;               /* bytes of them */
     size_t rows;               /* rows that it has, as a position in all of them */
     uint64_t state;            /* number of the state that it has */
-    bool begun, suspended;
+    bool begun, headed, suspended;
     struct dashboard_client *next;
 };
 
@@ -75,9 +75,12 @@ static void dashboard_fill(struct dashboard *dashboard, struct dashboard_client 
     if (!client->begun || client->rows < dashboard->forgotten) {
         client->begun = true;
         client->rows = dashboard->forgotten;
+        client->headed = false;
         dashboard_event(&client->text, "begin", "{}");
-        if (dashboard->header.size)
-            dashboard_rows_event(&client->text, dashboard->header.data, dashboard->header.size);
+    }
+    if (!client->headed && dashboard->header.size) {
+        client->headed = true;
+        dashboard_rows_event(&client->text, dashboard->header.data, dashboard->header.size);
     }
     if (client->rows < dashboard->forgotten + dashboard->rows.size) {
         dashboard_rows_event(&client->text,

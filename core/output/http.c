@@ -10,6 +10,9 @@
 #include "core/base/arena.h"
 #include "core/base/log.h"
 
+/* MHD_USE_AUTO: not select(), since the sessions of devices may have the first 1,024 descriptors.
+ */
+#define HTTP_FLAGS (MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME)
 /* A client that neither reads nor asks for this long is dropped. */
 #define TIMEOUT_SECONDS 10
 
@@ -95,10 +98,9 @@ struct http_server *http_listen(const char *text, const char *what, const char *
     server = memory_new(1, sizeof(*server));
     server->handler = handler;
     server->argument = argument;
-    server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0,
-        NULL, NULL, http_on_request, server, MHD_OPTION_SOCK_ADDR, &address,
-        MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        TIMEOUT_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
+    server->daemon = MHD_start_daemon(HTTP_FLAGS, 0, NULL, NULL, http_on_request, server,
+        MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_END);
     if (!server->daemon) {
         errno = errno ? errno : EADDRINUSE;
         *error = strerror(errno);

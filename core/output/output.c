@@ -214,25 +214,25 @@ struct output_target {
     FILE *stream;
     const char *path;
     bool (*write)(struct output *output, const struct summary *summary, FILE *stream);
-    bool failed;
+    bool regular; /* can be written again */
+    bool written;
 };
 
-/* The same file again: only a regular one forgets what was written before. */
-static bool output_rewind(FILE *stream)
+static bool output_is_regular(FILE *stream)
 {
     struct stat about;
 
-    return stream != stdout && fstat(fileno(stream), &about) == 0 && S_ISREG(about.st_mode) &&
-           fseek(stream, 0, SEEK_SET) == 0 && ftruncate(fileno(stream), 0) == 0;
+    return stream && stream != stdout && fstat(fileno(stream), &about) == 0 &&
+           S_ISREG(about.st_mode);
 }
 
-/* Write the summary to one of the files. False when that fails for the first time. */
+/* Write the summary to one of the files. False when that fails. */
 static bool output_write_one(
     struct output *output, struct summary *summary, struct output_target *target)
 {
-    if (!target->stream || target->failed || target->write(output, summary, target->stream))
+    target->written = target->write(output, summary, target->stream);
+    if (target->written)
         return true;
-    target->failed = true;
     fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
         target->path, strerror(errno));
     if (summary->exit_code == 0 || summary->exit_code == SUMMARY_CROSSED)
@@ -241,6 +241,19 @@ static bool output_write_one(
         summary->reason =
             arena_format(&summary->arena, "cannot write the summary to %s", target->path);
     return false;
+}
+
+/* Write it; after a failure the verdict is another one, also in what was written before. */
+static void output_write_target(struct output *output, struct summary *summary,
+    struct output_target *targets, size_t count, struct output_target *target)
+{
+    if (!target->stream || output_write_one(output, summary, target))
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (targets[i].written && targets[i].regular &&
+            fseek(targets[i].stream, 0, SEEK_SET) == 0 &&
+            ftruncate(fileno(targets[i].stream), 0) == 0)
+            output_write_one(output, summary, &targets[i]);
 }
 
 void output_write(struct output *output, struct summary *summary)
@@ -252,14 +265,15 @@ void output_write(struct output *output, struct summary *summary)
         {.stream = output->report, .path = options->report, .write = output_write_report}};
     const size_t count = sizeof(targets) / sizeof(targets[0]);
 
+    /* What cannot be written again comes last, and of that the summary itself. */
     for (size_t i = 0; i < count; i++) {
-        if (output_write_one(output, summary, &targets[i]))
-            continue;
-        /* The verdict is another one now, also in what was written before. */
-        for (size_t j = 0; j < i; j++)
-            if (targets[j].stream && !targets[j].failed && output_rewind(targets[j].stream))
-                output_write_one(output, summary, &targets[j]);
+        targets[i].regular = output_is_regular(targets[i].stream);
+        if (targets[i].regular)
+            output_write_target(output, summary, targets, count, &targets[i]);
     }
+    for (size_t i = count; i-- > 0;)
+        if (!targets[i].regular)
+            output_write_target(output, summary, targets, count, &targets[i]);
     output_take_state(output, NULL);
     output_send_state(output);
     dashboard_close(output->dashboard);

@@ -330,6 +330,9 @@ void message_end(struct device *device, const struct message_result *result)
         schedule_next(device);
     } else {
         schedule_advance(device);
+        /* What it has sent now gets its own time. */
+        if (device->phase == PHASE_DRAINING && !simulate_loop_stopped(loop))
+            device->draining_at = simulate_loop_now(loop);
         if (device->phase == PHASE_DRAINING)
             device_drained(device);
     }

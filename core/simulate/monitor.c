@@ -177,15 +177,14 @@ static void monitor_return_memory(struct monitor *monitor)
     monitor->churn = 0;
 }
 
-/* What the results of the whole run will say, as far as it is known. */
+/* The means so far, for the live page and for thresholds that may end the run. */
 static void monitor_note_progress(struct monitor *monitor, const struct live *live)
 {
     monitor->results->present = true;
     monitor->results->seconds = live->seconds;
-    monitor->results->cpu = live->cpu;
-    monitor->results->busy = live->busy > monitor->results->busy && !monitor->finishing
-                                 ? live->busy
-                                 : monitor->results->busy;
+    monitor->results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (live->seconds * SECOND);
+    monitor->busy_seconds += live->busy * live->period;
+    monitor->results->busy = monitor->busy_seconds / live->seconds;
 }
 
 /* Add the last second to the results, and update all outputs. */
@@ -266,15 +265,16 @@ bool monitor_finish(struct monitor *monitor)
     struct simulate_summary *results = monitor->results;
     int64_t now;
     bool good = true;
-    double busy;
+    double busy, busiest = 0;
 
     for (size_t i = 0; i < monitor->count; i++) {
         good = simulate_loop_join(monitor->loops[i], &monitor->second, &busy) && good;
-        results->busy = busy > results->busy ? busy : results->busy;
+        busiest = busy > busiest ? busy : busiest;
     }
     now = clock_now();
     monitor->finishing = true;
     monitor_end_second(monitor, now);
+    results->busy = busiest;
     results->seconds = (double)(now - monitor->began) / SECOND;
     results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (double)(now - monitor->began);
     monitor_measure_generator(results);

@@ -18,6 +18,7 @@ struct monitor {
     struct simulate_summary *results; /* results of the step, filled in here */
     struct tally second;              /* counters since the last update */
     int64_t began, cpu_began, second_at, cpu_at;
+    double busy_seconds;            /* of the busiest loop, by samples */
     int64_t churn;                  /* connections made since memory was returned */
     struct monitor_script *scripts; /* one per loop */
     bool stopping, finishing;

@@ -104,18 +104,19 @@ static int64_t schedule_following(const struct device *device)
     return after == INT64_MAX ? INT64_MAX : loop->began + after;
 }
 
-void schedule_advance(struct device *device)
-{
-    device->waited = false;
-    device->due = schedule_following(device);
-}
-
-/* Leave out what was due while message() waited. */
+/* Leave out what was due while message() waited, if that is asked for. */
 static void schedule_skip(struct device *device)
 {
-    int64_t now = simulate_loop_now(device->loop), next;
+    const struct simulate_loop *loop = device->loop;
+    const struct simulate_options *options = loop->simulation->options;
+    int64_t ends = loop->simulation->load_profile.ends, limit = loop->simulation->iterations;
+    int64_t now = simulate_loop_now(loop), next;
 
-    while (!device_has_sent_all(device)) {
+    if (!device->waited || options->overlap != OVERLAP_SKIP || options->pacing != PACING_OPEN)
+        return;
+    if (ends > 0 && now > loop->began + ends - options->jitter)
+        now = loop->began + ends - options->jitter;
+    while (!device->complete && (!limit || device->iteration < limit)) {
         next = schedule_following(device);
         if (next > now || next <= device->due)
             return;
@@ -123,6 +124,13 @@ static void schedule_skip(struct device *device)
         device->iteration++;
         device_tally(device)->counts[TALLY_SKIPPED]++;
     }
+}
+
+void schedule_advance(struct device *device)
+{
+    schedule_skip(device);
+    device->waited = false;
+    device->due = schedule_following(device);
 }
 
 int64_t schedule_dropped(const struct device *device)
@@ -150,9 +158,7 @@ int64_t schedule_dropped(const struct device *device)
 
 void schedule_next(struct device *device)
 {
-    if (device->waited && device->loop->simulation->options->overlap == OVERLAP_SKIP &&
-        device->loop->simulation->options->pacing == PACING_OPEN)
-        schedule_skip(device);
+    schedule_skip(device);
     device->waited = false;
     if (device_has_sent_all(device)) {
         schedule_advance(device);

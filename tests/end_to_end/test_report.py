@@ -4,11 +4,12 @@ import http.client
 import json
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 
 from fleet import Fleet, MESSAGE, OWN
-from support import free_port, job, local_job, wait_for_port
+from support import free_port, job, local_job, wait_for_port, wait_until
 
 JAVASCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'build/javascript'
 UNITS = {'µs': 1e-6, 'ms': 1e-3, 's': 1, 'B': 1, 'kB': 1e3, 'MB': 1e6}
@@ -233,6 +234,9 @@ class Report(Browsing):
         for file in ('s.json', 'j.xml'):
             self.assertIn('cannot write the summary to /dev/full', (self.folder / file).read_text())
         self.assertEqual(30, json.loads((self.folder / 's.json').read_text())['simulate']['acknowledged'])
+        # On a pipe, which cannot be written again, the summary comes last.
+        done = self.iotifyd('-q', 'job.yaml', '--report', '/dev/full', '--json', '-', status=1)
+        self.assertEqual(1, json.loads(done.stdout)['exit'])
         # Also what was written before the failure.
         self.iotifyd('-q', 'job.yaml', '--report', 'r.html', '--json', '/dev/full', status=1)
         self.assertIn('cannot write the summary to /dev/full', (self.folder / 'r.html').read_text())
@@ -292,7 +296,7 @@ class Live(Browsing):
         self.template(OWN + MESSAGE)
         port = free_port()
         self.write('job.yaml', local_job(devices=3, interval='100ms', iterations=80))
-        process = self.spawn('-q', 'job.yaml', '--dashboard-port', str(port), '--json', 's.json')
+        process = self.spawn('-q', 'job.yaml', '--dashboard-port', str(port), '--json', 's.json', '--series', 's.csv')
         wait_for_port(port)
         for path, host, method, status in (('/', '127.0.0.1', 'GET', 200), ('/', 'localhost', 'HEAD', 200), ('/', 'example.com', 'GET', 403),
                                            ('/events', 'example.com', 'GET', 403), ('/other', 'localhost', 'GET', 404), ('/', 'localhost', 'POST', 405)):
@@ -305,13 +309,30 @@ class Live(Browsing):
         self.assertEqual('begin', text.split('\n')[0].split(' ')[1])
         states = [json.loads(line.removeprefix('data: ')) for event, line in re.findall(r'event: (\w+)\n(data: .*)\n', text) if event == 'state']
         self.assertEqual('simulate', states[0]['running']['step'])
+        # All rows, and before them the header, also for one that came before the first row.
+        rows = ''.join(json.loads(line.removeprefix('data: ')) for event, line in re.findall(r'event: (\w+)\n(data: .*)\n', text) if event == 'rows')
+        self.assertEqual((self.folder / 's.csv').read_text(), rows)
         self.assertNotIn('running', states[-1])
         self.assertEqual(json.loads((self.folder / 's.json').read_text()), states[-1]['summary'])
+
+    def test_beside_more_than_a_thousand_sessions(self):
+        """Their descriptors are beyond those that select() knows."""
+        self.template(OWN + MESSAGE)
+        metrics, page = free_port(), free_port()
+        self.write('job.yaml', local_job(devices=1200, interval='1s', duration='600s', connect_rate='2000/s'))
+        process = self.spawn('-q', 'job.yaml', '--metrics-port', str(metrics), '--dashboard-port', str(page), '--series', 's.csv')
+        wait_until(lambda: (self.folder / 's.csv').exists() and any(row['connected'] == '1200' for row in self.series()), 'all sessions')
+        self.assertIn(b'iotifyd_connections{job_name="job",step="simulate"} 1200', self.ask(metrics, '/metrics').read())
+        self.assertEqual(200, self.ask(page, '/').status)
+        self.assertTrue(self.ask(page, '/events').readline().startswith(b'event: begin'))
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(143, process.wait(60))
 
     def test_a_port_that_cannot_be_used(self):
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job())
         with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)     # two runs cannot share one
             taken.bind(('127.0.0.1', free_port()))
             taken.listen()
             done = self.iotifyd('job.yaml', '--dashboard-port', str(taken.getsockname()[1]), status=1)

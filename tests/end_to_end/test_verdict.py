@@ -405,6 +405,11 @@ class Table(Fleet):
         results = self.results['simulate']
         self.assertEqual(200, results['acknowledged'] + results['skipped'])
         self.assertGreater(results['skipped'], 100)
+        # At the end of the time, too, what was left out is skipped and not dropped.
+        self.run_line(0, ASKS, iterations=None, duration='1s', interval='20ms', overlap='skip')
+        results = self.results['simulate']
+        self.assertGreater(results['skipped'], 20)
+        self.assertEqual(0, results['dropped'])
         return output
 
     @situation

@@ -53,7 +53,10 @@
     };
     const scaleOf = (axis) => axis && axis.log ? {distr: 3} : {range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1]};
     // All of it begins with 0; a range that was chosen is kept.
-    const fromStart = (plot, low, high) => [low === plot.data[0][0] ? 0 : low, high > low ? high : low + 1];
+    const fromStart = (plot, low, high) => {
+        const x = plot.data[0];
+        return [low === x[0] && high === x[x.length - 1] ? 0 : low, high > low ? high : low + 1];
+    };
     const dataOf = ({x, chart}) => [x, ...chart.series.map((line) => chart.axes[line.axis || 'left'].log
         ? line.values.map((value) => value > 0 ? value : null) : line.values)];
     const options = (id, {chart}, width) => {
