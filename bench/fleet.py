@@ -284,8 +284,8 @@ def schedule():
 def outputs():
     """CPU time of a run with report, series and live page against one without; the runs alternate."""
     kinds = {'no output': [], 'report, series, live page': [], 'the same with a follower': []}
-    port = free_port()
     with Sink() as sink:
+        port = free_port()
         for _ in range(REPEATS):
             for kind, used in kinds.items():
                 more = () if kind == 'no output' else (
@@ -297,8 +297,9 @@ def outputs():
                     follower = subprocess.Popen(['curl', '-sN', f'http://127.0.0.1:{port}/events'],
                                                 stdout=subprocess.DEVNULL)
                 _, status, usage = os.wait4(process.pid, 0)
-                if status:
-                    sys.exit(f'iotifyd ended with {os.waitstatus_to_exitcode(status)}')
+                process.returncode = os.waitstatus_to_exitcode(status)
+                if process.returncode:
+                    sys.exit(f'iotifyd ended with {process.returncode}: ' + json.loads((FOLDER / 'out.json').read_text())['verdict'])
                 used.append(usage.ru_utime + usage.ru_stime)
                 if follower:
                     follower.wait(10)
