@@ -72,6 +72,7 @@ static int report_write(const struct options *options, const struct html_report_
     if (!html_report_make(source, &report, &error)) {
         fprintf(stderr, "iotifyd: cannot make a report from %s%s%s: %s\n", options->words[0],
             options->series ? " and " : "", options->series ? options->series : "", error);
+        html_report_clear(&report);
         return EXIT_USAGE;
     }
     stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
