@@ -19,7 +19,7 @@
 #define STATE_MAX ((size_t)64 << 20)
 #define CHUNK ((size_t)64 << 10)
 #define GOODBYE SECOND
-#define PORT_SIZE 16
+#define DIGITS_MAX 15 /* of a port */
 
 /* A browser that follows. Its thread is that of the server; the members are under the lock. */
 struct dashboard_client {
@@ -36,7 +36,6 @@ struct dashboard_client {
 struct dashboard {
     struct http_server *server;
     struct iotify_buffer page; /* constant */
-    char port[PORT_SIZE];
     pthread_mutex_t lock;
     struct iotify_buffer header, rows; /* of the series, whole lines */
     size_t forgotten;                  /* bytes before `rows` */
@@ -213,8 +212,7 @@ static enum MHD_Result dashboard_on_get(
     return http_answer(connection, MHD_HTTP_NOT_FOUND, "text/plain", hint, sizeof(hint) - 1);
 }
 
-/* ------------------------------------------------------------------ functions of the main thread
- */
+/* ------------------------------------------------------------------ main thread */
 
 static void dashboard_free(struct dashboard *dashboard)
 {
@@ -232,7 +230,7 @@ struct dashboard *dashboard_open(const char *port, const char **error)
 
     errno = 0;
     *error = "takes a port";
-    if (strspn(port, "0123456789") != strlen(port) || strlen(port) >= PORT_SIZE)
+    if (strspn(port, "0123456789") != strlen(port) || strlen(port) > DIGITS_MAX)
         return NULL;
     dashboard = memory_new(1, sizeof(*dashboard));
     pthread_mutex_init(&dashboard->lock, NULL);

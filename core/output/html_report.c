@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <iotify/buffer.h>
 
@@ -86,22 +87,24 @@ static char *html_report_data(const struct html_report_source *source)
 bool html_report_make(
     const struct html_report_source *source, struct html_report *report, const char **error)
 {
-    const char *body = NULL, *title = NULL;
+    const char *text = NULL;
     char *data = html_report_data(source);
 
     *report = (struct html_report){0};
     iotify_buffer_init(&report->text, REPORT_MAX);
     *error = "it is not UTF-8";
     if (data)
-        title = evaluate_with_text(&report->arena, page_file_page, "page.title", data, error);
-    if (title)
-        body = evaluate_with_text(&report->arena, page_file_page, "page.body", data, error);
-    if (body)
-        html_report_assemble(title, body, "", &report->text);
+        text = evaluate_with_text(&report->arena, page_file_page, "page.file", data, error);
+    if (text) {
+        size_t length = strcspn(text, "\n");
+
+        html_report_assemble(arena_format(&report->arena, "%.*s", (int)length, text), text + length,
+            "", &report->text);
+    }
     if (report->text.failed)
         *error = "out of memory";
     free(data);
-    return body && !report->text.failed;
+    return text && !report->text.failed;
 }
 
 void html_report_live(struct iotify_buffer *out)

@@ -518,19 +518,15 @@ const page = (() => {
 
     const block = (value) => JSON.stringify(value).replace(/[<>&\u2028\u2029]/g,
         (character) => '\\u' + character.charCodeAt(0).toString(16).padStart(4, '0'));
-    // Title and body of the file, as HTML; `text` is {summary, csv, notes} as JSON.
-    const title = (text) => {
-        const {summary} = JSON.parse(text);
-        return escape(`${summary.job}: ${summary.verdict}`);
-    };
-    const body = (text) => {
+    // Title and body of the file, as HTML: the title is the first line. `text` is {summary, csv, notes}
+    // as JSON.
+    const file = (text) => {
         const data = JSON.parse(text), made = model(data);
+        const title = escape(`${data.summary.job}: ${data.summary.verdict}`).replace(/\n/g, ' ');
         if (made.series.width > 1)
             Object.assign(data, {csv: formatSeries(made.series), notes: made.notes});
-        return `<main>${sections(made).map(({id, html: text}) => `<section id="${id}">${text}</section>`).join('\n')}</main>\n` +
+        return `${title}\n<main>${sections(made).map(({id, html: text}) => `<section id="${id}">${text}</section>`).join('\n')}</main>\n` +
             `<script type="application/json" id="data">${block(data)}<\/script>`;   // its own end would end this script
     };
-    return {title, body, model, sections, charts, block, escape, time, span, count, parseSeries};
+    return {file, model, sections, charts, time, span};
 })();
-if (typeof module !== 'undefined')
-    module.exports = page;

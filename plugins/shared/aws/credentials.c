@@ -240,8 +240,8 @@ static enum credentials_outcome credentials_ask(struct credentials_chain *chain,
 }
 
 /*
- * The container's token, from the file that the environment names, or from the environment. A
- * FIFO that nobody writes is empty: it must not block.
+ * The container's token, from the file that the environment names, or from the environment. Reading
+ * must not block: a FIFO without a writer counts as empty.
  */
 static void credentials_container_token(struct iotify_buffer *token)
 {
