@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-# JavaScript files as C arrays of their bytes: the table of runtime.h with TABLE, else one array of
-# the name SYMBOL.
+# JavaScript files as C arrays of their bytes: with SYMBOL all of them, one after the other, as one
+# array of this name, else the table of runtime.h.
 set(text "")
 set(rows "")
+set(all "")
 foreach(input ${INPUT})
     get_filename_component(name ${input} NAME)
     string(MAKE_C_IDENTIFIER ${name} symbol)
-    if(SYMBOL)
-        set(symbol ${SYMBOL})
-        set(storage "extern const char ${symbol}[];\nconst char ${symbol}[]")
-    else()
-        set(storage "static const char ${symbol}[]")
-    endif()
     file(READ ${input} bytes HEX)
     string(REGEX REPLACE "([0-9a-f][0-9a-f])" "'\\\\x\\1'," bytes "${bytes}")
-    string(APPEND text "${storage} = {${bytes} 0};\n")
+    string(APPEND all "${bytes}")
+    string(APPEND text "static const char ${symbol}[] = {${bytes} 0};\n")
     string(APPEND rows "    {\"iotify:${name}\", ${symbol}},\n")
 endforeach()
-if(NOT SYMBOL)
+if(SYMBOL)
+    set(text "extern const char ${SYMBOL}[];\nconst char ${SYMBOL}[] = {${all} 0};\n")
+else()
     set(text "#include <stddef.h>\n\n#include \"core/script/runtime.h\"\n\n${text}\nconst struct runtime_file runtime_files[] = {\n${rows}    {NULL, NULL},\n};\n")
 endif()
 file(WRITE ${OUTPUT} "${text}")

@@ -13,8 +13,8 @@
 #include "core/cli/load.h"
 #include "core/cli/options.h"
 #include "core/job/job.h"
+#include "core/output/metrics.h"
 #include "core/plugin/registry.h"
-#include "core/report/live.h"
 #include "core/report/series.h"
 #include "core/simulate/threshold.h"
 #include "core/template/template.h"
@@ -286,13 +286,18 @@ static void reference_write_series(struct page *page)
 /* The lines `# HELP name text` and `# TYPE name kind` of a metrics page. */
 static void reference_write_metrics(struct page *page)
 {
-    struct tally empty = {0};
-    const struct live live = {.job = "job", .step = "step", .last = &empty, .total = &empty};
+    const struct tally empty = {0};
+    const struct live live = {.last = &empty, .all = &empty};
+    struct summary summary;
     struct iotify_buffer text;
     char *line, *rest = NULL, *copy;
 
+    summary_init(&summary, "job");
+    summary_begin_simulate(&summary, summary_add_step(&summary, "simulate", "simulate", "device"))
+        ->present = true;
     iotify_buffer_init(&text, 1 << 20);
-    live_metrics(&live, &text);
+    metrics_write(&summary, &live, &text);
+    summary_clear(&summary);
     copy = strdup(iotify_buffer_text(&text));
     page_begin_table(page, reference_headings_name);
     for (line = copy ? strtok_r(copy, "\n", &rest) : NULL; line;

@@ -15,6 +15,9 @@ static struct summary_member {
 } summary_members[] = {
     {.path = "format", .meaning = "`iotify-summary/2`"},
     {.path = "job", .meaning = "name of the job"},
+    {.path = "job_digest",
+        .meaning = "SHA-256 of the effective job, as --print shows it: runs of the same job have "
+                   "the same"},
     {.path = "version", .meaning = "version of iotifyd"},
     {.path = "run", .meaning = "identifies the run"},
     {.path = "started", .meaning = "when the run began, ISO 8601"},
@@ -57,6 +60,7 @@ static struct summary_member {
         .meaning = "index of the first client with it; null: the whole job"},
     {.path = "simulations[].name", .meaning = "name of its step"},
     {.path = "simulations[].template", .meaning = "its template"},
+    {.path = "simulations[].template_digest", .meaning = "SHA-256 of the template file"},
     {.path = "simulations[].transport", .meaning = "alias of its transport, or `none`"},
     {.path = "simulations[].seed", .meaning = "makes jitter and random values repeatable"},
     {.path = "simulations[].started", .meaning = "when it began"},
@@ -133,6 +137,7 @@ static json_t *summary_members_make(void)
     if (!file)
         return NULL;
     summary_init(&summary, "job");
+    summary.job_digest = "";
     step = summary_add_step(&summary, "deploy", "step", "job");
     step->calls = &call;
     summary_add_failure(&summary, &step->failures, "Code", "message", 0);
@@ -146,7 +151,7 @@ static json_t *summary_members_make(void)
         histogram_add(&summary.simulate.tally.times[i], 1);
     simulate = summary_begin_simulate(&summary, step);
     simulate->present = true;
-    simulate->name = simulate->template = simulate->transport = "";
+    simulate->name = simulate->template = simulate->template_digest = simulate->transport = "";
     summary_add_threshold(&summary,
         &(struct threshold_summary){
             .simulate = simulate, .expression = "publish.p99 < 1s", .value = 1, .why = "no value"});

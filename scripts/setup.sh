@@ -14,7 +14,7 @@ packages=(
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
     packages+=(chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients openssl procps
-        python3 python3-venv valgrind)
+        prometheus python3 python3-venv tmux valgrind)
 fi
 
 missing=()
@@ -33,7 +33,9 @@ echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-# Debian's package starts a broker on port 1883, which this project does not need.
-if [[ " ${missing[*]} " == *" mosquitto "* ]] && command -v systemctl >/dev/null; then
-    "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
-fi
+# Debian's packages start servers on ports 1883 and 9090, which this project does not need.
+for server in mosquitto prometheus; do
+    if [[ " ${missing[*]} " == *" $server "* ]] && command -v systemctl >/dev/null; then
+        "${as_root[@]}" systemctl disable --now "$server" >/dev/null 2>&1 || true
+    fi
+done

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/cli/compare.h"
 #include "core/cli/exit_code.h"
 #include "core/cli/glob.h"
 #include "core/cli/iam_policy.h"
@@ -39,6 +40,8 @@ int command_dispatch(const struct options *options)
         return command_import(options);
     case COMMAND_REPORT:
         return command_report(options);
+    case COMMAND_COMPARE:
+        return command_compare(options);
     case COMMAND_RUN:
         break;
     }

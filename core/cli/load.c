@@ -16,8 +16,8 @@ void load_read(const char *file, const struct options *options, struct registry 
     struct job *job, struct diagnostics *diagnostics)
 {
     const struct job_request request = {.file = file,
-        .overrides = options->overrides,
-        .override_count = options->override_count,
+        .overrides = options->overrides.items,
+        .override_count = options->overrides.count,
         .core_steps = load_core_steps,
         .core_step_count = load_core_step_count};
 

@@ -7,6 +7,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/suggest.h"
+#include "core/base/value.h"
 #include "core/base/wrap.h"
 #include "core/cli/exit_code.h"
 
@@ -17,8 +18,10 @@
 #define JOB (RUN | GLOB | OPTIONS_FOR(COMMAND_IAM))
 #define IMPORT OPTIONS_FOR(COMMAND_IMPORT)
 #define REPORT OPTIONS_FOR(COMMAND_REPORT)
+#define COMPARE OPTIONS_FOR(COMMAND_COMPARE)
 #define ANY                                                                                        \
-    (JOB | INIT | IMPORT | REPORT | OPTIONS_FOR(COMMAND_PLUGINS) | OPTIONS_FOR(COMMAND_SCHEMA))
+    (JOB | INIT | IMPORT | REPORT | COMPARE | OPTIONS_FOR(COMMAND_PLUGINS) |                       \
+        OPTIONS_FOR(COMMAND_SCHEMA))
 const struct options_entry options_table[] = {
     {.name = "--check",
         .offset = OFFSET(check),
@@ -96,6 +99,12 @@ const struct options_entry options_table[] = {
         .commands = RUN,
         .argument = "FILE",
         .help = "write the summary as JSON; - is standard output"},
+    {.name = "--limit",
+        .offset = OFFSET(limits),
+        .kind = OPTIONS_LIST,
+        .commands = COMPARE,
+        .argument = "LIMIT",
+        .help = "compare: how much worse a number may be, as in \"publish.p99 +10%\"; repeatable"},
     {.name = "--junit",
         .offset = OFFSET(junit),
         .kind = OPTIONS_VALUE,
@@ -111,7 +120,7 @@ const struct options_entry options_table[] = {
     {.name = "--report",
         .offset = OFFSET(report),
         .kind = OPTIONS_VALUE,
-        .commands = RUN,
+        .commands = RUN | COMPARE,
         .argument = "FILE",
         .help = "write an HTML report, in one file"},
     {.name = "--metrics-port",
@@ -119,13 +128,25 @@ const struct options_entry options_table[] = {
         .kind = OPTIONS_VALUE,
         .commands = RUN,
         .argument = "[ADDRESS:]PORT",
-        .help = "simulate: serve metrics to Prometheus, at /metrics"},
+        .help = "serve metrics to Prometheus, at /metrics"},
+    {.name = "--metrics-linger",
+        .offset = OFFSET(metrics_linger),
+        .kind = OPTIONS_TIME,
+        .commands = RUN,
+        .argument = "TIME",
+        .help = "keep --metrics-port open for this time after the end, for a last scrape"},
     {.name = "--dashboard-port",
         .offset = OFFSET(dashboard_port),
         .kind = OPTIONS_VALUE,
         .commands = RUN,
         .argument = "PORT",
         .help = "serve a live page of the run, on the loopback interface"},
+    {.name = "--progress-interval",
+        .offset = OFFSET(progress_interval),
+        .kind = OPTIONS_TIME,
+        .commands = RUN,
+        .argument = "TIME",
+        .help = "time between two lines of progress where stderr is no terminal; default: 10s"},
     {.name = "--quiet",
         .short_name = "-q",
         .offset = OFFSET(quiet),
@@ -231,6 +252,10 @@ const struct options_command options_commands[] = {
         .word = "report",
         .synopsis = "SUMMARY.json",
         .help = "write the report of a run from its summary and series"},
+    {.command = COMMAND_COMPARE,
+        .word = "compare",
+        .synopsis = "OLD.json NEW.json",
+        .help = "print what changed between the summaries of two runs"},
 };
 const size_t options_command_count = sizeof(options_commands) / sizeof(options_commands[0]);
 
@@ -296,6 +321,15 @@ static bool cli_unknown_option(const char *argument)
     return false;
 }
 
+static bool cli_take_time(
+    const struct options_entry *option, const char *value, int64_t *nanoseconds)
+{
+    if (value_parse_duration(value, nanoseconds) && *nanoseconds > 0)
+        return true;
+    fprintf(stderr, "iotifyd: %s takes a time such as 10s, not %s\n", option->name, value);
+    return false;
+}
+
 /*
  * Parse the option at arguments[*at]; `*at` moves to its value, if that is separate. False after a
  * message.
@@ -326,10 +360,15 @@ static bool cli_take_option(struct options *options, int count, char **arguments
         fprintf(stderr, "iotifyd: %s needs a value\n", option->name);
         return false;
     }
-    if (option->kind == OPTIONS_LIST)
-        options->overrides[options->override_count++] = value;
-    else
+    if (option->kind == OPTIONS_TIME)
+        return cli_take_time(option, value, (int64_t *)(void *)member);
+    if (option->kind == OPTIONS_LIST) {
+        struct options_list *list = (struct options_list *)(void *)member;
+
+        list->items[list->count++] = value;
+    } else {
         *(const char **)(void *)member = value;
+    }
     return true;
 }
 
@@ -340,7 +379,8 @@ static const char *const command_names[] = {[COMMAND_RUN] = "a run",
     [COMMAND_GLOB] = "glob",
     [COMMAND_IAM] = "iam-policy",
     [COMMAND_IMPORT] = "import",
-    [COMMAND_REPORT] = "report"};
+    [COMMAND_REPORT] = "report",
+    [COMMAND_COMPARE] = "compare"};
 
 static bool cli_was_given(const struct options *options, const struct options_entry *option)
 {
@@ -349,8 +389,10 @@ static bool cli_was_given(const struct options *options, const struct options_en
     switch (option->kind) {
     case OPTIONS_FLAG:
         return *(const bool *)member;
+    case OPTIONS_TIME:
+        return *(const int64_t *)(const void *)member > 0;
     case OPTIONS_LIST:
-        return options->override_count > 0;
+        return ((const struct options_list *)(const void *)member)->count > 0;
     case OPTIONS_VALUE:
         break;
     }
@@ -390,7 +432,8 @@ bool options_parse(struct options *options, int count, char **arguments)
 
     *options = (struct options){.argument_count = count, .arguments = arguments};
     options->words = memory_new((size_t)count, sizeof(*options->words));
-    options->overrides = memory_new((size_t)count, sizeof(*options->overrides));
+    options->overrides.items = memory_new((size_t)count, sizeof(*options->overrides.items));
+    options->limits.items = memory_new((size_t)count, sizeof(*options->limits.items));
     for (int i = 1; i < count; i++) {
         if (!only_words && strcmp(arguments[i], "--") == 0)
             only_words = true;
@@ -412,5 +455,6 @@ bool options_parse(struct options *options, int count, char **arguments)
 void options_clear(struct options *options)
 {
     free(options->words);
-    free(options->overrides);
+    free(options->overrides.items);
+    free(options->limits.items);
 }

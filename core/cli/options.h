@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum command {
@@ -15,7 +16,14 @@ enum command {
     COMMAND_GLOB,
     COMMAND_IAM,
     COMMAND_IMPORT,
-    COMMAND_REPORT
+    COMMAND_REPORT,
+    COMMAND_COMPARE
+};
+
+/* The values of an option that can be repeated. */
+struct options_list {
+    const char **items;
+    size_t count;
 };
 
 struct options {
@@ -24,9 +32,9 @@ struct options {
     enum command command;
     const char **words; /* not options: the job file, pipelines, a command's own words */
     size_t word_count;
-    const char **overrides; /* --set */
-    size_t override_count;
+    struct options_list overrides, limits; /* --set, --limit */
     const char *json, *junit, *series, *report, *metrics_port, *dashboard_port, *solo, *verify;
+    int64_t metrics_linger, progress_interval; /* nanoseconds; 0: not given */
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
     const char *output;                     /* of import and report */
@@ -46,7 +54,7 @@ void options_clear(struct options *options);
 /* A bit per command. */
 #define OPTIONS_FOR(command) (1u << (command))
 
-enum options_kind { OPTIONS_FLAG, OPTIONS_VALUE, OPTIONS_LIST };
+enum options_kind { OPTIONS_FLAG, OPTIONS_VALUE, OPTIONS_TIME, OPTIONS_LIST };
 
 /* One option. The parser, --help, the manual page and the completions use this table. */
 struct options_entry {

@@ -14,8 +14,7 @@
 /* The series of two days. */
 #define SERIES_MAX ((size_t)64 << 20)
 
-/* NULL after a message. */
-static json_t *report_read_summary(const char *path)
+json_t *report_read_summary(const char *path)
 {
     json_error_t error;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
@@ -61,13 +60,25 @@ static bool report_read_series(const char *path, struct iotify_buffer *text)
     return good;
 }
 
+int report_save(const struct options *options, const struct html_report *report, const char *path)
+{
+    FILE *stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    bool good = stream && html_report_write(report, stream);
+
+    if (stream && stream != stdout)
+        good = fclose(stream) == 0 && good;
+    if (!good)
+        fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
+    else if (stream != stdout && !options->quiet)
+        printf("%s\n", path);
+    return good ? EXIT_DONE : EXIT_STEP_FAILED;
+}
+
 static int report_write(const struct options *options, const struct html_report_source *source)
 {
-    const char *path = options->output ? options->output : DEFAULT_OUTPUT;
     struct html_report report;
     const char *error;
-    FILE *stream;
-    bool good;
+    int status;
 
     if (!html_report_make(source, &report, &error)) {
         fprintf(stderr, "iotifyd: cannot make a report from %s%s%s: %s\n", options->words[0],
@@ -75,16 +86,9 @@ static int report_write(const struct options *options, const struct html_report_
         html_report_clear(&report);
         return EXIT_USAGE;
     }
-    stream = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    good = stream && html_report_write(&report, stream);
-    if (stream && stream != stdout)
-        good = fclose(stream) == 0 && good;
-    if (!good)
-        fprintf(stderr, "iotifyd: cannot write %s: %s\n", path, strerror(errno));
-    else if (stream != stdout && !options->quiet)
-        printf("%s\n", path);
+    status = report_save(options, &report, options->output ? options->output : DEFAULT_OUTPUT);
     html_report_clear(&report);
-    return good ? EXIT_DONE : EXIT_STEP_FAILED;
+    return status;
 }
 
 int command_report(const struct options *options)

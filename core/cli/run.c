@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
+#include "core/base/digest.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/cli/load.h"
@@ -18,6 +20,8 @@
 #include "core/simulate/check.h"
 #include "core/simulate/preview.h"
 #include "core/simulate/simulate.h"
+
+#define PROGRESS_INTERVAL (10 * SECOND)
 
 /* Does the run end with a summary, and not with a list or a plan? */
 static bool run_command_sums_up(const struct options *options)
@@ -201,6 +205,7 @@ static int run_command_open_output(const struct options *options, struct output 
         .junit = sums_up ? options->junit : NULL,
         .report = sums_up ? options->report : NULL,
         .metrics_port = options->metrics_port,
+        .metrics_linger = options->metrics_linger,
         .dashboard_port = sums_up ? options->dashboard_port : NULL};
     const char *why;
     char what[4200];
@@ -218,6 +223,53 @@ static int run_command_open_output(const struct options *options, struct output 
 }
 
 /* ------------------------------------------------------------------ the command */
+
+/*
+ * Write the job with all defaults, and with the transports that templates use without an alias.
+ * The caller clears the text.
+ */
+static void run_command_format_job(const struct job *job, struct iotify_buffer *text)
+{
+    const struct job_plugin **more = NULL;
+    struct arena arena = {0};
+    size_t count = 0, most = 0;
+
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        most += job->pipelines[i].count;
+    more = arena_array(&arena, most, sizeof(*more));
+    for (size_t i = 0; i < job->pipeline_count; i++)
+        for (size_t j = 0; j < job->pipelines[i].count; j++)
+            count = check_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
+    iotify_buffer_init(text, 1 << 26);
+    job_print(job, more, count, text);
+    arena_clear(&arena);
+}
+
+/* The digest of the job, wherever its folder is: paths below it count without it. */
+static const char *run_command_digest(const struct job *job, struct arena *arena, const char *text)
+{
+    const char *folder = arena_format(arena, "%s/", job->directory), *found;
+    struct iotify_buffer rest;
+    const char *digest;
+
+    iotify_buffer_init(&rest, 1 << 26);
+    for (; (found = strstr(text, folder)); text = found + strlen(folder))
+        iotify_buffer_append(&rest, text, (size_t)(found - text));
+    iotify_buffer_string(&rest, text);
+    digest = digest_text(arena, iotify_buffer_text(&rest), rest.size);
+    iotify_buffer_clear(&rest);
+    return digest;
+}
+
+static void run_command_begin_summary(const struct job *job, struct summary *summary)
+{
+    struct iotify_buffer text;
+
+    summary_init(summary, job->options->name);
+    run_command_format_job(job, &text);
+    summary->job_digest = run_command_digest(job, &summary->arena, iotify_buffer_text(&text));
+    iotify_buffer_clear(&text);
+}
 
 /* Do the pipelines only remove what records name? */
 static bool run_command_only_removes(const struct selection *selection)
@@ -253,6 +305,18 @@ static unsigned run_command_repair_mode(const struct options *options)
     return mode;
 }
 
+static void run_command_setup_progress(
+    const struct options *options, const struct selection *selection)
+{
+    struct progress_options progress = {.quiet = options->quiet || options->solo,
+        .only_log = options->log_format && strcmp(options->log_format, "json") == 0,
+        .interval = options->progress_interval ? options->progress_interval : PROGRESS_INTERVAL};
+
+    for (size_t i = 0; i < selection->count; i++)
+        progress.steps += selection->pipelines[i]->count;
+    progress_setup(&progress);
+}
+
 static int run_command_run_job(
     const struct options *options, const struct job *job, const struct selection *selection)
 {
@@ -267,8 +331,8 @@ static int run_command_run_job(
         output_close(&output);
         return status;
     }
-    progress_setup(options->quiet || options->solo);
-    summary_init(&summary, job->options->name);
+    run_command_setup_progress(options, selection);
+    run_command_begin_summary(job, &summary);
     call_init(&call, job->options->name);
     good = run_open(&run, job, &summary, run_command_access(options, selection), &call);
     if (good) {
@@ -303,8 +367,10 @@ static int run_command_run_job(
         summary.reason = "what the job has in the account could not be listed and recorded";
         over = good = false;
     }
-    if (!over)
+    if (!over) {
         status = run_command_finish(options, &output, &summary, good);
+        output_linger(&output, &summary);
+    }
     output_close(&output);
     summary_clear(&summary);
     return status;
@@ -331,32 +397,15 @@ static int run_command_preview(
     return !any ? EXIT_USAGE : good ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-/* Print the job with all defaults, and with the transports that templates use without an alias. */
-static void run_command_print(const struct job *job)
-{
-    const struct job_plugin **more = NULL;
-    struct iotify_buffer text;
-    struct arena arena = {0};
-    size_t count = 0, most = 0;
-
-    for (size_t i = 0; i < job->pipeline_count; i++)
-        most += job->pipelines[i].count;
-    more = arena_array(&arena, most, sizeof(*more));
-    for (size_t i = 0; i < job->pipeline_count; i++)
-        for (size_t j = 0; j < job->pipelines[i].count; j++)
-            count = check_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
-    iotify_buffer_init(&text, 1 << 26);
-    job_print(job, more, count, &text);
-    fputs(iotify_buffer_text(&text), stdout);
-    iotify_buffer_clear(&text);
-    arena_clear(&arena);
-}
-
 static int run_command_use_job(const struct options *options, const struct job *job,
     struct registry *registry, const struct selection *selection)
 {
+    struct iotify_buffer text;
+
     if (options->print) {
-        run_command_print(job);
+        run_command_format_job(job, &text);
+        fputs(iotify_buffer_text(&text), stdout);
+        iotify_buffer_clear(&text);
         return EXIT_DONE;
     }
     if (options->check) {
@@ -415,6 +464,10 @@ int command_run(const struct options *options)
     }
     if (options->repair && options->no_repair) {
         fprintf(stderr, "iotifyd: --repair and --no-repair exclude each other\n");
+        return EXIT_USAGE;
+    }
+    if (options->metrics_linger && !options->metrics_port) {
+        fprintf(stderr, "iotifyd: --metrics-linger is valid only with --metrics-port\n");
         return EXIT_USAGE;
     }
     if (options->yes && !options->from_aws) {

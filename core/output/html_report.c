@@ -84,17 +84,17 @@ static char *html_report_data(const struct html_report_source *source)
     return text;
 }
 
-bool html_report_make(
-    const struct html_report_source *source, struct html_report *report, const char **error)
+/* As html_report_make(), from JSON and by a function of the page; frees the data. */
+static bool html_report_make_by(
+    const char *function, char *data, struct html_report *report, const char **error)
 {
     const char *text = NULL;
-    char *data = html_report_data(source);
 
     *report = (struct html_report){0};
     iotify_buffer_init(&report->text, REPORT_MAX);
     *error = "it is not UTF-8";
     if (data)
-        text = evaluate_with_text(&report->arena, page_file_page, "page.file", data, error);
+        text = evaluate_with_text(&report->arena, page_file_page, function, data, error);
     if (text) {
         size_t length = strcspn(text, "\n");
 
@@ -105,6 +105,18 @@ bool html_report_make(
         *error = "out of memory";
     free(data);
     return text && !report->text.failed;
+}
+
+bool html_report_make(
+    const struct html_report_source *source, struct html_report *report, const char **error)
+{
+    return html_report_make_by("page.file", html_report_data(source), report, error);
+}
+
+bool html_report_compare(json_t *comparison, struct html_report *report, const char **error)
+{
+    return html_report_make_by(
+        "comparison.file", json_dumps(comparison, JSON_COMPACT), report, error);
 }
 
 void html_report_live(struct iotify_buffer *out)

@@ -29,6 +29,8 @@ struct html_report {
  */
 bool html_report_make(
     const struct html_report_source *source, struct html_report *report, const char **error);
+/* The same of two runs: {before, after, limits}, two summaries and a list of texts. */
+bool html_report_compare(json_t *comparison, struct html_report *report, const char **error);
 /* Append the page of a running job, which asks for its data under events. */
 void html_report_live(struct iotify_buffer *out);
 /* Write it. False and errno on failure. */

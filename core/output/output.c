@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/stop.h"
 #include "core/output/html_report.h"
+#include "core/output/metrics.h"
 #include "core/report/series.h"
 
+#define LINGER_TICK (50 * MILLISECOND)
+/* Buckets of a histogram that become one on the live page, which shows 20 per power of ten. */
+#define LIVE_WIDTH 32
 #define METRICS_MAX (4u << 20)
 #define STATE_MAX (64u << 20)
 #define ROW_MAX (64u << 10)
@@ -106,15 +113,15 @@ static void output_take_state(struct output *output, const struct live *live)
     iotify_buffer_reset(&output->new_state);
     if (!output->dashboard || !output->summary || !dashboard_is_watched(output->dashboard))
         return;
-    root = json_pack("{s:o}", "summary", summary_to_json(output->summary));
+    root = json_pack("{s:o}", "summary", summary_to_json(output->summary, live ? LIVE_WIDTH : 1));
     if (live)
         json_object_set_new(root, "running",
-            json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:f}", "step", live->step,
-                "seconds", live->seconds, "total", (json_int_t)live->devices, "done",
-                (json_int_t)live->done, "failed", (json_int_t)live->failed, "retried",
-                (json_int_t)live->retried, "throttled", (json_int_t)live->throttled, "operation",
-                live->operation ? live->operation : "", "rate", live->rate, "seconds_left",
-                live->seconds_left));
+            json_pack("{s:s, s:f, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:s, s:f, s:f}", "step",
+                live->step, "seconds", live->seconds, "unit", live->unit, "ends", live->ends,
+                "total", (json_int_t)live->total, "done", (json_int_t)live->done, "failed",
+                (json_int_t)live->failed, "retried", (json_int_t)live->retried, "throttled",
+                (json_int_t)live->throttled, "operation", live->operation ? live->operation : "",
+                "rate", live->rate, "seconds_left", live->seconds_left));
     text = json_dumps(root, JSON_COMPACT);
     if (text)
         iotify_buffer_string(&output->new_state, text);
@@ -127,8 +134,8 @@ void output_take(struct output *output, const struct live *live)
     output_take_row(output, live);
     output_take_state(output, live);
     iotify_buffer_reset(&output->new_metrics);
-    if (output->exporter && live->total)
-        live_metrics(live, &output->new_metrics);
+    if (output->exporter && output->summary)
+        metrics_write(output->summary, live, &output->new_metrics);
 }
 
 static void output_send_rows(struct output *output)
@@ -165,8 +172,6 @@ void output_send(struct output *output)
 
 bool output_end_live(struct output *output)
 {
-    exporter_close(output->exporter);
-    output->exporter = NULL;
     if (output->series && fclose(output->series) != 0 && !output->broken) {
         output->broken = true;
         log_write(IOTIFY_ERROR, "", "cannot write %s: %m", output->options.series);
@@ -179,7 +184,7 @@ bool output_end_live(struct output *output)
 
 static bool output_write_report(struct output *output, const struct summary *summary, FILE *stream)
 {
-    struct html_report_source source = {.summary = summary_to_json(summary),
+    struct html_report_source source = {.summary = summary_to_json(summary, 1),
         .series = iotify_buffer_text(&output->rows),
         .note = output->rows.failed ? "The series is longer than a report can hold." : NULL};
     struct html_report report;
@@ -278,6 +283,23 @@ void output_write(struct output *output, struct summary *summary)
     output_send_state(output);
     dashboard_close(output->dashboard);
     output->dashboard = NULL;
+}
+
+void output_linger(struct output *output, const struct summary *summary)
+{
+    const struct timespec tick = {.tv_nsec = LINGER_TICK};
+    int64_t until = clock_now() + output->options.metrics_linger;
+
+    if (!output->exporter || output->options.metrics_linger == 0 || stop_requested())
+        return;
+    iotify_buffer_reset(&output->new_metrics);
+    metrics_write(summary, NULL, &output->new_metrics);
+    if (!output->new_metrics.failed)
+        exporter_set(output->exporter, &output->new_metrics);
+    log_write(IOTIFY_INFO, summary->job, "the metrics stay for %.3g s",
+        (double)output->options.metrics_linger / SECOND);
+    while (clock_now() < until && !stop_requested())
+        nanosleep(&tick, NULL);
 }
 
 void output_close(struct output *output)

@@ -18,6 +18,7 @@
 /* Each NULL: none. `json` "-" is standard output. */
 struct output_options {
     const char *series, *json, *junit, *report, *metrics_port, *dashboard_port;
+    int64_t metrics_linger; /* nanoseconds that the metrics stay after the end */
 };
 
 struct output {
@@ -47,13 +48,15 @@ enum output_error output_open(struct output *output, const struct output_options
  */
 void output_take(struct output *output, const struct live *live);
 void output_send(struct output *output);
-/* No step follows: close the series and the metrics port. False when the series is not complete. */
+/* No step follows: close the series. False when it is not complete. */
 bool output_end_live(struct output *output);
 /*
  * Write report, JUnit file and summary, and end the live page. When one cannot be written, that is
  * logged, and the summary's exit code says so unless it has worse to say.
  */
 void output_write(struct output *output, struct summary *summary);
+/* Serve the last metrics for as long as the options say, or until the run is told to stop. */
+void output_linger(struct output *output, const struct summary *summary);
 void output_close(struct output *output);
 
 #endif

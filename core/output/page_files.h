@@ -3,7 +3,7 @@
 #ifndef CORE_OUTPUT_PAGE_FILES_H
 #define CORE_OUTPUT_PAGE_FILES_H
 
-extern const char page_file_page[];        /* page/page.js: makes the text, in any engine */
+extern const char page_file_page[];        /* the others of page/: make the text, in any engine */
 extern const char page_file_view[];        /* page/view.js: charts and events, in a browser */
 extern const char page_file_style[];       /* page/page.css */
 extern const char page_file_uplot[];       /* the charts' library, of the npm package uplot */

@@ -170,30 +170,21 @@ double fanout_seconds(const struct fanout_pace *pace, int64_t clients)
  * Give the numbers to the outputs, at most once per second and at the end. The caller holds the
  * mutex; it is not held while files are written.
  */
-static void fanout_output(struct fanout *fanout, const struct progress *progress, bool last)
+static void fanout_output(struct fanout *fanout, const struct live *live, bool last)
 {
-    const struct fanout_pace *pace = &fanout->request->pace;
     struct output *output = fanout->run->output;
     int64_t now = clock_now();
-    struct live live;
 
     if (!output || (!last && now - fanout->reported < SECOND))
         return;
     fanout->reported = now;
-    fanout->result->seconds = (double)(now - fanout->began) / SECOND;
-    live = (struct live){.job = fanout->run->job->options->name,
-        .step = fanout->name,
-        .seconds = fanout->result->seconds,
-        .intended_rate = -1,
-        .devices = progress->total,
-        .done = progress->done,
-        .failed = progress->failed,
-        .retried = progress->retried,
-        .throttled = progress->throttled,
-        .operation = pace->operation,
-        .rate = pace->operation ? pacer_rate(pace->pacer, pace->operation) : 0,
-        .seconds_left = progress_seconds_left(progress)};
-    output_take(output, &live);
+    fanout->result->seconds = live->seconds;
+    fanout->result->retried = live->retried;
+    fanout->result->throttled = live->throttled;
+    if (fanout->request->pace.pacer)
+        pacer_take_counts(
+            fanout->request->pace.pacer, &fanout->run->summary->arena, &fanout->result->calls);
+    output_take(output, live);
     pthread_mutex_unlock(&fanout->mutex);
     output_send(output);
     pthread_mutex_lock(&fanout->mutex);
@@ -204,21 +195,24 @@ static void fanout_show_progress(struct fanout *fanout, bool last)
 {
     const struct fanout_pace *pace = &fanout->request->pace;
     int64_t left = fanout->result->total - fanout->done;
-    char rate[PACER_RATE_SIZE];
-    struct progress progress = {.label = fanout->request->where,
+    struct live live = {.job = fanout->run->job->options->name,
+        .step = fanout->name,
+        .seconds = (double)(clock_now() - fanout->began) / SECOND,
+        .unit = "devices",
         .total = fanout->result->total,
         .done = fanout->done,
         .failed = fanout->result->failed,
         .retried = atomic_load(&fanout->request->counters->retried),
-        .throttled = atomic_load(&fanout->request->counters->throttled)};
+        .throttled = atomic_load(&fanout->request->counters->throttled),
+        .operation = pace->operation,
+        .intended_rate = -1};
 
     if (pace->operation) {
-        progress.seconds_left = fanout_seconds(pace, left < pace->fresh ? left : pace->fresh);
-        pacer_format(pacer_rate(pace->pacer, pace->operation), rate);
-        snprintf(progress.detail, sizeof(progress.detail), "%s %s", pace->operation, rate);
+        live.seconds_left = fanout_seconds(pace, left < pace->fresh ? left : pace->fresh);
+        live.rate = pacer_rate(pace->pacer, pace->operation);
     }
-    progress_show(&progress);
-    fanout_output(fanout, &progress, last);
+    progress_show(&live);
+    fanout_output(fanout, &live, last);
 }
 
 /* Wait for a change, at most one tick. The caller holds the mutex. */

@@ -149,19 +149,22 @@ void pacer_repeat(struct pacer *pacer, const char *operation)
 
 void pacer_take_counts(struct pacer *pacer, struct arena *arena, struct call_summary **list)
 {
-    while (*list)
-        list = &(*list)->next;
     pthread_mutex_lock(&pacer->mutex);
     for (struct pacer_lane *lane = pacer->lanes; lane; lane = lane->link) {
+        struct call_summary **at = list;
+
         if (lane->calls == 0)
             continue;
-        *list = arena_alloc(arena, sizeof(**list));
-        **list = (struct call_summary){.operation = arena_string(arena, lane->operation),
-            .count = lane->calls,
-            .throttled = lane->throttled,
-            .retried = lane->repeated,
-            .quota = lane->limit > 0 ? lane->limit : lane->first};
-        list = &(*list)->next;
+        while (*at && strcmp((*at)->operation, lane->operation) != 0)
+            at = &(*at)->next;
+        if (!*at) {
+            *at = arena_alloc(arena, sizeof(**at));
+            (*at)->operation = arena_string(arena, lane->operation);
+        }
+        (*at)->count += lane->calls;
+        (*at)->throttled += lane->throttled;
+        (*at)->retried += lane->repeated;
+        (*at)->quota = lane->limit > 0 ? lane->limit : lane->first;
         lane->calls = lane->throttled = lane->repeated = 0;
     }
     pthread_mutex_unlock(&pacer->mutex);

@@ -34,8 +34,8 @@ void pacer_hold(struct pacer *pacer, const char *operation, int64_t until);
 /* The call that was sent last failed, and will be repeated. */
 void pacer_repeat(struct pacer *pacer, const char *operation);
 /*
- * Add the calls since the last time to the end of a list, by the order of their first use; entries
- * and texts live in the arena.
+ * Add the calls since the last time to the entries of a list, or to its end, by the order of their
+ * first use; entries and texts live in the arena.
  */
 void pacer_take_counts(struct pacer *pacer, struct arena *arena, struct call_summary **list);
 /* The current rate in calls per second; 0: no limit. */

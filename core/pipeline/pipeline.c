@@ -165,7 +165,7 @@ static void pipeline_apply_to_all(
         .result = action->result,
         .counters = &action->counters};
 
-    progress_begin(action->where, (int64_t)count);
+    progress_begin(action->where);
     fanout_run(&request, clients, count);
     progress_end();
 }
@@ -218,7 +218,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
         request.result = summary_add_step(action->run->summary, pipeline->name,
             arena_format(&action->run->arena, "%s --prune", action->step->name), "device");
         began = clock_now();
-        progress_begin(request.where, (int64_t)count);
+        progress_begin(request.where);
         fanout_run(&request, clients, count);
         progress_end();
         request.result->seconds = (double)(clock_now() - began) / (double)SECOND;
@@ -346,6 +346,7 @@ static bool pipeline_run_step(
     int64_t began = clock_now();
     bool good;
 
+    progress_next_step();
     if (step->core)
         good = run->core_step(run, step, result);
     else

@@ -106,3 +106,16 @@ int64_t histogram_quantile(const struct histogram *histogram, double share)
     }
     return histogram->max;
 }
+
+void histogram_cumulate(
+    const struct histogram *histogram, const int64_t *bounds, size_t count, int64_t *numbers)
+{
+    size_t at = histogram->low;
+    int64_t seen = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        while (at < histogram->high && histogram_bucket_end(at) <= bounds[i])
+            seen += histogram->counts[at++];
+        numbers[i] = seen;
+    }
+}

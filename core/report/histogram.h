@@ -31,5 +31,11 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
  * never above the maximum; 0 when empty.
  */
 int64_t histogram_quantile(const struct histogram *histogram, double share);
+/*
+ * How many values each of the ascending bounds is not below, to the width of a bucket: the numbers
+ * of a classic histogram of Prometheus.
+ */
+void histogram_cumulate(
+    const struct histogram *histogram, const int64_t *bounds, size_t count, int64_t *numbers);
 
 #endif

@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Progress on stderr: one redrawn line on a terminal, otherwise one line per second. One thread. */
+/*
+ * Progress on stderr: a block that is redrawn below the log of a terminal, else an event in the log
+ * from time to time. One thread.
+ */
 #ifndef CORE_REPORT_PROGRESS_H
 #define CORE_REPORT_PROGRESS_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-struct progress {
-    const char *label; /* "deploy/aws.device" */
-    int64_t total;     /* 0: unknown */
-    int64_t done, failed, retried, throttled;
-    double seconds_left; /* expected before the pace is known; 0: unknown */
-    char detail[320];    /* more about the step; "" for none */
+#include "core/report/live.h"
+
+struct progress_options {
+    bool quiet;       /* nothing is shown */
+    bool only_log;    /* no block, also on a terminal */
+    int64_t interval; /* nanoseconds between two events of the log */
+    size_t steps;     /* of the run */
 };
 
-/* Call once, before the others. With `quiet` nothing is shown. */
-void progress_setup(bool quiet);
-/* Begin a step, and end the one before. */
-void progress_begin(const char *label, int64_t total);
-/* Show the current numbers; does nothing if the last output is too recent. */
-void progress_show(const struct progress *progress);
+/* Call once, before the others. */
+void progress_setup(const struct progress_options *options);
+/* The next step of the run begins. */
+void progress_next_step(void);
+/* Something that takes time begins; `where` is its name, as in the log, and lives until its end. */
+void progress_begin(const char *where);
 /*
- * The seconds that are left, by the pace of the last seconds, or by the forecast while that is not
- * known; 0: unknown. After progress_show().
+ * Show the current numbers, unless the last output is too recent. `seconds_left` is the forecast;
+ * it becomes what the pace of the last seconds says, once that is known, 0 when it is unknown.
  */
-double progress_seconds_left(const struct progress *progress);
-/* End the step: remove the line from the terminal. */
+void progress_show(struct live *live);
+/* It has ended: remove the block from the terminal. */
 void progress_end(void);
 
 #endif

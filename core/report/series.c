@@ -121,7 +121,7 @@ void series_row(const struct live *live, struct iotify_buffer *out)
         iotify_buffer_string(out, ",,,,,");
         series_reasons(live->last, out);
     } else {
-        iotify_buffer_format(out, ",%lld,%lld,%lld,%lld,", (long long)live->devices,
+        iotify_buffer_format(out, ",%lld,%lld,%lld,%lld,", (long long)live->total,
             (long long)live->done, (long long)live->retried, (long long)live->throttled);
     }
     iotify_buffer_char(out, '\n');

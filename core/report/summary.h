@@ -35,7 +35,7 @@ struct stage_summary {
 
 struct simulate_summary {
     bool present;
-    const char *name, *template, *transport; /* NULL in a sum of steps */
+    const char *name, *template, *template_digest, *transport; /* NULL in a sum of steps */
     char started[32];
     int64_t seed;
     struct tally tally;
@@ -49,6 +49,9 @@ struct simulate_summary {
     struct glob_summary glob;
     struct stage_summary *stages;
     size_t stage_count;
+    /* The counters by stage, from 1, for metrics; [0]: outside of the stages. */
+    int64_t (*by_stage)[TALLY_COUNTS];
+    size_t by_stage_count;
 };
 
 /* Calls of one operation of a service, such as CreateThing, in a step. */
@@ -77,6 +80,7 @@ struct threshold_summary {
     const struct simulate_summary *simulate; /* whose results it is about */
     const char *expression;
     double value; /* NAN: nothing was measured */
+    bool is_time; /* the value is in seconds */
     bool ok;
     const char *why;
     struct threshold_summary *next;
@@ -88,7 +92,8 @@ enum { SUMMARY_STEP_FAILED = 1, SUMMARY_CROSSED = 99 };
 struct summary {
     struct arena arena;
     const char *job;
-    char run[17]; /* identifies the run: random hexadecimal digits */
+    const char *job_digest; /* of the effective job, as --print shows it */
+    char run[17];           /* identifies the run: random hexadecimal digits */
     char started[32], ended[32];
     int64_t began; /* clock_now() */
     double seconds;
@@ -107,6 +112,8 @@ void summary_verdict(const struct summary *summary, struct iotify_buffer *out);
 bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buffer *out);
 bool summary_verdict_of_threshold(
     const struct threshold_summary *threshold, struct iotify_buffer *out);
+/* The value of a threshold with its unit; `text` has QUANTITY_SIZE bytes. */
+void summary_value_of_threshold(const struct threshold_summary *threshold, char *text);
 void summary_init(struct summary *summary, const char *job);
 void summary_clear(struct summary *summary);
 
@@ -132,9 +139,11 @@ void summary_end(struct summary *summary);
 
 /* Print the summary as text. */
 void summary_print(const struct summary *summary, FILE *stream, bool color);
-/* The summary as JSON, of the format iotify-summary/2. The caller releases it with json_decref().
+/*
+ * The summary as JSON, of the format iotify-summary/2. The caller releases it with json_decref().
+ * With a `width` above 1, so many buckets of a histogram become one: less accurate, and faster.
  */
-json_t *summary_to_json(const struct summary *summary);
+json_t *summary_to_json(const struct summary *summary, size_t width);
 /* Write the summary as JSON, or as JUnit XML. False and errno on failure. */
 bool summary_write_json(const struct summary *summary, FILE *stream);
 bool summary_write_junit(const struct summary *summary, FILE *stream);

@@ -28,24 +28,28 @@ static json_t *summary_json_failures(const struct failure *failures)
 
 /*
  * The buckets of a histogram as pairs: how many empty ones come before, and the count. Runs of
- * several machines can be added up by them.
+ * several machines can be added up by them. Of `width` neighbours the last one has the values of
+ * all.
  */
-static json_t *summary_json_buckets(const struct histogram *histogram)
+static json_t *summary_json_buckets(const struct histogram *histogram, size_t width)
 {
     json_t *list = json_array();
+    int64_t count = 0;
     size_t next = 0;
 
     for (size_t i = histogram->low; i < histogram->high; i++) {
-        if (histogram->counts[i] == 0)
+        count += histogram->counts[i];
+        if (count == 0 || ((i + 1) % width && i + 1 < histogram->high))
             continue;
         json_array_append_new(list, json_integer((json_int_t)(i - next)));
-        json_array_append_new(list, json_integer((json_int_t)histogram->counts[i]));
+        json_array_append_new(list, json_integer((json_int_t)count));
         next = i + 1;
+        count = 0;
     }
     return list;
 }
 
-static json_t *summary_json_histogram(const struct histogram *histogram)
+static json_t *summary_json_histogram(const struct histogram *histogram, size_t width)
 {
     json_t *object;
 
@@ -57,7 +61,7 @@ static json_t *summary_json_histogram(const struct histogram *histogram)
         json_object_set_new(object, tally_quantiles[i].name,
             json_real((double)histogram_quantile(histogram, tally_quantiles[i].share) / 1e9));
     json_object_set_new(object, "max", json_real((double)histogram->max / 1e9));
-    json_object_set_new(object, "buckets", summary_json_buckets(histogram));
+    json_object_set_new(object, "buckets", summary_json_buckets(histogram, width));
     return object;
 }
 
@@ -199,7 +203,7 @@ static json_t *summary_json_thresholds(
 }
 
 static json_t *summary_json_simulate(
-    const struct summary *summary, const struct simulate_summary *simulate)
+    const struct summary *summary, const struct simulate_summary *simulate, size_t width)
 {
     const struct tally *tally = &simulate->tally;
     bool sum = simulate == &summary->simulate;
@@ -207,18 +211,18 @@ static json_t *summary_json_simulate(
     char name[64];
 
     if (!sum)
-        json_object_update_new(
-            object, json_pack("{s:s, s:s, s:s, s:I, s:s, s:f}", "name", simulate->name, "template",
-                        simulate->template, "transport", simulate->transport, "seed",
-                        (json_int_t)simulate->seed, "started", simulate->started, "seconds",
-                        simulate->seconds));
+        json_object_update_new(object,
+            json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:f}", "name", simulate->name, "template",
+                simulate->template, "template_digest", simulate->template_digest, "transport",
+                simulate->transport, "seed", (json_int_t)simulate->seed, "started",
+                simulate->started, "seconds", simulate->seconds));
 
     for (size_t i = 0; i < TALLY_FINISHED; i++)
         json_object_set_new(
             object, tally_counts[i].name, json_integer((json_int_t)tally->counts[i]));
     for (size_t i = 0; i < TALLY_TIMES; i++) {
         snprintf(name, sizeof(name), "%s_seconds", tally_times[i].name);
-        json_object_set_new(object, name, summary_json_histogram(&tally->times[i]));
+        json_object_set_new(object, name, summary_json_histogram(&tally->times[i], width));
     }
     json_object_set_new(object, "metrics", summary_json_metrics(tally->metrics));
     json_object_set_new(object, "errors", summary_json_failures(tally->failures));
@@ -237,17 +241,17 @@ static json_t *summary_json_simulate(
     return object;
 }
 
-static json_t *summary_json_simulations(const struct summary *summary)
+static json_t *summary_json_simulations(const struct summary *summary, size_t width)
 {
     json_t *list = json_array();
 
     for (const struct step_summary *step = summary->steps; step; step = step->next)
         if (step->simulate && step->simulate->present)
-            json_array_append_new(list, summary_json_simulate(summary, step->simulate));
+            json_array_append_new(list, summary_json_simulate(summary, step->simulate, width));
     return list;
 }
 
-json_t *summary_to_json(const struct summary *summary)
+json_t *summary_to_json(const struct summary *summary, size_t width)
 {
     struct iotify_buffer verdict;
     json_t *root;
@@ -258,18 +262,22 @@ json_t *summary_to_json(const struct summary *summary)
         "iotify-summary/2", "job", summary->job, "version", IOTIFY_VERSION, "run", summary->run,
         "started", summary->started, "ended", summary->ended, "seconds", summary->seconds, "exit",
         summary->exit_code, "verdict", iotify_buffer_text(&verdict), "steps",
-        summary_json_steps(summary->steps), "simulations", summary_json_simulations(summary));
+        summary_json_steps(summary->steps), "simulations",
+        summary_json_simulations(summary, width));
     iotify_buffer_clear(&verdict);
+    if (summary->job_digest)
+        json_object_set_new(root, "job_digest", json_string(summary->job_digest));
     json_object_set_new(root, "machine", summary_json_machine());
     if (summary->simulate.present)
-        json_object_set_new(root, "simulate", summary_json_simulate(summary, &summary->simulate));
+        json_object_set_new(
+            root, "simulate", summary_json_simulate(summary, &summary->simulate, width));
     json_object_set_new(root, "thresholds", summary_json_thresholds(summary->thresholds, NULL));
     return root;
 }
 
 bool summary_write_json(const struct summary *summary, FILE *stream)
 {
-    json_t *root = summary_to_json(summary);
+    json_t *root = summary_to_json(summary, 1);
     bool done = json_dumpf(root, stream, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0 &&
                 fputc('\n', stream) != EOF;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/report/quantity.h"
 #include "core/report/summary.h"
 
 static void summary_print_failures(
@@ -44,16 +45,84 @@ static void summary_print_step(
     summary_print_failures(step->failures, stream, red, plain);
 }
 
-static void summary_print_latency(const char *name, const struct histogram *histogram, FILE *stream)
+/* Right-aligned; in the terminal a character takes one column, however many bytes it has. */
+static void summary_print_cell(const char *text, FILE *stream)
 {
-    if (histogram->count == 0)
+    int width = 10;
+
+    for (const char *at = text; *at; at++)
+        width -= ((unsigned char)*at & 0xc0) != 0x80;
+    fprintf(stream, "%*s%s", width > 1 ? width : 1, "", text);
+}
+
+static void summary_print_seconds(double seconds, FILE *stream)
+{
+    char text[QUANTITY_SIZE];
+
+    quantity_time(seconds, text);
+    summary_print_cell(text, stream);
+}
+
+static void summary_print_times(const struct tally *tally, FILE *stream)
+{
+    static const struct {
+        const char *name;
+        enum tally_time time;
+    } shown[] = {{"connect", TALLY_CONNECT}, {"  tcp", TALLY_CONNECT_TCP},
+        {"  tls", TALLY_CONNECT_TLS}, {"  session", TALLY_CONNECT_SESSION},
+        {"publish", TALLY_PUBLISH}, {"end to end", TALLY_END_TO_END}};
+    static const double shares[] = {0.5, 0.9, 0.95, 0.99};
+    static const char *const heads[] = {"mean", "p50", "p90", "p95", "p99", "max"};
+    bool headed = false;
+
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+        const struct histogram *histogram = &tally->times[shown[i].time];
+
+        if (histogram->count == 0)
+            continue;
+        for (size_t j = 0; !headed && j < sizeof(heads) / sizeof(heads[0]); j++) {
+            fprintf(stream, "%s", j ? "" : "                ");
+            summary_print_cell(heads[j], stream);
+        }
+        fprintf(stream, "%s      %-10s", headed ? "" : "\n", shown[i].name);
+        headed = true;
+        summary_print_seconds(histogram->sum / (double)histogram->count / SECOND, stream);
+        for (size_t j = 0; j < sizeof(shares) / sizeof(shares[0]); j++)
+            summary_print_seconds(
+                (double)histogram_quantile(histogram, shares[j]) / SECOND, stream);
+        summary_print_seconds((double)histogram->max / SECOND, stream);
+        fputc('\n', stream);
+    }
+}
+
+/* "980 published (95.1/s, 12.1 kB/s)" */
+static void summary_print_rates(const struct simulate_summary *simulate, enum tally_count messages,
+    enum tally_count bytes, FILE *stream)
+{
+    const int64_t *counts = simulate->tally.counts;
+    char rate[QUANTITY_SIZE], volume[QUANTITY_SIZE];
+
+    fprintf(stream, "%lld %s", (long long)counts[messages], tally_counts[messages].name);
+    if (counts[messages] == 0 || simulate->seconds <= 0)
         return;
-    fprintf(stream, "      %-12s", name);
-    for (size_t i = 0; i < tally_quantile_count; i++)
-        if (tally_quantiles[i].share < 0.94 || tally_quantiles[i].share > 0.96)
-            fprintf(stream, " %s %.1f ms ", tally_quantiles[i].name,
-                (double)histogram_quantile(histogram, tally_quantiles[i].share) / 1e6);
-    fprintf(stream, " max %.1f ms\n", (double)histogram->max / 1e6);
+    quantity_rate((double)counts[messages] / simulate->seconds, rate);
+    quantity_bytes((double)counts[bytes] / simulate->seconds, volume);
+    fprintf(stream, " (%s, %s/s)", rate, volume);
+}
+
+static void summary_print_messages(const struct simulate_summary *simulate, FILE *stream)
+{
+    const int64_t *counts = simulate->tally.counts;
+    char share[QUANTITY_SIZE];
+
+    quantity_share((double)counts[TALLY_CONNECTED], (double)counts[TALLY_CLIENTS], share);
+    fprintf(stream, "      %lld clients, %lld connected%s\n      ",
+        (long long)counts[TALLY_CLIENTS], (long long)counts[TALLY_CONNECTED], share);
+    summary_print_rates(simulate, TALLY_PUBLISHED, TALLY_BYTES_OUT, stream);
+    quantity_share((double)counts[TALLY_ACKNOWLEDGED], (double)counts[TALLY_PUBLISHED], share);
+    fprintf(stream, ", %lld acknowledged%s, ", (long long)counts[TALLY_ACKNOWLEDGED], share);
+    summary_print_rates(simulate, TALLY_RECEIVED, TALLY_BYTES_IN, stream);
+    fputc('\n', stream);
 }
 
 /* Counters that are zero in most runs: printed only when they are not. */
@@ -61,12 +130,20 @@ static void summary_print_counts(const struct tally *tally, const enum tally_cou
     size_t count, const char *color, const char *plain, FILE *stream)
 {
     const char *separator = "      ";
+    /* What was intended. */
+    const double whole = (double)(tally->counts[TALLY_PUBLISHED] + tally->counts[TALLY_FAILED] +
+                                  tally->counts[TALLY_DROPPED] + tally->counts[TALLY_SKIPPED] +
+                                  tally->counts[TALLY_ABANDONED]);
+    char share[QUANTITY_SIZE] = "";
 
     for (size_t i = 0; i < count; i++) {
         if (tally->counts[which[i]] == 0)
             continue;
-        fprintf(stream, "%s%s%lld %s%s", separator, color, (long long)tally->counts[which[i]],
-            tally_counts[which[i]].name, plain);
+        if (which[i] != TALLY_RECONNECTS && which[i] != TALLY_RESUMED)
+            quantity_share((double)tally->counts[which[i]], whole, share);
+        fprintf(stream, "%s%s%lld %s%s%s", separator, color, (long long)tally->counts[which[i]],
+            tally_counts[which[i]].name, share, plain);
+        share[0] = '\0';
         separator = ", ";
     }
     if (*separator == ',')
@@ -98,6 +175,17 @@ static void summary_print_metrics(const struct tally *tally, FILE *stream)
             tally_metric_quantile(metric, 0.5), tally_metric_quantile(metric, 0.99), metric->max);
 }
 
+static void summary_print_stage(const struct stage_summary *stage, size_t number, FILE *stream)
+{
+    char share[QUANTITY_SIZE], time[QUANTITY_SIZE];
+
+    quantity_share((double)stage->reached, (double)stage->intended, share);
+    quantity_time(stage->seconds, time);
+    fprintf(stream, "      stage %zu%s%s, %s: %lld of %lld %s%s\n", number, stage->name ? " " : "",
+        stage->name ? stage->name : "", time, (long long)stage->reached, (long long)stage->intended,
+        stage->clients ? "clients" : "messages", share);
+}
+
 static void summary_print_simulate(
     const struct simulate_summary *simulate, FILE *stream, const char *red, const char *plain)
 {
@@ -105,31 +193,15 @@ static void summary_print_simulate(
         TALLY_SKIPPED, TALLY_LOST, TALLY_DUPLICATES, TALLY_REORDERED, TALLY_LATE};
     static const enum tally_count notable[] = {
         TALLY_RECONNECTS, TALLY_RESENT, TALLY_RESUMED, TALLY_VERIFIED};
-    static const struct {
-        const char *name;
-        enum tally_time time;
-    } shown[] = {{"connect", TALLY_CONNECT}, {"  tcp", TALLY_CONNECT_TCP},
-        {"  tls", TALLY_CONNECT_TLS}, {"  session", TALLY_CONNECT_SESSION},
-        {"publish", TALLY_PUBLISH}, {"end to end", TALLY_END_TO_END}};
     const struct tally *tally = &simulate->tally;
 
-    fprintf(stream,
-        "      %lld clients, %lld connected, %lld published, %lld acknowledged, "
-        "%lld received\n",
-        (long long)tally->counts[TALLY_CLIENTS], (long long)tally->counts[TALLY_CONNECTED],
-        (long long)tally->counts[TALLY_PUBLISHED], (long long)tally->counts[TALLY_ACKNOWLEDGED],
-        (long long)tally->counts[TALLY_RECEIVED]);
+    summary_print_messages(simulate, stream);
     summary_print_counts(tally, bad, sizeof(bad) / sizeof(bad[0]), red, plain, stream);
     summary_print_counts(tally, notable, sizeof(notable) / sizeof(notable[0]), "", "", stream);
-    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-        summary_print_latency(shown[i].name, &tally->times[shown[i].time], stream);
+    summary_print_times(tally, stream);
     summary_print_metrics(tally, stream);
     for (size_t i = 0; i < simulate->stage_count; i++)
-        fprintf(stream, "      stage %zu%s%s: %lld of %lld %s\n", i + 1,
-            simulate->stages[i].name ? " " : "",
-            simulate->stages[i].name ? simulate->stages[i].name : "",
-            (long long)simulate->stages[i].reached, (long long)simulate->stages[i].intended,
-            simulate->stages[i].clients ? "clients" : "messages");
+        summary_print_stage(&simulate->stages[i], i + 1, stream);
     if (simulate->glob.blocking)
         fprintf(stream, "      glob: scripts waited %lld times for the store, %.3f s in all\n",
             (long long)simulate->glob.blocking, simulate->glob.blocking_seconds);
@@ -165,16 +237,24 @@ bool summary_verdict_of_step(const struct step_summary *step, struct iotify_buff
     return true;
 }
 
+void summary_value_of_threshold(const struct threshold_summary *threshold, char *text)
+{
+    if (threshold->is_time)
+        quantity_time(threshold->value, text);
+    else
+        snprintf(text, QUANTITY_SIZE, "%.12g", threshold->value);
+}
+
 bool summary_verdict_of_threshold(
     const struct threshold_summary *threshold, struct iotify_buffer *out)
 {
+    char value[QUANTITY_SIZE];
+
     if (threshold->ok)
         return false;
     iotify_buffer_format(out, "FAILED: %s does not hold: ", threshold->expression);
-    if (*threshold->why)
-        iotify_buffer_format(out, "%s", threshold->why);
-    else
-        iotify_buffer_format(out, "%g", threshold->value);
+    summary_value_of_threshold(threshold, value);
+    iotify_buffer_string(out, *threshold->why ? threshold->why : value);
     return true;
 }
 
@@ -215,13 +295,15 @@ void summary_verdict(const struct summary *summary, struct iotify_buffer *out)
 static void summary_print_threshold(
     const struct threshold_summary *threshold, FILE *stream, const char *color, const char *plain)
 {
+    char value[QUANTITY_SIZE];
+
     fprintf(stream, "  threshold %s: %s%s%s", threshold->expression, color,
         threshold->ok ? "ok" : "crossed", plain);
+    summary_value_of_threshold(threshold, value);
     if (isnan(threshold->value))
         fprintf(stream, " (%s)\n", threshold->why);
     else
-        fprintf(
-            stream, " (%g)%s%s\n", threshold->value, *threshold->why ? ": " : "", threshold->why);
+        fprintf(stream, " (%s)%s%s\n", value, *threshold->why ? ": " : "", threshold->why);
 }
 
 void summary_print(const struct summary *summary, FILE *stream, bool color)

@@ -18,6 +18,21 @@ static const char *evaluate_copy(struct arena *arena, JSContextRef context, JSVa
     return text;
 }
 
+/* What went wrong: the message of an error, else the thrown value as text. */
+static const char *evaluate_error(struct arena *arena, JSContextRef context, JSValueRef thrown)
+{
+    JSStringRef name = JSStringCreateWithUTF8CString("message");
+    JSValueRef message = NULL;
+    const char *text;
+
+    if (JSValueIsObject(context, thrown))
+        message = JSObjectGetProperty(context, JSValueToObject(context, thrown, NULL), name, NULL);
+    JSStringRelease(name);
+    text = evaluate_copy(
+        arena, context, message && JSValueIsString(context, message) ? message : thrown);
+    return text ? text : "unknown error";
+}
+
 static JSValueRef evaluate_text(JSContextRef context, const char *text, JSValueRef *exception)
 {
     JSStringRef string = JSStringCreateWithUTF8CString(text);
@@ -60,7 +75,7 @@ const char *evaluate_with_text(struct arena *arena, const char *source, const ch
     if (value)
         result = evaluate_copy(arena, context, value);
     else
-        *error = evaluate_copy(arena, context, exception);
+        *error = evaluate_error(arena, context, exception);
     JSGlobalContextRelease(context);
     JSContextGroupRelease(group);
     return result;

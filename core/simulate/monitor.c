@@ -12,6 +12,7 @@
 #include "core/base/stop.h"
 #include "core/report/live.h"
 #include "core/report/progress.h"
+#include "core/report/quantity.h"
 #include "core/simulate/threshold.h"
 
 #define TICK (50 * MILLISECOND)
@@ -61,6 +62,9 @@ void monitor_init(struct monitor *monitor, const struct simulation *simulation,
     monitor->second_at = monitor->began;
     monitor->cpu_at = monitor->cpu_began;
     results->verified = simulation->options->verify == VERIFY_END_TO_END;
+    results->by_stage_count = simulation->load_profile.count + 1;
+    results->by_stage = arena_array(
+        &simulation->run->summary->arena, results->by_stage_count, sizeof(*results->by_stage));
 }
 
 /* ------------------------------------------------------------------ once per second */
@@ -83,18 +87,40 @@ static double monitor_intended_rate(const struct monitor *monitor, int64_t momen
         counts[TALLY_CONNECTED] - (counts[TALLY_FINISHED] - counts[TALLY_UNCONNECTED]));
 }
 
+/* What shows how far it is: the time, messages, or clients, which all finish at the end. */
+static void monitor_measure_progress(const struct monitor *monitor, struct live *live)
+{
+    const struct simulation *simulation = monitor->simulation;
+    const int64_t *counts = monitor->results->tally.counts;
+
+    live->unit = "clients";
+    live->total = simulation->clients;
+    live->done = counts[TALLY_FINISHED];
+    if (simulation->load_profile.ends > 0)
+        live->ends = (double)simulation->load_profile.ends / SECOND;
+    if (simulation->iterations && simulation->template->transport) {
+        live->unit = "messages";
+        live->total = simulation->clients * simulation->iterations;
+        live->done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
+    }
+}
+
 static struct live monitor_live(const struct monitor *monitor, int64_t now)
 {
+    const struct load_profile *profile = &monitor->simulation->load_profile;
     int64_t middle = (monitor->second_at + now) / 2 - monitor->began;
     struct live live = {.job = monitor->simulation->run->job->options->name,
         .step = monitor->results->name,
-        .stage = load_profile_stage(&monitor->simulation->load_profile, middle),
+        .stage = load_profile_stage(profile, middle),
+        .stages = profile->count,
         .intended_rate = monitor_intended_rate(monitor, middle),
         .seconds = (double)(now - monitor->began) / SECOND,
         .period = (double)(now - monitor->second_at) / SECOND,
+        .failed = monitor->results->tally.counts[TALLY_FAILED],
         .last = &monitor->second,
-        .total = &monitor->results->tally};
+        .all = &monitor->results->tally};
 
+    monitor_measure_progress(monitor, &live);
     for (size_t i = 0; i < monitor->count; i++) {
         double busy = simulate_loop_busy(monitor->loops[i]);
 
@@ -104,33 +130,6 @@ static struct live monitor_live(const struct monitor *monitor, int64_t now)
     if (now > monitor->second_at)
         live.cpu = (double)(clock_cpu() - monitor->cpu_at) / (double)(now - monitor->second_at);
     return live;
-}
-
-static void monitor_show(const struct monitor *monitor, const struct live *live)
-{
-    const struct simulation *simulation = monitor->simulation;
-    const int64_t *counts = monitor->results->tally.counts;
-    struct progress progress = {.label = simulation->where,
-        .total = simulation->clients,
-        .done = counts[TALLY_FINISHED],
-        .failed = counts[TALLY_FAILED]};
-    struct iotify_buffer line;
-    iotify_buffer_init(&line, sizeof(progress.detail) - 1);
-    if (simulation->load_profile.ends > 0)
-        iotify_buffer_format(&line, "%.0f of %.0f s  ", live->seconds,
-            (double)simulation->load_profile.ends / SECOND);
-    live_line(live, &line);
-    snprintf(progress.detail, sizeof(progress.detail), "%s", iotify_buffer_text(&line));
-    iotify_buffer_clear(&line);
-    if (simulation->iterations && simulation->template->transport) {
-        /* Messages show the progress better than clients, which all finish at the end. */
-        progress.total = simulation->clients * simulation->iterations;
-        progress.done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
-    } else if (simulation->load_profile.ends > 0) {
-        /* The elapsed time shows the progress. */
-        progress.total = 0;
-    }
-    progress_show(&progress);
 }
 
 static void monitor_end_loops(struct monitor *monitor, bool stopped)
@@ -143,6 +142,8 @@ static void monitor_end_loops(struct monitor *monitor, bool stopped)
 static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
 {
     const struct iotify_table *table = &monitor->simulation->options->thresholds;
+    struct threshold_summary crossed;
+    char text[QUANTITY_SIZE];
     double value;
 
     for (size_t i = 0; i < table->count && !monitor->results->aborted; i++) {
@@ -155,8 +156,11 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
             continue;
         monitor->results->aborted = threshold->expression;
         monitor->results->aborted_value = value;
+        crossed = (struct threshold_summary){
+            .value = value, .is_time = threshold_is_time(threshold->expression)};
+        summary_value_of_threshold(&crossed, text);
         log_write(IOTIFY_WARNING, monitor->simulation->where,
-            "the threshold %s is crossed (%g): the simulation ends", threshold->expression, value);
+            "the threshold %s is crossed (%s): the simulation ends", threshold->expression, text);
         monitor_end_loops(monitor, false);
     }
 }
@@ -185,6 +189,8 @@ static void monitor_note_progress(struct monitor *monitor, const struct live *li
     monitor->results->cpu = (double)(clock_cpu() - monitor->cpu_began) / (live->seconds * SECOND);
     monitor->busy_seconds += live->busy * live->period;
     monitor->results->busy = monitor->busy_seconds / live->seconds;
+    for (size_t i = 0; i < TALLY_COUNTS; i++)
+        monitor->results->by_stage[live->stage][i] += monitor->second.counts[i];
 }
 
 /* Add the last second to the results, and update all outputs. */
@@ -195,9 +201,9 @@ static void monitor_end_second(struct monitor *monitor, int64_t now)
     tally_merge(&monitor->results->tally, &monitor->second);
     live = monitor_live(monitor, now);
     monitor_note_progress(monitor, &live);
+    progress_show(&live);
     output_take(monitor->output, &live);
     output_send(monitor->output);
-    monitor_show(monitor, &live);
     monitor_return_memory(monitor);
     tally_reset(&monitor->second);
     monitor->second_at = now;

@@ -349,6 +349,7 @@ static void simulate_name_results(
         run->summary, result, simulation->options->name ? simulation->options->name : result->step);
     results->name = result->name;
     results->template = arena_string(arena, template->file);
+    results->template_digest = arena_string(arena, template->digest);
     results->transport =
         arena_string(arena, template->transport ? template->transport->alias : "none");
     results->seed = simulation->options->seed;
@@ -376,7 +377,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     limits_raise();
     if (good) {
         simulate_name_results(run, simulation, result);
-        progress_begin(simulation->where, simulation->clients);
+        progress_begin(simulation->where);
         good = simulate_run_loops(run, simulation, results);
         stored = simulate_settle_glob(simulation, results);
         progress_end();
@@ -429,6 +430,7 @@ static bool simulate_judge_one(
     summary_add_threshold(run->summary, &(struct threshold_summary){.simulate = results,
                                             .expression = expression,
                                             .value = state == THRESHOLD_UNMEASURED ? NAN : value,
+                                            .is_time = threshold_is_time(expression),
                                             .ok = state == THRESHOLD_HOLDS,
                                             .why = why});
     return state == THRESHOLD_HOLDS;

@@ -215,6 +215,17 @@ static const char *threshold_parse(struct arena *arena, const char *expression,
     return NULL;
 }
 
+bool threshold_is_time(const char *expression)
+{
+    struct arena arena = {0};
+    struct threshold threshold;
+    bool is_time =
+        !threshold_parse(&arena, expression, NULL, &threshold) && threshold.source == A_TIME;
+
+    arena_clear(&arena);
+    return is_time;
+}
+
 bool threshold_same_metric(const char *one, const char *other)
 {
     struct arena arena = {0};

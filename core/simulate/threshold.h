@@ -13,6 +13,9 @@
 const char *threshold_check(
     struct arena *arena, const char *expression, const struct metric_names *names);
 
+/* Does a valid expression compare a time? */
+bool threshold_is_time(const char *expression);
+
 /* The thresholds of every step that has none of its own about the same metric. */
 extern const char *const threshold_defaults[];
 extern const size_t threshold_default_count;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/digest.h"
 #include "core/base/suggest.h"
 #include "core/base/text.h"
 
@@ -455,6 +456,8 @@ bool template_load(struct template_file *template, const struct job *job, const 
                            ? arena_copy(&template->arena, path, (size_t)(strrchr(path, '/') - path))
                            : "";
     source = source_read(&template->arena, diagnostics, path, template->file);
+    if (source)
+        template->digest = digest_text(&template->arena, source->text, source->size);
     loader.root = source ? tree_parse(&template->arena, diagnostics, source) : NULL;
     if (!loader.root)
         return false;
@@ -490,10 +493,4 @@ bool template_load(struct template_file *template, const struct job *job, const 
     template->data = template_take_path(&loader, "data", &template->data_location);
     template_try_scripts(&loader);
     return diagnostics->count == before && !job->registry->refused;
-}
-
-void template_clear(struct template_file *template)
-{
-    arena_wipe(&template->arena);
-    *template = (struct template_file){0};
 }

@@ -17,6 +17,7 @@ struct subscription {
 struct template_file {
     struct arena arena;
     const char *file;                   /* as the user named it */
+    const char *digest;                 /* of its text; see digest_text() */
     const struct job_plugin *transport; /* NULL: `none`, the functions run without a connection */
     const void *connection;             /* the transport's options, before expressions are
                                          * evaluated */

@@ -81,3 +81,9 @@ bool template_compile(
         template_set_client_id(template, script, diagnostics);
     return good;
 }
+
+void template_clear(struct template_file *template)
+{
+    arena_wipe(&template->arena);
+    *template = (struct template_file){0};
+}

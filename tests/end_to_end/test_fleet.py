@@ -297,14 +297,6 @@ class Live(Fleet):
         self.assertTrue(15 <= len(chosen[0]) <= 70, len(chosen[0]))
         self.assertEqual(chosen[0], chosen[1])
 
-    def test_a_line_a_second(self):
-        self.template(OWN + MESSAGE)
-        self.write('job.yaml', local_job(devices=5, interval='20ms', duration='3s'))
-        lines = [line for line in self.iotifyd('job.yaml').stderr.splitlines() if 'connected' in line]
-        self.assertGreaterEqual(len(lines), 2)
-        self.assertRegex('\n'.join(lines), r'5 connected  out \d+/s  in 0/s  publish p50 [\d.]+ p99 [\d.]+ ms  '
-                                    r'lag p99 [\d.]+ ms  cpu \d+%')
-
 
 class BadServers(Fleet):
     """Each failure is counted by its reason, with the first client; the run ends in time."""

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports in a real browser: they show the numbers of the summary, ask for nothing, and are inert."""
 import http.client
+import http.server
 import json
 import pathlib
 import re
 import signal
 import socket
 import subprocess
+import threading
+import urllib.request
+import xml.etree.ElementTree
 
 from fleet import Fleet, MESSAGE, OWN
 from support import free_port, job, local_job, wait_for_port, wait_until
+from test_faults import Answering
 
 JAVASCRIPT = pathlib.Path(__file__).resolve().parents[2] / 'build/javascript'
 UNITS = {'µs': 1e-6, 'ms': 1e-3, 's': 1, 'B': 1, 'kB': 1e3, 'MB': 1e6}
@@ -19,7 +24,7 @@ HOSTILE = ('</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'`${
 
 
 def number(text):
-    """The value of a cell, such as "1 234", "5.47 ms" or "12 (40 %)"."""
+    """The value of a cell, such as "1 234", "5.47 ms" or "12 (40%)"."""
     text = text.replace('\u202f', '').split(' (')[0]
     if text in ('–', ''):
         return None
@@ -116,7 +121,7 @@ class Browsing(Fleet):
         facts = self.page['sections'][section]['facts']
         self.assertEqual([simulation['template'], simulation['transport'], str(simulation['seed'])],
                          [facts[name] for name in ('template', 'transport', 'seed')])
-        self.same(simulation['generator']['busy'] * 100, facts['busiest loop'].removesuffix(' %'), facts)
+        self.same(simulation['generator']['busy'] * 100, facts['busiest loop'].removesuffix('%'), facts)
 
 
 class Report(Browsing):
@@ -175,8 +180,8 @@ class Report(Browsing):
         self.write('s.json', json.dumps(summary))
         self.iotifyd('report', 's.json')
         section = self.browse('report.html')['page']['sections']['simulation-0']
-        self.assertEqual([['acknowledged', '0 (0 %)'], ['lost', '1 (7.14 %)'], ['acknowledged, never returned', '10 (71.4 %)'],
-                          ['no outcome yet', '3 (21.4 %)']], section['tables']['14 messages were published']['rows'])
+        self.assertEqual([['acknowledged', '0 (0%)'], ['lost', '1 (7.14%)'], ['acknowledged, never returned', '10 (71.4%)'],
+                          ['no outcome yet', '3 (21.4%)']], section['tables']['14 messages were published']['rows'])
         self.assertEqual('– messages, –, –', section['facts']['received'])
 
     def test_hostile_texts(self):
@@ -201,6 +206,52 @@ class Report(Browsing):
         data = re.search(r'id="data">(.*?)</script>', (self.folder / 'r.html').read_text(), re.DOTALL)[1]
         self.assertFalse(set('<>&\u2028\u2029') & set(data))
         self.assertEqual(json.loads(data)['summary'], json.loads((self.folder / 's.json').read_text()))
+
+    def check_outputs(self, errors, found):
+        """Each output of a run with hostile texts can be read, and has them as text."""
+        summary = json.loads((self.folder / 's.json').read_text())
+        self.assertLessEqual(errors, {error['code'] for part in summary['steps'] + summary['simulations'] for error in part['errors']})
+        self.assertIn('alert(1)', (self.folder / 'j.xml').read_text())
+        cases = xml.etree.ElementTree.parse(self.folder / 'j.xml').getroot().findall('.//testcase')
+        self.assertTrue(any('<script>alert(1)</script>' in ''.join(case.itertext()) + case.get('name') for case in cases))
+        rows = self.series()
+        self.assertEqual({None}, {row.get(None) for row in rows})
+        self.assertTrue(all(re.fullmatch(r'\d+\.\d+', row['seconds']) for row in rows))
+        self.assertEqual(set(), set(found['page']['elements']) & {'img', 'iframe', 'a', 'link', 'object'})
+        self.assertEqual(2, (self.folder / 'r.html').read_text().count('</script>'))
+
+    def test_hostile_texts_of_services_and_scripts(self):
+        """Names of simulations and topics, and errors, in every output. Names of jobs and metrics are words."""
+        outputs = ['--json', 's.json', '--series', 's.csv', '--report', 'r.html', '--junit', 'j.xml']
+        self.template('publish: {topic: ' + json.dumps('t/' + HOSTILE.replace('+', '')) + ', qos: 0}\nmessage: |\n'
+                      f'  if (index() == 3) metric.add({json.dumps(HOSTILE)}, 1);\n  if (index() == 1) throw new Error({json.dumps(HOSTILE)});\n'
+                      f'  if (index() == 2) return {{topic: {json.dumps(HOSTILE + "#")}, payload: "x"}};\n  return "x";\n')
+        self.write('job.yaml', json.dumps({
+            'devices': 1, 'plugins': {'glob': {'use': 'memory'}}, 'pipelines': {'simulate': [{'simulate': {
+                'template': 't.yaml', 'name': HOSTILE, 'interval': '200ms', 'iterations': 15}}]}}))
+        port = free_port()
+        process = self.spawn('-q', 'job.yaml', *outputs, '--metrics-port', str(port), '--metrics-linger', '60s', '--log-format', 'json')
+        wait_until(lambda: (self.folder / 'r.html').exists() and (self.folder / 'r.html').read_text().endswith('</html>\n'), 'the report')
+        text = self.ask_metrics(port)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(99, process.wait(60))
+        self.check_outputs({'ScriptError'}, self.browse())
+        checked = subprocess.run(['promtool', 'check', 'metrics'], input=text, capture_output=True, text=True, timeout=60)
+        self.assertEqual((0, ''), (checked.returncode, checked.stderr))
+        self.iotifyd('compare', 's.json', 's.json', '--report', 'c.html')
+        self.assertEqual(set(), set(self.browse('c.html')['page']['elements']) & {'img', 'iframe', 'a', 'link', 'object'})
+
+    def test_hostile_texts_of_aws(self):
+        answer = json.dumps({'message': HOSTILE, '__type': HOSTILE}).encode()
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Answering)
+        server.answer, server.count, server.by_path, server.later = (400, {'x-amzn-ErrorType': '<script>alert(1)</script>'}, answer), 0, None, None
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.environment['AWS_ENDPOINT_URL_IOT'] = f'http://127.0.0.1:{server.server_port}'
+        self.write('job.yaml', job(devices=1))
+        self.iotifyd('job.yaml', 'deploy', '--json', 's.json', '--series', 's.csv', '--report', 'r.html', '--junit', 'j.xml', status=1)
+        self.check_outputs(set(), self.browse())
 
     def test_files_that_are_not_those_of_a_run(self):
         for text, message in (('', "'[' or '{' expected"), ('{"format": "iotify-summary/1"}', 'but of iotify-summary/1'),
@@ -256,6 +307,14 @@ class Report(Browsing):
         self.iotifyd('report', 's.json', '--series', 'long.csv', '-o', 'long.html')
         found = self.browse('long.html')
         self.assertIn('A point of a chart stands for 3 rows', found['page']['sections']['verdict']['text'])
+
+
+    def ask_metrics(self, port):
+        def last():
+            with urllib.request.urlopen(f'http://127.0.0.1:{port}/metrics', timeout=10) as answer:
+                text = answer.read().decode()
+            return None if 'iotifyd_connections' in text else text
+        return wait_until(last, 'the last metrics')
 
 
 class Live(Browsing):

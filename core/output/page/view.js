@@ -35,7 +35,7 @@
         const figure = find(id), {min, max} = plot.scales.x, all = plot.data[0];
         if (!figure || !all.length)
             return;
-        const text = id.endsWith('/distribution') ? page.time : page.span;
+        const text = id.endsWith('/distribution') ? pageText.time : pageText.span;
         figure.querySelector('output').textContent =
             min <= all[0] && max >= all[all.length - 1] ? '' : `${text(min)} to ${text(max)}`;
     };
@@ -68,9 +68,9 @@
             width, height: 240, padding: [8, 8, 0, 0],
             scales: Object.fromEntries([['x', {time: false, distr: chart.xLog ? 3 : 1, range: chart.xLog ? undefined : fromStart}], ...used.map((scale) => [scale, scaleOf(chart.axes[scale])])]),
             axes: [{stroke: color('--quiet'), font: '12px sans-serif', grid: {stroke: color('--grid'), width: 1}, ticks: {stroke: color('--grid'), width: 1},
-                values: (_, ticks) => ticks.map((tick) => tick === null ? '' : chart.xLog ? page.time(tick) : page.span(tick))},
+                values: (_, ticks) => ticks.map((tick) => tick === null ? '' : chart.xLog ? pageText.time(tick) : pageText.span(tick))},
             ...used.map((scale) => axis(scale, scale === 'left' ? 3 : 1))],
-            series: [{label: chart.xLog ? 'value' : 'time', value: (_, value) => value === null ? '–' : chart.xLog ? page.time(value) : page.span(value)},
+            series: [{label: chart.xLog ? 'value' : 'time', value: (_, value) => value === null ? '–' : chart.xLog ? pageText.time(value) : pageText.span(value)},
                 ...chart.series.map((line, at) => ({label: line.label, scale: line.axis || 'left', stroke: color(`--s${at}`), width: 1.5, spanGaps: false,
                     dash: line.dashed ? [6, 4] : undefined, points: {size: 4}, value: (_, value) => value === null ? '–' : line.format(value)}))],
             cursor: {sync: chart.xLog ? undefined : {key: id.split('/')[0], setSeries: false}, drag: {x: true, y: false, setScale: true}},
@@ -98,8 +98,9 @@
         }
         figure.classList.add('drawn');
     };
-    const showAll = (made) => {
-        for (const entry of page.charts(made)) {
+    let charts = () => [];
+    const showAll = () => {
+        for (const entry of charts()) {
             const figure = find(entry.id);
             if (figure)
                 show(figure, entry);
@@ -135,13 +136,11 @@
     };
     addEventListener('resize', resize);
 
-    let made = null;
     const redraw = () => {
         for (const {plot} of plots.values())
             plot.destroy();
         plots.clear();
-        if (made)
-            showAll(made);
+        showAll();
     };
     const dark = matchMedia('(prefers-color-scheme: dark)');
     const isDark = () => root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches;
@@ -163,7 +162,8 @@
     // Replace the sections that have changed, and keep the focus where it is.
     const update = (data) => {
         const main = document.querySelector('main');
-        made = page.model(data);
+        const made = page.model(data);
+        charts = () => page.charts(made);
         const focused = document.activeElement && document.activeElement.dataset.chart;
         const list = page.sections(made);
         list.forEach(({id, html}, at) => {
@@ -181,7 +181,7 @@
         });
         while (main.children.length > list.length)
             main.lastChild.remove();
-        showAll(made);
+        showAll();
         if (focused && find(focused))
             find(focused).focus();
     };
@@ -209,8 +209,9 @@
 
     const stored = document.getElementById('data');
     if (stored) {
-        made = page.model(JSON.parse(stored.textContent));
-        showAll(made);
+        const data = JSON.parse(stored.textContent), made = data.summary && page.model(data);
+        charts = () => made ? page.charts(made) : comparison.charts(data);
+        showAll();
     } else {
         followEvents();
     }

@@ -43,6 +43,33 @@ static void quantiles_are_close(void **state)
     histogram_clear(&histogram);
 }
 
+/* What is counted below a bound is at most a bucket away from what lies there. */
+static void cumulates(void **state)
+{
+    static const int64_t bounds[] = {0, 5, 2047, 1000000, 2500000, INT64_C(60000000000)};
+    enum { BOUNDS = sizeof(bounds) / sizeof(bounds[0]) };
+    struct histogram histogram = {0};
+    int64_t numbers[BOUNDS];
+
+    (void)state;
+    histogram_cumulate(&histogram, bounds, BOUNDS, numbers);
+    for (size_t i = 0; i < BOUNDS; i++)
+        assert_int_equal(numbers[i], 0);
+    for (int64_t value = 0; value < 3000; value++)
+        histogram_add(&histogram, value);
+    histogram_add(&histogram, 2490000);
+    histogram_add(&histogram, 2510000);
+    histogram_add(&histogram, INT64_C(70000000000));
+    histogram_cumulate(&histogram, bounds, BOUNDS, numbers);
+    assert_int_equal(numbers[0], 1);
+    assert_int_equal(numbers[1], 6);
+    assert_int_equal(numbers[2], 2048);
+    assert_int_equal(numbers[3], 3000);
+    assert_int_equal(numbers[4], 3001);
+    assert_int_equal(numbers[5], 3002);
+    histogram_clear(&histogram);
+}
+
 static void merges(void **state)
 {
     struct histogram a = {0}, b = {0}, both = {0};
@@ -77,8 +104,8 @@ static void edges(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quantiles_are_close), cmocka_unit_test(merges), cmocka_unit_test(edges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(quantiles_are_close),
+        cmocka_unit_test(cumulates), cmocka_unit_test(merges), cmocka_unit_test(edges)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
