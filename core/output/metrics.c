@@ -116,10 +116,10 @@ static const struct step_summary *metrics_simulation(const struct step_summary *
     return step;
 }
 
-#define EACH_SIMULATION(step)                                                                      \
-    const struct step_summary *step = metrics_simulation(metrics->summary->steps);                 \
-    step;                                                                                          \
-    step = metrics_simulation(step->next)
+static const struct step_summary *metrics_first(const struct metrics *metrics)
+{
+    return metrics_simulation(metrics->summary->steps);
+}
 
 static void metrics_count(const struct metrics *metrics, enum tally_count count)
 {
@@ -127,7 +127,8 @@ static void metrics_count(const struct metrics *metrics, enum tally_count count)
     char stage[24];
 
     metrics_head(metrics, name, "_total", "counter", tally_counts[count].meaning);
-    for (EACH_SIMULATION(step)) {
+    for (const struct step_summary *step = metrics_first(metrics); step;
+         step = metrics_simulation(step->next)) {
         const struct simulate_summary *simulate = step->simulate;
 
         for (size_t i = 0; i < simulate->by_stage_count; i++) {
@@ -150,7 +151,8 @@ static void metrics_time(const struct metrics *metrics, enum tally_time time)
     char bound[24];
 
     metrics_head(metrics, name, "_seconds", "histogram", tally_times[time].meaning);
-    for (EACH_SIMULATION(step)) {
+    for (const struct step_summary *step = metrics_first(metrics); step;
+         step = metrics_simulation(step->next)) {
         const struct histogram *histogram = &step->simulate->tally.times[time];
 
         histogram_cumulate(histogram, metrics_bounds, BOUNDS, numbers);
@@ -193,7 +195,8 @@ static void metrics_failure(
 static void metrics_failures(const struct metrics *metrics)
 {
     metrics_head(metrics, "failures", "_total", "counter", "failures by reason");
-    for (EACH_SIMULATION(step))
+    for (const struct step_summary *step = metrics_first(metrics); step;
+         step = metrics_simulation(step->next))
         for (const struct failure *each = step->simulate->tally.failures; each; each = each->next)
             metrics_failure(metrics, step, each);
 }
@@ -202,7 +205,8 @@ static void metrics_failures(const struct metrics *metrics)
 static void metrics_of_scripts(const struct metrics *metrics)
 {
     metrics_head(metrics, "metric", "", "summary", "values of the scripts' own metrics");
-    for (EACH_SIMULATION(step))
+    for (const struct step_summary *step = metrics_first(metrics); step;
+         step = metrics_simulation(step->next))
         for (const struct tally_metric *each = step->simulate->tally.metrics; each;
              each = each->next) {
             metrics_begin(metrics, "metric", "_sum", step);
@@ -228,7 +232,8 @@ static void metrics_gauges(const struct metrics *metrics)
         {"cpu", "cores in use by the generator", live->cpu},
         {"busy", "share of its time that the busiest event loop is at work", live->busy}};
 
-    for (EACH_SIMULATION(step)) {
+    for (const struct step_summary *step = metrics_first(metrics); step;
+         step = metrics_simulation(step->next)) {
         if (step->next)
             continue;
         for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {

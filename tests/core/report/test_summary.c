@@ -57,9 +57,9 @@ static void add_up(const struct histogram *histogram, int64_t *buckets)
 /* The largest value of a bucket, in seconds: 2,048 of a nanosecond, then 1,024 per power of two. */
 static double end_of(size_t bucket)
 {
-    double shift = bucket < 2048 ? 0 : (double)(bucket / 1024 - 1);
+    size_t shift = bucket < 2048 ? 0 : bucket / 1024 - 1;
 
-    return (((double)bucket - shift * 1024 + 1) * pow(2, shift) - 1) / 1e9;
+    return ((double)(bucket - shift * 1024 + 1) * pow(2, (double)shift) - 1) / 1e9;
 }
 
 static int by_value(const void *a, const void *b)
