@@ -35,7 +35,7 @@ mkdir -p docs/pictures
 # In a terminal, whose picture is taken in the middle of the simulation.
 terminal() { tmux -S "$work/tmux" -f /dev/null "$@"; }
 trap 'terminal kill-server 2>/dev/null || true; rm -rf "$work"' EXIT
-LC_ALL=C.UTF-8 terminal new-session -d -x 116 -y 20 "build/release/bin/iotify-sandbox --api-port 0 --mqtt-port 0 \
+LC_ALL=C.UTF-8 terminal new-session -d -x 124 -y 20 "build/release/bin/iotify-sandbox --api-port 0 --mqtt-port 0 \
     --https-port 0 -- build/release/bin/iotifyd $work/telemetry.yaml --report $work/report.html; echo \$? >$work/status"
 for ((i = 0; i < 600; i++)); do
     screen=$(terminal capture-pane -p)
@@ -43,7 +43,7 @@ for ((i = 0; i < 600; i++)); do
     sleep 0.2
 done
 sleep 3
-terminal capture-pane -p | python3 scripts/terminal_picture.py 116 >docs/pictures/terminal.svg
+terminal capture-pane -p | python3 scripts/terminal_picture.py 124 >docs/pictures/terminal.svg
 until [ -s "$work/status" ]; do sleep 0.2; done
 grep -qx -e 0 -e 99 "$work/status"
 build/javascript/node_modules/.bin/node build/javascript/browser.mjs picture "$work/report.html" docs/pictures/report
