@@ -55,9 +55,9 @@ int main(int count, char **arguments)
     if (options_parse(&options, count, arguments)) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;
 
-        log_setup(options.quiet     ? IOTIFY_WARNING
-                  : options.verbose ? IOTIFY_DEBUG
-                                    : IOTIFY_INFO,
+        log_setup(options.quiet     ? IOTIFY_LOG_WARNING
+                  : options.verbose ? IOTIFY_LOG_DEBUG
+                                    : IOTIFY_LOG_INFO,
             json ? LOG_JSON : LOG_TEXT);
         status = command_dispatch(&options);
     }

@@ -159,7 +159,7 @@ static void reference_write_plugin(void *argument, const char *name)
     reference_write_plugin_steps(page, plugin);
     if (plugin->descriptor.default_step_count)
         reference_write_default_pipelines(page, plugin);
-    if (plugin->descriptor.kind == IOTIFY_TRANSPORT) {
+    if (plugin->descriptor.kind == IOTIFY_KIND_TRANSPORT) {
         page_subheading(page, "Template, connection:");
         page_settings(page, plugin->transport.connection);
         page_subheading(page, "Template, publish:");

@@ -197,24 +197,25 @@ void page_end_table(struct page *page)
 /* A default outside the range means that the setting is left out. */
 static bool page_default_is_value(const struct iotify_setting *setting)
 {
-    return setting->value && (setting->type != IOTIFY_INTEGER || (!setting->min && !setting->max) ||
-                                 strtoll(setting->value, NULL, 10) >= setting->min);
+    return setting->value &&
+           (setting->type != IOTIFY_TYPE_INTEGER || (!setting->min && !setting->max) ||
+               strtoll(setting->value, NULL, 10) >= setting->min);
 }
 
 /* "integer 1 to 256, default 16". */
 static void page_describe(const struct iotify_setting *setting, struct iotify_buffer *out)
 {
     iotify_buffer_string(out, schema_type_name(setting->type));
-    for (int i = 0; setting->type == IOTIFY_CHOICE && schema_choices(setting)[i]; i++)
+    for (int i = 0; setting->type == IOTIFY_TYPE_CHOICE && schema_choices(setting)[i]; i++)
         iotify_buffer_format(out, "%s`%s`", i ? ", " : ": ", schema_choices(setting)[i]);
-    if (setting->type == IOTIFY_INTEGER && (setting->min || setting->max))
+    if (setting->type == IOTIFY_TYPE_INTEGER && (setting->min || setting->max))
         iotify_buffer_format(
             out, " %lld to %lld", (long long)setting->min, (long long)setting->max);
-    if (setting->flags & IOTIFY_REQUIRED)
+    if (setting->flags & IOTIFY_FLAG_REQUIRED)
         iotify_buffer_string(out, ", required");
     else if (page_default_is_value(setting))
         iotify_buffer_format(out, ", default `%s`", setting->value);
-    if (setting->flags & IOTIFY_EXPRESSION)
+    if (setting->flags & IOTIFY_FLAG_EXPRESSION)
         iotify_buffer_string(out, ", expressions");
 }
 
@@ -228,7 +229,7 @@ static void page_setting(
     iotify_buffer_format(&name, "%s%s", prefix, setting->name);
     page_describe(setting, &middle);
     page_row(page, iotify_buffer_text(&name), iotify_buffer_text(&middle), setting->help);
-    if (setting->type == IOTIFY_TABLE) {
+    if (setting->type == IOTIFY_TYPE_TABLE) {
         iotify_buffer_string(&name, "[].");
         for (size_t i = 0; i < schema_columns(setting)->count; i++) {
             struct iotify_setting column = schema_setting(schema_columns(setting), i);

@@ -21,7 +21,7 @@ static struct {
     void (*hide)(void *argument);
     void (*show)(void *argument);
     void *argument;
-} log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .level = IOTIFY_INFO};
+} log_state = {.mutex = PTHREAD_MUTEX_INITIALIZER, .level = IOTIFY_LOG_INFO};
 
 static const char *const level_names[] = {"ERROR", "WARNING", "INFO", "DEBUG"};
 

@@ -21,15 +21,16 @@ static enum iotify_result glob_command_get(
     struct iotify_bytes value;
     const char *text;
     const char *stored = store_glob_key(call, key);
-    enum iotify_result result = stored ? store_get(store, call, stored, &value) : IOTIFY_INVALID;
+    enum iotify_result result =
+        stored ? store_get(store, call, stored, &value) : IOTIFY_RESULT_INVALID;
 
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     text = value.data;
     if (!reveal && strstr(text, "PRIVATE KEY-----"))
-        return call_fail(&call->base, IOTIFY_DENIED, "Sealed",
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "Sealed",
             "\"%s\" is a private key; add --reveal to see it", key);
     if (value.size && *text == GLOB_JSON_MARK) {
         text++;
@@ -38,14 +39,14 @@ static enum iotify_result glob_command_get(
     fwrite(text, 1, value.size, stdout);
     if (value.size == 0 || text[value.size - 1] != '\n')
         putchar('\n');
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result glob_command_set(struct store *store, struct call *call, const char *key)
 {
     struct iotify_buffer value;
-    struct iotify_write write = {.kind = IOTIFY_PUT, .key = store_glob_key(call, key)};
-    enum iotify_result result = IOTIFY_INVALID;
+    struct iotify_write write = {.kind = IOTIFY_WRITE_PUT, .key = store_glob_key(call, key)};
+    enum iotify_result result = IOTIFY_RESULT_INVALID;
     char chunk[8192];
     size_t got;
 
@@ -71,13 +72,13 @@ static enum iotify_result glob_command_delete(
     struct store *store, struct call *call, const char *key)
 {
     struct iotify_bytes value;
-    struct iotify_write write = {.kind = IOTIFY_DELETE, .key = store_glob_key(call, key)};
+    struct iotify_write write = {.kind = IOTIFY_WRITE_DELETE, .key = store_glob_key(call, key)};
     enum iotify_result result =
-        write.key ? store_get(store, call, write.key, &value) : IOTIFY_INVALID;
+        write.key ? store_get(store, call, write.key, &value) : IOTIFY_RESULT_INVALID;
 
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         return call_fail(&call->base, result, "NotFound", "the glob has no key \"%s\"", key);
-    return result == IOTIFY_OK ? store_apply(store, call, &write, 1) : result;
+    return result == IOTIFY_RESULT_OK ? store_apply(store, call, &write, 1) : result;
 }
 
 static int glob_command_run(const struct options *options, const struct job *job, const char *verb)
@@ -89,23 +90,23 @@ static int glob_command_run(const struct options *options, const struct job *job
 
     call_init(&call, "glob");
     result = store_open(&call, job->storage->plugin, job->storage->options, &store);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = store_unseal(store, &call, &job->options->seal, strcmp(verb, "set") == 0);
-    if (result == IOTIFY_OK && strcmp(verb, "list") == 0)
+    if (result == IOTIFY_RESULT_OK && strcmp(verb, "list") == 0)
         result = store_list_glob(store, &call, "", SIZE_MAX, glob_command_print_key, NULL);
-    else if (result == IOTIFY_OK && strcmp(verb, "get") == 0)
+    else if (result == IOTIFY_RESULT_OK && strcmp(verb, "get") == 0)
         result = glob_command_get(store, &call, key, options->reveal);
-    else if (result == IOTIFY_OK && strcmp(verb, "set") == 0)
+    else if (result == IOTIFY_RESULT_OK && strcmp(verb, "set") == 0)
         result = glob_command_set(store, &call, key);
-    else if (result == IOTIFY_OK)
+    else if (result == IOTIFY_RESULT_OK)
         result = glob_command_delete(store, &call, key);
     store_close(store);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
     call_clear(&call);
     if (stop_requested())
         return 128 + stop_requested();
-    return result == IOTIFY_OK ? EXIT_DONE : EXIT_STEP_FAILED;
+    return result == IOTIFY_RESULT_OK ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
 int command_glob(const struct options *options)

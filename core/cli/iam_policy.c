@@ -24,13 +24,13 @@ static bool iam_policy_print_of(const struct job *job, const struct job_plugin *
     call_init(&call, connector->alias);
     result = connector->plugin->connector.grant(
         connector->instance, &call.base, plan.permissions, plan.permission_count, &document);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         printf("%s\n", document);
     else
         fprintf(stderr, "iotifyd: %s\n", call_message(&call, result));
     call_clear(&call);
     forecast_clear(&plan);
-    return result == IOTIFY_OK;
+    return result == IOTIFY_RESULT_OK;
 }
 
 bool iam_policy_print(const struct job *job)
@@ -40,7 +40,8 @@ bool iam_policy_print(const struct job *job)
     for (size_t i = 0; i < job->plugin_count && good; i++) {
         const struct job_plugin *plugin = &job->plugins[i];
 
-        if (plugin->plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->plugin->connector.grant)
+        if (plugin->plugin->descriptor.kind != IOTIFY_KIND_CONNECTOR ||
+            !plugin->plugin->connector.grant)
             continue;
         any = true;
         good = iam_policy_print_of(job, plugin);

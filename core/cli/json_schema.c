@@ -31,30 +31,30 @@ static json_t *json_schema_settings(const struct iotify_settings *settings);
 static json_t *json_schema_plain(const struct iotify_setting *setting)
 {
     switch (setting->type) {
-    case IOTIFY_INTEGER:
+    case IOTIFY_TYPE_INTEGER:
         return setting->min || setting->max
                    ? json_pack("{s:s, s:I, s:I}", "type", "integer", "minimum",
                          (json_int_t)setting->min, "maximum", (json_int_t)setting->max)
                    : json_pack("{s:s}", "type", "integer");
-    case IOTIFY_BOOLEAN:
+    case IOTIFY_TYPE_BOOLEAN:
         return json_pack("{s:s}", "type", "boolean");
-    case IOTIFY_RATE:
-    case IOTIFY_SIZE:
-    case IOTIFY_DURATION:
+    case IOTIFY_TYPE_RATE:
+    case IOTIFY_TYPE_SIZE:
+    case IOTIFY_TYPE_DURATION:
         return json_pack("{s:[s,s]}", "type", "string", "number");
-    case IOTIFY_CHOICE:
+    case IOTIFY_TYPE_CHOICE:
         return json_schema_choice(setting);
-    case IOTIFY_LIST:
+    case IOTIFY_TYPE_LIST:
         return json_pack("{s:s, s:{s:[s,s,s]}}", "type", "array", "items", "type", "string",
             "number", "boolean");
-    case IOTIFY_MAP:
+    case IOTIFY_TYPE_MAP:
         return json_pack("{s:s, s:{s:[s,s]}}", "type", "object", "additionalProperties", "type",
             "string", "number");
-    case IOTIFY_DOCUMENT:
+    case IOTIFY_TYPE_DOCUMENT:
         return json_pack("{s:[s,s]}", "type", "string", "object");
-    case IOTIFY_SHARE:
+    case IOTIFY_TYPE_SHARE:
         return json_pack("{s:[s,s]}", "type", "string", "number");
-    case IOTIFY_TABLE:
+    case IOTIFY_TYPE_TABLE:
         return json_pack("{s:s, s:{s:[{s:s}, o]}}", "type", "array", "items", "anyOf", "type",
             "string", json_schema_settings(schema_columns(setting)));
     default:
@@ -70,7 +70,7 @@ static json_t *json_schema_type(const struct iotify_setting *setting)
     json_array_append_new(any, json_schema_plain(setting));
     json_array_append_new(
         any, json_pack("{s:s, s:s}", "type", "string", "pattern", "[$]\\{|\\{\\{"));
-    if (!(setting->flags & IOTIFY_REQUIRED))
+    if (!(setting->flags & IOTIFY_FLAG_REQUIRED))
         json_array_append_new(any, json_pack("{s:s}", "type", "null"));
     return json_pack("{s:o}", "anyOf", any);
 }
@@ -112,7 +112,7 @@ static json_t *json_schema_settings(const struct iotify_settings *settings)
         if (setting.value)
             json_object_set_new(type, "default", json_string(setting.value));
         json_object_set_new(group, name, type);
-        if (setting.flags & IOTIFY_REQUIRED)
+        if (setting.flags & IOTIFY_FLAG_REQUIRED)
             json_array_append_new(needed, json_string(name));
     }
     return json_pack("{s:s, s:o, s:o, s:b}", "type", "object", "properties", properties, "required",
@@ -225,7 +225,7 @@ static void json_schema_add_transport(void *argument, const char *name)
         fprintf(stderr, "iotifyd: %s\n", text);
         return;
     }
-    if (plugin->descriptor.kind != IOTIFY_TRANSPORT)
+    if (plugin->descriptor.kind != IOTIFY_KIND_TRANSPORT)
         return;
     json_array_append_new(
         transports->connection, json_schema_settings(plugin->transport.connection));

@@ -26,16 +26,16 @@ static void plugins_print_settings(const struct iotify_settings *settings, int i
 
         printf("%*s%-20s %-9s %s", indent, "", setting.name, schema_type_name(setting.type),
             setting.help);
-        for (int j = 0; setting.type == IOTIFY_CHOICE && schema_choices(&setting)[j]; j++)
+        for (int j = 0; setting.type == IOTIFY_TYPE_CHOICE && schema_choices(&setting)[j]; j++)
             printf("%s%s", j ? ", " : " (", schema_choices(&setting)[j]);
-        if (setting.type == IOTIFY_CHOICE)
+        if (setting.type == IOTIFY_TYPE_CHOICE)
             printf(")");
-        if (setting.flags & IOTIFY_REQUIRED)
+        if (setting.flags & IOTIFY_FLAG_REQUIRED)
             printf(" [required]");
         else if (setting.value)
             printf(" [default: %s]", setting.value);
         printf("\n");
-        if (setting.type == IOTIFY_TABLE)
+        if (setting.type == IOTIFY_TYPE_TABLE)
             plugins_print_settings(schema_columns(&setting), indent + 4);
     }
 }
@@ -53,7 +53,7 @@ static void plugins_print_one(const struct plugin *plugin)
         printf("\nStep %s: %s\n", plugin->actions[i].name, plugin->actions[i].summary);
         plugins_print_settings(plugin->actions[i].settings, 2);
     }
-    if (descriptor->kind == IOTIFY_TRANSPORT) {
+    if (descriptor->kind == IOTIFY_KIND_TRANSPORT) {
         printf("\nTemplate, `connection:`\n");
         plugins_print_settings(plugin->transport.connection, 2);
         printf("\nTemplate, `publish:`\n");

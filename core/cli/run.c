@@ -88,7 +88,7 @@ static bool run_command_pipelines(struct run *run, const struct selection *selec
         const struct pipeline *pipeline = selection->pipelines[i];
 
         if (!good && strcmp(pipeline->name, "cleanup") != 0) {
-            log_write(IOTIFY_WARNING, run->job->options->name,
+            log_write(IOTIFY_LOG_WARNING, run->job->options->name,
                 "%s is skipped because a step before it failed", pipeline->name);
             continue;
         }
@@ -278,7 +278,7 @@ static bool run_command_only_removes(const struct selection *selection)
         for (size_t j = 0; j < selection->pipelines[i]->count; j++) {
             const struct iotify_action *action = selection->pipelines[i]->steps[j].action;
 
-            if (!action || (action->scope != IOTIFY_FOR_RECORD && !action->removes))
+            if (!action || (action->scope != IOTIFY_SCOPE_RECORD && !action->removes))
                 return false;
         }
     return true;
@@ -296,12 +296,12 @@ static enum run_access run_command_access(
 
 static unsigned run_command_repair_mode(const struct options *options)
 {
-    unsigned mode = options->no_repair ? IOTIFY_REPORT_ONLY : 0;
+    unsigned mode = options->no_repair ? IOTIFY_REPAIR_NOTHING : 0;
 
     if (options->repair)
         mode |= IOTIFY_REPAIR_ALL;
     if (options->verify && strcmp(options->verify, "full") == 0)
-        mode |= IOTIFY_VERIFY_FULL;
+        mode |= IOTIFY_REPAIR_VERIFY_ALL;
     return mode;
 }
 
@@ -346,8 +346,9 @@ static int run_command_run_job(
         if (!over)
             good = run_command_pipelines(&run, selection);
     } else {
-        log_write(IOTIFY_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_FAILED));
-        summary.reason = arena_string(&summary.arena, call_message(&call, IOTIFY_FAILED));
+        log_write(
+            IOTIFY_LOG_ERROR, job->options->name, "%s", call_message(&call, IOTIFY_RESULT_FAILED));
+        summary.reason = arena_string(&summary.arena, call_message(&call, IOTIFY_RESULT_FAILED));
     }
     if (run.abandoned) {
         status = run_command_finish(options, &output, &summary, false);

@@ -118,7 +118,7 @@ static void job_load_find_roles(struct job_loader *loader)
 
         if (strcmp(entry->alias, "glob") == 0)
             job->storage = entry;
-        if (entry->plugin->descriptor.kind == IOTIFY_CONNECTOR && connectors++ == 0)
+        if (entry->plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR && connectors++ == 0)
             job->connector = entry;
     }
     if (connectors > 1)
@@ -126,12 +126,13 @@ static void job_load_find_roles(struct job_loader *loader)
     if (connectors > 1 && !node_get(loader->root, "pipelines"))
         diagnostics_add(loader->diagnostics, node_get(loader->root, "plugins")->location,
             "a job with several connectors needs \"pipelines\" of its own");
-    if (connectors && job->storage && job->storage->plugin->storage.durability == IOTIFY_VOLATILE)
+    if (connectors && job->storage &&
+        job->storage->plugin->storage.durability == IOTIFY_DURABILITY_VOLATILE)
         diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->location,
             "provisioning needs a durable store: %s forgets the private keys when the run ends; "
             "use sqlite or file",
             job->storage->plugin->name);
-    if (job->storage && job->storage->plugin->descriptor.kind != IOTIFY_STORAGE)
+    if (job->storage && job->storage->plugin->descriptor.kind != IOTIFY_KIND_STORAGE)
         diagnostics_add(loader->diagnostics, node_get(job->storage->node, "use")->location,
             "the alias \"glob\" is the store, and %s is a %s plugin", job->storage->plugin->name,
             plugin_kind_name(job->storage->plugin->descriptor.kind));

@@ -21,7 +21,7 @@ static void job_open_connector(struct job_loader *loader, struct job_plugin *ent
      */
     call.diagnostics = entry->valid ? loader->diagnostics : NULL;
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
-    if (result != IOTIFY_OK) {
+    if (result != IOTIFY_RESULT_OK) {
         entry->instance = NULL;
         if (entry->valid && loader->diagnostics->count == before)
             diagnostics_add(
@@ -44,7 +44,7 @@ static void job_open_prepare_step(struct job_loader *loader, const struct step *
     call.diagnostics = loader->diagnostics;
     call.base.arguments = step->options;
     result = step->action->prepare(step->owner->instance, &call.base);
-    if (result != IOTIFY_OK && loader->diagnostics->count == before)
+    if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == before)
         diagnostics_add(
             loader->diagnostics, step->location, "%s: %s", step->name, call_message(&call, result));
     call_clear(&call);
@@ -55,7 +55,7 @@ void job_loader_open(struct job_loader *loader)
     struct job *job = loader->job;
 
     for (size_t i = 0; i < job->plugin_count; i++)
-        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
+        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
             job_open_connector(loader, &job->plugins[i]);
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
@@ -107,7 +107,7 @@ static void job_open_add_glob_keys(struct job_loader *loader, const struct step 
         struct job_open_glob_key key = {step, setting.name, NULL};
         const struct node *given = schema_given(step->node, setting.name);
 
-        if (!(setting.flags & IOTIFY_GLOB_KEY))
+        if (!(setting.flags & IOTIFY_FLAG_GLOB_KEY))
             continue;
         key.text =
             *(const char *const *)(const void *)((const char *)step->options + setting.offset);

@@ -9,30 +9,30 @@
 #define AT(member) offsetof(struct job_options, member)
 #define NAME_SETTING                                                                               \
     {                                                                                              \
-        .name = "name", .type = IOTIFY_STRING, .offset = AT(name),                                 \
+        .name = "name", .type = IOTIFY_TYPE_STRING, .offset = AT(name),                            \
         .help = "names the job in summaries and in its store; default: the file's name"            \
     }
 #define WORKERS_SETTING                                                                            \
     {                                                                                              \
-        .name = "workers", .type = IOTIFY_INTEGER, .offset = AT(workers), .value = "16", .min = 1, \
-        .max = 256, .help = "calls of one step that may be under way at once"                      \
+        .name = "workers", .type = IOTIFY_TYPE_INTEGER, .offset = AT(workers), .value = "16",      \
+        .min = 1, .max = 256, .help = "calls of one step that may be under way at once"            \
     }
 
 #define SEAL_SETTINGS                                                                              \
     {.name = "seal.with",                                                                          \
-        .type = IOTIFY_CHOICE,                                                                     \
+        .type = IOTIFY_TYPE_CHOICE,                                                                \
         .offset = AT(seal.with),                                                                   \
         .value = "file",                                                                           \
         .domain = seal_choices,                                                                    \
         .help = "what seals keys in the store: a key file, " SEAL_KEY_VARIABLE                     \
                 ", " SEAL_PASSPHRASE_VARIABLE " or nothing"},                                      \
         {.name = "seal.key_file",                                                                  \
-            .type = IOTIFY_STRING,                                                                 \
-            .flags = IOTIFY_PATH,                                                                  \
+            .type = IOTIFY_TYPE_STRING,                                                            \
+            .flags = IOTIFY_FLAG_PATH,                                                             \
             .offset = AT(seal.key_file),                                                           \
             .help = "the key file of seal.with: file; default: the job's name with .key"},         \
     {                                                                                              \
-        .name = "seal.accept_unsealed", .type = IOTIFY_BOOLEAN,                                    \
+        .name = "seal.accept_unsealed", .type = IOTIFY_TYPE_BOOLEAN,                               \
         .offset = AT(seal.accept_unsealed), .value = "false",                                      \
         .help = "use glob entries that other programs wrote without sealing them"                  \
     }
@@ -43,14 +43,14 @@ static const char *const seal_choices[] = {"file", "environment", "passphrase", 
 static const struct iotify_setting own_items[] = {
     NAME_SETTING,
     {.name = "devices.first",
-        .type = IOTIFY_INTEGER,
+        .type = IOTIFY_TYPE_INTEGER,
         .offset = AT(first),
         .value = "0",
         .max = VALUE_DEVICES_MAX,
         .help = "index of the first client"},
     {.name = "devices.count",
-        .type = IOTIFY_INTEGER,
-        .flags = IOTIFY_REQUIRED,
+        .type = IOTIFY_TYPE_INTEGER,
+        .flags = IOTIFY_FLAG_REQUIRED,
         .offset = AT(count),
         .min = 1,
         .max = VALUE_DEVICES_MAX,
@@ -63,8 +63,8 @@ static const struct iotify_setting own_items[] = {
 static const struct iotify_setting short_items[] = {
     NAME_SETTING,
     {.name = "devices",
-        .type = IOTIFY_INTEGER,
-        .flags = IOTIFY_REQUIRED,
+        .type = IOTIFY_TYPE_INTEGER,
+        .flags = IOTIFY_FLAG_REQUIRED,
         .offset = AT(count),
         .min = 1,
         .max = VALUE_DEVICES_MAX,

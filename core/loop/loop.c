@@ -63,16 +63,16 @@ static int64_t loop_now(const struct iotify_loop *base)
 
 static uint32_t loop_to_epoll(int events)
 {
-    return (events & IOTIFY_READABLE ? EPOLLIN : 0u) | (events & IOTIFY_WRITABLE ? EPOLLOUT : 0u) |
-           EPOLLRDHUP;
+    return (events & IOTIFY_EVENT_READABLE ? EPOLLIN : 0u) |
+           (events & IOTIFY_EVENT_WRITABLE ? EPOLLOUT : 0u) | EPOLLRDHUP;
 }
 
 static int loop_from_epoll(uint32_t events)
 {
     /* A half-closed peer may still have sent data: reading it also finds the end of the stream. */
-    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_READABLE : 0) |
-           (events & EPOLLOUT ? IOTIFY_WRITABLE : 0) |
-           (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_ERRORED : 0);
+    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_EVENT_READABLE : 0) |
+           (events & EPOLLOUT ? IOTIFY_EVENT_WRITABLE : 0) |
+           (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_EVENT_ERROR : 0);
 }
 
 static struct iotify_watch *loop_watch_new(const struct iotify_loop *base, int descriptor,

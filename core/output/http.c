@@ -109,7 +109,7 @@ struct http_server *http_listen(const char *text, const char *what, const char *
     }
     bound = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT);
     inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host));
-    log_write(IOTIFY_INFO, "", "%s on http://%s:%u%s", what, host,
+    log_write(IOTIFY_LOG_INFO, "", "%s on http://%s:%u%s", what, host,
         bound ? bound->port : ntohs(address.sin_port), path);
     return server;
 }

@@ -152,7 +152,7 @@ static void output_send_rows(struct output *output)
         fflush(output->series) == 0)
         return;
     output->broken = true;
-    log_write(IOTIFY_ERROR, "", "cannot write %s: %m", output->options.series);
+    log_write(IOTIFY_LOG_ERROR, "", "cannot write %s: %m", output->options.series);
 }
 
 static void output_send_state(struct output *output)
@@ -174,7 +174,7 @@ bool output_end_live(struct output *output)
 {
     if (output->series && fclose(output->series) != 0 && !output->broken) {
         output->broken = true;
-        log_write(IOTIFY_ERROR, "", "cannot write %s: %m", output->options.series);
+        log_write(IOTIFY_LOG_ERROR, "", "cannot write %s: %m", output->options.series);
     }
     output->series = NULL;
     return !output->broken;
@@ -192,11 +192,11 @@ static bool output_write_report(struct output *output, const struct summary *sum
     bool good = html_report_make(&source, &report, &error);
 
     if (!good)
-        log_write(IOTIFY_ERROR, summary->job, "cannot make the report: %s", error);
+        log_write(IOTIFY_LOG_ERROR, summary->job, "cannot make the report: %s", error);
     errno = EINVAL;
     good = good && html_report_write(&report, stream);
     if (good)
-        log_write(IOTIFY_INFO, summary->job, "the report is in %s", output->options.report);
+        log_write(IOTIFY_LOG_INFO, summary->job, "the report is in %s", output->options.report);
     html_report_clear(&report);
     json_decref(source.summary);
     return good;
@@ -296,7 +296,7 @@ void output_linger(struct output *output, const struct summary *summary)
     metrics_write(summary, NULL, &output->new_metrics);
     if (!output->new_metrics.failed)
         exporter_set(output->exporter, &output->new_metrics);
-    log_write(IOTIFY_INFO, summary->job, "the metrics stay for %.3g s",
+    log_write(IOTIFY_LOG_INFO, summary->job, "the metrics stay for %.3g s",
         (double)output->options.metrics_linger / SECOND);
     while (clock_now() < until && !stop_requested())
         nanosleep(&tick, NULL);

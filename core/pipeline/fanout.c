@@ -43,15 +43,15 @@ struct fanout {
 static void fanout_note(struct fanout *fanout, const struct call *call, enum iotify_result result,
     const struct run_context *context)
 {
-    if (result != IOTIFY_CANCELLED)
+    if (result != IOTIFY_RESULT_CANCELLED)
         fanout->done++;
-    if (result <= IOTIFY_UNCHANGED && context && context->repaired) {
+    if (result <= IOTIFY_RESULT_UNCHANGED && context && context->repaired) {
         fanout->result->repaired++;
-    } else if (result == IOTIFY_OK) {
+    } else if (result == IOTIFY_RESULT_OK) {
         fanout->result->ok++;
-    } else if (result == IOTIFY_UNCHANGED) {
+    } else if (result == IOTIFY_RESULT_UNCHANGED) {
         fanout->result->unchanged++;
-    } else if (result != IOTIFY_CANCELLED) {
+    } else if (result != IOTIFY_RESULT_CANCELLED) {
         fanout->result->failed++;
         /* A full or broken disk would fail the remaining calls too. */
         fanout->ended = fanout->ended || (context && context->store_failed);
@@ -64,7 +64,7 @@ static void fanout_note(struct fanout *fanout, const struct call *call, enum iot
 static bool fanout_delay(struct fanout *fanout, struct task *task,
     const struct run_context *context, enum iotify_result result)
 {
-    if (result != IOTIFY_LATER || context->later < 0 || fanout->ended || stop_requested())
+    if (result != IOTIFY_RESULT_LATER || context->later < 0 || fanout->ended || stop_requested())
         return false;
     task->stage = context->later_stage;
     task->repaired = context->repaired;
@@ -89,16 +89,17 @@ static void fanout_work(struct fanout *fanout, struct task *task)
     call.node = step->node;
     call.location = step->location;
     result = fanout->request->function(step->owner->instance, &call.base);
-    if (result > IOTIFY_UNCHANGED && result != IOTIFY_CANCELLED && result != IOTIFY_LATER)
-        call_log(&call.base, IOTIFY_DEBUG, "%s", call_message(&call, result));
+    if (result > IOTIFY_RESULT_UNCHANGED && result != IOTIFY_RESULT_CANCELLED &&
+        result != IOTIFY_RESULT_LATER)
+        call_log(&call.base, IOTIFY_LOG_DEBUG, "%s", call_message(&call, result));
     pthread_mutex_lock(&fanout->mutex);
     fanout->running--;
     if (fanout_delay(fanout, task, &context, result)) {
         task = NULL;
     } else {
-        bool stopped = result == IOTIFY_LATER && context.later >= 0;
+        bool stopped = result == IOTIFY_RESULT_LATER && context.later >= 0;
 
-        fanout_note(fanout, &call, stopped ? IOTIFY_CANCELLED : result, &context);
+        fanout_note(fanout, &call, stopped ? IOTIFY_RESULT_CANCELLED : result, &context);
         pthread_cond_signal(&fanout->progress);
     }
     pthread_cond_signal(&fanout->work);
@@ -284,9 +285,9 @@ static void fanout_dispatch(struct fanout *fanout, const struct expression_set *
         if (task->options) {
             fanout_push(fanout, task, most);
         } else {
-            call_fail(&call.base, IOTIFY_INVALID, "Expression", "%s", error);
+            call_fail(&call.base, IOTIFY_RESULT_INVALID, "Expression", "%s", error);
             pthread_mutex_lock(&fanout->mutex);
-            fanout_note(fanout, &call, IOTIFY_INVALID, NULL);
+            fanout_note(fanout, &call, IOTIFY_RESULT_INVALID, NULL);
             pthread_mutex_unlock(&fanout->mutex);
             task_free(task);
         }
@@ -346,7 +347,7 @@ void fanout_run(const struct fanout_request *request, const int64_t *clients, si
     fanout->result->total = (int64_t)count;
     if (workers > count)
         workers = count;
-    if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_PARALLEL)
+    if (workers > 1 && fanout->step->owner->plugin->connector.threads != IOTIFY_THREADS_PARALLEL)
         workers = 1;
     if (!fanout_compile(fanout, &expression_set)) {
         fanout->result->failed = fanout->result->total;
@@ -367,7 +368,7 @@ void fanout_run(const struct fanout_request *request, const int64_t *clients, si
     }
     fanout_finish(fanout, threads, workers);
     if (fanout->ended)
-        log_write(IOTIFY_ERROR, request->where,
+        log_write(IOTIFY_LOG_ERROR, request->where,
             "cannot write to the store; the remaining devices were skipped. Run the same command "
             "when the store is writable");
     task_queue_clear(&fanout->queue);

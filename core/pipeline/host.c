@@ -39,7 +39,7 @@ static struct run_context *host_context(struct iotify_call *call)
 
 static enum iotify_result host_cancelled(struct iotify_call *call)
 {
-    return call_fail(call, IOTIFY_CANCELLED, "Cancelled", "interrupted");
+    return call_fail(call, IOTIFY_RESULT_CANCELLED, "Cancelled", "interrupted");
 }
 
 static bool host_wait_until(int64_t moment)
@@ -82,26 +82,26 @@ struct host_tries {
 static bool host_may_retry(struct iotify_call *call, enum iotify_result result, struct pacer *pacer,
     struct host_tries *tries)
 {
-    if (result == IOTIFY_THROTTLED)
+    if (result == IOTIFY_RESULT_THROTTLED)
         return ++tries->throttled < TRIES_THROTTLED;
-    if (result != IOTIFY_TRANSIENT || ++tries->transient >= TRIES_TRANSIENT)
+    if (result != IOTIFY_RESULT_TRANSIENT || ++tries->transient >= TRIES_TRANSIENT)
         return false;
     if (!pacer || pacer_may_repeat(pacer))
         return true;
-    call_log(call, IOTIFY_DEBUG, "no repeat: too many calls of this run failed");
+    call_log(call, IOTIFY_LOG_DEBUG, "no repeat: too many calls of this run failed");
     return false;
 }
 
 static void host_learn_quota(const struct run_context *context, struct pacer *pacer,
     const char *operation, int64_t started, enum iotify_result result)
 {
-    if (result == IOTIFY_THROTTLED && context->counters)
+    if (result == IOTIFY_RESULT_THROTTLED && context->counters)
         atomic_fetch_add(&context->counters->throttled, 1);
     if (!pacer)
         return;
-    if (result != IOTIFY_TRANSIENT)
-        pacer_report(pacer, operation, started, result == IOTIFY_THROTTLED);
-    if (result == IOTIFY_OK || result == IOTIFY_UNCHANGED)
+    if (result != IOTIFY_RESULT_TRANSIENT)
+        pacer_report(pacer, operation, started, result == IOTIFY_RESULT_THROTTLED);
+    if (result == IOTIFY_RESULT_OK || result == IOTIFY_RESULT_UNCHANGED)
         pacer_earn(pacer);
 }
 
@@ -129,9 +129,9 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
         if (pacer)
             pacer_repeat(pacer, operation);
         pause = host_backoff(attempt, host_call_of(call)->retry_after);
-        call_log(call, IOTIFY_DEBUG, "%s: %s; again in %.1f s", operation,
+        call_log(call, IOTIFY_LOG_DEBUG, "%s: %s; again in %.1f s", operation,
             call_message(host_call_of(call), result), (double)pause / (double)SECOND);
-        if (result == IOTIFY_THROTTLED && pacer)
+        if (result == IOTIFY_RESULT_THROTTLED && pacer)
             pacer_hold(pacer, operation, clock_now() + host_call_of(call)->retry_after);
         if (!host_wait_until(clock_now() + pause))
             return host_cancelled(call);
@@ -146,7 +146,7 @@ static bool host_has_cancelled(struct iotify_call *call)
 
 static enum iotify_result host_wait(struct iotify_call *call, int64_t nanoseconds)
 {
-    return host_wait_until(clock_now() + nanoseconds) ? IOTIFY_OK : host_cancelled(call);
+    return host_wait_until(clock_now() + nanoseconds) ? IOTIFY_RESULT_OK : host_cancelled(call);
 }
 
 static void host_retry_after(struct iotify_call *call, int64_t nanoseconds)
@@ -161,7 +161,7 @@ static enum iotify_result host_read_glob(
 {
     const char *mapped = store_glob_key(call, key);
 
-    return mapped ? store_get(run->store, call, mapped, out) : IOTIFY_INVALID;
+    return mapped ? store_get(run->store, call, mapped, out) : IOTIFY_RESULT_INVALID;
 }
 
 /* Copy writes with the store's keys, after `first` free entries. NULL after a failure. */
@@ -186,9 +186,9 @@ static enum iotify_result host_write_glob(
     enum iotify_result result;
 
     if (!mapped)
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     if (run->planning)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     result = store_apply(run->store, call, mapped, count);
     for (size_t i = 0; i < count; i++)
         writes[i].result = mapped[i].result;
@@ -198,7 +198,8 @@ static enum iotify_result host_write_glob(
 /* Note when the store cannot be written: the step then ends. */
 static enum iotify_result host_record_written(struct iotify_call *call, enum iotify_result result)
 {
-    if (result == IOTIFY_FULL || result == IOTIFY_FAILED || result == IOTIFY_DENIED)
+    if (result == IOTIFY_RESULT_FULL || result == IOTIFY_RESULT_FAILED ||
+        result == IOTIFY_RESULT_DENIED)
         host_context(call)->store_failed = true;
     return result;
 }
@@ -221,7 +222,7 @@ static const char *host_record_key(struct iotify_call *call)
     const struct run_connection *connection = host_context(call)->connection;
 
     if (!connection || !connection->realm) {
-        call_fail(call, IOTIFY_FAILED, "NoRecord", "this call has no record");
+        call_fail(call, IOTIFY_RESULT_FAILED, "NoRecord", "this call has no record");
         return NULL;
     }
     if (call->client < 0)
@@ -237,7 +238,7 @@ static enum iotify_result host_record_get(struct iotify_call *call, struct iotif
 
     *out = (struct iotify_bytes){0};
     return key ? store_get(host_context(call)->run->store, host_call_of(call), key, out)
-               : IOTIFY_FAILED;
+               : IOTIFY_RESULT_FAILED;
 }
 
 static enum iotify_result host_record_set(struct iotify_call *call, struct iotify_bytes expected,
@@ -248,20 +249,20 @@ static enum iotify_result host_record_set(struct iotify_call *call, struct iotif
     enum iotify_result result;
 
     if (!key || !writes)
-        return IOTIFY_FAILED;
+        return IOTIFY_RESULT_FAILED;
     if (host_context(call)->run->planning)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     writes[0] = (struct iotify_write){.key = key, .value = value, .expected = expected};
     if (value.size == 0)
-        writes[0].kind = IOTIFY_COMPARE_AND_DELETE;
+        writes[0].kind = IOTIFY_WRITE_COMPARE_AND_DELETE;
     else
-        writes[0].kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE;
+        writes[0].kind = expected.data ? IOTIFY_WRITE_COMPARE_AND_SET : IOTIFY_WRITE_CREATE;
     for (size_t i = 1; i <= count; i++)
         writes[i].with_previous = true;
     result = host_record_written(
         call, store_apply(host_context(call)->run->store, host_call_of(call), writes, count + 1));
-    if (result == IOTIFY_OK && writes[0].result != IOTIFY_OK)
-        return call_fail(call, IOTIFY_CONFLICT, "RecordChanged",
+    if (result == IOTIFY_RESULT_OK && writes[0].result != IOTIFY_RESULT_OK)
+        return call_fail(call, IOTIFY_RESULT_CONFLICT, "RecordChanged",
             "another iotifyd works on this client with the same store; wait for it to end");
     return result;
 }
@@ -281,9 +282,9 @@ static enum iotify_result host_all_records(struct iotify_call *call,
 {
     const struct run *run = host_context(call)->run;
     const struct run_connection *connection = host_context(call)->connection;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (size_t i = 0; i < run->job->plugin_count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < run->job->plugin_count && result == IOTIFY_RESULT_OK; i++)
         if (run->job->plugins[i].plugin == connection->plugin->plugin)
             result = store_each_record(run->store, host_call_of(call), run->job->plugins[i].alias,
                 connection->realm, found, argument);
@@ -294,7 +295,7 @@ static enum iotify_result host_later(struct iotify_call *call, int64_t nanosecon
 {
     host_context(call)->later = nanoseconds > 0 ? nanoseconds : 0;
     host_context(call)->later_stage = stage;
-    return IOTIFY_LATER;
+    return IOTIFY_RESULT_LATER;
 }
 
 /* Write the records of one commit. Their keys and sealed values are freed with the call's arena. */
@@ -308,14 +309,15 @@ static enum iotify_result host_write_some(
 
     call_init(&step, host_call_of(call)->where);
     for (size_t i = 0; i < count; i++)
-        writes[i] = (struct iotify_write){
-            .kind = records[i].value.size ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE,
-            .key = store_record_key(
-                &step, connection->plugin->alias, connection->realm, records[i].client),
-            .value = records[i].value,
-            .expected = records[i].expected};
+        writes[i] =
+            (struct iotify_write){.kind = records[i].value.size ? IOTIFY_WRITE_COMPARE_AND_SET
+                                                                : IOTIFY_WRITE_COMPARE_AND_DELETE,
+                .key = store_record_key(
+                    &step, connection->plugin->alias, connection->realm, records[i].client),
+                .value = records[i].value,
+                .expected = records[i].expected};
     result = store_apply(host_context(call)->run->store, &step, writes, count);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         call_take_failure(host_call_of(call), &step);
     call_clear(&step);
     return result;
@@ -324,9 +326,10 @@ static enum iotify_result host_write_some(
 static enum iotify_result host_records_write(
     struct iotify_call *call, const struct iotify_record_write *writes, size_t count)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (size_t at = 0; at < count && result == IOTIFY_OK && !host_context(call)->run->planning;
+    for (size_t at = 0;
+         at < count && result == IOTIFY_RESULT_OK && !host_context(call)->run->planning;
          at += RECORDS_MAX)
         result =
             host_write_some(call, writes + at, count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
@@ -346,7 +349,7 @@ static unsigned host_repair_mode(struct iotify_call *call)
 static void host_repaired(struct iotify_call *call, const char *what)
 {
     host_context(call)->repaired = true;
-    call_log(call, IOTIFY_INFO, "differs from its record and is repaired: %s", what);
+    call_log(call, IOTIFY_LOG_INFO, "differs from its record and is repaired: %s", what);
 }
 
 static const struct iotify_host online = {
@@ -382,7 +385,7 @@ void host_call(struct run *run, struct call *call, struct run_context *context,
 {
     call_init(call, where);
     *context = (struct run_context){.run = run, .counters = counters, .later = -1};
-    if (plugin && plugin->plugin->descriptor.kind == IOTIFY_CONNECTOR)
+    if (plugin && plugin->plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
         context->connection = &run->connections[plugin - run->job->plugins];
     call->base.host = &online;
     call->context = context;
@@ -401,5 +404,5 @@ void host_console(
     else
         snprintf(where, sizeof(where), "client %lld, iteration %lld", (long long)turn->client,
             (long long)turn->iteration);
-    log_write(level > IOTIFY_DEBUG ? IOTIFY_INFO : level, where, "%s", text);
+    log_write(level > IOTIFY_LOG_DEBUG ? IOTIFY_LOG_INFO : level, where, "%s", text);
 }

@@ -13,7 +13,7 @@
 
 const char *pipeline_scope_name(const struct step *step)
 {
-    return step->action && step->action->scope != IOTIFY_FOR_JOB ? "device" : "job";
+    return step->action && step->action->scope != IOTIFY_SCOPE_JOB ? "device" : "job";
 }
 
 enum iotify_result pipeline_list_clients(struct run *run, const struct step *step,
@@ -22,21 +22,21 @@ enum iotify_result pipeline_list_clients(struct run *run, const struct step *ste
     const struct run_connection *connection = &run->connections[step->owner - run->job->plugins];
     int64_t *list;
 
-    if (step->action->scope == IOTIFY_FOR_RECORD) {
+    if (step->action->scope == IOTIFY_SCOPE_RECORD) {
         enum iotify_result result = store_list_records(
             run->store, call, step->owner->alias, connection->realm, &list, count);
 
         *clients = list;
         return result;
     }
-    *count = step->action->scope == IOTIFY_FOR_JOB ? 1 : (size_t)run->job->options->count;
+    *count = step->action->scope == IOTIFY_SCOPE_JOB ? 1 : (size_t)run->job->options->count;
     list = arena_array(&call->arena, *count, sizeof(*list));
     for (size_t i = 0; i < *count; i++)
         list[i] = run->job->options->first + (int64_t)i;
-    if (step->action->scope == IOTIFY_FOR_JOB)
+    if (step->action->scope == IOTIFY_SCOPE_JOB)
         list[0] = -1;
     *clients = list;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 size_t pipeline_list_surplus(
@@ -46,8 +46,8 @@ size_t pipeline_list_surplus(
     const struct run_connection *connection = &run->connections[step->owner - run->job->plugins];
     size_t count = 0, kept = 0;
 
-    if (store_list_records(
-            run->store, call, step->owner->alias, connection->realm, clients, &count) != IOTIFY_OK)
+    if (store_list_records(run->store, call, step->owner->alias, connection->realm, clients,
+            &count) != IOTIFY_RESULT_OK)
         return 0;
     for (size_t i = 0; i < count; i++)
         if ((*clients)[i] < options->first || (*clients)[i] >= options->first + options->count)
@@ -68,7 +68,7 @@ struct pipeline_action_run {
 static void pipeline_note_failure(
     struct pipeline_action_run *action, const struct call *call, enum iotify_result result)
 {
-    if (result <= IOTIFY_UNCHANGED || result == IOTIFY_CANCELLED)
+    if (result <= IOTIFY_RESULT_UNCHANGED || result == IOTIFY_RESULT_CANCELLED)
         return;
     /* It concerns all devices: those that failed on their own are counted already. */
     if (action->result->failed < action->result->total || action->result->failed == 0)
@@ -91,7 +91,7 @@ static enum iotify_result pipeline_count_record(void *argument, const struct iot
 
     records->complete += record->client >= records->first && record->client < records->end &&
                          (!records->action->is_complete || records->action->is_complete(record));
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* The number of clients that are not complete yet; for a removal, of all in the list. */
@@ -104,7 +104,7 @@ static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t c
         action->step->action, options->first, options->first + options->count, 0};
     struct call call;
 
-    if (action->step->action->scope != IOTIFY_FOR_DEVICE)
+    if (action->step->action->scope != IOTIFY_SCOPE_DEVICE)
         return (int64_t)count;
     call_init(&call, action->where);
     store_each_record(action->run->store, &call, action->step->owner->alias, connection->realm,
@@ -123,7 +123,7 @@ static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action,
     struct call call;
     double slowest = 0;
 
-    if (!step->action->estimate || step->action->scope == IOTIFY_FOR_JOB)
+    if (!step->action->estimate || step->action->scope == IOTIFY_SCOPE_JOB)
         return pace;
     call_init(&call, action->where);
     call.base.arguments = step->options;
@@ -145,8 +145,9 @@ static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action,
         char text[PACER_RATE_SIZE];
 
         pacer_format(pacer_rate(pace.pacer, pace.operation), text);
-        log_write(IOTIFY_INFO, action->where, "%lld devices, about %.0f s: %s at %s sets the pace",
-            (long long)pace.fresh, fanout_seconds(&pace, pace.fresh), pace.operation, text);
+        log_write(IOTIFY_LOG_INFO, action->where,
+            "%lld devices, about %.0f s: %s at %s sets the pace", (long long)pace.fresh,
+            fanout_seconds(&pace, pace.fresh), pace.operation, text);
     }
     return pace;
 }
@@ -184,13 +185,13 @@ static void pipeline_log_outcome(const struct step_summary *result, const char *
     int64_t good = result->ok + result->repaired + result->unchanged;
 
     if (result->failed == 0 && result->unchanged == result->total && result->total > 0)
-        log_write(IOTIFY_INFO, where, "%lld of %lld up to date", (long long)result->total,
+        log_write(IOTIFY_LOG_INFO, where, "%lld of %lld up to date", (long long)result->total,
             (long long)result->total);
     else
-        log_write(IOTIFY_INFO, where, "%lld of %lld in %.1f s", (long long)good,
+        log_write(IOTIFY_LOG_INFO, where, "%lld of %lld in %.1f s", (long long)good,
             (long long)result->total, result->seconds);
     for (const struct failure *failure = result->failures; failure; failure = failure->next)
-        log_write(IOTIFY_ERROR, where, "%s: %s%s", failure->code, failure->message,
+        log_write(IOTIFY_LOG_ERROR, where, "%s: %s%s", failure->code, failure->message,
             failure->count > 1 ? " (and more of this kind)" : "");
 }
 
@@ -210,7 +211,7 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     call_init(&call, action->where);
     count = pipeline_list_surplus(action->run, action->step, &call, &clients);
     if (count && !action->run->prune) {
-        log_write(IOTIFY_WARNING, action->where,
+        log_write(IOTIFY_LOG_WARNING, action->where,
             "%zu devices that this job deployed, clients %lld to %lld, are no longer in the job; "
             "they stay until cleanup, or add --prune to remove them now",
             count, (long long)clients[0], (long long)clients[count - 1]);
@@ -243,10 +244,11 @@ static void pipeline_take_back(struct pipeline_action_run *action, int64_t faile
     int64_t back;
     struct call call;
 
-    if (action->step->action->scope != IOTIFY_FOR_RECORD)
+    if (action->step->action->scope != IOTIFY_SCOPE_RECORD)
         return;
     call_init(&call, action->where);
-    if (pipeline_list_clients(action->run, action->step, &call, &clients, &count) == IOTIFY_OK) {
+    if (pipeline_list_clients(action->run, action->step, &call, &clients, &count) ==
+        IOTIFY_RESULT_OK) {
         back = (int64_t)count - failed;
         back = back < result->ok ? back : result->ok;
         if (back > 0) {
@@ -273,7 +275,7 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
     result = function(step->owner->instance, &call.base);
     pipeline_note_failure(action, &call, result);
     call_clear(&call);
-    return result <= IOTIFY_UNCHANGED;
+    return result <= IOTIFY_RESULT_UNCHANGED;
 }
 
 /* Run the action for all clients, with its begin, prune and conclude. False when a part failed. */
@@ -308,20 +310,20 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
 
     host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     result = run_take_lease(action->run, &call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = run_connect(action->run, step->owner, &call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = pipeline_list_clients(action->run, step, &call, &clients, &count);
     /* The store was new when the run began, and is not written: leave what came since. */
     if (action->run->planning)
         count = 0;
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         good = pipeline_apply(action, pipeline, clients, count);
     } else {
         action->result->total = 1;
         pipeline_note_failure(action, &call, result);
     }
-    if (step->action->scope != IOTIFY_FOR_JOB)
+    if (step->action->scope != IOTIFY_SCOPE_JOB)
         action->result->skipped = pipeline_count_skipped(action->result);
     action->result->retried = atomic_load(&action->counters.retried);
     action->result->throttled = atomic_load(&action->counters.throttled);

@@ -22,8 +22,8 @@ static const char *planning_location(
 
 static bool planning_failed(const char *where, const struct call *call, enum iotify_result result)
 {
-    if (result != IOTIFY_CANCELLED)
-        log_write(IOTIFY_ERROR, where, "%s", call_message(call, result));
+    if (result != IOTIFY_RESULT_CANCELLED)
+        log_write(IOTIFY_LOG_ERROR, where, "%s", call_message(call, result));
     return false;
 }
 
@@ -34,7 +34,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
     const char *error = NULL;
     struct run_context context;
     struct run_counters counters = {0};
-    enum iotify_result result = IOTIFY_INVALID;
+    enum iotify_result result = IOTIFY_RESULT_INVALID;
     struct call call;
     bool good;
 
@@ -50,7 +50,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
         result = function(step->owner->instance, &call.base);
     else
         call_fail(&call.base, result, "Expression", "%s", error);
-    good = result <= IOTIFY_UNCHANGED || planning_failed(where, &call, result);
+    good = result <= IOTIFY_RESULT_UNCHANGED || planning_failed(where, &call, result);
     call_clear(&call);
     return good;
 }
@@ -70,9 +70,9 @@ bool planning_of_step(struct run *run, const struct pipeline *pipeline, const st
 
     host_call(run, &call, &context, step->owner, where, NULL);
     result = run_connect(run, step->owner, &call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = pipeline_list_clients(run, step, &call, &clients, &count);
-    good = result == IOTIFY_OK || planning_failed(where, &call, result);
+    good = result == IOTIFY_RESULT_OK || planning_failed(where, &call, result);
     if (good && step->expressions)
         good = run_script(run) && expression_set_compile(&expression_set, run->script,
                                       step->expressions, &diagnostics);
@@ -105,7 +105,7 @@ static bool planning_plan_surplus(struct run *run, const struct pipeline *pipeli
         good = planning_ask(
             run, step, where, clients[i], NULL, step->action->plan, run->prune ? plan : &removal);
     for (const struct forecast_change *change = removal.changes; change; change = change->next)
-        forecast_take_change(plan, change, IOTIFY_KEEP_IT, "surplus device");
+        forecast_take_change(plan, change, IOTIFY_CHANGE_KEEP, "surplus device");
     forecast_clear(&removal);
     call_clear(&call);
     return good;
@@ -116,11 +116,11 @@ static bool planning_plan_surplus(struct run *run, const struct pipeline *pipeli
 static const struct {
     const char *sign, *verb, *name;
 } changes[] = {
-    [IOTIFY_CREATE_IT] = {"+", "create", "create"},
-    [IOTIFY_CHANGE_IT] = {"~", "finish", "change"},
-    [IOTIFY_DELETE_IT] = {"-", "delete", "delete"},
-    [IOTIFY_KEEP_IT] = {"=", "keep", "keep"},
-    [IOTIFY_BLOCKED] = {"!", "blocked", "blocked"},
+    [IOTIFY_CHANGE_CREATE] = {"+", "create", "create"},
+    [IOTIFY_CHANGE_COMPLETE] = {"~", "finish", "change"},
+    [IOTIFY_CHANGE_DELETE] = {"-", "delete", "delete"},
+    [IOTIFY_CHANGE_KEEP] = {"=", "keep", "keep"},
+    [IOTIFY_CHANGE_BLOCKED] = {"!", "blocked", "blocked"},
 };
 
 static void planning_print_change(const struct forecast_change *change)
@@ -218,7 +218,7 @@ static bool planning_print_step(struct run *run, const struct pipeline *pipeline
         json_array_append_new(steps, planning_to_json(run, pipeline->name, step, &plan, seconds));
     }
     *total += seconds;
-    *blocked += forecast_count(&plan, IOTIFY_BLOCKED);
+    *blocked += forecast_count(&plan, IOTIFY_CHANGE_BLOCKED);
     forecast_clear(&plan);
     return good;
 }
@@ -231,7 +231,7 @@ static bool planning_write_json(const char *path, const json_t *root)
                     : json_dump_file(root, path, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
 
     if (!good)
-        log_write(IOTIFY_ERROR, path, "cannot write the plan: %s", strerror(errno));
+        log_write(IOTIFY_LOG_ERROR, path, "cannot write the plan: %s", strerror(errno));
     return good;
 }
 
@@ -293,11 +293,11 @@ static bool planning_begin_writes(struct run *run)
     struct call call;
 
     call_init(&call, run->job->options->name);
-    result = run_begin_writes(run, &call) ? run_take_lease(run, &call) : IOTIFY_FAILED;
-    if (result != IOTIFY_OK)
+    result = run_begin_writes(run, &call) ? run_take_lease(run, &call) : IOTIFY_RESULT_FAILED;
+    if (result != IOTIFY_RESULT_OK)
         planning_failed(run->job->options->name, &call, result);
     call_clear(&call);
-    return result == IOTIFY_OK;
+    return result == IOTIFY_RESULT_OK;
 }
 
 bool planning_recover(struct run *run, bool for_real, int64_t *found)
@@ -312,7 +312,7 @@ bool planning_recover(struct run *run, bool for_real, int64_t *found)
     good = (!for_real || planning_begin_writes(run)) && planning_recover_all(run, &plan, &step);
     if (!for_real)
         run->planning = before;
-    *found = forecast_count(&plan, IOTIFY_DELETE_IT);
+    *found = forecast_count(&plan, IOTIFY_CHANGE_DELETE);
     if (good && !for_real) {
         printf("found by the job's id, without the store:\n");
         for (const struct forecast_change *change = plan.changes; change; change = change->next)

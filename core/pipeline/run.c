@@ -21,24 +21,25 @@ static bool run_check_owner(struct run *run, struct call *call)
     const char *name = run->job->options->name;
     struct iotify_bytes owner;
     enum iotify_result result = store_get(run->store, call, store_note_key(call, "job"), &owner);
-    struct iotify_write write = {
-        .kind = IOTIFY_CREATE, .key = store_note_key(call, "job"), .value = {name, strlen(name)}};
+    struct iotify_write write = {.kind = IOTIFY_WRITE_CREATE,
+        .key = store_note_key(call, "job"),
+        .value = {name, strlen(name)}};
 
-    if (result == IOTIFY_NOT_FOUND && run->planning)
+    if (result == IOTIFY_RESULT_NOT_FOUND && run->planning)
         return true;
-    if (result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_NOT_FOUND) {
         result = store_apply(run->store, call, &write, 1);
-        if (result == IOTIFY_OK && write.result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK && write.result == IOTIFY_RESULT_OK)
             return true;
         /* Another run was faster: check that it is of this job. */
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = store_get(run->store, call, store_note_key(call, "job"), &owner);
     }
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return false;
     if (strcmp(owner.data, name) == 0)
         return true;
-    call_fail(&call->base, IOTIFY_CONFLICT, "OtherJob",
+    call_fail(&call->base, IOTIFY_RESULT_CONFLICT, "OtherJob",
         "the store belongs to the job \"%s\" and this one is \"%s\"; set name: %s, or another "
         "path: for the alias glob",
         (const char *)owner.data, name, (const char *)owner.data);
@@ -55,16 +56,16 @@ static bool run_check_aliases(struct run *run, struct call *call)
 
     for (size_t i = 0; i < job->plugin_count; i++) {
         aliases[i] = job->plugins[i].alias;
-        connects = connects || job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR;
+        connects = connects || job->plugins[i].plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR;
     }
     /* A job without connectors does not use records. */
     if (!connects)
         return true;
-    if (store_find_alias(run->store, call, aliases, job->plugin_count, &other) != IOTIFY_OK)
+    if (store_find_alias(run->store, call, aliases, job->plugin_count, &other) != IOTIFY_RESULT_OK)
         return false;
     if (!other)
         return true;
-    call_fail(&call->base, IOTIFY_CONFLICT, "OtherAlias",
+    call_fail(&call->base, IOTIFY_RESULT_CONFLICT, "OtherAlias",
         "the store holds devices of the plugin alias \"%s\", which the job does not have; name the "
         "connector so again, or run cleanup with a job that does",
         other);
@@ -76,7 +77,8 @@ static bool run_has_owner(struct run *run, struct call *call)
 {
     struct iotify_bytes owner;
 
-    return store_get(run->store, call, store_note_key(call, "job"), &owner) != IOTIFY_NOT_FOUND;
+    return store_get(run->store, call, store_note_key(call, "job"), &owner) !=
+           IOTIFY_RESULT_NOT_FOUND;
 }
 
 bool run_open(struct run *run, const struct job *job, struct summary *summary,
@@ -87,21 +89,23 @@ bool run_open(struct run *run, const struct job *job, struct summary *summary,
     run->connections = arena_array(&run->arena, job->plugin_count, sizeof(*run->connections));
     for (size_t i = 0; i < job->plugin_count; i++) {
         run->connections[i].plugin = &job->plugins[i];
-        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_CONNECTOR)
+        if (job->plugins[i].plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
             run->connections[i].own_pacer = pacer_new(run_plugin_rate, &job->plugins[i]);
         run->connections[i].pacer = run->connections[i].own_pacer;
     }
-    if (store_open(call, job->storage->plugin, job->storage->options, &run->store) != IOTIFY_OK)
+    if (store_open(call, job->storage->plugin, job->storage->options, &run->store) !=
+        IOTIFY_RESULT_OK)
         return false;
     if ((access == RUN_REMOVES || access == RUN_RECOVERS) && !run_has_owner(run, call))
         run->planning = true;
     if (access == RUN_REMOVES && run->planning)
-        log_write(IOTIFY_INFO, job->options->name, "nothing to clean up: the store is new");
+        log_write(IOTIFY_LOG_INFO, job->options->name, "nothing to clean up: the store is new");
     /* A store without an owner is not sealed, and the secrets can be read only once. */
     if (access == RUN_RECOVERS && run->planning)
         return true;
     return run_check_owner(run, call) &&
-           store_unseal(run->store, call, &job->options->seal, !run->planning) == IOTIFY_OK &&
+           store_unseal(run->store, call, &job->options->seal, !run->planning) ==
+               IOTIFY_RESULT_OK &&
            run_check_aliases(run, call);
 }
 
@@ -111,7 +115,7 @@ bool run_begin_writes(struct run *run, struct call *call)
         return true;
     run->planning = false;
     return run_check_owner(run, call) &&
-           store_unseal(run->store, call, &run->job->options->seal, true) == IOTIFY_OK;
+           store_unseal(run->store, call, &run->job->options->seal, true) == IOTIFY_RESULT_OK;
 }
 
 void run_close(struct run *run)
@@ -135,25 +139,26 @@ static enum iotify_result run_check_realm(
     struct run *run, const struct job_plugin *plugin, struct call *call, const char *realm)
 {
     const char *key = store_note_key(call, arena_format(&call->arena, "realm/%s", plugin->alias));
-    struct iotify_write write = {.kind = IOTIFY_PUT, .key = key, .value = {realm, strlen(realm)}};
+    struct iotify_write write = {
+        .kind = IOTIFY_WRITE_PUT, .key = key, .value = {realm, strlen(realm)}};
     struct iotify_bytes before = {0};
     enum iotify_result result = store_get(run->store, call, key, &before);
     int64_t *clients;
     size_t count = 0;
 
-    if (result == IOTIFY_OK && strcmp(before.data, realm) == 0)
-        return IOTIFY_OK;
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK && strcmp(before.data, realm) == 0)
+        return IOTIFY_RESULT_OK;
+    if (result == IOTIFY_RESULT_OK)
         result = store_list_records(run->store, call, plugin->alias, before.data, &clients, &count);
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND)
         return result;
     if (count)
-        return call_fail(&call->base, IOTIFY_CONFLICT, "OtherRealm",
+        return call_fail(&call->base, IOTIFY_RESULT_CONFLICT, "OtherRealm",
             "the store holds %zu devices of account and region %s, and this run would use %s; "
             "run cleanup with the credentials, region and endpoints that deployed them",
             count, (const char *)before.data, realm);
     if (run->planning)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     return store_apply(run->store, call, &write, 1);
 }
 
@@ -176,20 +181,21 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
     enum iotify_result result;
 
     if (connection->realm)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = run_check_realm(run, plugin, call, realm ? realm : "-");
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     connection->realm = arena_string(&run->arena, realm ? realm : "-");
     run_share_pace(run, connection);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result run_take_lease(struct run *run, struct call *call)
 {
-    return run->lease || run->planning ? IOTIFY_OK : lease_take(run->store, call, &run->lease);
+    return run->lease || run->planning ? IOTIFY_RESULT_OK
+                                       : lease_take(run->store, call, &run->lease);
 }
 
 struct glob *run_glob(struct run *run)
@@ -197,7 +203,7 @@ struct glob *run_glob(struct run *run)
     if (!run->glob)
         run->glob = glob_new(run->store, run->job->options->name, run->planning);
     if (!run->glob)
-        log_write(IOTIFY_ERROR, run->job->options->name, "cannot start a thread for the glob");
+        log_write(IOTIFY_LOG_ERROR, run->job->options->name, "cannot start a thread for the glob");
     return run->glob;
 }
 
@@ -214,6 +220,6 @@ struct script *run_script(struct run *run)
     services.glob = run->glob_port;
     run->script = script_new(&services, &facts);
     if (!run->script)
-        log_write(IOTIFY_ERROR, run->job->options->name, "the script engine cannot start");
+        log_write(IOTIFY_LOG_ERROR, run->job->options->name, "the script engine cannot start");
     return run->script;
 }

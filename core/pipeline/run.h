@@ -80,7 +80,7 @@ void run_close(struct run *run);
 bool run_begin_writes(struct run *run, struct call *call);
 
 /*
- * Connect a connector, unless it is connected. IOTIFY_CONFLICT when the store has devices of
+ * Connect a connector, unless it is connected. IOTIFY_RESULT_CONFLICT when the store has devices of
  * another account or region.
  */
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call);

@@ -14,18 +14,18 @@
 static const struct {
     const char *code, *words;
 } results[] = {
-    [IOTIFY_OK] = {"OK", "done"},
-    [IOTIFY_UNCHANGED] = {"Unchanged", "up to date"},
-    [IOTIFY_INVALID] = {"Invalid", "the request is not valid"},
-    [IOTIFY_NOT_FOUND] = {"NotFound", "not found"},
-    [IOTIFY_EXISTS] = {"Exists", "exists already"},
-    [IOTIFY_CONFLICT] = {"Conflict", "the current state does not allow it"},
-    [IOTIFY_DENIED] = {"Denied", "not allowed"},
-    [IOTIFY_THROTTLED] = {"Throttled", "the service asked to slow down, again and again"},
-    [IOTIFY_TRANSIENT] = {"Transient", "no answer after several tries"},
-    [IOTIFY_FULL] = {"Full", "a disk or a resource limit is reached"},
-    [IOTIFY_CANCELLED] = {"Cancelled", "interrupted"},
-    [IOTIFY_FAILED] = {"Failed", "failed"},
+    [IOTIFY_RESULT_OK] = {"OK", "done"},
+    [IOTIFY_RESULT_UNCHANGED] = {"Unchanged", "up to date"},
+    [IOTIFY_RESULT_INVALID] = {"Invalid", "the request is not valid"},
+    [IOTIFY_RESULT_NOT_FOUND] = {"NotFound", "not found"},
+    [IOTIFY_RESULT_EXISTS] = {"Exists", "exists already"},
+    [IOTIFY_RESULT_CONFLICT] = {"Conflict", "the current state does not allow it"},
+    [IOTIFY_RESULT_DENIED] = {"Denied", "not allowed"},
+    [IOTIFY_RESULT_THROTTLED] = {"Throttled", "the service asked to slow down, again and again"},
+    [IOTIFY_RESULT_TRANSIENT] = {"Transient", "no answer after several tries"},
+    [IOTIFY_RESULT_FULL] = {"Full", "a disk or a resource limit is reached"},
+    [IOTIFY_RESULT_CANCELLED] = {"Cancelled", "interrupted"},
+    [IOTIFY_RESULT_FAILED] = {"Failed", "failed"},
 };
 
 static struct call *call_of(struct iotify_call *call)
@@ -76,7 +76,7 @@ enum iotify_result call_fail_setting(
     if (call_of(call)->diagnostics)
         diagnostics_add(call_of(call)->diagnostics,
             given ? given->location : call_of(call)->location, "%s", call_of(call)->message);
-    return IOTIFY_INVALID;
+    return IOTIFY_RESULT_INVALID;
 }
 
 void *call_alloc(struct iotify_call *call, size_t size)
@@ -108,13 +108,13 @@ static enum iotify_result call_no_perform(struct iotify_call *call, const char *
 {
     (void)function;
     (void)argument;
-    return call_fail(call, IOTIFY_FAILED, "Offline", "%s is not possible here", operation);
+    return call_fail(call, IOTIFY_RESULT_FAILED, "Offline", "%s is not possible here", operation);
 }
 
 static enum iotify_result call_no_wait(struct iotify_call *call, int64_t nanoseconds)
 {
     (void)nanoseconds;
-    return call_fail(call, IOTIFY_FAILED, "Offline", "waiting is not possible here");
+    return call_fail(call, IOTIFY_RESULT_FAILED, "Offline", "waiting is not possible here");
 }
 
 static enum iotify_result call_no_later(struct iotify_call *call, int64_t nanoseconds, int stage)
@@ -131,7 +131,7 @@ static void call_keep_retry_after(struct iotify_call *call, int64_t nanoseconds)
 static enum iotify_result call_no_read(struct iotify_call *call, struct iotify_bytes *out)
 {
     *out = (struct iotify_bytes){0};
-    return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
+    return call_fail(call, IOTIFY_RESULT_FAILED, "Offline", "the store is not open here");
 }
 
 static enum iotify_result call_no_get(
@@ -146,7 +146,7 @@ static enum iotify_result call_no_apply(
 {
     (void)writes;
     (void)count;
-    return call_fail(call, IOTIFY_FAILED, "Offline", "the store is not open here");
+    return call_fail(call, IOTIFY_RESULT_FAILED, "Offline", "the store is not open here");
 }
 
 static enum iotify_result call_no_set(struct iotify_call *call, struct iotify_bytes expected,
@@ -245,12 +245,12 @@ const char *call_message(const struct call *call, enum iotify_result result)
 {
     if (*call->message)
         return call->message;
-    return result <= IOTIFY_FAILED ? results[result].words : "failed";
+    return result <= IOTIFY_RESULT_FAILED ? results[result].words : "failed";
 }
 
 const char *call_code(const struct call *call, enum iotify_result result)
 {
     if (*call->code)
         return call->code;
-    return result <= IOTIFY_FAILED ? results[result].code : "Failed";
+    return result <= IOTIFY_RESULT_FAILED ? results[result].code : "Failed";
 }

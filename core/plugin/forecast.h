@@ -15,7 +15,7 @@
  */
 struct forecast_change {
     enum iotify_change change;
-    const char *kind, *why; /* `why` is NULL except for IOTIFY_BLOCKED */
+    const char *kind, *why; /* `why` is NULL except for IOTIFY_CHANGE_BLOCKED */
     const char *first;
     char last[160];
     int64_t count;

@@ -22,11 +22,11 @@
 const char *plugin_kind_name(enum iotify_kind kind)
 {
     switch (kind) {
-    case IOTIFY_CONNECTOR:
+    case IOTIFY_KIND_CONNECTOR:
         return "connector";
-    case IOTIFY_STORAGE:
+    case IOTIFY_KIND_STORAGE:
         return "storage";
-    case IOTIFY_TRANSPORT:
+    case IOTIFY_KIND_TRANSPORT:
         return "transport";
     }
     return "unknown";
@@ -163,13 +163,13 @@ static void *registry_copy_array(
 static size_t registry_value_size(enum iotify_type type)
 {
     switch (type) {
-    case IOTIFY_BOOLEAN:
+    case IOTIFY_TYPE_BOOLEAN:
         return sizeof(bool);
-    case IOTIFY_CHOICE:
+    case IOTIFY_TYPE_CHOICE:
         return sizeof(int);
-    case IOTIFY_LIST:
-    case IOTIFY_MAP:
-    case IOTIFY_TABLE:
+    case IOTIFY_TYPE_LIST:
+    case IOTIFY_TYPE_MAP:
+    case IOTIFY_TYPE_TABLE:
         return sizeof(struct iotify_list);
     default:
         return sizeof(int64_t);
@@ -186,7 +186,7 @@ static bool registry_fits_options(
     if (setting->offset > settings->options_size ||
         settings->options_size - setting->offset < size || setting->offset % align)
         return false;
-    if (setting->type != IOTIFY_CHOICE)
+    if (setting->type != IOTIFY_TYPE_CHOICE)
         return true;
     if (settings->item_size < sizeof(*setting) || !setting->domain)
         return false;
@@ -220,10 +220,10 @@ static bool registry_table_usable(const struct iotify_settings *settings, bool i
         const struct iotify_setting *setting =
             (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
 
-        if (!setting->name || setting->type < IOTIFY_STRING || setting->type > IOTIFY_TABLE ||
-            !registry_fits_options(settings, setting))
+        if (!setting->name || setting->type < IOTIFY_TYPE_STRING ||
+            setting->type > IOTIFY_TYPE_TABLE || !registry_fits_options(settings, setting))
             return false;
-        if (setting->type == IOTIFY_TABLE &&
+        if (setting->type == IOTIFY_TYPE_TABLE &&
             (in_table || !registry_columns_usable(settings, setting)))
             return false;
     }
@@ -255,18 +255,18 @@ static bool registry_take_operations(struct plugin *plugin)
 
     memcpy(&size, from, sizeof(size));
     switch (plugin->descriptor.kind) {
-    case IOTIFY_CONNECTOR:
+    case IOTIFY_KIND_CONNECTOR:
         registry_copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
-        return plugin->connector.threads >= IOTIFY_SERIAL &&
+        return plugin->connector.threads >= IOTIFY_THREADS_SERIAL &&
                registry_all_set(&plugin->connector, offsetof(struct iotify_connector, open),
                    offsetof(struct iotify_connector, endpoint));
-    case IOTIFY_STORAGE:
+    case IOTIFY_KIND_STORAGE:
         registry_copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
-        return plugin->storage.threads >= IOTIFY_SERIAL &&
-               plugin->storage.durability >= IOTIFY_VOLATILE &&
+        return plugin->storage.threads >= IOTIFY_THREADS_SERIAL &&
+               plugin->storage.durability >= IOTIFY_DURABILITY_VOLATILE &&
                registry_all_set(&plugin->storage, offsetof(struct iotify_storage, open),
                    offsetof(struct iotify_storage, flush));
-    case IOTIFY_TRANSPORT:
+    case IOTIFY_KIND_TRANSPORT:
         registry_copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
         return registry_all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
                    TRANSPORT_MIN) &&
@@ -326,7 +326,8 @@ static const char *registry_negotiate(
         return arena_format(arena, "it calls itself \"%s\"; the file must be named iotify-%s.so",
             plugin->descriptor.name ? plugin->descriptor.name : "",
             plugin->descriptor.name ? plugin->descriptor.name : "NAME");
-    if (plugin->descriptor.kind < IOTIFY_CONNECTOR || plugin->descriptor.kind > IOTIFY_TRANSPORT)
+    if (plugin->descriptor.kind < IOTIFY_KIND_CONNECTOR ||
+        plugin->descriptor.kind > IOTIFY_KIND_TRANSPORT)
         return arena_format(
             arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
     if (!plugin->descriptor.settings || !registry_settings_usable(plugin->descriptor.settings))

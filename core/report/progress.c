@@ -342,7 +342,7 @@ void progress_show(struct live *live)
     if (!progress_state.terminal) {
         progress_format(live);
         log_write(
-            IOTIFY_INFO, progress_state.where, "%s", iotify_buffer_text(&progress_state.block));
+            IOTIFY_LOG_INFO, progress_state.where, "%s", iotify_buffer_text(&progress_state.block));
         return;
     }
     log_lock();

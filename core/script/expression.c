@@ -69,7 +69,7 @@ const void *expression_set_apply(const struct expression_set *expression_set, st
                 first->location.column, first->text);
             good = false;
         }
-        if (expression_set->items[i]->setting.type == IOTIFY_SECRET)
+        if (expression_set->items[i]->setting.type == IOTIFY_TYPE_SECRET)
             iotify_buffer_wipe(text);
     }
     diagnostics_clear(&diagnostics);

@@ -16,8 +16,8 @@ static bool script_glob_take_text(
         return true;
     text = script_try_text(context, &call->arena, value);
     if (!text) {
-        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge", "the value is larger than %d MiB",
-            OUTPUT_MAX >> 20);
+        call_fail(&call->base, IOTIFY_RESULT_INVALID, "ValueTooLarge",
+            "the value is larger than %d MiB", OUTPUT_MAX >> 20);
         return false;
     }
     *out = (struct iotify_bytes){text, strlen(text)};
@@ -28,7 +28,7 @@ static JSValueRef script_glob_throw_failure(
     JSContextRef context, JSValueRef *exception, struct call *call, const char *what)
 {
     return script_throw(context, exception,
-        arena_format(&call->arena, "%s: %s", what, call_message(call, IOTIFY_INVALID)));
+        arena_format(&call->arena, "%s: %s", what, call_message(call, IOTIFY_RESULT_INVALID)));
 }
 
 /* True, after an exception, while the template is loaded: there is no client yet. */
@@ -66,9 +66,9 @@ static JSValueRef script_glob_read(JSContextRef context, JSObjectRef function, J
     script_note_work(script, false);
     result = glob_read(script->services.glob, &call, key, &bytes);
     script_note_work(script, true);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         value = script_text_value(context, bytes.data);
-    else if (result != IOTIFY_NOT_FOUND)
+    else if (result != IOTIFY_RESULT_NOT_FOUND)
         script_throw(context, exception,
             arena_format(&call.arena, "glob.get: %s", call_message(&call, result)));
     call_clear(&call);
@@ -83,7 +83,7 @@ static bool script_glob_request(
     script_note_work(script, false);
     result = glob_ask(script->services.glob, call, request);
     script_note_work(script, true);
-    return result == IOTIFY_OK;
+    return result == IOTIFY_RESULT_OK;
 }
 
 /* (kind, key, value) */

@@ -112,7 +112,8 @@ static bool script_runtime_run_file(
         function = JSObjectCallAsFunction(
             context, JSValueToObject(context, function, NULL), NULL, 2, arguments, &exception);
     if (exception)
-        log_write(IOTIFY_ERROR, file->name, "%s", script_text(context, &script->arena, exception));
+        log_write(
+            IOTIFY_LOG_ERROR, file->name, "%s", script_text(context, &script->arena, exception));
     return function && !exception;
 }
 

@@ -110,7 +110,7 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
         struct schema_target target = {
             binder, &setting, given, options + setting.offset, where, expressions};
 
-        if (!given && (setting.flags & IOTIFY_REQUIRED))
+        if (!given && (setting.flags & IOTIFY_FLAG_REQUIRED))
             diagnostics_add(binder->diagnostics, where, "%s needs the setting \"%s\": %s", owner,
                 setting.name, setting.help);
         schema_bind_value(&target);
@@ -127,9 +127,10 @@ bool schema_bind_expanded(struct binder *binder, const struct schema_expression 
     size_t before = binder->diagnostics->count;
 
     /* The value is data now: braces in it are not an expression. */
-    if (expression->setting.type == IOTIFY_STRING || expression->setting.type == IOTIFY_SECRET)
+    if (expression->setting.type == IOTIFY_TYPE_STRING ||
+        expression->setting.type == IOTIFY_TYPE_SECRET)
         *(const char **)target.value = arena_string(binder->arena,
-            expression->setting.flags & IOTIFY_PATH ? binder_path(binder, text) : text);
+            expression->setting.flags & IOTIFY_FLAG_PATH ? binder_path(binder, text) : text);
     else if (!schema_bind_text(&target, text))
         schema_wrong_type(&target, text);
     return binder->diagnostics->count == before;

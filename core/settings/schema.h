@@ -37,7 +37,7 @@ void *schema_bind(struct binder *binder, const struct iotify_settings *settings,
     const struct node *map, const char *owner, struct location where, const char *const *ignored,
     struct schema_expression **expressions);
 
-/* The domain of an IOTIFY_CHOICE, and that of an IOTIFY_TABLE. */
+/* The domain of an IOTIFY_TYPE_CHOICE, and that of an IOTIFY_TYPE_TABLE. */
 static inline const char *const *schema_choices(const struct iotify_setting *setting)
 {
     return setting->domain;

@@ -86,22 +86,22 @@ static void schema_print_map(const struct iotify_map *map, struct iotify_buffer 
 static bool schema_print_is_set(const struct iotify_setting *setting, const char *value)
 {
     switch (setting->type) {
-    case IOTIFY_STRING:
-    case IOTIFY_SECRET:
-    case IOTIFY_DOCUMENT:
+    case IOTIFY_TYPE_STRING:
+    case IOTIFY_TYPE_SECRET:
+    case IOTIFY_TYPE_DOCUMENT:
         return *(const char *const *)(const void *)value != NULL;
-    case IOTIFY_CHOICE:
+    case IOTIFY_TYPE_CHOICE:
         return *(const int *)(const void *)value >= 0;
-    case IOTIFY_LIST:
+    case IOTIFY_TYPE_LIST:
         return ((const struct iotify_list *)(const void *)value)->count > 0;
-    case IOTIFY_MAP:
+    case IOTIFY_TYPE_MAP:
         return ((const struct iotify_map *)(const void *)value)->count > 0;
-    case IOTIFY_TABLE:
+    case IOTIFY_TYPE_TABLE:
         return ((const struct iotify_table *)(const void *)value)->count > 0;
-    case IOTIFY_SHARE:
-    case IOTIFY_RATE:
+    case IOTIFY_TYPE_SHARE:
+    case IOTIFY_TYPE_RATE:
         return setting->value || *(const double *)(const void *)value > 0;
-    case IOTIFY_BOOLEAN:
+    case IOTIFY_TYPE_BOOLEAN:
         return true;
     default:
         return setting->value || *(const int64_t *)(const void *)value != 0;
@@ -140,42 +140,42 @@ static void schema_print_value(
     int choice;
 
     switch (setting->type) {
-    case IOTIFY_STRING:
+    case IOTIFY_TYPE_STRING:
         schema_print_string(*(const char *const *)(const void *)value, out);
         break;
-    case IOTIFY_SECRET:
+    case IOTIFY_TYPE_SECRET:
         iotify_buffer_string(out, "\"[redacted]\"");
         break;
-    case IOTIFY_INTEGER:
-    case IOTIFY_SIZE:
+    case IOTIFY_TYPE_INTEGER:
+    case IOTIFY_TYPE_SIZE:
         iotify_buffer_format(out, "%lld", (long long)*(const int64_t *)(const void *)value);
         break;
-    case IOTIFY_BOOLEAN:
+    case IOTIFY_TYPE_BOOLEAN:
         iotify_buffer_string(out, *(const bool *)value ? "true" : "false");
         break;
-    case IOTIFY_DURATION:
+    case IOTIFY_TYPE_DURATION:
         value_format_duration(*(const int64_t *)(const void *)value, out);
         break;
-    case IOTIFY_RATE:
+    case IOTIFY_TYPE_RATE:
         value_format_rate(*(const double *)(const void *)value, out);
         break;
-    case IOTIFY_CHOICE:
+    case IOTIFY_TYPE_CHOICE:
         choice = *(const int *)(const void *)value;
         iotify_buffer_string(out, schema_choices(setting)[choice]);
         break;
-    case IOTIFY_LIST:
+    case IOTIFY_TYPE_LIST:
         schema_print_list((const void *)value, out);
         break;
-    case IOTIFY_MAP:
+    case IOTIFY_TYPE_MAP:
         schema_print_map((const void *)value, out);
         break;
-    case IOTIFY_SHARE:
+    case IOTIFY_TYPE_SHARE:
         value_format_share(*(const double *)(const void *)value, out);
         break;
-    case IOTIFY_TABLE:
+    case IOTIFY_TYPE_TABLE:
         schema_print_table(schema_columns(setting), (const void *)value, out);
         break;
-    case IOTIFY_DOCUMENT:
+    case IOTIFY_TYPE_DOCUMENT:
         /* JSON is valid YAML in flow form, and ${…} is not expanded in documents. */
         schema_print_text(*(const char *const *)(const void *)value, out);
         break;

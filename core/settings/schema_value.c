@@ -36,45 +36,45 @@ const char *schema_role_text(
 {
     struct iotify_setting setting;
 
-    return schema_find_role(settings, role, IOTIFY_STRING, &setting)
+    return schema_find_role(settings, role, IOTIFY_TYPE_STRING, &setting)
                ? *(const char *const *)(const void *)((const char *)options + setting.offset)
                : NULL;
 }
 
 const char *schema_type_name(enum iotify_type type)
 {
-    static const char *const names[] = {[IOTIFY_STRING] = "string",
-        [IOTIFY_SECRET] = "secret",
-        [IOTIFY_INTEGER] = "integer",
-        [IOTIFY_BOOLEAN] = "boolean",
-        [IOTIFY_DURATION] = "duration",
-        [IOTIFY_RATE] = "rate",
-        [IOTIFY_SIZE] = "size",
-        [IOTIFY_CHOICE] = "choice",
-        [IOTIFY_LIST] = "list",
-        [IOTIFY_MAP] = "map",
-        [IOTIFY_SHARE] = "share",
-        [IOTIFY_TABLE] = "table",
-        [IOTIFY_DOCUMENT] = "document"};
+    static const char *const names[] = {[IOTIFY_TYPE_STRING] = "string",
+        [IOTIFY_TYPE_SECRET] = "secret",
+        [IOTIFY_TYPE_INTEGER] = "integer",
+        [IOTIFY_TYPE_BOOLEAN] = "boolean",
+        [IOTIFY_TYPE_DURATION] = "duration",
+        [IOTIFY_TYPE_RATE] = "rate",
+        [IOTIFY_TYPE_SIZE] = "size",
+        [IOTIFY_TYPE_CHOICE] = "choice",
+        [IOTIFY_TYPE_LIST] = "list",
+        [IOTIFY_TYPE_MAP] = "map",
+        [IOTIFY_TYPE_SHARE] = "share",
+        [IOTIFY_TYPE_TABLE] = "table",
+        [IOTIFY_TYPE_DOCUMENT] = "document"};
 
     return names[type];
 }
 
 const char *schema_type_words(enum iotify_type type)
 {
-    static const char *const words[] = {[IOTIFY_STRING] = "text",
-        [IOTIFY_SECRET] = "text (a secret)",
-        [IOTIFY_INTEGER] = "a whole number",
-        [IOTIFY_BOOLEAN] = "true or false",
-        [IOTIFY_DURATION] = "a duration such as 250ms, 10s or 5m",
-        [IOTIFY_RATE] = "a rate such as 200/s",
-        [IOTIFY_SIZE] = "a size such as 128KB or 4MiB",
-        [IOTIFY_CHOICE] = "one of its choices",
-        [IOTIFY_LIST] = "a list of texts",
-        [IOTIFY_MAP] = "a mapping of names to rates",
-        [IOTIFY_DOCUMENT] = "the name of a JSON file, or a mapping",
-        [IOTIFY_SHARE] = "a share such as 30% or 0.3",
-        [IOTIFY_TABLE] = "a list of mappings"};
+    static const char *const words[] = {[IOTIFY_TYPE_STRING] = "text",
+        [IOTIFY_TYPE_SECRET] = "text (a secret)",
+        [IOTIFY_TYPE_INTEGER] = "a whole number",
+        [IOTIFY_TYPE_BOOLEAN] = "true or false",
+        [IOTIFY_TYPE_DURATION] = "a duration such as 250ms, 10s or 5m",
+        [IOTIFY_TYPE_RATE] = "a rate such as 200/s",
+        [IOTIFY_TYPE_SIZE] = "a size such as 128KB or 4MiB",
+        [IOTIFY_TYPE_CHOICE] = "one of its choices",
+        [IOTIFY_TYPE_LIST] = "a list of texts",
+        [IOTIFY_TYPE_MAP] = "a mapping of names to rates",
+        [IOTIFY_TYPE_DOCUMENT] = "the name of a JSON file, or a mapping",
+        [IOTIFY_TYPE_SHARE] = "a share such as 30% or 0.3",
+        [IOTIFY_TYPE_TABLE] = "a list of mappings"};
 
     return words[type];
 }
@@ -86,7 +86,7 @@ void schema_wrong_type(const struct schema_target *target, const char *text)
                           ? arena_format(target->binder->arena, "\"%s\"", text)
                           : node_kind_name(node);
 
-    if (target->setting->type == IOTIFY_SECRET)
+    if (target->setting->type == IOTIFY_TYPE_SECRET)
         got = node_kind_name(node);
     diagnostics_add(target->binder->diagnostics, node->location, "\"%s\" takes %s, not %s",
         target->setting->name, schema_type_words(target->setting->type), got);
@@ -102,7 +102,7 @@ static void schema_check_range(const struct schema_target *target, int64_t value
     if (value >= setting->min && value <= setting->max)
         return;
     iotify_buffer_init(&text, 256);
-    if (setting->type == IOTIFY_DURATION) {
+    if (setting->type == IOTIFY_TYPE_DURATION) {
         value_format_duration(setting->min, &text);
         iotify_buffer_string(&text, " to ");
         value_format_duration(setting->max, &text);
@@ -158,15 +158,15 @@ static bool schema_bind_number(const struct schema_target *target, const char *t
     double rate;
 
     switch (target->setting->type) {
-    case IOTIFY_INTEGER:
+    case IOTIFY_TYPE_INTEGER:
         if (!value_parse_integer(text, &integer))
             return false;
         break;
-    case IOTIFY_DURATION:
+    case IOTIFY_TYPE_DURATION:
         if (!value_parse_duration(text, &integer))
             return false;
         break;
-    case IOTIFY_SIZE:
+    case IOTIFY_TYPE_SIZE:
         if (!value_parse_size(text, &integer))
             return false;
         break;
@@ -187,7 +187,7 @@ static bool schema_defer(const struct schema_target *target, const char *text)
 {
     struct schema_expression *expression, **end = target->expressions;
 
-    if (!end || !(target->setting->flags & IOTIFY_EXPRESSION) || !strstr(text, "{{"))
+    if (!end || !(target->setting->flags & IOTIFY_FLAG_EXPRESSION) || !strstr(text, "{{"))
         return false;
     expression = arena_alloc(target->binder->arena, sizeof(*expression));
     *expression = (struct schema_expression){
@@ -204,13 +204,13 @@ bool schema_bind_text(const struct schema_target *target, const char *text)
     bool deferred = schema_defer(target, text);
 
     if (!deferred && target->node && strstr(text, "{{") &&
-        !(target->setting->flags & IOTIFY_EXPRESSION)) {
+        !(target->setting->flags & IOTIFY_FLAG_EXPRESSION)) {
         diagnostics_add(target->binder->diagnostics, target->node->location,
             "\"%s\" cannot hold an expression", target->setting->name);
         return true;
     }
-    if (deferred && target->setting->type != IOTIFY_STRING &&
-        target->setting->type != IOTIFY_SECRET) {
+    if (deferred && target->setting->type != IOTIFY_TYPE_STRING &&
+        target->setting->type != IOTIFY_TYPE_SECRET) {
         struct schema_target fallback = *target;
 
         if (target->setting->value) {
@@ -221,22 +221,22 @@ bool schema_bind_text(const struct schema_target *target, const char *text)
     }
 
     switch (target->setting->type) {
-    case IOTIFY_STRING:
-    case IOTIFY_SECRET:
-        if (target->setting->flags & IOTIFY_PATH)
+    case IOTIFY_TYPE_STRING:
+    case IOTIFY_TYPE_SECRET:
+        if (target->setting->flags & IOTIFY_FLAG_PATH)
             text = binder_path(target->binder, text);
         *(const char **)target->value = arena_string(arena, text);
         return true;
-    case IOTIFY_BOOLEAN:
+    case IOTIFY_TYPE_BOOLEAN:
         return value_parse_boolean(text, target->value);
-    case IOTIFY_CHOICE:
+    case IOTIFY_TYPE_CHOICE:
         return schema_bind_choice(target, text);
-    case IOTIFY_LIST:
-    case IOTIFY_MAP:
-    case IOTIFY_DOCUMENT:
-    case IOTIFY_TABLE:
+    case IOTIFY_TYPE_LIST:
+    case IOTIFY_TYPE_MAP:
+    case IOTIFY_TYPE_DOCUMENT:
+    case IOTIFY_TYPE_TABLE:
         return false;
-    case IOTIFY_SHARE:
+    case IOTIFY_TYPE_SHARE:
         return value_parse_share(text, target->value);
     default:
         return schema_bind_number(target, text);
@@ -383,7 +383,7 @@ void schema_bind_value(const struct schema_target *target)
     const char *text;
     bool good = false;
 
-    if (target->setting->type == IOTIFY_CHOICE)
+    if (target->setting->type == IOTIFY_TYPE_CHOICE)
         *(int *)target->value = -1;
     if (!target->node) {
         schema_bind_default(target);
@@ -391,7 +391,7 @@ void schema_bind_value(const struct schema_target *target)
     }
     /* `ca: null` and an empty value are the same as leaving the setting out. */
     if (node_is_empty(target->node)) {
-        if (target->setting->flags & IOTIFY_REQUIRED)
+        if (target->setting->flags & IOTIFY_FLAG_REQUIRED)
             diagnostics_add(target->binder->diagnostics, target->node->location,
                 "\"%s\" must have a value: %s", target->setting->name,
                 schema_type_words(target->setting->type));
@@ -400,13 +400,13 @@ void schema_bind_value(const struct schema_target *target)
         return;
     }
     text = target->node->text;
-    if (target->setting->type == IOTIFY_LIST) {
+    if (target->setting->type == IOTIFY_TYPE_LIST) {
         good = schema_bind_list(target);
-    } else if (target->setting->type == IOTIFY_MAP) {
+    } else if (target->setting->type == IOTIFY_TYPE_MAP) {
         good = schema_bind_map(target);
-    } else if (target->setting->type == IOTIFY_TABLE) {
+    } else if (target->setting->type == IOTIFY_TYPE_TABLE) {
         good = schema_bind_table(target);
-    } else if (target->setting->type == IOTIFY_DOCUMENT) {
+    } else if (target->setting->type == IOTIFY_TYPE_DOCUMENT) {
         good = schema_bind_document(target);
     } else if (target->node->kind == NODE_SCALAR) {
         text = binder_text(target->binder, target->node);

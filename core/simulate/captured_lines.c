@@ -20,7 +20,7 @@ void captured_lines_settle(struct simulate_loop *loop)
     struct console_budget *budget = &loop->scripts.console;
 
     if (budget->left_out)
-        log_write(IOTIFY_INFO, loop->simulation->where,
+        log_write(IOTIFY_LOG_INFO, loop->simulation->where,
             "%lld lines of the scripts' console are not shown; -v shows all",
             (long long)budget->left_out);
     budget->left_out = 0;
@@ -32,7 +32,7 @@ static bool captured_lines_may_log(struct simulate_loop *loop)
     struct console_budget *budget = &loop->scripts.console;
     int64_t now = clock_now();
 
-    if (log_enabled(IOTIFY_DEBUG))
+    if (log_enabled(IOTIFY_LOG_DEBUG))
         return true;
     budget->lines = budget->at == 0
                         ? CONSOLE_BURST

@@ -50,7 +50,7 @@ static const char *cause_refused(const struct template_file *template, struct ca
     /* With a host of its own, the template does not connect to the connector's endpoint. */
     if (!connector || !connector->instance || !connector->plugin->connector.refused || !client_id ||
         (schema_find_role(template->transport->plugin->transport.connection, IOTIFY_ROLE_HOST,
-             IOTIFY_STRING, &host) &&
+             IOTIFY_TYPE_STRING, &host) &&
             !node_is_empty(schema_given(template->connection_node, host.name))))
         return NULL;
     return connector->plugin->connector.refused(
@@ -179,7 +179,7 @@ bool cause_ids_may_clash(const struct template_file *template)
 
     if (!id || strstr(id, client_expression))
         return false;
-    return !schema_find_role(settings, IOTIFY_ROLE_SHARED_ID, IOTIFY_BOOLEAN, &shared) ||
+    return !schema_find_role(settings, IOTIFY_ROLE_SHARED_ID, IOTIFY_TYPE_BOOLEAN, &shared) ||
            !*(const bool *)(const void *)((const char *)template->connection + shared.offset);
 }
 
@@ -203,6 +203,6 @@ void cause_check(const struct step *step, const struct template_file *template, 
     if (id && !why)
         why = cause_in_subscriptions(template, &call, id, client);
     if (why)
-        log_write(IOTIFY_WARNING, step->name, "%s: %s", template->file, why);
+        log_write(IOTIFY_LOG_WARNING, step->name, "%s: %s", template->file, why);
     call_clear(&call);
 }

@@ -58,7 +58,7 @@ static bool check_is_written(
                 struct iotify_setting setting = schema_setting(step->settings, k);
                 const char *value;
 
-                if (!(setting.flags & IOTIFY_WRITES))
+                if (!(setting.flags & IOTIFY_FLAG_WRITES))
                     continue;
                 value = *(const char *const *)(const void *)((const char *)step->options +
                                                              setting.offset);
@@ -186,7 +186,7 @@ static void check_reach(const struct job *job, const struct step *step)
             wanted = (double)check_clients_of(job, step);
         connected += options->connect_rate * (double)stage->duration / SECOND;
         if (connected < wanted)
-            log_write(IOTIFY_WARNING, step->name,
+            log_write(IOTIFY_LOG_WARNING, step->name,
                 "stage %zu%s%s: connect_rate lets %.0f of %.0f clients connect until its end; set "
                 "connect_rate or duration higher",
                 i + 1, stage->name ? ": " : "", stage->name ? stage->name : "", connected, wanted);
@@ -195,7 +195,7 @@ static void check_reach(const struct job *job, const struct step *step)
     wanted = (double)check_clients_of(job, step);
     connected = options->connect_rate * (double)options->duration / SECOND;
     if (options->duration && !options->stages.count && connected < wanted)
-        log_write(IOTIFY_WARNING, step->name,
+        log_write(IOTIFY_LOG_WARNING, step->name,
             "connect_rate lets %.0f of %.0f clients connect within duration; set connect_rate or "
             "duration higher",
             connected, wanted);
@@ -242,12 +242,12 @@ static void check_client_id(const struct job *job, const struct step *step,
     if (!job->valid || !template->transport || check_clients_of(job, step) < 2)
         return;
     settings = template->transport->plugin->transport.connection;
-    if (!schema_find_role(settings, IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
+    if (!schema_find_role(settings, IOTIFY_ROLE_CLIENT_ID, IOTIFY_TYPE_STRING, &setting))
         return;
     given = schema_given(template->connection_node, setting.name);
     if (!given || given->kind != NODE_SCALAR || strstr(given->text, "{{"))
         return;
-    if (schema_find_role(settings, IOTIFY_ROLE_SHARED_ID, IOTIFY_BOOLEAN, &shared) &&
+    if (schema_find_role(settings, IOTIFY_ROLE_SHARED_ID, IOTIFY_TYPE_BOOLEAN, &shared) &&
         *(const bool *)(const void *)((const char *)template->connection + shared.offset))
         return;
     diagnostics_add(diagnostics, given->location,

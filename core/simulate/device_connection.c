@@ -74,7 +74,7 @@ void device_connect(struct device *device)
     }
     call_init(&call, loop->simulation->where);
     result = device_session_new(device, &call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         loop->operations->session_connect(device->session);
     else
         device_give_up(device, call_code(&call, result), call_message(&call, result));

@@ -46,7 +46,8 @@ static void device_failure_report(struct device *device, const char *text, const
 
     snprintf(where, sizeof(where), "%s[%lld]", device->loop->simulation->where,
         (long long)device->client);
-    log_write_more(IOTIFY_WARNING, where, more, "%s (further ones of this kind are counted)", text);
+    log_write_more(
+        IOTIFY_LOG_WARNING, where, more, "%s (further ones of this kind are counted)", text);
 }
 
 void device_fail(struct device *device, const char *code, const char *text)

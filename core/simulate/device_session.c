@@ -65,8 +65,8 @@ enum iotify_result device_session_new(struct device *device, struct call *call)
     if (options)
         topics = device_session_topics(device, &call->arena, &error);
     if (!topics)
-        return call_fail(&call->base, IOTIFY_INVALID, "ScriptError", "%s (client %lld)", error,
-            (long long)device->client);
+        return call_fail(&call->base, IOTIFY_RESULT_INVALID, "ScriptError", "%s (client %lld)",
+            error, (long long)device->client);
     return loop->operations->session_new(loop->channel, &call->base, options, topics,
         simulation->template->subscription_count, device, &device->session);
 }

@@ -26,7 +26,7 @@ static void limits_check_descriptors(const char *where, int64_t sessions)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
         (int64_t)limit.rlim_max >= sessions + OTHER_DESCRIPTORS)
         return;
-    log_write(IOTIFY_WARNING, where,
+    log_write(IOTIFY_LOG_WARNING, where,
         "%lld connections need %lld descriptors, and the system allows %lld; raise the limit with "
         "ulimit -Hn, or nofile in /etc/security/limits.conf, or LimitNOFILE= of the service",
         (long long)sessions, (long long)sessions + OTHER_DESCRIPTORS, (long long)limit.rlim_max);
@@ -42,7 +42,7 @@ static void limits_check_ports(const char *where, int64_t sessions)
         fclose(file);
     if (found != 2 || last - first + 1 >= sessions)
         return;
-    log_write(IOTIFY_WARNING, where,
+    log_write(IOTIFY_LOG_WARNING, where,
         "%lld connections to one address need as many ports, and the system gives %lld (%lld to "
         "%lld); set: sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"",
         (long long)sessions, last - first + 1, first, last);

@@ -52,9 +52,10 @@ static bool loop_scripts_compile_subscriptions(
     for (size_t i = 0; i < template->subscription_count && good; i++) {
         struct schema_expression *one = arena_alloc(&loop->arena, sizeof(*one));
 
-        *one = (struct schema_expression){.setting = {.name = "subscribe", .type = IOTIFY_STRING},
-            .text = template->subscriptions[i].text,
-            .location = template->subscriptions[i].location};
+        *one =
+            (struct schema_expression){.setting = {.name = "subscribe", .type = IOTIFY_TYPE_STRING},
+                .text = template->subscriptions[i].text,
+                .location = template->subscriptions[i].location};
         good = expression_set_compile(&scripts->subscriptions[i], scripts->context,
             expression_is_constant(one->text) ? NULL : one, diagnostics);
     }

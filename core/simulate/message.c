@@ -71,7 +71,7 @@ static void message_hand_over(struct device *device, const void *options,
     enum iotify_result result = loop->operations->session_publish(
         device->session, &loop->call.base, options, payload, token);
 
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         device_tally(device)->counts[TALLY_PUBLISHED]++;
         device_tally(device)->counts[TALLY_BYTES_OUT] += (int64_t)payload.size;
         backlog_add(device, payload.size);

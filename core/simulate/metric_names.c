@@ -76,7 +76,7 @@ static void metric_names_read_helpers(
     for (size_t i = 0; i < job->plugin_count; i++) {
         const struct plugin *plugin = job->plugins[i].plugin;
         const char *at =
-            plugin->descriptor.kind == IOTIFY_CONNECTOR ? plugin->connector.helpers : NULL;
+            plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR ? plugin->connector.helpers : NULL;
 
         while (at && (at = strstr(at, MEASURE))) {
             at += strlen(MEASURE);

@@ -159,7 +159,7 @@ static void monitor_watch_thresholds(struct monitor *monitor, int64_t now)
         crossed = (struct threshold_summary){
             .value = value, .is_time = threshold_is_time(threshold->expression)};
         summary_value_of_threshold(&crossed, text);
-        log_write(IOTIFY_WARNING, monitor->simulation->where,
+        log_write(IOTIFY_LOG_WARNING, monitor->simulation->where,
             "the threshold %s is crossed (%s): the simulation ends", threshold->expression, text);
         monitor_end_loops(monitor, false);
     }

@@ -83,7 +83,7 @@ static const char *preview_topic_of(struct preview *preview)
         printf("%-12s %s\n", "  error", error);
         return NULL;
     }
-    if (!schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_STRING, &setting))
+    if (!schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING, &setting))
         return "";
     return *(const char *const *)(const void *)((const char *)options + setting.offset);
 }
@@ -147,7 +147,7 @@ static void preview_on_console(
     static const char *const names[] = {"  error:", "  warning:", "  log:", "  debug:"};
 
     (void)argument, (void)turn;
-    preview_print_line(names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], text);
+    preview_print_line(names[level <= IOTIFY_LOG_DEBUG ? level : IOTIFY_LOG_INFO], text);
 }
 
 static void preview_on_settled(void *argument, enum script_function function,
@@ -234,8 +234,8 @@ static struct store *preview_open_store(struct registry *registry, struct call *
     if (store_open(call, plugin,
             schema_bind(&binder, plugin->descriptor.settings, NULL, "", (struct location){"", 0, 0},
                 NULL, NULL),
-            &store) != IOTIFY_OK)
-        fprintf(stderr, "iotifyd: --preview: %s\n", call_message(call, IOTIFY_FAILED));
+            &store) != IOTIFY_RESULT_OK)
+        fprintf(stderr, "iotifyd: --preview: %s\n", call_message(call, IOTIFY_RESULT_FAILED));
     diagnostics_clear(&diagnostics);
     return store;
 }

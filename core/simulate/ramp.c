@@ -93,7 +93,7 @@ static void ramp_on_stage_timer(void *argument)
         return;
     ramp_end_stage(loop);
     if (loop->share == 0)
-        log_write(IOTIFY_INFO, loop->simulation->where, "stage %zu of %zu%s%s begins",
+        log_write(IOTIFY_LOG_INFO, loop->simulation->where, "stage %zu of %zu%s%s begins",
             ramp->stage + 1, profile->count, piece->name ? ": " : "",
             piece->name ? piece->name : "");
     if (piece->storm > 0 && loop->channel)

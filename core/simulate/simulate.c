@@ -39,19 +39,19 @@ static bool simulate_fill_in_endpoint(
     enum iotify_result result;
 
     simulation->connection = options;
-    if (!schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_STRING, &setting) ||
+    if (!schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &setting) ||
         !node_is_empty(schema_given(given, setting.name)) || !connector ||
         !connector->plugin->connector.endpoint)
         return true;
     result = run_connect(run, connector, call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return false;
     simulation->publish_rate = endpoint.publish_rate;
     simulation->payload_max = endpoint.payload_max;
     *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
-    if (schema_find_role(settings, IOTIFY_ROLE_PORT, IOTIFY_INTEGER, &setting) &&
+    if (schema_find_role(settings, IOTIFY_ROLE_PORT, IOTIFY_TYPE_INTEGER, &setting) &&
         node_is_empty(schema_given(given, setting.name)))
         *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
     return true;
@@ -91,10 +91,10 @@ static void simulate_judge_stages(
 
         if ((double)stage->reached < REACHED * (double)stage->intended &&
             stage->reached + 1 < stage->intended && !stop_requested())
-            log_write(IOTIFY_WARNING, simulation->where, "stage %zu%s%s reached %lld of %lld %s",
-                i + 1, stage->name ? ": " : "", stage->name ? stage->name : "",
-                (long long)stage->reached, (long long)stage->intended,
-                stage->clients ? "clients" : "messages");
+            log_write(IOTIFY_LOG_WARNING, simulation->where,
+                "stage %zu%s%s reached %lld of %lld %s", i + 1, stage->name ? ": " : "",
+                stage->name ? stage->name : "", (long long)stage->reached,
+                (long long)stage->intended, stage->clients ? "clients" : "messages");
     }
 }
 
@@ -146,8 +146,8 @@ static bool simulate_run_loops(
     }
     /* Loops cannot be ended while they wait at the barrier for a thread that never started. */
     if (started > 0 && started < count) {
-        log_write(
-            IOTIFY_ERROR, simulation->where, "cannot start %zu threads; set loops: lower", count);
+        log_write(IOTIFY_LOG_ERROR, simulation->where, "cannot start %zu threads; set loops: lower",
+            count);
         _Exit(1);
     }
     for (size_t i = 0; i < made; i++)
@@ -172,7 +172,8 @@ static bool simulate_load_template(struct run *run, const struct step *step,
     diagnostics_clear(&diagnostics);
     simulation->template = template;
     if (!good) {
-        call_fail(&call->base, IOTIFY_INVALID, "BadTemplate", "the template %s has errors", name);
+        call_fail(
+            &call->base, IOTIFY_RESULT_INVALID, "BadTemplate", "the template %s has errors", name);
         return false;
     }
     if (!template->transport)
@@ -182,7 +183,7 @@ static bool simulate_load_template(struct run *run, const struct step *step,
     if (cause_ids_may_clash(template))
         simulation->ids = client_ids_new();
     return template->transport->plugin->transport.open(&call->base, template->transport->options,
-               &simulation->transport_instance) == IOTIFY_OK;
+               &simulation->transport_instance) == IOTIFY_RESULT_OK;
 }
 
 static void simulate_make(struct run *run, const struct step *step, struct simulation *simulation)
@@ -230,7 +231,7 @@ static bool simulate_settle_glob(
         .failed = account.failed};
     memcpy(results->glob.error, account.error, sizeof(account.error));
     if (results->glob.blocking)
-        log_write(IOTIFY_WARNING, simulation->where,
+        log_write(IOTIFY_LOG_WARNING, simulation->where,
             "scripts waited %lld times for the store, %.3f s in all, and all clients of the loop "
             "with them; read in init(), or give a callback",
             (long long)results->glob.blocking, results->glob.blocking_seconds);
@@ -253,7 +254,7 @@ static bool simulate_check_names(
         wrong = threshold_check(&arena, threshold->expression, &names);
     }
     if (wrong)
-        call_fail(&call->base, IOTIFY_INVALID, "BadThreshold", "%s", wrong);
+        call_fail(&call->base, IOTIFY_RESULT_INVALID, "BadThreshold", "%s", wrong);
     arena_clear(&arena);
     return wrong == NULL;
 }
@@ -265,7 +266,7 @@ static bool simulate_check_data(const struct simulation *simulation, struct call
 
     if (!template->data || template->rows >= simulation->first + simulation->clients)
         return true;
-    call_fail(&call->base, IOTIFY_INVALID, "TooFewRows",
+    call_fail(&call->base, IOTIFY_RESULT_INVALID, "TooFewRows",
         "%s has %lld rows, the last for client %lld, and client %lld takes part", template->data,
         (long long)template->rows, (long long)template->rows - 1,
         (long long)(simulation->first + simulation->clients - 1));
@@ -280,7 +281,7 @@ static bool simulate_open_capture(struct simulation *simulation, struct call *ca
         return true;
     simulation->capture = capture_open(simulation->options);
     if (!simulation->capture)
-        call_fail(&call->base, IOTIFY_INVALID, "BadCapture", "cannot write %s: %s", file,
+        call_fail(&call->base, IOTIFY_RESULT_INVALID, "BadCapture", "cannot write %s: %s", file,
             strerror(errno));
     return simulation->capture != NULL;
 }
@@ -294,7 +295,7 @@ static bool simulate_close_capture(
     if (!simulation->capture || capture_close(simulation->capture, &dropped))
         return true;
     if (dropped)
-        log_write(IOTIFY_WARNING, simulation->where,
+        log_write(IOTIFY_LOG_WARNING, simulation->where,
             "%lld lines are not in %s: the disk did not keep up; set capture.sample lower",
             (long long)dropped, file);
     else
@@ -328,8 +329,8 @@ static bool simulate_judge_step(struct run *run, const struct simulation *simula
     if (!ran) {
         result->failed = stop_requested() ? 0 : result->total;
         summary_add_failure(run->summary, &result->failures,
-            end ? end->code : call_code(call, IOTIFY_FAILED),
-            end ? end->message : call_message(call, IOTIFY_FAILED), -1);
+            end ? end->code : call_code(call, IOTIFY_RESULT_FAILED),
+            end ? end->message : call_message(call, IOTIFY_RESULT_FAILED), -1);
         return false;
     }
     result->ok = connects ? results->tally.counts[TALLY_CONNECTED] : simulation->clients;
@@ -384,7 +385,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         results->present = results->tally.counts[TALLY_CLIENTS] > 0 && !run->abandoned;
     }
     if (run->abandoned)
-        call_fail(&call.base, IOTIFY_FAILED, "ScriptStuck",
+        call_fail(&call.base, IOTIFY_RESULT_FAILED, "ScriptStuck",
             "a function of the template %s does not end: a promise that always waits for another "
             "one, most likely; the run continues without this step",
             template->file);

@@ -141,10 +141,10 @@ static bool simulate_loop_open_transport(struct simulate_loop *loop)
     call_init(&call, simulation->where);
     result = loop->operations->engine_new(
         simulation->transport_instance, &call.base, &loop->events.base, &events, &loop->channel);
-    if (result != IOTIFY_OK)
-        log_write(IOTIFY_ERROR, simulation->where, "%s", call_message(&call, result));
+    if (result != IOTIFY_RESULT_OK)
+        log_write(IOTIFY_LOG_ERROR, simulation->where, "%s", call_message(&call, result));
     call_clear(&call);
-    return result == IOTIFY_OK;
+    return result == IOTIFY_RESULT_OK;
 }
 
 static void simulate_loop_run(struct simulate_loop *loop)
@@ -300,10 +300,10 @@ struct simulate_loop *simulate_loop_new(
         loop->operations = &simulation->template->transport->plugin->transport;
     loop->count = (size_t)((simulation->clients - share + shares - 1) / shares);
     loop->report.tally->counts[TALLY_CLIENTS] = (int64_t)loop->count;
-    loop->offsets =
-        (struct simulate_loop_offsets){simulate_loop_offset(loop, IOTIFY_ROLE_TOPIC, IOTIFY_STRING),
-            simulate_loop_offset(loop, IOTIFY_ROLE_QOS, IOTIFY_INTEGER),
-            simulate_loop_offset(loop, IOTIFY_ROLE_RETAIN, IOTIFY_BOOLEAN)};
+    loop->offsets = (struct simulate_loop_offsets){
+        simulate_loop_offset(loop, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING),
+        simulate_loop_offset(loop, IOTIFY_ROLE_QOS, IOTIFY_TYPE_INTEGER),
+        simulate_loop_offset(loop, IOTIFY_ROLE_RETAIN, IOTIFY_TYPE_BOOLEAN)};
     loop->publish_options = simulate_loop_publish_options(loop);
     iotify_buffer_init(&loop->scripts.payload, PAYLOAD_MAX);
     call_init(&loop->call, simulation->where);

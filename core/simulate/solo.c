@@ -147,5 +147,5 @@ void solo_console(struct simulate_loop *loop, enum iotify_level level, const cha
     static const char *const names[] = {
         "console.error", "console.warn", "console.log", "console.debug"};
 
-    solo_print(loop, names[level <= IOTIFY_DEBUG ? level : IOTIFY_INFO], "%s", text);
+    solo_print(loop, names[level <= IOTIFY_LOG_DEBUG ? level : IOTIFY_LOG_INFO], "%s", text);
 }

@@ -95,8 +95,8 @@ static void glob_make_visible(struct glob *glob, const struct glob_request *requ
 static bool glob_fits(struct call *call, const struct glob_request *request)
 {
     if (request->value.size > IOTIFY_VALUE_MAX - 64) {
-        call_fail(&call->base, IOTIFY_INVALID, "ValueTooLarge", "the value is larger than %d MiB",
-            IOTIFY_VALUE_MAX >> 20);
+        call_fail(&call->base, IOTIFY_RESULT_INVALID, "ValueTooLarge",
+            "the value is larger than %d MiB", IOTIFY_VALUE_MAX >> 20);
         return false;
     }
     /* The key of a message is longer than that of its mailbox. */
@@ -128,7 +128,7 @@ enum iotify_result glob_ask(
     char key[IOTIFY_KEY_MAX + 64];
 
     if (!glob_fits(call, request))
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     pthread_mutex_lock(&glob->lock);
     glob_wait_for_room(glob);
     if (request->kind == GLOB_POST) {
@@ -142,7 +142,7 @@ enum iotify_result glob_ask(
     if (!glob->read_only || request->token)
         glob_enqueue(glob, glob_copy_request(port, &named));
     pthread_mutex_unlock(&glob->lock);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -151,9 +151,9 @@ static enum iotify_result glob_copy_value(
     struct call *call, struct iotify_bytes value, struct iotify_bytes *out)
 {
     if (!value.data)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     *out = (struct iotify_bytes){arena_copy(&call->arena, value.data, value.size), value.size};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* Read from the view; queue a background read when the value is old. The caller holds the lock. */
@@ -184,7 +184,7 @@ enum iotify_result glob_read(
 {
     struct glob *glob = port->glob;
     const char *mapped = store_glob_key(call, key);
-    enum iotify_result result = IOTIFY_INVALID;
+    enum iotify_result result = IOTIFY_RESULT_INVALID;
     int64_t began = clock_now();
     bool seen;
 
@@ -198,12 +198,13 @@ enum iotify_result glob_read(
     result = store_get(glob->store, call, mapped, out);
     pthread_mutex_lock(&glob->lock);
     glob_note_blocking(glob, began);
-    if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_OK || result == IOTIFY_RESULT_NOT_FOUND) {
         /* Another thread may have written the key while the lock was released. */
         if (glob_view_find(&glob->view, key))
             glob_look_up(glob, call, key, out, &result);
         else
-            glob_view_learn(glob, key, result == IOTIFY_OK ? *out : (struct iotify_bytes){0});
+            glob_view_learn(
+                glob, key, result == IOTIFY_RESULT_OK ? *out : (struct iotify_bytes){0});
     }
     pthread_mutex_unlock(&glob->lock);
     return result;
@@ -227,7 +228,7 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
         wanted += reads[wanted].key != NULL;
     }
     pthread_mutex_unlock(&glob->lock);
-    if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_OK) {
+    if (wanted && store_get_many(glob->store, &call, reads, wanted) == IOTIFY_RESULT_OK) {
         pthread_mutex_lock(&glob->lock);
         /* Another thread may have written the key while the lock was released. */
         for (size_t i = 0; i < wanted; i++)
@@ -325,6 +326,6 @@ void glob_failed(struct glob *glob, const char *what, const char *key, const cha
             glob->account.error, sizeof(glob->account.error), "%s(\"%s\"): %s", what, key, message);
     pthread_mutex_unlock(&glob->lock);
     if (first)
-        log_write(IOTIFY_ERROR, glob->where,
+        log_write(IOTIFY_LOG_ERROR, glob->where,
             "%s(\"%s\") is not in the store: %s (further ones are counted)", what, key, message);
 }

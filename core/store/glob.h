@@ -98,8 +98,8 @@ void glob_port_free(struct glob_port *port);
 
 /*
  * Read the value of a key into the call's arena; blocks for the store when the view does not have
- * it. IOTIFY_NOT_FOUND when absent, IOTIFY_INVALID when the key is too long, or an error of the
- * store.
+ * it. IOTIFY_RESULT_NOT_FOUND when absent, IOTIFY_RESULT_INVALID when the key is too long, or an
+ * error of the store.
  */
 enum iotify_result glob_read(
     struct glob_port *port, struct call *call, const char *key, struct iotify_bytes *out);
@@ -110,13 +110,14 @@ enum iotify_result glob_read(
 void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count);
 /*
  * Queue a request; everything is copied. PUT and DELETE are visible at once. Blocks only while more
- * than 64 MiB are queued. IOTIFY_INVALID with a message when the key or the value is too long.
+ * than 64 MiB are queued. IOTIFY_RESULT_INVALID with a message when the key or the value is too
+ * long.
  */
 enum iotify_result glob_ask(
     struct glob_port *port, struct call *call, const struct glob_request *request);
 /*
  * As glob_ask(), but block until the answer arrives; the caller frees it with glob_answer_free().
- * NULL stands for IOTIFY_INVALID.
+ * NULL stands for IOTIFY_RESULT_INVALID.
  */
 struct glob_answer *glob_wait(
     struct glob_port *port, struct call *call, const struct glob_request *request);

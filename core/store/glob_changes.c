@@ -99,9 +99,10 @@ static struct iotify_write glob_changes_write(
         .key = store_glob_key(call, change->key), .value = change->now, .expected = change->before};
 
     if (!change->before.data)
-        write.kind = IOTIFY_CREATE;
+        write.kind = IOTIFY_WRITE_CREATE;
     else
-        write.kind = change->now.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_COMPARE_AND_DELETE;
+        write.kind =
+            change->now.data ? IOTIFY_WRITE_COMPARE_AND_SET : IOTIFY_WRITE_COMPARE_AND_DELETE;
     return write;
 }
 
@@ -114,8 +115,8 @@ static bool glob_changes_is_unchanged(const struct glob_changes_change *change)
 
 /*
  * Read the values, apply the requests and write what did not change in the store in the meantime.
- * `won` of each change is set when the result is IOTIFY_OK. `read` tells whether the values were
- * read.
+ * `won` of each change is set when the result is IOTIFY_RESULT_OK. `read` tells whether the values
+ * were read.
  */
 static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     const struct glob_group *group, struct glob_answer **answers,
@@ -133,7 +134,7 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
     for (size_t i = 0; i < count; i++)
         reads[i] = (struct iotify_read){.key = store_glob_key(call, changes[i].key)};
     result = store_get_many(glob->store, call, reads, count);
-    *read = result == IOTIFY_OK;
+    *read = result == IOTIFY_RESULT_OK;
     if (!*read)
         return result;
     for (size_t i = 0; i < count; i++)
@@ -150,8 +151,8 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
         writes[write_count++] = glob_changes_write(&changes[i], call);
     }
     result = store_apply(glob->store, call, writes, write_count);
-    for (size_t i = 0; i < write_count && result == IOTIFY_OK; i++)
-        written[i]->won = writes[i].result == IOTIFY_OK;
+    for (size_t i = 0; i < write_count && result == IOTIFY_RESULT_OK; i++)
+        written[i]->won = writes[i].result == IOTIFY_RESULT_OK;
     return result;
 }
 
@@ -175,12 +176,12 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
         return result;
     }
     /* Before the answers: a script that has one must not read an older value. */
-    for (size_t i = 0; i < change_count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < change_count && result == IOTIFY_RESULT_OK; i++)
         if (changes[i].won)
             glob_learn(glob, changes[i].key, changes[i].now);
     for (size_t i = 0; i < group->count; i++) {
         struct glob_waiting *waiting = group->items[i];
-        bool won = result == IOTIFY_OK &&
+        bool won = result == IOTIFY_RESULT_OK &&
                    glob_changes_find(changes, &change_count, waiting->request.key)->won;
 
         if (won) {
@@ -188,7 +189,7 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
             continue;
         }
         glob_answer_free(answers[i]);
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             glob_answer_error(glob, waiting, call_message(&call, result));
         else
             group->items[left++] = waiting;
@@ -201,7 +202,7 @@ static enum iotify_result glob_changes_round(struct glob *glob, struct glob_grou
 void glob_do_changes(struct glob *glob, struct glob_group *group)
 {
     for (int try = 0; group->count > 0 && try < GLOB_TRIES_MAX; try++) {
-        if (glob_changes_round(glob, group) == IOTIFY_OK)
+        if (glob_changes_round(glob, group) == IOTIFY_RESULT_OK)
             continue;
         /* Each alone, so that a value that cannot be read does not fail the others. */
         for (size_t i = 0; i < group->count; i++) {

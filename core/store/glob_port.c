@@ -105,7 +105,7 @@ struct glob_answer *glob_wait(
 
     /* A token that scripts never use. */
     own.token = UINT64_MAX;
-    if (glob_ask(port, call, &own) != IOTIFY_OK)
+    if (glob_ask(port, call, &own) != IOTIFY_RESULT_OK)
         return NULL;
     pthread_mutex_lock(&port->lock);
     while (!(answer = glob_port_take_one(port, own.token)))

@@ -96,7 +96,7 @@ static void glob_worker_as_write(
     const struct glob_waiting *waiting, struct call *call, struct iotify_write *write)
 {
     *write = (struct iotify_write){
-        .kind = waiting->request.kind == GLOB_DELETE ? IOTIFY_DELETE : IOTIFY_PUT,
+        .kind = waiting->request.kind == GLOB_DELETE ? IOTIFY_WRITE_DELETE : IOTIFY_WRITE_PUT,
         .key = store_glob_key(call, waiting->request.key),
         .value = waiting->request.value};
 }
@@ -105,8 +105,8 @@ static void glob_worker_write_done(struct glob *glob, const struct glob_waiting 
     enum iotify_result result, struct call *call)
 {
     if (waiting->request.kind != GLOB_POST)
-        glob_written(glob, waiting->request.key, result == IOTIFY_OK);
-    if (result == IOTIFY_OK)
+        glob_written(glob, waiting->request.key, result == IOTIFY_RESULT_OK);
+    if (result == IOTIFY_RESULT_OK)
         glob_worker_answer_done(waiting);
     else
         glob_answer_error(glob, waiting, call_message(call, result));
@@ -122,7 +122,7 @@ static void glob_worker_write(struct glob *glob, struct call *call, const struct
     result = store_apply(glob->store, call, writes, group->count);
     for (size_t i = 0; i < group->count; i++) {
         /* When the commit fails, try each write alone, so that one does not fail the others. */
-        if (result != IOTIFY_OK && group->count > 1) {
+        if (result != IOTIFY_RESULT_OK && group->count > 1) {
             struct call own;
             enum iotify_result one;
 
@@ -159,7 +159,7 @@ static void glob_worker_read_one(struct glob *glob, const struct glob_waiting *w
     call_init(&call, glob->where);
     read = (struct iotify_read){.key = store_glob_key(&call, waiting->request.key)};
     result = store_get_many(glob->store, &call, &read, 1);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         glob_worker_answer_read(glob, waiting, &read);
     } else {
         glob_not_learned(glob, waiting->request.key);
@@ -178,7 +178,7 @@ static void glob_worker_read(struct glob *glob, struct call *call, const struct 
     result = store_get_many(glob->store, call, reads, group->count);
     for (size_t i = 0; i < group->count; i++) {
         /* When the batch fails, read each entry alone, so that one does not fail the others. */
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             glob_worker_read_one(glob, group->items[i]);
         else
             glob_worker_answer_read(glob, group->items[i], &reads[i]);
@@ -233,7 +233,7 @@ static enum iotify_result glob_worker_dump(struct glob *glob, struct call *call,
     enum iotify_result result = glob_worker_read_keys(glob, call, keys, &reads);
 
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
-    for (size_t i = 0; i < keys->count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < keys->count && result == IOTIFY_RESULT_OK; i++)
         if (reads[i].found)
             answer->items[answer->item_count++] =
                 glob_answer_keep(&answer->arena, reads[i].value).data;
@@ -243,15 +243,15 @@ static enum iotify_result glob_worker_dump(struct glob *glob, struct call *call,
 static enum iotify_result glob_worker_clear(
     struct glob *glob, struct call *call, const struct glob_worker_keys *keys)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (size_t at = 0; at < keys->count && result == IOTIFY_OK; at += GLOB_GROUP_MAX) {
+    for (size_t at = 0; at < keys->count && result == IOTIFY_RESULT_OK; at += GLOB_GROUP_MAX) {
         size_t some = keys->count - at < GLOB_GROUP_MAX ? keys->count - at : GLOB_GROUP_MAX;
         struct iotify_write writes[GLOB_GROUP_MAX];
 
         for (size_t i = 0; i < some; i++)
             writes[i] = (struct iotify_write){
-                .kind = IOTIFY_DELETE, .key = store_glob_key(call, keys->items[at + i])};
+                .kind = IOTIFY_WRITE_DELETE, .key = store_glob_key(call, keys->items[at + i])};
         result = store_apply(glob->store, call, writes, some);
     }
     return result;
@@ -267,14 +267,14 @@ static void glob_worker_list(
         glob_worker_list_keys(glob, call, waiting->request.key, SIZE_MAX, &keys);
 
     answer->number = (double)keys.count;
-    if (result == IOTIFY_OK && waiting->request.kind == GLOB_LIST)
+    if (result == IOTIFY_RESULT_OK && waiting->request.kind == GLOB_LIST)
         glob_worker_add_items(answer, &keys);
-    if (result == IOTIFY_OK && waiting->request.kind == GLOB_DUMP)
+    if (result == IOTIFY_RESULT_OK && waiting->request.kind == GLOB_DUMP)
         result = glob_worker_dump(glob, call, &keys, answer);
-    if (result == IOTIFY_OK && waiting->request.kind == GLOB_CLEAR)
+    if (result == IOTIFY_RESULT_OK && waiting->request.kind == GLOB_CLEAR)
         result = glob_worker_clear(glob, call, &keys);
     free(keys.items);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         glob_answer_send(waiting, answer);
         return;
     }
@@ -299,24 +299,25 @@ static enum iotify_result glob_worker_pop_round(
     enum iotify_result result =
         glob_worker_list_keys(glob, call, group->items[0]->request.key, group->count, &keys);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = glob_worker_read_keys(glob, call, &keys, &reads);
-    for (size_t i = 0; i < keys.count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < keys.count && result == IOTIFY_RESULT_OK; i++)
         if (reads[i].found)
-            writes[found++] = (struct iotify_write){
-                .kind = IOTIFY_COMPARE_AND_DELETE, .key = reads[i].key, .expected = reads[i].value};
-    if (result == IOTIFY_OK)
+            writes[found++] = (struct iotify_write){.kind = IOTIFY_WRITE_COMPARE_AND_DELETE,
+                .key = reads[i].key,
+                .expected = reads[i].value};
+    if (result == IOTIFY_RESULT_OK)
         result = store_apply(glob->store, call, writes, found);
-    for (size_t i = 0; i < found && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < found && result == IOTIFY_RESULT_OK; i++) {
         struct glob_answer *answer;
 
-        if (writes[i].result != IOTIFY_OK)
+        if (writes[i].result != IOTIFY_RESULT_OK)
             continue;
         answer = glob_answer_new(group->items[taken]);
         answer->value = glob_answer_keep(&answer->arena, writes[i].expected);
         glob_answer_send(group->items[taken++], answer);
     }
-    if (result == IOTIFY_OK && keys.count == 0)
+    if (result == IOTIFY_RESULT_OK && keys.count == 0)
         for (; taken < group->count; taken++)
             glob_worker_answer_done(group->items[taken]);
     group->count -= taken;
@@ -327,18 +328,19 @@ static enum iotify_result glob_worker_pop_round(
 
 static void glob_worker_pop(struct glob *glob, struct glob_group *group)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (int try = 0; group->count > 0 && result == IOTIFY_OK && try < GLOB_TRIES_MAX; try++) {
+    for (int try = 0; group->count > 0 && result == IOTIFY_RESULT_OK && try < GLOB_TRIES_MAX;
+         try++) {
         struct call call;
 
         call_init(&call, glob->where);
         result = glob_worker_pop_round(glob, &call, group);
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             glob_answer_all(glob, group, call_message(&call, result));
         call_clear(&call);
     }
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         glob_answer_all(glob, group, "gave up after 1000 conflicting updates");
 }
 

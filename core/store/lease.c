@@ -123,13 +123,14 @@ static bool lease_is_over(const json_t *json)
 static enum iotify_result lease_write(
     struct lease *lease, struct call *call, struct iotify_bytes expected, char *text)
 {
-    struct iotify_write write = {.kind = expected.data ? IOTIFY_COMPARE_AND_SET : IOTIFY_CREATE,
+    struct iotify_write write = {
+        .kind = expected.data ? IOTIFY_WRITE_COMPARE_AND_SET : IOTIFY_WRITE_CREATE,
         .key = store_note_key(call, "lease"),
         .value = {text, strlen(text)},
         .expected = expected};
     enum iotify_result result = store_apply(lease->store, call, &write, 1);
 
-    return result == IOTIFY_OK ? write.result : result;
+    return result == IOTIFY_RESULT_OK ? write.result : result;
 }
 
 static void lease_renew(struct lease *lease)
@@ -139,11 +140,11 @@ static void lease_renew(struct lease *lease)
 
     call_init(&call, "lease");
     if (lease_write(lease, &call, (struct iotify_bytes){lease->text, strlen(lease->text)}, text) ==
-        IOTIFY_OK) {
+        IOTIFY_RESULT_OK) {
         free(lease->text);
         lease->text = text;
     } else {
-        log_write(IOTIFY_WARNING, "store",
+        log_write(IOTIFY_LOG_WARNING, "store",
             "the lease of the store could not be renewed; does another iotifyd work with it?");
         free(text);
     }
@@ -175,13 +176,14 @@ static enum iotify_result lease_refuse(struct call *call, const json_t *json)
 {
     const char *host = json_string_value(json_object_get(json, "host"));
 
-    return call_fail(&call->base, IOTIFY_CONFLICT, "StoreInUse",
+    return call_fail(&call->base, IOTIFY_RESULT_CONFLICT, "StoreInUse",
         "another iotifyd (process %lld on %s) works with this store; wait for it to end, or stop "
         "it",
         (long long)json_integer_value(json_object_get(json, "pid")), host ? host : "?");
 }
 
-/* Try once. IOTIFY_EXISTS or IOTIFY_CONFLICT without a message when another run was faster. */
+/* Try once. IOTIFY_RESULT_EXISTS or IOTIFY_RESULT_CONFLICT without a message when another run was
+ * faster. */
 static enum iotify_result lease_try(struct lease *lease, struct call *call, bool *refused)
 {
     struct iotify_bytes current = {0};
@@ -189,9 +191,9 @@ static enum iotify_result lease_try(struct lease *lease, struct call *call, bool
         store_get(lease->store, call, store_note_key(call, "lease"), &current);
     json_t *json;
 
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         return lease_write(lease, call, (struct iotify_bytes){0}, lease->text);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     json = json_loadb(current.data, current.size, 0, NULL);
     *refused = json && !lease_is_over(json);
@@ -203,26 +205,27 @@ static enum iotify_result lease_try(struct lease *lease, struct call *call, bool
 enum iotify_result lease_take(struct store *store, struct call *call, struct lease **out)
 {
     struct lease *lease;
-    enum iotify_result result = IOTIFY_CONFLICT;
+    enum iotify_result result = IOTIFY_RESULT_CONFLICT;
     bool refused = false;
 
     *out = NULL;
     if (!store_durable(store))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     lease = memory_new(1, sizeof(*lease));
     lease->store = store;
     lease->text = lease_text();
-    for (int i = 0;
-         i < TRIES_MAX && !refused && (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS); i++)
+    for (int i = 0; i < TRIES_MAX && !refused &&
+                    (result == IOTIFY_RESULT_CONFLICT || result == IOTIFY_RESULT_EXISTS);
+         i++)
         result = lease_try(lease, call, &refused);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         pthread_mutex_init(&lease->mutex, NULL);
         clock_condition_init(&lease->ending);
         if (pthread_create(&lease->thread, NULL, lease_keep, lease) == 0) {
             *out = lease;
-            return IOTIFY_OK;
+            return IOTIFY_RESULT_OK;
         }
-        result = call_fail(&call->base, IOTIFY_FAILED, "NoThread", "cannot start a thread");
+        result = call_fail(&call->base, IOTIFY_RESULT_FAILED, "NoThread", "cannot start a thread");
     }
     free(lease->text);
     free(lease);
@@ -231,7 +234,7 @@ enum iotify_result lease_take(struct store *store, struct call *call, struct lea
 
 void lease_drop(struct lease *lease)
 {
-    struct iotify_write write = {.kind = IOTIFY_COMPARE_AND_DELETE};
+    struct iotify_write write = {.kind = IOTIFY_WRITE_COMPARE_AND_DELETE};
     struct call call;
 
     if (!lease)

@@ -12,9 +12,9 @@
 struct lease;
 
 /*
- * Take the store's lease; a thread renews it until lease_drop(). IOTIFY_CONFLICT with a message
- * when another run holds it; also other errors of the store. A store that is not durable has no
- * lease: IOTIFY_OK, and `*out` is NULL.
+ * Take the store's lease; a thread renews it until lease_drop(). IOTIFY_RESULT_CONFLICT with a
+ * message when another run holds it; also other errors of the store. A store that is not durable
+ * has no lease: IOTIFY_RESULT_OK, and `*out` is NULL.
  */
 enum iotify_result lease_take(struct store *store, struct call *call, struct lease **out);
 /* End the thread and delete the lease, before the store is closed; NULL is allowed. */

@@ -144,8 +144,8 @@ static enum iotify_result seal_fail(struct call *call, const char *verb, const c
 {
     int error = errno;
 
-    return call_fail(&call->base, error == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED, "KeyFile",
-        "cannot %s the key file %s: %s", verb, path, strerror(error));
+    return call_fail(&call->base, error == ENOSPC ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_DENIED,
+        "KeyFile", "cannot %s the key file %s: %s", verb, path, strerror(error));
 }
 
 static enum iotify_result seal_read_key_file(
@@ -158,15 +158,15 @@ static enum iotify_result seal_read_key_file(
     bool good;
 
     if (descriptor < 0)
-        return errno == ENOENT ? IOTIFY_NOT_FOUND : seal_fail(call, "read", path);
+        return errno == ENOENT ? IOTIFY_RESULT_NOT_FOUND : seal_fail(call, "read", path);
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
         close(descriptor);
-        return call_fail(
-            &call->base, IOTIFY_DENIED, "KeyFile", "the key file %s is not a regular file", path);
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "KeyFile",
+            "the key file %s is not a regular file", path);
     }
     if (status.st_mode & 077) {
         close(descriptor);
-        return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "KeyFile",
             "the key file %s can be read by other users; run chmod 600 %s", path, path);
     }
     got = read(descriptor, text, sizeof(text) - 1);
@@ -176,8 +176,8 @@ static enum iotify_result seal_read_key_file(
     text[got] = '\0';
     good = seal_decode(text, key, KEY_SIZE);
     OPENSSL_cleanse(text, sizeof(text));
-    return good ? IOTIFY_OK
-                : call_fail(&call->base, IOTIFY_INVALID, "KeyFile",
+    return good ? IOTIFY_RESULT_OK
+                : call_fail(&call->base, IOTIFY_RESULT_INVALID, "KeyFile",
                       "the key file %s does not hold 64 hexadecimal digits", path);
 }
 
@@ -212,10 +212,10 @@ static enum iotify_result seal_make_key_file(struct call *call, const char *path
     unsigned char key[KEY_SIZE];
     char text[2 * KEY_SIZE + 2], temporary[4096];
     int descriptor;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (RAND_bytes(key, sizeof(key)) != 1)
-        return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
+        return call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "no random numbers");
     iotify_hex_encode(key, sizeof(key), text);
     text[sizeof(text) - 2] = '\n';
     text[sizeof(text) - 1] = '\0';
@@ -241,13 +241,13 @@ static enum iotify_result seal_key_of_file(
 {
     enum iotify_result result = seal_read_key_file(call, settings->key_file, key);
 
-    if (result == IOTIFY_NOT_FOUND && make) {
+    if (result == IOTIFY_RESULT_NOT_FOUND && make) {
         result = seal_make_key_file(call, settings->key_file);
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = seal_read_key_file(call, settings->key_file, key);
     }
-    if (result == IOTIFY_NOT_FOUND)
-        return call_fail(&call->base, IOTIFY_DENIED, "KeyFile",
+    if (result == IOTIFY_RESULT_NOT_FOUND)
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "KeyFile",
             "the store is sealed and its key file %s does not exist; restore it, or set "
             "seal.key_file: to its path",
             settings->key_file);
@@ -258,12 +258,12 @@ static enum iotify_result seal_key_of_passphrase(
     struct call *call, const unsigned char *salt, unsigned char key[KEY_SIZE])
 {
     if (!passphrase_variable || !*passphrase_variable)
-        return call_fail(&call->base, IOTIFY_DENIED, "Passphrase",
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "Passphrase",
             "the passphrase of the store is not known; set " SEAL_PASSPHRASE_VARIABLE);
     if (EVP_PBE_scrypt(passphrase_variable, strlen(passphrase_variable), salt, SALT_SIZE, SCRYPT_N,
             SCRYPT_R, 1, SCRYPT_MEMORY, key, KEY_SIZE) == 1)
-        return IOTIFY_OK;
-    return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot derive a key");
+        return IOTIFY_RESULT_OK;
+    return call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "cannot derive a key");
 }
 
 /* With `make` the store is new, and a missing key file is created. */
@@ -275,13 +275,13 @@ static enum iotify_result seal_wrapping_key(struct call *call, const struct seal
     if (settings->with == SEAL_PASSPHRASE)
         return seal_key_of_passphrase(call, salt, key);
     if (!key_variable)
-        return call_fail(&call->base, IOTIFY_DENIED, "SealKey",
+        return call_fail(&call->base, IOTIFY_RESULT_DENIED, "SealKey",
             "the key of the store is not known; set " SEAL_KEY_VARIABLE
             " to 64 hexadecimal digits, made by: openssl rand -hex 32");
     if (!seal_decode(key_variable, key, KEY_SIZE))
-        return call_fail(&call->base, IOTIFY_INVALID, "SealKey",
+        return call_fail(&call->base, IOTIFY_RESULT_INVALID, "SealKey",
             SEAL_KEY_VARIABLE " does not hold 64 hexadecimal digits");
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ the note */
@@ -306,8 +306,9 @@ static enum iotify_result seal_write_note(struct call *call, int with, const uns
         iotify_buffer_string(note, text);
     free(text);
     json_decref(json);
-    return text && !note->failed ? IOTIFY_OK
-                                 : call_fail(&call->base, IOTIFY_FAILED, "Seal", "out of memory");
+    return text && !note->failed
+               ? IOTIFY_RESULT_OK
+               : call_fail(&call->base, IOTIFY_RESULT_FAILED, "Seal", "out of memory");
 }
 
 enum iotify_result seal_new(struct call *call, const struct seal_settings *settings,
@@ -323,16 +324,18 @@ enum iotify_result seal_new(struct call *call, const struct seal_settings *setti
     seal = memory_new(1, sizeof(*seal));
     if (RAND_bytes(salt, sizeof(salt)) != 1 || RAND_bytes(nonce, sizeof(nonce)) != 1 ||
         RAND_bytes(seal->keys, sizeof(seal->keys)) != 1)
-        result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "no random numbers");
+        result = call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "no random numbers");
     else
         result = seal_wrapping_key(call, settings, true, salt, key);
-    if (result == IOTIFY_OK && !seal_encrypt(key, nonce, WRAP_LABEL,
-                                   (struct iotify_bytes){seal->keys, sizeof(seal->keys)}, box))
-        result = call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot wrap the data key");
+    if (result == IOTIFY_RESULT_OK &&
+        !seal_encrypt(
+            key, nonce, WRAP_LABEL, (struct iotify_bytes){seal->keys, sizeof(seal->keys)}, box))
+        result =
+            call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "cannot wrap the data key");
     OPENSSL_cleanse(key, sizeof(key));
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = seal_write_note(call, settings->with, salt, box, note);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         *out = seal;
     else
         seal_free(seal);
@@ -347,19 +350,19 @@ static enum iotify_result seal_check_note(
     json_int_t format = json_integer_value(json_object_get(json, "format"));
 
     if (!with || format < 1)
-        return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+        return call_fail(&call->base, IOTIFY_RESULT_FAILED, "StoreFormat",
             "the store's note about its seal is damaged");
     if (format > FORMAT)
-        return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+        return call_fail(&call->base, IOTIFY_RESULT_FAILED, "StoreFormat",
             "the store was written by a newer iotifyd (format %lld, this one knows %d); use that "
             "one",
             (long long)format, FORMAT);
     if (strcmp(with, words[settings->with]) != 0)
-        return call_fail(&call->base, IOTIFY_INVALID, "SealDiffers",
+        return call_fail(&call->base, IOTIFY_RESULT_INVALID, "SealDiffers",
             "the store was made with seal.with: %s, and the job says %s; a store keeps the one "
             "that it was made with. To change it, run cleanup, then delete the store",
             with, words[settings->with]);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result seal_from_note(struct call *call, const struct seal_settings *settings,
@@ -373,24 +376,24 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
     struct seal *seal;
 
     *out = NULL;
-    if (result != IOTIFY_OK || settings->with == SEAL_NONE) {
+    if (result != IOTIFY_RESULT_OK || settings->with == SEAL_NONE) {
         json_decref(json);
         return result;
     }
     seal = memory_new(1, sizeof(*seal));
     if (!salt_text || !box_text || !seal_decode(salt_text, salt, SALT_SIZE) ||
         !seal_decode(box_text, box, BOX_SIZE))
-        result = call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+        result = call_fail(&call->base, IOTIFY_RESULT_FAILED, "StoreFormat",
             "the store's note about its seal is damaged");
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = seal_wrapping_key(call, settings, false, salt, key);
-    if (result == IOTIFY_OK && !seal_decrypt(key, WRAP_LABEL, box, BOX_SIZE, seal->keys))
-        result = call_fail(&call->base, IOTIFY_DENIED, "WrongKey",
+    if (result == IOTIFY_RESULT_OK && !seal_decrypt(key, WRAP_LABEL, box, BOX_SIZE, seal->keys))
+        result = call_fail(&call->base, IOTIFY_RESULT_DENIED, "WrongKey",
             "the store is sealed with another %s; use the one that it was made with",
             settings->with == SEAL_PASSPHRASE ? "passphrase" : "key");
     OPENSSL_cleanse(key, sizeof(key));
     json_decref(json);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         *out = seal;
     else
         seal_free(seal);
@@ -434,16 +437,16 @@ enum iotify_result seal_value(const struct seal *seal, struct call *call, const 
     unsigned char nonce[NONCE_SIZE], *box;
 
     if (value.size > IOTIFY_VALUE_MAX - OVERHEAD)
-        return call_fail(&call->base, IOTIFY_INVALID, "TooLarge",
+        return call_fail(&call->base, IOTIFY_RESULT_INVALID, "TooLarge",
             "a value of %zu bytes is too large for the store; at most %zu fit", value.size,
             IOTIFY_VALUE_MAX - OVERHEAD);
     box = arena_alloc(&call->arena, OVERHEAD + value.size);
     memcpy(box, MARK, MARK_SIZE);
     if (!seal_derive_nonce(seal, key, value, nonce) ||
         !seal_encrypt(seal->keys, nonce, key, value, box + MARK_SIZE))
-        return call_fail(&call->base, IOTIFY_FAILED, "OpenSsl", "cannot seal a value");
+        return call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "cannot seal a value");
     *out = (struct iotify_bytes){box, OVERHEAD + value.size};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 bool seal_is_sealed(struct iotify_bytes stored)
@@ -463,10 +466,10 @@ enum iotify_result seal_open_value(const struct seal *seal, struct call *call, c
             plain = NULL;
     }
     if (!plain)
-        return call_fail(&call->base, IOTIFY_FAILED, "Damaged",
+        return call_fail(&call->base, IOTIFY_RESULT_FAILED, "Damaged",
             "the entry %s of the store was changed by another program, or moved from another key; "
             "restore the store from a backup",
             key);
     *out = (struct iotify_bytes){plain, stored.size - OVERHEAD};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }

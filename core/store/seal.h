@@ -48,8 +48,8 @@ void seal_forget(void);
 /*
  * Create a data key and append the note with the wrapped key to `note`, for the store. With
  * SEAL_NONE `*out` is NULL and the note says so. A missing key file is created with mode 0600. On
- * failure a message and IOTIFY_FAILED, IOTIFY_FULL, IOTIFY_DENIED or, for a malformed key,
- * IOTIFY_INVALID.
+ * failure a message and IOTIFY_RESULT_FAILED, IOTIFY_RESULT_FULL, IOTIFY_RESULT_DENIED or, for a
+ * malformed key, IOTIFY_RESULT_INVALID.
  */
 enum iotify_result seal_new(struct call *call, const struct seal_settings *settings,
     struct iotify_buffer *note, struct seal **out);
@@ -63,16 +63,16 @@ enum iotify_result seal_from_note(struct call *call, const struct seal_settings 
 void seal_free(struct seal *seal);
 
 /*
- * Seal a value, in the call's arena. IOTIFY_INVALID when it is longer than IOTIFY_VALUE_MAX less
- * SEAL_OVERHEAD, IOTIFY_FAILED when OpenSSL fails.
+ * Seal a value, in the call's arena. IOTIFY_RESULT_INVALID when it is longer than IOTIFY_VALUE_MAX
+ * less SEAL_OVERHEAD, IOTIFY_RESULT_FAILED when OpenSSL fails.
  */
 enum iotify_result seal_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes value, struct iotify_bytes *out);
 /* False for a stored value that was written without the key. */
 bool seal_is_sealed(struct iotify_bytes stored);
 /*
- * Open a sealed value, in the call's arena, followed by a NUL. IOTIFY_FAILED when it is not sealed,
- * was modified, or was moved from another entry.
+ * Open a sealed value, in the call's arena, followed by a NUL. IOTIFY_RESULT_FAILED when it is not
+ * sealed, was modified, or was moved from another entry.
  */
 enum iotify_result seal_open_value(const struct seal *seal, struct call *call, const char *key,
     struct iotify_bytes stored, struct iotify_bytes *out);

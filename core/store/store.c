@@ -13,11 +13,11 @@ static pthread_mutex_t serial_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t *store_lock(struct store *store)
 {
     switch (store->plugin->storage.threads) {
-    case IOTIFY_SERIAL:
+    case IOTIFY_THREADS_SERIAL:
         return &serial_lock;
-    case IOTIFY_PER_INSTANCE:
+    case IOTIFY_THREADS_PER_INSTANCE:
         return &store->instance_lock;
-    case IOTIFY_PARALLEL:
+    case IOTIFY_THREADS_PARALLEL:
         break;
     }
     return NULL;
@@ -54,33 +54,33 @@ static enum iotify_result store_check_new(struct store *store, struct call *call
     enum iotify_result result = store->plugin->storage.scan(
         store->instance, &call->base, STORE_RECORD, NULL, 1, store_note_found, &found);
 
-    if (result != IOTIFY_OK || !found)
+    if (result != IOTIFY_RESULT_OK || !found)
         return result;
-    return call_fail(&call->base, IOTIFY_FAILED, "StoreFormat",
+    return call_fail(&call->base, IOTIFY_RESULT_FAILED, "StoreFormat",
         "the store was written by an older iotifyd; run cleanup with that one first");
 }
 
-/* Create the seal note; IOTIFY_EXISTS when another run created one first. */
+/* Create the seal note; IOTIFY_RESULT_EXISTS when another run created one first. */
 static enum iotify_result store_make_seal(
     struct store *store, struct call *call, const struct seal_settings *settings, const char *key)
 {
-    struct iotify_write write = {.kind = IOTIFY_CREATE, .key = key};
+    struct iotify_write write = {.kind = IOTIFY_WRITE_CREATE, .key = key};
     struct iotify_buffer note;
     enum iotify_result result = store_check_new(store, call);
 
     iotify_buffer_init(&note, 4096);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = seal_new(call, settings, &note, &store->seal);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         write.value = (struct iotify_bytes){iotify_buffer_text(&note), note.size};
         result = store_apply(store, call, &write, 1);
     }
     iotify_buffer_clear(&note);
-    if (result == IOTIFY_OK && write.result == IOTIFY_EXISTS) {
+    if (result == IOTIFY_RESULT_OK && write.result == IOTIFY_RESULT_EXISTS) {
         seal_free(store->seal);
         store->seal = NULL;
     }
-    return result == IOTIFY_OK ? write.result : result;
+    return result == IOTIFY_RESULT_OK ? write.result : result;
 }
 
 static enum iotify_result store_find_seal(
@@ -90,22 +90,22 @@ static enum iotify_result store_find_seal(
     struct iotify_bytes note;
     enum iotify_result result = store_get(store, call, key, &note);
 
-    if (result == IOTIFY_NOT_FOUND && !make)
+    if (result == IOTIFY_RESULT_NOT_FOUND && !make)
         return store_check_new(store, call);
-    if (result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_NOT_FOUND) {
         result = store_make_seal(store, call, settings, key);
-        if (result != IOTIFY_EXISTS)
+        if (result != IOTIFY_RESULT_EXISTS)
             return result;
         result = store_get(store, call, key, &note);
     }
-    return result == IOTIFY_OK ? seal_from_note(call, settings, note, &store->seal) : result;
+    return result == IOTIFY_RESULT_OK ? seal_from_note(call, settings, note, &store->seal) : result;
 }
 
 enum iotify_result store_unseal(
     struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
     enum iotify_result result =
-        store_durable(store) ? store_find_seal(store, call, settings, make) : IOTIFY_OK;
+        store_durable(store) ? store_find_seal(store, call, settings, make) : IOTIFY_RESULT_OK;
 
     store->accept_unsealed = settings->accept_unsealed;
     seal_forget();
@@ -130,9 +130,9 @@ static enum iotify_result store_open_value(
     if (seal_is_sealed(read->value))
         return seal_open_value(store->seal, call, read->key, read->value, &read->value);
     if (glob && store->accept_unsealed)
-        return IOTIFY_OK;
-    return call_fail(&call->base, IOTIFY_FAILED, "Unsealed", "%s of the store is not sealed: %s",
-        read->key,
+        return IOTIFY_RESULT_OK;
+    return call_fail(&call->base, IOTIFY_RESULT_FAILED, "Unsealed",
+        "%s of the store is not sealed: %s", read->key,
         glob ? "another program wrote it; to use such entries, set seal: {accept_unsealed: true}"
              : "another program wrote it, and it is not used; restore the store from a backup");
 }
@@ -148,7 +148,7 @@ enum iotify_result store_open(
     store->plugin = plugin;
     store->last = &store->first;
     result = plugin->storage.open(&call->base, options, &store->instance);
-    if (result != IOTIFY_OK) {
+    if (result != IOTIFY_RESULT_OK) {
         free(store);
         return result;
     }
@@ -156,7 +156,7 @@ enum iotify_result store_open(
     pthread_mutex_init(&store->queue_lock, NULL);
     pthread_cond_init(&store->committed, NULL);
     *out = store;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 void store_close(struct store *store)
@@ -173,14 +173,14 @@ void store_close(struct store *store)
 
 bool store_durable(const struct store *store)
 {
-    return store->plugin->storage.durability == IOTIFY_DURABLE;
+    return store->plugin->storage.durability == IOTIFY_DURABILITY_DURABLE;
 }
 
 static const char *store_checked_key(struct call *call, const char *key)
 {
     if (strlen(key) <= IOTIFY_KEY_MAX)
         return key;
-    call_fail(&call->base, IOTIFY_INVALID, "KeyTooLong",
+    call_fail(&call->base, IOTIFY_RESULT_INVALID, "KeyTooLong",
         "a glob key of %zu bytes is too long; at most %zu fit", strlen(key) - strlen(STORE_GLOB),
         IOTIFY_KEY_MAX - strlen(STORE_GLOB));
     return NULL;
@@ -223,7 +223,7 @@ enum iotify_result store_read(
     store_enter(store);
     result = store->plugin->storage.get_many(store->instance, &call->base, reads, count);
     store_leave(store);
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++)
         if (reads[i].found && store_is_sealed(store, reads[i].key))
             result = store_open_value(store, call, &reads[i]);
     return result;
@@ -232,9 +232,9 @@ enum iotify_result store_read(
 enum iotify_result store_get_many(
     struct store *store, struct call *call, struct iotify_read *reads, size_t count)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (size_t at = 0; at < count && result == IOTIFY_OK; at += STORE_READ_MAX)
+    for (size_t at = 0; at < count && result == IOTIFY_RESULT_OK; at += STORE_READ_MAX)
         result = store_read(
             store, call, reads + at, count - at < STORE_READ_MAX ? count - at : STORE_READ_MAX);
     return result;
@@ -246,8 +246,8 @@ enum iotify_result store_get(
     struct iotify_read read = {.key = key};
     enum iotify_result result = store_read(store, call, &read, 1);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     *out = read.value;
-    return read.found ? IOTIFY_OK : IOTIFY_NOT_FOUND;
+    return read.found ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
 }

@@ -42,7 +42,7 @@ const char *store_record_key(
 const char *store_job_record_key(struct call *call, const char *alias, const char *realm);
 const char *store_note_key(struct call *call, const char *name);
 
-/* Read one value into the call's arena; IOTIFY_NOT_FOUND when absent. */
+/* Read one value into the call's arena; IOTIFY_RESULT_NOT_FOUND when absent. */
 enum iotify_result store_get(
     struct store *store, struct call *call, const char *key, struct iotify_bytes *out);
 /*

@@ -15,7 +15,7 @@ static enum iotify_result store_commit_apply_now(
 
     store_enter(store);
     result = store->plugin->storage.apply(store->instance, &call->base, writes, count);
-    if (result == IOTIFY_OK && store->plugin->storage.flush)
+    if (result == IOTIFY_RESULT_OK && store->plugin->storage.flush)
         result = store->plugin->storage.flush(store->instance, &call->base);
     store_leave(store);
     return result;
@@ -36,7 +36,7 @@ static void store_commit_group(struct store *store, struct store_request *group,
     result = store_commit_apply_now(store, call, writes, total);
     at = 0;
     for (struct store_request *request = group; request; request = request->next) {
-        if (result == IOTIFY_OK) {
+        if (result == IOTIFY_RESULT_OK) {
             memcpy(request->writes, writes + at, request->count * sizeof(*writes));
             request->result = result;
         } else {
@@ -97,17 +97,17 @@ static void store_commit_lead(struct store *store)
 static enum iotify_result store_commit_seal_writes(struct store *store, struct call *call,
     const struct iotify_write *writes, size_t count, struct iotify_write *sealed)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         sealed[i] = writes[i];
         if (!store_is_sealed(store, writes[i].key))
             continue;
         if (!iotify_write_removes(&writes[i]))
             result =
                 seal_value(store->seal, call, writes[i].key, writes[i].value, &sealed[i].value);
-        if (result == IOTIFY_OK && (writes[i].kind == IOTIFY_COMPARE_AND_SET ||
-                                       writes[i].kind == IOTIFY_COMPARE_AND_DELETE))
+        if (result == IOTIFY_RESULT_OK && (writes[i].kind == IOTIFY_WRITE_COMPARE_AND_SET ||
+                                              writes[i].kind == IOTIFY_WRITE_COMPARE_AND_DELETE))
             result = seal_value(
                 store->seal, call, writes[i].key, writes[i].expected, &sealed[i].expected);
     }
@@ -135,10 +135,10 @@ enum iotify_result store_apply(
     enum iotify_result result;
 
     if (count == 0)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     request.writes = arena_array(&call->arena, count, sizeof(*writes));
     result = store_commit_seal_writes(store, call, writes, count, request.writes);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     store_commit(store, &request);
     for (size_t i = 0; i < count; i++)

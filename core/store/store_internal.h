@@ -29,7 +29,7 @@ struct store {
     void *instance;
     struct seal *seal;             /* NULL: nothing is sealed */
     bool accept_unsealed;          /* see struct seal_settings */
-    pthread_mutex_t instance_lock; /* used when the plugin is IOTIFY_PER_INSTANCE */
+    pthread_mutex_t instance_lock; /* used when the plugin is IOTIFY_THREADS_PER_INSTANCE */
     pthread_mutex_t queue_lock;
     pthread_cond_t committed;
     struct store_request *first, **last; /* protected by queue_lock, as is `committing` */

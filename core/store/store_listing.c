@@ -44,7 +44,7 @@ static enum iotify_result store_listing_scan_some(struct store *store, struct ca
             store->instance, &call->base, prefix, page.last, wanted, store_listing_on_key, &page);
         store_leave(store);
         page.left -= page.count;
-    } while (result == IOTIFY_OK && page.count == wanted && page.left > 0);
+    } while (result == IOTIFY_RESULT_OK && page.count == wanted && page.left > 0);
     return result;
 }
 
@@ -61,7 +61,7 @@ enum iotify_result store_list_glob(struct store *store, struct call *call, const
 
     return mapped ? store_listing_scan_some(
                         store, call, mapped, strlen(STORE_GLOB), limit, found, argument)
-                  : IOTIFY_INVALID;
+                  : IOTIFY_RESULT_INVALID;
 }
 
 /*
@@ -97,14 +97,14 @@ enum iotify_result store_find_alias(struct store *store, struct call *call,
         result = store->plugin->storage.scan(
             store->instance, &call->base, STORE_RECORD, after, 1, store_listing_keep_first, &first);
         store_leave(store);
-        if (result != IOTIFY_OK || !first.key)
+        if (result != IOTIFY_RESULT_OK || !first.key)
             return result;
         alias = arena_copy(&call->arena, first.key, strcspn(first.key, "/"));
         for (size_t i = 0; i < count; i++)
             known = known || strcmp(aliases[i], alias) == 0;
         if (!known) {
             *other = alias;
-            return IOTIFY_OK;
+            return IOTIFY_RESULT_OK;
         }
         after = arena_format(&call->arena, STORE_RECORD "%s0", alias);
     }
@@ -152,7 +152,7 @@ enum iotify_result store_each_record(struct store *store, struct call *call, con
     size_t count;
     enum iotify_result result = store_list_records(store, call, alias, realm, &clients, &count);
 
-    for (size_t at = 0; at < count && result == IOTIFY_OK; at += STORE_READ_MAX) {
+    for (size_t at = 0; at < count && result == IOTIFY_RESULT_OK; at += STORE_READ_MAX) {
         size_t some = count - at < STORE_READ_MAX ? count - at : STORE_READ_MAX;
         struct iotify_read reads[STORE_READ_MAX];
         struct call own;
@@ -163,7 +163,7 @@ enum iotify_result store_each_record(struct store *store, struct call *call, con
             reads[i] =
                 (struct iotify_read){.key = store_record_key(&own, alias, realm, clients[at + i])};
         result = store_read(store, &own, reads, some);
-        for (size_t i = 0; i < some && result == IOTIFY_OK; i++) {
+        for (size_t i = 0; i < some && result == IOTIFY_RESULT_OK; i++) {
             const struct iotify_record record = {clients[at + i], reads[i].value};
 
             if (reads[i].found)

@@ -104,7 +104,7 @@ const struct job_plugin *template_transport(const struct job *job, const char *n
             name);
     if (!plugin)
         return NULL;
-    if (plugin->descriptor.kind != IOTIFY_TRANSPORT) {
+    if (plugin->descriptor.kind != IOTIFY_KIND_TRANSPORT) {
         diagnostics_add(diagnostics, location, "\"%s\" is a %s plugin, not a transport", name,
             plugin_kind_name(plugin->descriptor.kind));
         return NULL;
@@ -174,7 +174,7 @@ static void template_expand_settings(
     struct iotify_setting setting;
 
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
-        struct node *node = schema_find_role(settings, roles[i], IOTIFY_STRING, &setting)
+        struct node *node = schema_find_role(settings, roles[i], IOTIFY_TYPE_STRING, &setting)
                                 ? schema_given(map, setting.name)
                                 : NULL;
 
@@ -201,7 +201,7 @@ static void template_need_host(
     struct iotify_setting host;
 
     if (!loader->job->connector &&
-        schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_STRING, &host) &&
+        schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host) &&
         node_is_empty(schema_given(map, host.name)))
         diagnostics_add(loader->diagnostics, map ? map->location : loader->root->location,
             "\"connection\" needs the setting \"%s\": no single connector of the job gives an "
@@ -218,7 +218,7 @@ static void template_need_topic(
     struct iotify_setting topic;
 
     if (!node_is_empty(message) &&
-        schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_STRING, &topic) &&
+        schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING, &topic) &&
         node_is_empty(schema_given(map, topic.name)))
         diagnostics_add(loader->diagnostics, map ? map->location : message->location,
             "\"publish\" needs the setting \"%s\": where the messages go", topic.name);

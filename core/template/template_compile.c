@@ -19,7 +19,7 @@ static bool template_add_helpers(
     for (size_t i = 0; i < job->plugin_count; i++) {
         const struct plugin *plugin = job->plugins[i].plugin;
 
-        if (plugin->descriptor.kind != IOTIFY_CONNECTOR || !plugin->connector.helpers)
+        if (plugin->descriptor.kind != IOTIFY_KIND_CONNECTOR || !plugin->connector.helpers)
             continue;
         if (!script_helpers(script, plugin->descriptor.name, plugin->connector.helpers)) {
             diagnostics_add(diagnostics, (struct location){template->file, 1, 1},
@@ -40,7 +40,7 @@ static void template_set_client_id(
     const char *text;
 
     if (!template->transport || !schema_find_role(template->transport->plugin->transport.connection,
-                                    IOTIFY_ROLE_CLIENT_ID, IOTIFY_STRING, &setting))
+                                    IOTIFY_ROLE_CLIENT_ID, IOTIFY_TYPE_STRING, &setting))
         return;
     text =
         *(const char *const *)(const void *)((const char *)template->connection + setting.offset);

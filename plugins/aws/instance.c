@@ -32,8 +32,8 @@ static bool instance_check_characters(struct iotify_call *call, const char *sett
         call->host->fail_setting(
             call, setting, "\"%s\" takes 1 to 128 %s, not \"%s\"", setting, words, name);
     else
-        call->host->fail(call, IOTIFY_INVALID, "BadName", "\"%s\" takes 1 to 128 %s, not \"%s\"",
-            setting, words, name);
+        call->host->fail(call, IOTIFY_RESULT_INVALID, "BadName",
+            "\"%s\" takes 1 to 128 %s, not \"%s\"", setting, words, name);
     return false;
 }
 
@@ -164,21 +164,21 @@ static enum iotify_result instance_profile_endpoint(
     const char *ignored = instance_environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
 
     if (ignored && strcasecmp(ignored, "true") == 0)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (profile_get(PROFILE_CONFIG, profile, "services", url))
         return call->host->fail_setting(call, "endpoint",
             "the profile \"%s\" sets endpoints under services = %s, which iotifyd does not read; "
             "write endpoint: in the job, or set AWS_ENDPOINT_URL_IOT and AWS_ENDPOINT_URL_STS",
             profile, iotify_buffer_text(url));
     profile_get(PROFILE_CONFIG, profile, "endpoint_url", url);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result instance_find_endpoints(
     struct aws_instance *instance, struct iotify_call *call)
 {
     const char *own = instance->options->endpoint, *all = instance_environment("AWS_ENDPOINT_URL");
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     struct iotify_buffer configured;
 
     iotify_buffer_init(&configured, TEXT_MAX);
@@ -207,7 +207,7 @@ static enum iotify_result instance_check_endpoint(struct iotify_call *call, cons
 
     if (host && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0) && host[3] &&
         !strpbrk(host + 3, "/?# "))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     return call->host->fail_setting(call, "endpoint",
         "\"endpoint\" takes a URL such as http://127.0.0.1:7070 without a path, not \"%s\"", url);
 }
@@ -245,7 +245,7 @@ static enum iotify_result instance_check_quotas(
                 "AttachPolicy, and \"*\" for all others",
                 name);
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static bool instance_allows(const struct iotify_list *list, const char *item)
@@ -275,7 +275,7 @@ static enum iotify_result instance_check_places(
         return call->host->fail_setting(call, "accounts",
             "\"accounts\": only STS reports the account; set AWS_ENDPOINT_URL_STS, as the "
             "endpoint of IoT is not AWS's own");
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result instance_set_up(struct aws_instance *instance, struct iotify_call *call)
@@ -291,13 +291,13 @@ static enum iotify_result instance_set_up(struct aws_instance *instance, struct 
         return call->host->fail_setting(
             call, "region", "invalid region \"%s\" (expected a name such as eu-central-1)", region);
     result = instance_find_endpoints(instance, call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = instance_check_quotas(instance, call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = instance_check_places(instance, call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = instance_check_endpoint(call, iotify_buffer_text(&instance->endpoint));
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     instance->target = (struct aws_target){
         .region = region,
@@ -310,8 +310,9 @@ static enum iotify_result instance_set_up(struct aws_instance *instance, struct 
     };
     instance->client = aws_client_new(&instance->target, instance->options->profile,
         ca ? ca : instance_environment("AWS_CA_BUNDLE"));
-    return instance->client ? IOTIFY_OK
-                            : call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+    return instance->client
+               ? IOTIFY_RESULT_OK
+               : call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
 }
 
 enum iotify_result aws_instance_open(struct iotify_call *call, const void *options, void **out)
@@ -320,7 +321,7 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
     enum iotify_result result;
 
     if (!instance)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     instance->options = options;
     pthread_mutex_init(&instance->mutex, NULL);
     pthread_mutex_init(&instance->orphans_mutex, NULL);
@@ -330,12 +331,12 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
     iotify_buffer_init(&instance->sts_endpoint, TEXT_MAX);
     iotify_buffer_init(&instance->quotas_endpoint, TEXT_MAX);
     result = instance_set_up(instance, call);
-    if (result != IOTIFY_OK) {
+    if (result != IOTIFY_RESULT_OK) {
         aws_instance_close(instance);
         return result;
     }
     *out = instance;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ connect, endpoint */
@@ -351,13 +352,13 @@ static enum iotify_result instance_read_quotas(
 {
     enum iotify_result result = aws_quotas(instance->client, call, instance_note_quota, instance);
 
-    if (result == IOTIFY_CANCELLED)
+    if (result == IOTIFY_RESULT_CANCELLED)
         return result;
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
-        call->host->log(call, IOTIFY_WARNING,
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND)
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "cannot read the account's quotas; calls begin at AWS's default rates, which are "
             "adjusted. Allow servicequotas:ListServiceQuotas, or set quotas:");
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, const char **realm)
@@ -368,12 +369,12 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
     size_t size = instance->region.size + 64;
     char *text;
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (account)
         instance_set_account(instance, account, strlen(account));
     if (!instance_allows(&instance->options->accounts, account ? account : "-"))
-        return call->host->fail(call, IOTIFY_DENIED, "WrongAccount",
+        return call->host->fail(call, IOTIFY_RESULT_DENIED, "WrongAccount",
             "the credentials are of the account %s, and accounts: does not allow it; nothing was "
             "done",
             account ? account : "(unknown)");
@@ -396,10 +397,10 @@ enum iotify_result aws_instance_endpoint(
     size_t length = colon ? (size_t)(colon - address) : strlen(address);
     long port = colon ? strtol(colon + 1, NULL, 10) : MQTT_PORT;
 
-    if (result == IOTIFY_OK && (length == 0 || port < 1 || port > 65535))
-        result = call->host->fail(
-            call, IOTIFY_FAILED, "BadAnswer", "DescribeEndpoint: the answer names no endpoint");
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK && (length == 0 || port < 1 || port > 65535))
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
+            "DescribeEndpoint: the answer names no endpoint");
+    if (result == IOTIFY_RESULT_OK) {
         char *host = call->host->alloc(call, length + 1);
 
         memcpy(host, address, length);
@@ -462,8 +463,8 @@ enum iotify_result aws_instance_grant(void *given, struct iotify_call *call,
     text = json_dumps(policy, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(policy);
     if (!text)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     *document = aws_keep(call, text);
     free(text);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }

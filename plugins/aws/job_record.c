@@ -20,19 +20,19 @@ static enum iotify_result job_record_load(struct iotify_call *call, struct job_r
     enum iotify_result result = call->host->record_get(call, &record->stored);
 
     record->json = NULL;
-    if (result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_NOT_FOUND) {
         record->stored = (struct iotify_bytes){0};
         record->json = json_pack("{s:i}", "format", FORMAT);
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     record->json = json_loadb(record->stored.data, record->stored.size, 0, NULL);
     if (json_integer_value(json_object_get(record->json, "format")) == FORMAT)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     json_decref(record->json);
     record->json = NULL;
-    return call->host->fail(call, IOTIFY_FAILED, "RecordFormat",
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "RecordFormat",
         "the job's record was written by another version of iotifyd; use that one");
 }
 
@@ -47,7 +47,7 @@ static enum iotify_result job_record_save(struct iotify_call *call, const struct
         value = (struct iotify_bytes){0};
     result = record->stored.data || value.size
                  ? call->host->record_set(call, record->stored, value, NULL, 0)
-                 : IOTIFY_OK;
+                 : IOTIFY_RESULT_OK;
     free(text);
     return result;
 }
@@ -70,7 +70,7 @@ enum iotify_result job_record_mark(
     enum iotify_result result = job_record_load(call, &record);
     json_t *names;
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     names = json_object_get(record.json, kinds[kind]);
     if (made && !names) {
@@ -105,7 +105,7 @@ enum iotify_result job_record_set_window(struct iotify_call *call, struct job_re
     struct job_record record;
     enum iotify_result result = job_record_load(call, &record);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (window.since)
         json_object_set_new(record.json, "window",

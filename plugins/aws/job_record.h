@@ -3,7 +3,7 @@
  * The connector's record of the whole job: which shared resources this job created, and since when
  * AWS may have created certificates that no device's record names (orphans). Only for calls for the
  * whole job (`call->client` is -1), on one thread at a time. All functions block for the store and
- * return its errors, or IOTIFY_FAILED for a record of another version.
+ * return its errors, or IOTIFY_RESULT_FAILED for a record of another version.
  */
 #ifndef PLUGINS_AWS_JOB_RECORD_H
 #define PLUGINS_AWS_JOB_RECORD_H

@@ -25,7 +25,7 @@ struct remove_shared_remove_options {
 
 static const struct iotify_setting items[] = {
     {.name = "enabled",
-        .type = IOTIFY_BOOLEAN,
+        .type = IOTIFY_TYPE_BOOLEAN,
         .offset = offsetof(struct remove_shared_remove_options, enabled),
         .value = "false",
         .help = "true deletes group, policy and type too; takes 5 minutes, which AWS requires"},
@@ -43,8 +43,8 @@ static enum iotify_result remove_shared_leave(
     struct iotify_call *call, const struct remove_shared *shared, const char *why)
 {
     call->host->log(
-        call, IOTIFY_WARNING, "the %s %s %s, and is left", shared->word, shared->name, why);
-    return IOTIFY_UNCHANGED;
+        call, IOTIFY_LOG_WARNING, "the %s %s %s, and is left", shared->word, shared->name, why);
+    return IOTIFY_RESULT_UNCHANGED;
 }
 
 static int64_t remove_shared_pause_of(int look)
@@ -58,13 +58,13 @@ static int64_t remove_shared_pause_of(int look)
 static enum iotify_result remove_shared_has_any(struct aws_instance *instance,
     struct iotify_call *call, struct aws_request request, const char *member, bool *any)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     *any = true;
-    for (int i = 0; i < LISTINGS_MAX && *any && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < LISTINGS_MAX && *any && result == IOTIFY_RESULT_OK; i++) {
         if (i > 0)
             result = call->host->wait(call, remove_shared_pause_of(i - 1));
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = aws_send(instance->client, call, &request);
         *any = json_array_size(json_object_get(request.answer, member)) > 0;
         json_decref(request.answer);
@@ -84,9 +84,9 @@ static enum iotify_result remove_shared_detach_policy(
     json_t *body;
 
     if (!instance->names.group_has_policy || !instance->names.policy)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     result = aws_send(instance->client, call, &request);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         body = json_pack("{s:s}", "target", aws_text(request.answer, "thingGroupArn"));
         result = aws_remove(instance->client, call,
             (struct aws_request){
@@ -106,14 +106,14 @@ static enum iotify_result remove_shared_has_members(struct aws_instance *instanc
     const json_t *things = json_object_get(request.answer, "things");
 
     *any = false;
-    for (size_t i = 0; i < json_array_size(things) && result == IOTIFY_OK && !*any; i++) {
+    for (size_t i = 0; i < json_array_size(things) && result == IOTIFY_RESULT_OK && !*any; i++) {
         struct aws_request thing = {
             .operation = AWS_DESCRIBE_THING, .name = json_string_value(json_array_get(things, i))};
 
         result = aws_send(instance->client, call, &thing);
-        *any = result == IOTIFY_OK;
+        *any = result == IOTIFY_RESULT_OK;
         json_decref(thing.answer);
-        result = result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+        result = result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
     }
     json_decref(request.answer);
     return result;
@@ -125,15 +125,15 @@ static enum iotify_result remove_shared_remove_group(
     bool any;
     enum iotify_result result = remove_shared_has_members(instance, call, group, &any);
 
-    if (result == IOTIFY_OK && any)
+    if (result == IOTIFY_RESULT_OK && any)
         return remove_shared_leave(call, group, "has things that are not this job's");
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = remove_shared_detach_policy(instance, call, group);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_GROUP, .name = group->name});
-    return result == IOTIFY_INVALID ? remove_shared_leave(call, group, "has groups below it")
-                                    : result;
+    return result == IOTIFY_RESULT_INVALID ? remove_shared_leave(call, group, "has groups below it")
+                                           : result;
 }
 
 /* ------------------------------------------------------------------ policy */
@@ -146,7 +146,7 @@ static enum iotify_result remove_shared_remove_versions(
     enum iotify_result result = aws_send(instance->client, call, &request);
     const json_t *versions = json_object_get(request.answer, "policyVersions");
 
-    for (size_t i = 0; i < json_array_size(versions) && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < json_array_size(versions) && result == IOTIFY_RESULT_OK; i++) {
         const json_t *version = json_array_get(versions, i);
 
         if (!json_is_true(json_object_get(version, "isDefaultVersion")))
@@ -168,15 +168,15 @@ static enum iotify_result remove_shared_remove_policy(
     bool any = false;
     enum iotify_result result = remove_shared_has_any(instance, call, targets, "targets", &any);
 
-    if (result == IOTIFY_OK && any)
+    if (result == IOTIFY_RESULT_OK && any)
         return remove_shared_leave(call, policy, "is attached to objects of others");
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = remove_shared_remove_versions(instance, call, policy);
     /* AWS reports a conflict until earlier detachments have taken effect. */
-    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_RESULT_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_POLICY, .name = policy->name});
-        if (result != IOTIFY_CONFLICT)
+        if (result != IOTIFY_RESULT_CONFLICT)
             return result;
         if (i + 1 < CHECKS_MAX)
             result = call->host->wait(call, remove_shared_pause_of(i));
@@ -207,7 +207,7 @@ static enum iotify_result remove_shared_deprecate(
     bool deprecated;
     enum iotify_result result = remove_shared_is_deprecated(instance, call, name, &deprecated);
 
-    if (result == IOTIFY_OK && !deprecated) {
+    if (result == IOTIFY_RESULT_OK && !deprecated) {
         result = aws_send(instance->client, call, &request);
         json_decref(request.answer);
     }
@@ -223,17 +223,17 @@ static enum iotify_result remove_shared_remove_type(
     bool any = false;
     enum iotify_result result = remove_shared_has_any(instance, call, things, "things", &any);
 
-    if (result == IOTIFY_OK && any)
+    if (result == IOTIFY_RESULT_OK && any)
         return remove_shared_leave(call, type, "has things that are not this job's");
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = remove_shared_deprecate(instance, call, type->name);
-    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < CHECKS_MAX && result == IOTIFY_RESULT_OK; i++) {
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING_TYPE, .name = type->name});
-        if (result != IOTIFY_INVALID)
+        if (result != IOTIFY_RESULT_INVALID)
             return result;
         if (i == 0)
-            call->host->log(call, IOTIFY_INFO,
+            call->host->log(call, IOTIFY_LOG_INFO,
                 "the type %s is deprecated; AWS lets it be deleted 5 minutes after that, waiting. "
                 "Once interrupted, the same command waits for the rest",
                 type->name);
@@ -270,30 +270,31 @@ static enum iotify_result remove_shared_remove_one(
     bool made;
     enum iotify_result result = job_record_made(call, shared->kind, shared->name, &made);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (!made)
         return remove_shared_leave(call, shared, "was not made by this job");
     result = removers[shared->kind](instance, call, shared);
-    if (result == IOTIFY_NOT_FOUND)
-        result = IOTIFY_OK;
-    return result == IOTIFY_OK ? job_record_mark(call, shared->kind, shared->name, false) : result;
+    if (result == IOTIFY_RESULT_NOT_FOUND)
+        result = IOTIFY_RESULT_OK;
+    return result == IOTIFY_RESULT_OK ? job_record_mark(call, shared->kind, shared->name, false)
+                                      : result;
 }
 
 static enum iotify_result remove_shared_apply(void *given, struct iotify_call *call)
 {
     struct aws_instance *instance = given;
     const struct remove_shared_remove_options *options = call->arguments;
-    enum iotify_result result = IOTIFY_UNCHANGED;
+    enum iotify_result result = IOTIFY_RESULT_UNCHANGED;
     struct remove_shared shared[3];
     size_t count = options->enabled ? remove_shared_list(instance, shared) : 0;
 
     for (size_t i = 0; i < count; i++) {
         enum iotify_result removed = remove_shared_remove_one(instance, call, &shared[i]);
 
-        if (removed > IOTIFY_UNCHANGED)
+        if (removed > IOTIFY_RESULT_UNCHANGED)
             return removed;
-        result = removed == IOTIFY_OK ? IOTIFY_OK : result;
+        result = removed == IOTIFY_RESULT_OK ? IOTIFY_RESULT_OK : result;
     }
     return result;
 }
@@ -309,12 +310,12 @@ static enum iotify_result remove_shared_plan(void *given, struct iotify_call *ca
         bool made;
         enum iotify_result result = job_record_made(call, shared[i].kind, shared[i].name, &made);
 
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             return result;
-        call->host->plan_change(
-            call, made ? IOTIFY_DELETE_IT : IOTIFY_KEEP_IT, shared[i].word, shared[i].name, NULL);
+        call->host->plan_change(call, made ? IOTIFY_CHANGE_DELETE : IOTIFY_CHANGE_KEEP,
+            shared[i].word, shared[i].name, NULL);
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void remove_shared_permit(void *given, struct iotify_call *call)
@@ -349,7 +350,7 @@ static void remove_shared_permit(void *given, struct iotify_call *call)
 const struct iotify_action aws_remove_shared_action = {
     .name = "remove_shared",
     .summary = "delete group, policy and thing type",
-    .scope = IOTIFY_FOR_JOB,
+    .scope = IOTIFY_SCOPE_JOB,
     .removes = true,
     .settings = &settings,
     .apply = remove_shared_apply,

@@ -18,14 +18,14 @@ struct shared_creation {
 
 /*
  * Describe a resource. The caller frees `answer`, which may be NULL. `arn` is the member of the
- * answer with the ARN. IOTIFY_NOT_FOUND when the resource does not exist.
+ * answer with the ARN. IOTIFY_RESULT_NOT_FOUND when the resource does not exist.
  */
 enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_call *call,
     enum aws_operation operation, const char *name, const char *arn, json_t **answer);
 /*
  * Create a resource that does not exist. Marks it as created by this job first, so that the mark
- * survives a crash. IOTIFY_UNCHANGED when the resource exists by now; unless an answer was lost,
- * another process created it, and the mark is removed.
+ * survives a crash. IOTIFY_RESULT_UNCHANGED when the resource exists by now; unless an answer was
+ * lost, another process created it, and the mark is removed.
  */
 enum iotify_result shared_create(struct aws_instance *instance, struct iotify_call *call,
     const struct shared_creation *creation);

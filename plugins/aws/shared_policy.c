@@ -25,17 +25,17 @@ static const char *const attach_choices[] = {"certificate", "group", NULL};
 
 static const struct iotify_setting policy_items[] = {
     {.name = "name",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = offsetof(struct shared_policy_options, name),
         .value = AWS_DEFAULT_POLICY,
         .help = "name of the policy that each certificate gets"},
     {.name = "document",
-        .type = IOTIFY_DOCUMENT,
+        .type = IOTIFY_TYPE_DOCUMENT,
         .offset = offsetof(struct shared_policy_options, document),
         .help = "the policy; default: connect as the own thing, and use topics below iotify/<own "
                 "thing>"},
     {.name = "attach",
-        .type = IOTIFY_CHOICE,
+        .type = IOTIFY_TYPE_CHOICE,
         .offset = offsetof(struct shared_policy_options, attach),
         .value = "certificate",
         .domain = attach_choices,
@@ -66,7 +66,7 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
         instance->names.policies[instance->names.policy_count++] =
             (struct aws_policy_step){options->name, options->document};
     if (!aws_check_policy_name(call, "name", options->name))
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     if (options->document && shared_compact_size(options->document) > DOCUMENT_MAX)
         return call->host->fail_setting(call, "document",
             "the policy has %zu characters without white space; AWS takes at most %d",
@@ -76,7 +76,7 @@ static enum iotify_result shared_prepare_policy(void *given, struct iotify_call 
         return call->host->fail_setting(call, "attach",
             "\"attach\": no step before this one makes a thing group; add thing_group to the "
             "pipeline, above policy");
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* The default policy: a device may connect with the name of its thing, and use its topics. */
@@ -118,14 +118,14 @@ static enum iotify_result shared_make_policy(
     /* Only after that answer: it may be the first with the account, which the policy contains. */
     char *text = aws_policy_document(instance, call, options->document);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = policy_same(aws_text(answer, "policyDocument"), text)
-                     ? IOTIFY_UNCHANGED
-                     : call->host->fail(call, IOTIFY_EXISTS, "PolicyDiffers",
+                     ? IOTIFY_RESULT_UNCHANGED
+                     : call->host->fail(call, IOTIFY_RESULT_EXISTS, "PolicyDiffers",
                            "the policy %s exists with another document, and is not changed. Set "
                            "another name under name:, or its document under document:",
                            options->name);
-    else if (result == IOTIFY_NOT_FOUND)
+    else if (result == IOTIFY_RESULT_NOT_FOUND)
         result = shared_create(instance, call,
             &(struct shared_creation){SHARED_POLICY, AWS_CREATE_POLICY, options->name, "policyArn",
                 json_pack("{s:s}", "policyDocument", text ? text : "{}")});
@@ -147,17 +147,17 @@ static enum iotify_result shared_attach_to_group(
     bool made;
     enum iotify_result result = job_record_made(call, SHARED_GROUP, instance->names.group, &made);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (!made)
-        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "GroupDiffers",
             "the group %s existed before this job, and a policy on it would give rights to all of "
             "its things; set attach: certificate, or another name for the group",
             instance->names.group);
     result = shared_describe(
         instance, call, AWS_DESCRIBE_THING_GROUP, instance->names.group, "thingGroupArn", &group);
 
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         request.body = json_pack("{s:s}", "target", aws_text(group, "thingGroupArn"));
         result = aws_send(instance->client, call, &request);
         json_decref(request.body);
@@ -172,10 +172,10 @@ static enum iotify_result shared_apply_policy(void *given, struct iotify_call *c
     const struct shared_policy_options *options = call->arguments;
     enum iotify_result result = shared_make_policy(given, call), attached;
 
-    if (result > IOTIFY_UNCHANGED || options->attach != ATTACH_GROUP)
+    if (result > IOTIFY_RESULT_UNCHANGED || options->attach != ATTACH_GROUP)
         return result;
     attached = aws_wait_until_visible(call, shared_attach_to_group(given, call));
-    return attached == IOTIFY_OK ? result : attached;
+    return attached == IOTIFY_RESULT_OK ? result : attached;
 }
 
 static enum iotify_result shared_plan_policy(void *given, struct iotify_call *call)
@@ -190,12 +190,12 @@ static enum iotify_result shared_plan_policy(void *given, struct iotify_call *ca
 
     json_decref(answer);
     free(text);
-    if (result == IOTIFY_OK && !same) {
-        call->host->plan_change(call, IOTIFY_BLOCKED, "policy", options->name,
+    if (result == IOTIFY_RESULT_OK && !same) {
+        call->host->plan_change(call, IOTIFY_CHANGE_BLOCKED, "policy", options->name,
             "it exists with another document; set name: or document:");
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND)
         return result;
     return shared_plan(
         given, call, AWS_GET_POLICY, AWS_CREATE_POLICY, "policy", options->name, "policyArn", NULL);
@@ -216,7 +216,7 @@ static void shared_permit_policy(void *given, struct iotify_call *call)
 const struct iotify_action aws_policy_action = {
     .name = "policy",
     .summary = "create the policy unless it exists",
-    .scope = IOTIFY_FOR_JOB,
+    .scope = IOTIFY_SCOPE_JOB,
     .settings = &policy_settings,
     .prepare = shared_prepare_policy,
     .apply = shared_apply_policy,

@@ -21,7 +21,7 @@ enum iotify_result shared_describe(struct aws_instance *instance, struct iotify_
     struct aws_request request = {.operation = operation, .name = name};
     enum iotify_result result = aws_send(instance->client, call, &request);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         aws_instance_note_arn(instance, aws_text(request.answer, arn));
     *answer = request.answer;
     return result;
@@ -35,19 +35,19 @@ enum iotify_result shared_create(
     enum iotify_result unmarked,
         result = job_record_mark(call, creation->kind, creation->name, true);
 
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         result = aws_send(instance->client, call, &request);
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             aws_instance_note_arn(instance, aws_text(request.answer, creation->arn));
     }
     json_decref(request.answer);
     json_decref(creation->body);
-    if (result == IOTIFY_OK || request.uncertain)
-        return result == IOTIFY_EXISTS ? IOTIFY_UNCHANGED : result;
+    if (result == IOTIFY_RESULT_OK || request.uncertain)
+        return result == IOTIFY_RESULT_EXISTS ? IOTIFY_RESULT_UNCHANGED : result;
     /* Another process created it, or it was not created. */
     unmarked = job_record_mark(call, creation->kind, creation->name, false);
-    if (result == IOTIFY_EXISTS)
-        return unmarked == IOTIFY_OK ? IOTIFY_UNCHANGED : unmarked;
+    if (result == IOTIFY_RESULT_EXISTS)
+        return unmarked == IOTIFY_RESULT_OK ? IOTIFY_RESULT_UNCHANGED : unmarked;
     return result;
 }
 
@@ -57,27 +57,27 @@ enum iotify_result shared_plan(struct aws_instance *instance, struct iotify_call
 {
     json_t *answer;
     enum iotify_result result = shared_describe(instance, call, operation, name, arn, &answer);
-    const char *why = result == IOTIFY_OK && unfit ? unfit(answer) : NULL;
+    const char *why = result == IOTIFY_RESULT_OK && unfit ? unfit(answer) : NULL;
 
     json_decref(answer);
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND)
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND)
         return result;
     call->host->plan_change(call,
-        why                   ? IOTIFY_BLOCKED
-        : result == IOTIFY_OK ? IOTIFY_KEEP_IT
-                              : IOTIFY_CREATE_IT,
+        why                          ? IOTIFY_CHANGE_BLOCKED
+        : result == IOTIFY_RESULT_OK ? IOTIFY_CHANGE_KEEP
+                                     : IOTIFY_CHANGE_CREATE,
         kind, name, why);
     call->host->plan_calls(call, aws_operation_name(operation), 1);
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         call->host->plan_calls(call, aws_operation_name(making), 1);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ thing type */
 
 static const struct iotify_setting type_items[] = {
     {.name = "name",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = offsetof(struct shared_name_options, name),
         .value = AWS_DEFAULT_TYPE,
         .help = "name of the thing type"},
@@ -91,7 +91,7 @@ static enum iotify_result shared_prepare_type(void *given, struct iotify_call *c
     const struct shared_name_options *options = call->arguments;
 
     instance->names.type = options->name;
-    return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
+    return aws_check_name(call, "name", options->name) ? IOTIFY_RESULT_OK : IOTIFY_RESULT_INVALID;
 }
 
 static bool shared_is_deprecated(const json_t *answer)
@@ -108,10 +108,10 @@ static enum iotify_result shared_use_deprecated(
     bool made;
     enum iotify_result result = job_record_made(call, SHARED_TYPE, name, &made);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (!made)
-        return call->host->fail(call, IOTIFY_CONFLICT, "Deprecated",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "Deprecated",
             "the thing type %s is deprecated and takes no new things; name another one, or undo "
             "it: aws iot deprecate-thing-type --undo-deprecate --thing-type-name %s",
             name, name);
@@ -132,9 +132,10 @@ static enum iotify_result shared_apply_type(void *given, struct iotify_call *cal
     bool deprecated = shared_is_deprecated(answer);
 
     json_decref(answer);
-    if (result == IOTIFY_OK)
-        return deprecated ? shared_use_deprecated(instance, call, options->name) : IOTIFY_UNCHANGED;
-    if (result != IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_OK)
+        return deprecated ? shared_use_deprecated(instance, call, options->name)
+                          : IOTIFY_RESULT_UNCHANGED;
+    if (result != IOTIFY_RESULT_NOT_FOUND)
         return result;
     return shared_create(instance, call,
         &(struct shared_creation){SHARED_TYPE, AWS_CREATE_THING_TYPE, options->name, "thingTypeArn",
@@ -153,7 +154,7 @@ static enum iotify_result shared_plan_type(void *given, struct iotify_call *call
     bool made = false;
     enum iotify_result result = job_record_made(call, SHARED_TYPE, options->name, &made);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     /* apply() undoes the deprecation of a type that this job created. */
     return shared_plan(given, call, AWS_DESCRIBE_THING_TYPE, AWS_CREATE_THING_TYPE, "thing type",
@@ -172,7 +173,7 @@ static void shared_permit_type(void *given, struct iotify_call *call)
 const struct iotify_action aws_thing_type_action = {
     .name = "thing_type",
     .summary = "create the thing type unless it exists",
-    .scope = IOTIFY_FOR_JOB,
+    .scope = IOTIFY_SCOPE_JOB,
     .settings = &type_settings,
     .prepare = shared_prepare_type,
     .apply = shared_apply_type,
@@ -184,7 +185,7 @@ const struct iotify_action aws_thing_type_action = {
 
 static const struct iotify_setting group_items[] = {
     {.name = "name",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = offsetof(struct shared_name_options, name),
         .value = AWS_DEFAULT_GROUP,
         .help = "name of the thing group that holds all devices"},
@@ -198,7 +199,7 @@ static enum iotify_result shared_prepare_group(void *given, struct iotify_call *
     const struct shared_name_options *options = call->arguments;
 
     instance->names.group = options->name;
-    return aws_check_name(call, "name", options->name) ? IOTIFY_OK : IOTIFY_INVALID;
+    return aws_check_name(call, "name", options->name) ? IOTIFY_RESULT_OK : IOTIFY_RESULT_INVALID;
 }
 
 static enum iotify_result shared_apply_group(void *given, struct iotify_call *call)
@@ -211,17 +212,17 @@ static enum iotify_result shared_apply_group(void *given, struct iotify_call *ca
     bool dynamic = *aws_text(answer, "queryString") != '\0';
 
     json_decref(answer);
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         return shared_create(instance, call,
             &(struct shared_creation){SHARED_GROUP, AWS_CREATE_THING_GROUP, options->name,
                 "thingGroupArn",
                 json_pack("{s:{s:s}}", "thingGroupProperties", "thingGroupDescription",
                     "Virtual devices of iotifyd")});
-    if (result == IOTIFY_OK && dynamic)
-        return call->host->fail(call, IOTIFY_EXISTS, "GroupDiffers",
+    if (result == IOTIFY_RESULT_OK && dynamic)
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "GroupDiffers",
             "the group %s is a dynamic group, to which no things can be added; set another name",
             options->name);
-    return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    return result == IOTIFY_RESULT_OK ? IOTIFY_RESULT_UNCHANGED : result;
 }
 
 static const char *shared_unfit_group(const json_t *answer)
@@ -248,7 +249,7 @@ static void shared_permit_group(void *given, struct iotify_call *call)
 const struct iotify_action aws_thing_group_action = {
     .name = "thing_group",
     .summary = "create the thing group unless it exists",
-    .scope = IOTIFY_FOR_JOB,
+    .scope = IOTIFY_SCOPE_JOB,
     .settings = &group_settings,
     .prepare = shared_prepare_group,
     .apply = shared_apply_group,

@@ -25,8 +25,8 @@ struct aws_template_options {
 
 static const struct iotify_setting items[] = {
     {.name = "file",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_PATH | IOTIFY_WRITES,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_PATH | IOTIFY_FLAG_WRITES,
         .offset = offsetof(struct aws_template_options, file),
         .value = "aws_iotify.yaml",
         .help = "the template file, relative to the job file"},
@@ -208,9 +208,9 @@ static enum iotify_result aws_template_write_file(
         unlink(iotify_buffer_text(&temporary));
     iotify_buffer_clear(&temporary);
     if (good)
-        return IOTIFY_OK;
-    return call->host->fail(call, error == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED, "TemplateFile",
-        "cannot write %s: %s", path, strerror(error));
+        return IOTIFY_RESULT_OK;
+    return call->host->fail(call, error == ENOSPC ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_FAILED,
+        "TemplateFile", "cannot write %s: %s", path, strerror(error));
 }
 
 static enum iotify_result aws_template_keep_changed(
@@ -222,11 +222,11 @@ static enum iotify_result aws_template_keep_changed(
     iotify_buffer_init(&beside, 8192);
     iotify_buffer_format(&beside, "%s.new", path);
     result = aws_template_write_file(call, iotify_buffer_text(&beside), text);
-    if (result == IOTIFY_OK) {
-        call->host->log(call, IOTIFY_INFO,
+    if (result == IOTIFY_RESULT_OK) {
+        call->host->log(call, IOTIFY_LOG_INFO,
             "%s was changed by hand and is kept; the new text is in %s", path,
             iotify_buffer_text(&beside));
-        result = IOTIFY_UNCHANGED;
+        result = IOTIFY_RESULT_UNCHANGED;
     }
     iotify_buffer_clear(&beside);
     return result;
@@ -244,14 +244,15 @@ static enum iotify_result aws_template_apply(void *given, struct iotify_call *ca
     iotify_buffer_init(&current, FILE_MAX);
     found = aws_template_read_file(options->file, &current);
     if (!aws_template_build(&instance->names, &wanted))
-        result = call->host->fail(call, IOTIFY_FAILED, "Template", "cannot make the template");
+        result =
+            call->host->fail(call, IOTIFY_RESULT_FAILED, "Template", "cannot make the template");
     else if (found < 0)
-        result = call->host->fail(call, IOTIFY_FAILED, "TemplateFile", "cannot read %s: %s",
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "TemplateFile", "cannot read %s: %s",
             options->file, strerror(errno));
     else if (found == 0)
         result = aws_template_write_file(call, options->file, &wanted);
     else if (current.size == wanted.size && memcmp(current.data, wanted.data, wanted.size) == 0)
-        result = IOTIFY_UNCHANGED;
+        result = IOTIFY_RESULT_UNCHANGED;
     else if (aws_template_is_untouched(&current))
         result = aws_template_write_file(call, options->file, &wanted);
     else
@@ -264,7 +265,7 @@ static enum iotify_result aws_template_apply(void *given, struct iotify_call *ca
 const struct iotify_action aws_template_action = {
     .name = "template",
     .summary = "write a template that simulates the devices",
-    .scope = IOTIFY_FOR_JOB,
+    .scope = IOTIFY_SCOPE_JOB,
     .settings = &settings,
     .apply = aws_template_apply,
 };

@@ -35,8 +35,8 @@ struct file_store {
 
 static const struct iotify_setting items[] = {
     {.name = "path",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_PATH,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_PATH,
         .offset = offsetof(struct file_options, path),
         .value = "{job}.glob",
         .help = "the folder, relative to the job file"},
@@ -48,13 +48,13 @@ static enum iotify_result file_fail(struct iotify_call *call, const char *doing,
     int error = errno;
 
     if (error == ENOSPC || error == EDQUOT)
-        return call->host->fail(call, IOTIFY_FULL, "DiskFull",
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "DiskFull",
             "%s %s: the disk is full; free disk space and run the same command again", doing, name);
     if (error == EACCES || error == EPERM || error == EROFS)
-        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
+        return call->host->fail(call, IOTIFY_RESULT_DENIED, "StoreDenied",
             "%s %s: %s; check its permissions", doing, name, strerror(error));
     return call->host->fail(
-        call, IOTIFY_FAILED, "StoreFailed", "%s %s: %s", doing, name, strerror(error));
+        call, IOTIFY_RESULT_FAILED, "StoreFailed", "%s %s: %s", doing, name, strerror(error));
 }
 
 /* ------------------------------------------------------------------ names */
@@ -121,28 +121,28 @@ static void file_close(void *instance)
     free(store);
 }
 
-/* Open the folder, with `create` after creating it. IOTIFY_NOT_FOUND: it does not exist. */
+/* Open the folder, with `create` after creating it. IOTIFY_RESULT_NOT_FOUND: it does not exist. */
 static enum iotify_result file_open_folder(
     struct iotify_call *call, struct file_store *store, bool create)
 {
     int folder;
 
     if (store->folder >= 0)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (create && mkdir(store->path, 0700) != 0 && errno != EEXIST)
         return file_fail(call, "cannot open the store", store->path);
     folder = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0 && errno == ENOENT)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     if (folder < 0)
         return file_fail(call, "cannot open the store", store->path);
     if (flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         close(folder);
-        return call->host->fail(call, IOTIFY_CONFLICT, "StoreBusy",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "StoreBusy",
             "another process uses the store %s; wait for it to end", store->path);
     }
     store->folder = folder;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result file_open(struct iotify_call *call, const void *given, void **instance)
@@ -152,16 +152,16 @@ static enum iotify_result file_open(struct iotify_call *call, const void *given,
     enum iotify_result result;
 
     if (!store)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     store->folder = -1;
     snprintf(store->path, sizeof(store->path), "%s", options->path);
     result = file_open_folder(call, store, false);
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND) {
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND) {
         file_close(store);
         return result;
     }
     *instance = store;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* Read the value of a key; `data` is NULL when it is absent. */
@@ -179,10 +179,10 @@ static enum iotify_result file_get(struct iotify_call *call, const struct file_s
     file_escape(key, name, sizeof(name));
     descriptor = openat(store->folder, name, O_RDONLY | O_CLOEXEC);
     if (descriptor < 0)
-        return errno == ENOENT ? IOTIFY_OK : file_fail(call, "cannot read", name);
+        return errno == ENOENT ? IOTIFY_RESULT_OK : file_fail(call, "cannot read", name);
     if (fstat(descriptor, &about) != 0 || about.st_size > IOTIFY_VALUE_MAX) {
         close(descriptor);
-        return call->host->fail(call, IOTIFY_FAILED, "StoreFailed", "%s is too large", name);
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreFailed", "%s is too large", name);
     }
     data = call->host->alloc(call, (size_t)about.st_size + 1);
     while (used < (size_t)about.st_size &&
@@ -192,7 +192,7 @@ static enum iotify_result file_get(struct iotify_call *call, const struct file_s
     if (got < 0)
         return file_fail(call, "cannot read", name);
     *out = (struct iotify_bytes){data, used};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result file_get_many(
@@ -200,12 +200,12 @@ static enum iotify_result file_get_many(
 {
     enum iotify_result result = file_open_folder(call, instance, false);
 
-    if (result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_NOT_FOUND) {
         for (size_t i = 0; i < count; i++)
             reads[i].found = false;
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         result = file_get(call, instance, reads[i].key, &reads[i].value);
         reads[i].found = reads[i].value.data != NULL;
     }
@@ -299,13 +299,13 @@ static enum iotify_result file_apply(
     const struct file_store *store = instance;
     enum iotify_result result = file_open_folder(call, instance, true);
 
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         struct iotify_bytes current = {0};
         char name[NAME_BYTES_MAX];
 
         if (iotify_write_needs_current(&writes[i]))
             result = file_get(call, store, writes[i].key, &current);
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             return result;
         if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, current))
             continue;
@@ -396,8 +396,8 @@ static enum iotify_result file_scan(void *instance, struct iotify_call *call, co
     enum iotify_result result = file_open_folder(call, instance, false);
     int folder;
 
-    if (result != IOTIFY_OK)
-        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    if (result != IOTIFY_RESULT_OK)
+        return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
     folder = openat(store->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0)
         return file_fail(call, "cannot list", store->path);
@@ -412,15 +412,15 @@ static enum iotify_result file_scan(void *instance, struct iotify_call *call, co
         free(keys.items[i]);
     }
     free(keys.items);
-    return keys.failed
-               ? call->host->fail(call, IOTIFY_FULL, "NoMemory", "cannot list %s", store->path)
-               : IOTIFY_OK;
+    return keys.failed ? call->host->fail(
+                             call, IOTIFY_RESULT_FULL, "NoMemory", "cannot list %s", store->path)
+                       : IOTIFY_RESULT_OK;
 }
 
 static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
-    .threads = IOTIFY_PER_INSTANCE,
-    .durability = IOTIFY_DURABLE,
+    .threads = IOTIFY_THREADS_PER_INSTANCE,
+    .durability = IOTIFY_DURABILITY_DURABLE,
     .open = file_open,
     .close = file_close,
     .get_many = file_get_many,
@@ -433,7 +433,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .struct_size = sizeof(iotify_plugin),
     .abi_major = IOTIFY_ABI_MAJOR,
     .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_STORAGE,
+    .kind = IOTIFY_KIND_STORAGE,
     .name = "file",
     .version = IOTIFY_VERSION,
     .summary = "a folder with a file for each key",

@@ -26,7 +26,7 @@ static const struct iotify_settings settings = {
 
 static enum iotify_result memory_fail(struct iotify_call *call)
 {
-    return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+    return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
 }
 
 static enum iotify_result memory_open(
@@ -34,7 +34,7 @@ static enum iotify_result memory_open(
 {
     (void)options;
     *instance = calloc(1, sizeof(struct memory_store));
-    return *instance ? IOTIFY_OK : memory_fail(call);
+    return *instance ? IOTIFY_RESULT_OK : memory_fail(call);
 }
 
 static void memory_wipe(struct memory_entry *entry)
@@ -87,7 +87,7 @@ static enum iotify_result memory_get_many(
             reads[i].value = (struct iotify_bytes){copy, entry->size};
         }
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void memory_take_out(struct memory_store *store, size_t at)
@@ -147,10 +147,10 @@ static enum iotify_result memory_apply(
             continue;
         if (iotify_write_removes(&writes[i]) && same)
             memory_take_out(store, at);
-        else if (writes[i].kind != IOTIFY_DELETE && !memory_put(store, at, same, &writes[i]))
+        else if (writes[i].kind != IOTIFY_WRITE_DELETE && !memory_put(store, at, same, &writes[i]))
             return memory_fail(call);
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result memory_scan(void *instance, struct iotify_call *call, const char *prefix,
@@ -169,13 +169,13 @@ static enum iotify_result memory_scan(void *instance, struct iotify_call *call, 
             break;
         found(argument, store->entries[at].key);
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
-    .threads = IOTIFY_PER_INSTANCE,
-    .durability = IOTIFY_VOLATILE,
+    .threads = IOTIFY_THREADS_PER_INSTANCE,
+    .durability = IOTIFY_DURABILITY_VOLATILE,
     .open = memory_open,
     .close = memory_close,
     .get_many = memory_get_many,
@@ -188,7 +188,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .struct_size = sizeof(iotify_plugin),
     .abi_major = IOTIFY_ABI_MAJOR,
     .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_STORAGE,
+    .kind = IOTIFY_KIND_STORAGE,
     .name = "memory",
     .version = IOTIFY_VERSION,
     .summary = "in the process, gone when the run ends",

@@ -49,8 +49,8 @@ struct sqlite_store {
 
 static const struct iotify_setting items[] = {
     {.name = "path",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_PATH,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_PATH,
         .offset = offsetof(struct sqlite_options, path),
         .value = "{job}.db",
         .help = "the database file, relative to the job file"},
@@ -63,26 +63,26 @@ static enum iotify_result sqlite_fail(struct iotify_call *call, sqlite3 *db, con
 
     switch (code & 0xff) {
     case SQLITE_FULL:
-        return call->host->fail(call, IOTIFY_FULL, "DiskFull",
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "DiskFull",
             "%s: the disk is full; free disk space and run the same command again", doing);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return call->host->fail(call, IOTIFY_FAILED, "StoreBusy",
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreBusy",
             "%s: another process holds the store; wait for it to end", doing);
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-        return call->host->fail(call, IOTIFY_FAILED, "StoreDamaged",
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreDamaged",
             "%s: the file is not an SQLite database, or is damaged; choose another one with path:",
             doing);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-        return call->host->fail(call, IOTIFY_DENIED, "StoreDenied",
+        return call->host->fail(call, IOTIFY_RESULT_DENIED, "StoreDenied",
             "%s: %s; check the permissions of the file and its folder", doing, sqlite3_errmsg(db));
     default:
         return call->host->fail(call,
-            sqlite3_system_errno(db) == ENOSPC ? IOTIFY_FULL : IOTIFY_FAILED, "StoreFailed",
-            "%s: %s", doing, sqlite3_errmsg(db));
+            sqlite3_system_errno(db) == ENOSPC ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_FAILED,
+            "StoreFailed", "%s: %s", doing, sqlite3_errmsg(db));
     }
 }
 
@@ -99,15 +99,16 @@ static enum iotify_result sqlite_make_file(struct iotify_call *call, const char 
         memcpy(folder, path, (size_t)(slash - path));
         folder[slash - path] = '\0';
         if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-            return call->host->fail(call, errno == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED,
-                "StoreDenied", "cannot make the folder %s: %s", folder, strerror(errno));
+            return call->host->fail(call,
+                errno == ENOSPC ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_DENIED, "StoreDenied",
+                "cannot make the folder %s: %s", folder, strerror(errno));
     }
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0)
-        return call->host->fail(call, errno == ENOSPC ? IOTIFY_FULL : IOTIFY_DENIED, "StoreDenied",
-            "cannot open the store %s: %s", path, strerror(errno));
+        return call->host->fail(call, errno == ENOSPC ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_DENIED,
+            "StoreDenied", "cannot open the store %s: %s", path, strerror(errno));
     close(descriptor);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static const char name_another[] = "name another file with path:";
@@ -138,15 +139,15 @@ static enum iotify_result sqlite_make_format(
         sqlite_read_integer(db, "SELECT count(*) FROM sqlite_master", &tables) != SQLITE_OK) {
         result = sqlite_fail(call, db, path);
     } else if (application == APPLICATION_ID) {
-        result = IOTIFY_OK;
+        result = IOTIFY_RESULT_OK;
     } else if (tables) {
-        result = call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreForeign",
             "%s is another program's database; %s", path, name_another);
     } else if (sqlite3_exec(db,
                    "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
                    "PRAGMA application_id = 1230259801; PRAGMA user_version = 1; COMMIT",
                    NULL, NULL, NULL) == SQLITE_OK) {
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     } else {
         result = sqlite_fail(call, db, path);
     }
@@ -166,13 +167,13 @@ static enum iotify_result sqlite_check_format(
         sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         return sqlite_fail(call, db, path);
     if (application == APPLICATION_ID && format == FORMAT)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (application == APPLICATION_ID)
-        return call->host->fail(call, IOTIFY_FAILED, "StoreFormat",
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreFormat",
             "%s has format %d and this iotifyd reads %d; use the iotifyd that wrote it", path,
             format, FORMAT);
     if (application || format)
-        return call->host->fail(call, IOTIFY_FAILED, "StoreForeign",
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "StoreForeign",
             "%s is another program's database; %s", path, name_another);
     return sqlite_make_format(call, db, path);
 }
@@ -198,7 +199,7 @@ static enum iotify_result sqlite_connect_to(
     sqlite3_extended_result_codes(connection->db, 1);
     sqlite3_busy_timeout(connection->db, BUSY_MS);
     result = sqlite_check_format(call, connection->db, path);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (sqlite3_exec(connection->db,
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON", NULL,
@@ -208,30 +209,31 @@ static enum iotify_result sqlite_connect_to(
         if (sqlite3_prepare_v3(connection->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                 &connection->statements[i], NULL) != SQLITE_OK)
             return sqlite_fail(call, connection->db, path);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
-/* Connect to the file, with `create` after creating it. IOTIFY_NOT_FOUND: it does not exist. */
+/* Connect to the file, with `create` after creating it. IOTIFY_RESULT_NOT_FOUND: it does not exist.
+ */
 static enum iotify_result sqlite_connect(
     struct iotify_call *call, struct sqlite_store *store, bool create)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (atomic_load(&store->connected))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     pthread_mutex_lock(&store->mutex);
     if (!atomic_load(&store->connected)) {
         if (create)
             result = sqlite_make_file(call, store->path);
         else if (access(store->path, F_OK) != 0 && errno == ENOENT)
-            result = IOTIFY_NOT_FOUND;
-        if (result == IOTIFY_OK) {
+            result = IOTIFY_RESULT_NOT_FOUND;
+        if (result == IOTIFY_RESULT_OK) {
             result = sqlite_connect_to(call, &store->writer, store->path);
-            if (result == IOTIFY_OK)
+            if (result == IOTIFY_RESULT_OK)
                 result = sqlite_connect_to(call, &store->reader, store->path);
             else
                 pthread_mutex_init(&store->reader.mutex, NULL);
-            if (result == IOTIFY_OK) {
+            if (result == IOTIFY_RESULT_OK) {
                 atomic_store(&store->connected, true);
             } else {
                 sqlite_disconnect(&store->reader);
@@ -262,16 +264,16 @@ static enum iotify_result sqlite_open(struct iotify_call *call, const void *give
     enum iotify_result result;
 
     if (!store)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     store->path = options->path;
     pthread_mutex_init(&store->mutex, NULL);
     result = sqlite_connect(call, store, false);
-    if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND) {
+    if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND) {
         sqlite_close(store);
         return result;
     }
     *instance = store;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ reads */
@@ -305,15 +307,15 @@ static enum iotify_result sqlite_get_many(
     struct sqlite_connection *connection = &((struct sqlite_store *)instance)->reader;
     enum iotify_result result = sqlite_connect(call, instance, false);
 
-    if (result == IOTIFY_NOT_FOUND) {
+    if (result == IOTIFY_RESULT_NOT_FOUND) {
         for (size_t i = 0; i < count; i++)
             reads[i].found = false;
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     pthread_mutex_lock(&connection->mutex);
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++) {
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         int code = sqlite_get(call, connection, reads[i].key, &reads[i].value);
 
         reads[i].found = code == SQLITE_ROW;
@@ -333,8 +335,8 @@ static enum iotify_result sqlite_scan(void *instance, struct iotify_call *call, 
     size_t size = strlen(prefix);
     int code;
 
-    if (result != IOTIFY_OK)
-        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    if (result != IOTIFY_RESULT_OK)
+        return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
     pthread_mutex_lock(&connection->mutex);
     sqlite3_bind_blob(statement, 1, prefix, (int)size, SQLITE_STATIC);
     sqlite3_bind_blob(
@@ -400,7 +402,7 @@ static enum iotify_result sqlite_apply(
     enum iotify_result result = sqlite_connect(call, instance, true);
     int code;
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     pthread_mutex_lock(&connection->mutex);
     code = sqlite3_exec(connection->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -426,8 +428,8 @@ static const char *sqlite_libraries(void)
 
 static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
-    .threads = IOTIFY_PARALLEL,
-    .durability = IOTIFY_DURABLE,
+    .threads = IOTIFY_THREADS_PARALLEL,
+    .durability = IOTIFY_DURABILITY_DURABLE,
     .atomic_batch = true,
     .open = sqlite_open,
     .close = sqlite_close,
@@ -441,7 +443,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .struct_size = sizeof(iotify_plugin),
     .abi_major = IOTIFY_ABI_MAJOR,
     .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_STORAGE,
+    .kind = IOTIFY_KIND_STORAGE,
     .name = "sqlite",
     .version = IOTIFY_VERSION,
     .summary = "one SQLite file, durable on every commit",

@@ -19,7 +19,7 @@ struct example_options {
 
 static const struct iotify_setting example_items[] = {
     {.name = "greeting",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = offsetof(struct example_options, greeting),
         .value = "hello",
         .help = "said when the store opens"},
@@ -39,9 +39,9 @@ static enum iotify_result example_open(struct iotify_call *call, const void *giv
 
     *instance = calloc(1, sizeof(struct example_store));
     if (!*instance)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
-    call->host->log(call, IOTIFY_INFO, "%s from the example", options->greeting);
-    return IOTIFY_OK;
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+    call->host->log(call, IOTIFY_LOG_INFO, "%s from the example", options->greeting);
+    return IOTIFY_RESULT_OK;
 }
 
 static void example_close(void *instance)
@@ -69,7 +69,7 @@ static enum iotify_result example_get_many(
             reads[i].value = (struct iotify_bytes){copy, store->size};
         }
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result example_apply(
@@ -90,7 +90,7 @@ static enum iotify_result example_apply(
             continue;
         copy = iotify_write_removes(&writes[i]) ? NULL : malloc(writes[i].value.size + 1);
         if (!iotify_write_removes(&writes[i]) && !copy)
-            return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+            return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
         if (copy && writes[i].value.size)
             memcpy(copy, writes[i].value.data, writes[i].value.size);
         free(store->value);
@@ -98,7 +98,7 @@ static enum iotify_result example_apply(
         store->size = writes[i].value.size;
         memcpy(store->key, writes[i].key, strlen(writes[i].key) + 1);
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result example_scan(void *instance, struct iotify_call *call, const char *prefix,
@@ -110,13 +110,13 @@ static enum iotify_result example_scan(void *instance, struct iotify_call *call,
     if (store->value && limit && strncmp(store->key, prefix, strlen(prefix)) == 0 &&
         (!after || strcmp(store->key, after) > 0))
         found(argument, store->key);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static const struct iotify_storage example_operations = {
     .struct_size = sizeof(example_operations),
-    .threads = IOTIFY_PER_INSTANCE,
-    .durability = IOTIFY_VOLATILE,
+    .threads = IOTIFY_THREADS_PER_INSTANCE,
+    .durability = IOTIFY_DURABILITY_VOLATILE,
     .open = example_open,
     .close = example_close,
     .get_many = example_get_many,
@@ -129,7 +129,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .struct_size = sizeof(iotify_plugin),
     .abi_major = IOTIFY_ABI_MAJOR,
     .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_STORAGE,
+    .kind = IOTIFY_KIND_STORAGE,
     .name = "example",
     .version = "1.0",
     .summary = "keeps one value, to show how a plugin is made",

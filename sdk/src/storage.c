@@ -5,13 +5,13 @@
 
 bool iotify_write_needs_current(const struct iotify_write *write)
 {
-    return write->kind == IOTIFY_CREATE || write->kind == IOTIFY_COMPARE_AND_SET ||
-           write->kind == IOTIFY_COMPARE_AND_DELETE;
+    return write->kind == IOTIFY_WRITE_CREATE || write->kind == IOTIFY_WRITE_COMPARE_AND_SET ||
+           write->kind == IOTIFY_WRITE_COMPARE_AND_DELETE;
 }
 
 bool iotify_write_removes(const struct iotify_write *write)
 {
-    return write->kind == IOTIFY_DELETE || write->kind == IOTIFY_COMPARE_AND_DELETE;
+    return write->kind == IOTIFY_WRITE_DELETE || write->kind == IOTIFY_WRITE_COMPARE_AND_DELETE;
 }
 
 static bool storage_equal(struct iotify_bytes a, struct iotify_bytes b)
@@ -23,13 +23,14 @@ static bool storage_equal(struct iotify_bytes a, struct iotify_bytes b)
 bool iotify_write_decide(
     struct iotify_write *write, const struct iotify_write *previous, struct iotify_bytes current)
 {
-    write->result = IOTIFY_OK;
-    if (write->with_previous && previous && previous->result != IOTIFY_OK)
-        write->result = IOTIFY_FAILED;
-    else if (write->kind == IOTIFY_CREATE && current.data)
-        write->result = IOTIFY_EXISTS;
-    else if ((write->kind == IOTIFY_COMPARE_AND_SET || write->kind == IOTIFY_COMPARE_AND_DELETE) &&
+    write->result = IOTIFY_RESULT_OK;
+    if (write->with_previous && previous && previous->result != IOTIFY_RESULT_OK)
+        write->result = IOTIFY_RESULT_FAILED;
+    else if (write->kind == IOTIFY_WRITE_CREATE && current.data)
+        write->result = IOTIFY_RESULT_EXISTS;
+    else if ((write->kind == IOTIFY_WRITE_COMPARE_AND_SET ||
+                 write->kind == IOTIFY_WRITE_COMPARE_AND_DELETE) &&
              !storage_equal(current, write->expected))
-        write->result = IOTIFY_CONFLICT;
-    return write->result == IOTIFY_OK;
+        write->result = IOTIFY_RESULT_CONFLICT;
+    return write->result == IOTIFY_RESULT_OK;
 }

@@ -32,7 +32,7 @@ enum iotify_result aws_remove(
     enum iotify_result result = aws_send(client, call, &request);
 
     json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 /* Stages from here on are those of aws_wait_until_visible(). */
@@ -46,7 +46,7 @@ enum iotify_result aws_wait_until_visible(struct iotify_call *call, enum iotify_
     int attempt = call->stage >= STAGE_VISIBLE ? call->stage - STAGE_VISIBLE : 0;
     int64_t pause = VISIBLE_PAUSE_MIN << (attempt < 3 ? attempt : 3);
 
-    if (result != IOTIFY_NOT_FOUND || attempt >= VISIBLE_ATTEMPTS)
+    if (result != IOTIFY_RESULT_NOT_FOUND || attempt >= VISIBLE_ATTEMPTS)
         return result;
     return call->host->later(
         call, pause < VISIBLE_PAUSE_MAX ? pause : VISIBLE_PAUSE_MAX, STAGE_VISIBLE + attempt + 1);
@@ -107,19 +107,19 @@ enum iotify_result aws_list(struct aws_client *client, struct iotify_call *call,
 
     do {
         result = aws_send(client, call, request);
-        if (result == IOTIFY_OK) {
+        if (result == IOTIFY_RESULT_OK) {
             const char *token = aws_text(request->answer, next);
 
             more = page(argument, request->answer) && *token;
             if (more && !calls_take_token(&tokens, token, calls_page_is_empty(request->answer)))
-                result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+                result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
                     "%s: the listing does not end", aws_operation_name(request->operation));
             request->query[AWS_QUERY_MAX - 1].name = parameter;
             request->query[AWS_QUERY_MAX - 1].value = more ? tokens.next : NULL;
         }
         json_decref(request->answer);
         request->answer = NULL;
-    } while (more && result == IOTIFY_OK);
+    } while (more && result == IOTIFY_RESULT_OK);
     request->query[AWS_QUERY_MAX - 1].value = NULL;
     free(tokens.next);
     free(tokens.earlier);

@@ -81,9 +81,9 @@ static enum iotify_result client_check_answer(
         form->member ? json_object_get(sending->request->answer, form->member) : NULL;
 
     if (!form->member || (member && json_typeof(member) == form->type))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     sending->outgoing.uncertain = true;
-    return call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
         "%s: the answer has no \"%s\"; is there a proxy between here and AWS?", form->name,
         form->member);
 }
@@ -98,20 +98,20 @@ static enum iotify_result client_send_once(struct iotify_call *call, void *argum
 
     json_decref(sending->request->answer);
     sending->request->answer = NULL;
-    if (result == IOTIFY_EXISTS) {
+    if (result == IOTIFY_RESULT_EXISTS) {
         sending->request->answer =
             json_loadb(iotify_buffer_text(&response.body), response.body.size, 0, NULL);
-    } else if (result == IOTIFY_OK && response.body.size) {
+    } else if (result == IOTIFY_RESULT_OK && response.body.size) {
         sending->request->answer = json_loadb(response.body.data, response.body.size, 0, &error);
         if (!json_is_object(sending->request->answer)) {
             sending->outgoing.uncertain = true;
-            result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+            result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
                 "%s: the answer is not a JSON object (%s); is there a proxy between here and AWS?",
                 sending->outgoing.operation,
                 sending->request->answer ? "another type" : error.text);
         }
     }
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = client_check_answer(call, sending);
     sending->request->uncertain = sending->request->uncertain || sending->outgoing.uncertain;
     http_response_clear(&response);

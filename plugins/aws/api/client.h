@@ -46,8 +46,9 @@ struct aws_request {
 
 /*
  * Send a request with host->perform(), which limits the rate and retries. Blocks. Errors of the
- * service are returned as results; for IOTIFY_NOT_FOUND, IOTIFY_EXISTS and IOTIFY_CONFLICT the
- * caller decides whether they are errors. `answer` is set for IOTIFY_EXISTS too.
+ * service are returned as results; for IOTIFY_RESULT_NOT_FOUND, IOTIFY_RESULT_EXISTS and
+ * IOTIFY_RESULT_CONFLICT the caller decides whether they are errors. `answer` is set for
+ * IOTIFY_RESULT_EXISTS too.
  */
 enum iotify_result aws_send(
     struct aws_client *client, struct iotify_call *call, struct aws_request *request);

@@ -61,7 +61,7 @@ static enum iotify_result service_quotas_once(struct iotify_call *call, void *ar
         &page->sending.client->signer, call, &page->sending.outgoing, &response);
     answer = json_loadb(iotify_buffer_text(&response.body), response.body.size, 0, NULL);
     for (size_t i = 0;
-         result == IOTIFY_OK && i < json_array_size(json_object_get(answer, "Quotas")); i++)
+         result == IOTIFY_RESULT_OK && i < json_array_size(json_object_get(answer, "Quotas")); i++)
         service_quotas_take(page, json_array_get(json_object_get(answer, "Quotas"), i));
     snprintf(page->token, sizeof(page->token), "%s", aws_text(answer, "NextToken"));
     json_decref(answer);
@@ -76,10 +76,11 @@ enum iotify_result aws_quotas(struct aws_client *client, struct iotify_call *cal
 {
     struct service_quotas_page page = {
         .sending = {.client = client}, .found = found, .argument = argument};
-    enum iotify_result result = client->target.quotas_endpoint ? IOTIFY_OK : IOTIFY_NOT_FOUND;
+    enum iotify_result result =
+        client->target.quotas_endpoint ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
     int pages = 0;
 
-    while (result == IOTIFY_OK && (pages++ == 0 || *page.token) && pages < PAGES_MAX)
+    while (result == IOTIFY_RESULT_OK && (pages++ == 0 || *page.token) && pages < PAGES_MAX)
         result = call->host->perform(call, "ListServiceQuotas", service_quotas_once, &page);
     return result;
 }

@@ -155,29 +155,33 @@ static const struct {
     enum iotify_result result;
     const char *advice;
 } meanings[] = {
-    {"ResourceNotFoundException", IOTIFY_NOT_FOUND, ""},
-    {"ResourceAlreadyExistsException", IOTIFY_EXISTS, ""},
-    {"DeleteConflictException", IOTIFY_CONFLICT, ""},
+    {"ResourceNotFoundException", IOTIFY_RESULT_NOT_FOUND, ""},
+    {"ResourceAlreadyExistsException", IOTIFY_RESULT_EXISTS, ""},
+    {"DeleteConflictException", IOTIFY_RESULT_CONFLICT, ""},
     /* RegisterThing of an existing thing: separate calls show what exactly is in conflict. */
-    {"ResourceRegistrationFailureException", IOTIFY_CONFLICT, ""},
-    {"ResourceConflictsException", IOTIFY_CONFLICT, ""},
-    {"CertificateStateException", IOTIFY_CONFLICT, ""},
-    {"ConflictingResourceUpdateException", IOTIFY_TRANSIENT, ""},
-    {"LimitExceededException", IOTIFY_FULL, "; raise the limit or remove what is not needed"},
-    {"AccessDeniedException", IOTIFY_DENIED, "; add the permission to the user's IAM policy"},
-    {"AccessDenied", IOTIFY_DENIED, "; add the permission to the user's IAM policy"},
-    {"ForbiddenException", IOTIFY_DENIED, ""},
-    {"UnauthorizedException", IOTIFY_DENIED, ""},
-    {"UnrecognizedClientException", IOTIFY_DENIED, "; check the access key"},
-    {"InvalidClientTokenId", IOTIFY_DENIED, "; check the access key"},
-    {"SignatureDoesNotMatch", IOTIFY_DENIED, "; check the secret access key and the clock"},
-    {"InvalidSignatureException", IOTIFY_DENIED, "; check the secret access key and the clock"},
-    {"ExpiredTokenException", IOTIFY_DENIED, "; get new credentials, then run the same command"},
-    {"ExpiredToken", IOTIFY_DENIED, "; get new credentials, then run the same command"},
-    {"MissingAuthenticationTokenException", IOTIFY_DENIED, ""},
-    {"InternalFailureException", IOTIFY_TRANSIENT, ""},
-    {"InternalException", IOTIFY_TRANSIENT, ""},
-    {"ServiceUnavailableException", IOTIFY_TRANSIENT, ""},
+    {"ResourceRegistrationFailureException", IOTIFY_RESULT_CONFLICT, ""},
+    {"ResourceConflictsException", IOTIFY_RESULT_CONFLICT, ""},
+    {"CertificateStateException", IOTIFY_RESULT_CONFLICT, ""},
+    {"ConflictingResourceUpdateException", IOTIFY_RESULT_TRANSIENT, ""},
+    {"LimitExceededException", IOTIFY_RESULT_FULL,
+        "; raise the limit or remove what is not needed"},
+    {"AccessDeniedException", IOTIFY_RESULT_DENIED,
+        "; add the permission to the user's IAM policy"},
+    {"AccessDenied", IOTIFY_RESULT_DENIED, "; add the permission to the user's IAM policy"},
+    {"ForbiddenException", IOTIFY_RESULT_DENIED, ""},
+    {"UnauthorizedException", IOTIFY_RESULT_DENIED, ""},
+    {"UnrecognizedClientException", IOTIFY_RESULT_DENIED, "; check the access key"},
+    {"InvalidClientTokenId", IOTIFY_RESULT_DENIED, "; check the access key"},
+    {"SignatureDoesNotMatch", IOTIFY_RESULT_DENIED, "; check the secret access key and the clock"},
+    {"InvalidSignatureException", IOTIFY_RESULT_DENIED,
+        "; check the secret access key and the clock"},
+    {"ExpiredTokenException", IOTIFY_RESULT_DENIED,
+        "; get new credentials, then run the same command"},
+    {"ExpiredToken", IOTIFY_RESULT_DENIED, "; get new credentials, then run the same command"},
+    {"MissingAuthenticationTokenException", IOTIFY_RESULT_DENIED, ""},
+    {"InternalFailureException", IOTIFY_RESULT_TRANSIENT, ""},
+    {"InternalException", IOTIFY_RESULT_TRANSIENT, ""},
+    {"ServiceUnavailableException", IOTIFY_RESULT_TRANSIENT, ""},
 };
 
 static enum iotify_result signed_request_classify(
@@ -187,12 +191,12 @@ static enum iotify_result signed_request_classify(
     /* From this operation it means that the thing exists: a retry would not help. */
     if (strcmp(code, "ConflictingResourceUpdateException") == 0 &&
         strcmp(operation, "RegisterThing") == 0)
-        return IOTIFY_CONFLICT;
+        return IOTIFY_RESULT_CONFLICT;
     /* Check the code before the status: AWS throttles with HTTP 400. */
     if (signed_request_begins(code, "Throttl") || signed_request_begins(code, "TooManyRequests") ||
         signed_request_begins(code, "RequestLimitExceeded") ||
         signed_request_begins(code, "SlowDown") || status == 429)
-        return IOTIFY_THROTTLED;
+        return IOTIFY_RESULT_THROTTLED;
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (strcmp(meanings[i].code, code) == 0) {
             *advice = meanings[i].advice;
@@ -200,9 +204,9 @@ static enum iotify_result signed_request_classify(
         }
     }
     if (status >= 500)
-        return IOTIFY_TRANSIENT;
-    /* A 404 without a code of AWS comes from a proxy and is not IOTIFY_NOT_FOUND. */
-    return status == 401 || status == 403 ? IOTIFY_DENIED : IOTIFY_INVALID;
+        return IOTIFY_RESULT_TRANSIENT;
+    /* A 404 without a code of AWS comes from a proxy and is not IOTIFY_RESULT_NOT_FOUND. */
+    return status == 401 || status == 403 ? IOTIFY_RESULT_DENIED : IOTIFY_RESULT_INVALID;
 }
 
 /* Code and message of an error. */
@@ -253,9 +257,10 @@ static void signed_request_read_complaint(
 static enum iotify_result signed_request_no_answer(struct iotify_call *call,
     const struct signed_request *outgoing, const struct http_response *response)
 {
-    return call->host->fail(call, response->permanent ? IOTIFY_FAILED : IOTIFY_TRANSIENT,
-        "Unreachable", "%s: no answer from %s: %s; check the endpoint and the network",
-        outgoing->operation, outgoing->endpoint, response->error);
+    return call->host->fail(call,
+        response->permanent ? IOTIFY_RESULT_FAILED : IOTIFY_RESULT_TRANSIENT, "Unreachable",
+        "%s: no answer from %s: %s; check the endpoint and the network", outgoing->operation,
+        outgoing->endpoint, response->error);
 }
 
 static enum iotify_result signed_request_bad_status(struct iotify_call *call,
@@ -313,11 +318,12 @@ enum iotify_result signed_request_send(struct signed_request_signer *signer,
     bool corrected = false, refreshed = false;
 
     *response = (struct http_response){0};
-    while (result == IOTIFY_OK) {
+    while (result == IOTIFY_RESULT_OK) {
         int64_t skew = signed_request_skew_of(signer);
 
         if (!signed_request_send_once(signer, call, outgoing, &credentials, skew, response)) {
-            result = call->host->fail(call, IOTIFY_FAILED, "Signing", "cannot sign the request");
+            result =
+                call->host->fail(call, IOTIFY_RESULT_FAILED, "Signing", "cannot sign the request");
         } else if (response->status == 0) {
             outgoing->uncertain = outgoing->uncertain || response->sent;
             result = signed_request_no_answer(call, outgoing, response);

@@ -25,7 +25,7 @@ static enum iotify_result sts_account_once(struct iotify_call *call, void *argum
         .body = body,
         .body_size = sizeof(body) - 1};
     result = signed_request_send(&sending->client->signer, call, &sending->outgoing, &response);
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         open = strstr(iotify_buffer_text(&response.body), "<Account>");
         close = open ? strstr(open, "</Account>") : NULL;
         if (close && close - open - 9 <= 20) {
@@ -34,8 +34,8 @@ static enum iotify_result sts_account_once(struct iotify_call *call, void *argum
             memcpy(account, open + 9, (size_t)(close - open) - 9);
             sending->request->name = account;
         } else {
-            result = call->host->fail(
-                call, IOTIFY_FAILED, "BadAnswer", "GetCallerIdentity: the answer names no account");
+            result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
+                "GetCallerIdentity: the answer names no account");
         }
     }
     http_response_clear(&response);

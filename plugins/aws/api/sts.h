@@ -7,7 +7,7 @@
 
 /*
  * Return the account number in the call's arena, or NULL when there is no endpoint for STS. Blocks.
- * IOTIFY_DENIED when there are no valid credentials.
+ * IOTIFY_RESULT_DENIED when there are no valid credentials.
  */
 enum iotify_result aws_account(
     struct aws_client *client, struct iotify_call *call, const char **account);

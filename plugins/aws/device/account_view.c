@@ -47,7 +47,7 @@ static enum iotify_result account_view_find_oldest(
     created = json_integer_value(json_object_get(json, "created"));
     *since = created < *since ? created : *since;
     json_decref(json);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result account_view_load_certificates(
@@ -56,7 +56,7 @@ static enum iotify_result account_view_load_certificates(
     int64_t since = INT64_MAX;
     enum iotify_result result = call->host->records(call, account_view_find_oldest, &since);
 
-    if (result != IOTIFY_OK || since == INT64_MAX)
+    if (result != IOTIFY_RESULT_OK || since == INT64_MAX)
         return result;
     return listing_certificates(instance, call, since, account_view_add_certificate, list);
 }
@@ -75,25 +75,26 @@ static enum iotify_result account_view_load_part(struct aws_instance *instance,
     case VIEW_MEMBERS:
         return names->group
                    ? listing_group(instance, call, names->group, account_view_add_name, list)
-                   : IOTIFY_OK;
+                   : IOTIFY_RESULT_OK;
     case VIEW_TARGETS:
         return names->policy
                    ? listing_targets(instance, call, names->policy, account_view_add_name, list)
-                   : IOTIFY_OK;
+                   : IOTIFY_RESULT_OK;
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result account_view_load(struct aws_instance *instance, struct iotify_call *call,
     unsigned parts, const struct record *names)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (!instance->view)
         instance->view = calloc(1, sizeof(*instance->view));
     if (!instance->view)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
-    for (unsigned part = VIEW_THINGS; part <= VIEW_TARGETS && result == IOTIFY_OK; part *= 2) {
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
+    for (unsigned part = VIEW_THINGS; part <= VIEW_TARGETS && result == IOTIFY_RESULT_OK;
+         part *= 2) {
         json_t **places[] = {[VIEW_THINGS] = &instance->view->things,
             [VIEW_OWN_THINGS] = &instance->view->own_things,
             [VIEW_CERTIFICATES] = &instance->view->certificates,
@@ -105,9 +106,9 @@ enum iotify_result account_view_load(struct aws_instance *instance, struct iotif
             continue;
         list = json_object();
         result = account_view_load_part(instance, call, (enum account_view_part)part, names, list);
-        if (result == IOTIFY_NOT_FOUND)
-            result = IOTIFY_OK;
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_NOT_FOUND)
+            result = IOTIFY_RESULT_OK;
+        if (result == IOTIFY_RESULT_OK)
             *places[part] = list;
         else
             json_decref(list);

@@ -29,56 +29,56 @@ static const char *const issuers[] = {"local", "aws", "csr", NULL};
 #define AT(member) offsetof(struct device_options, member)
 static const struct iotify_setting items[] = {
     {.name = "thing",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_EXPRESSION,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_EXPRESSION,
         .offset = AT(thing),
         .value = AWS_DEFAULT_THING,
         .help = "name of the thing"},
     {.name = "key",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_EXPRESSION | IOTIFY_FLAG_GLOB_KEY,
         .offset = AT(key),
         .value = AWS_DEFAULT_KEY,
         .help = "glob key for the private key"},
     {.name = "cert",
-        .type = IOTIFY_STRING,
-        .flags = IOTIFY_EXPRESSION | IOTIFY_GLOB_KEY,
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_EXPRESSION | IOTIFY_FLAG_GLOB_KEY,
         .offset = AT(cert),
         .value = AWS_DEFAULT_CERT,
         .help = "glob key for the certificate"},
     {.name = "issuer",
-        .type = IOTIFY_CHOICE,
+        .type = IOTIFY_TYPE_CHOICE,
         .offset = AT(issuer),
         .value = "local",
         .domain = issuers,
         .help = "who makes key and certificate: local and registered, AWS, or AWS from a request "
                 "(csr)"},
     {.name = "valid_years",
-        .type = IOTIFY_INTEGER,
+        .type = IOTIFY_TYPE_INTEGER,
         .offset = AT(valid_years),
         .value = "20",
         .min = 1,
         .max = 100,
         .help = "validity of certificates that are made here"},
     {.name = "type",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = AT(type),
         .help = "thing type; default: that of the job's step"},
     {.name = "group",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = AT(group),
         .help = "thing group; default: that of the job's step"},
     {.name = "policy",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
         .offset = AT(policy),
         .help = "policy; default: that of the job's step"},
     {.name = "adopt",
-        .type = IOTIFY_BOOLEAN,
+        .type = IOTIFY_TYPE_BOOLEAN,
         .offset = AT(adopt),
         .value = "false",
         .help = "true uses existing things of these names; cleanup leaves them"},
     {.name = "register_thing",
-        .type = IOTIFY_BOOLEAN,
+        .type = IOTIFY_TYPE_BOOLEAN,
         .offset = AT(register_thing),
         .value = "false",
         .help =
@@ -119,12 +119,12 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
         return call->host->fail_setting(
             call, "cert", "\"cert\" is the same for all clients; put {{client()}} into it");
     if (options->type && !aws_check_name(call, "type", options->type))
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     if (options->group && !aws_check_name(call, "group", options->group))
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     if (options->policy && !aws_check_policy_name(call, "policy", options->policy))
-        return IOTIFY_INVALID;
-    return IOTIFY_OK;
+        return IOTIFY_RESULT_INVALID;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ checks of the record */
@@ -151,23 +151,23 @@ static enum iotify_result device_check_record(
     case DIFFERS_NOT:
         break;
     case DIFFERS_IN_KEYS:
-        return call->host->fail(call, IOTIFY_CONFLICT, "OtherKeys",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "OtherKeys",
             "the keys of %s are stored as %s and %s, not as %s and %s; run cleanup first",
             record->thing, record->key_name, record->certificate_name, wanted->key_name,
             wanted->certificate_name);
     case DIFFERS_IN_THING:
-        return call->host->fail(call, IOTIFY_CONFLICT, "OtherThing",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "OtherThing",
             "this client was deployed as %s, not as %s; run cleanup first", record->thing,
             wanted->thing);
     case DIFFERS_IN_SHARED:
-        return call->host->fail(call, IOTIFY_CONFLICT, "OtherShared",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "OtherShared",
             "%s was deployed with the type %s, group %s and policy %s, not with %s, %s and %s; run "
             "cleanup first",
             record->thing, device_or_none(record->type), device_or_none(record->group),
             device_or_none(record->policy), device_or_none(wanted->type),
             device_or_none(wanted->group), device_or_none(wanted->policy));
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ the action */
@@ -181,16 +181,17 @@ static enum iotify_result device_confirm_gone(
     enum iotify_result result;
 
     if (!record->certificate_id)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     result = aws_send(instance->client, call, &request);
     json_decref(request.answer);
-    if (result == IOTIFY_NOT_FOUND)
-        return IOTIFY_OK;
-    return result == IOTIFY_OK ? call->host->fail(call, IOTIFY_CONFLICT, "StillThere",
-                                     "the certificate that %s had before is still there; run the "
-                                     "same command again",
-                                     record->thing)
-                               : result;
+    if (result == IOTIFY_RESULT_NOT_FOUND)
+        return IOTIFY_RESULT_OK;
+    return result == IOTIFY_RESULT_OK
+               ? call->host->fail(call, IOTIFY_RESULT_CONFLICT, "StillThere",
+                     "the certificate that %s had before is still there; run the "
+                     "same command again",
+                     record->thing)
+               : result;
 }
 
 /* Load the device's record, after completing an interrupted removal; or begin a new record. */
@@ -199,12 +200,12 @@ static enum iotify_result device_find_record(struct aws_instance *instance,
 {
     enum iotify_result result = record_load(call, record);
 
-    if (result == IOTIFY_OK && record->state == RECORD_DELETING) {
+    if (result == IOTIFY_RESULT_OK && record->state == RECORD_DELETING) {
         result = remove_device_recorded(instance, call, record);
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = device_confirm_gone(instance, call, record);
     }
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (record->doubt)
         atomic_store(&instance->doubt, true);
@@ -214,7 +215,7 @@ static enum iotify_result device_find_record(struct aws_instance *instance,
         *record = *wanted;
         record->stored = stored;
         record->created = aws_now(instance->client);
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
     return device_check_record(call, record, wanted);
 }
@@ -230,10 +231,10 @@ static enum iotify_result device_take_names(struct aws_instance *instance, struc
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!unique_names_take(&instance->unique_names, names[i].kind, names[i].name))
-            return call->host->fail(call, IOTIFY_INVALID, "SameName",
+            return call->host->fail(call, IOTIFY_RESULT_INVALID, "SameName",
                 "\"%s\" is \"%s\" for another client or setting too; each needs a unique name",
                 names[i].setting, names[i].name);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result device_begin(void *given, struct iotify_call *call)
@@ -250,11 +251,11 @@ static enum iotify_result device_begin(void *given, struct iotify_call *call)
     result = verify_removal(given, call, &left);
     account_view_free(instance->view);
     instance->view = NULL;
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         inspect_wanted(instance, options, &wanted);
         result = drift_prepare(instance, call, &wanted);
     }
-    if (result != IOTIFY_OK || options->issuer != ISSUER_AWS)
+    if (result != IOTIFY_RESULT_OK || options->issuer != ISSUER_AWS)
         return result;
     return orphan_open_window(given, call);
 }
@@ -265,17 +266,17 @@ static enum iotify_result device_keep(struct aws_instance *instance, struct ioti
 {
     enum iotify_result result = drift_settle(instance, call, options, record, replace), restored;
 
-    if (result > IOTIFY_UNCHANGED || *replace)
+    if (result > IOTIFY_RESULT_UNCHANGED || *replace)
         return result;
-    if (call->host->repair_mode(call) & IOTIFY_REPORT_ONLY && record_misses_glob(call, record))
-        return call->host->fail(call, IOTIFY_CONFLICT, "Drift",
+    if (call->host->repair_mode(call) & IOTIFY_REPAIR_NOTHING && record_misses_glob(call, record))
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "Drift",
             "%s differs from its record: its glob entries are lost; run deploy without --no-repair "
             "to restore them",
             record->thing);
     restored = record_restore_glob(call, record);
-    if (restored == IOTIFY_OK)
+    if (restored == IOTIFY_RESULT_OK)
         call->host->repaired(call, "the glob entries");
-    return restored == IOTIFY_UNCHANGED ? result : restored;
+    return restored == IOTIFY_RESULT_UNCHANGED ? result : restored;
 }
 
 /* Remove what is left of a device whose certificate cannot be restored, for a new one. */
@@ -288,12 +289,12 @@ static enum iotify_result device_replace(struct aws_instance *instance, struct i
     call->host->repaired(call, "the certificate");
     result = remove_device_recorded(instance, call, record);
     stored = record->stored;
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     *record = *wanted;
     record->stored = stored;
     record->created = aws_now(instance->client);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result device_apply(void *given, struct iotify_call *call)
@@ -305,20 +306,20 @@ static enum iotify_result device_apply(void *given, struct iotify_call *call)
     bool replace;
 
     if (!aws_check_name(call, "thing", options->thing))
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     inspect_wanted(instance, options, &wanted);
-    result = call->stage ? IOTIFY_OK : device_take_names(instance, call);
-    if (result == IOTIFY_OK)
+    result = call->stage ? IOTIFY_RESULT_OK : device_take_names(instance, call);
+    if (result == IOTIFY_RESULT_OK)
         result = device_find_record(instance, call, &wanted, &record);
-    if (result == IOTIFY_OK && record.state == RECORD_READY) {
+    if (result == IOTIFY_RESULT_OK && record.state == RECORD_READY) {
         result = device_keep(instance, call, options, &record, &replace);
         if (!replace)
             return result;
         result = device_replace(instance, call, &wanted, &record);
     }
-    if (result == IOTIFY_OK && record.state != RECORD_SEALED)
+    if (result == IOTIFY_RESULT_OK && record.state != RECORD_SEALED)
         result = issuer_issue(instance, call, options, &record);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = aws_wait_until_visible(call, provision(instance, call, options, &record));
     return result;
 }
@@ -328,7 +329,7 @@ static enum iotify_result device_remove_one(void *given, struct iotify_call *cal
     struct record record;
     enum iotify_result result = record_load(call, &record);
 
-    return result == IOTIFY_OK && record.state != RECORD_NONE
+    return result == IOTIFY_RESULT_OK && record.state != RECORD_NONE
                ? remove_device_recorded(given, call, &record)
                : result;
 }
@@ -337,7 +338,7 @@ static enum iotify_result device_conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? verify_removal_conclude(given, call, false) : result;
+    return result == IOTIFY_RESULT_OK ? verify_removal_conclude(given, call, false) : result;
 }
 
 static void device_estimate(void *given, struct iotify_call *call)
@@ -355,7 +356,7 @@ static void device_permit(void *given, struct iotify_call *call)
 const struct iotify_action aws_device_action = {
     .name = "device",
     .summary = "create a thing with a certificate of its own for each client",
-    .scope = IOTIFY_FOR_DEVICE,
+    .scope = IOTIFY_SCOPE_DEVICE,
     .settings = &settings,
     .prepare = device_prepare,
     .is_complete = device_is_complete,

@@ -17,7 +17,7 @@ static enum iotify_result drift_find_ready(void *argument, const struct iotify_r
     if (record_read(record->value, &json) == RECORD_READY)
         *(bool *)argument = true;
     json_decref(json);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result drift_prepare(
@@ -27,7 +27,7 @@ enum iotify_result drift_prepare(
     bool ready = false;
     enum iotify_result result = call->host->records(call, drift_find_ready, &ready);
 
-    if (result != IOTIFY_OK || !ready)
+    if (result != IOTIFY_RESULT_OK || !ready)
         return result;
     return account_view_load(
         instance, call, things | VIEW_CERTIFICATES | VIEW_MEMBERS | VIEW_TARGETS, wanted);
@@ -117,9 +117,9 @@ static enum iotify_result drift_confirm_listed(struct aws_instance *instance,
     enum iotify_result result =
         aws_list(instance->client, call, &request, token, parameter, drift_on_page, &search);
 
-    if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_OK || result == IOTIFY_RESULT_NOT_FOUND)
         *drift = search.found ? *drift & ~bit : *drift | bit;
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 /* An adopted thing is not created anew, and another job that has adopted it keeps it. */
@@ -127,20 +127,20 @@ static enum iotify_result drift_check_adopted(
     struct iotify_call *call, const struct record *record, const char *adopted, bool exists)
 {
     if (!record->adopted || (exists && !*adopted))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (exists)
-        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "ThingDiffers",
             "the thing %s, which this job adopted, is in use by another job now; run cleanup, or "
             "set another name under thing:",
             record->thing);
-    return call->host->fail(call, IOTIFY_CONFLICT, "ThingGone",
+    return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "ThingGone",
         "the thing %s, which this job adopted, no longer exists; create it again, or run cleanup",
         record->thing);
 }
 
 /*
- * Ask for the thing. IOTIFY_EXISTS when it was made for another certificate, which exists: then the
- * store is not the one that this thing belongs to, and nothing may be repaired.
+ * Ask for the thing. IOTIFY_RESULT_EXISTS when it was made for another certificate, which exists:
+ * then the store is not the one that this thing belongs to, and nothing may be repaired.
  */
 static enum iotify_result drift_confirm_thing(struct aws_instance *instance,
     struct iotify_call *call, const struct record *record, unsigned *drift)
@@ -150,31 +150,32 @@ static enum iotify_result drift_confirm_thing(struct aws_instance *instance,
     enum iotify_result result = aws_send(instance->client, call, &request);
     const json_t *attributes = json_object_get(request.answer, "attributes");
 
-    if (result == IOTIFY_OK && drift_is_own_thing(attributes, record)) {
+    if (result == IOTIFY_RESULT_OK && drift_is_own_thing(attributes, record)) {
         *drift &= ~(unsigned)DRIFT_THING;
         json_decref(request.answer);
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
     mark = aws_keep(call, aws_text(attributes, THING_CERTIFICATE));
     adopted = aws_keep(call, aws_text(attributes, THING_ADOPTED));
     json_decref(request.answer);
-    if (result == IOTIFY_OK || result == IOTIFY_NOT_FOUND) {
-        enum iotify_result usable = drift_check_adopted(call, record, adopted, result == IOTIFY_OK);
+    if (result == IOTIFY_RESULT_OK || result == IOTIFY_RESULT_NOT_FOUND) {
+        enum iotify_result usable =
+            drift_check_adopted(call, record, adopted, result == IOTIFY_RESULT_OK);
 
-        if (usable != IOTIFY_OK)
+        if (usable != IOTIFY_RESULT_OK)
             return usable;
     }
     if (!*mark)
-        return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+        return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
     request = (struct aws_request){.operation = AWS_DESCRIBE_CERTIFICATE, .name = mark};
     result = aws_send(instance->client, call, &request);
     json_decref(request.answer);
-    if (result == IOTIFY_OK)
-        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+    if (result == IOTIFY_RESULT_OK)
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "ThingDiffers",
             "the thing %s exists and was made with another store; clean that up (cleanup "
             "--from-aws), or set another name under thing:",
             record->thing);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 /* Ask for the certificate; `status` is set in the call's arena. */
@@ -185,44 +186,44 @@ static enum iotify_result drift_confirm_certificate(struct aws_instance *instanc
         .operation = AWS_DESCRIBE_CERTIFICATE, .name = record->certificate_id};
     enum iotify_result result = aws_send(instance->client, call, &request);
 
-    if (result == IOTIFY_OK) {
+    if (result == IOTIFY_RESULT_OK) {
         *status = aws_keep(
             call, aws_text(json_object_get(request.answer, "certificateDescription"), "status"));
         *drift &= ~(unsigned)(DRIFT_CERTIFICATE | DRIFT_STATUS);
         if (strcmp(*status, "ACTIVE") != 0)
             *drift |= DRIFT_STATUS;
     }
-    if (result == IOTIFY_NOT_FOUND)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
         *drift = (*drift & ~(unsigned)DRIFT_STATUS) | DRIFT_CERTIFICATE;
     json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 static enum iotify_result drift_confirm(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, unsigned *drift, const char **status)
 {
-    bool full = record->repair || call->host->repair_mode(call) & IOTIFY_VERIFY_FULL;
-    enum iotify_result result = IOTIFY_OK;
+    bool full = record->repair || call->host->repair_mode(call) & IOTIFY_REPAIR_VERIFY_ALL;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (*drift & DRIFT_THING)
         result = drift_confirm_thing(instance, call, record, drift);
     /* With any drift: a repair must not reactivate a certificate deactivated in the meantime. */
-    if (result == IOTIFY_OK && (*drift || record->repair))
+    if (result == IOTIFY_RESULT_OK && (*drift || record->repair))
         result = drift_confirm_certificate(instance, call, record, drift, status);
-    if (result == IOTIFY_OK && (*drift & DRIFT_POLICY))
+    if (result == IOTIFY_RESULT_OK && (*drift & DRIFT_POLICY))
         result = drift_confirm_listed(instance, call,
             (struct aws_request){
                 .operation = AWS_LIST_ATTACHED_POLICIES, .name = record->certificate_arn},
             (struct drift_search){"policies", "policyName", record->policy, false}, "nextMarker",
             "marker", drift, DRIFT_POLICY);
-    if (result == IOTIFY_OK && (*drift & DRIFT_GROUP))
+    if (result == IOTIFY_RESULT_OK && (*drift & DRIFT_GROUP))
         result = drift_confirm_listed(instance, call,
             (struct aws_request){
                 .operation = AWS_LIST_THING_GROUPS_FOR_THING, .name = record->thing},
             (struct drift_search){"thingGroups", "groupName", record->group, false}, "nextToken",
             "nextToken", drift, DRIFT_GROUP);
     /* Who changed one thing by hand may have detached the certificate, too. */
-    if (result == IOTIFY_OK && (full || *drift) && record->certificate_arn)
+    if (result == IOTIFY_RESULT_OK && (full || *drift) && record->certificate_arn)
         result = drift_confirm_listed(instance, call,
             (struct aws_request){.operation = AWS_LIST_THING_PRINCIPALS, .name = record->thing},
             (struct drift_search){"principals", NULL, record->certificate_arn, false}, "nextToken",
@@ -241,9 +242,9 @@ static enum iotify_result drift_check_status(
 {
     if (call->host->repair_mode(call) & IOTIFY_REPAIR_ALL) {
         *replace = strcmp(status, "INACTIVE") != 0;
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
-    return call->host->fail(call, IOTIFY_CONFLICT, "NotActive",
+    return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "NotActive",
         "the certificate %s of %s is %s; --repair %s it", record->certificate_id, record->thing,
         status, strcmp(status, "INACTIVE") == 0 ? "activates" : "replaces");
 }
@@ -259,36 +260,36 @@ enum iotify_result drift_settle(struct aws_instance *instance, struct iotify_cal
 {
     unsigned drift = drift_find(instance, record), mode = call->host->repair_mode(call);
     const char *status = "";
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     *replace = false;
-    if (!instance->view || (!drift && !record->repair && !(mode & IOTIFY_VERIFY_FULL)))
-        return IOTIFY_UNCHANGED;
+    if (!instance->view || (!drift && !record->repair && !(mode & IOTIFY_REPAIR_VERIFY_ALL)))
+        return IOTIFY_RESULT_UNCHANGED;
     if (record->repair)
         drift |= drift_possible(record);
     result = drift_confirm(instance, call, record, &drift, &status);
-    if (result == IOTIFY_OK && !drift && record->repair && !(mode & IOTIFY_REPORT_ONLY)) {
+    if (result == IOTIFY_RESULT_OK && !drift && record->repair && !(mode & IOTIFY_REPAIR_NOTHING)) {
         record->repair = false;
         result = record_save(call, record, false);
     }
-    if (result != IOTIFY_OK || !drift)
-        return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    if (result != IOTIFY_RESULT_OK || !drift)
+        return result == IOTIFY_RESULT_OK ? IOTIFY_RESULT_UNCHANGED : result;
     if (drift & DRIFT_STATUS)
         result = drift_check_status(call, record, status, replace);
-    if (result != IOTIFY_OK || *replace)
+    if (result != IOTIFY_RESULT_OK || *replace)
         return result;
-    if (mode & IOTIFY_REPORT_ONLY)
-        return call->host->fail(call, IOTIFY_CONFLICT, "Drift",
+    if (mode & IOTIFY_REPAIR_NOTHING)
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "Drift",
             "%s differs from its record: %s; run deploy without --no-repair to repair it",
             record->thing, drift_words(call, drift));
     /* AWS issues a certificate again only for a new key. */
     *replace = drift & DRIFT_CERTIFICATE && !certificate_is_own(record->certificate);
     if (*replace)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     /* An interrupted repair has to be continued: not all that it does is visible in listings. */
     record->repair = true;
     result = record_save(call, record, false);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (drift & DRIFT_CERTIFICATE)
         record->certificate_arn = NULL;

@@ -30,9 +30,9 @@ const char *drift_words(struct iotify_call *call, unsigned drift);
 
 /*
  * Compare a READY record with AWS and repair the device, as the host's repair mode allows.
- * IOTIFY_UNCHANGED without drift, IOTIFY_OK after a repair, IOTIFY_CONFLICT for a drift that is not
- * repaired. With `*replace` (and IOTIFY_OK) nothing was changed: the device cannot be repaired, and
- * has to be removed and created anew. Blocks; any thread.
+ * IOTIFY_RESULT_UNCHANGED without drift, IOTIFY_RESULT_OK after a repair, IOTIFY_RESULT_CONFLICT
+ * for a drift that is not repaired. With `*replace` (and IOTIFY_RESULT_OK) nothing was changed: the
+ * device cannot be repaired, and has to be removed and created anew. Blocks; any thread.
  */
 enum iotify_result drift_settle(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record, bool *replace);

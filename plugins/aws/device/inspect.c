@@ -98,26 +98,26 @@ static void inspect_plan_record(const struct aws_instance *instance, struct ioti
     if (record->repair) /* interrupted: also what no listing shows may be missing */
         drift |= DRIFT_ATTACHMENT;
     if (why) {
-        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing, why);
+        call->host->plan_change(call, IOTIFY_CHANGE_BLOCKED, "device", record->thing, why);
     } else if (drift & DRIFT_STATUS && !(call->host->repair_mode(call) & IOTIFY_REPAIR_ALL)) {
-        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing,
+        call->host->plan_change(call, IOTIFY_CHANGE_BLOCKED, "device", record->thing,
             "its certificate is not active; --repair activates or replaces it");
-    } else if (drift && call->host->repair_mode(call) & IOTIFY_REPORT_ONLY) {
-        call->host->plan_change(call, IOTIFY_BLOCKED, "device", record->thing,
+    } else if (drift && call->host->repair_mode(call) & IOTIFY_REPAIR_NOTHING) {
+        call->host->plan_change(call, IOTIFY_CHANGE_BLOCKED, "device", record->thing,
             "it differs from its record, and --no-repair is given");
     } else if (drift) {
-        call->host->plan_change(
-            call, IOTIFY_CHANGE_IT, "device", record->thing, inspect_repair_words(call, drift));
+        call->host->plan_change(call, IOTIFY_CHANGE_COMPLETE, "device", record->thing,
+            inspect_repair_words(call, drift));
         provision_calls(call, instance, options, 1);
     } else if (record->state == RECORD_READY && record_misses_glob(call, record)) {
         call->host->plan_change(
-            call, IOTIFY_CHANGE_IT, "device", record->thing, "repair: the glob entries");
+            call, IOTIFY_CHANGE_COMPLETE, "device", record->thing, "repair: the glob entries");
     } else if (record->state == RECORD_READY) {
-        if (call->host->repair_mode(call) & IOTIFY_VERIFY_FULL)
+        if (call->host->repair_mode(call) & IOTIFY_REPAIR_VERIFY_ALL)
             call->host->plan_calls(call, aws_operation_name(AWS_LIST_THING_PRINCIPALS), 1);
-        call->host->plan_change(call, IOTIFY_KEEP_IT, "device", record->thing, NULL);
+        call->host->plan_change(call, IOTIFY_CHANGE_KEEP, "device", record->thing, NULL);
     } else {
-        call->host->plan_change(call, IOTIFY_CHANGE_IT, "device", record->thing, NULL);
+        call->host->plan_change(call, IOTIFY_CHANGE_COMPLETE, "device", record->thing, NULL);
         provision_calls(call, instance, options, 1);
     }
 }
@@ -135,20 +135,20 @@ enum iotify_result inspect_plan(void *given, struct iotify_call *call)
     inspect_wanted(instance, options, &wanted);
     result = account_view_load(
         instance, call, VIEW_THINGS | VIEW_CERTIFICATES | VIEW_MEMBERS | VIEW_TARGETS, &wanted);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = record_load(call, &record);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (record.state != RECORD_NONE && record.state != RECORD_TOMBSTONE) {
         inspect_plan_record(instance, call, &record, &wanted);
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
     why = inspect_obstacle_of_new(instance->view, options);
     call->host->plan_change(
-        call, why ? IOTIFY_BLOCKED : IOTIFY_CREATE_IT, "device", options->thing, why);
+        call, why ? IOTIFY_CHANGE_BLOCKED : IOTIFY_CHANGE_CREATE, "device", options->thing, why);
     if (!why)
         provision_calls(call, instance, options, 1);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ recovery */
@@ -161,9 +161,9 @@ static enum iotify_result inspect_view_job(
     enum iotify_result result =
         account_view_load(instance, call, VIEW_OWN_THINGS | VIEW_MEMBERS, wanted);
 
-    if (result == IOTIFY_OK && first &&
+    if (result == IOTIFY_RESULT_OK && first &&
         json_object_size(instance->view->members) > json_object_size(instance->view->own_things))
-        call->host->log(call, IOTIFY_WARNING,
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "the group %s has %zu things, of which %zu are of this job; the others stay",
             wanted->group, json_object_size(instance->view->members),
             json_object_size(instance->view->own_things));
@@ -194,24 +194,24 @@ enum iotify_result inspect_recover(void *given, struct iotify_call *call)
 
     inspect_wanted(instance, options, &wanted);
     result = inspect_view_job(instance, call, &wanted);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = record_load(call, &record);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     found = inspect_found_certificate(instance->view, &record, options->thing);
     if (!found && (record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE))
-        return IOTIFY_UNCHANGED;
-    call->host->plan_change(call, IOTIFY_DELETE_IT, "device",
+        return IOTIFY_RESULT_UNCHANGED;
+    call->host->plan_change(call, IOTIFY_CHANGE_DELETE, "device",
         record.state == RECORD_NONE ? options->thing : record.thing, NULL);
     remove_device_calls(call, instance, 1);
     if (!found)
-        return IOTIFY_UNCHANGED;
+        return IOTIFY_RESULT_UNCHANGED;
     if (record.state == RECORD_NONE) {
         wanted.stored = record.stored;
         record = wanted;
         record.certificate_id = found;
     } else if (record.other) {
-        return call->host->fail(call, IOTIFY_CONFLICT, "OtherStore",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "OtherStore",
             "the thing %s has a third certificate %s; run cleanup, then this command again",
             record.thing, found);
     } else {

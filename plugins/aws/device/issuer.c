@@ -16,7 +16,7 @@
 static enum iotify_result issuer_openssl_failed(struct iotify_call *call)
 {
     return call->host->fail(
-        call, IOTIFY_FAILED, "OpenSsl", "OpenSSL cannot make a key or a certificate");
+        call, IOTIFY_RESULT_FAILED, "OpenSsl", "OpenSSL cannot make a key or a certificate");
 }
 
 static enum iotify_result issuer_issue_local(
@@ -47,14 +47,14 @@ static enum iotify_result issuer_take_certificate(struct iotify_call *call, stru
 {
     if (!*pem || !*arn || !*id)
         return call->host->fail(
-            call, IOTIFY_FAILED, "BadAnswer", "AWS's answer holds no certificate");
+            call, IOTIFY_RESULT_FAILED, "BadAnswer", "AWS's answer holds no certificate");
     if (key)
         record->key = aws_keep(call, key);
     record->certificate = aws_keep(call, pem);
     record->certificate_arn = aws_keep(call, arn);
     record->certificate_id = aws_keep(call, id);
     if (!record->key || !certificate_matches(record->certificate, record->key))
-        return call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
             "the certificate in AWS's answer does not belong to the key");
     record->state = RECORD_SEALED;
     return record_save(call, record, true);
@@ -64,9 +64,9 @@ static enum iotify_result issuer_take_certificate(struct iotify_call *call, stru
 static bool issuer_take_back(
     struct aws_instance *instance, struct iotify_call *call, const char *id)
 {
-    return !*id ||
-           aws_remove(instance->client, call,
-               (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = id}) == IOTIFY_OK;
+    return !*id || aws_remove(instance->client, call,
+                       (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = id}) ==
+                       IOTIFY_RESULT_OK;
 }
 
 /* True when the stored record names this certificate, or cannot be read. */
@@ -74,7 +74,7 @@ static bool issuer_is_recorded(struct iotify_call *call, const char *id)
 {
     struct record current;
 
-    if (record_load(call, &current) != IOTIFY_OK)
+    if (record_load(call, &current) != IOTIFY_RESULT_OK)
         return true;
     return current.certificate_id && strcmp(current.certificate_id, id) == 0;
 }
@@ -90,7 +90,7 @@ static enum iotify_result issuer_keep_answer(struct aws_instance *instance,
     enum iotify_result result = issuer_take_certificate(call, record, key,
         aws_text(answer, "certificatePem"), aws_text(answer, "certificateArn"), id);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         return result;
     if (record->state == RECORD_SEALED && issuer_is_recorded(call, id))
         return result;
@@ -116,7 +116,7 @@ static enum iotify_result issuer_issue_aws(
 
     if (request.uncertain)
         atomic_store(&instance->uncertain, true);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = issuer_keep_answer(instance, call, record, request.answer, *key ? key : NULL);
     json_decref(request.answer);
     return result;
@@ -131,16 +131,16 @@ static enum iotify_result issuer_adopt_certificate(
     const json_t *found;
 
     *adopted = false;
-    if (result != IOTIFY_OK || !request.name)
+    if (result != IOTIFY_RESULT_OK || !request.name)
         return result;
     result = aws_send(instance->client, call, &request);
     found = json_object_get(request.answer, "certificateDescription");
-    *adopted = result == IOTIFY_OK;
-    if (result == IOTIFY_OK)
+    *adopted = result == IOTIFY_RESULT_OK;
+    if (result == IOTIFY_RESULT_OK)
         result = issuer_take_certificate(call, record, NULL, aws_text(found, "certificatePem"),
             aws_text(found, "certificateArn"), aws_text(found, "certificateId"));
     json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 static enum iotify_result issuer_save_intent(struct iotify_call *call, struct record *record)
@@ -176,7 +176,7 @@ static enum iotify_result issuer_ask_for_certificate(
     record->doubt = record->doubt || request.uncertain;
     if (record->doubt)
         atomic_store(&instance->doubt, true);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = issuer_keep_answer(instance, call, record, request.answer, NULL);
     json_decref(request.body);
     json_decref(request.answer);
@@ -186,7 +186,7 @@ static enum iotify_result issuer_ask_for_certificate(
 static enum iotify_result issuer_issue_csr(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     bool adopted = false;
 
     if (record->state == RECORD_INTENT) {
@@ -197,7 +197,7 @@ static enum iotify_result issuer_issue_csr(
     } else {
         result = issuer_save_intent(call, record);
     }
-    if (result != IOTIFY_OK || adopted)
+    if (result != IOTIFY_RESULT_OK || adopted)
         return result;
     return issuer_ask_for_certificate(instance, call, record);
 }

@@ -29,11 +29,12 @@ enum iotify_result listing_things(struct aws_instance *instance, struct iotify_c
     const char *job, void (*found)(void *argument, const char *name, const json_t *attributes),
     void *argument);
 
-/* Call `found` for each thing in the group; IOTIFY_NOT_FOUND when the group does not exist. */
+/* Call `found` for each thing in the group; IOTIFY_RESULT_NOT_FOUND when the group does not exist.
+ */
 enum iotify_result listing_group(struct aws_instance *instance, struct iotify_call *call,
     const char *group, void (*found)(void *argument, const char *name), void *argument);
 
-/* Call `found` for the ARN of each target of the policy; IOTIFY_NOT_FOUND as above. */
+/* Call `found` for the ARN of each target of the policy; IOTIFY_RESULT_NOT_FOUND as above. */
 enum iotify_result listing_targets(struct aws_instance *instance, struct iotify_call *call,
     const char *policy, void (*found)(void *argument, const char *arn), void *argument);
 

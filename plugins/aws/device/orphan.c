@@ -49,7 +49,7 @@ static enum iotify_result orphan_find_since(void *argument, const struct iotify_
         created < *since)
         *since = created;
     json_decref(json);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void orphan_add_candidate(void *argument, const struct listing_certificate *certificate)
@@ -69,7 +69,7 @@ static enum iotify_result orphan_drop_recorded(void *argument, const struct ioti
     json_object_del(list->arns, aws_text(json, "certificate_id"));
     json_object_del(list->arns, aws_text(json, "other"));
     json_decref(json);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* Fill `arns` with the inactive certificates since `since` that no record names. */
@@ -79,7 +79,7 @@ static enum iotify_result orphan_list_unrecorded(struct aws_instance *instance,
     enum iotify_result result =
         listing_certificates(instance, call, since, orphan_add_candidate, list);
 
-    if (result == IOTIFY_OK && json_object_size(list->arns))
+    if (result == IOTIFY_RESULT_OK && json_object_size(list->arns))
         result = call->host->records(call, orphan_drop_recorded, list);
     return result;
 }
@@ -91,13 +91,13 @@ static enum iotify_result orphan_read_key(struct aws_instance *instance, struct 
     enum iotify_result result = aws_send(instance->client, call, &request);
     char digest[65];
 
-    if (result == IOTIFY_OK &&
+    if (result == IOTIFY_RESULT_OK &&
         certificate_key_id(
             aws_text(json_object_get(request.answer, "certificateDescription"), "certificatePem"),
             digest))
         json_object_set_new(list->keys, id, json_string(digest));
     json_decref(request.answer);
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 static struct orphan_list *orphan_new_list(void)
@@ -121,21 +121,21 @@ static enum iotify_result orphan_load_list(struct aws_instance *instance, struct
     json_t *arn;
 
     if (!list)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     result = call->host->records(call, orphan_find_since, &since);
-    if (result == IOTIFY_OK && since != INT64_MAX)
+    if (result == IOTIFY_RESULT_OK && since != INT64_MAX)
         result = orphan_list_unrecorded(instance, call, since, list);
     json_object_foreach(list->arns, id, arn)
     {
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = orphan_read_key(instance, call, list, id);
     }
-    if (result != IOTIFY_OK) {
+    if (result != IOTIFY_RESULT_OK) {
         orphan_list_free(list);
         return result;
     }
     instance->orphans = list;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ orphans of one key */
@@ -157,7 +157,7 @@ static json_t *orphan_matching(const struct orphan_list *list, const char *diges
 enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_call *call,
     const struct record *record, const char **id)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     json_t *found = NULL;
     char digest[65];
     size_t first = id ? 1 : 0;
@@ -165,16 +165,16 @@ enum iotify_result orphan_settle(struct aws_instance *instance, struct iotify_ca
     if (id)
         *id = NULL;
     if (!record->key || !certificate_public_id(record->key, digest))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     pthread_mutex_lock(&instance->orphans_mutex);
     if (!instance->orphans)
         result = orphan_load_list(instance, call);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         found = orphan_matching(instance->orphans, digest);
     pthread_mutex_unlock(&instance->orphans_mutex);
     if (id && json_array_size(found))
         *id = aws_keep(call, json_string_value(json_array_get(found, 0)));
-    for (size_t i = first; i < json_array_size(found) && result == IOTIFY_OK; i++)
+    for (size_t i = first; i < json_array_size(found) && result == IOTIFY_RESULT_OK; i++)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_CERTIFICATE,
                 .name = json_string_value(json_array_get(found, i))});
@@ -200,7 +200,7 @@ static enum iotify_result orphan_end_doubt(
     json_object_del(json, "doubt");
     text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (!text)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     write.value = (struct iotify_bytes){text, strlen(text)};
     result = call->host->records_write(call, &write, 1);
     explicit_bzero(text, strlen(text));
@@ -211,7 +211,7 @@ static enum iotify_result orphan_end_doubt(
 static enum iotify_result orphan_settle_doubt(void *argument, const struct iotify_record *stored)
 {
     struct orphan_doubtful *doubtful = argument;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     json_t *json;
     enum record_state state = record_read(stored->value, &json);
     struct record record = {.key = json_string_value(json_object_get(json, "key"))};
@@ -219,7 +219,7 @@ static enum iotify_result orphan_settle_doubt(void *argument, const struct iotif
     /* An intent is settled when issuer_issue() resumes it. */
     if (state != RECORD_INTENT && json_is_true(json_object_get(json, "doubt"))) {
         result = orphan_settle(doubtful->instance, doubtful->call, &record, NULL);
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = orphan_end_doubt(doubtful->call, stored, json);
     }
     json_decref(json);
@@ -232,12 +232,13 @@ static enum iotify_result orphan_settle_all(struct aws_instance *instance, struc
     enum iotify_result result;
 
     if (!atomic_load(&instance->doubt))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     pthread_mutex_lock(&instance->orphans_mutex);
     orphan_reset(instance);
     result = orphan_load_list(instance, call);
     pthread_mutex_unlock(&instance->orphans_mutex);
-    return result == IOTIFY_OK ? call->host->records(call, orphan_settle_doubt, &doubtful) : result;
+    return result == IOTIFY_RESULT_OK ? call->host->records(call, orphan_settle_doubt, &doubtful)
+                                      : result;
 }
 
 /* ------------------------------------------------------------------ possible orphans */
@@ -247,7 +248,7 @@ enum iotify_result orphan_open_window(struct aws_instance *instance, struct ioti
     struct job_record_window window;
     enum iotify_result result = job_record_window(call, &window);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (!instance->window_opened)
         instance->window_before = window;
@@ -269,13 +270,13 @@ static enum iotify_result orphan_is_unattached(
     struct aws_request request = {.operation = AWS_LIST_PRINCIPAL_THINGS, .principal = arn};
     enum iotify_result result = aws_send(instance->client, call, &request);
 
-    *unattached = result == IOTIFY_OK && orphan_is_empty(request.answer, "things");
+    *unattached = result == IOTIFY_RESULT_OK && orphan_is_empty(request.answer, "things");
     json_decref(request.answer);
     if (!*unattached)
         return result;
     request = (struct aws_request){.operation = AWS_LIST_ATTACHED_POLICIES, .name = arn};
     result = aws_send(instance->client, call, &request);
-    *unattached = result == IOTIFY_OK && orphan_is_empty(request.answer, "policies");
+    *unattached = result == IOTIFY_RESULT_OK && orphan_is_empty(request.answer, "policies");
     json_decref(request.answer);
     return result;
 }
@@ -283,7 +284,7 @@ static enum iotify_result orphan_is_unattached(
 static enum iotify_result orphan_report(struct aws_instance *instance, struct iotify_call *call,
     const struct orphan_list *list, size_t *count)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     const char *id;
     json_t *arn;
 
@@ -291,18 +292,18 @@ static enum iotify_result orphan_report(struct aws_instance *instance, struct io
     {
         bool unattached = false;
 
-        if (result == IOTIFY_OK && *count < NAMED_MAX)
+        if (result == IOTIFY_RESULT_OK && *count < NAMED_MAX)
             result = orphan_is_unattached(instance, call, json_string_value(arn), &unattached);
         if (!unattached)
             continue;
         ++*count;
-        call->host->log(call, IOTIFY_WARNING,
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "the inactive certificate %s was made while this job was deployed and may be its own; "
             "to remove it: aws iot delete-certificate --certificate-id %s",
             id, id);
     }
     if (*count == NAMED_MAX)
-        call->host->log(call, IOTIFY_WARNING,
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "there may be more of this kind: aws iot list-certificates; the next deploy checks "
             "again");
     return result;
@@ -315,9 +316,9 @@ static enum iotify_result orphan_report_suspects_to(
     enum iotify_result result;
 
     if (!list)
-        return call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
     result = orphan_list_unrecorded(instance, call, since, list);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = orphan_report(instance, call, list, count);
     orphan_list_free(list);
     return result;
@@ -331,14 +332,14 @@ static enum iotify_result orphan_report_suspects(
     enum iotify_result result = job_record_window(call, &window);
     size_t count = 0;
 
-    if (result != IOTIFY_OK || window.since == 0)
+    if (result != IOTIFY_RESULT_OK || window.since == 0)
         return result;
     /* This run's requests have ended; those of a killed run may still be in progress. */
     if (instance->window_opened && !uncertain)
         window.last = instance->window_before.last;
     if (!instance->window_opened || uncertain || instance->window_before.since)
         result = orphan_report_suspects_to(instance, call, window.since, &count);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     /* Close the window when no request can be in progress and all orphans were reported. */
     if (count < NAMED_MAX && aws_now(instance->client) - window.last >= LATEST)
@@ -350,5 +351,5 @@ enum iotify_result orphan_conclude(struct aws_instance *instance, struct iotify_
 {
     enum iotify_result result = orphan_settle_all(instance, call);
 
-    return result == IOTIFY_OK ? orphan_report_suspects(instance, call) : result;
+    return result == IOTIFY_RESULT_OK ? orphan_report_suspects(instance, call) : result;
 }

@@ -47,19 +47,19 @@ static enum iotify_result provision_register_certificate(
     result = aws_send(instance->client, call, &request);
     arn = aws_text(request.answer, "certificateArn");
     id = aws_text(request.answer, "certificateId");
-    if (result == IOTIFY_OK && *arn && *id) {
+    if (result == IOTIFY_RESULT_OK && *arn && *id) {
         record->certificate_arn = aws_keep(call, arn);
         record->certificate_id = aws_keep(call, id);
         aws_instance_note_arn(instance, arn);
-    } else if (result == IOTIFY_OK) {
-        result = call->host->fail(call, IOTIFY_FAILED, "BadAnswer",
+    } else if (result == IOTIFY_RESULT_OK) {
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
             "RegisterCertificateWithoutCA: the answer names no certificate");
-    } else if (result == IOTIFY_EXISTS) {
+    } else if (result == IOTIFY_RESULT_EXISTS) {
         /* Registered before: the answer was lost, or the process crashed. */
         arn = aws_text(request.answer, "resourceArn");
         record->certificate_arn =
             *arn ? aws_keep(call, arn) : provision_make_arn(instance, call, record->certificate_id);
-        result = IOTIFY_OK;
+        result = IOTIFY_RESULT_OK;
     }
     json_decref(request.body);
     json_decref(request.answer);
@@ -110,12 +110,12 @@ static enum iotify_result provision_note_adoption(
     struct aws_request request = {
         .operation = AWS_LIST_THING_GROUPS_FOR_THING, .name = record->thing};
     struct provision_membership membership = {record->group, false};
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (record->group)
         result = aws_list(instance->client, call, &request, "nextToken", "nextToken",
             provision_find_group, &membership);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     record->adopted = true;
     record->member = membership.member;
@@ -128,9 +128,9 @@ static enum iotify_result provision_adopt(
 {
     struct aws_request request = {.operation = AWS_UPDATE_THING, .name = record->thing};
     enum iotify_result result =
-        record->adopted ? IOTIFY_OK : provision_note_adoption(instance, call, record);
+        record->adopted ? IOTIFY_RESULT_OK : provision_note_adoption(instance, call, record);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     request.body = json_pack("{s:{s:{s:s}, s:b}}", "attributePayload", "attributes", THING_ADOPTED,
         record->certificate_id, "merge", 1);
@@ -160,7 +160,7 @@ static enum iotify_result provision_replace_leftover(
     struct aws_request request = {.operation = AWS_DELETE_THING, .name = record->thing};
     enum iotify_result result = provision_send(instance, call, &request);
 
-    return result == IOTIFY_OK ? provision_send_thing(instance, call, record) : result;
+    return result == IOTIFY_RESULT_OK ? provision_send_thing(instance, call, record) : result;
 }
 
 /* The attributes of an existing thing that say who created it. */
@@ -182,13 +182,13 @@ static enum iotify_result provision_inspect_thing(struct aws_instance *instance,
         aws_text(attributes, THING_CERTIFICATE));
     snprintf(found->adopted, sizeof(found->adopted), "%s", aws_text(attributes, THING_ADOPTED));
     json_decref(request.answer);
-    if (result != IOTIFY_OK || !*found->certificate)
+    if (result != IOTIFY_RESULT_OK || !*found->certificate)
         return result;
     request =
         (struct aws_request){.operation = AWS_DESCRIBE_CERTIFICATE, .name = found->certificate};
     result = provision_send(instance, call, &request);
-    found->gone = result == IOTIFY_NOT_FOUND;
-    return found->gone ? IOTIFY_OK : result;
+    found->gone = result == IOTIFY_RESULT_NOT_FOUND;
+    return found->gone ? IOTIFY_RESULT_OK : result;
 }
 
 /* A thing of this name exists and differs: adopt it, replace it, or fail. */
@@ -198,22 +198,22 @@ static enum iotify_result provision_use_other_thing(struct aws_instance *instanc
     struct provision_found_thing found;
     enum iotify_result result = provision_inspect_thing(instance, call, record, &found);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (found.gone && strcmp(found.job, call->host->job_name(call)) == 0)
         return provision_replace_leftover(instance, call, record);
     if (*found.certificate)
-        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "ThingDiffers",
             "the thing %s exists and was made by the job %s with another store; clean "
             "that up (cleanup --from-aws), or set another name under thing:",
             record->thing, *found.job ? found.job : "(unknown)");
     if (options->adopt && *found.adopted && strcmp(found.adopted, record->certificate_id) != 0)
-        return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "ThingDiffers",
             "the thing %s is in use by another job already; set another name under thing:",
             record->thing);
     if (options->adopt)
         return provision_adopt(instance, call, record);
-    return call->host->fail(call, IOTIFY_EXISTS, "ThingDiffers",
+    return call->host->fail(call, IOTIFY_RESULT_EXISTS, "ThingDiffers",
         "the thing %s exists and is not this job's; set another name under thing:, or "
         "adopt: true to use it",
         record->thing);
@@ -227,8 +227,9 @@ static enum iotify_result provision_create_thing(struct aws_instance *instance,
     if (record->adopted)
         return provision_adopt(instance, call, record);
     result = provision_send_thing(instance, call, record);
-    return result == IOTIFY_EXISTS ? provision_use_other_thing(instance, call, options, record)
-                                   : result;
+    return result == IOTIFY_RESULT_EXISTS
+               ? provision_use_other_thing(instance, call, options, record)
+               : result;
 }
 
 /* ------------------------------------------------------------------ attachments */
@@ -239,7 +240,7 @@ static enum iotify_result provision_attach_policy(
     struct aws_request request = {.operation = AWS_ATTACH_POLICY, .name = record->policy};
 
     if (!record->policy)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     request.body = json_pack("{s:s}", "target", record->certificate_arn);
     return provision_send(instance, call, &request);
 }
@@ -260,7 +261,7 @@ static enum iotify_result provision_join_group(
     struct aws_request request = {.operation = AWS_ADD_THING_TO_THING_GROUP};
 
     if (!record->group)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     request.body =
         json_pack("{s:s, s:s}", "thingGroupName", record->group, "thingName", record->thing);
     return provision_send(instance, call, &request);
@@ -293,20 +294,20 @@ static json_t *provision_registration(struct iotify_call *call, const struct rec
 }
 
 /*
- * Use RegisterThing instead of separate calls. IOTIFY_CONFLICT: something exists already, perhaps
- * from an earlier try; the caller then makes the separate calls.
+ * Use RegisterThing instead of separate calls. IOTIFY_RESULT_CONFLICT: something exists already,
+ * perhaps from an earlier try; the caller then makes the separate calls.
  */
 static enum iotify_result provision_register_thing(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
     struct aws_request request = {.operation = AWS_REGISTER_THING};
     json_t *template;
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
     char *text;
 
     if (!record->certificate_arn)
         result = provision_register_certificate(instance, call, record);
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     template = provision_registration(call, record);
     text = json_dumps(template, JSON_COMPACT);
@@ -322,13 +323,13 @@ static enum iotify_result provision_make_separately(struct aws_instance *instanc
 {
     enum iotify_result result = provision_activate(instance, call, record);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = provision_create_thing(instance, call, options, record);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = provision_attach_policy(instance, call, record);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = provision_attach_thing(instance, call, record);
-    return result == IOTIFY_OK ? provision_join_group(instance, call, record) : result;
+    return result == IOTIFY_RESULT_OK ? provision_join_group(instance, call, record) : result;
 }
 
 /* ------------------------------------------------------------------ completion */
@@ -344,18 +345,19 @@ static enum iotify_result provision_yield(
     struct record current;
     enum iotify_result result = record_load(call, &current);
 
-    if (result == IOTIFY_OK && current.state != RECORD_NONE && current.state < RECORD_DELETING &&
-        current.certificate_id && strcmp(current.certificate_id, record->certificate_id) == 0)
-        return current.state == RECORD_READY ? IOTIFY_OK : IOTIFY_CONFLICT;
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK && current.state != RECORD_NONE &&
+        current.state < RECORD_DELETING && current.certificate_id &&
+        strcmp(current.certificate_id, record->certificate_id) == 0)
+        return current.state == RECORD_READY ? IOTIFY_RESULT_OK : IOTIFY_RESULT_CONFLICT;
+    if (result == IOTIFY_RESULT_OK)
         result = remove_device_made(instance, call, record);
-    if (result != IOTIFY_OK)
-        return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+    if (result != IOTIFY_RESULT_OK)
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "RecordChanged",
             "another iotifyd removed %s while it was being created, and the certificate %s could "
             "not be removed; remove it: aws iot delete-certificate --force-delete --certificate-id "
             "%s",
             record->thing, record->certificate_id, record->certificate_id);
-    return call->host->fail(call, IOTIFY_CONFLICT, "RecordChanged",
+    return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "RecordChanged",
         "another iotifyd removed %s while it was being created; run the same command again",
         record->thing);
 }
@@ -365,7 +367,7 @@ static bool provision_is_own(struct iotify_call *call, const struct record *reco
 {
     struct record current;
 
-    return record_load(call, &current) != IOTIFY_OK ||
+    return record_load(call, &current) != IOTIFY_RESULT_OK ||
            (current.stored.size == record->stored.size && current.stored.size &&
                memcmp(current.stored.data, record->stored.data, current.stored.size) == 0);
 }
@@ -373,21 +375,21 @@ static bool provision_is_own(struct iotify_call *call, const struct record *reco
 enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record)
 {
-    enum iotify_result result = IOTIFY_CONFLICT;
+    enum iotify_result result = IOTIFY_RESULT_CONFLICT;
 
     if (options->register_thing && !record->adopted)
         result = provision_register_thing(instance, call, record);
-    if (result == IOTIFY_CONFLICT || result == IOTIFY_EXISTS)
+    if (result == IOTIFY_RESULT_CONFLICT || result == IOTIFY_RESULT_EXISTS)
         result = provision_make_separately(instance, call, options, record);
     /* When another run has removed or recreated the device, that is the cause of the error. */
-    if (result != IOTIFY_OK)
-        return result == IOTIFY_CANCELLED || provision_is_own(call, record)
+    if (result != IOTIFY_RESULT_OK)
+        return result == IOTIFY_RESULT_CANCELLED || provision_is_own(call, record)
                    ? result
                    : provision_yield(instance, call, record);
     record->state = RECORD_READY;
     record->repair = false;
     result = record_save(call, record, true);
-    return result == IOTIFY_CONFLICT ? provision_yield(instance, call, record) : result;
+    return result == IOTIFY_RESULT_CONFLICT ? provision_yield(instance, call, record) : result;
 }
 
 void provision_calls(struct iotify_call *call, const struct aws_instance *instance,

@@ -9,9 +9,9 @@
 
 /*
  * Register or activate the certificate of a RECORD_SEALED record, create the thing, attach both,
- * and set the record to RECORD_READY. Blocks; called on worker threads. IOTIFY_EXISTS: the thing
- * exists and is not this job's. IOTIFY_CONFLICT: another run changed the record in the meantime;
- * if it removed the device, this function removes what it created, too.
+ * and set the record to RECORD_READY. Blocks; called on worker threads. IOTIFY_RESULT_EXISTS: the
+ * thing exists and is not this job's. IOTIFY_RESULT_CONFLICT: another run changed the record in the
+ * meantime; if it removed the device, this function removes what it created, too.
  */
 enum iotify_result provision(struct aws_instance *instance, struct iotify_call *call,
     const struct device_options *options, struct record *record);

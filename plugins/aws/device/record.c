@@ -57,9 +57,9 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     json_t *json;
 
     *record = (struct record){0};
-    if (result == IOTIFY_NOT_FOUND)
-        return IOTIFY_OK;
-    if (result != IOTIFY_OK)
+    if (result == IOTIFY_RESULT_NOT_FOUND)
+        return IOTIFY_RESULT_OK;
+    if (result != IOTIFY_RESULT_OK)
         return result;
     record->stored = stored;
     record->state = record_read(stored, &json);
@@ -76,15 +76,15 @@ enum iotify_result record_load(struct iotify_call *call, struct record *record)
     json_decref(json);
     if (record->state != RECORD_NONE && record->thing && record->key_name &&
         record->certificate_name)
-        return IOTIFY_OK;
-    return call->host->fail(call, IOTIFY_FAILED, "RecordFormat",
+        return IOTIFY_RESULT_OK;
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "RecordFormat",
         "the device's record was written by another version of iotifyd; use that one");
 }
 
 static struct iotify_write record_glob_write(const char *key, const char *value)
 {
     return (struct iotify_write){
-        .kind = value ? IOTIFY_PUT : IOTIFY_DELETE,
+        .kind = value ? IOTIFY_WRITE_PUT : IOTIFY_WRITE_DELETE,
         .key = key,
         .value = {value, value ? strlen(value) : 0},
     };
@@ -121,13 +121,13 @@ static enum iotify_result record_store(
     enum iotify_result result;
 
     if (!text)
-        return call->host->fail(
-            call, IOTIFY_FAILED, "RecordFormat", "the device's record cannot be written as JSON");
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "RecordFormat",
+            "the device's record cannot be written as JSON");
     value = (struct iotify_bytes){aws_keep(call, text), strlen(text)};
     explicit_bzero(text, strlen(text));
     free(text);
     result = call->host->record_set(call, record->stored, value, globs, count);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         record->stored = value;
     return result;
 }
@@ -156,9 +156,9 @@ enum iotify_result record_clear_glob(struct iotify_call *call, const struct reco
         record_glob_write(record->certificate_name, NULL)};
     struct iotify_bytes current;
 
-    if (call->host->glob_get(call, record->key_name, &current) == IOTIFY_NOT_FOUND &&
-        call->host->glob_get(call, record->certificate_name, &current) == IOTIFY_NOT_FOUND)
-        return IOTIFY_UNCHANGED;
+    if (call->host->glob_get(call, record->key_name, &current) == IOTIFY_RESULT_NOT_FOUND &&
+        call->host->glob_get(call, record->certificate_name, &current) == IOTIFY_RESULT_NOT_FOUND)
+        return IOTIFY_RESULT_UNCHANGED;
     return call->host->glob_apply(call, globs, 2);
 }
 
@@ -166,7 +166,7 @@ static bool record_has(struct iotify_call *call, const char *key, const char *va
 {
     struct iotify_bytes current;
 
-    return call->host->glob_get(call, key, &current) == IOTIFY_OK &&
+    return call->host->glob_get(call, key, &current) == IOTIFY_RESULT_OK &&
            current.size == strlen(value) && memcmp(current.data, value, current.size) == 0;
 }
 
@@ -182,6 +182,6 @@ enum iotify_result record_restore_glob(struct iotify_call *call, const struct re
         record_glob_write(record->certificate_name, record->certificate)};
 
     if (!record_misses_glob(call, record))
-        return IOTIFY_UNCHANGED;
+        return IOTIFY_RESULT_UNCHANGED;
     return call->host->glob_apply(call, globs, 2);
 }

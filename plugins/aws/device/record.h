@@ -46,22 +46,22 @@ struct record {
 };
 
 /*
- * Read the device's record; the state is RECORD_NONE when there is none. IOTIFY_FAILED for a record
- * of another version.
+ * Read the device's record; the state is RECORD_NONE when there is none. IOTIFY_RESULT_FAILED for a
+ * record of another version.
  */
 enum iotify_result record_load(struct iotify_call *call, struct record *record);
 /*
- * Write the record. IOTIFY_CONFLICT when another run changed it since it was loaded. `with_glob`:
- * write key and certificate to the glob in the same batch.
+ * Write the record. IOTIFY_RESULT_CONFLICT when another run changed it since it was loaded.
+ * `with_glob`: write key and certificate to the glob in the same batch.
  */
 enum iotify_result record_save(struct iotify_call *call, struct record *record, bool with_glob);
 /* Write it as a tombstone, without key and certificate; the same batch deletes the glob entries. */
 enum iotify_result record_bury(struct iotify_call *call, struct record *record);
-/* Delete glob entries that a tombstone still has; IOTIFY_UNCHANGED when there are none. */
+/* Delete glob entries that a tombstone still has; IOTIFY_RESULT_UNCHANGED when there are none. */
 enum iotify_result record_clear_glob(struct iotify_call *call, const struct record *record);
 /* True when the glob does not have the record's key and certificate. */
 bool record_misses_glob(struct iotify_call *call, const struct record *record);
-/* Write key and certificate to the glob; IOTIFY_UNCHANGED when it has them. */
+/* Write key and certificate to the glob; IOTIFY_RESULT_UNCHANGED when it has them. */
 enum iotify_result record_restore_glob(struct iotify_call *call, const struct record *record);
 
 /*

@@ -34,7 +34,7 @@ static const struct iotify_settings settings = {
 /* A missing object counts as removed. */
 static enum iotify_result removal_accept_missing(enum iotify_result result)
 {
-    return result == IOTIFY_NOT_FOUND ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_OK : result;
 }
 
 /* One of the certificates of a record. */
@@ -44,7 +44,7 @@ struct removal_certificate {
 
 /*
  * Set the ARN of a certificate whose registration may not have been answered, from AWS.
- * IOTIFY_NOT_FOUND when it is not registered.
+ * IOTIFY_RESULT_NOT_FOUND when it is not registered.
  */
 static enum iotify_result removal_find_arn(struct aws_instance *instance, struct iotify_call *call,
     struct removal_certificate *certificate)
@@ -53,9 +53,9 @@ static enum iotify_result removal_find_arn(struct aws_instance *instance, struct
     enum iotify_result result;
 
     if (certificate->arn)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     result = aws_send(instance->client, call, &request);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         certificate->arn = aws_keep(call,
             aws_text(json_object_get(request.answer, "certificateDescription"), "certificateArn"));
     json_decref(request.answer);
@@ -67,19 +67,19 @@ static enum iotify_result removal_detach(struct aws_instance *instance, struct i
     const struct record *record, const struct removal_certificate *certificate)
 {
     json_t *target = json_pack("{s:s}", "target", certificate->arn);
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (record->policy)
         result = aws_remove(instance->client, call,
             (struct aws_request){
                 .operation = AWS_DETACH_POLICY, .name = record->policy, .body = target});
     json_decref(target);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DETACH_THING_PRINCIPAL,
                 .name = record->thing,
                 .principal = certificate->arn});
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_UPDATE_CERTIFICATE,
                 .name = certificate->id,
@@ -101,7 +101,8 @@ static const char *removal_find_other(
     return NULL;
 }
 
-/* IOTIFY_CONFLICT when something is attached to the certificate that this job did not attach. */
+/* IOTIFY_RESULT_CONFLICT when something is attached to the certificate that this job did not
+ * attach. */
 static enum iotify_result removal_check_foreign(struct aws_instance *instance,
     struct iotify_call *call, const struct record *record,
     const struct removal_certificate *certificate)
@@ -113,23 +114,23 @@ static enum iotify_result removal_check_foreign(struct aws_instance *instance,
     const char *policy = NULL, *thing = NULL;
     enum iotify_result result = aws_send(instance->client, call, &policies);
 
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         policy = removal_find_other(
             call, json_object_get(policies.answer, "policies"), "policyName", record->policy);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = aws_send(instance->client, call, &things);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         thing =
             removal_find_other(call, json_object_get(things.answer, "things"), NULL, record->thing);
     json_decref(policies.answer);
     json_decref(things.answer);
     if (policy)
-        return call->host->fail(call, IOTIFY_CONFLICT, "ForeignPolicy",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "ForeignPolicy",
             "the certificate %s of %s has the policy %s, which this job did not attach, and is not "
             "deleted; detach it, then run the same command again",
             certificate->id, record->thing, policy);
     if (thing)
-        return call->host->fail(call, IOTIFY_CONFLICT, "ForeignThing",
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "ForeignThing",
             "the certificate %s of %s is attached to the thing %s, which this job did not do, and "
             "is not deleted; detach it, then run the same command again",
             certificate->id, record->thing, thing);
@@ -156,7 +157,7 @@ static void removal_learn_detach_time(struct aws_instance *instance)
 
 /*
  * Delete a certificate. AWS reports a conflict until the detachments have taken effect: then
- * IOTIFY_LATER.
+ * IOTIFY_RESULT_LATER.
  */
 static enum iotify_result removal_delete_certificate(struct aws_instance *instance,
     struct iotify_call *call, const struct record *record,
@@ -165,19 +166,19 @@ static enum iotify_result removal_delete_certificate(struct aws_instance *instan
     enum iotify_result result = aws_remove(instance->client, call,
         (struct aws_request){.operation = AWS_DELETE_CERTIFICATE, .name = certificate->id});
 
-    if (result != IOTIFY_CONFLICT)
+    if (result != IOTIFY_RESULT_CONFLICT)
         return result;
     removal_learn_detach_time(instance);
     /* At the first conflict, whose stage is 0 or 1, and when most detachments have taken effect. */
     if (stage <= 1 || stage == 3)
         result = removal_check_foreign(instance, call, record, certificate);
     else
-        result = IOTIFY_OK;
-    if (result != IOTIFY_OK)
+        result = IOTIFY_RESULT_OK;
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (stage < ATTEMPTS_MAX)
-        return IOTIFY_LATER;
-    return call->host->fail(call, IOTIFY_FAILED, "StillAttached",
+        return IOTIFY_RESULT_LATER;
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "StillAttached",
         "AWS has not detached the certificate %s of %s in a minute; run the same command again",
         certificate->id, record->thing);
 }
@@ -195,24 +196,25 @@ static enum iotify_result removal_remove_certificates(
 
     for (size_t i = 0; i < sizeof(certificates) / sizeof(certificates[0]); i++) {
         struct removal_certificate *certificate = &certificates[i];
-        enum iotify_result result = certificate->id ? IOTIFY_OK : IOTIFY_NOT_FOUND;
+        enum iotify_result result = certificate->id ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
 
-        if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK)
             result = removal_find_arn(instance, call, certificate);
         /* A certificate that was found by an attribute may be somebody else's. */
-        if (result == IOTIFY_OK && stage == 0 && record->created == 0)
+        if (result == IOTIFY_RESULT_OK && stage == 0 && record->created == 0)
             result = removal_check_foreign(instance, call, record, certificate);
-        if (result == IOTIFY_OK && stage == 0)
+        if (result == IOTIFY_RESULT_OK && stage == 0)
             result = removal_detach(instance, call, record, certificate);
-        if (result == IOTIFY_OK && stage == 0 && atomic_load(&instance->detach_time))
-            result = IOTIFY_LATER;
-        else if (result == IOTIFY_OK)
+        if (result == IOTIFY_RESULT_OK && stage == 0 && atomic_load(&instance->detach_time))
+            result = IOTIFY_RESULT_LATER;
+        else if (result == IOTIFY_RESULT_OK)
             result = removal_delete_certificate(instance, call, record, certificate, stage);
-        late = late || result == IOTIFY_LATER;
-        if (result != IOTIFY_OK && result != IOTIFY_NOT_FOUND && result != IOTIFY_LATER)
+        late = late || result == IOTIFY_RESULT_LATER;
+        if (result != IOTIFY_RESULT_OK && result != IOTIFY_RESULT_NOT_FOUND &&
+            result != IOTIFY_RESULT_LATER)
             return result;
     }
-    return late ? IOTIFY_LATER : IOTIFY_OK;
+    return late ? IOTIFY_RESULT_LATER : IOTIFY_RESULT_OK;
 }
 
 /* Release an adopted thing: remove this job's attribute, and the group that the job added. */
@@ -225,7 +227,7 @@ static enum iotify_result removal_release_thing(
     bool own = strcmp(mark, record->certificate_id) == 0;
 
     json_decref(request.answer);
-    if (result != IOTIFY_OK || !own)
+    if (result != IOTIFY_RESULT_OK || !own)
         return removal_accept_missing(result);
     if (record->group && !record->member) {
         request = (struct aws_request){.operation = AWS_REMOVE_THING_FROM_THING_GROUP};
@@ -234,7 +236,7 @@ static enum iotify_result removal_release_thing(
         result = aws_remove(instance->client, call, request);
         json_decref(request.body);
     }
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     /* Remove the attribute last: while it exists, an interrupted release is repeated. */
     request = (struct aws_request){.operation = AWS_UPDATE_THING, .name = record->thing};
@@ -262,34 +264,34 @@ static enum iotify_result removal_remove_thing(
     const json_t *attributes = json_object_get(request.answer, "attributes");
     const char *mark = aws_text(attributes, THING_CERTIFICATE);
 
-    if (result == IOTIFY_OK &&
+    if (result == IOTIFY_RESULT_OK &&
         (removal_is_of(mark, record->certificate_id) || removal_is_of(mark, record->other)))
         result = aws_remove(instance->client, call,
             (struct aws_request){.operation = AWS_DELETE_THING, .name = record->thing});
-    else if (result == IOTIFY_OK && *mark &&
+    else if (result == IOTIFY_RESULT_OK && *mark &&
              strcmp(aws_text(attributes, THING_JOB), call->host->job_name(call)) == 0)
-        result = call->host->fail(call, IOTIFY_CONFLICT, "OtherStore",
+        result = call->host->fail(call, IOTIFY_RESULT_CONFLICT, "OtherStore",
             "the thing %s with the certificate %s remains: another store of this job made it. To "
             "remove both, run cleanup with that store, or with --from-aws",
             record->thing, mark);
-    else if (result == IOTIFY_OK)
-        call->host->log(call, IOTIFY_WARNING,
+    else if (result == IOTIFY_RESULT_OK)
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "the thing %s was not made by this job and is left as it is", record->thing);
     json_decref(request.answer);
     return removal_accept_missing(result);
 }
 
-/* IOTIFY_LATER: to be called again with the next stage, after removal_pause(). */
+/* IOTIFY_RESULT_LATER: to be called again with the next stage, after removal_pause(). */
 static enum iotify_result removal_advance(
     struct aws_instance *instance, struct iotify_call *call, struct record *record, int stage)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (record->doubt && stage == 0)
         result = orphan_settle(instance, call, record, NULL);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = removal_remove_certificates(instance, call, record, stage);
-    if (result != IOTIFY_OK || (!record->certificate_id && !record->other))
+    if (result != IOTIFY_RESULT_OK || (!record->certificate_id && !record->other))
         return result;
     return record->adopted ? removal_release_thing(instance, call, record)
                            : removal_remove_thing(instance, call, record);
@@ -311,20 +313,20 @@ static int64_t removal_pause(struct aws_instance *instance, int stage)
 enum iotify_result remove_device_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    enum iotify_result result = IOTIFY_LATER, waited = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_LATER, waited = IOTIFY_RESULT_OK;
 
-    for (int stage = 0; result == IOTIFY_LATER && waited == IOTIFY_OK; stage++) {
+    for (int stage = 0; result == IOTIFY_RESULT_LATER && waited == IOTIFY_RESULT_OK; stage++) {
         result = removal_advance(instance, call, record, stage);
-        if (result == IOTIFY_LATER)
+        if (result == IOTIFY_RESULT_LATER)
             waited = call->host->wait(call, removal_pause(instance, stage));
     }
-    return waited == IOTIFY_OK ? result : waited;
+    return waited == IOTIFY_RESULT_OK ? result : waited;
 }
 
 enum iotify_result remove_device_recorded(
     struct aws_instance *instance, struct iotify_call *call, struct record *record)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     if (record->state == RECORD_TOMBSTONE)
         return record_clear_glob(call, record);
@@ -334,12 +336,12 @@ enum iotify_result remove_device_recorded(
         record->state = RECORD_DELETING;
         result = record_save(call, record, false);
     }
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = removal_advance(instance, call, record, aws_stage(call));
-    if (result == IOTIFY_LATER)
+    if (result == IOTIFY_RESULT_LATER)
         return call->host->later(
             call, removal_pause(instance, aws_stage(call)), aws_stage(call) + 1);
-    return result == IOTIFY_OK ? record_bury(call, record) : result;
+    return result == IOTIFY_RESULT_OK ? record_bury(call, record) : result;
 }
 
 void remove_device_calls(
@@ -361,8 +363,8 @@ static enum iotify_result removal_apply(void *given, struct iotify_call *call)
     struct record record;
     enum iotify_result result = record_load(call, &record);
 
-    if (result != IOTIFY_OK || record.state == RECORD_NONE)
-        return result == IOTIFY_OK ? IOTIFY_UNCHANGED : result;
+    if (result != IOTIFY_RESULT_OK || record.state == RECORD_NONE)
+        return result == IOTIFY_RESULT_OK ? IOTIFY_RESULT_UNCHANGED : result;
     return remove_device_recorded(given, call, &record);
 }
 
@@ -370,14 +372,14 @@ static enum iotify_result removal_begin(void *given, struct iotify_call *call)
 {
     (void)call;
     orphan_reset(given);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result removal_on_conclude(void *given, struct iotify_call *call)
 {
     enum iotify_result result = orphan_conclude(given, call);
 
-    return result == IOTIFY_OK ? verify_removal_conclude(given, call, true) : result;
+    return result == IOTIFY_RESULT_OK ? verify_removal_conclude(given, call, true) : result;
 }
 
 enum iotify_result remove_device_plan(struct aws_instance *instance, struct iotify_call *call)
@@ -385,11 +387,12 @@ enum iotify_result remove_device_plan(struct aws_instance *instance, struct ioti
     struct record record;
     enum iotify_result result = record_load(call, &record);
 
-    if (result != IOTIFY_OK || record.state == RECORD_NONE || record.state == RECORD_TOMBSTONE)
+    if (result != IOTIFY_RESULT_OK || record.state == RECORD_NONE ||
+        record.state == RECORD_TOMBSTONE)
         return result;
-    call->host->plan_change(call, IOTIFY_DELETE_IT, "device", record.thing, NULL);
+    call->host->plan_change(call, IOTIFY_CHANGE_DELETE, "device", record.thing, NULL);
     remove_device_calls(call, instance, 1);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result removal_on_plan(void *given, struct iotify_call *call)
@@ -410,7 +413,7 @@ static void removal_permit(void *given, struct iotify_call *call)
 const struct iotify_action aws_remove_device_action = {
     .name = "remove_device",
     .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
-    .scope = IOTIFY_FOR_RECORD,
+    .scope = IOTIFY_SCOPE_RECORD,
     .settings = &settings,
     .begin = removal_begin,
     .apply = removal_apply,

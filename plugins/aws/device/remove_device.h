@@ -14,10 +14,10 @@
 enum iotify_result remove_device_made(
     struct aws_instance *instance, struct iotify_call *call, struct record *record);
 /*
- * The complete removal, in stages: while AWS detaches, IOTIFY_LATER of host->later(); the caller
- * returns it and calls this again with the call of the next stage. It sets the record to
+ * The complete removal, in stages: while AWS detaches, IOTIFY_RESULT_LATER of host->later(); the
+ * caller returns it and calls this again with the call of the next stage. It sets the record to
  * RECORD_DELETING and, when everything is removed, replaces it by a tombstone. For a tombstone only
- * delete leftover glob entries: IOTIFY_UNCHANGED when there are none. Blocks; any thread.
+ * delete leftover glob entries: IOTIFY_RESULT_UNCHANGED when there are none. Blocks; any thread.
  */
 enum iotify_result remove_device_recorded(
     struct aws_instance *instance, struct iotify_call *call, struct record *record);

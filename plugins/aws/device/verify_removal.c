@@ -81,7 +81,7 @@ static enum iotify_result verify_add_record(void *argument, const struct iotify_
         view->since = created < view->since ? created : view->since;
     }
     json_decref(json);
-    return view->failed ? IOTIFY_FULL : IOTIFY_OK;
+    return view->failed ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_OK;
 }
 
 static int verify_compare(const void *a, const void *b)
@@ -139,7 +139,7 @@ static void verify_on_thing(void *argument, const char *name, const json_t *attr
 static enum iotify_result verify_list(
     struct aws_instance *instance, struct iotify_call *call, struct verify_view *view)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     view->left = view->unknown = 0;
     iotify_buffer_reset(&view->names);
@@ -148,7 +148,7 @@ static enum iotify_result verify_list(
         view->certificates[i].found = false;
     if (view->removed)
         result = listing_certificates(instance, call, view->since, verify_on_certificate, view);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = listing_things(instance, call, call->host->job_name(call), verify_on_thing, view);
     return result;
 }
@@ -166,7 +166,7 @@ struct verify_sweep {
 
 static void verify_flush(struct verify_sweep *sweep)
 {
-    if (sweep->count && sweep->result == IOTIFY_OK)
+    if (sweep->count && sweep->result == IOTIFY_RESULT_OK)
         sweep->result = sweep->call->host->records_write(sweep->call, sweep->writes, sweep->count);
     for (size_t i = 0; i < 2 * sweep->count; i++)
         free(sweep->owned[i]);
@@ -196,7 +196,7 @@ static enum iotify_result verify_clear_glob(struct iotify_call *call, const json
         .certificate_name = aws_text(json, "certificate_name")};
     enum iotify_result result = record_clear_glob(call, &record);
 
-    return result == IOTIFY_UNCHANGED ? IOTIFY_OK : result;
+    return result == IOTIFY_RESULT_UNCHANGED ? IOTIFY_RESULT_OK : result;
 }
 
 /* Delete a tombstone, or set it to DELETING when its device is still listed. */
@@ -233,7 +233,7 @@ static enum iotify_result verify_settle_all(
     enum iotify_result result = call->host->records(call, verify_settle, &sweep);
 
     verify_flush(&sweep);
-    return result == IOTIFY_OK ? sweep.result : result;
+    return result == IOTIFY_RESULT_OK ? sweep.result : result;
 }
 
 /* ------------------------------------------------------------------ verification */
@@ -248,7 +248,7 @@ static enum iotify_result verify_add_known(void *argument, const struct iotify_r
     verify_add(view, aws_text(json, "certificate_id"), false);
     verify_add(view, aws_text(json, "other"), false);
     json_decref(json);
-    return view->failed ? IOTIFY_FULL : IOTIFY_OK;
+    return view->failed ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_OK;
 }
 
 /* Sort the certificates; one that is there twice was removed if either was. */
@@ -271,31 +271,31 @@ static void verify_sort(struct verify_view *view)
 static enum iotify_result verify_prove(
     struct aws_instance *instance, struct iotify_call *call, struct verify_view *view)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     verify_sort(view);
     for (int i = 0; i < CHECKS_MAX; i++) {
         result = verify_list(instance, call, view);
-        if (result != IOTIFY_OK || (view->left == 0 && !(view->all && view->unknown)) ||
+        if (result != IOTIFY_RESULT_OK || (view->left == 0 && !(view->all && view->unknown)) ||
             i + 1 == CHECKS_MAX)
             break;
         result = call->host->wait(call, PAUSE);
-        if (result != IOTIFY_OK)
+        if (result != IOTIFY_RESULT_OK)
             break;
     }
-    if (result == IOTIFY_OK && view->removed)
+    if (result == IOTIFY_RESULT_OK && view->removed)
         result = verify_settle_all(call, view);
-    if (result != IOTIFY_OK || !view->removed)
+    if (result != IOTIFY_RESULT_OK || !view->removed)
         return result;
     if (view->left)
-        call->host->log(call, IOTIFY_WARNING,
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "%zu of %zu devices that were removed are still listed: %s%s", view->left,
             view->removed, iotify_buffer_text(&view->still), view->left > NAMES_MAX ? ", …" : "");
     else
-        call->host->log(call, IOTIFY_INFO,
+        call->host->log(call, IOTIFY_LOG_INFO,
             "proven by listing: nothing is left of the %zu devices that were removed",
             view->removed);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* With `always`, list also when no device was removed. The caller clears the view. */
@@ -308,11 +308,11 @@ static enum iotify_result verify_look(
     iotify_buffer_init(&view->names, 4096);
     iotify_buffer_init(&view->still, 4096);
     result = call->host->records(call, verify_add_record, view);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         result = call->host->all_records(call, verify_add_known, view);
     if (view->failed)
-        result = call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
-    if (result == IOTIFY_OK && (always || view->removed))
+        result = call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+    if (result == IOTIFY_RESULT_OK && (always || view->removed))
         result = verify_prove(instance, call, view);
     return result;
 }
@@ -341,16 +341,16 @@ enum iotify_result verify_removal_conclude(
     struct verify_view view;
     enum iotify_result result = verify_look(instance, call, all, &view);
 
-    if (result == IOTIFY_OK && all && view.unknown)
-        call->host->log(call, IOTIFY_WARNING,
+    if (result == IOTIFY_RESULT_OK && all && view.unknown)
+        call->host->log(call, IOTIFY_LOG_WARNING,
             "things of this job that its store does not know: %s%s",
             iotify_buffer_text(&view.names), view.unknown > NAMES_MAX ? ", …" : "");
-    if (result == IOTIFY_OK && view.left)
-        result = call->host->fail(call, IOTIFY_FAILED, "StillThere",
+    if (result == IOTIFY_RESULT_OK && view.left)
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "StillThere",
             "%zu devices that were removed are still listed: %s%s; run cleanup again", view.left,
             iotify_buffer_text(&view.still), view.left > NAMES_MAX ? ", …" : "");
-    else if (result == IOTIFY_OK && all && view.unknown)
-        result = call->host->fail(call, IOTIFY_FAILED, "Remaining",
+    else if (result == IOTIFY_RESULT_OK && all && view.unknown)
+        result = call->host->fail(call, IOTIFY_RESULT_FAILED, "Remaining",
             "%zu things of this job remain that its store does not know: %s%s. To remove them, run "
             "cleanup with the store that made them, or with --from-aws",
             view.unknown, iotify_buffer_text(&view.names), view.unknown > NAMES_MAX ? ", …" : "");

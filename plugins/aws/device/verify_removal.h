@@ -13,8 +13,8 @@
 enum iotify_result verify_removal(
     struct aws_instance *instance, struct iotify_call *call, size_t *left);
 /*
- * The same at the end of a removal: IOTIFY_FAILED when a device is still listed. With `all` every
- * device of the job was to be removed: then also when things of the job remain that no record
+ * The same at the end of a removal: IOTIFY_RESULT_FAILED when a device is still listed. With `all`
+ * every device of the job was to be removed: then also when things of the job remain that no record
  * names.
  */
 enum iotify_result verify_removal_conclude(

@@ -64,7 +64,7 @@ static enum credentials_outcome credentials_deny(
     va_start(arguments, format);
     vsnprintf(chain->failure, sizeof(chain->failure), format, arguments);
     va_end(arguments);
-    call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+    call->host->fail(call, IOTIFY_RESULT_DENIED, "NoCredentials", "%s", chain->failure);
     return FAILED;
 }
 
@@ -437,9 +437,9 @@ static enum iotify_result credentials_refresh(
     enum credentials_outcome outcome = FAILED;
 
     if (recent && credentials_still_valid(chain, stale))
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (recent && *chain->failure)
-        return call->host->fail(call, IOTIFY_DENIED, "NoCredentials", "%s", chain->failure);
+        return call->host->fail(call, IOTIFY_RESULT_DENIED, "NoCredentials", "%s", chain->failure);
     chain->asked = (int64_t)time(NULL);
     chain->failure[0] = '\0';
     outcome = credentials_walk(chain, call, &fresh);
@@ -448,18 +448,19 @@ static enum iotify_result credentials_refresh(
         chain->known = true;
     }
     explicit_bzero(&fresh, sizeof(fresh));
-    return outcome == FOUND || credentials_still_valid(chain, stale) ? IOTIFY_OK : IOTIFY_DENIED;
+    return outcome == FOUND || credentials_still_valid(chain, stale) ? IOTIFY_RESULT_OK
+                                                                     : IOTIFY_RESULT_DENIED;
 }
 
 enum iotify_result credentials_get(struct credentials_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out)
 {
-    enum iotify_result result = IOTIFY_OK;
+    enum iotify_result result = IOTIFY_RESULT_OK;
 
     pthread_mutex_lock(&chain->mutex);
     if (!credentials_usable(chain, stale))
         result = credentials_refresh(chain, call, stale);
-    if (result == IOTIFY_OK)
+    if (result == IOTIFY_RESULT_OK)
         *out = chain->current;
     pthread_mutex_unlock(&chain->mutex);
     return result;

@@ -29,9 +29,9 @@ struct credentials_chain *credentials_new(const char *profile, struct http *http
 void credentials_free(struct credentials_chain *chain);
 
 /*
- * Copy the current credentials to `out`. May block for the endpoints. IOTIFY_DENIED with a message
- * that names the places searched and what to do. `stale` (or NULL): an access key that the service
- * refused as expired; credentials with this key are not returned.
+ * Copy the current credentials to `out`. May block for the endpoints. IOTIFY_RESULT_DENIED with a
+ * message that names the places searched and what to do. `stale` (or NULL): an access key that the
+ * service refused as expired; credentials with this key are not returned.
  */
 enum iotify_result credentials_get(struct credentials_chain *chain, struct iotify_call *call,
     const char *stale, struct credentials *out);

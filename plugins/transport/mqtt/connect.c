@@ -29,7 +29,7 @@ static const char *const state_words[] = {[IDLE] = "",
 
 void mqtt_rearm(struct mqtt_session *session)
 {
-    int events = IOTIFY_READABLE;
+    int events = IOTIFY_EVENT_READABLE;
 
     if (!session->watch)
         return;
@@ -37,7 +37,7 @@ void mqtt_rearm(struct mqtt_session *session)
     if (!mosquitto_want_write(session->mosquitto))
         mqtt_inflight_wrote(&session->inflight);
     else if (session->state > TLS)
-        events |= IOTIFY_WRITABLE;
+        events |= IOTIFY_EVENT_WRITABLE;
     session->channel->loop->rewatch(session->watch, events);
 }
 
@@ -98,7 +98,7 @@ static void connect_on_handshake(struct mqtt_session *session, int events)
     } else if (session->identity->handshaken) {
         session->times.tls = connect_lap(session, session->identity->ended);
         connect_enter_session(session);
-    } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_ERRORED) ||
+    } else if (code != MOSQ_ERR_SUCCESS || (events & IOTIFY_EVENT_ERROR) ||
                connect_ended(mosquitto_socket(session->mosquitto))) {
         mqtt_cut(session, IOTIFY_CLOSED_TLS, mqtt_handshake_failure(session));
     } else {
@@ -204,11 +204,11 @@ static void connect_on_ready(void *argument, int events)
         connect_on_handshake(session, events);
         return;
     }
-    if (events & (IOTIFY_READABLE | IOTIFY_ERRORED))
+    if (events & (IOTIFY_EVENT_READABLE | IOTIFY_EVENT_ERROR))
         code = connect_read_all(session);
     if (!mqtt_alive(session, code))
         return;
-    if (events & IOTIFY_WRITABLE)
+    if (events & IOTIFY_EVENT_WRITABLE)
         code = mosquitto_loop_write(session->mosquitto, 1);
     if (mqtt_alive(session, code))
         mqtt_rearm(session);
@@ -388,8 +388,8 @@ static void connect_start_tcp(struct mqtt_session *session, const char *address)
         mqtt_closed(session, full ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, text);
         return;
     }
-    session->watch = loop->watch(
-        loop, mosquitto_socket(session->mosquitto), IOTIFY_WRITABLE, connect_on_ready, session);
+    session->watch = loop->watch(loop, mosquitto_socket(session->mosquitto), IOTIFY_EVENT_WRITABLE,
+        connect_on_ready, session);
     if (!session->watch)
         mqtt_cut(session, IOTIFY_CLOSED_UNREACHABLE, "cannot watch the connection");
 }

@@ -195,27 +195,29 @@ static enum iotify_result identity_load(struct mqtt_identity *identity, struct i
     const struct iotify_host *host = call->host;
 
     if (!certificate && !key)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     if (!certificate || !key)
-        return host->fail(call, IOTIFY_INVALID, "BadCertificate",
+        return host->fail(call, IOTIFY_RESULT_INVALID, "BadCertificate",
             "%s is set and %s is not; a client certificate needs both", key ? "key" : "cert",
             key ? "cert" : "key");
     if (!identity_read_certificates(identity, certificate))
-        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: not a PEM certificate");
-    if (!identity_read_key(identity, key))
         return host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: not a PEM private key without a passphrase");
+            call, IOTIFY_RESULT_INVALID, "BadCertificate", "cert: not a PEM certificate");
+    if (!identity_read_key(identity, key))
+        return host->fail(call, IOTIFY_RESULT_INVALID, "BadKey",
+            "key: not a PEM private key without a passphrase");
     mqtt_identity_decode(identity);
     if (!identity->certificate)
-        return host->fail(call, IOTIFY_INVALID, "BadCertificate", "cert: not a PEM certificate");
-    if (!identity->key)
         return host->fail(
-            call, IOTIFY_INVALID, "BadKey", "key: not a PEM private key without a passphrase");
+            call, IOTIFY_RESULT_INVALID, "BadCertificate", "cert: not a PEM certificate");
+    if (!identity->key)
+        return host->fail(call, IOTIFY_RESULT_INVALID, "BadKey",
+            "key: not a PEM private key without a passphrase");
     if (X509_check_private_key(identity->certificate, identity->key) == 1)
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     ERR_clear_error();
     return host->fail(
-        call, IOTIFY_INVALID, "BadKey", "key: does not belong to the certificate in cert");
+        call, IOTIFY_RESULT_INVALID, "BadKey", "key: does not belong to the certificate in cert");
 }
 
 struct mqtt_identity *mqtt_identity_new(
@@ -224,11 +226,11 @@ struct mqtt_identity *mqtt_identity_new(
     struct mqtt_identity *identity = calloc(1, sizeof(*identity));
 
     if (!identity) {
-        call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
         return NULL;
     }
     identity->server_name = server_name;
-    if (identity_load(identity, call, certificate, key) == IOTIFY_OK)
+    if (identity_load(identity, call, certificate, key) == IOTIFY_RESULT_OK)
         return identity;
     mqtt_identity_free(identity);
     return NULL;

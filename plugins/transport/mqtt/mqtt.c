@@ -19,7 +19,7 @@ static enum iotify_result mqtt_channel_new(void *given, struct iotify_call *call
     struct mqtt_channel *channel = calloc(1, sizeof(*channel));
 
     if (!channel)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     channel->instance = given;
     channel->host = call->host;
     channel->loop = loop;
@@ -27,10 +27,10 @@ static enum iotify_result mqtt_channel_new(void *given, struct iotify_call *call
     channel->deferred = mqtt_deferred_new(channel);
     if (!channel->deferred) {
         free(channel);
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     }
     *out = channel;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void mqtt_channel_free(void *given)
@@ -63,12 +63,12 @@ static enum iotify_result mqtt_instance_open(
     struct mqtt_instance *instance = calloc(1, sizeof(*instance));
 
     if (!instance)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     instance->alpn = options->alpn ? strdup(options->alpn) : NULL;
     mosquitto_lib_init();
     mqtt_tls_init();
     *out = instance;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void mqtt_instance_close(void *given)
@@ -113,7 +113,7 @@ IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
     .struct_size = sizeof(iotify_plugin),
     .abi_major = IOTIFY_ABI_MAJOR,
     .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_TRANSPORT,
+    .kind = IOTIFY_KIND_TRANSPORT,
     .name = "mqtt",
     .version = IOTIFY_VERSION,
     .summary = "MQTT 3.1.1 over TCP or TLS, a certificate for each session",

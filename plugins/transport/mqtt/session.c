@@ -107,14 +107,14 @@ static enum iotify_result session_set_up_tls(struct mqtt_session *session, struc
                            : session->host;
 
     if (!tls || !name)
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     session->identity = mqtt_identity_new(call, connection->cert, connection->key, name);
     if (!session->identity)
-        return IOTIFY_INVALID;
+        return IOTIFY_RESULT_INVALID;
     session->identity->tls = tls;
     mosquitto_int_option(session->mosquitto, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0);
     mosquitto_void_option(session->mosquitto, MOSQ_OPT_SSL_CTX, mqtt_tls_context(tls));
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result session_set_up(struct mqtt_session *session, struct iotify_call *call,
@@ -130,30 +130,30 @@ static enum iotify_result session_set_up(struct mqtt_session *session, struct io
     if (connection->username &&
         mosquitto_username_pw_set(mosquitto, connection->username, connection->password) != 0)
         return call->host->fail(
-            call, IOTIFY_INVALID, "BadUsername", "username: is not valid UTF-8");
+            call, IOTIFY_RESULT_INVALID, "BadUsername", "username: is not valid UTF-8");
     if (connection->will_topic &&
         mosquitto_will_set(mosquitto, connection->will_topic, (int)strlen(payload), payload,
             (int)connection->will_qos, connection->will_retain) != 0)
-        return call->host->fail(call, IOTIFY_INVALID, "BadWill",
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadWill",
             "will.topic: \"%s\" is not a valid topic for publishing", connection->will_topic);
-    return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_OK;
+    return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result session_check(struct iotify_call *call,
     const struct mqtt_connection *connection, const char *const *filters, size_t count)
 {
     if (!connection->host || !*connection->host)
-        return call->host->fail(
-            call, IOTIFY_INVALID, "NoHost", "host: is not set, and no connector gives an endpoint");
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "NoHost",
+            "host: is not set, and no connector gives an endpoint");
     if (!*connection->client_id)
-        return call->host->fail(call, IOTIFY_INVALID, "NoClientId", "client_id: is empty");
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "NoClientId", "client_id: is empty");
     if (count > UINT16_MAX)
-        return call->host->fail(call, IOTIFY_INVALID, "BadFilter", "subscribe: is too long");
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadFilter", "subscribe: is too long");
     for (size_t i = 0; i < count; i++)
         if (mosquitto_sub_topic_check(filters[i]) != MOSQ_ERR_SUCCESS)
-            return call->host->fail(call, IOTIFY_INVALID, "BadFilter",
+            return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadFilter",
                 "subscribe: \"%s\" is not a valid topic filter", filters[i]);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const void *settings,
@@ -165,11 +165,11 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     struct session_birth birth;
     enum iotify_result result = session_check(call, connection, filters, count);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     session = calloc(1, sizeof(*session));
     if (!session)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     session->channel = channel;
     session->user = user;
     session->host = session_keep_host(channel, connection->host);
@@ -181,17 +181,17 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     session->mosquitto = channel->host->without_socketpair(session_make_mosquitto, &birth);
     if (!session->host || !session->timer || !session->mosquitto ||
         !session_copy_filters(session, filters, count))
-        result = call->host->fail(call, IOTIFY_INVALID, "NoSession",
+        result = call->host->fail(call, IOTIFY_RESULT_INVALID, "NoSession",
             "cannot make an MQTT session for the client id \"%s\"", connection->client_id);
     else
         result = session_set_up(session, call, connection);
-    if (result != IOTIFY_OK) {
+    if (result != IOTIFY_RESULT_OK) {
         session_release_parts(session);
         free(session);
         return result;
     }
     *out = session;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* ------------------------------------------------------------------ messages */
@@ -212,18 +212,18 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     int code;
 
     if (session->state != READY)
-        return call->host->fail(call, IOTIFY_TRANSIENT, "NotConnected", "not connected");
+        return call->host->fail(call, IOTIFY_RESULT_TRANSIENT, "NotConnected", "not connected");
     if (!publish->topic || mosquitto_pub_topic_check(publish->topic) != MOSQ_ERR_SUCCESS)
-        return call->host->fail(call, IOTIFY_INVALID, "BadTopic",
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadTopic",
             "publish.topic: \"%s\" is not a valid topic for publishing",
             publish->topic ? publish->topic : "");
     if (payload.size > INT32_MAX)
         return call->host->fail(
-            call, IOTIFY_INVALID, "PayloadTooLarge", "the payload is too large");
+            call, IOTIFY_RESULT_INVALID, "PayloadTooLarge", "the payload is too large");
     message =
         mqtt_inflight_add(&session->inflight, publish->qos == 0, (uint32_t)payload.size, token);
     if (!message)
-        return call->host->fail(call, IOTIFY_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     session->in_call = true;
     /* libmosquitto sets `mid` before it sends: the publish callback may run inside this call. */
     code = mosquitto_publish(session->mosquitto, &message->mid, publish->topic, (int)payload.size,
@@ -238,8 +238,9 @@ enum iotify_result mqtt_session_publish(void *given, struct iotify_call *call, c
     session->in_call = false;
     mqtt_rearm(session);
     if (code == MOSQ_ERR_SUCCESS)
-        return IOTIFY_OK;
-    return call->host->fail(call, code == MOSQ_ERR_PAYLOAD_SIZE ? IOTIFY_INVALID : IOTIFY_TRANSIENT,
+        return IOTIFY_RESULT_OK;
+    return call->host->fail(call,
+        code == MOSQ_ERR_PAYLOAD_SIZE ? IOTIFY_RESULT_INVALID : IOTIFY_RESULT_TRANSIENT,
         "PublishFailed", "cannot publish: %s", mosquitto_strerror(code));
 }
 

@@ -208,22 +208,23 @@ static enum iotify_result tls_add_roots(struct iotify_call *call, SSL_CTX *conte
 
     if (ca && strstr(ca, "-----BEGIN")) {
         if (!tls_add_roots_text(context, ca))
-            return call->host->fail(call, IOTIFY_INVALID, "BadCa", "ca: holds no certificate");
-        return IOTIFY_OK;
+            return call->host->fail(
+                call, IOTIFY_RESULT_INVALID, "BadCa", "ca: holds no certificate");
+        return IOTIFY_RESULT_OK;
     }
     if (ca) {
         wrong = tls_load_roots(context, ca);
         if (wrong)
-            return call->host->fail(call, IOTIFY_INVALID, "BadCa",
+            return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadCa",
                 "ca: cannot read certificates from %s: %s", ca, wrong);
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     }
     SSL_CTX_set_default_verify_paths(context);
     wrong = bundle && *bundle ? tls_load_roots(context, bundle) : NULL;
     if (wrong)
-        return call->host->fail(call, IOTIFY_INVALID, "BadCa",
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "BadCa",
             "AWS_CA_BUNDLE: cannot read certificates from %s: %s", bundle, wrong);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static bool tls_set_alpn(SSL_CTX *context, const char *alpn)
@@ -255,7 +256,7 @@ struct mqtt_tls *mqtt_tls_new(
     if (!tls || !context) {
         free(tls);
         SSL_CTX_free(context);
-        call->host->fail(call, IOTIFY_FAILED, "NoMemory", "out of memory");
+        call->host->fail(call, IOTIFY_RESULT_FAILED, "NoMemory", "out of memory");
         return NULL;
     }
     tls->context = context;
@@ -272,12 +273,12 @@ struct mqtt_tls *mqtt_tls_new(
     SSL_CTX_sess_set_new_cb(context, tls_on_session);
     SSL_CTX_set_info_callback(context, tls_on_info);
     SSL_CTX_set_cert_cb(context, tls_on_certificate, NULL);
-    if (tls_add_roots(call, context, ca) != IOTIFY_OK) {
+    if (tls_add_roots(call, context, ca) != IOTIFY_RESULT_OK) {
         mqtt_tls_free(tls);
         return NULL;
     }
     if (alpn && !tls_set_alpn(context, alpn)) {
-        call->host->fail(call, IOTIFY_INVALID, "BadAlpn", "alpn: takes 1 to 255 bytes");
+        call->host->fail(call, IOTIFY_RESULT_INVALID, "BadAlpn", "alpn: takes 1 to 255 bytes");
         mqtt_tls_free(tls);
         return NULL;
     }

@@ -37,7 +37,7 @@ struct iotify_connector {
     /*
      * Create an instance when the job is loaded. `options` is the plugin's option structure and
      * outlives the instance. Offline: must not write files or send anything. Main thread, as all
-     * functions here but rate(). Errors: IOTIFY_INVALID after host->fail_setting(); others.
+     * functions here but rate(). Errors: IOTIFY_RESULT_INVALID after host->fail_setting(); others.
      */
     enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
     /* Free the instance. The host has no other call in progress. */
@@ -47,7 +47,7 @@ struct iotify_connector {
      * Called once per run before the first action: find credentials and determine their account.
      * `realm`, in the call's arena, names account and region ("123456789012/eu-central-1"); the
      * host keeps the records of each realm separately. At most 128 bytes of letters, digits and
-     * `/-_.`. May block. An error (such as IOTIFY_DENIED) ends the step.
+     * `/-_.`. May block. An error (such as IOTIFY_RESULT_DENIED) ends the step.
      */
     enum iotify_result (*connect)(void *instance, struct iotify_call *call, const char **realm);
 

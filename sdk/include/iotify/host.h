@@ -31,11 +31,11 @@ struct iotify_call {
 
 /* What a plan reports about one object. */
 enum iotify_change {
-    IOTIFY_CREATE_IT = 1,
-    IOTIFY_CHANGE_IT, /* an interrupted creation will be completed */
-    IOTIFY_DELETE_IT,
-    IOTIFY_KEEP_IT, /* up to date */
-    IOTIFY_BLOCKED  /* apply() would fail; `why` gives the reason */
+    IOTIFY_CHANGE_CREATE = 1,
+    IOTIFY_CHANGE_COMPLETE, /* an interrupted creation will be completed */
+    IOTIFY_CHANGE_DELETE,
+    IOTIFY_CHANGE_KEEP,   /* up to date */
+    IOTIFY_CHANGE_BLOCKED /* apply() would fail; `why` gives the reason */
 };
 
 /* One record of the connector, for host->records(). */
@@ -53,16 +53,16 @@ struct iotify_record_write {
 
 /* How apply() treats what differs from its records; a set. */
 enum iotify_repair_mode {
-    IOTIFY_REPORT_ONLY = 1, /* report differences as errors, and change nothing (--no-repair) */
-    IOTIFY_REPAIR_ALL = 2,  /* undo even what looks like a decision of somebody (--repair) */
-    IOTIFY_VERIFY_FULL = 4  /* also verify what takes a call per device (--verify full) */
+    IOTIFY_REPAIR_NOTHING = 1, /* report differences as errors, and change nothing (--no-repair) */
+    IOTIFY_REPAIR_ALL = 2,     /* undo even what looks like a decision of somebody (--repair) */
+    IOTIFY_REPAIR_VERIFY_ALL = 4 /* also verify what takes a call per device (--verify full) */
 };
 
 /*
  * Unless stated otherwise, a function may be called on any thread that is inside a call, with that
  * call. Texts and values passed in are copied. In offline calls (open, prepare, estimate, permit,
  * grant, and all calls of a transport's loop) perform, wait, glob_*, record_*, records and
- * records_write return IOTIFY_FAILED, and job_name returns "".
+ * records_write return IOTIFY_RESULT_FAILED, and job_name returns "".
  */
 struct iotify_host {
     uint32_t struct_size;
@@ -81,7 +81,8 @@ struct iotify_host {
 
     /*
      * Set the error of a setting. In prepare() and a connector's open() the host reports it with
-     * the line of the setting; in other calls it only sets the message. Returns IOTIFY_INVALID.
+     * the line of the setting; in other calls it only sets the message. Returns
+     * IOTIFY_RESULT_INVALID.
      */
     enum iotify_result (*fail_setting)(
         struct iotify_call *call, const char *setting, const char *format, ...) IOTIFY_PRINTF(3, 4);
@@ -94,16 +95,16 @@ struct iotify_host {
 
     /*
      * Run one remote operation: wait until the rate limit of `operation` allows it, call `function`
-     * on the same thread, and call it again while it returns IOTIFY_THROTTLED or IOTIFY_TRANSIENT
-     * and the retry limits allow it. Blocks. Returns the last result, or IOTIFY_CANCELLED when the
-     * run is stopped before a try.
+     * on the same thread, and call it again while it returns IOTIFY_RESULT_THROTTLED or
+     * IOTIFY_RESULT_TRANSIENT and the retry limits allow it. Blocks. Returns the last result, or
+     * IOTIFY_RESULT_CANCELLED when the run is stopped before a try.
      */
     enum iotify_result (*perform)(struct iotify_call *call, const char *operation,
         enum iotify_result (*function)(struct iotify_call *call, void *argument), void *argument);
 
     /*
-     * Block for `nanoseconds`, to poll a state at the service. IOTIFY_OK, or IOTIFY_CANCELLED at
-     * once when the run is stopped.
+     * Block for `nanoseconds`, to poll a state at the service. IOTIFY_RESULT_OK, or
+     * IOTIFY_RESULT_CANCELLED at once when the run is stopped.
      */
     enum iotify_result (*wait)(struct iotify_call *call, int64_t nanoseconds);
 
@@ -113,9 +114,9 @@ struct iotify_host {
     /*
      * The glob: the job's key-value store that scripts see; nothing to do with file patterns. Keys
      * are the user's, without prefix. glob_get: `out` is in the call's arena, NUL-terminated;
-     * IOTIFY_NOT_FOUND when absent. glob_apply: writes as in iotify/storage.h, durable on return as
-     * far as the storage is; discarded while the host plans. IOTIFY_INVALID: a key is too long.
-     * Other errors are the storage's. Both block.
+     * IOTIFY_RESULT_NOT_FOUND when absent. glob_apply: writes as in iotify/storage.h, durable on
+     * return as far as the storage is; discarded while the host plans. IOTIFY_RESULT_INVALID: a key
+     * is too long. Other errors are the storage's. Both block.
      */
     enum iotify_result (*glob_get)(
         struct iotify_call *call, const char *key, struct iotify_bytes *out);
@@ -126,10 +127,10 @@ struct iotify_host {
      * The device's record: the connector's note about what it created for this device, invisible
      * to scripts. In a call for the whole job (`client` is -1) these access the record of the job,
      * which records() does not list. record_get: `out` is in the call's arena, NUL-terminated;
-     * IOTIFY_NOT_FOUND when absent. record_set: `expected` is the value that the caller read (NULL
-     * data: no record); an empty `value` deletes the record; `globs` are written in the same batch
-     * after the record, and skipped with it; discarded while the host plans. IOTIFY_CONFLICT:
-     * another thread or process changed the record. Both block.
+     * IOTIFY_RESULT_NOT_FOUND when absent. record_set: `expected` is the value that the caller read
+     * (NULL data: no record); an empty `value` deletes the record; `globs` are written in the same
+     * batch after the record, and skipped with it; discarded while the host plans.
+     * IOTIFY_RESULT_CONFLICT: another thread or process changed the record. Both block.
      */
     enum iotify_result (*record_get)(struct iotify_call *call, struct iotify_bytes *out);
     enum iotify_result (*record_set)(struct iotify_call *call, struct iotify_bytes expected,
@@ -137,7 +138,8 @@ struct iotify_host {
 
     /*
      * Call `found` on this thread for each device's record, in ascending order of `client`. A
-     * result other than IOTIFY_OK ends the listing and is returned. `found` may call the host.
+     * result other than IOTIFY_RESULT_OK ends the listing and is returned. `found` may call the
+     * host.
      */
     enum iotify_result (*records)(struct iotify_call *call,
         enum iotify_result (*found)(void *argument, const struct iotify_record *record),
@@ -181,8 +183,8 @@ struct iotify_host {
     /*
      * In apply() and remove(), instead of waiting on the worker's thread: ask to be called again
      * for the same device after `nanoseconds`, with `stage` in the call. Return the result,
-     * IOTIFY_LATER, from the operation. When the run is stopped there is no further call. Since
-     * minor 5.
+     * IOTIFY_RESULT_LATER, from the operation. When the run is stopped there is no further call.
+     * Since minor 5.
      */
     enum iotify_result (*later)(struct iotify_call *call, int64_t nanoseconds, int stage);
 
@@ -205,9 +207,9 @@ struct iotify_host {
 
     /*
      * True when the run was stopped a moment ago, and what still blocks has to give up: return
-     * IOTIFY_CANCELLED or IOTIFY_TRANSIENT. A request that may have been carried out is found by
-     * the next run. Ask at least once per second while blocking elsewhere than in host->wait().
-     * Since minor 5.
+     * IOTIFY_RESULT_CANCELLED or IOTIFY_RESULT_TRANSIENT. A request that may have been carried out
+     * is found by the next run. Ask at least once per second while blocking elsewhere than in
+     * host->wait(). Since minor 5.
      */
     bool (*cancelled)(struct iotify_call *call);
 };

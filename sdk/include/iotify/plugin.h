@@ -45,36 +45,36 @@ extern "C" {
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
 
 /* Values start at 1, so that the host detects a member that was not set. */
-enum iotify_kind { IOTIFY_CONNECTOR = 1, IOTIFY_STORAGE = 2, IOTIFY_TRANSPORT = 3 };
+enum iotify_kind { IOTIFY_KIND_CONNECTOR = 1, IOTIFY_KIND_STORAGE = 2, IOTIFY_KIND_TRANSPORT = 3 };
 
 /*
- * Result of an operation. The host retries IOTIFY_THROTTLED and IOTIFY_TRANSIENT inside
- * host->perform(), and no other result. A plugin does not retry by itself.
+ * Result of an operation. The host retries IOTIFY_RESULT_THROTTLED and IOTIFY_RESULT_TRANSIENT
+ * inside host->perform(), and no other result. A plugin does not retry by itself.
  */
 enum iotify_result {
-    IOTIFY_OK = 0,
-    IOTIFY_UNCHANGED, /* success; nothing had to be changed */
-    IOTIFY_INVALID,   /* the request or a setting is not valid */
-    IOTIFY_NOT_FOUND,
-    IOTIFY_EXISTS,    /* an object of this name exists and differs */
-    IOTIFY_CONFLICT,  /* the current state does not allow it, or a compare-and-set failed */
-    IOTIFY_DENIED,    /* credentials are missing, expired or refused */
-    IOTIFY_THROTTLED, /* the service asks for a lower rate: the host retries later */
-    IOTIFY_TRANSIENT, /* no answer, or a temporary fault: the host retries */
-    IOTIFY_FULL,      /* a disk is full, or a resource limit is reached */
-    IOTIFY_CANCELLED, /* the run is stopping */
-    IOTIFY_FAILED,    /* any other error; permanent */
-    IOTIFY_LATER      /* only from host->later(): not done yet, to be called again */
+    IOTIFY_RESULT_OK = 1,
+    IOTIFY_RESULT_UNCHANGED, /* success; nothing had to be changed */
+    IOTIFY_RESULT_INVALID,   /* the request or a setting is not valid */
+    IOTIFY_RESULT_NOT_FOUND,
+    IOTIFY_RESULT_EXISTS,    /* an object of this name exists and differs */
+    IOTIFY_RESULT_CONFLICT,  /* the current state does not allow it, or a compare-and-set failed */
+    IOTIFY_RESULT_DENIED,    /* credentials are missing, expired or refused */
+    IOTIFY_RESULT_THROTTLED, /* the service asks for a lower rate: the host retries later */
+    IOTIFY_RESULT_TRANSIENT, /* no answer, or a temporary fault: the host retries */
+    IOTIFY_RESULT_FULL,      /* a disk is full, or a resource limit is reached */
+    IOTIFY_RESULT_CANCELLED, /* the run is stopping */
+    IOTIFY_RESULT_FAILED,    /* any other error; permanent */
+    IOTIFY_RESULT_LATER      /* only from host->later(): not done yet, to be called again */
 };
 
 /* How many threads the host may have inside the blocking operations at once. */
 enum iotify_threads {
-    IOTIFY_SERIAL = 1,   /* one thread for all instances of the plugin */
-    IOTIFY_PER_INSTANCE, /* one thread per instance */
-    IOTIFY_PARALLEL      /* any number */
+    IOTIFY_THREADS_SERIAL = 1,   /* one thread for all instances of the plugin */
+    IOTIFY_THREADS_PER_INSTANCE, /* one thread per instance */
+    IOTIFY_THREADS_PARALLEL      /* any number */
 };
 
-enum iotify_level { IOTIFY_ERROR = 0, IOTIFY_WARNING, IOTIFY_INFO, IOTIFY_DEBUG };
+enum iotify_level { IOTIFY_LOG_ERROR = 0, IOTIFY_LOG_WARNING, IOTIFY_LOG_INFO, IOTIFY_LOG_DEBUG };
 
 /* Bytes with a length. `data` may contain NUL, and is only NUL-terminated where stated. */
 struct iotify_bytes {
@@ -87,17 +87,17 @@ struct iotify_record;
 
 /* What apply() of an action is called for. */
 enum iotify_scope {
-    IOTIFY_FOR_JOB = 1, /* once for the job */
-    IOTIFY_FOR_DEVICE,  /* once for each device of the job */
-    IOTIFY_FOR_RECORD   /* once for each device that has a record in the store */
+    IOTIFY_SCOPE_JOB = 1, /* once for the job */
+    IOTIFY_SCOPE_DEVICE,  /* once for each device of the job */
+    IOTIFY_SCOPE_RECORD   /* once for each device that has a record in the store */
 };
 
 /*
  * One action of a connector: the step `alias.name` of a pipeline. `call->arguments` holds its
- * settings. The host evaluates settings flagged IOTIFY_EXPRESSION for each device before apply(),
- * plan() and recover(); the other functions get them unevaluated. Functions except apply() may be
- * NULL. Each returns IOTIFY_OK, IOTIFY_UNCHANGED or an error that it gave to host->fail().
- * plan(), recover(), begin() and conclude() run on the main thread and may block.
+ * settings. The host evaluates settings flagged IOTIFY_FLAG_EXPRESSION for each device before
+ * apply(), plan() and recover(); the other functions get them unevaluated. Functions except apply()
+ * may be NULL. Each returns IOTIFY_RESULT_OK, IOTIFY_RESULT_UNCHANGED or an error that it gave to
+ * host->fail(). plan(), recover(), begin() and conclude() run on the main thread and may block.
  */
 struct iotify_action {
     const char *name;
@@ -107,13 +107,13 @@ struct iotify_action {
     /*
      * Check settings against each other, and keep in the instance what other actions need. Called
      * on the main thread once per step, in the order of the job file, when the job is loaded.
-     * Offline, without side effects. Errors: IOTIFY_INVALID after host->fail_setting().
+     * Offline, without side effects. Errors: IOTIFY_RESULT_INVALID after host->fail_setting().
      */
     enum iotify_result (*prepare)(void *instance, struct iotify_call *call);
     /*
      * Perform the action for one device or for the job. Called on a worker thread; may block.
-     * IOTIFY_UNCHANGED: everything existed already. Must be idempotent: the user runs the same
-     * step again after an error. Never NULL.
+     * IOTIFY_RESULT_UNCHANGED: everything existed already. Must be idempotent: the user runs the
+     * same step again after an error. Never NULL.
      */
     enum iotify_result (*apply)(void *instance, struct iotify_call *call);
     /* Called once per step before apply(); `call->client` is -1. An error ends the step. */
@@ -138,24 +138,24 @@ struct iotify_action {
     /* Report with host->permit() which permissions the step needs. Offline. */
     void (*permit)(void *instance, struct iotify_call *call);
     /*
-     * IOTIFY_FOR_DEVICE only: remove what apply() created for a device that is no longer in the
+     * IOTIFY_SCOPE_DEVICE only: remove what apply() created for a device that is no longer in the
      * job (--prune). Same rules as apply(), but `call->arguments` is NULL.
      */
     enum iotify_result (*remove)(void *instance, struct iotify_call *call);
     /*
-     * IOTIFY_FOR_DEVICE only: write the device's record from what exists at the service, so that a
-     * cleanup works without the original store, and report it with host->plan_change(). The host
-     * discards writes to the store while it only plans. IOTIFY_UNCHANGED: the service has nothing
-     * of this job for the device, or a record exists already.
+     * IOTIFY_SCOPE_DEVICE only: write the device's record from what exists at the service, so that
+     * a cleanup works without the original store, and report it with host->plan_change(). The host
+     * discards writes to the store while it only plans. IOTIFY_RESULT_UNCHANGED: the service has
+     * nothing of this job for the device, or a record exists already.
      */
     enum iotify_result (*recover)(void *instance, struct iotify_call *call);
     /*
      * The action only removes what records name: without records there is nothing to do, and a run
-     * of such actions alone creates no store. Implied by IOTIFY_FOR_RECORD. Since minor 5.
+     * of such actions alone creates no store. Implied by IOTIFY_SCOPE_RECORD. Since minor 5.
      */
     bool removes;
     /*
-     * IOTIFY_FOR_DEVICE only: true when apply() has nothing left to do for a device with this
+     * IOTIFY_SCOPE_DEVICE only: true when apply() has nothing left to do for a device with this
      * record, as far as it tells. For the forecast of a step that resumes. Offline; main thread.
      * NULL: true for all records. Since minor 5.
      */

@@ -22,19 +22,19 @@ extern "C" {
 #endif
 
 enum iotify_type {
-    IOTIFY_STRING = 1, /* const char *; NULL when not set */
-    IOTIFY_SECRET,     /* const char *; the host prints [redacted] instead of it */
-    IOTIFY_INTEGER,    /* int64_t */
-    IOTIFY_BOOLEAN,    /* bool */
-    IOTIFY_DURATION,   /* int64_t nanoseconds; written 250ms, 10s, 5m, 2h */
-    IOTIFY_RATE,       /* double, events per second; written 200/s, 30/m or a bare number */
-    IOTIFY_SIZE,       /* int64_t bytes; written 128KB, 4KiB or a bare number */
-    IOTIFY_CHOICE,     /* int, the index into the array `domain`; -1 when not set */
-    IOTIFY_LIST,       /* struct iotify_list of strings */
-    IOTIFY_MAP,        /* struct iotify_map, names to rates (events per second) */
-    IOTIFY_DOCUMENT,   /* const char *, JSON text; from a file, or inline as a mapping */
-    IOTIFY_SHARE,      /* double from 0 to 1; written 30% or 0.3 */
-    IOTIFY_TABLE       /* struct iotify_table: a list of mappings, one per row */
+    IOTIFY_TYPE_STRING = 1, /* const char *; NULL when not set */
+    IOTIFY_TYPE_SECRET,     /* const char *; the host prints [redacted] instead of it */
+    IOTIFY_TYPE_INTEGER,    /* int64_t */
+    IOTIFY_TYPE_BOOLEAN,    /* bool */
+    IOTIFY_TYPE_DURATION,   /* int64_t nanoseconds; written 250ms, 10s, 5m, 2h */
+    IOTIFY_TYPE_RATE,       /* double, events per second; written 200/s, 30/m or a bare number */
+    IOTIFY_TYPE_SIZE,       /* int64_t bytes; written 128KB, 4KiB or a bare number */
+    IOTIFY_TYPE_CHOICE,     /* int, the index into the array `domain`; -1 when not set */
+    IOTIFY_TYPE_LIST,       /* struct iotify_list of strings */
+    IOTIFY_TYPE_MAP,        /* struct iotify_map, names to rates (events per second) */
+    IOTIFY_TYPE_DOCUMENT,   /* const char *, JSON text; from a file, or inline as a mapping */
+    IOTIFY_TYPE_SHARE,      /* double from 0 to 1; written 30% or 0.3 */
+    IOTIFY_TYPE_TABLE       /* struct iotify_table: a list of mappings, one per row */
 };
 
 /*
@@ -54,11 +54,12 @@ enum iotify_role {
 };
 
 /* Flags of a setting. */
-#define IOTIFY_REQUIRED UINT32_C(1)
-#define IOTIFY_EXPRESSION UINT32_C(2) /* may contain {{ }}, evaluated for each device */
-#define IOTIFY_PATH UINT32_C(4)       /* a file; relative paths start at the job file's folder */
-#define IOTIFY_WRITES UINT32_C(8)     /* with IOTIFY_PATH: the action writes this file */
-#define IOTIFY_GLOB_KEY UINT32_C(16)  /* a key of the glob; no two settings may name the same */
+#define IOTIFY_FLAG_REQUIRED UINT32_C(1)
+#define IOTIFY_FLAG_EXPRESSION UINT32_C(2) /* may contain {{ }}, evaluated for each device */
+#define IOTIFY_FLAG_PATH UINT32_C(4)   /* a file; relative paths start at the job file's folder */
+#define IOTIFY_FLAG_WRITES UINT32_C(8) /* with IOTIFY_FLAG_PATH: the action writes this file */
+#define IOTIFY_FLAG_GLOB_KEY UINT32_C(16) /* a key of the glob; no two settings may name the same  \
+                                           */
 
 struct iotify_list {
     const char *const *items;
@@ -90,9 +91,9 @@ struct iotify_setting {
     const char *value;
     int64_t min, max; /* in the unit of the C type; for rates per second; both 0: no range */
     /*
-     * The allowed values. IOTIFY_CHOICE: an array of `const char *const` that ends with NULL.
-     * IOTIFY_TABLE: the `struct iotify_settings` of the columns, none of them a table; a row that
-     * is a text sets the first column. Other types: NULL.
+     * The allowed values. IOTIFY_TYPE_CHOICE: an array of `const char *const` that ends with NULL.
+     * IOTIFY_TYPE_TABLE: the `struct iotify_settings` of the columns, none of them a table; a row
+     * that is a text sets the first column. Other types: NULL.
      */
     const void *domain;
     const char *help;      /* one line, a phrase without a full stop */

@@ -22,16 +22,18 @@ extern "C" {
 
 /* What a write survives once apply(), and flush() where there is one, has returned. */
 enum iotify_durability {
-    IOTIFY_VOLATILE = 1, /* nothing: it is lost when the process ends */
-    IOTIFY_DURABLE       /* a crash and a loss of power */
+    IOTIFY_DURABILITY_VOLATILE = 1, /* nothing: it is lost when the process ends */
+    IOTIFY_DURABILITY_DURABLE       /* a crash and a loss of power */
 };
 
 enum iotify_write_kind {
-    IOTIFY_PUT = 1,         /* set the value */
-    IOTIFY_CREATE,          /* set the value of an absent key; else IOTIFY_EXISTS */
-    IOTIFY_COMPARE_AND_SET, /* set when the current value equals `expected`; else IOTIFY_CONFLICT */
-    IOTIFY_DELETE,          /* delete; IOTIFY_OK when the key is absent */
-    IOTIFY_COMPARE_AND_DELETE /* delete when the current value equals `expected`; else CONFLICT */
+    IOTIFY_WRITE_PUT = 1,           /* set the value */
+    IOTIFY_WRITE_CREATE,            /* set the value of an absent key; else IOTIFY_RESULT_EXISTS */
+    IOTIFY_WRITE_COMPARE_AND_SET,   /* set when the current value equals `expected`; else
+                                       IOTIFY_RESULT_CONFLICT */
+    IOTIFY_WRITE_DELETE,            /* delete; IOTIFY_RESULT_OK when the key is absent */
+    IOTIFY_WRITE_COMPARE_AND_DELETE /* delete when the current value equals `expected`; else
+                                       CONFLICT */
 };
 
 struct iotify_write {
@@ -39,9 +41,10 @@ struct iotify_write {
     const char *key;
     struct iotify_bytes value;    /* not used by the two that delete */
     struct iotify_bytes expected; /* for the two that compare */
-    /* Skip this write unless the result of the write before it in the batch is IOTIFY_OK. */
+    /* Skip this write unless the result of the write before it in the batch is IOTIFY_RESULT_OK. */
     bool with_previous;
-    enum iotify_result result; /* set by apply(): IOTIFY_OK, EXISTS, CONFLICT; FAILED if skipped */
+    enum iotify_result
+        result; /* set by apply(): IOTIFY_RESULT_OK, EXISTS, CONFLICT; FAILED if skipped */
 };
 
 /*
@@ -76,8 +79,8 @@ struct iotify_storage {
      * Open the store. One that does not exist is created by the first apply(), so that commands
      * which only read leave no files behind; until then reads find nothing. `options` is the
      * plugin's option structure and outlives the instance. New directories get mode 0700, new files
-     * 0600. Errors: IOTIFY_CONFLICT when another process uses the store, IOTIFY_DENIED,
-     * IOTIFY_FULL, IOTIFY_FAILED.
+     * 0600. Errors: IOTIFY_RESULT_CONFLICT when another process uses the store,
+     * IOTIFY_RESULT_DENIED, IOTIFY_RESULT_FULL, IOTIFY_RESULT_FAILED.
      */
     enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
     /* Close the store and free the instance, while the host has no other call in progress. */
@@ -89,9 +92,9 @@ struct iotify_storage {
 
     /*
      * Carry out the writes in order and set their `result`; a conditional write that does not apply
-     * is not an error of the call. IOTIFY_OK: they are durable, or will be after flush(). On an
-     * error (IOTIFY_FULL, IOTIFY_DENIED, IOTIFY_FAILED) any number of writes may have been carried
-     * out; with `atomic_batch` none.
+     * is not an error of the call. IOTIFY_RESULT_OK: they are durable, or will be after flush(). On
+     * an error (IOTIFY_RESULT_FULL, IOTIFY_RESULT_DENIED, IOTIFY_RESULT_FAILED) any number of
+     * writes may have been carried out; with `atomic_batch` none.
      */
     enum iotify_result (*apply)(
         void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count);

@@ -22,9 +22,9 @@
 extern "C" {
 #endif
 
-#define IOTIFY_READABLE 1
-#define IOTIFY_WRITABLE 2
-#define IOTIFY_ERRORED 4 /* reported without being requested: error or hang-up */
+#define IOTIFY_EVENT_READABLE 1
+#define IOTIFY_EVENT_WRITABLE 2
+#define IOTIFY_EVENT_ERROR 4 /* reported without being requested: error or hang-up */
 
 struct iotify_watch;
 struct iotify_timer;
@@ -39,9 +39,9 @@ struct iotify_loop {
 
     /*
      * Call `ready` repeatedly as long as one of `events` holds for the descriptor
-     * (level-triggered). IOTIFY_ERRORED, and IOTIFY_READABLE after the peer's end of stream, are
-     * reported even when not in `events`. The caller owns the watch; NULL when the descriptor
-     * cannot be watched.
+     * (level-triggered). IOTIFY_EVENT_ERROR, and IOTIFY_EVENT_READABLE after the peer's end of
+     * stream, are reported even when not in `events`. The caller owns the watch; NULL when the
+     * descriptor cannot be watched.
      */
     struct iotify_watch *(*watch)(const struct iotify_loop *loop, int descriptor, int events,
         void (*ready)(void *argument, int events), void *argument);
@@ -118,9 +118,9 @@ struct iotify_transport {
 
     /*
      * The settings of a template's `connection:` and `publish:` mappings. The host evaluates those
-     * flagged IOTIFY_EXPRESSION for each device before it passes them on. Where the template names
-     * no host, the settings with IOTIFY_ROLE_HOST and IOTIFY_ROLE_PORT are set to the connector's
-     * endpoint; a port that the template names is kept.
+     * flagged IOTIFY_FLAG_EXPRESSION for each device before it passes them on. Where the template
+     * names no host, the settings with IOTIFY_ROLE_HOST and IOTIFY_ROLE_PORT are set to the
+     * connector's endpoint; a port that the template names is kept.
      */
     const struct iotify_settings *connection;
     const struct iotify_settings *publish;
@@ -141,7 +141,7 @@ struct iotify_transport {
     /*
      * Check the settings and create a session, without network traffic. `connection` is an option
      * structure of the settings above; it, `subscriptions` and their texts are valid during the
-     * call only. `user` is passed to the events. Errors: IOTIFY_INVALID, IOTIFY_FULL.
+     * call only. `user` is passed to the events. Errors: IOTIFY_RESULT_INVALID, IOTIFY_RESULT_FULL.
      */
     enum iotify_result (*session_new)(void *engine, struct iotify_call *call,
         const void *connection, const char *const *subscriptions, size_t subscription_count,
@@ -153,10 +153,11 @@ struct iotify_transport {
     /*
      * Queue a message; the payload is copied. `acknowledged` with `token` follows when the server
      * has acknowledged it, or, without acknowledgement (QoS 0), when it is written to the socket.
-     * Tokens of a session ascend. Errors: IOTIFY_INVALID, the message can never be sent;
-     * IOTIFY_TRANSIENT, the session is not connected; IOTIFY_FULL, no memory. No event follows an
-     * error. When a session closes, messages not yet acknowledged are kept and sent again after the
-     * next session_connect; those without acknowledgement are reported with `lost`.
+     * Tokens of a session ascend. Errors: IOTIFY_RESULT_INVALID, the message can never be sent;
+     * IOTIFY_RESULT_TRANSIENT, the session is not connected; IOTIFY_RESULT_FULL, no memory. No
+     * event follows an error. When a session closes, messages not yet acknowledged are kept and
+     * sent again after the next session_connect; those without acknowledgement are reported with
+     * `lost`.
      */
     enum iotify_result (*session_publish)(void *session, struct iotify_call *call,
         const void *publish, struct iotify_bytes payload, uint64_t token);

@@ -8,7 +8,7 @@ struct options {
 
 static const struct iotify_setting items[] = {
     {.name = "text",
-        .type = IOTIFY_STRING,
+        .type = IOTIFY_TYPE_STRING,
 #ifdef FIXTURE_SETTINGS
         .offset = 1000,
 #else
@@ -24,7 +24,7 @@ static enum iotify_result store_open(struct iotify_call *call, const void *optio
     (void)call;
     (void)options;
     *instance = NULL;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static void store_close(void *instance)
@@ -36,21 +36,21 @@ static enum iotify_result store_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
     (void)instance, (void)call, (void)reads, (void)count;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result store_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     (void)instance, (void)call, (void)writes, (void)count;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result store_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     (void)instance, (void)call, (void)prefix, (void)after, (void)limit, (void)found, (void)argument;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 #ifdef FIXTURE_OPERATION
@@ -61,8 +61,8 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
 
 static const struct iotify_storage operations = {
     .struct_size = sizeof(operations),
-    .threads = IOTIFY_PARALLEL,
-    .durability = IOTIFY_DURABLE,
+    .threads = IOTIFY_THREADS_PARALLEL,
+    .durability = IOTIFY_DURABILITY_DURABLE,
     .open = store_open,
     .close = store_close,
     .get_many = store_get_many,
@@ -114,7 +114,7 @@ const struct newer_plugin SYMBOL = {
 #ifdef FIXTURE_KIND
             .kind = (enum iotify_kind)9,
 #else
-            .kind = IOTIFY_STORAGE,
+            .kind = IOTIFY_KIND_STORAGE,
 #endif
 #ifdef FIXTURE_NAME
             .name = "another",

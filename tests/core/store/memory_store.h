@@ -24,7 +24,7 @@ static inline struct store *memory_store(struct registry *registry, struct arena
                          schema_bind(&binder, plugin->descriptor.settings, NULL, "t",
                              (struct location){"t", 1, 1}, NULL, NULL),
                          &store),
-        IOTIFY_OK);
+        IOTIFY_RESULT_OK);
     call_clear(&call);
     diagnostics_clear(&diagnostics);
     return store;

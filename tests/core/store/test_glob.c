@@ -28,7 +28,7 @@ static void wake(void *argument)
     (void)argument;
     if (seen) {
         call_init(&own, "test");
-        if (glob_read(port, &own, "k", &value) == IOTIFY_OK)
+        if (glob_read(port, &own, "k", &value) == IOTIFY_RESULT_OK)
             snprintf(seen, SEEN_SIZE, "%s", (const char *)value.data);
         call_clear(&own);
     }
@@ -72,7 +72,7 @@ static void ask(struct glob_port *at, enum glob_kind kind, uint64_t token, const
 {
     const struct glob_request request = {kind, token, key, bytes(value), bytes(expected), number};
 
-    assert_int_equal(glob_ask(at, &call, &request), IOTIFY_OK);
+    assert_int_equal(glob_ask(at, &call, &request), IOTIFY_RESULT_OK);
 }
 
 static void put(struct glob_port *at, const char *key, const char *value)
@@ -84,7 +84,7 @@ static const char *get(struct glob_port *at, const char *key)
 {
     struct iotify_bytes out = {0};
 
-    return glob_read(at, &call, key, &out) == IOTIFY_OK ? out.data : "(absent)";
+    return glob_read(at, &call, key, &out) == IOTIFY_RESULT_OK ? out.data : "(absent)";
 }
 
 static struct glob_answer *answer(struct glob_port *at, enum glob_kind kind, const char *key)
@@ -249,7 +249,7 @@ static void reports_invalid_requests(void **state)
     (void)state;
     memset(key, 'k', sizeof(key) - 1);
     key[sizeof(key) - 1] = '\0';
-    assert_int_equal(glob_ask(port, &call, &request), IOTIFY_INVALID);
+    assert_int_equal(glob_ask(port, &call, &request), IOTIFY_RESULT_INVALID);
     assert_string_equal(call.message, "a glob key of 1024 bytes is too long; at most 1019 fit");
     put(port, "text", "no number");
     ask(port, GLOB_ADD, 7, "text", NULL, NULL, 1);

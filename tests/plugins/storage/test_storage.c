@@ -24,7 +24,7 @@ static struct call call;
 static void open_store(void)
 {
     call_init(&call, "test");
-    assert_int_equal(plugin->storage.open(&call.base, options, &store), IOTIFY_OK);
+    assert_int_equal(plugin->storage.open(&call.base, options, &store), IOTIFY_RESULT_OK);
 }
 
 static void close_store(void)
@@ -70,7 +70,7 @@ static enum iotify_result write_one(
         write.value = (struct iotify_bytes){value, strlen(value)};
     if (expected)
         write.expected = (struct iotify_bytes){expected, strlen(expected)};
-    assert_int_equal(plugin->storage.apply(store, &call.base, &write, 1), IOTIFY_OK);
+    assert_int_equal(plugin->storage.apply(store, &call.base, &write, 1), IOTIFY_RESULT_OK);
     return write.result;
 }
 
@@ -78,7 +78,7 @@ static const char *read_one(const char *key)
 {
     struct iotify_read read = {.key = key};
 
-    assert_int_equal(plugin->storage.get_many(store, &call.base, &read, 1), IOTIFY_OK);
+    assert_int_equal(plugin->storage.get_many(store, &call.base, &read, 1), IOTIFY_RESULT_OK);
     return read.found ? read.value.data : NULL;
 }
 
@@ -86,43 +86,45 @@ static void writes_by_the_rules(void **state)
 {
     (void)state;
     assert_null(read_one("k"));
-    assert_int_equal(write_one(IOTIFY_CREATE, "k", "1", NULL), IOTIFY_OK);
-    assert_int_equal(write_one(IOTIFY_CREATE, "k", "2", NULL), IOTIFY_EXISTS);
+    assert_int_equal(write_one(IOTIFY_WRITE_CREATE, "k", "1", NULL), IOTIFY_RESULT_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_CREATE, "k", "2", NULL), IOTIFY_RESULT_EXISTS);
     assert_string_equal(read_one("k"), "1");
-    assert_int_equal(write_one(IOTIFY_COMPARE_AND_SET, "k", "3", "2"), IOTIFY_CONFLICT);
-    assert_int_equal(write_one(IOTIFY_COMPARE_AND_SET, "k", "3", "1"), IOTIFY_OK);
-    assert_int_equal(write_one(IOTIFY_COMPARE_AND_SET, "absent", "3", "1"), IOTIFY_CONFLICT);
+    assert_int_equal(
+        write_one(IOTIFY_WRITE_COMPARE_AND_SET, "k", "3", "2"), IOTIFY_RESULT_CONFLICT);
+    assert_int_equal(write_one(IOTIFY_WRITE_COMPARE_AND_SET, "k", "3", "1"), IOTIFY_RESULT_OK);
+    assert_int_equal(
+        write_one(IOTIFY_WRITE_COMPARE_AND_SET, "absent", "3", "1"), IOTIFY_RESULT_CONFLICT);
     assert_string_equal(read_one("k"), "3");
-    assert_int_equal(write_one(IOTIFY_PUT, "k", "4", NULL), IOTIFY_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_PUT, "k", "4", NULL), IOTIFY_RESULT_OK);
     assert_string_equal(read_one("k"), "4");
-    assert_int_equal(write_one(IOTIFY_DELETE, "k", NULL, NULL), IOTIFY_OK);
-    assert_int_equal(write_one(IOTIFY_DELETE, "k", NULL, NULL), IOTIFY_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_DELETE, "k", NULL, NULL), IOTIFY_RESULT_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_DELETE, "k", NULL, NULL), IOTIFY_RESULT_OK);
     assert_null(read_one("k"));
-    assert_int_equal(write_one(IOTIFY_PUT, "empty", "", NULL), IOTIFY_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_PUT, "empty", "", NULL), IOTIFY_RESULT_OK);
     assert_string_equal(read_one("empty"), "");
-    assert_int_equal(write_one(IOTIFY_CREATE, "empty", "x", NULL), IOTIFY_EXISTS);
-    assert_int_equal(write_one(IOTIFY_COMPARE_AND_SET, "empty", "x", ""), IOTIFY_OK);
+    assert_int_equal(write_one(IOTIFY_WRITE_CREATE, "empty", "x", NULL), IOTIFY_RESULT_EXISTS);
+    assert_int_equal(write_one(IOTIFY_WRITE_COMPARE_AND_SET, "empty", "x", ""), IOTIFY_RESULT_OK);
 }
 
 static void companions_follow_the_first(void **state)
 {
     struct iotify_write writes[3] = {
-        {.kind = IOTIFY_CREATE, .key = "r", .value = {"1", 1}},
-        {.kind = IOTIFY_PUT, .key = "a", .value = {"1", 1}, .with_previous = true},
-        {.kind = IOTIFY_DELETE, .key = "b", .with_previous = true},
+        {.kind = IOTIFY_WRITE_CREATE, .key = "r", .value = {"1", 1}},
+        {.kind = IOTIFY_WRITE_PUT, .key = "a", .value = {"1", 1}, .with_previous = true},
+        {.kind = IOTIFY_WRITE_DELETE, .key = "b", .with_previous = true},
     };
 
     (void)state;
-    write_one(IOTIFY_PUT, "b", "kept", NULL);
-    write_one(IOTIFY_PUT, "r", "before", NULL);
-    assert_int_equal(plugin->storage.apply(store, &call.base, writes, 3), IOTIFY_OK);
-    assert_int_equal(writes[0].result, IOTIFY_EXISTS);
-    assert_int_equal(writes[1].result, IOTIFY_FAILED);
-    assert_int_equal(writes[2].result, IOTIFY_FAILED);
+    write_one(IOTIFY_WRITE_PUT, "b", "kept", NULL);
+    write_one(IOTIFY_WRITE_PUT, "r", "before", NULL);
+    assert_int_equal(plugin->storage.apply(store, &call.base, writes, 3), IOTIFY_RESULT_OK);
+    assert_int_equal(writes[0].result, IOTIFY_RESULT_EXISTS);
+    assert_int_equal(writes[1].result, IOTIFY_RESULT_FAILED);
+    assert_int_equal(writes[2].result, IOTIFY_RESULT_FAILED);
     assert_null(read_one("a"));
     assert_string_equal(read_one("b"), "kept");
-    write_one(IOTIFY_DELETE, "r", NULL, NULL);
-    assert_int_equal(plugin->storage.apply(store, &call.base, writes, 3), IOTIFY_OK);
+    write_one(IOTIFY_WRITE_DELETE, "r", NULL, NULL);
+    assert_int_equal(plugin->storage.apply(store, &call.base, writes, 3), IOTIFY_RESULT_OK);
     assert_string_equal(read_one("a"), "1");
     assert_null(read_one("b"));
 }
@@ -131,14 +133,14 @@ static void keeps_any_bytes(void **state)
 {
     enum { SIZE = 300000 };
     char *bytes = arena_alloc(&call.arena, SIZE);
-    struct iotify_write write = {.kind = IOTIFY_PUT, .key = "bytes", .value = {bytes, SIZE}};
+    struct iotify_write write = {.kind = IOTIFY_WRITE_PUT, .key = "bytes", .value = {bytes, SIZE}};
     struct iotify_read read = {.key = "bytes"};
 
     (void)state;
     for (size_t i = 0; i < SIZE; i++)
         bytes[i] = (char)(i * 31);
-    assert_int_equal(plugin->storage.apply(store, &call.base, &write, 1), IOTIFY_OK);
-    assert_int_equal(plugin->storage.get_many(store, &call.base, &read, 1), IOTIFY_OK);
+    assert_int_equal(plugin->storage.apply(store, &call.base, &write, 1), IOTIFY_RESULT_OK);
+    assert_int_equal(plugin->storage.get_many(store, &call.base, &read, 1), IOTIFY_RESULT_OK);
     assert_int_equal(read.value.size, SIZE);
     assert_memory_equal(read.value.data, bytes, SIZE);
 }
@@ -153,12 +155,12 @@ static void keeps_any_key(void **state)
     memset(longest, '/', IOTIFY_KEY_MAX);
     longest[IOTIFY_KEY_MAX] = '\0';
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        write_one(IOTIFY_PUT, keys[i], keys[i], NULL);
-    write_one(IOTIFY_PUT, longest, "longest", NULL);
+        write_one(IOTIFY_WRITE_PUT, keys[i], keys[i], NULL);
+    write_one(IOTIFY_WRITE_PUT, longest, "longest", NULL);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         assert_string_equal(read_one(keys[i]), keys[i]);
     assert_string_equal(read_one(longest), "longest");
-    write_one(IOTIFY_DELETE, longest, NULL, NULL);
+    write_one(IOTIFY_WRITE_DELETE, longest, NULL, NULL);
     assert_null(read_one(longest));
 }
 
@@ -178,8 +180,8 @@ static void collect(void *argument, const char *key)
 static size_t scan(struct found *found, const char *prefix, const char *after, size_t limit)
 {
     found->count = 0;
-    assert_int_equal(
-        plugin->storage.scan(store, &call.base, prefix, after, limit, collect, found), IOTIFY_OK);
+    assert_int_equal(plugin->storage.scan(store, &call.base, prefix, after, limit, collect, found),
+        IOTIFY_RESULT_OK);
     return found->count;
 }
 
@@ -192,11 +194,11 @@ static void lists_in_order(void **state)
     memset(longest + 2, 'z', IOTIFY_KEY_MAX - 2);
     longest[IOTIFY_KEY_MAX] = '\0';
     for (int i = 19; i >= 0; i--)
-        write_one(IOTIFY_PUT, arena_format(&call.arena, "p/%02d", i), "x", NULL);
-    write_one(IOTIFY_PUT, longest, "x", NULL);
-    write_one(IOTIFY_PUT, "p", "x", NULL);
-    write_one(IOTIFY_PUT, "p0", "x", NULL);
-    write_one(IOTIFY_PUT, "q", "x", NULL);
+        write_one(IOTIFY_WRITE_PUT, arena_format(&call.arena, "p/%02d", i), "x", NULL);
+    write_one(IOTIFY_WRITE_PUT, longest, "x", NULL);
+    write_one(IOTIFY_WRITE_PUT, "p", "x", NULL);
+    write_one(IOTIFY_WRITE_PUT, "p0", "x", NULL);
+    write_one(IOTIFY_WRITE_PUT, "q", "x", NULL);
     assert_int_equal(scan(&found, "p/", NULL, 100 - 40), 21);
     for (int i = 0; i < 20; i++)
         assert_string_equal(found.keys[i], arena_format(&call.arena, "p/%02d", i));
@@ -212,9 +214,9 @@ static void lists_in_order(void **state)
 static void survives_closing(void **state)
 {
     (void)state;
-    if (plugin->storage.durability != IOTIFY_DURABLE)
+    if (plugin->storage.durability != IOTIFY_DURABILITY_DURABLE)
         skip();
-    write_one(IOTIFY_PUT, "k", "v", NULL);
+    write_one(IOTIFY_WRITE_PUT, "k", "v", NULL);
     close_store();
     open_store();
     assert_string_equal(read_one("k"), "v");
@@ -246,7 +248,7 @@ static void nobody_else_may_read(void **state)
     assert_int_equal(system(arena_format(&options_arena, "rm -rf %s/new", folder)), 0);
     mkdir(arena_format(&options_arena, "%s/new", folder), 0700);
     open_store();
-    write_one(IOTIFY_PUT, "k", "v", NULL);
+    write_one(IOTIFY_WRITE_PUT, "k", "v", NULL);
     umask(before);
     check_mode(arena_format(&options_arena, "%s/new", folder));
 }

@@ -53,7 +53,7 @@ static void on_connected(void *user, const struct iotify_connect_times *times)
     world.connected++;
     world.times = *times;
     for (int i = 0; i < world.publish_when_connected; i++)
-        assert_int_equal(world_publish("inside", (uint64_t)i), IOTIFY_OK);
+        assert_int_equal(world_publish("inside", (uint64_t)i), IOTIFY_RESULT_OK);
     if (!world.wanted_acknowledged && !world.wanted_messages)
         loop_stop(&world.loop);
 }
@@ -131,10 +131,10 @@ void world_open_transport(const char *options)
     call_init(&call, "test");
     assert_int_equal(setup.plugin->transport.open(&call.base,
                          world_bind(setup.plugin->descriptor.settings, options), &world.instance),
-        IOTIFY_OK);
+        IOTIFY_RESULT_OK);
     assert_int_equal(setup.plugin->transport.engine_new(world.instance, &call.base,
                          &world.loop.base, &world_events, &world.channel),
-        IOTIFY_OK);
+        IOTIFY_RESULT_OK);
     call_clear(&call);
 }
 
@@ -161,9 +161,9 @@ void world_open_session(const char *connection, const char *filter)
     struct call call;
     enum iotify_result result = world_make_session(connection, filter, &call);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         fprintf(stderr, "%s\n", call_message(&call, result));
-    assert_int_equal(result, IOTIFY_OK);
+    assert_int_equal(result, IOTIFY_RESULT_OK);
     call_clear(&call);
 }
 

@@ -38,7 +38,7 @@ static void carries_messages(void **state)
     world_connect(world_plain(""), "t/+");
     assert_int_equal(world.connected, 1);
     world.wanted_messages = 1;
-    assert_int_equal(world_publish("hello", 1), IOTIFY_OK);
+    assert_int_equal(world_publish("hello", 1), IOTIFY_RESULT_OK);
     world_run(10);
     assert_string_equal(world.topic, "t/1");
     assert_string_equal(world.payload, "hello");
@@ -60,7 +60,7 @@ static void acknowledges_each_once(void **state)
             setup.plugin->transport.publish, qos ? "{topic: t/1, qos: 1}" : "{topic: t/1, qos: 0}");
         world.wanted_acknowledged = 500;
         for (uint64_t i = 0; i < 500; i++)
-            assert_int_equal(world_publish("x", i), IOTIFY_OK);
+            assert_int_equal(world_publish("x", i), IOTIFY_RESULT_OK);
         assert_int_equal(world.acknowledged, 0);
         world_run(20);
         assert_int_equal(world.acknowledged, 500);
@@ -108,7 +108,7 @@ static void works_beyond_selects_limit(void **state)
     world_connect(world_plain(""), NULL);
     assert_int_equal(world.connected, 1);
     world.wanted_acknowledged = 1;
-    assert_int_equal(world_publish("x", 1), IOTIFY_OK);
+    assert_int_equal(world_publish("x", 1), IOTIFY_RESULT_OK);
     world_run(10);
     assert_int_equal(world.acknowledged, 1);
     world_close_transport();
@@ -125,7 +125,7 @@ static void connects_again(void **state)
         setup.plugin->transport.session_disconnect(world.session);
         world_run(10);
         assert_int_equal(world.closed, i + 1);
-        assert_int_equal(world_publish("x", 1), IOTIFY_TRANSIENT);
+        assert_int_equal(world_publish("x", 1), IOTIFY_RESULT_TRANSIENT);
         setup.plugin->transport.session_connect(world.session);
         world_run(10);
         assert_int_equal(world.connected, i + 2);
@@ -189,7 +189,7 @@ static void refuses_bad_settings(void **state)
         struct call call;
         enum iotify_result result = world_make_session(cases[i].connection, cases[i].filter, &call);
 
-        assert_int_equal(result, IOTIFY_INVALID);
+        assert_int_equal(result, IOTIFY_RESULT_INVALID);
         /* OpenSSL's message for a missing file differs between versions. */
         if (strncmp(cases[i].error, "ca: cannot", 10) == 0)
             assert_memory_equal(call_message(&call, result), cases[i].error, 41);
@@ -220,7 +220,7 @@ static void loses_what_was_not_written(void **state)
         kill(setup.broker, SIGSTOP);
         assert_int_equal(waitpid(setup.broker, &status, WUNTRACED), setup.broker);
         for (uint64_t i = 0; i < 20; i++)
-            assert_int_equal(world_publish(payload, i), IOTIFY_OK);
+            assert_int_equal(world_publish(payload, i), IOTIFY_RESULT_OK);
         shutdown(world_newest_socket(), SHUT_RDWR);
         world_run(5);
         kill(setup.broker, SIGCONT);

@@ -118,7 +118,7 @@ static void model_log(struct iotify_call *call, enum iotify_level level, const c
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    for (size_t i = 0; level == IOTIFY_WARNING && i < world.certificate_count; i++)
+    for (size_t i = 0; level == IOTIFY_LOG_WARNING && i < world.certificate_count; i++)
         if (strstr(text, world.certificates[i].id))
             world.certificates[i].mentioned = true;
 }
@@ -136,7 +136,7 @@ static enum iotify_result model_wait(struct iotify_call *call, int64_t nanosecon
 {
     (void)call;
     (void)nanoseconds;
-    return world.crashed || world.stopped ? IOTIFY_CANCELLED : IOTIFY_OK;
+    return world.crashed || world.stopped ? IOTIFY_RESULT_CANCELLED : IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result model_later(struct iotify_call *call, int64_t nanoseconds, int stage)
@@ -146,7 +146,7 @@ static enum iotify_result model_later(struct iotify_call *call, int64_t nanoseco
     (void)nanoseconds;
     own->later = true;
     own->later_stage = stage;
-    return IOTIFY_LATER;
+    return IOTIFY_RESULT_LATER;
 }
 
 static const char *job_name(struct iotify_call *call)
@@ -245,9 +245,9 @@ static bool step(struct aws_instance *instance,
         result = function(instance, &call.base);
         call.base.stage = call.later_stage;
         end_call(&call);
-    } while (result == IOTIFY_LATER && call.later && !world.crashed && !world.stopped &&
+    } while (result == IOTIFY_RESULT_LATER && call.later && !world.crashed && !world.stopped &&
              stages++ < STAGES_MAX);
-    return result <= IOTIFY_UNCHANGED;
+    return result <= IOTIFY_RESULT_UNCHANGED;
 }
 
 /* Run an action for all devices, or for those with a record; `function` NULL: its apply(). */
@@ -361,7 +361,7 @@ void world_drift(enum drift_by_hand drift)
         certificate->active = false;
         break;
     }
-    world.repair_mode = (drift == BY_HAND_DETACH_THING ? (unsigned)IOTIFY_VERIFY_FULL : 0) |
+    world.repair_mode = (drift == BY_HAND_DETACH_THING ? (unsigned)IOTIFY_REPAIR_VERIFY_ALL : 0) |
                         (drift == BY_HAND_DEACTIVATE ? (unsigned)IOTIFY_REPAIR_ALL : 0);
 }
 

@@ -73,7 +73,7 @@ static enum iotify_result make_certificate(struct aws_request *request, bool csr
         snprintf(key_text, sizeof(key_text), "KEY-%d", key);
         json_object_set_new(request->answer, "keyPair", json_pack("{s:s}", "PrivateKey", key_text));
     }
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result register_certificate(struct aws_request *request)
@@ -84,10 +84,10 @@ static enum iotify_result register_certificate(struct aws_request *request)
     world_make_id(1000 + world_key_of(pem), id);
     if (world_find_certificate(id)) {
         request->answer = json_object();
-        return IOTIFY_EXISTS;
+        return IOTIFY_RESULT_EXISTS;
     }
     request->answer = certificate_json(add_certificate(world_key_of(pem), id, pem, true));
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result create_thing(const struct aws_request *request)
@@ -98,10 +98,11 @@ static enum iotify_result create_thing(const struct aws_request *request)
             THING_CERTIFICATE);
 
     if (thing->there)
-        return strcmp(thing->certificate, certificate) == 0 ? IOTIFY_OK : IOTIFY_EXISTS;
+        return strcmp(thing->certificate, certificate) == 0 ? IOTIFY_RESULT_OK
+                                                            : IOTIFY_RESULT_EXISTS;
     thing->there = true;
     snprintf(thing->certificate, sizeof(thing->certificate), "%s", certificate);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result update_thing(const struct aws_request *request)
@@ -109,11 +110,11 @@ static enum iotify_result update_thing(const struct aws_request *request)
     struct thing *thing = find_thing(request->name);
 
     if (!thing->there)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     snprintf(thing->adopted, sizeof(thing->adopted), "%s",
         text_in(json_object_get(json_object_get(request->body, "attributePayload"), "attributes"),
             THING_ADOPTED));
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result delete_thing(const struct aws_request *request)
@@ -122,9 +123,9 @@ static enum iotify_result delete_thing(const struct aws_request *request)
 
     for (size_t i = 0; i < world.certificate_count; i++)
         if (world.certificates[i].there && world.certificates[i].has_thing)
-            return IOTIFY_INVALID;
+            return IOTIFY_RESULT_INVALID;
     *thing = (struct thing){0};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result tie(const struct aws_request *request, bool on)
@@ -133,16 +134,16 @@ static enum iotify_result tie(const struct aws_request *request, bool on)
         request->principal ? request->principal : text_in(request->body, "target"));
 
     if (!certificate)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     if (!on && world.slow)
         certificate->detaching = 2;
     if (!request->principal)
         certificate->has_policy = on;
     else if (on && !find_thing(request->name)->there)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     else
         certificate->has_thing = on;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result change_certificate(const struct aws_request *request, bool delete)
@@ -150,16 +151,16 @@ static enum iotify_result change_certificate(const struct aws_request *request, 
     struct certificate *certificate = world_find_certificate(request->name);
 
     if (!certificate)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     if (delete &&certificate->detaching-- > 0)
-        return IOTIFY_CONFLICT;
+        return IOTIFY_RESULT_CONFLICT;
     if (delete &&(certificate->active || certificate->has_policy || certificate->has_thing))
-        return IOTIFY_CONFLICT;
+        return IOTIFY_RESULT_CONFLICT;
     if (delete)
         certificate->there = false;
     else
         certificate->active = strcmp(request->query[0].value, "ACTIVE") == 0;
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result register_thing(struct aws_request *request)
@@ -170,7 +171,7 @@ static enum iotify_result register_thing(struct aws_request *request)
     struct thing *thing = find_thing(text_in(properties, "ThingName"));
     struct certificate *certificate = world_find_certificate(text_in(
         json_object_get(json_object_get(resources, "certificate"), "Properties"), "CertificateId"));
-    enum iotify_result result = IOTIFY_CONFLICT;
+    enum iotify_result result = IOTIFY_RESULT_CONFLICT;
 
     if (thing && !thing->there && certificate) {
         *thing = (struct thing){.there = true, .in_group = true};
@@ -178,7 +179,7 @@ static enum iotify_result register_thing(struct aws_request *request)
             text_in(json_object_get(properties, "AttributePayload"), THING_CERTIFICATE));
         certificate->active = certificate->has_policy = certificate->has_thing = true;
         request->answer = json_object();
-        result = IOTIFY_OK;
+        result = IOTIFY_RESULT_OK;
     }
     json_decref(template);
     return result;
@@ -192,7 +193,7 @@ static enum iotify_result list_certificates(struct aws_request *request)
         if (world.certificates[i].there)
             json_array_append_new(list, certificate_json(&world.certificates[i]));
     request->answer = json_pack("{s:o}", "certificates", list);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static json_t *thing_json(const struct thing *thing)
@@ -221,7 +222,7 @@ static enum iotify_result list_things(struct aws_request *request)
         json_array_append_new(list, item);
     }
     request->answer = json_pack("{s:o}", "things", list);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 /* The ARNs of the certificates that have the thing, or the policy. */
@@ -238,7 +239,7 @@ static enum iotify_result list_arns(struct aws_request *request, const char *mem
             json_array_append_new(list, json_string(arn));
     }
     request->answer = json_pack("{s:o}", member, list);
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result describe(struct aws_request *request)
@@ -251,7 +252,7 @@ static enum iotify_result describe(struct aws_request *request)
             json_pack("{s:o}", "certificateDescription", certificate_json(certificate));
     else if (request->operation == AWS_DESCRIBE_THING && thing && thing->there)
         request->answer = thing_json(thing);
-    return request->answer ? IOTIFY_OK : IOTIFY_NOT_FOUND;
+    return request->answer ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
 }
 
 /* List the policies of a certificate, or its things: the model has one device. */
@@ -268,7 +269,7 @@ static enum iotify_result list_ties(struct aws_request *request)
         request->answer = certificate && certificate->has_policy
                               ? json_pack("{s:[{s:s}]}", "policies", "policyName", "policy")
                               : json_pack("{s:[]}", "policies");
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result do_it(struct aws_request *request)
@@ -298,10 +299,10 @@ static enum iotify_result do_it(struct aws_request *request)
         return register_thing(request);
     case AWS_ADD_THING_TO_THING_GROUP:
         find_thing(text_in(request->body, "thingName"))->in_group = true;
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     case AWS_REMOVE_THING_FROM_THING_GROUP:
         find_thing(text_in(request->body, "thingName"))->in_group = false;
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     case AWS_LIST_CERTIFICATES:
         return list_certificates(request);
     case AWS_LIST_THINGS:
@@ -310,11 +311,11 @@ static enum iotify_result do_it(struct aws_request *request)
         request->answer = find_thing(request->name)->in_group
                               ? json_pack("{s:[{s:s}]}", "thingGroups", "groupName", "group")
                               : json_pack("{s:[]}", "thingGroups");
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     case AWS_LIST_THINGS_IN_THING_GROUP:
         request->answer = world.things[0].in_group ? json_pack("{s:[s]}", "things", "thing-0")
                                                    : json_pack("{s:[]}", "things");
-        return IOTIFY_OK;
+        return IOTIFY_RESULT_OK;
     case AWS_LIST_TARGETS_FOR_POLICY:
         return list_arns(request, "targets", false);
     case AWS_LIST_THING_PRINCIPALS:
@@ -344,10 +345,10 @@ enum iotify_result aws_send(
 
         world.stopped = world.stopped || fault == FAULT_STOPPED || fault == FAULT_ABANDONED;
         if (fault == FAULT_CRASH_BEFORE || fault == FAULT_STOPPED)
-            return IOTIFY_CANCELLED;
+            return IOTIFY_RESULT_CANCELLED;
         if (fault == FAULT_THROTTLE)
             continue;
-        result = fault == FAULT_NOT_DONE ? IOTIFY_TRANSIENT : do_it(request);
+        result = fault == FAULT_NOT_DONE ? IOTIFY_RESULT_TRANSIENT : do_it(request);
         if (fault == FAULT_NONE)
             return result;
         json_decref(request->answer);
@@ -355,12 +356,12 @@ enum iotify_result aws_send(
         request->uncertain = true;
         if (fault == FAULT_CRASH_AFTER) {
             world.crashed = true;
-            return IOTIFY_CANCELLED;
+            return IOTIFY_RESULT_CANCELLED;
         }
         if (fault == FAULT_ABANDONED)
-            return IOTIFY_TRANSIENT;
+            return IOTIFY_RESULT_TRANSIENT;
     }
-    return IOTIFY_TRANSIENT;
+    return IOTIFY_RESULT_TRANSIENT;
 }
 
 int64_t aws_now(struct aws_client *client)

@@ -49,13 +49,13 @@ static enum iotify_result read_entry(
 
     *out = (struct iotify_bytes){0};
     if (world.crashed)
-        return IOTIFY_CANCELLED;
+        return IOTIFY_RESULT_CANCELLED;
     if (!present)
-        return IOTIFY_NOT_FOUND;
+        return IOTIFY_RESULT_NOT_FOUND;
     copy = world_take(call, strlen(present) + 1);
     memcpy(copy, present, strlen(present) + 1);
     *out = (struct iotify_bytes){copy, strlen(present)};
-    return IOTIFY_OK;
+    return IOTIFY_RESULT_OK;
 }
 
 static size_t record_index(const struct iotify_call *call)
@@ -74,25 +74,25 @@ enum iotify_result world_glob_get(
     return read_entry(call, glob_index(key), out);
 }
 
-/* Before a write: IOTIFY_OK to do it; after_write() then returns the result of the call. */
+/* Before a write: IOTIFY_RESULT_OK to do it; after_write() then returns the result of the call. */
 static enum iotify_result before_write(enum fault *fault)
 {
     *fault = world_choose(true);
     if (*fault == FAULT_CRASH_BEFORE)
-        return IOTIFY_CANCELLED;
-    return *fault == FAULT_NOT_DONE ? IOTIFY_FULL : IOTIFY_OK;
+        return IOTIFY_RESULT_CANCELLED;
+    return *fault == FAULT_NOT_DONE ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_OK;
 }
 
 static enum iotify_result after_write(enum fault fault)
 {
     world.crashed = world.crashed || fault == FAULT_CRASH_AFTER;
-    return world.crashed ? IOTIFY_CANCELLED : IOTIFY_OK;
+    return world.crashed ? IOTIFY_RESULT_CANCELLED : IOTIFY_RESULT_OK;
 }
 
 static void write_globs(const struct iotify_write *globs, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        set_entry(glob_index(globs[i].key), globs[i].value, globs[i].kind == IOTIFY_DELETE);
+        set_entry(glob_index(globs[i].key), globs[i].value, globs[i].kind == IOTIFY_WRITE_DELETE);
 }
 
 enum iotify_result world_record_set(struct iotify_call *call, struct iotify_bytes expected,
@@ -101,10 +101,11 @@ enum iotify_result world_record_set(struct iotify_call *call, struct iotify_byte
     enum fault fault;
     enum iotify_result result = before_write(&fault);
 
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     if (!holds(record_index(call), expected))
-        return after_write(fault) == IOTIFY_OK ? IOTIFY_CONFLICT : IOTIFY_CANCELLED;
+        return after_write(fault) == IOTIFY_RESULT_OK ? IOTIFY_RESULT_CONFLICT
+                                                      : IOTIFY_RESULT_CANCELLED;
     set_entry(record_index(call), value, value.size == 0);
     write_globs(globs, count);
     return after_write(fault);
@@ -117,7 +118,7 @@ enum iotify_result world_glob_apply(
     enum iotify_result result = before_write(&fault);
 
     (void)call;
-    if (result != IOTIFY_OK)
+    if (result != IOTIFY_RESULT_OK)
         return result;
     write_globs(writes, count);
     return after_write(fault);
@@ -126,12 +127,12 @@ enum iotify_result world_glob_apply(
 enum iotify_result world_records(struct iotify_call *call,
     enum iotify_result (*found)(void *argument, const struct iotify_record *record), void *argument)
 {
-    enum iotify_result result = world.crashed ? IOTIFY_CANCELLED : IOTIFY_OK;
+    enum iotify_result result = world.crashed ? IOTIFY_RESULT_CANCELLED : IOTIFY_RESULT_OK;
 
-    for (int i = 0; i < DEVICES && result == IOTIFY_OK; i++) {
+    for (int i = 0; i < DEVICES && result == IOTIFY_RESULT_OK; i++) {
         struct iotify_record record = {.client = i};
 
-        if (read_entry(call, (size_t)i, &record.value) == IOTIFY_OK)
+        if (read_entry(call, (size_t)i, &record.value) == IOTIFY_RESULT_OK)
             result = found(argument, &record);
     }
     return result;
@@ -144,8 +145,8 @@ enum iotify_result world_records_write(
     enum iotify_result result = before_write(&fault);
 
     (void)call;
-    for (size_t i = 0; i < count && result == IOTIFY_OK; i++)
+    for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++)
         if (holds((size_t)writes[i].client, writes[i].expected))
             set_entry((size_t)writes[i].client, writes[i].value, writes[i].value.size == 0);
-    return result == IOTIFY_OK ? after_write(fault) : result;
+    return result == IOTIFY_RESULT_OK ? after_write(fault) : result;
 }
