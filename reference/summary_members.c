@@ -65,6 +65,8 @@ static struct summary_member {
     {.path = "simulations[].seed", .meaning = "makes jitter and random values repeatable"},
     {.path = "simulations[].started", .meaning = "when it began"},
     {.path = "simulations[].seconds", .meaning = "how long it took"},
+    {.path = "simulations[].planned_seconds",
+        .meaning = "how long it was to take, or null: as long as its messages take"},
     {.path = "simulate.metrics.*.count", .meaning = "values of a metric of the scripts"},
     {.path = "simulate.metrics.*.sum", .meaning = "their sum"},
     {.path = "simulate.metrics.*.mean", .meaning = "their mean"},

@@ -40,9 +40,10 @@ struct simulate_summary {
     int64_t seed;
     struct tally tally;
     double seconds;
-    double cpu;          /* cores, over the whole step */
-    double busy;         /* share of time in which the busiest loop did not sleep */
-    bool saturated;      /* this machine was the bottleneck: latencies include its own delay */
+    double planned; /* seconds that it takes by its settings; 0: as long as its messages take */
+    double cpu;     /* cores, over the whole step */
+    double busy;    /* share of time in which the busiest loop did not sleep */
+    bool saturated; /* this machine was the bottleneck: latencies include its own delay */
     const char *aborted; /* the threshold that ended it; NULL: none */
     double aborted_value;
     bool verified; /* with `verify: end_to_end` */

@@ -217,6 +217,9 @@ static json_t *summary_json_simulate(
                 simulate->transport, "seed", (json_int_t)simulate->seed, "started",
                 simulate->started, "seconds", simulate->seconds));
 
+    if (!sum)
+        json_object_set_new(object, "planned_seconds",
+            simulate->planned > 0 ? json_real(simulate->planned) : json_null());
     for (size_t i = 0; i < TALLY_FINISHED; i++)
         json_object_set_new(
             object, tally_counts[i].name, json_integer((json_int_t)tally->counts[i]));

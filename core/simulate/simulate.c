@@ -354,6 +354,8 @@ static void simulate_name_results(
     results->transport =
         arena_string(arena, template->transport ? template->transport->alias : "none");
     results->seed = simulation->options->seed;
+    if (simulation->load_profile.ends > 0)
+        results->planned = (double)simulation->load_profile.ends / SECOND;
     clock_wall(results->started, sizeof(results->started));
 }
 

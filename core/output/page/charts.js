@@ -71,7 +71,7 @@ const pageCharts = (() => {
         series: only([
             {label: 'intended', values: column(rows, 'intended_rate'), format: rate, dashed: true},
             {label: 'published', values: perSecond(rows, 'published'), format: rate},
-            {label: 'acknowledged', values: perSecond(rows, 'acknowledged'), format: rate},
+            {label: 'acknowledged', values: perSecond(rows, 'acknowledged'), format: rate, dashed: true},
             {label: 'received', values: rows.some((row) => row.received) ? perSecond(rows, 'received') : [], format: rate},
             {label: 'connected', values: column(rows, 'connected'), axis: 'right', format: count}])});
     const latencyChart = (rows, bands, key, title, names) => ({

@@ -6,6 +6,7 @@ const page = (() => {
     const {escape, html, digits, count, time, span, bytes, percent, number, moment, table, facts, state, block} = pageText;
     const {thin, parseSeries, formatSeries} = pageSeries;
     const {column, rate, simulationCharts, stepCharts, distributionChart, figure, fixed} = pageCharts;
+    const {ofSimulation, ofStep, unsentOf, intendedOf, timesOf, ENOUGH} = pageFindings;
     const SVG_POINTS = 240;
 
     // ------------------------------------------------------------------ parts of the page
@@ -20,9 +21,21 @@ const page = (() => {
             html`<code>${threshold.expression}</code>`, ...several ? [threshold.simulation] : [], thresholdValue(threshold),
             state(threshold.ok, (threshold.ok ? 'holds' : 'crossed') + (threshold.reason ? `: ${threshold.reason}` : ''))]), {texts: several ? [1, 3] : [2]});
     };
-    const errors = (list, caption) => table(caption, ['Reason', 'Count', 'First device', 'Text'], list.map((error) => [
-        html`<code>${error.code}</code>`, count(error.count), error.first_client === null ? '' : String(error.first_client), error.message]), {wide: true, texts: [3]});
+    const errors = (list, caption, rows) => table(caption, ['Reason', 'Count', 'First device', ...rows ? ['From', 'To'] : [], 'Text'], list.map((error) => {
+        const times = rows && timesOf(rows, error.code);
+        return [html`<code>${error.code}</code>`, count(error.count), error.first_client === null ? '' : String(error.first_client),
+            ...rows ? times ? times.map(span) : ['', ''] : [], error.message];
+    }), {wide: true, texts: [rows ? 5 : 3]});
 
+    const findings = (model) => {
+        const summary = model.summary, rows = assign(model), several = summary.steps.length > 1, list = [];
+        for (const step of summary.steps) {
+            const at = simulationOf(summary, step);
+            const found = at >= 0 ? ofSimulation(summary.simulations[at], step, rows.simulations[at]) : ofStep(step);
+            list.push(...found.map((text) => html`<li>${several && html`<b>${stepName(step)}</b>: `}${text}</li>`));
+        }
+        return list.length > 0 && html`<h2>What happened</h2><ul>${list}</ul>`;
+    };
     const header = (model) => {
         const summary = model.summary, good = summary.exit === 0;
         const word = model.running ? 'running' : good ? 'good' : 'bad';
@@ -34,7 +47,7 @@ const page = (() => {
                 running.operation && `, ${running.operation} at ${rate(running.rate)} sets the pace`}${
                 running.throttled > 0 && `, ${count(running.throttled)} throttled`}${
                 running.seconds_left > 0 && `, about ${span(Math.ceil(running.seconds_left))} left`}</p>`}${
-            model.notes.map((note) => html`<p class="note">${note}</p>`)}${thresholds(summary.thresholds || [])}`;
+            model.notes.map((note) => html`<p class="note">${note}</p>`)}${findings(model)}${thresholds(summary.thresholds || [])}`;
     };
     const about = (summary) => {
         const machine = summary.machine || {};
@@ -46,48 +59,53 @@ const page = (() => {
     };
     const distribution = (simulation) => distributionChart(['connect', 'publish', 'end_to_end'].map((name) =>
         [name.replace(/_/g, ' '), simulation[`${name}_seconds`]]));
+    // Its place among the simulations; -1: the step is none.
+    const simulationOf = (summary, step) => summary.simulations.findIndex((each) => each.name === step.name);
     const stepName = (step) => `${step.pipeline}/${step.name || step.step}`;
-    const steps = (summary) => html`<h2>Steps</h2>${table('Steps', ['Step', 'Devices', 'Done', 'Up to date', 'Repaired', 'Failed', 'Not begun', 'Repeated calls', 'Throttled', 'Time'],
+    const steps = (summary) => html`<h2>Steps</h2>${table('Devices by step; of a simulation, done are those that connected, and failed those that never did', ['Step', 'Devices', 'Done', 'Up to date', 'Repaired', 'Failed', 'Not begun', 'Repeated calls', 'Throttled', 'Time'],
         summary.steps.map((step) => [stepName(step), step.total > 1 || step.scope === 'device' ? count(step.total) : '', count(step.ok), count(step.unchanged), count(step.repaired),
             step.failed ? html`<b class="bad">${count(step.failed)}</b>` : '0', count(step.skipped), count(step.retried), count(step.throttled), span(step.seconds)]))}${
         summary.steps.map((step) => errors(step.errors || [], `Failures of ${stepName(step)}`))}`;
     const calls = (step) => table('Calls', ['Operation', 'Calls', 'Per second', 'Quota per second', 'Throttled', 'Repeated'],
         (step.calls || []).map((call) => [html`<code>${call.operation}</code>`, count(call.count),
-            step.seconds > 0 ? rate(call.count / step.seconds) : '–', call.quota ? rate(call.quota) : '–', count(call.throttled), count(call.retried)]));
+            step.seconds >= 1 ? rate(call.count / step.seconds) : '–', call.quota ? rate(call.quota) : '–', count(call.throttled), count(call.retried)]));
 
-    // The messages add up: each one that was published has one outcome.
+    // The messages add up: each one that was intended has one outcome.
     const ledger = (simulation) => {
         // Those that were acknowledged and did not return are counted as both.
-        const unreturned = simulation.unreturned || 0;
-        const parts = [['acknowledged', simulation.acknowledged - unreturned], ['lost', simulation.lost - unreturned]];
+        const unreturned = simulation.unreturned || 0, intended = intendedOf(simulation);
+        const parts = [['acknowledged', simulation.acknowledged - unreturned, 0], ['lost', simulation.lost - unreturned, 1]];
         if (unreturned)
-            parts.push(['acknowledged, never returned', unreturned]);
+            parts.push(['acknowledged, never returned', unreturned, 2]);
         const rest = simulation.published - parts.reduce((sum, [, value]) => sum + value, 0);
         if (rest > 0)
-            parts.push(['no outcome yet', rest]);
+            parts.push(['no outcome yet', rest, 3]);
+        for (const [name, value] of unsentOf(simulation))
+            if (value)
+                parts.push([`not sent: ${name}`, value, name === 'failed' ? 4 : 5]);
         let at = 0;
-        const bar = simulation.published > 0 && html`<svg class="ledger" viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label="${
-            parts.map(([name, value]) => `${name} ${value}`).join(', ')} of ${simulation.published} published">${parts.map(([, value], index) => {
-            const width = value ? Math.max(1000 * value / simulation.published, 2) : 0, from = at;
+        const bar = intended > 0 && html`<svg class="ledger" viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label="${
+            parts.map(([name, value]) => `${name} ${value}`).join(', ')} of ${intended} intended">${parts.map(([, value, color]) => {
+            const width = value ? Math.max(1000 * value / intended, 2) : 0, from = at;
             at += width;
-            return html`<rect class="p${index}" x="${fixed(from)}" y="0" width="${fixed(width)}" height="24"/>`;
+            return html`<rect class="p${color}" x="${fixed(from)}" y="0" width="${fixed(width)}" height="24"/>`;
         })}</svg>`;
-        const others = ['failed', 'refused', 'abandoned', 'dropped', 'skipped', 'script_errors', 'duplicates', 'reordered', 'late', 'resent', 'resumed', 'closed', 'reconnects', 'received', 'verified'];
-        return html`<h3>Every message</h3>${bar}${table(`${count(simulation.published)} messages were published`, ['Outcome', 'Messages'],
-            parts.map(([name, value]) => [name, html`${count(value)}${percent(value, simulation.published)}`]))}${
+        const others = ['refused', 'failed', 'dropped', 'skipped', 'abandoned', 'script_errors', 'duplicates', 'reordered', 'late', 'resent', 'resumed', 'closed', 'reconnects', 'received', 'verified'];
+        return html`<h3>Every message</h3>${bar}${table(`${count(intended)} messages were intended, ${count(simulation.published)} published`, ['Outcome', 'Messages'],
+            parts.map(([name, value, color]) => [html`<span class="key p${color}"></span>${name}`, html`${count(value)}${percent(value, intended)}`]))}${
             table('What else was counted', ['Count', 'Value', 'Meaning'], others.filter((name) => simulation[name]).map(
                 (name) => [name.replace(/_/g, ' '), count(simulation[name]), MEANINGS[name] || '']), {texts: [2]})}`;
     };
     const MEANINGS = {
-        failed: 'iterations that failed, refused messages among them', refused: 'messages that were not sent, since the server does not take them',
-        abandoned: 'iterations that were cut off at the end', dropped: 'messages that were intended and not begun',
+        failed: 'iterations that failed, refused messages among them, and devices that gave up', refused: 'messages that were not sent, since the server does not take them',
+        abandoned: 'iterations that were cut off at the end', dropped: 'messages that were intended and never begun',
         skipped: 'iterations that were passed over, since the one before still waited', script_errors: 'errors in scripts, wherever they happened',
         duplicates: 'messages that came twice', reordered: 'messages that came after a later one', late: 'messages that came after the time for them',
         resent: 'messages that were sent again after a reconnect', resumed: 'sessions that the server had kept',
-        closed: 'connections that ended without being asked to', reconnects: 'connections made again', received: 'messages that devices received',
+        closed: 'connections that ended without being asked to', reconnects: 'connections that were made again', received: 'messages that devices received',
         verified: 'messages that came back as they were sent'};
 
-    const quantiles = (simulation) => table('Times', ['Time of', 'Count', 'Mean', 'p50', 'p90', 'p95', 'p99', 'p99.9', 'Max'],
+    const quantiles = (simulation) => table('Times; publish and end to end count from the intended moment, with the own delay', ['Time of', 'Count', 'Mean', 'p50', 'p90', 'p95', 'p99', 'p99.9', 'Max'],
         [['connect', 'connect'], ['connect_tcp', 'tcp'], ['connect_tls', 'tls'], ['connect_session', 'session'], ['publish', 'publish'],
             ['end_to_end', 'end to end'], ['script', 'script'], ['lag', 'own delay']]
             .filter(([name]) => simulation[`${name}_seconds`]).map(([name, label]) => {
@@ -98,10 +116,41 @@ const page = (() => {
         Object.entries(simulation.metrics || {}).map(([name, metric]) => [html`<code>${name}</code>`, count(metric.count),
             ...['sum', 'mean', 'min', 'p50', 'p99', 'max'].map((part) => number(metric[part]))]));
     const stages = (simulation) => table('Stages', ['Stage', 'Time', 'Intended', 'Reached', 'Unit'], (simulation.stages || []).map((stage, at) => [
-        stage.name ? `${at + 1} ${stage.name}` : String(at + 1), span(stage.seconds), count(stage.intended), html`${count(stage.reached)}${percent(stage.reached, stage.intended)}`, stage.unit]), {texts: [4]});
-    const devices = (simulation) => table('Devices with failures (the first 100)', ['Device', 'Lost', 'Duplicates', 'Reordered', 'Late', 'Reasons'], (simulation.devices || []).map((device) => [
-        String(device.client), count(device.lost), count(device.duplicates), count(device.reordered), count(device.late),
-        Object.entries(device.reasons || {}).map(([code, many]) => `${code} ${many}`).join(', ')]), {texts: [5]});
+        stage.name ? `${at + 1} ${stage.name}` : String(at + 1), span(stage.seconds), count(stage.intended),
+        html`<span class="${stage.reached < ENOUGH * stage.intended && 'bad'}">${count(stage.reached)}${percent(stage.reached, stage.intended)}</span>`, stage.unit]), {texts: [4]});
+    // Devices with the same counts and reasons are one row.
+    const devices = (simulation) => {
+        const groups = new Map();
+        for (const device of simulation.devices || []) {
+            const cells = [...['lost', 'duplicates', 'reordered', 'late'].map((name) => count(device[name])),
+                Object.entries(device.reasons || {}).map(([code, many]) => `${code} ${many}`).join(', ')];
+            const key = JSON.stringify(cells);
+            groups.set(key, {cells, clients: [...groups.has(key) ? groups.get(key).clients : [], device.client]});
+        }
+        return table('Devices with failures (the first 100)', ['Devices', 'Lost', 'Duplicates', 'Reordered', 'Late', 'Reasons'],
+            [...groups.values()].map(({cells, clients}) => [ranges(clients), ...cells]), {texts: [5]});
+    };
+    // 0, 1, 2, 7 → "0–2, 7 (4 devices)"
+    const ranges = (clients) => {
+        const list = [];
+        for (const client of clients) {
+            const last = list[list.length - 1];
+            if (last && client === last[1] + 1)
+                last[1] = client;
+            else
+                list.push([client, client]);
+        }
+        return list.map(([from, to]) => from === to ? String(from) : `${from}–${to}`).join(', ') + (clients.length > 1 ? ` (${count(clients.length)} devices)` : '');
+    };
+
+    const words = html`<h2>Words</h2>${facts([
+        ['device, client', 'a simulated device; both mean the same'], ['iteration', 'one run of a device\'s message(), which usually sends a message'],
+        ['session', 'from the end of the TLS handshake, or of TCP, until the server has accepted the client and its subscriptions'],
+        ['script', 'what message() took'], ['own delay', 'how much later than intended this machine sent a message'],
+        ['busiest loop', 'share of its time in which the busiest of this machine\'s event loops was at work'],
+        ['saturated', 'the own delay or the busiest loop was so high that this machine was the bottleneck'],
+        ['up to date', 'there was nothing to do'], ['repaired', 'differed from its record, and was changed'], ['repeated', 'a call that failed and was made again'],
+        ['crossed', 'a threshold that does not hold'], ['exit code', '0 passed, 1 a step failed, 99 a threshold was crossed, 128 and more a signal']])}`;
 
     const simulationPart = (simulation, id, rows) => {
         const shown = thin(rows, SVG_POINTS), xs = column(shown, 'seconds');
@@ -109,13 +158,14 @@ const page = (() => {
         const charts = rows.length ? Object.fromEntries(simulationCharts(simulation, shown).map((chart) => [chart.key, figure(chart, id, xs)])) : {};
         const spread = distribution(simulation);
         return html`${facts([
-            ['template', simulation.template], ['transport', simulation.transport], ['began', moment(simulation.started)], ['took', span(seconds)], ['seed', simulation.seed],
-            ['devices', html`${count(simulation.clients)}, ${count(simulation.connected)} connected${percent(simulation.connected, simulation.clients)}`],
+            ['template', simulation.template], ['transport', simulation.transport], ['began', moment(simulation.started)],
+            ['took', `${span(seconds)}${simulation.planned_seconds ? ` of ${span(simulation.planned_seconds)}` : ''}`], ['seed', simulation.seed],
+            ['devices', html`${count(simulation.clients)}, ${count(simulation.connected)} connected at least once${percent(simulation.connected, simulation.clients)}`],
             ['sent', seconds > 0 && `${count(simulation.published)} messages, ${rate(simulation.published / seconds)}, ${bytes(simulation.bytes_out)}`],
             ['received', seconds > 0 && `${count(simulation.received)} messages, ${rate(simulation.received / seconds)}, ${bytes(simulation.bytes_in)}`]])}${
             generator.saturated && html`<p class="note">This machine was the bottleneck: own delay p99 ${time(generator.lag_p99_seconds)}, busiest loop ${digits(generator.busy * 100, 3)}%. Do not trust the latencies.</p>`}${
             charts.load}${stages(simulation)}${quantiles(simulation)}${charts.latency}${figure(spread, id, spread && spread.x)}${charts.connect}${
-            ledger(simulation)}<h3>Failures</h3>${simulation.errors && simulation.errors.length ? errors(simulation.errors, 'Failures by reason') : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
+            ledger(simulation)}<h3>Failures</h3>${simulation.errors && simulation.errors.length ? errors(simulation.errors, 'Failures by reason', rows) : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
             metrics(simulation)}<h3>This machine</h3>${facts([['cores in use', number(generator.cpu)], ['busiest loop', `${digits((generator.busy || 0) * 100, 3)}%`],
                 ['own delay p99', time(generator.lag_p99_seconds)], ['saturated', generator.saturated ? 'yes' : 'no']])}${charts.generator}`;
     };
@@ -153,14 +203,15 @@ const page = (() => {
     const sections = (made) => {
         const summary = made.summary, rows = assign(made);
         const list = [{id: 'verdict', html: header(made)}, {id: 'about', html: about(summary)}, {id: 'steps', html: steps(summary)}];
+        summary.simulations.forEach((simulation, at) => list.push({id: `simulation-${at}`,
+            html: html`<h2>Simulation ${simulation.name}</h2>${
+                simulationPart(simulation, `simulation-${at}`, rows.simulations[at])}`}));
         summary.steps.forEach((step, at) => {
             const shown = thin(rows.steps[at], SVG_POINTS), xs = column(shown, 'seconds');
             if (step.calls && step.calls.length || shown.length > 1)
                 list.push({id: `step-${at}`, html: html`<h2>${stepName(step)}</h2>${calls(step)}${shown.length > 1 && stepCharts(shown).map((chart) => figure(chart, `step-${at}`, xs))}`});
         });
-        summary.simulations.forEach((simulation, at) => list.push({id: `simulation-${at}`,
-            html: html`<h2>Simulation ${simulation.name}</h2>${
-                simulationPart(simulation, `simulation-${at}`, rows.simulations[at])}`}));
+        list.push({id: 'words', html: words});
         return list.map(({id, html: text}) => ({id, html: String(text)}));
     };
     // All charts with all their points: [{id, x, chart}].

@@ -60,7 +60,7 @@
     const dataOf = ({x, chart}) => [x, ...chart.series.map((line) => chart.axes[line.axis || 'left'].log
         ? line.values.map((value) => value > 0 ? value : null) : line.values)];
     const options = (id, {chart}, width) => {
-        const axis = (scale, side) => ({scale, side, stroke: color('--quiet'), label: chart.axes[scale].label, labelSize: 18, size: 62,
+        const axis = (scale, side) => ({scale, side, stroke: color('--quiet'), label: chart.axes[scale].label, labelSize: 18, size: 78,
             labelFont: '12px sans-serif', font: '12px sans-serif', grid: {show: scale === 'left', stroke: color('--grid'), width: 1},
             ticks: {stroke: color('--grid'), width: 1}, values: (_, ticks) => ticks.map((tick) => tick === null ? '' : chart.axes[scale].format(tick))});
         const used = ['left', 'right'].filter((scale) => chart.axes[scale] && chart.series.some((line) => (line.axis || 'left') === scale));

@@ -68,9 +68,10 @@ static const char *closing_cause(const struct mqtt_session *session, enum iotify
                      "port (tls: true), and does the server allow this client id?";
     return session->inflight.count
                ? "the server closed the connection while a message was in flight; does it allow "
-                 "the topic, and is no other client connected with the same client id?"
-               : "the server closed the connection; is no other client connected with the same "
-                 "client id?";
+                 "the topic? It may also have been stopped, or another client has the same client "
+                 "id"
+               : "the server closed the connection: it was stopped, or another client has the same "
+                 "client id";
 }
 
 void mqtt_closed_by_library(struct mqtt_session *session, int code)
