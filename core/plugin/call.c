@@ -235,6 +235,34 @@ void call_clear(struct call *call)
     arena_wipe(&call->arena);
 }
 
+enum iotify_result call_fault(
+    struct call *call, const char *plugin, const char *operation, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return call_fail(&call->base, IOTIFY_RESULT_FAILED, "PluginFault",
+        "%s: %s() %s; this is a mistake of the plugin", plugin, operation, text);
+}
+
+static bool call_knows(enum iotify_result result)
+{
+    return result >= IOTIFY_RESULT_OK && result <= IOTIFY_RESULT_FAILED;
+}
+
+const char *call_result_name(enum iotify_result result)
+{
+    static _Thread_local char text[32];
+
+    if (call_knows(result))
+        return results[result].code;
+    snprintf(text, sizeof(text), "%d", (int)result);
+    return text;
+}
+
 void call_take_failure(struct call *call, const struct call *from)
 {
     memcpy(call->code, from->code, sizeof(call->code));
@@ -245,12 +273,12 @@ const char *call_message(const struct call *call, enum iotify_result result)
 {
     if (*call->message)
         return call->message;
-    return result <= IOTIFY_RESULT_FAILED ? results[result].words : "failed";
+    return call_knows(result) ? results[result].words : "failed";
 }
 
 const char *call_code(const struct call *call, enum iotify_result result)
 {
     if (*call->code)
         return call->code;
-    return result <= IOTIFY_RESULT_FAILED ? results[result].code : "Failed";
+    return call_knows(result) ? results[result].code : "Failed";
 }

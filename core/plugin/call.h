@@ -48,6 +48,14 @@ void call_plan_change(struct iotify_call *call, enum iotify_change change, const
     const char *name, const char *why);
 void call_plan_calls(struct iotify_call *call, const char *operation, int64_t count);
 void call_permit(struct iotify_call *call, const char *action, const char *resource);
+/*
+ * The plugin broke a rule of the contract in one of its operations: the failure `PluginFault`,
+ * with what it did. Returns IOTIFY_RESULT_FAILED.
+ */
+enum iotify_result call_fault(struct call *call, const char *plugin, const char *operation,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* "NotFound", or "99" of a value that is none. In a buffer of the thread. */
+const char *call_result_name(enum iotify_result result);
 /* Copy the code and the message of another call's failure. */
 void call_take_failure(struct call *call, const struct call *from);
 /*

@@ -233,8 +233,9 @@ void glob_prefetch(struct glob_port *port, const char *const *keys, size_t count
         /* Another thread may have written the key while the lock was released. */
         for (size_t i = 0; i < wanted; i++)
             if (!glob_view_find(&glob->view, names[i]))
-                glob_view_learn(
-                    glob, names[i], reads[i].found ? reads[i].value : (struct iotify_bytes){0});
+                glob_view_learn(glob, names[i],
+                    reads[i].result == IOTIFY_RESULT_OK ? reads[i].value
+                                                        : (struct iotify_bytes){0});
         pthread_mutex_unlock(&glob->lock);
     }
     call_clear(&call);

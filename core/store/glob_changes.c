@@ -139,7 +139,7 @@ static enum iotify_result glob_changes_try(struct glob *glob, struct call *call,
         return result;
     for (size_t i = 0; i < count; i++)
         changes[i].before = changes[i].now =
-            reads[i].found ? reads[i].value : (struct iotify_bytes){0};
+            reads[i].result == IOTIFY_RESULT_OK ? reads[i].value : (struct iotify_bytes){0};
     for (size_t i = 0; i < group->count; i++)
         answers[i] = glob_changes_value(group->items[i],
             glob_changes_find(changes, &count, group->items[i]->request.key), &call->arena);

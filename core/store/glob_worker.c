@@ -142,7 +142,8 @@ static void glob_worker_write(struct glob *glob, struct call *call, const struct
 static void glob_worker_answer_read(
     struct glob *glob, const struct glob_waiting *waiting, const struct iotify_read *read)
 {
-    struct iotify_bytes value = read->found ? read->value : (struct iotify_bytes){NULL, 0};
+    struct iotify_bytes value =
+        read->result == IOTIFY_RESULT_OK ? read->value : (struct iotify_bytes){NULL, 0};
     struct glob_answer *answer = glob_answer_new(waiting);
 
     glob_learn(glob, waiting->request.key, value);
@@ -234,7 +235,7 @@ static enum iotify_result glob_worker_dump(struct glob *glob, struct call *call,
 
     answer->items = arena_array(&answer->arena, keys->count, sizeof(*answer->items));
     for (size_t i = 0; i < keys->count && result == IOTIFY_RESULT_OK; i++)
-        if (reads[i].found)
+        if (reads[i].result == IOTIFY_RESULT_OK)
             answer->items[answer->item_count++] =
                 glob_answer_keep(&answer->arena, reads[i].value).data;
     return result;
@@ -302,7 +303,7 @@ static enum iotify_result glob_worker_pop_round(
     if (result == IOTIFY_RESULT_OK)
         result = glob_worker_read_keys(glob, call, &keys, &reads);
     for (size_t i = 0; i < keys.count && result == IOTIFY_RESULT_OK; i++)
-        if (reads[i].found)
+        if (reads[i].result == IOTIFY_RESULT_OK)
             writes[found++] = (struct iotify_write){.kind = IOTIFY_WRITE_COMPARE_AND_DELETE,
                 .key = reads[i].key,
                 .expected = reads[i].value};

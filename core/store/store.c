@@ -7,38 +7,6 @@
 
 #include "core/store/store_internal.h"
 
-/* For plugins that allow one thread at a time for all instances together. */
-static pthread_mutex_t serial_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static pthread_mutex_t *store_lock(struct store *store)
-{
-    switch (store->plugin->storage.threads) {
-    case IOTIFY_THREADS_SERIAL:
-        return &serial_lock;
-    case IOTIFY_THREADS_PER_INSTANCE:
-        return &store->instance_lock;
-    case IOTIFY_THREADS_PARALLEL:
-        break;
-    }
-    return NULL;
-}
-
-void store_enter(struct store *store)
-{
-    pthread_mutex_t *lock = store_lock(store);
-
-    if (lock)
-        pthread_mutex_lock(lock);
-}
-
-void store_leave(struct store *store)
-{
-    pthread_mutex_t *lock = store_lock(store);
-
-    if (lock)
-        pthread_mutex_unlock(lock);
-}
-
 /* ------------------------------------------------------------------ the seal */
 
 static void store_note_found(void *argument, const char *key)
@@ -51,8 +19,8 @@ static void store_note_found(void *argument, const char *key)
 static enum iotify_result store_check_new(struct store *store, struct call *call)
 {
     bool found = false;
-    enum iotify_result result = store->plugin->storage.scan(
-        store->instance, &call->base, STORE_RECORD, NULL, 1, store_note_found, &found);
+    enum iotify_result result =
+        guard_scan(&store->guard, call, STORE_RECORD, NULL, 1, store_note_found, &found);
 
     if (result != IOTIFY_RESULT_OK || !found)
         return result;
@@ -145,14 +113,12 @@ enum iotify_result store_open(
     struct store *store = memory_new(1, sizeof(*store));
     enum iotify_result result;
 
-    store->plugin = plugin;
     store->last = &store->first;
-    result = plugin->storage.open(&call->base, options, &store->instance);
+    result = guard_open(&store->guard, call, plugin, options);
     if (result != IOTIFY_RESULT_OK) {
         free(store);
         return result;
     }
-    pthread_mutex_init(&store->instance_lock, NULL);
     pthread_mutex_init(&store->queue_lock, NULL);
     pthread_cond_init(&store->committed, NULL);
     *out = store;
@@ -163,9 +129,8 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
-    store->plugin->storage.close(store->instance);
+    guard_close(&store->guard);
     seal_free(store->seal);
-    pthread_mutex_destroy(&store->instance_lock);
     pthread_mutex_destroy(&store->queue_lock);
     pthread_cond_destroy(&store->committed);
     free(store);
@@ -173,7 +138,7 @@ void store_close(struct store *store)
 
 bool store_durable(const struct store *store)
 {
-    return store->plugin->storage.durability == IOTIFY_DURABILITY_DURABLE;
+    return store->guard.plugin->storage.durability == IOTIFY_DURABILITY_DURABLE;
 }
 
 static const char *store_checked_key(struct call *call, const char *key)
@@ -218,13 +183,10 @@ const char *store_note_key(struct call *call, const char *name)
 enum iotify_result store_read(
     struct store *store, struct call *call, struct iotify_read *reads, size_t count)
 {
-    enum iotify_result result;
+    enum iotify_result result = guard_get_many(&store->guard, call, reads, count);
 
-    store_enter(store);
-    result = store->plugin->storage.get_many(store->instance, &call->base, reads, count);
-    store_leave(store);
     for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++)
-        if (reads[i].found && store_is_sealed(store, reads[i].key))
+        if (reads[i].result == IOTIFY_RESULT_OK && store_is_sealed(store, reads[i].key))
             result = store_open_value(store, call, &reads[i]);
     return result;
 }
@@ -249,5 +211,5 @@ enum iotify_result store_get(
     if (result != IOTIFY_RESULT_OK)
         return result;
     *out = read.value;
-    return read.found ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
+    return read.result;
 }

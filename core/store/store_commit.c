@@ -8,19 +8,6 @@
 
 #define GROUP_MAX 256 /* writes in one commit */
 
-static enum iotify_result store_commit_apply_now(
-    struct store *store, struct call *call, struct iotify_write *writes, size_t count)
-{
-    enum iotify_result result;
-
-    store_enter(store);
-    result = store->plugin->storage.apply(store->instance, &call->base, writes, count);
-    if (result == IOTIFY_RESULT_OK && store->plugin->storage.flush)
-        result = store->plugin->storage.flush(store->instance, &call->base);
-    store_leave(store);
-    return result;
-}
-
 /* Commit several requests at once. When that fails, each is tried alone and gets its own result. */
 static void store_commit_group(struct store *store, struct store_request *group, size_t total)
 {
@@ -33,7 +20,7 @@ static void store_commit_group(struct store *store, struct store_request *group,
         memcpy(writes + at, request->writes, request->count * sizeof(*writes));
         at += request->count;
     }
-    result = store_commit_apply_now(store, call, writes, total);
+    result = guard_apply(&store->guard, call, writes, total);
     at = 0;
     for (struct store_request *request = group; request; request = request->next) {
         if (result == IOTIFY_RESULT_OK) {
@@ -41,7 +28,7 @@ static void store_commit_group(struct store *store, struct store_request *group,
             request->result = result;
         } else {
             request->result =
-                store_commit_apply_now(store, request->call, request->writes, request->count);
+                guard_apply(&store->guard, request->call, request->writes, request->count);
         }
         at += request->count;
     }
@@ -58,7 +45,7 @@ static struct store_request *store_commit_take_group(struct store *store, size_t
     struct store_request *group = store->first, **end = &store->first;
 
     *total = 0;
-    while (*end && (*total == 0 || (store->plugin->storage.atomic_batch &&
+    while (*end && (*total == 0 || (store->guard.plugin->storage.atomic_batch &&
                                        *total + (*end)->count <= GROUP_MAX))) {
         *total += (*end)->count;
         end = &(*end)->next;
@@ -80,7 +67,7 @@ static void store_commit_lead(struct store *store)
     if (group->next)
         store_commit_group(store, group, total);
     else
-        group->result = store_commit_apply_now(store, group->call, group->writes, group->count);
+        group->result = guard_apply(&store->guard, group->call, group->writes, group->count);
     pthread_mutex_lock(&store->queue_lock);
     store->committing = false;
     while (group) {

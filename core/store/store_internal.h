@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "core/store/guard.h"
 #include "core/store/store.h"
 
 /* Key prefixes of the three name spaces. They are part of the stored format and must not change. */
@@ -25,20 +26,14 @@ struct store_request {
 };
 
 struct store {
-    const struct plugin *plugin;
-    void *instance;
-    struct seal *seal;             /* NULL: nothing is sealed */
-    bool accept_unsealed;          /* see struct seal_settings */
-    pthread_mutex_t instance_lock; /* used when the plugin is IOTIFY_THREADS_PER_INSTANCE */
+    struct guard guard;   /* the open plugin */
+    struct seal *seal;    /* NULL: nothing is sealed */
+    bool accept_unsealed; /* see struct seal_settings */
     pthread_mutex_t queue_lock;
     pthread_cond_t committed;
     struct store_request *first, **last; /* protected by queue_lock, as is `committing` */
     bool committing;
 };
-
-/* Enclose each call of the plugin; they block as its thread model requires. */
-void store_enter(struct store *store);
-void store_leave(struct store *store);
 
 /* True when values of this key are sealed. Notes are not. */
 bool store_is_sealed(const struct store *store, const char *key);

@@ -39,10 +39,8 @@ static enum iotify_result store_listing_scan_some(struct store *store, struct ca
     do {
         page.count = 0;
         wanted = page.left < PAGE ? page.left : PAGE;
-        store_enter(store);
-        result = store->plugin->storage.scan(
-            store->instance, &call->base, prefix, page.last, wanted, store_listing_on_key, &page);
-        store_leave(store);
+        result =
+            guard_scan(&store->guard, call, prefix, page.last, wanted, store_listing_on_key, &page);
         page.left -= page.count;
     } while (result == IOTIFY_RESULT_OK && page.count == wanted && page.left > 0);
     return result;
@@ -93,10 +91,8 @@ enum iotify_result store_find_alias(struct store *store, struct call *call,
         char *alias;
 
         first.key = NULL;
-        store_enter(store);
-        result = store->plugin->storage.scan(
-            store->instance, &call->base, STORE_RECORD, after, 1, store_listing_keep_first, &first);
-        store_leave(store);
+        result = guard_scan(
+            &store->guard, call, STORE_RECORD, after, 1, store_listing_keep_first, &first);
         if (result != IOTIFY_RESULT_OK || !first.key)
             return result;
         alias = arena_copy(&call->arena, first.key, strcspn(first.key, "/"));
@@ -166,7 +162,7 @@ enum iotify_result store_each_record(struct store *store, struct call *call, con
         for (size_t i = 0; i < some && result == IOTIFY_RESULT_OK; i++) {
             const struct iotify_record record = {clients[at + i], reads[i].value};
 
-            if (reads[i].found)
+            if (reads[i].result == IOTIFY_RESULT_OK)
                 result = found(argument, &record);
         }
         if (*own.message)

@@ -202,12 +202,12 @@ static enum iotify_result file_get_many(
 
     if (result == IOTIFY_RESULT_NOT_FOUND) {
         for (size_t i = 0; i < count; i++)
-            reads[i].found = false;
+            reads[i].result = IOTIFY_RESULT_NOT_FOUND;
         return IOTIFY_RESULT_OK;
     }
     for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         result = file_get(call, instance, reads[i].key, &reads[i].value);
-        reads[i].found = reads[i].value.data != NULL;
+        reads[i].result = reads[i].value.data ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
     }
     return result;
 }

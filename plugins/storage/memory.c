@@ -77,9 +77,11 @@ static enum iotify_result memory_get_many(
     const struct memory_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        size_t at = memory_find(store, reads[i].key, &reads[i].found);
+        bool found;
+        size_t at = memory_find(store, reads[i].key, &found);
 
-        if (reads[i].found) {
+        reads[i].result = found ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
+        if (found) {
             const struct memory_entry *entry = &store->entries[at];
             char *copy = call->host->alloc(call, entry->size + 1);
 

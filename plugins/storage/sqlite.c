@@ -309,7 +309,7 @@ static enum iotify_result sqlite_get_many(
 
     if (result == IOTIFY_RESULT_NOT_FOUND) {
         for (size_t i = 0; i < count; i++)
-            reads[i].found = false;
+            reads[i].result = IOTIFY_RESULT_NOT_FOUND;
         return IOTIFY_RESULT_OK;
     }
     if (result != IOTIFY_RESULT_OK)
@@ -318,7 +318,7 @@ static enum iotify_result sqlite_get_many(
     for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         int code = sqlite_get(call, connection, reads[i].key, &reads[i].value);
 
-        reads[i].found = code == SQLITE_ROW;
+        reads[i].result = code == SQLITE_ROW ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
         if (code != SQLITE_ROW && code != SQLITE_DONE)
             result = sqlite_fail(call, connection->db, "reading the store");
     }

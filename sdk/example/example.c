@@ -61,12 +61,13 @@ static enum iotify_result example_get_many(
     const struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        reads[i].found = example_holds(store, reads[i].key);
-        if (reads[i].found) {
+        reads[i].result = IOTIFY_RESULT_NOT_FOUND;
+        if (example_holds(store, reads[i].key)) {
             char *copy = call->host->alloc(call, store->size + 1);
 
             memcpy(copy, store->value, store->size);
             reads[i].value = (struct iotify_bytes){copy, store->size};
+            reads[i].result = IOTIFY_RESULT_OK;
         }
     }
     return IOTIFY_RESULT_OK;

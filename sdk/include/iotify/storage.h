@@ -65,8 +65,10 @@ bool iotify_write_decide(
 
 struct iotify_read {
     const char *key;
-    bool found;                /* set by get_many() */
-    struct iotify_bytes value; /* in the call's arena, followed by a NUL that is not counted */
+    /* Set by get_many(): IOTIFY_RESULT_OK, or IOTIFY_RESULT_NOT_FOUND for an absent key. */
+    enum iotify_result result;
+    /* Set with IOTIFY_RESULT_OK: in the call's arena, followed by a NUL that is not counted. */
+    struct iotify_bytes value;
 };
 
 struct iotify_storage {
@@ -86,7 +88,7 @@ struct iotify_storage {
     /* Close the store and free the instance, while the host has no other call in progress. */
     void (*close)(void *instance);
 
-    /* Set `found` and `value` of all `count` reads. An absent key is not an error. */
+    /* Set the result of all `count` reads. An absent key is not an error. */
     enum iotify_result (*get_many)(
         void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count);
 

@@ -79,7 +79,7 @@ static const char *read_one(const char *key)
     struct iotify_read read = {.key = key};
 
     assert_int_equal(plugin->storage.get_many(store, &call.base, &read, 1), IOTIFY_RESULT_OK);
-    return read.found ? read.value.data : NULL;
+    return read.result == IOTIFY_RESULT_OK ? read.value.data : NULL;
 }
 
 static void writes_by_the_rules(void **state)

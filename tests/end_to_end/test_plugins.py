@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins that break the contract: a line names plugin, operation and rule, the step fails, nothing crashes."""
+import re
+
+from support import BUILD, Case, IOTIFYD, SANDBOX
+
+# What the plugin `wrong` does: what the host says of it.
+STORAGE = {
+    'open-null': 'open() returned OK without an instance', 'open-zero': 'open() returned the result 0', 'open-unknown': 'open() returned the result 99',
+    'open-unchanged': 'open() returned the result Unchanged', 'open-later': 'open() returned the result 13', 'open-silent': None, 'open-null-texts': None,
+    'open-controls': None, 'open-null-format': None,
+    'get-nothing': 'get_many() returned OK and left read 0 without a result', 'get-zero': 'get_many() returned the result 0',
+    'get-unknown': 'get_many() returned the result 99', 'get-not-found': 'get_many() returned the result NotFound',
+    'get-exists': 'get_many() returned OK and left read 0 without a result', 'get-no-value': 'get_many() returned OK and left read 0 without a value',
+    'get-too-large': 'get_many() returned OK and left read 0 with a value that is too large',
+    'get-no-nul': 'get_many() returned OK and left read 0 with a value that no NUL follows',
+    'get-result-99': 'get_many() returned OK and left read 0 without a result',
+    'apply-nothing': 'apply() returned OK and left write 0 without a result', 'apply-some': 'apply() returned OK and left write 0 without a result',
+    'apply-zero': 'apply() returned the result 0', 'apply-unknown': 'apply() returned the result 99', 'apply-unchanged': 'apply() returned the result Unchanged',
+    'apply-not-found': 'apply() returned the result NotFound', 'apply-result-99': 'apply() returned OK and gave write 0 the result 99',
+    'apply-put-exists': 'apply() returned OK and gave write 0 the result Exists', 'apply-put-conflict': 'apply() returned OK and gave write 0 the result Conflict',
+    'apply-failed': 'apply() returned OK and gave write 0 the result Failed',
+    'flush-zero': 'flush() returned the result 0', 'flush-unknown': 'flush() returned the result 99', 'flush-later': 'flush() returned the result 13',
+    'scan-zero': 'scan() returned the result 0', 'scan-unknown': 'scan() returned the result 99', 'scan-null': 'scan() gave an empty key',
+    'scan-empty': 'scan() gave an empty key', 'scan-long': 'scan() gave a key that is too long', 'scan-other': 'scan() gave a key without the prefix',
+    'scan-same': 'scan() gave keys that do not ascend', 'scan-down': 'scan() gave keys that do not ascend', 'scan-more': 'scan() gave',
+}
+
+
+class Wrong(Case):
+    def setUp(self):
+        super().setUp()
+        self.environment.update(IOTIFY_PLUGIN_PATH=str(BUILD / 'tests/wrong'), IOTIFY_SEAL_KEY='0' * 64)
+
+    def run_wrong(self, does):
+        self.write('job.yaml', 'devices: 3\nplugins:\n  aws: {use: aws-iot, quotas: {"*": 1000}}\n'
+                   f'  glob: {{use: wrong, does: {does}}}\nseal: {{with: environment}}\n')
+        done = self.run_program(SANDBOX, '--api-port', '0', '--mqtt-port', '0', '--https-port', '0', '--', IOTIFYD, 'job.yaml', 'deploy', 'cleanup',
+                                '--json', 's.json', status=None)
+        for file in self.folder.iterdir():
+            if file.name.endswith('.yaml') and file.name != 'job.yaml':
+                file.unlink()
+        return done
+
+    def test_storage(self):
+        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong').stdout)[0]
+        self.assertEqual({'nothing', *STORAGE}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        done = self.run_wrong('nothing')
+        self.assertEqual(0, done.returncode, done.stderr)
+        for does, rule in STORAGE.items():
+            with self.subTest(does):
+                done = self.run_wrong(does)
+                self.assertEqual(1, done.returncode, done.stderr)
+                self.assertRegex(done.stdout.splitlines()[-1], '^FAILED: ')
+                self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
+                if rule:
+                    self.assertIn(f'wrong: {rule}', done.stdout + done.stderr)
+                    self.assertIn('this is a mistake of the plugin', done.stdout + done.stderr)
