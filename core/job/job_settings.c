@@ -23,7 +23,7 @@
         .type = IOTIFY_TYPE_CHOICE,                                                                \
         .offset = AT(seal.with),                                                                   \
         .value = "file",                                                                           \
-        .domain = seal_choices,                                                                    \
+        IOTIFY_CHOICES(seal_choices),                                                              \
         .help = "what seals keys in the store: a key file, " SEAL_KEY_VARIABLE                     \
                 ", " SEAL_PASSPHRASE_VARIABLE " or nothing"},                                      \
         {.name = "seal.key_file",                                                                  \

@@ -33,11 +33,40 @@ static struct call *call_of(struct iotify_call *call)
     return (struct call *)call;
 }
 
+/* Texts of plugins are foreign: one line, without what a terminal would obey. NULL is "". */
+static void call_take_text(char *into, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
+
+static void call_take_text(char *into, size_t size, const char *format, va_list arguments)
+{
+    into[0] = '\0';
+    if (format)
+        vsnprintf(into, size, format, arguments);
+    for (char *c = into; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+    utf8_clean(into);
+}
+
+/* A code is a short name; any other character is a mistake of the plugin. */
+static void call_take_code(struct call *call, const char *code)
+{
+    snprintf(call->code, sizeof(call->code), "%s", code ? code : "");
+    for (char *c = call->code; *c; c++)
+        if (!(*c >= '0' && *c <= '9') && !(*c >= 'A' && *c <= 'Z') && !(*c >= 'a' && *c <= 'z') &&
+            !strchr("._-:", *c))
+            *c = '_';
+}
+
 void call_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
 {
     va_list arguments;
     char where[256];
 
+    if (!format)
+        return;
+    if (level < IOTIFY_LOG_ERROR || level > IOTIFY_LOG_DEBUG)
+        level = IOTIFY_LOG_ERROR;
     if (call->client >= 0)
         snprintf(where, sizeof(where), "%s[%lld]", call_of(call)->where, (long long)call->client);
     else
@@ -52,27 +81,22 @@ enum iotify_result call_fail(
 {
     va_list arguments;
 
-    snprintf(call_of(call)->code, sizeof(call_of(call)->code), "%s", code);
+    call_take_code(call_of(call), code);
     va_start(arguments, format);
-    vsnprintf(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
+    call_take_text(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
     va_end(arguments);
-    for (char *c = call_of(call)->message; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    utf8_clean(call_of(call)->message);
     return result;
 }
 
 enum iotify_result call_fail_setting(
     struct iotify_call *call, const char *setting, const char *format, ...)
 {
-    const struct node *given = schema_given(call_of(call)->node, setting);
+    const struct node *given = setting ? schema_given(call_of(call)->node, setting) : NULL;
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
+    call_take_text(call_of(call)->message, sizeof(call_of(call)->message), format, arguments);
     va_end(arguments);
-    utf8_clean(call_of(call)->message);
     if (call_of(call)->diagnostics)
         diagnostics_add(call_of(call)->diagnostics,
             given ? given->location : call_of(call)->location, "%s", call_of(call)->message);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/program.h"
+#include "core/plugin/lint.h"
 #include "core/plugin/trust.h"
 
 #define FILE_PREFIX "iotify-"
@@ -14,7 +15,7 @@
 #define COUNT_MAX 1000
 /* A descriptor must contain at least the members up to its operations. */
 #define DESCRIPTOR_MIN offsetof(struct iotify_plugin, actions)
-/* The sizes in ABI 1.0: every plugin has these members, newer ones follow. */
+/* The sizes in ABI 2.0: every plugin has these members, newer ones follow. */
 #define ACTION_MIN (offsetof(struct iotify_action, apply) + sizeof(void *))
 #define STEP_MIN (offsetof(struct iotify_default_step, settings) + sizeof(void *))
 #define TRANSPORT_MIN (offsetof(struct iotify_transport, session_unwritten) + sizeof(void *))
@@ -159,82 +160,6 @@ static void *registry_copy_array(
     return array;
 }
 
-/* The size of the C type that holds a setting's value; each type is aligned to its size. */
-static size_t registry_value_size(enum iotify_type type)
-{
-    switch (type) {
-    case IOTIFY_TYPE_BOOLEAN:
-        return sizeof(bool);
-    case IOTIFY_TYPE_CHOICE:
-        return sizeof(int);
-    case IOTIFY_TYPE_LIST:
-    case IOTIFY_TYPE_MAP:
-    case IOTIFY_TYPE_TABLE:
-        return sizeof(struct iotify_list);
-    default:
-        return sizeof(int64_t);
-    }
-}
-
-/* True when the value lies inside the option structure and the default of a choice is valid. */
-static bool registry_fits_options(
-    const struct iotify_settings *settings, const struct iotify_setting *setting)
-{
-    size_t size = registry_value_size(setting->type);
-    size_t align = size < sizeof(void *) ? size : sizeof(void *);
-
-    if (setting->offset > settings->options_size ||
-        settings->options_size - setting->offset < size || setting->offset % align)
-        return false;
-    if (setting->type != IOTIFY_TYPE_CHOICE)
-        return true;
-    if (settings->item_size < sizeof(*setting) || !setting->domain)
-        return false;
-    if (!setting->value)
-        return true;
-    for (const char *const *choice = setting->domain; *choice; choice++)
-        if (strcmp(*choice, setting->value) == 0)
-            return true;
-    return false;
-}
-
-static bool registry_table_usable(const struct iotify_settings *settings, bool in_table);
-
-static bool registry_columns_usable(
-    const struct iotify_settings *settings, const struct iotify_setting *setting)
-{
-    const struct iotify_settings *columns =
-        settings->item_size < sizeof(*setting) ? NULL : setting->domain;
-
-    return columns && columns->count > 0 && registry_table_usable(columns, true);
-}
-
-static bool registry_table_usable(const struct iotify_settings *settings, bool in_table)
-{
-    if (!settings || settings->count == 0)
-        return true;
-    if (!settings->items || settings->count > COUNT_MAX ||
-        settings->item_size < offsetof(struct iotify_setting, min))
-        return false;
-    for (uint32_t i = 0; i < settings->count; i++) {
-        const struct iotify_setting *setting =
-            (const void *)((const char *)settings->items + (size_t)i * settings->item_size);
-
-        if (!setting->name || setting->type < IOTIFY_TYPE_STRING ||
-            setting->type > IOTIFY_TYPE_TABLE || !registry_fits_options(settings, setting))
-            return false;
-        if (setting->type == IOTIFY_TYPE_TABLE &&
-            (in_table || !registry_columns_usable(settings, setting)))
-            return false;
-    }
-    return true;
-}
-
-static bool registry_settings_usable(const struct iotify_settings *settings)
-{
-    return registry_table_usable(settings, false);
-}
-
 static bool registry_all_set(const void *table, size_t first, size_t end)
 {
     for (size_t offset = first; offset + sizeof(void *) <= end; offset += sizeof(void *)) {
@@ -247,39 +172,86 @@ static bool registry_all_set(const void *table, size_t first, size_t end)
     return true;
 }
 
-/* Copy the operations into the host's structure. False when a required one is missing. */
-static bool registry_take_operations(struct plugin *plugin)
+static bool registry_name_valid(const char *name)
 {
+    return *name && strlen(name) <= 64 &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
+}
+
+static bool registry_knows_threads(enum iotify_threads threads)
+{
+    return threads >= IOTIFY_THREADS_SERIAL && threads <= IOTIFY_THREADS_PARALLEL;
+}
+
+static const char *registry_take_transport(struct arena *arena, struct plugin *plugin)
+{
+    const struct iotify_transport *transport = &plugin->transport;
+    const char *wrong;
+
+    if (!registry_all_set(transport, offsetof(struct iotify_transport, connection), TRANSPORT_MIN))
+        return "it lacks an operation that its kind must have";
+    wrong = lint_settings(arena, transport->connection, "connection");
+    return wrong ? wrong : lint_settings(arena, transport->publish, "publish");
+}
+
+/* Copy the operations into the host's structure. NULL when they can be used, else the reason. */
+static const char *registry_take_operations(struct arena *arena, struct plugin *plugin)
+{
+    static const char lacks[] = "it lacks an operation that its kind must have";
     const void *from = plugin->descriptor.operations;
     uint32_t size;
 
+    if (!from)
+        return lacks;
     memcpy(&size, from, sizeof(size));
     switch (plugin->descriptor.kind) {
     case IOTIFY_KIND_CONNECTOR:
         registry_copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
-        return plugin->connector.threads >= IOTIFY_THREADS_SERIAL &&
-               registry_all_set(&plugin->connector, offsetof(struct iotify_connector, open),
-                   offsetof(struct iotify_connector, endpoint));
+        if (!registry_all_set(&plugin->connector, offsetof(struct iotify_connector, open),
+                offsetof(struct iotify_connector, endpoint)))
+            return lacks;
+        return registry_knows_threads(plugin->connector.threads) ? NULL
+                                                                 : "its `threads` is not valid";
     case IOTIFY_KIND_STORAGE:
         registry_copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
-        return plugin->storage.threads >= IOTIFY_THREADS_SERIAL &&
-               plugin->storage.durability >= IOTIFY_DURABILITY_VOLATILE &&
-               registry_all_set(&plugin->storage, offsetof(struct iotify_storage, open),
-                   offsetof(struct iotify_storage, flush));
+        if (!registry_all_set(&plugin->storage, offsetof(struct iotify_storage, open),
+                offsetof(struct iotify_storage, flush)))
+            return lacks;
+        if (plugin->storage.durability < IOTIFY_DURABILITY_VOLATILE ||
+            plugin->storage.durability > IOTIFY_DURABILITY_DURABLE)
+            return "its `durability` is not valid";
+        return registry_knows_threads(plugin->storage.threads) ? NULL
+                                                               : "its `threads` is not valid";
     case IOTIFY_KIND_TRANSPORT:
         registry_copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
-        return registry_all_set(&plugin->transport, offsetof(struct iotify_transport, connection),
-                   TRANSPORT_MIN) &&
-               registry_settings_usable(plugin->transport.connection) &&
-               registry_settings_usable(plugin->transport.publish);
+        return registry_take_transport(arena, plugin);
     }
-    return false;
+    return lacks;
+}
+
+/* What is wrong with an action; the ones before it have been checked. NULL: nothing. */
+static const char *registry_check_action(
+    struct arena *arena, const struct plugin *plugin, uint32_t index)
+{
+    const struct iotify_action *action = &plugin->actions[index];
+
+    if (!action->name || !registry_name_valid(action->name))
+        return arena_format(arena, "its action number %u has no valid name", index + 1);
+    if (!action->apply || !action->settings)
+        return arena_format(arena, "its action %s lacks apply or settings", action->name);
+    if (action->scope < IOTIFY_SCOPE_JOB || action->scope > IOTIFY_SCOPE_RECORD)
+        return arena_format(arena, "the scope of its action %s is not valid", action->name);
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(plugin->actions[i].name, action->name) == 0)
+            return arena_format(arena, "it has two actions %s", action->name);
+    return lint_settings(arena, action->settings, arena_format(arena, "action %s", action->name));
 }
 
 static const char *registry_take_actions(struct arena *arena, struct plugin *plugin)
 {
     const struct iotify_plugin *descriptor = &plugin->descriptor;
     struct iotify_action *actions;
+    const char *wrong = NULL;
 
     if (descriptor->action_count > COUNT_MAX || descriptor->default_step_count > COUNT_MAX ||
         (descriptor->action_count &&
@@ -290,19 +262,25 @@ static const char *registry_take_actions(struct arena *arena, struct plugin *plu
     actions = arena_array(arena, descriptor->action_count, sizeof(*actions));
     for (uint32_t i = 0; i < descriptor->action_count; i++) {
         if (!descriptor->actions[i])
-            return "its table of actions is damaged";
+            return arena_format(arena, "its action number %u is NULL", i + 1);
         registry_copy_known(
             &actions[i], sizeof(actions[i]), descriptor->actions[i], descriptor->action_size);
+        if (!actions[i].summary)
+            actions[i].summary = "";
     }
     plugin->actions = actions;
     plugin->default_steps =
         registry_copy_array(arena, descriptor->default_steps, descriptor->default_step_count,
             descriptor->default_step_size, sizeof(struct iotify_default_step));
-    for (uint32_t i = 0; i < descriptor->action_count; i++)
-        if (!plugin->actions[i].name || !plugin->actions[i].apply || !plugin->actions[i].settings ||
-            !registry_settings_usable(plugin->actions[i].settings))
-            return "its table of actions is damaged";
-    return NULL;
+    for (uint32_t i = 0; i < descriptor->action_count && !wrong; i++)
+        wrong = registry_check_action(arena, plugin, i);
+    for (uint32_t i = 0; i < descriptor->default_step_count && !wrong; i++) {
+        const struct iotify_default_step *step = &plugin->default_steps[i];
+
+        if (!step->pipeline || !step->step || !step->settings)
+            wrong = arena_format(arena, "its default step number %u is not complete", i + 1);
+    }
+    return wrong;
 }
 
 /* Check a descriptor and copy it. NULL when it can be used, else the reason. */
@@ -330,24 +308,20 @@ static const char *registry_negotiate(
         plugin->descriptor.kind > IOTIFY_KIND_TRANSPORT)
         return arena_format(
             arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
-    if (!plugin->descriptor.settings || !registry_settings_usable(plugin->descriptor.settings))
-        return "its table of settings is damaged";
-    damaged = registry_take_actions(arena, plugin);
+    if (!plugin->descriptor.settings)
+        return "it has no table of settings";
+    damaged = lint_settings(arena, plugin->descriptor.settings, "the plugin");
+    if (!damaged)
+        damaged = registry_take_actions(arena, plugin);
+    if (!damaged)
+        damaged = registry_take_operations(arena, plugin);
     if (damaged)
         return damaged;
-    if (!plugin->descriptor.operations || !registry_take_operations(plugin))
-        return "it lacks an operation that its kind must have";
     if (!plugin->descriptor.version)
         plugin->descriptor.version = "?";
     if (!plugin->descriptor.summary)
         plugin->descriptor.summary = "";
     return NULL;
-}
-
-static bool registry_name_valid(const char *name)
-{
-    return *name && strlen(name) <= 64 &&
-           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_")] == '\0';
 }
 
 static enum registry_result registry_refuse(

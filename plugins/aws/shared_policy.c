@@ -38,7 +38,7 @@ static const struct iotify_setting policy_items[] = {
         .type = IOTIFY_TYPE_CHOICE,
         .offset = offsetof(struct shared_policy_options, attach),
         .value = "certificate",
-        .domain = attach_choices,
+        IOTIFY_CHOICES(attach_choices),
         .help = "what the policy is attached to: each certificate, or the thing group once"},
 };
 static const struct iotify_settings policy_settings =

@@ -50,7 +50,7 @@ static const struct iotify_setting items[] = {
         .type = IOTIFY_TYPE_CHOICE,
         .offset = AT(issuer),
         .value = "local",
-        .domain = issuers,
+        IOTIFY_CHOICES(issuers),
         .help = "who makes key and certificate: local and registered, AWS, or AWS from a request "
                 "(csr)"},
     {.name = "valid_years",

@@ -38,8 +38,8 @@ extern "C" {
 #endif
 
 #define IOTIFY_MAGIC UINT32_C(0x59464954)
-#define IOTIFY_ABI_MAJOR 1
-#define IOTIFY_ABI_MINOR 5
+#define IOTIFY_ABI_MAJOR 2
+#define IOTIFY_ABI_MINOR 0
 
 /* Exports the descriptor. Build everything else with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))

@@ -97,9 +97,15 @@ struct iotify_setting {
      * that is a text sets the first column. Other types: NULL.
      */
     const void *domain;
-    const char *help;      /* one line, a phrase without a full stop */
-    enum iotify_role role; /* since minor 4 */
+    const char *help; /* one line, a phrase without a full stop */
+    enum iotify_role role;
+    /* IOTIFY_TYPE_CHOICE: the elements of the array `domain`, with the NULL. */
+    uint32_t domain_count;
 };
+
+/* Initialiser of both members for an array of `const char *const` that ends with NULL. */
+#define IOTIFY_CHOICES(array)                                                                      \
+    .domain = (array), .domain_count = (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
 struct iotify_settings {
     const struct iotify_setting *items;

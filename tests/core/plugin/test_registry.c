@@ -52,12 +52,13 @@ static void each_refusal_has_its_own_words(void **state)
     static const struct {
         const char *name, *words;
     } cases[] = {{.name = "magic", .words = "wrong magic number"},
-        {.name = "abi", .words = "it was built for plugin ABI 2."},
+        {.name = "abi", .words = "it was built for plugin ABI 3."},
         {.name = "short", .words = "its descriptor is too short"},
         {.name = "kind", .words = "it is of a kind (9)"},
         {.name = "name", .words = "it calls itself \"another\""},
         {.name = "operation", .words = "it lacks an operation"},
-        {.name = "settings", .words = "its table of settings is damaged"},
+        {.name = "settings",
+            .words = "the setting \"text\" (number 1) of the plugin: its offset is outside"},
         {.name = "nothing", .words = "it does not export iotify_plugin"}};
 
     (void)state;

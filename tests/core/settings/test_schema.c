@@ -59,7 +59,7 @@ static const struct iotify_setting items[] = {
         .type = IOTIFY_TYPE_CHOICE,
         .offset = AT(choice),
         .value = "green",
-        .domain = choices,
+        IOTIFY_CHOICES(choices),
         .help = "h"},
     {.name = "list", .type = IOTIFY_TYPE_LIST, .offset = AT(list), .help = "h"},
     {.name = "map", .type = IOTIFY_TYPE_MAP, .offset = AT(map), .help = "h"},

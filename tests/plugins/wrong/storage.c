@@ -67,7 +67,7 @@ static const struct iotify_setting items[] = {{.name = "does",
     .type = IOTIFY_TYPE_CHOICE,
     .offset = offsetof(struct options, does),
     .value = "nothing",
-    .domain = names,
+    IOTIFY_CHOICES(names),
     .help = "what is wrong"}};
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
 
