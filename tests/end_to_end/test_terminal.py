@@ -16,14 +16,16 @@ TALKING = OWN + 'message: |\n  console.log("line " + index() + ".");\n  return "
 
 class Terminal(Fleet):
     def tmux(self, *arguments):
-        return subprocess.run(['tmux', '-S', str(self.folder / 'tmux'), '-f', '/dev/null', *arguments], cwd=self.folder,
+        return subprocess.run(['tmux', '-S', self.socket, '-f', '/dev/null', *arguments], cwd=self.folder,
                               env={**self.environment, 'LC_ALL': 'C.UTF-8', 'TERM': 'xterm-256color'}, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def open(self, columns, rows, *arguments, environment=''):
+        # Each has a server of its own: one that ends may not have closed its socket yet.
+        self.socket = str(self.folder / f'tmux{len(list(self.folder.glob("tmux*")))}')
+        self.addCleanup(subprocess.run, ['tmux', '-S', self.socket, 'kill-server'], stderr=subprocess.DEVNULL)
         command = f'{environment} {shlex.join([IOTIFYD, *arguments])}; echo "ended with $?"'
         self.tmux('set', '-g', 'remain-on-exit', 'on', ';', 'set', '-g', 'history-limit', '5000', ';',
                   'new-session', '-d', '-x', str(columns), '-y', str(rows), command)
-        self.addCleanup(subprocess.run, ['tmux', '-S', str(self.folder / 'tmux'), 'kill-server'], stderr=subprocess.DEVNULL)
 
     def screen(self):
         return self.tmux('capture-pane', '-p').rstrip('\n')
@@ -89,7 +91,6 @@ class Terminal(Fleet):
             heads = [line for line in lines if line.startswith('step ')]
             self.assertEqual(1, len(heads), lines)
             self.assertRegex(heads[0], r'^step 4 of 4  .*\d+%( |$)')
-            self.tmux('kill-server')
 
     def test_iterations_are_what_is_counted(self):
         """A message() may send several messages, or none."""
@@ -125,7 +126,6 @@ class Terminal(Fleet):
             self.open(200, 24, 'job.yaml', '--progress-interval', '500ms', *more, environment=environment)
             wait_until(lambda: 'ended with 0' in self.screen(), 'the end')
             self.assertRegex(self.screen(), r'INFO.*step 1 of 1  \d+%  ETA \d s  \d of 2 s  1 connected')
-            self.tmux('kill-server')
 
     def test_a_line_per_interval(self):
         self.template(TALKING)
