@@ -64,7 +64,7 @@ int main(int count, char **arguments)
     options_clear(&options);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "iotifyd: cannot write to the standard output: %s\n", strerror(errno));
-        status = status == EXIT_DONE ? EXIT_STEP_FAILED : status;
+        status = status == EXIT_DONE || status == EXIT_THRESHOLD ? EXIT_STEP_FAILED : status;
     }
     return status;
 }

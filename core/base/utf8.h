@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Validates UTF-8, and makes any bytes safe for JSON and terminals. Pure. */
+/* Validates UTF-8, and makes foreign texts safe for JSON and terminals. Pure. */
 #ifndef CORE_BASE_UTF8_H
 #define CORE_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -12,9 +13,13 @@
 size_t utf8_size(const unsigned char *at, size_t left);
 
 /*
- * Replace each byte that is not part of a valid UTF-8 character by `?`, such as the rest of a
- * character that was cut. In place; returns `text`.
+ * Replace by `?` each byte that is not part of a valid UTF-8 character, such as the rest of a
+ * character that was cut, and each character that terminals obey or that reorders what is read:
+ * DEL, U+0080 to U+009F, marks of direction. Other controls are left to the caller. In place;
+ * returns `text`.
  */
 char *utf8_clean(char *text);
+/* True when it is valid and has no control or mark of direction at all: a name can be printed. */
+bool utf8_is_plain(const char *text);
 
 #endif

@@ -29,7 +29,8 @@ static json_t *compare_read(const struct options *options)
         json_array_append_new(limits, limit);
     }
     if (after)
-        return json_pack("{s:o, s:o, s:o}", "before", before, "after", after, "limits", limits);
+        return json_pack("{s:o, s:o, s:o, s:[s, s]}", "before", before, "after", after, "limits",
+            limits, "names", options->words[0], options->words[1]);
     json_decref(before);
     json_decref(limits);
     return NULL;
@@ -62,9 +63,17 @@ static int compare_print(const struct options *options, const char *text)
 
     for (text += strcspn(text, "\n") + 1; *text != '\n'; text += strcspn(text, "\n") + 1)
         fprintf(stderr, "iotifyd: warning: %.*s\n", (int)strcspn(text, "\n"), text);
+    text++;
+    if (options->quiet) {
+        const char *last = text + strlen(text) - 1;
+
+        /* Only the verdict. */
+        while (last > text && last[-1] != '\n')
+            last--;
+        text = options->limits.count ? last : "";
+    }
     /* A report on standard output has it for itself. */
-    if (!options->report || strcmp(options->report, "-") != 0)
-        fputs(text + 1, stdout);
+    fputs(text, options->report && strcmp(options->report, "-") == 0 ? stderr : stdout);
     return status;
 }
 
@@ -86,12 +95,12 @@ int command_compare(const struct options *options)
     data = json_dumps(comparison, JSON_COMPACT);
     text =
         data ? evaluate_with_text(&arena, page_file_page, "comparison.print", data, &error) : NULL;
-    if (text) {
-        status = compare_print(options, text);
-        saved = options->report ? compare_save(options, comparison) : EXIT_DONE;
-    } else {
+    if (text && options->report)
+        saved = compare_save(options, comparison);
+    if (!text)
         status = compare_refuse(error);
-    }
+    else if (saved != EXIT_USAGE)
+        status = compare_print(options, text);
     free(data);
     json_decref(comparison);
     arena_clear(&arena);

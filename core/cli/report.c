@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/utf8.h"
 #include "core/cli/exit_code.h"
 #include "core/output/html_report.h"
 
@@ -30,7 +31,10 @@ json_t *report_read_summary(const char *path)
     if (format && strcmp(format, FORMAT) == 0)
         return root;
     fprintf(stderr, "%s: not a summary of the format " FORMAT "%s%s; --json of a run writes one\n",
-        path, format ? ", but of " : "", format ? format : "");
+        path, format ? ", but of " : "",
+        !format                 ? ""
+        : utf8_is_plain(format) ? format
+                                : "another");
     json_decref(root);
     return NULL;
 }

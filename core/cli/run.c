@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
-#include "core/base/digest.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/cli/job_text.h"
 #include "core/cli/load.h"
 #include "core/cli/select.h"
 #include "core/output/output.h"
@@ -100,37 +100,42 @@ static bool run_command_pipelines(struct run *run, const struct selection *selec
 
 /* ------------------------------------------------------------------ the end of a run */
 
-/* Print a word, quoted for the shell if necessary. */
-static void run_command_print_word(const char *word)
+/* Append a word, quoted for the shell if necessary. */
+static void run_command_add_word(const char *word, struct iotify_buffer *out)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=,@%+-";
 
     if (*word && word[strspn(word, plain)] == '\0') {
-        fprintf(stderr, " %s", word);
+        iotify_buffer_format(out, " %s", word);
         return;
     }
-    fputs(" '", stderr);
+    iotify_buffer_string(out, " '");
     for (; *word; word++)
-        fprintf(stderr, *word == '\'' ? "'\\''" : "%c", *word);
-    fputs("'", stderr);
+        iotify_buffer_format(out, *word == '\'' ? "'\\''" : "%c", *word);
+    iotify_buffer_char(out, '\'');
 }
 
-static void run_command_print_resume(const struct options *options)
+static void run_command_print_resume(const struct options *options, const char *job)
 {
-    fputs(
-        "interrupted; everything acknowledged is stored. To resume, run the same command: iotifyd",
-        stderr);
+    struct iotify_buffer command;
+
+    iotify_buffer_init(&command, 1 << 16);
     for (int i = 1; i < options->argument_count; i++)
-        run_command_print_word(options->arguments[i]);
-    fputs("\n", stderr);
+        run_command_add_word(options->arguments[i], &command);
+    log_write(IOTIFY_LOG_WARNING, job,
+        "interrupted; everything acknowledged is stored. To resume, run the same command: "
+        "iotifyd%s",
+        iotify_buffer_text(&command));
+    iotify_buffer_clear(&command);
 }
 
 static int run_command_finish(
     const struct options *options, struct output *output, struct summary *summary, bool good)
 {
     int signal = stop_requested();
-    bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+    bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") &&
+                 getenv("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
 
     summary->exit_code = signal              ? 128 + signal
                          : !good             ? EXIT_STEP_FAILED
@@ -144,7 +149,7 @@ static int run_command_finish(
         fflush(stdout);
     }
     if (signal)
-        run_command_print_resume(options);
+        run_command_print_resume(options, summary->job);
     return summary->exit_code;
 }
 
@@ -224,53 +229,6 @@ static int run_command_open_output(const struct options *options, struct output 
 
 /* ------------------------------------------------------------------ the command */
 
-/*
- * Write the job with all defaults, and with the transports that templates use without an alias.
- * The caller clears the text.
- */
-static void run_command_format_job(const struct job *job, struct iotify_buffer *text)
-{
-    const struct job_plugin **more = NULL;
-    struct arena arena = {0};
-    size_t count = 0, most = 0;
-
-    for (size_t i = 0; i < job->pipeline_count; i++)
-        most += job->pipelines[i].count;
-    more = arena_array(&arena, most, sizeof(*more));
-    for (size_t i = 0; i < job->pipeline_count; i++)
-        for (size_t j = 0; j < job->pipelines[i].count; j++)
-            count = check_add_transport(job, &job->pipelines[i].steps[j], &arena, more, count);
-    iotify_buffer_init(text, 1 << 26);
-    job_print(job, more, count, text);
-    arena_clear(&arena);
-}
-
-/* The digest of the job, wherever its folder is: paths below it count without it. */
-static const char *run_command_digest(const struct job *job, struct arena *arena, const char *text)
-{
-    const char *folder = arena_format(arena, "%s/", job->directory), *found;
-    struct iotify_buffer rest;
-    const char *digest;
-
-    iotify_buffer_init(&rest, 1 << 26);
-    for (; (found = strstr(text, folder)); text = found + strlen(folder))
-        iotify_buffer_append(&rest, text, (size_t)(found - text));
-    iotify_buffer_string(&rest, text);
-    digest = digest_text(arena, iotify_buffer_text(&rest), rest.size);
-    iotify_buffer_clear(&rest);
-    return digest;
-}
-
-static void run_command_begin_summary(const struct job *job, struct summary *summary)
-{
-    struct iotify_buffer text;
-
-    summary_init(summary, job->options->name);
-    run_command_format_job(job, &text);
-    summary->job_digest = run_command_digest(job, &summary->arena, iotify_buffer_text(&text));
-    iotify_buffer_clear(&text);
-}
-
 /* Do the pipelines only remove what records name? */
 static bool run_command_only_removes(const struct selection *selection)
 {
@@ -332,12 +290,13 @@ static int run_command_run_job(
         return status;
     }
     run_command_setup_progress(options, selection);
-    run_command_begin_summary(job, &summary);
+    summary_init(&summary, job->options->name);
+    summary.job_digest = job_text_digest(job, &summary.arena);
     call_init(&call, job->options->name);
     good = run_open(&run, job, &summary, run_command_access(options, selection), &call);
     if (good) {
         run.core_step = run_command_core_step;
-        output.summary = &summary;
+        output_begin(&output, &summary);
         run.output = &output;
         run.prune = options->prune;
         run.repair_mode = run_command_repair_mode(options);
@@ -352,6 +311,7 @@ static int run_command_run_job(
     }
     if (run.abandoned) {
         status = run_command_finish(options, &output, &summary, false);
+        output_linger(&output, &summary);
         fflush(stdout);
         /* A thread of the run still uses what would be freed. */
         _Exit(status);
@@ -404,7 +364,7 @@ static int run_command_use_job(const struct options *options, const struct job *
     struct iotify_buffer text;
 
     if (options->print) {
-        run_command_format_job(job, &text);
+        job_text_format(job, &text);
         fputs(iotify_buffer_text(&text), stdout);
         iotify_buffer_clear(&text);
         return EXIT_DONE;
@@ -438,6 +398,37 @@ static int run_command_check_and_use(const struct options *options, const struct
     return status == EXIT_DONE ? run_command_use_job(options, job, registry, selection) : status;
 }
 
+/* Each output needs a file of its own. False after a message. */
+static bool run_command_check_files(const struct options *options)
+{
+    const struct {
+        const char *option, *file;
+    } files[] = {{"--json", options->json}, {"--series", options->series},
+        {"--junit", options->junit}, {"--report", options->report}};
+
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (!files[i].file)
+            continue;
+        if (!*files[i].file) {
+            fprintf(stderr, "iotifyd: %s needs a value\n", files[i].option);
+            return false;
+        }
+        if (i > 0 && strcmp(files[i].file, "-") == 0) {
+            fprintf(stderr, "iotifyd: %s takes a file; only --json can go to the standard output\n",
+                files[i].option);
+            return false;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (files[j].file && strcmp(files[i].file, files[j].file) == 0) {
+                fprintf(stderr, "iotifyd: %s and %s cannot both write %s\n", files[j].option,
+                    files[i].option, files[i].file);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 int command_run(const struct options *options)
 {
     struct diagnostics diagnostics = {0};
@@ -467,6 +458,8 @@ int command_run(const struct options *options)
         fprintf(stderr, "iotifyd: --repair and --no-repair exclude each other\n");
         return EXIT_USAGE;
     }
+    if (!run_command_check_files(options))
+        return EXIT_USAGE;
     if (options->metrics_linger && !options->metrics_port) {
         fprintf(stderr, "iotifyd: --metrics-linger is valid only with --metrics-port\n");
         return EXIT_USAGE;

@@ -15,7 +15,10 @@ static const int64_t metrics_bounds[] = {MILLISECOND / 2, MILLISECOND, MILLISECO
     5 * MILLISECOND, 10 * MILLISECOND, 25 * MILLISECOND, 50 * MILLISECOND, 100 * MILLISECOND,
     250 * MILLISECOND, 500 * MILLISECOND, SECOND, SECOND * 5 / 2, 5 * SECOND, 10 * SECOND,
     30 * SECOND, 60 * SECOND};
-#define BOUNDS (sizeof(metrics_bounds) / sizeof(metrics_bounds[0]))
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define BOUNDS LENGTH(metrics_bounds)
+/* Names of the scripts' metrics: a page of ever new ones could not be scraped. */
+#define NAMES_MAX 500
 
 /* What is written: all samples of a name stand together, so each part goes through all steps. */
 struct metrics {
@@ -33,34 +36,35 @@ static void metrics_head(const struct metrics *metrics, const char *name, const 
         suffix, help, name, suffix, type);
 }
 
-/* The value of a label, with its quotation marks. */
-static void metrics_quote(const struct metrics *metrics, const char *value)
+static void metrics_escape(const struct metrics *metrics, const char *value)
 {
-    iotify_buffer_char(metrics->out, '"');
     for (; *value; value++) {
         if (*value == '"' || *value == '\\')
             iotify_buffer_char(metrics->out, '\\');
         iotify_buffer_char(metrics->out, *value == '\n' ? ' ' : *value);
     }
-    iotify_buffer_char(metrics->out, '"');
 }
 
 static void metrics_label(const struct metrics *metrics, const char *name, const char *value)
 {
-    iotify_buffer_format(metrics->out, ",%s=", name);
-    metrics_quote(metrics, value);
+    iotify_buffer_format(metrics->out, ",%s=\"", name);
+    metrics_escape(metrics, value);
+    iotify_buffer_char(metrics->out, '"');
 }
 
 /* The name of a sample, and the labels that all of them have; metrics_end() closes the brace. */
 static void metrics_begin(const struct metrics *metrics, const char *name, const char *suffix,
     const struct step_summary *step)
 {
-    char text[256];
-
-    iotify_buffer_format(metrics->out, "iotifyd_%s%s{job_name=", name, suffix);
-    metrics_quote(metrics, metrics->summary->job);
-    snprintf(text, sizeof(text), "%s/%s", step->pipeline, step->name);
-    metrics_label(metrics, "step", step->simulate ? step->name : text);
+    iotify_buffer_format(metrics->out, "iotifyd_%s%s{job_name=\"", name, suffix);
+    metrics_escape(metrics, metrics->summary->job);
+    iotify_buffer_string(metrics->out, "\",step=\"");
+    if (!step->simulate) {
+        metrics_escape(metrics, step->pipeline);
+        iotify_buffer_char(metrics->out, '/');
+    }
+    metrics_escape(metrics, step->name);
+    iotify_buffer_char(metrics->out, '"');
 }
 
 static void metrics_end(const struct metrics *metrics, double value)
@@ -79,7 +83,7 @@ static void metrics_steps(const struct metrics *metrics)
         {"throttled", "_total", "counter", "calls that were throttled"},
         {"step_duration_seconds", "", "gauge", "how long a step has run, or took"}};
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < LENGTH(names); i++) {
         metrics_head(metrics, names[i][0], names[i][1], names[i][2], names[i][3]);
         for (const struct step_summary *step = metrics->summary->steps; step; step = step->next) {
             const double values[] = {(double)step->total,
@@ -87,10 +91,12 @@ static void metrics_steps(const struct metrics *metrics)
                 (double)step->failed, (double)step->retried, (double)step->throttled,
                 step->seconds};
 
-            if (step->simulate)
+            /* Simulations have numbers of their own, but take time like other steps. */
+            if (step->simulate && i != LENGTH(values) - 1)
                 continue;
             metrics_begin(metrics, names[i][0], names[i][1], step);
-            metrics_end(metrics, values[i]);
+            metrics_end(
+                metrics, step->simulate && !step->seconds ? step->simulate->seconds : values[i]);
         }
     }
 }
@@ -175,11 +181,17 @@ static bool metrics_has_code(const struct failure *failure, const char *code)
     return strcmp(failure->code, code) == 0;
 }
 
+static const struct failure *metrics_failures_of(const struct step_summary *step)
+{
+    return step->simulate && step->simulate->present ? step->simulate->tally.failures
+                                                     : step->failures;
+}
+
 /* One number per reason, summed over all locations in scripts. */
 static void metrics_failure(
     const struct metrics *metrics, const struct step_summary *step, const struct failure *failure)
 {
-    const struct failure *first = step->simulate->tally.failures;
+    const struct failure *first = metrics_failures_of(step);
     double count = 0;
 
     for (; first != failure; first = first->next)
@@ -194,21 +206,23 @@ static void metrics_failure(
 
 static void metrics_failures(const struct metrics *metrics)
 {
-    metrics_head(metrics, "failures", "_total", "counter", "failures by reason");
-    for (const struct step_summary *step = metrics_first(metrics); step;
-         step = metrics_simulation(step->next))
-        for (const struct failure *each = step->simulate->tally.failures; each; each = each->next)
+    metrics_head(metrics, "failures", "_total", "counter", "failures of all steps by reason");
+    for (const struct step_summary *step = metrics->summary->steps; step; step = step->next)
+        for (const struct failure *each = metrics_failures_of(step); each; each = each->next)
             metrics_failure(metrics, step, each);
 }
 
 /* The scripts' own metrics: sums and counts, which can be added up over machines. */
 static void metrics_of_scripts(const struct metrics *metrics)
 {
-    metrics_head(metrics, "metric", "", "summary", "values of the scripts' own metrics");
+    size_t left = NAMES_MAX;
+
+    metrics_head(metrics, "metric", "", "summary",
+        "values of the scripts' own metrics; of the first 500 names");
     for (const struct step_summary *step = metrics_first(metrics); step;
          step = metrics_simulation(step->next))
-        for (const struct tally_metric *each = step->simulate->tally.metrics; each;
-             each = each->next) {
+        for (const struct tally_metric *each = step->simulate->tally.metrics; each && left;
+             each = each->next, left--) {
             metrics_begin(metrics, "metric", "_sum", step);
             metrics_label(metrics, "name", each->name);
             metrics_end(metrics, each->sum);
@@ -226,8 +240,7 @@ static void metrics_gauges(const struct metrics *metrics)
         const char *name, *help;
         double value;
     } gauges[] = {{"connections", "connections that are open", (double)live->connected},
-        {"intended_rate", "messages per second that the schedule asks for",
-            live->intended_rate > 0 ? live->intended_rate : 0},
+        {"intended_rate", "messages per second that the schedule asks for", live->intended_rate},
         {"stage", "number of the stage that runs, from 1; 0: none", (double)live->stage},
         {"cpu", "cores in use by the generator", live->cpu},
         {"busy", "share of its time that the busiest event loop is at work", live->busy}};
@@ -236,7 +249,9 @@ static void metrics_gauges(const struct metrics *metrics)
          step = metrics_simulation(step->next)) {
         if (step->next)
             continue;
-        for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+        for (size_t i = 0; i < LENGTH(gauges); i++) {
+            if (gauges[i].value < 0)
+                continue;
             metrics_head(metrics, gauges[i].name, "", "gauge", gauges[i].help);
             metrics_begin(metrics, gauges[i].name, "", step);
             metrics_end(metrics, gauges[i].value);
@@ -249,11 +264,13 @@ void metrics_write(
 {
     const struct metrics metrics = {summary, live, out};
 
-    metrics_head(&metrics, "build_info", "", "gauge", "1; the label has the version");
-    iotify_buffer_string(out, "iotifyd_build_info{version=\"" IOTIFY_VERSION "\"} 1\n");
+    iotify_buffer_string(out, "# HELP iotify_build_info 1; the label has the version\n"
+                              "# TYPE iotify_build_info gauge\n"
+                              "iotify_build_info{version=\"" IOTIFY_VERSION "\"} 1\n");
     metrics_steps(&metrics);
     metrics_calls(&metrics);
-    if (!metrics_simulation(summary->steps))
+    metrics_failures(&metrics);
+    if (!metrics_first(&metrics))
         return;
     if (live && live->last)
         metrics_gauges(&metrics);
@@ -261,6 +278,5 @@ void metrics_write(
         metrics_count(&metrics, (enum tally_count)i);
     for (size_t i = 0; i < TALLY_TIMES; i++)
         metrics_time(&metrics, (enum tally_time)i);
-    metrics_failures(&metrics);
     metrics_of_scripts(&metrics);
 }

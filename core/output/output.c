@@ -42,7 +42,7 @@ static enum output_error output_refuse(
     const char *option, const char *value, char *what, size_t size)
 {
     snprintf(what, size, "%s %s", option, value);
-    return errno ? OUTPUT_FAILED : OUTPUT_BAD_OPTION;
+    return errno && errno != ERANGE ? OUTPUT_FAILED : OUTPUT_BAD_OPTION;
 }
 
 static enum output_error output_open_ports(
@@ -127,6 +127,15 @@ static void output_take_state(struct output *output, const struct live *live)
         iotify_buffer_string(&output->new_state, text);
     free(text);
     json_decref(root);
+}
+
+void output_begin(struct output *output, const struct summary *summary)
+{
+    output->summary = summary;
+    if (!output->exporter)
+        return;
+    metrics_write(summary, NULL, &output->new_metrics);
+    exporter_set(output->exporter, &output->new_metrics);
 }
 
 void output_take(struct output *output, const struct live *live)
@@ -238,8 +247,8 @@ static bool output_write_one(
     target->written = target->write(output, summary, target->stream);
     if (target->written)
         return true;
-    fprintf(stderr, "iotifyd: cannot write the summary to %s: %s; name another file\n",
-        target->path, strerror(errno));
+    log_write(IOTIFY_LOG_ERROR, summary->job,
+        "cannot write the summary to %s: %m; name another file", target->path);
     if (summary->exit_code == 0 || summary->exit_code == SUMMARY_CROSSED)
         summary->exit_code = SUMMARY_STEP_FAILED;
     if (!summary->reason)
@@ -296,7 +305,7 @@ void output_linger(struct output *output, const struct summary *summary)
     metrics_write(summary, NULL, &output->new_metrics);
     if (!output->new_metrics.failed)
         exporter_set(output->exporter, &output->new_metrics);
-    log_write(IOTIFY_LOG_INFO, summary->job, "the metrics stay for %.3g s",
+    log_write(IOTIFY_LOG_INFO, summary->job, "the metrics stay for %.15g s",
         (double)output->options.metrics_linger / SECOND);
     while (clock_now() < until && !stop_requested())
         nanosleep(&tick, NULL);

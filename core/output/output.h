@@ -26,7 +26,7 @@ struct output {
     FILE *series, *json, *junit, *report;
     struct exporter *exporter;
     struct dashboard *dashboard;
-    const struct summary *summary; /* of the run, as it grows; set by the caller */
+    const struct summary *summary; /* of the run, as it grows */
     struct iotify_buffer rows;     /* the series, for the report */
     /* Taken, and not sent yet: rows of the series, metrics, state of the live page. */
     struct iotify_buffer new_rows, new_metrics, new_state;
@@ -42,6 +42,8 @@ enum output_error { OUTPUT_OK, OUTPUT_BAD_OPTION, OUTPUT_FAILED };
  */
 enum output_error output_open(struct output *output, const struct output_options *options,
     char *what, size_t size, const char **why);
+/* The run begins: its summary, which grows until the end. */
+void output_begin(struct output *output, const struct summary *summary);
 /*
  * A step has new numbers: about once per second, and at its end. Take them, while no other thread
  * changes them and the summary; then send them, which may wait for a disk.

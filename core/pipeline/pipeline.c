@@ -195,14 +195,33 @@ static void pipeline_log_outcome(const struct step_summary *result, const char *
             failure->count > 1 ? " (and more of this kind)" : "");
 }
 
+static struct pacer *pipeline_pacer(const struct pipeline_action_run *action)
+{
+    return action->run->connections[action->step->owner - action->run->job->plugins].pacer;
+}
+
+/* What the calls of a step, or of a part of it, have counted so far. */
+static void pipeline_take_counts(const struct pipeline_action_run *action,
+    struct run_counters *counters, struct step_summary *result)
+{
+    struct pacer *pacer = pipeline_pacer(action);
+
+    result->retried = atomic_load(&counters->retried);
+    result->throttled = atomic_load(&counters->throttled);
+    if (pacer)
+        pacer_take_counts(pacer, &action->run->summary->arena, &result->calls);
+}
+
 /* Report the devices of an earlier run that are no longer in the job; with --prune, remove them. */
 static bool pipeline_prune(struct pipeline_action_run *action, const struct pipeline *pipeline)
 {
+    struct run_counters counters = {0};
     struct fanout_request request = {.run = action->run,
         .step = action->step,
         .where = arena_format(&action->run->arena, "%s --prune", action->where),
         .function = action->step->action->remove,
-        .counters = &action->counters};
+        .pace = {.pacer = pipeline_pacer(action)},
+        .counters = &counters};
     struct call call;
     int64_t *clients, began;
     size_t count;
@@ -218,10 +237,12 @@ static bool pipeline_prune(struct pipeline_action_run *action, const struct pipe
     } else if (count) {
         request.result = summary_add_step(action->run->summary, pipeline->name,
             arena_format(&action->run->arena, "%s --prune", action->step->name), "device");
+        pipeline_take_counts(action, &action->counters, action->result);
         began = clock_now();
         progress_begin(request.where);
         fanout_run(&request, clients, count);
         progress_end();
+        pipeline_take_counts(action, &counters, request.result);
         request.result->seconds = (double)(clock_now() - began) / (double)SECOND;
         request.result->skipped = pipeline_count_skipped(request.result);
         action->prune_seconds = request.result->seconds;
@@ -325,11 +346,7 @@ static bool pipeline_run_action(struct pipeline_action_run *action, const struct
     }
     if (step->action->scope != IOTIFY_SCOPE_JOB)
         action->result->skipped = pipeline_count_skipped(action->result);
-    action->result->retried = atomic_load(&action->counters.retried);
-    action->result->throttled = atomic_load(&action->counters.throttled);
-    if (context.connection && context.connection->pacer)
-        pacer_take_counts(
-            context.connection->pacer, &action->run->summary->arena, &action->result->calls);
+    pipeline_take_counts(action, &action->counters, action->result);
     call_clear(&call);
     return good && action->result->failed == 0;
 }

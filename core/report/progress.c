@@ -12,6 +12,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/report/quantity.h"
 
 #define REDRAW (100 * MILLISECOND)
 /* The pace is that of the last ten seconds, from the first that was done, and known after one. */
@@ -22,12 +23,13 @@
 #define LINES_MAX 8
 #define BAR_MIN 10
 #define BAR_MAX 30
+#define WHERE_MIN 8
 /* Failures that are named; the summary has all. */
 #define REASONS_MAX 3
 
 static struct {
     struct progress_options options;
-    bool terminal;
+    bool terminal, reflows;
     size_t step; /* from 1 */
     const char *where;
     int64_t began, shown;
@@ -84,7 +86,7 @@ static size_t progress_fit(const char *line, size_t length, size_t columns)
     return at == length || fields == 0 ? at : fields;
 }
 
-/* Remove the block. A terminal that became narrower has broken its lines. */
+/* Remove the block. Most terminals break its lines anew when they become narrower. */
 static void progress_hide(void *argument)
 {
     size_t columns, height, rows = 0;
@@ -94,7 +96,9 @@ static void progress_hide(void *argument)
         return;
     progress_size(&columns, &height);
     for (size_t i = 0; i < progress_state.drawn; i++)
-        rows += progress_state.widths[i] ? (progress_state.widths[i] + columns - 1) / columns : 1;
+        rows += progress_state.widths[i] && progress_state.reflows
+                    ? (progress_state.widths[i] + columns - 1) / columns
+                    : 1;
     if (rows > 1)
         fprintf(stderr, "\033[%zuA", rows - 1);
     fputs("\r\033[J", stderr);
@@ -110,6 +114,8 @@ static void progress_draw(void *argument)
     if (progress_state.block.size == 0)
         return;
     progress_size(&columns, &height);
+    /* A line with wide characters is cut at the edge, too. */
+    fputs("\033[?7l", stderr);
     while (progress_state.drawn < LINES_MAX && progress_state.drawn + 1 < height) {
         size_t length = strcspn(line, "\n"), fits = progress_fit(line, length, columns - 1);
 
@@ -119,6 +125,7 @@ static void progress_draw(void *argument)
             break;
         line += length + 1;
     }
+    fputs("\033[?7h", stderr);
     fflush(stderr);
 }
 
@@ -129,6 +136,7 @@ void progress_setup(const struct progress_options *options)
     progress_state.options = *options;
     progress_state.terminal = !options->quiet && !options->only_log && isatty(STDERR_FILENO) == 1 &&
                               kind && strcmp(kind, "dumb") != 0;
+    progress_state.reflows = kind && strcmp(kind, "linux") != 0 && !getenv("XTERM_VERSION");
     if (progress_state.terminal)
         log_set_display(progress_hide, progress_draw, NULL);
 }
@@ -219,6 +227,19 @@ static void progress_bar(double share, size_t used)
     progress_field("%s", bar);
 }
 
+/* The last parts of the name, of which so many columns are left. */
+static void progress_where(size_t used)
+{
+    const char *where = progress_state.where, *slash;
+    size_t columns, rows;
+
+    progress_size(&columns, &rows);
+    columns = columns > used + WHERE_MIN ? columns - used : WHERE_MIN;
+    while (progress_width(where, strlen(where)) > columns && (slash = strchr(where, '/')))
+        where = slash + 1;
+    progress_field("%.*s", (int)progress_fit(where, strlen(where), columns), where);
+}
+
 /* Which step it is, and how far. */
 static void progress_head(const struct live *live)
 {
@@ -230,11 +251,12 @@ static void progress_head(const struct live *live)
 
     if (progress_state.options.steps)
         progress_field("step %zu of %zu", progress_state.step, progress_state.options.steps);
-    if (progress_state.terminal)
-        progress_field("%s", progress_state.where);
     share = share > 1 ? 1 : share;
     if (live->seconds_left > 0)
         snprintf(left, sizeof(left), "  ETA %.0f s", live->seconds_left);
+    if (progress_state.terminal)
+        progress_where(
+            progress_width(block->data, block->size) + strlen("    100% ") + strlen(left));
     if (share >= 0) {
         progress_bar(
             share, progress_width(block->data, block->size) + strlen("  100%") + strlen(left));
@@ -256,15 +278,17 @@ static double progress_milliseconds(const struct live *live, enum tally_time tim
 /* What is done, and what went wrong. */
 static void progress_counts(const struct live *live)
 {
-    double rate = live->seconds > 0 ? (double)live->done / live->seconds : 0;
+    char rate[QUANTITY_SIZE];
 
     if (live->ends > 0)
         progress_field("%.0f of %.0f s", live->seconds, live->ends);
     else if (live->total > 0)
         progress_field(
             "%lld of %lld %s", (long long)live->done, (long long)live->total, live->unit);
+    quantity_rate(live->seconds > 0 ? (double)live->done / live->seconds : 0, rate);
     if (!live->last && live->total > 0)
-        progress_field("%.0f/s", rate);
+        progress_field("%s", rate);
+    quantity_rate(live->rate, rate);
     if (live->stage)
         progress_field("stage %zu of %zu", live->stage, live->stages);
     if (live->failed)
@@ -274,7 +298,7 @@ static void progress_counts(const struct live *live)
     if (live->throttled)
         progress_field("%lld throttled", (long long)live->throttled);
     if (live->operation)
-        progress_field("%s at %.3g/s", live->operation, live->rate);
+        progress_field("%s at %s", live->operation, rate);
 }
 
 static void progress_simulation(const struct live *live)

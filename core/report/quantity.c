@@ -47,8 +47,11 @@ void quantity_bytes(double bytes, char text[QUANTITY_SIZE])
 
 void quantity_rate(double per_second, char text[QUANTITY_SIZE])
 {
-    snprintf(text, QUANTITY_SIZE, "%.*f/s", per_second == 0 ? 0 : quantity_decimals(per_second),
-        per_second);
+    if (per_second > 0 && per_second < 0.01)
+        snprintf(text, QUANTITY_SIZE, "%.2g/s", per_second);
+    else
+        snprintf(text, QUANTITY_SIZE, "%.*f/s", per_second == 0 ? 0 : quantity_decimals(per_second),
+            per_second);
 }
 
 void quantity_share(double part, double whole, char text[QUANTITY_SIZE])

@@ -112,6 +112,11 @@ void summary_add_threshold(struct summary *summary, const struct threshold_summa
     struct threshold_summary **end = &summary->thresholds;
 
     *entry = *threshold;
+    /* As soon as there is a second simulation, all say whose they are. */
+    for (struct threshold_summary *each = summary->thresholds; each; each = each->next) {
+        each->is_one_of_several = each->is_one_of_several || each->simulate != entry->simulate;
+        entry->is_one_of_several = entry->is_one_of_several || each->simulate != entry->simulate;
+    }
     entry->expression = arena_string(&summary->arena, threshold->expression);
     entry->why = arena_string(&summary->arena, threshold->why);
     entry->next = NULL;

@@ -80,12 +80,16 @@ struct step_summary {
 struct threshold_summary {
     const struct simulate_summary *simulate; /* whose results it is about */
     const char *expression;
-    double value; /* NAN: nothing was measured */
-    bool is_time; /* the value is in seconds */
+    double value;           /* NAN: nothing was measured */
+    bool is_time;           /* the value is in seconds */
+    bool is_one_of_several; /* the run has other simulations: the name is said with it */
     bool ok;
     const char *why;
     struct threshold_summary *next;
 };
+
+/* The longest verdict. */
+#define SUMMARY_VERDICT_MAX (1 << 17)
 
 /* Exit codes that the summary puts into words. */
 enum { SUMMARY_STEP_FAILED = 1, SUMMARY_CROSSED = 99 };

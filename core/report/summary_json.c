@@ -259,7 +259,7 @@ json_t *summary_to_json(const struct summary *summary, size_t width)
     struct iotify_buffer verdict;
     json_t *root;
 
-    iotify_buffer_init(&verdict, 4096);
+    iotify_buffer_init(&verdict, SUMMARY_VERDICT_MAX);
     summary_verdict(summary, &verdict);
     root = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:i, s:s, s:o, s:o}", "format",
         "iotify-summary/2", "job", summary->job, "version", IOTIFY_VERSION, "run", summary->run,

@@ -22,10 +22,9 @@ static void summary_print_failures(
 static void summary_print_step(
     const struct step_summary *step, FILE *stream, const char *red, const char *plain)
 {
-    char name[128];
+    int width = fprintf(stream, "  %s/%s", step->pipeline, step->name);
 
-    snprintf(name, sizeof(name), "%s/%s", step->pipeline, step->name);
-    fprintf(stream, "  %-28s %6lld of %lld", name,
+    fprintf(stream, "%*s %6lld of %lld", width < 30 ? 30 - width : 0, "",
         (long long)(step->ok + step->repaired + step->unchanged), (long long)step->total);
     if (step->unchanged && step->unchanged == step->total)
         fprintf(stream, " up to date");
@@ -130,17 +129,22 @@ static void summary_print_counts(const struct tally *tally, const enum tally_cou
     size_t count, const char *color, const char *plain, FILE *stream)
 {
     const char *separator = "      ";
-    /* What was intended. */
-    const double whole = (double)(tally->counts[TALLY_PUBLISHED] + tally->counts[TALLY_FAILED] +
-                                  tally->counts[TALLY_DROPPED] + tally->counts[TALLY_SKIPPED] +
-                                  tally->counts[TALLY_ABANDONED]);
+    const double published = (double)tally->counts[TALLY_PUBLISHED];
+    const double intended =
+        published + (double)(tally->counts[TALLY_FAILED] + tally->counts[TALLY_DROPPED] +
+                             tally->counts[TALLY_SKIPPED] + tally->counts[TALLY_ABANDONED]);
     char share[QUANTITY_SIZE] = "";
 
     for (size_t i = 0; i < count; i++) {
         if (tally->counts[which[i]] == 0)
             continue;
         if (which[i] != TALLY_RECONNECTS && which[i] != TALLY_RESUMED)
-            quantity_share((double)tally->counts[which[i]], whole, share);
+            quantity_share((double)tally->counts[which[i]],
+                which[i] == TALLY_FAILED || which[i] == TALLY_DROPPED ||
+                        which[i] == TALLY_SKIPPED || which[i] == TALLY_ABANDONED
+                    ? intended
+                    : published,
+                share);
         fprintf(stream, "%s%s%lld %s%s%s", separator, color, (long long)tally->counts[which[i]],
             tally_counts[which[i]].name, share, plain);
         share[0] = '\0';
@@ -242,7 +246,8 @@ void summary_value_of_threshold(const struct threshold_summary *threshold, char 
     if (threshold->is_time)
         quantity_time(threshold->value, text);
     else
-        snprintf(text, QUANTITY_SIZE, "%.12g", threshold->value);
+        snprintf(text, QUANTITY_SIZE,
+            threshold->value == floor(threshold->value) ? "%.15g" : "%.4g", threshold->value);
 }
 
 bool summary_verdict_of_threshold(
@@ -252,7 +257,10 @@ bool summary_verdict_of_threshold(
 
     if (threshold->ok)
         return false;
-    iotify_buffer_format(out, "FAILED: %s does not hold: ", threshold->expression);
+    iotify_buffer_string(out, "FAILED: ");
+    if (threshold->is_one_of_several)
+        iotify_buffer_format(out, "%s: ", threshold->simulate->name);
+    iotify_buffer_format(out, "%s does not hold: ", threshold->expression);
     summary_value_of_threshold(threshold, value);
     iotify_buffer_string(out, *threshold->why ? threshold->why : value);
     return true;
@@ -297,7 +305,9 @@ static void summary_print_threshold(
 {
     char value[QUANTITY_SIZE];
 
-    fprintf(stream, "  threshold %s: %s%s%s", threshold->expression, color,
+    fprintf(stream, "  threshold %s%s%s: %s%s%s", threshold->expression,
+        threshold->is_one_of_several ? " of " : "",
+        threshold->is_one_of_several ? threshold->simulate->name : "", color,
         threshold->ok ? "ok" : "crossed", plain);
     summary_value_of_threshold(threshold, value);
     if (isnan(threshold->value))
@@ -325,7 +335,7 @@ void summary_print(const struct summary *summary, FILE *stream, bool color)
     }
     for (const struct threshold_summary *entry = summary->thresholds; entry; entry = entry->next)
         summary_print_threshold(entry, stream, entry->ok ? green : red, plain);
-    iotify_buffer_init(&verdict, 2048);
+    iotify_buffer_init(&verdict, SUMMARY_VERDICT_MAX);
     summary_verdict(summary, &verdict);
     fprintf(
         stream, "%s%s%s\n", summary->exit_code ? red : green, iotify_buffer_text(&verdict), plain);

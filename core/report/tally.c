@@ -48,6 +48,7 @@ const struct tally_name tally_counts[TALLY_COUNTS] = {
     [TALLY_FINISHED] = {.name = "finished", .meaning = "clients that are done"},
     [TALLY_UNCONNECTED] = {.name = "unconnected",
         .meaning = "clients that are done, tried to connect and never succeeded"},
+    [TALLY_ITERATIONS] = {.name = "iterations", .meaning = "iterations that have ended"},
 };
 
 const struct tally_name tally_times[TALLY_TIMES] = {

@@ -38,6 +38,7 @@ enum tally_count {
     TALLY_BYTES_IN,
     TALLY_FINISHED,
     TALLY_UNCONNECTED,
+    TALLY_ITERATIONS,
     TALLY_COUNTS
 };
 

@@ -4,49 +4,12 @@
 #include <jansson.h>
 
 #include "core/base/clock.h"
-#include "core/base/log.h"
 #include "core/pipeline/host.h"
 #include "core/pipeline/run.h"
+#include "core/simulate/console.h"
 #include "core/simulate/script_commands.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
-
-/* Lines that are logged at once, and per second from then on. */
-#define CONSOLE_BURST 500
-#define CONSOLE_RATE 20
-
-void captured_lines_settle(struct simulate_loop *loop)
-{
-    struct console_budget *budget = &loop->scripts.console;
-
-    if (budget->left_out)
-        log_write(IOTIFY_LOG_INFO, loop->simulation->where,
-            "%lld lines of the scripts' console are not shown; -v shows all",
-            (long long)budget->left_out);
-    budget->left_out = 0;
-}
-
-/* Warnings and errors count too: a fleet has as many of them. */
-static bool captured_lines_may_log(struct simulate_loop *loop)
-{
-    struct console_budget *budget = &loop->scripts.console;
-    int64_t now = clock_now();
-
-    if (log_enabled(IOTIFY_LOG_DEBUG))
-        return true;
-    budget->lines = budget->at == 0
-                        ? CONSOLE_BURST
-                        : budget->lines + CONSOLE_RATE * (double)(now - budget->at) / SECOND;
-    budget->lines = budget->lines < CONSOLE_BURST ? budget->lines : CONSOLE_BURST;
-    budget->at = now;
-    if (budget->lines < 1) {
-        budget->left_out++;
-        return false;
-    }
-    captured_lines_settle(loop);
-    budget->lines--;
-    return true;
-}
 
 void captured_lines_on_console(
     void *given, enum iotify_level level, const struct script_turn *turn, const char *text)
@@ -57,7 +20,7 @@ void captured_lines_on_console(
 
     if (loop->simulation->solo)
         solo_console(loop, level, text);
-    else if (captured_lines_may_log(loop))
+    else if (console_may_log(loop->simulation->console, level))
         host_console(loop->simulation->run, level, turn, text);
     if (!loop->simulation->options->capture_logs ||
         !capture_wants(loop->simulation->capture, turn->client, turn->iteration))

@@ -17,23 +17,11 @@ struct captured_line {
 };
 
 /*
- * How many lines of console output of a loop may still go to the log: scripts of a fleet could
- * write so many that nobody sees anything else.
- */
-struct console_budget {
-    double lines;
-    int64_t at;       /* when `lines` was counted; 0: never */
-    int64_t left_out; /* since the last line */
-};
-
-/*
  * Console callback of scripts: logs the line unless there are too many, and keeps it for the
  * capture file. `loop` is the struct simulate_loop.
  */
 void captured_lines_on_console(
     void *loop, enum iotify_level level, const struct script_turn *turn, const char *text);
-/* Log how many lines were left out since the last one. */
-void captured_lines_settle(struct simulate_loop *loop);
 /* Free the kept lines, after their iterations are captured. */
 void captured_lines_forget(struct simulate_loop *loop);
 

@@ -10,9 +10,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/utf8.h"
 #include "core/simulate/cause.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/threshold.h"
+
+#define NAME_MAX_BYTES 100
 
 /* The part of `path` after the job file's folder; a path elsewhere is unchanged. */
 const char *check_shown(const struct job *job, const char *path)
@@ -217,6 +220,30 @@ static void check_clients(
             (long long)job->options->first, (long long)end - 1);
 }
 
+/* Names are printed, and are labels of metrics. */
+static void check_name(
+    const struct step *step, const char *setting, const char *name, struct diagnostics *diagnostics)
+{
+    const struct node *given = schema_given(step->node, setting);
+
+    if (name && (!*name || strlen(name) > NAME_MAX_BYTES || !utf8_is_plain(name)))
+        diagnostics_add(diagnostics, given ? given->location : step->location,
+            "\"%s\": a name has 1 to %d bytes, without control characters", setting,
+            NAME_MAX_BYTES);
+}
+
+static void check_names(const struct step *step, struct diagnostics *diagnostics)
+{
+    const struct simulate_options *options = step->options;
+
+    check_name(step, "name", options->name, diagnostics);
+    for (size_t i = 0; i < options->stages.count; i++) {
+        const struct simulate_stage *stage = options->stages.rows[i];
+
+        check_name(step, "stages", stage->name, diagnostics);
+    }
+}
+
 static void check_verify(
     const struct step *step, const struct template_file *template, struct diagnostics *diagnostics)
 {
@@ -287,6 +314,7 @@ void check_simulate(const struct job *job, const struct step *step,
 
     if (job->valid)
         check_clients(job, step, diagnostics);
+    check_names(step, diagnostics);
     check_stages(job, step, diagnostics);
     if (schema_given(step->node, "capture") && !options->capture_file)
         diagnostics_add(diagnostics, schema_given(step->node, "capture")->location,

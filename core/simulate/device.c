@@ -65,6 +65,7 @@ bool device_forget_message(struct device *device)
     device->call = CALL_NONE;
     device->begun = false;
     device->iteration++;
+    device_tally(device)->counts[TALLY_ITERATIONS]++;
     device->waited = true;
     schedule_advance(device);
     return true;

@@ -113,7 +113,6 @@ void loop_scripts_clear(struct simulate_loop *loop)
 {
     struct loop_scripts *scripts = &loop->scripts;
 
-    captured_lines_settle(loop);
     expression_set_clear(&scripts->connection);
     expression_set_clear(&scripts->publish);
     for (size_t i = 0; scripts->subscriptions && i < loop->simulation->template->subscription_count;

@@ -22,7 +22,6 @@ struct loop_scripts {
     int64_t batch_time, batch_calls; /* current batch: nanoseconds per call, and calls */
     struct captured_line *lines;
     struct arena lines_arena;
-    struct console_budget console;
     struct script_commands commands;
     struct iotify_timer *resume_timer;
     atomic_llong busy_since; /* start of the running script call; 0: none. Read by other threads. */

@@ -326,6 +326,7 @@ void message_end(struct device *device, const struct message_result *result)
     device->call = CALL_NONE;
     device->begun = false;
     device->iteration++;
+    device_tally(device)->counts[TALLY_ITERATIONS]++;
     if (device->phase == PHASE_RUNNING || device_is_away(device)) {
         schedule_next(device);
     } else {

@@ -87,7 +87,7 @@ static double monitor_intended_rate(const struct monitor *monitor, int64_t momen
         counts[TALLY_CONNECTED] - (counts[TALLY_FINISHED] - counts[TALLY_UNCONNECTED]));
 }
 
-/* What shows how far it is: the time, messages, or clients, which all finish at the end. */
+/* What shows how far it is: the time, iterations, or clients, which all finish at the end. */
 static void monitor_measure_progress(const struct monitor *monitor, struct live *live)
 {
     const struct simulation *simulation = monitor->simulation;
@@ -98,10 +98,10 @@ static void monitor_measure_progress(const struct monitor *monitor, struct live 
     live->done = counts[TALLY_FINISHED];
     if (simulation->load_profile.ends > 0)
         live->ends = (double)simulation->load_profile.ends / SECOND;
-    if (simulation->iterations && simulation->template->transport) {
-        live->unit = "messages";
+    if (simulation->iterations) {
+        live->unit = "iterations";
         live->total = simulation->clients * simulation->iterations;
-        live->done = counts[TALLY_PUBLISHED] + counts[TALLY_FAILED];
+        live->done = counts[TALLY_ITERATIONS] + counts[TALLY_SKIPPED];
     }
 }
 

@@ -16,6 +16,7 @@
 #include "core/simulate/cause.h"
 #include "core/simulate/check.h"
 #include "core/simulate/client_ids.h"
+#include "core/simulate/console.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/monitor.h"
 #include "core/simulate/simulate_loop.h"
@@ -373,6 +374,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     simulate_make(run, step, simulation);
     pthread_mutex_init(&reported->lock, NULL);
     simulation->reported = reported;
+    simulation->console = console_new(simulation->where);
     host_call(run, &call, &context, run->job->connector, simulation->where, NULL);
     good = simulate_load_template(run, step, simulation, template, &arena, &call) &&
            simulate_check_names(step, template, &call) && simulate_check_data(simulation, &call) &&
@@ -402,6 +404,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     template_clear(template);
     free(template);
     client_ids_free(simulation->ids);
+    console_free(simulation->console);
     pthread_mutex_destroy(&reported->lock);
     arena_clear(&reported->arena);
     free(reported);

@@ -34,6 +34,7 @@ struct simulation {
     double publish_rate;     /* messages per second that one connection may send; 0: unknown */
     struct capture *capture; /* NULL: nothing is captured */
     struct simulation_reported *reported;
+    struct console *console;  /* what scripts may log */
     bool solo;                /* one client, and everything about it is printed */
     struct client_ids *ids;   /* NULL: the template gives each client an id of its own */
     struct glob *glob;        /* the job's key-value store, as scripts see it */

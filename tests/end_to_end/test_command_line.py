@@ -159,7 +159,7 @@ class CommandLine(Case):
         self.write('t.yaml', TEMPLATE_NONE)
         self.write('job.yaml', local_job(iterations=2, interval='10ms'))
         summary = json.loads(self.iotifyd('job.yaml', '--json', '-').stdout)
-        self.assertEqual({'format', 'job', 'version', 'run', 'machine', 'started', 'ended', 'seconds', 'exit', 'verdict',
+        self.assertEqual({'format', 'job', 'job_digest', 'version', 'run', 'machine', 'started', 'ended', 'seconds', 'exit', 'verdict',
                           'steps', 'simulations', 'simulate', 'thresholds'}, set(summary))
         self.assertEqual('iotify-summary/2', summary['format'])
         self.assertEqual(0, summary['exit'])

@@ -236,7 +236,7 @@ class Live(Fleet):
         self.assertIn('reason="ScriptError"', text)
         self.assertIn('iotifyd_metric_sum{job_name="job",step="simulate",name="n"} ', text)
         for line in text.splitlines():
-            self.assertRegex(line, r'^(# (HELP|TYPE) iotifyd_|iotifyd_[a-z0-9_]+\{.*\} [-0-9.e+]+$)')
+            self.assertRegex(line, r'^(# (HELP|TYPE) iotifyd?_|iotifyd?_[a-z0-9_]+\{.*\} [-0-9.e+]+$)')
         with self.assertRaises(urllib.error.HTTPError):
             urllib.request.urlopen(f'http://127.0.0.1:{port}/other')
         process.send_signal(signal.SIGINT)

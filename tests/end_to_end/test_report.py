@@ -21,6 +21,8 @@ UNITS = {'µs': 1e-6, 'ms': 1e-3, 's': 1, 'B': 1, 'kB': 1e3, 'MB': 1e6}
 # What ends a tag, an attribute, a script, a comment, a JSON text or a line, and what reorders text.
 HOSTILE = ('</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'`${alert(3)}--><!--'
            ']]>\\u003c&lt;\u2028\u2029\u202eé')
+# Names have no control characters and no marks of direction.
+NAME = HOSTILE.translate(dict.fromkeys((0x2028, 0x2029, 0x202e)))
 
 
 def number(text):
@@ -201,8 +203,8 @@ class Report(Browsing):
         (self.folder / 't.yaml').rename(self.folder / name)
         self.write('job.yaml', json.dumps({
             'devices': 2, 'plugins': {'glob': {'use': 'memory'}}, 'pipelines': {'simulate': [{'simulate': {
-                'template': name, 'name': HOSTILE, 'interval': '500ms', 'thresholds': [],
-                'stages': [{'name': HOSTILE, 'duration': '3s'}]}}]}}))
+                'template': name, 'name': NAME, 'interval': '500ms', 'thresholds': [],
+                'stages': [{'name': NAME[:90], 'duration': '3s'}]}}]}}))
         self.iotifyd('-q', 'job.yaml', '--json', 's.json', '--series', 's.csv', '--report', 'r.html')
         found = self.browse()
         self.assertEqual(set(), set(found['page']['elements']) & {'img', 'iframe', 'a', 'link', 'object'})
@@ -237,7 +239,7 @@ class Report(Browsing):
                       f'  if (index() == 2) return {{topic: {json.dumps(HOSTILE + "#")}, payload: "x"}};\n  return "x";\n')
         self.write('job.yaml', json.dumps({
             'devices': 1, 'plugins': {'glob': {'use': 'memory'}}, 'pipelines': {'simulate': [{'simulate': {
-                'template': 't.yaml', 'name': HOSTILE, 'interval': '200ms', 'iterations': 15}}]}}))
+                'template': 't.yaml', 'name': NAME, 'interval': '200ms', 'iterations': 15}}]}}))
         port = free_port()
         process = self.spawn('-q', 'job.yaml', *outputs, '--metrics-port', str(port), '--metrics-linger', '60s', '--log-format', 'json')
         wait_until(lambda: (self.folder / 'r.html').exists() and (self.folder / 'r.html').read_text().endswith('</html>\n'), 'the report')
@@ -264,7 +266,7 @@ class Report(Browsing):
 
     def test_files_that_are_not_those_of_a_run(self):
         for text, message in (('', "'[' or '{' expected"), ('{"format": "iotify-summary/1"}', 'but of iotify-summary/1'),
-                              ('[]', 'not a summary'), ('{"format": "iotify-summary/2"}', 'the summary has no list "steps"')):
+                              ('[]', 'not a summary'), ('{"format": "iotify-summary/2"}', 'the summary has no text "job"')):
             self.write('s.json', text)
             self.assertIn(message, self.iotifyd('report', 's.json', status=2).stderr)
         self.template(OWN + MESSAGE)

@@ -12,7 +12,7 @@ import urllib.request
 import jsonschema
 
 from fleet import Fleet, MESSAGE, OWN
-from support import Metrics, free_port, job, local_job, wait_for_port, wait_until
+from support import IOTIFYD, Metrics, free_port, job, local_job, wait_for_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -65,11 +65,35 @@ class Comparisons(Fleet):
         self.compare('failed +1000%', status=99)
         self.assertEqual(2, len(re.findall('crossed', self.compare('failed +0', 'failed +0%', status=99).stdout)))
 
+    def test_names_of_scripts_do_not_hide_others(self):
+        """What is built in comes first, then a metric's own name, then a statistic of another."""
+        metric = dict(self.before['simulations'][0]['metrics']['heat'])
+        metrics = {'failed': metric, 'publish': metric, 'queue': {**metric, 'max': 7}, 'queue.max': {**metric, 'sum': 5}}
+        self.change(metrics=metrics)
+        (self.folder / 'after.json').rename(self.folder / 'before.json')
+        self.before['simulations'][0]['failed'] = 1000
+        self.change(metrics=metrics)
+        done = self.iotifyd('compare', 'before.json', 'after.json', '--limit', 'failed +0', '--limit', 'queue.max +0', status=99)
+        self.assertIn('limit failed +0: crossed (1000, was 0)', done.stdout)
+        self.assertIn('limit queue.max +0: ok (5, was 5)', done.stdout)
+
+    def test_verdict(self):
+        """The last line says it, also with -q, where it is the only one."""
+        self.change(failed=1)
+        for limits, status, verdict in ((['lost +0'], 0, 'PASSED: 1 limit holds'), (['lost +0', 'published +1%'], 0, 'PASSED: 2 limits hold'),
+                                        (['lost +0', 'failed +0'], 99, 'FAILED: failed +0 does not hold: 1, was 0')):
+            self.assertEqual(verdict, self.compare(*limits, status=status).stdout.splitlines()[-1])
+            self.assertEqual(verdict + '\n', self.compare(*limits, status=status, more=('-q',)).stdout)
+        self.assertEqual('', self.compare(more=('-q',)).stdout)
+        with open('/dev/full', 'w') as full:
+            done = subprocess.run([IOTIFYD, 'compare', 'summary.json', 'after.json', '--limit', 'failed +0'], cwd=self.folder, stdout=full, stderr=subprocess.PIPE)
+        self.assertEqual(1, done.returncode)
+
     def test_limits_that_are_none(self):
         self.change()
         for limit, message in (('publish.p98 +10%', 'unknown metric "publish.p98"'), ('publish.p99', 'invalid limit'), ('', 'invalid limit'),
                                ('publish.p99 +5', 'needs a share such as 10% or a time such as 5ms'), ('failed +5ms', 'a share such as 10% or a number'),
-                               ('failed + 5 +', 'invalid limit')):
+                               ('failed + 5 +', 'invalid limit'), ('publish.p99 +5constructor', 'needs a share'), ('publish.p99 +1w', 'needs a share')):
             with self.subTest(limit):
                 done = self.compare(limit, status=2)
                 self.assertIn(message, done.stderr)
@@ -80,10 +104,10 @@ class Comparisons(Fleet):
         for members, reason in (({'job': 'other'}, 'they are of different jobs, job and other'), ({'job_digest': '0' * 64}, 'the job was changed'),
                                 ({'template_digest': '0' * 64}, 'the template of simulate was changed'),
                                 ({'generator__saturated': True}, 'in the second, this machine was the bottleneck of simulate'),
-                                ({'exit': 143}, 'the second was interrupted'), ({'name': 'x\x1b[31m'}, 'only the first has the simulation simulate')):
+                                ({'exit': 143}, 'the second was interrupted'), ({'clients': 1}, 'of simulate, the first had 2 clients, the second 1'), ({'name': 'x\x1b[31m'}, 'only the first has the simulation simulate')):
             with self.subTest(reason):
                 self.change(failed=100, **members)
-                limits = [] if 'name' in members else ['failed +0']
+                limits = [] if 'name' in members else ['failed +0', 'resumed +0', 'verified +0', 'generator.saturated +1', 'publish.p99 +1d']
                 done = self.compare(*limits)
                 self.assertIn(f'iotifyd: warning: these runs cannot be compared: {reason}', done.stderr)
                 self.assertNotIn('\x1b', done.stdout + done.stderr)
@@ -108,9 +132,26 @@ class Comparisons(Fleet):
     def test_files_that_are_not_summaries(self):
         self.write('old.json', '{"format": "iotify-summary/1"}')
         self.write('empty.json', '{"format": "iotify-summary/2"}')
-        for file, message in (('old.json', 'but of iotify-summary/1'), ('missing.json', 'missing.json'), ('empty.json', 'cannot compare: ')):
+        for file, message in (('old.json', 'but of iotify-summary/1'), ('missing.json', 'missing.json'), ('empty.json', 'empty.json: the summary has no text "job"')):
             done = self.compare(after=file, status=2)
             self.assertIn(message, done.stderr)
+        for path, value, message in (('simulations', [None], 'no object "simulations[0]"'), ('steps', 5, 'no list "steps"'), ('verdict', None, 'no text "verdict"'),
+                                     ('simulations.0.metrics', {'a': None}, 'no object "simulations[0].metrics.a"'),
+                                     ('simulations.0.publish_seconds', {'buckets': 'abc'}, 'no list "simulations[0].publish_seconds.buckets"'),
+                                     ('simulations.0.errors', [1], 'no object "simulations[0].errors[0]"'), ('machine', 'big', 'no object "machine"')):
+            summary = json.loads(json.dumps(self.before))
+            *way, last = path.split('.')
+            place = summary
+            for name in way:
+                place = place[int(name) if name.isdigit() else name]
+            place[last] = value
+            self.write('odd.json', json.dumps(summary))
+            for arguments in (('compare', 'summary.json', 'odd.json', '--report', 'c.html'), ('report', 'odd.json')):
+                done = self.iotifyd(*arguments, status=2)
+                self.assertIn(f'the summary has {message}', done.stderr)
+                self.assertEqual('', done.stdout)
+        self.write('escape.json', '{"format": "\\u001b[31mx"}')
+        self.assertNotIn('\x1b', self.iotifyd('report', 'escape.json', status=2).stderr)
         self.assertIn('takes two files', self.iotifyd('compare', 'summary.json', status=2).stderr)
         self.change()
         self.assertIn('cannot write /dev/full', self.compare(more=('--report', '/dev/full'), status=1).stderr)
@@ -175,7 +216,7 @@ class Prometheus(Fleet):
             self.assertEqual(summary['simulate'][name], last[f'iotifyd_{name}_total', label('simulate')])
         # Before the end of deploy, too.
         self.assertTrue(any(0 < self.samples(text).get(('iotifyd_devices_done_total', label('deploy/aws.device')), 0) < 60 for text in texts))
-        self.assertEqual(1, last['iotifyd_build_info', (('version', summary['version']),)])
+        self.assertEqual(1, last['iotify_build_info', (('version', summary['version']),)])
 
     def test_stages_and_histograms(self):
         """Stages add up to the whole; buckets are those of the summary, and can be added up."""
@@ -229,12 +270,55 @@ class Prometheus(Fleet):
         self.write('rules.yaml', f'groups:\n- name: all\n  rules:\n{rules}')
         self.run_program('promtool', 'check', 'rules', 'rules.yaml')
 
+    def test_many_names_of_scripts(self):
+        """The page stays small enough for a scrape, and has the counters."""
+        self.template(OWN + 'message: |\n  for (let i = 0; i < 800; i++) metric.add("a_rather_long_name_of_a_metric_" + index() + "_" + i, i);\n  return "m";\n')
+        self.write('job.yaml', local_job(devices=1, iterations=30, interval='10ms'))
+        port = free_port()
+        process = self.spawn('-q', 'job.yaml', '--metrics-port', str(port), '--metrics-linger', '60s', '--json', 's.json')
+        wait_until(lambda: (self.folder / 's.json').exists() and (self.folder / 's.json').read_text().endswith('}\n'), 'the summary')
+        wait_until(lambda: 'iotifyd_connections' not in self.scrape(port), 'the last metrics')
+        text = self.scrape(port)
+        process.send_signal(signal.SIGTERM)
+        published = json.loads((self.folder / 's.json').read_text())['simulate']['published']
+        self.assertIn(f'iotifyd_published_total{{job_name="job",step="simulate"}} {published}\n', text)
+        self.assertEqual(500, text.count('iotifyd_metric_count{'))
+        self.assertLess(len(text), 1 << 20)
+        self.check(text)
+
+    def test_before_the_first_second(self):
+        self.template(OWN + MESSAGE)
+        self.write('job.yaml', local_job(devices=1, pacing='closed', interval='50ms', duration='60s'))
+        port = free_port()
+        process = self.spawn('-q', 'job.yaml', '--metrics-port', str(port))
+        wait_for_port(port)
+        wait_until(lambda: 'iotify_build_info{version="' in self.scrape(port), 'the version')
+        Metrics(port).wait('connections', 1)
+        self.assertNotIn('iotifyd_intended_rate', self.scrape(port))        # the schedule has no say
+        process.kill()
+
+    def test_failures_and_pruned_devices(self):
+        """Each step has its own calls and retries, and reasons of its failures."""
+        self.start_sandbox('--fault', 'throttle=20%')
+        self.write('job.yaml', job(devices=30, quotas='{"*": 1000}'))
+        self.iotifyd('-q', 'job.yaml', 'deploy')
+        summary = self.summary('-q', 'job.yaml', 'deploy', '--set', 'devices=10', '--prune')
+        steps = {step['step']: step for step in summary['steps']}
+        deleted = {call['operation'] for call in steps['aws.device --prune']['calls']}
+        self.assertLessEqual({'DeleteThing', 'DeleteCertificate'}, deleted)
+        self.assertFalse(deleted & {call['operation'] for call in steps['aws.device']['calls']} & {'DeleteThing', 'DeleteCertificate'})
+        self.assertGreater(steps['aws.device --prune']['throttled'], 0)
+        for step in (steps['aws.device'], steps['aws.device --prune']):
+            self.assertEqual(sum(call['throttled'] for call in step['calls']), step['throttled'])
+
     def test_bad_options(self):
         self.template(OWN + MESSAGE)
         self.write('job.yaml', local_job(iterations=1))
         for arguments, message in ((('--metrics-linger', '5s'), '--metrics-linger is valid only with --metrics-port'),
                                    (('--metrics-linger', '5', '--metrics-port', '0'), '--metrics-linger takes a time such as 10s, not 5'),
-                                   (('--progress-interval', '0'), '--progress-interval takes a time such as 10s, not 0')):
+                                   (('--progress-interval', '0'), '--progress-interval takes a time such as 10s, not 0'),
+                                   (('--report', '-'), '--report takes a file'), (('--json', 'a', '--junit', 'a'), '--json and --junit cannot both write a'),
+                                   (('--json=',), '--json needs a value'), (('--metrics-port', '9' * 25), 'takes a port')):
             self.assertIn(message, self.iotifyd('job.yaml', *arguments, status=2).stderr)
 
 
@@ -262,9 +346,12 @@ class Log(Fleet):
 
     def test_a_fleet_that_talks(self):
         """Of many lines of scripts some are shown, the rest is counted; -v shows all."""
-        self.template('transport: none\nmessage: |\n  for (let i = 0; i < 100; i++) console.log("line", i);\n')
-        self.write('job.yaml', local_job(devices=10, iterations=10, loops=1))
+        self.template('transport: none\nmessage: |\n  for (let i = 0; i < 100; i++) console.log("line", i);\n  console.debug("hidden");\n  console.error("urgent");\n')
+        self.write('job.yaml', local_job(devices=10, iterations=10))
         error = self.iotifyd('job.yaml').stderr
+        self.assertEqual(100, error.count('urgent'))
+        self.assertLess(error.count('are not shown'), 10)
+        self.assertEqual(100, self.iotifyd('-q', 'job.yaml').stderr.count('urgent'))
         shown, left_out = error.count(': line '), sum(map(int, re.findall(r'(\d+) lines of the scripts\' console are not shown; -v shows all', error)))
         self.assertEqual(10000, shown + left_out)
         self.assertGreaterEqual(shown, 500)

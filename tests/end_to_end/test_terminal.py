@@ -16,14 +16,16 @@ TALKING = OWN + 'message: |\n  console.log("line " + index() + ".");\n  return "
 
 class Terminal(Fleet):
     def tmux(self, *arguments):
-        return subprocess.run(['tmux', '-S', str(self.folder / 'tmux'), '-f', '/dev/null', *arguments], cwd=self.folder,
+        return subprocess.run(['tmux', '-S', self.socket, '-f', '/dev/null', *arguments], cwd=self.folder,
                               env={**self.environment, 'LC_ALL': 'C.UTF-8', 'TERM': 'xterm-256color'}, capture_output=True, text=True, check=True, timeout=60).stdout
 
     def open(self, columns, rows, *arguments, environment=''):
+        # Each has a server of its own: one that ends may not have closed its socket yet.
+        self.socket = str(self.folder / f'tmux{len(list(self.folder.glob("tmux*")))}')
+        self.addCleanup(subprocess.run, ['tmux', '-S', self.socket, 'kill-server'], stderr=subprocess.DEVNULL)
         command = f'{environment} {shlex.join([IOTIFYD, *arguments])}; echo "ended with $?"'
         self.tmux('set', '-g', 'remain-on-exit', 'on', ';', 'set', '-g', 'history-limit', '5000', ';',
                   'new-session', '-d', '-x', str(columns), '-y', str(rows), command)
-        self.addCleanup(subprocess.run, ['tmux', '-S', str(self.folder / 'tmux'), 'kill-server'], stderr=subprocess.DEVNULL)
 
     def screen(self):
         return self.tmux('capture-pane', '-p').rstrip('\n')
@@ -75,6 +77,31 @@ class Terminal(Fleet):
         self.assertEqual([f'line {at}.' for at in range(published)], re.findall(r'line \d+\.', text))
         self.assertIn('FAILED: interrupted by signal 2', text)
 
+    def test_names_that_do_not_fit(self):
+        """The name gives way, not the percentage; wide characters do not break the block."""
+        self.start_sandbox()
+        for number, name in enumerate(('a-very-long-name-of-a-pipeline-for-a-terminal', 'デプロイメント工場の大きな試験デプロイメント工場の大きな試験')):
+            self.write(f'factory-{number}.yaml', f'devices: 100\nplugins:\n  aws: {{use: aws-iot, quotas: {{"*": 10}}}}\nrun: ["{name}"]\npipelines:\n  deploy: []\n  simulate: []\n  cleanup: []\n  "{name}":\n'
+                       f'    - aws.thing_type: {{name: type_{number}}}\n    - aws.thing_group: {{name: group_{number}}}\n    - aws.policy: {{name: policy_{number}}}\n'
+                       f'    - aws.device: {{thing: "thing{number}_{{{{client()}}}}"}}\n')
+            self.open(60, 24, f'factory-{number}.yaml')
+            wait_until(lambda: re.search(r'  1\d of 100 devices', self.screen()), 'ten devices')
+            # Not the history: tmux keeps there what is cleared at the top of the screen.
+            lines = self.screen().splitlines()
+            heads = [line for line in lines if line.startswith('step ')]
+            self.assertEqual(1, len(heads), lines)
+            self.assertRegex(heads[0], r'^step 4 of 4  .*\d+%( |$)')
+
+    def test_iterations_are_what_is_counted(self):
+        """A message() may send several messages, or none."""
+        for number, returned in enumerate(('["a", "b", "c"]', 'undefined')):
+            self.template(OWN + f'message: |\n  return {returned};\n')
+            self.write('job.yaml', local_job(devices=2, interval='100ms', iterations=40))
+            shown = [line for line in self.iotifyd('job.yaml', '--progress-interval', '1s').stderr.splitlines() if 'step 1 of 1' in line]
+            parts = [tuple(map(int, re.search(r'(\d+)%.* (\d+) of 80 iterations', line).groups())) for line in shown]
+            self.assertTrue(parts)
+            self.assertTrue(all(0 < done <= 80 and abs(100 * done / 80 - percent) <= 1 for percent, done in parts), parts)
+
     def test_summary(self):
         """Rates, percentages, a table of times and thresholds with units; all within 80 columns."""
         self.template(OWN + 'message: |\n  if (index() === 3) throw new Error("no");\n  return "x".repeat(100);\n')
@@ -99,7 +126,6 @@ class Terminal(Fleet):
             self.open(200, 24, 'job.yaml', '--progress-interval', '500ms', *more, environment=environment)
             wait_until(lambda: 'ended with 0' in self.screen(), 'the end')
             self.assertRegex(self.screen(), r'INFO.*step 1 of 1  \d+%  ETA \d s  \d of 2 s  1 connected')
-            self.tmux('kill-server')
 
     def test_a_line_per_interval(self):
         self.template(TALKING)

@@ -3,11 +3,11 @@
 'use strict';
 
 const comparison = (() => {
-    const {escape, html, digits, time, span, number, moment, table, state, block} = pageText;
+    const {escape, html, digits, time, span, number, moment, table, state, block, checkSummary} = pageText;
     const {distributionChart, figure} = pageCharts;
 
     const COUNTS = ['clients', 'connected', 'published', 'acknowledged', 'received', 'failed', 'refused', 'abandoned', 'dropped', 'skipped',
-        'lost', 'unreturned', 'duplicates', 'reordered', 'late', 'resent', 'reconnects', 'closed', 'script_errors', 'bytes_out', 'bytes_in'];
+        'lost', 'unreturned', 'duplicates', 'reordered', 'late', 'resent', 'resumed', 'verified', 'reconnects', 'closed', 'script_errors', 'bytes_out', 'bytes_in'];
     const ALWAYS = ['connected', 'published', 'acknowledged', 'received', 'failed', 'lost'];
     const RATES = ['published', 'acknowledged', 'received'];
     const TIMES = ['connect', 'connect_tcp', 'connect_tls', 'connect_session', 'publish', 'end_to_end', 'script', 'lag'];
@@ -30,11 +30,14 @@ const comparison = (() => {
             }
         for (const name of ['cpu', 'busy'])
             set(`generator.${name}`, (simulation.generator || {})[name], number);
-        for (const [name, metric] of Object.entries(simulation.metrics || {})) {
+        set('generator.saturated', simulation.generator && typeof simulation.generator.saturated === 'boolean' ? Number(simulation.generator.saturated) : null, String, false);
+        // As in thresholds: what is built in comes first, then a metric's own name, then one of its statistics.
+        const more = (name, ...rest) => values.has(name) || set(name, ...rest);
+        const metrics = Object.entries(simulation.metrics || {});
+        metrics.forEach(([name, metric]) => more(name, metric.sum, number, false));
+        for (const [name, metric] of metrics)
             for (const part of ['count', 'sum', 'min', ...PARTS])
-                set(`${name}.${part}`, metric[part], number, ['mean', 'p99'].includes(part));
-            set(name, metric.sum, number, false);
-        }
+                more(`${name}.${part}`, metric[part], number, ['mean', 'p99'].includes(part));
         return values;
     };
     const isTime = (name) => TIMES.some((each) => name.startsWith(`${each}.`)) && PARTS.includes(name.slice(name.indexOf('.') + 1));
@@ -82,6 +85,8 @@ const comparison = (() => {
             }
             if (pair.before.template_digest && pair.after.template_digest && pair.before.template_digest !== pair.after.template_digest)
                 reasons.push(`the template of ${pair.name} was changed between them`);
+            if (pair.before.clients !== pair.after.clients)
+                reasons.push(`of ${pair.name}, the first had ${pair.before.clients} clients, the second ${pair.after.clients}`);
             for (const [which, simulation] of [['first', pair.before], ['second', pair.after]])
                 if (simulation.generator && simulation.generator.saturated)
                     reasons.push(`in the ${which}, this machine was the bottleneck of ${pair.name}`);
@@ -94,17 +99,17 @@ const comparison = (() => {
 
     // ------------------------------------------------------------------ limits
 
-    const SECONDS = {ns: 1e-9, us: 1e-6, 'µs': 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600};
+    const SECONDS = new Map([['ns', 1e-9], ['us', 1e-6], ['ms', 1e-3], ['s', 1], ['m', 60], ['h', 3600], ['d', 86400]]);
     // "publish.p99 +10%" → {text, name, sign, amount, share}; an Error when it is none.
     const parseLimit = (text) => {
-        const found = /^\s*(\S.*?)\s*([+-])\s*(\d+(?:\.\d+)?)\s*(%|[a-zµ]*)\s*$/.exec(text);
+        const found = /^\s*(\S.*?)\s*([+-])\s*(\d+(?:\.\d+)?)\s*(%|[a-z]*)\s*$/.exec(text);
         if (!found)
             throw new Error(`invalid limit "${text}" (expected METRIC +SHARE or METRIC -SHARE, for example publish.p99 +10%)`);
         const [, name, sign, digitsOf, unit] = found, share = unit === '%';
-        if (!share && isTime(name) !== (unit in SECONDS))
+        if (!share && (isTime(name) ? !SECONDS.has(unit) : unit))
             throw new Error(`the limit "${text}" needs ${isTime(name) ? 'a share such as 10% or a time such as 5ms' : 'a share such as 10% or a number'}`);
         return {text: text.trim(), name, share, sign: sign === '+' ? 1 : -1,
-            amount: share ? digitsOf / 100 : Number(digitsOf) * (SECONDS[unit] || 1)};
+            amount: share ? digitsOf / 100 : Number(digitsOf) * (SECONDS.get(unit) || 1)};
     };
     const judge = (limit, pair) => {
         const before = valuesOf(pair.before).get(limit.name), after = valuesOf(pair.after).get(limit.name);
@@ -135,10 +140,28 @@ const comparison = (() => {
             `  ${plain(name)}${' '.repeat(Math.max(1, 28 - width(plain(name))))}${cell(before, 14)}${cell(after, 14)}${cell(change, 12)}`.trimEnd())] : [];
     };
     const sentence = (reasons) => reasons.map((reason) => `these runs cannot be compared: ${plain(reason)}`);
+    // {before, after, limits, names}: the names are those of the two files.
+    const parse = (given) => {
+        const runs = JSON.parse(given);
+        [runs.before, runs.after].forEach((summary, at) => {
+            try {
+                checkSummary(summary);
+            } catch (error) {
+                throw new Error(`${runs.names[at]}: ${error.message}`);
+            }
+        });
+        return runs;
+    };
+    const verdictOf = (reasons, limits) => {
+        const crossed = limits.find((limit) => !limit.ok);
+        return !limits.length ? '' : reasons.length ? 'PASSED: no limit was judged, since the runs cannot be compared\n'
+            : crossed ? `FAILED: ${plain(crossed.limit)} does not hold: ${crossed.text}\n`
+            : `PASSED: ${limits.length} ${limits.length === 1 ? 'limit holds' : 'limits hold'}\n`;
+    };
     // The first line is 1 when a limit is crossed, else 0; then come the lines of warnings, an empty
-    // line, and the text.
+    // line, and the text, whose last line is the verdict where there are limits.
     const print = (given) => {
-        const runs = JSON.parse(given), reasons = differences(runs), limits = judged(runs);
+        const runs = parse(given), reasons = differences(runs), limits = judged(runs);
         const crossed = !reasons.length && limits.some((limit) => !limit.ok);
         const head = (run) => `${plain(run.started || '')}  ${plain(run.verdict)}`;
         return [crossed ? '1' : '0', ...sentence(reasons), '',
@@ -146,7 +169,7 @@ const comparison = (() => {
             ...lines('steps', stepRows(runs)),
             ...pairsOf(runs).filter((pair) => pair.before && pair.after).flatMap((pair) => lines(`simulation ${plain(pair.name)}`, rowsOf(pair))),
             ...limits.map((limit) => `limit ${plain(limit.limit)}${runs.after.simulations.length > 1 ? ` of ${plain(limit.simulation)}` : ''}: ${
-                reasons.length ? 'not judged' : limit.ok ? 'ok' : 'crossed'} (${limit.text})`)].join('\n') + '\n';
+                reasons.length ? 'not judged' : limit.ok ? 'ok' : 'crossed'} (${limit.text})`)].join('\n') + '\n' + verdictOf(reasons, limits);
     };
 
     // ------------------------------------------------------------------ page
@@ -159,7 +182,7 @@ const comparison = (() => {
     const about = (run) => [moment(run.started), run.run, run.version, run.machine ? `${run.machine.system}, ${run.machine.cores} cores` : '–', span(run.seconds), run.verdict];
     // Title and body of the file, as page.file() has them.
     const file = (given) => {
-        const runs = JSON.parse(given), reasons = differences(runs), limits = judged(runs), drawn = charts(runs);
+        const runs = parse(given), reasons = differences(runs), limits = judged(runs), drawn = charts(runs);
         const crossed = !reasons.length && limits.some((limit) => !limit.ok), {before, after} = runs;
         const verdict = reasons.length ? 'These runs cannot be compared' : !limits.length ? 'Two runs' : crossed ? 'A limit is crossed' : 'All limits hold';
         const one = about(before), other = about(after);

@@ -3,7 +3,7 @@
 'use strict';
 
 const page = (() => {
-    const {escape, html, digits, count, time, span, bytes, percent, number, moment, table, facts, state, block} = pageText;
+    const {escape, html, digits, count, time, span, bytes, percent, number, moment, table, facts, state, block, checkSummary} = pageText;
     const {thin, parseSeries, formatSeries} = pageSeries;
     const {column, rate, simulationCharts, stepCharts, distributionChart, figure, fixed} = pageCharts;
     const {ofSimulation, ofStep, unsentOf, intendedOf, timesOf, ENOUGH} = pageFindings;
@@ -174,9 +174,7 @@ const page = (() => {
 
     // {summary, csv, running, notes} → the model that the other functions take.
     const model = (data) => {
-        for (const name of ['steps', 'simulations'])
-            if (!Array.isArray(data.summary[name]))
-                throw new Error(`the summary has no list "${name}"`);
+        checkSummary(data.summary);
         const notes = [...(data.notes || [])];
         let series = {steps: [], width: 1};
         if (data.csv) {

@@ -48,6 +48,50 @@ const pageText = (() => {
     const number = (value) => value === null || value === undefined ? '–' : digits(value, 4);
     const moment = (text) => text ? text.replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC') : '–';
 
+    // ------------------------------------------------------------------ summaries
+
+    const KINDS = {object: (value) => typeof value === 'object' && value !== null && !Array.isArray(value), list: Array.isArray,
+        text: (value) => typeof value === 'string', number: (value) => typeof value === 'number'};
+    const need = (object, path, name, kind, optional) => {
+        const value = object[name];
+        if (!(optional && (value === undefined || value === null)) && !KINDS[kind](value))
+            throw new Error(`the summary has no ${kind} "${path}${name}"`);
+        return value;
+    };
+    const needObjects = (list, path) => list.forEach((each, at) => {
+        if (!KINDS.object(each))
+            throw new Error(`the summary has no object "${path}[${at}]"`);
+    });
+    // An Error names the first member that is not as the rest of the page needs it.
+    const checkSummary = (summary) => {
+        need(summary, '', 'job', 'text');
+        need(summary, '', 'verdict', 'text');
+        need(summary, '', 'machine', 'object', true);
+        needObjects(need(summary, '', 'thresholds', 'list', true) || [], 'thresholds');
+        for (const list of ['steps', 'simulations'])
+            needObjects(need(summary, '', list, 'list'), list);
+        summary.steps.forEach((step, at) => {
+            for (const name of ['pipeline', 'step'])
+                need(step, `steps[${at}].`, name, 'text');
+            for (const name of ['calls', 'errors'])
+                needObjects(need(step, `steps[${at}].`, name, 'list', true) || [], `steps[${at}].${name}`);
+        });
+        summary.simulations.forEach((simulation, at) => {
+            const path = `simulations[${at}].`;
+            need(simulation, path, 'name', 'text');
+            need(simulation, path, 'generator', 'object', true);
+            for (const name of ['stages', 'errors', 'devices'])
+                needObjects(need(simulation, path, name, 'list', true) || [], path + name);
+            const metrics = need(simulation, path, 'metrics', 'object', true) || {};
+            Object.keys(metrics).forEach((name) => need(metrics, `${path}metrics.`, name, 'object'));
+            Object.keys(simulation).filter((name) => name.endsWith('_seconds') && typeof simulation[name] !== 'number').forEach((name) => {
+                const times = need(simulation, path, name, 'object', true);
+                if (times)
+                    need(times, `${path}${name}.`, 'buckets', 'list', true);
+            });
+        });
+    };
+
     // ------------------------------------------------------------------ markup
 
     const table = (caption, heads, rows, more) => rows.length === 0 ? '' : html`<table${more && more.wide ? new Markup(' class="wide"') : ''}><caption>${caption}</caption><thead><tr>${
@@ -60,5 +104,5 @@ const pageText = (() => {
     const block = (value) => JSON.stringify(value).replace(/[<>&\u2028\u2029]/g,
         (character) => '\\u' + character.charCodeAt(0).toString(16).padStart(4, '0'));
 
-    return {escape, html, digits, count, time, span, bytes, percent, number, moment, table, facts, state, block};
+    return {escape, html, digits, count, time, span, bytes, percent, number, moment, table, facts, state, block, checkSummary};
 })();
