@@ -9,7 +9,7 @@
 static bool iam_policy_print_of(const struct job *job, const struct job_plugin *connector)
 {
     struct forecast plan = {0};
-    const char *document;
+    const char *document = NULL;
     enum iotify_result result;
     struct call call;
 
@@ -24,6 +24,9 @@ static bool iam_policy_print_of(const struct job *job, const struct job_plugin *
     call_init(&call, connector->alias);
     result = connector->plugin->connector.grant(
         connector->instance, &call.base, plan.permissions, plan.permission_count, &document);
+    result = call_checked(&call, connector->plugin->name, "grant", result);
+    if (result == IOTIFY_RESULT_OK && !document)
+        result = call_fault(&call, connector->plugin->name, "grant", "returned OK and no document");
     if (result == IOTIFY_RESULT_OK)
         printf("%s\n", document);
     else

@@ -21,6 +21,7 @@ static void job_open_connector(struct job_loader *loader, struct job_plugin *ent
      */
     call.diagnostics = entry->valid ? loader->diagnostics : NULL;
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
+    result = call_checked_open(&call, entry->plugin->name, result, entry->instance);
     if (result != IOTIFY_RESULT_OK) {
         entry->instance = NULL;
         if (entry->valid && loader->diagnostics->count == before)
@@ -44,6 +45,8 @@ static void job_open_prepare_step(struct job_loader *loader, const struct step *
     call.diagnostics = loader->diagnostics;
     call.base.arguments = step->options;
     result = step->action->prepare(step->owner->instance, &call.base);
+    result = call_checked(&call, step->owner->plugin->name,
+        arena_format(&call.arena, "%s.prepare", step->action->name), result);
     if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == before)
         diagnostics_add(
             loader->diagnostics, step->location, "%s: %s", step->name, call_message(&call, result));

@@ -45,7 +45,7 @@ static void fanout_note(struct fanout *fanout, const struct call *call, enum iot
 {
     if (result != IOTIFY_RESULT_CANCELLED)
         fanout->done++;
-    if (result <= IOTIFY_RESULT_UNCHANGED && context && context->repaired) {
+    if (call_succeeded(result) && context && context->repaired) {
         fanout->result->repaired++;
     } else if (result == IOTIFY_RESULT_OK) {
         fanout->result->ok++;
@@ -89,7 +89,12 @@ static void fanout_work(struct fanout *fanout, struct task *task)
     call.node = step->node;
     call.location = step->location;
     result = fanout->request->function(step->owner->instance, &call.base);
-    if (result > IOTIFY_RESULT_UNCHANGED && result != IOTIFY_RESULT_CANCELLED &&
+    if (result != IOTIFY_RESULT_LATER || context.later < 0)
+        result = call_checked(&call, step->owner->plugin->name,
+            arena_format(&call.arena, "%s.%s", step->action->name,
+                fanout->request->function == step->action->apply ? "apply" : "remove"),
+            result);
+    if (!call_succeeded(result) && result != IOTIFY_RESULT_CANCELLED &&
         result != IOTIFY_RESULT_LATER)
         call_log(&call.base, IOTIFY_LOG_DEBUG, "%s", call_message(&call, result));
     pthread_mutex_lock(&fanout->mutex);

@@ -68,7 +68,7 @@ struct pipeline_action_run {
 static void pipeline_note_failure(
     struct pipeline_action_run *action, const struct call *call, enum iotify_result result)
 {
-    if (result <= IOTIFY_RESULT_UNCHANGED || result == IOTIFY_RESULT_CANCELLED)
+    if (call_succeeded(result) || result == IOTIFY_RESULT_CANCELLED)
         return;
     /* It concerns all devices: those that failed on their own are counted already. */
     if (action->result->failed < action->result->total || action->result->failed == 0)
@@ -293,10 +293,13 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
         return true;
     host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     call.base.arguments = step->options;
-    result = function(step->owner->instance, &call.base);
+    result = call_checked(&call, step->owner->plugin->name,
+        arena_format(&call.arena, "%s.%s", step->action->name,
+            function == step->action->begin ? "begin" : "conclude"),
+        function(step->owner->instance, &call.base));
     pipeline_note_failure(action, &call, result);
     call_clear(&call);
-    return result <= IOTIFY_RESULT_UNCHANGED;
+    return call_succeeded(result);
 }
 
 /* Run the action for all clients, with its begin, prune and conclude. False when a part failed. */

@@ -47,10 +47,13 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
             (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
             run->job->directory, &call.arena, &error);
     if (!expression_set || call.base.arguments)
-        result = function(step->owner->instance, &call.base);
+        result = call_checked(&call, step->owner->plugin->name,
+            arena_format(&call.arena, "%s.%s", step->action->name,
+                function == step->action->recover ? "recover" : "plan"),
+            function(step->owner->instance, &call.base));
     else
         call_fail(&call.base, result, "Expression", "%s", error);
-    good = result <= IOTIFY_RESULT_UNCHANGED || planning_failed(where, &call, result);
+    good = call_succeeded(result) || planning_failed(where, &call, result);
     call_clear(&call);
     return good;
 }

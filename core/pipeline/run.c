@@ -174,6 +174,15 @@ static void run_share_pace(struct run *run, struct run_connection *connection)
     }
 }
 
+static bool run_realm_is_valid(const char *realm)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.";
+    size_t length = strnlen(realm, 129);
+
+    return length > 0 && length <= 128 && realm[strspn(realm, allowed)] == '\0';
+}
+
 enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin, struct call *call)
 {
     struct run_connection *connection = &run->connections[plugin - run->job->plugins];
@@ -183,6 +192,10 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
     if (connection->realm)
         return IOTIFY_RESULT_OK;
     result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
+    result = call_checked(call, plugin->plugin->name, "connect", result);
+    if (result == IOTIFY_RESULT_OK && realm && !run_realm_is_valid(realm))
+        result = call_fault(call, plugin->plugin->name, "connect",
+            "gave a realm that is not 1 to 128 letters, digits and /-_.");
     if (result == IOTIFY_RESULT_OK)
         result = run_check_realm(run, plugin, call, realm ? realm : "-");
     if (result != IOTIFY_RESULT_OK)

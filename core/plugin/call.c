@@ -277,6 +277,30 @@ static bool call_knows(enum iotify_result result)
     return result >= IOTIFY_RESULT_OK && result <= IOTIFY_RESULT_FAILED;
 }
 
+enum iotify_result call_checked(
+    struct call *call, const char *plugin, const char *operation, enum iotify_result result)
+{
+    return call_knows(result) ? result
+                              : call_fault(call, plugin, operation, "returned the result %s",
+                                    call_result_name(result));
+}
+
+enum iotify_result call_checked_open(
+    struct call *call, const char *plugin, enum iotify_result result, const void *instance)
+{
+    result = call_checked(call, plugin, "open", result);
+    if (result == IOTIFY_RESULT_UNCHANGED)
+        return call_fault(call, plugin, "open", "returned the result Unchanged");
+    return result == IOTIFY_RESULT_OK && !instance
+               ? call_fault(call, plugin, "open", "returned OK without an instance")
+               : result;
+}
+
+bool call_succeeded(enum iotify_result result)
+{
+    return result == IOTIFY_RESULT_OK || result == IOTIFY_RESULT_UNCHANGED;
+}
+
 const char *call_result_name(enum iotify_result result)
 {
     static _Thread_local char text[32];

@@ -54,6 +54,17 @@ void call_permit(struct iotify_call *call, const char *action, const char *resou
  */
 enum iotify_result call_fault(struct call *call, const char *plugin, const char *operation,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/*
+ * What an operation of a connector or transport returned, if it is one of the results of the
+ * contract; else a fault. IOTIFY_RESULT_LATER is none of them.
+ */
+enum iotify_result call_checked(
+    struct call *call, const char *plugin, const char *operation, enum iotify_result result);
+/* As call_checked(), for open(): IOTIFY_RESULT_OK comes with an instance. */
+enum iotify_result call_checked_open(
+    struct call *call, const char *plugin, enum iotify_result result, const void *instance);
+/* True for IOTIFY_RESULT_OK and IOTIFY_RESULT_UNCHANGED. */
+bool call_succeeded(enum iotify_result result);
 /* "NotFound", or "99" of a value that is none. In a buffer of the thread. */
 const char *call_result_name(enum iotify_result result);
 /* Copy the code and the message of another call's failure. */

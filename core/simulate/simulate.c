@@ -45,8 +45,13 @@ static bool simulate_fill_in_endpoint(
         !connector->plugin->connector.endpoint)
         return true;
     result = run_connect(run, connector, call);
-    if (result == IOTIFY_RESULT_OK)
+    if (result == IOTIFY_RESULT_OK) {
         result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
+        result = call_checked(call, connector->plugin->name, "endpoint", result);
+        if (result == IOTIFY_RESULT_OK && (!endpoint.host || !*endpoint.host || !endpoint.port))
+            result = call_fault(
+                call, connector->plugin->name, "endpoint", "returned OK without host and port");
+    }
     if (result != IOTIFY_RESULT_OK)
         return false;
     simulation->publish_rate = endpoint.publish_rate;
@@ -183,8 +188,10 @@ static bool simulate_load_template(struct run *run, const struct step *step,
         return false;
     if (cause_ids_may_clash(template))
         simulation->ids = client_ids_new();
-    return template->transport->plugin->transport.open(&call->base, template->transport->options,
-               &simulation->transport_instance) == IOTIFY_RESULT_OK;
+    return call_checked_open(call, template->transport->plugin->name,
+               template->transport->plugin->transport.open(
+                   &call->base, template->transport->options, &simulation->transport_instance),
+               simulation->transport_instance) == IOTIFY_RESULT_OK;
 }
 
 static void simulate_make(struct run *run, const struct step *step, struct simulation *simulation)

@@ -4,7 +4,7 @@ import re
 
 from support import BUILD, Case, IOTIFYD, SANDBOX
 
-# What the plugin `wrong` does: what the host says of it.
+# What the plugin `wrong-storage` does: what the host says of it.
 STORAGE = {
     'open-null': 'open() returned OK without an instance', 'open-zero': 'open() returned the result 0', 'open-unknown': 'open() returned the result 99',
     'open-unchanged': 'open() returned the result Unchanged', 'open-later': 'open() returned the result 13', 'open-silent': None, 'open-null-texts': None,
@@ -27,6 +27,17 @@ STORAGE = {
 }
 
 
+CONNECTOR = {
+    'open-null': 'open() returned OK without an instance', 'open-unchanged': 'open() returned the result Unchanged',
+    'connect-realm-empty': 'connect() gave a realm that is not 1 to 128 letters, digits and /-_.', 'connect-realm-long': 'connect() gave a realm that is not 1 to 128 letters, digits and /-_.',
+    'connect-realm-control': 'connect() gave a realm that is not 1 to 128 letters, digits and /-_.',
+    'endpoint-nothing': 'endpoint() returned OK without host and port', 'endpoint-no-port': 'endpoint() returned OK without host and port',
+    **{f'{operation}-{word}': f'{prefix}{operation}() returned the result {number}'
+       for operation, prefix in (('open', ''), ('connect', ''), ('prepare', 'item.'), ('begin', 'item.'), ('apply', 'item.'), ('conclude', 'item.'), ('plan', 'item.'), ('endpoint', ''))
+       for word, number in (('zero', 0), ('unknown', 99), ('later', 13)) if (operation, word) != ('endpoint', 'later')},
+}
+
+
 class Wrong(Case):
     def setUp(self):
         super().setUp()
@@ -34,7 +45,7 @@ class Wrong(Case):
 
     def run_wrong(self, does):
         self.write('job.yaml', 'devices: 3\nplugins:\n  aws: {use: aws-iot, quotas: {"*": 1000}}\n'
-                   f'  glob: {{use: wrong, does: {does}}}\nseal: {{with: environment}}\n')
+                   f'  glob: {{use: wrong-storage, does: {does}}}\nseal: {{with: environment}}\n')
         done = self.run_program(SANDBOX, '--api-port', '0', '--mqtt-port', '0', '--https-port', '0', '--', IOTIFYD, 'job.yaml', 'deploy', 'cleanup',
                                 '--json', 's.json', status=None)
         for file in self.folder.iterdir():
@@ -43,7 +54,7 @@ class Wrong(Case):
         return done
 
     def test_storage(self):
-        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong').stdout)[0]
+        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-storage').stdout)[0]
         self.assertEqual({'nothing', *STORAGE}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
         done = self.run_wrong('nothing')
         self.assertEqual(0, done.returncode, done.stderr)
@@ -54,5 +65,25 @@ class Wrong(Case):
                 self.assertRegex(done.stdout.splitlines()[-1], '^FAILED: ')
                 self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
                 if rule:
-                    self.assertIn(f'wrong: {rule}', done.stdout + done.stderr)
+                    self.assertIn(f'wrong-storage: {rule}', done.stdout + done.stderr)
                     self.assertIn('this is a mistake of the plugin', done.stdout + done.stderr)
+
+    def test_connector(self):
+        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-connector').stdout)[0]
+        self.assertEqual({'nothing', *CONNECTOR}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.write('t.yaml', 'connection: {client_id: "c{{client()}}", tls: false}\npublish: {topic: t}\nmessage: return "x"\n')
+        for does, rule in {'nothing': None, **CONNECTOR}.items():
+            with self.subTest(does):
+                self.write('job.yaml', f'devices: 3\nplugins:\n  w: {{use: wrong-connector, does: {does}}}\n'
+                           'pipelines:\n  deploy:\n    - w.item: {}\n  simulate:\n    - simulate: {template: t.yaml, iterations: 1}\n')
+                arguments = ['simulate'] if does.startswith('endpoint') else ['deploy', '--plan'] if does.startswith('plan') else ['deploy']
+                done = self.iotifyd('job.yaml', *arguments, status=None)
+                for file in self.folder.glob('job.[dk]*'):
+                    file.unlink()
+                self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
+                if not rule:
+                    self.assertEqual(0, done.returncode, done.stderr)
+                    continue
+                # What is found while the job is loaded is an error of the job file.
+                self.assertEqual(2 if does.startswith(('open', 'prepare')) else 1, done.returncode, done.stderr)
+                self.assertIn(f'wrong-connector: {rule}; this is a mistake of the plugin', done.stdout + done.stderr)

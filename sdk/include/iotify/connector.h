@@ -19,7 +19,7 @@ struct iotify_endpoint {
     uint16_t port;
     /* Messages per second that it accepts per connection and above which it drops; 0: no limit. */
     double publish_rate;
-    size_t payload_max; /* bytes; larger payloads are not sent; 0: no limit. Since minor 5. */
+    size_t payload_max; /* bytes; larger payloads are not sent; 0: no limit. */
 };
 
 /* One permission that a run needs. The connector defines the meaning of the two texts. */
@@ -27,7 +27,7 @@ struct iotify_permission {
     const char *action, *resource;
 };
 
-/* What a device asks of the endpoint. Since minor 5. */
+/* What a device asks of the endpoint. */
 enum iotify_request { IOTIFY_REQUEST_CONNECT, IOTIFY_REQUEST_PUBLISH, IOTIFY_REQUEST_SUBSCRIBE };
 
 struct iotify_connector {
@@ -80,7 +80,7 @@ struct iotify_connector {
      * JavaScript for the templates of jobs with this connector; NULL: none. The text is a function
      * expression that takes an object `host` and returns an object; the members of that object
      * become global names in the template. It is evaluated once in each context, which many
-     * devices share. Members of `host` refer to the device whose function is running. Since 1.3.
+     * devices share. Members of `host` refer to the device whose function is running.
      *
      *     publish(topic, payload)  send a message
      *     listen(call)             call(topic, payload) gets each received message before the
@@ -99,7 +99,7 @@ struct iotify_connector {
      * Why the service refuses a request of the device `call->client`, as far as the job's own steps
      * tell; NULL: it does not, or that is not known. `client_id` is that of the connection; `topic`
      * is a filter for IOTIFY_REQUEST_SUBSCRIBE, and NULL for IOTIFY_REQUEST_CONNECT. The text is a
-     * phrase in the call's arena. Offline; any thread. May be NULL. Since minor 5.
+     * phrase in the call's arena. Offline; any thread. May be NULL.
      */
     const char *(*refused)(void *instance, struct iotify_call *call, enum iotify_request request,
         const char *client_id, const char *topic);

@@ -26,7 +26,7 @@ struct iotify_call {
     const struct iotify_host *host;
     int64_t client;        /* the device's index; -1: the call is for the whole job */
     const void *arguments; /* option structure of the action; NULL in calls without settings */
-    int stage;             /* 0, or in a repeated call the one given to host->later(); minor 5 */
+    int stage;             /* 0, or in a repeated call the one given to host->later() */
 };
 
 /* What a plan reports about one object. */
@@ -184,24 +184,21 @@ struct iotify_host {
      * In apply() and remove(), instead of waiting on the worker's thread: ask to be called again
      * for the same device after `nanoseconds`, with `stage` in the call. Return the result,
      * IOTIFY_RESULT_LATER, from the operation. When the run is stopped there is no further call.
-     * Since minor 5.
      */
     enum iotify_result (*later)(struct iotify_call *call, int64_t nanoseconds, int stage);
 
     /*
      * As records(), of all connectors of the job that use the same plugin, account and region.
-     * Since minor 5.
      */
     enum iotify_result (*all_records)(struct iotify_call *call,
         enum iotify_result (*found)(void *argument, const struct iotify_record *record),
         void *argument);
 
-    /* A set of enum iotify_repair_mode, from the command line. Since minor 5. */
+    /* A set of enum iotify_repair_mode, from the command line. */
     unsigned (*repair_mode)(struct iotify_call *call);
     /*
      * In apply(): report that the device differs from its record and is repaired; `what` names the
      * parts. The device counts as repaired when the operation succeeds, also at a later stage.
-     * Since minor 5.
      */
     void (*repaired)(struct iotify_call *call, const char *what);
 
@@ -209,7 +206,7 @@ struct iotify_host {
      * True when the run was stopped a moment ago, and what still blocks has to give up: return
      * IOTIFY_RESULT_CANCELLED or IOTIFY_RESULT_TRANSIENT. A request that may have been carried out
      * is found by the next run. Ask at least once per second while blocking elsewhere than in
-     * host->wait(). Since minor 5.
+     * host->wait().
      */
     bool (*cancelled)(struct iotify_call *call);
 };

@@ -44,7 +44,10 @@ extern "C" {
 /* Exports the descriptor. Build everything else with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
 
-/* Values start at 1, so that the host detects a member that was not set. */
+/*
+ * Values of all enumerations start at 1, so that the host detects a member or a result that was not
+ * set, but for the levels of the log and what says so.
+ */
 enum iotify_kind { IOTIFY_KIND_CONNECTOR = 1, IOTIFY_KIND_STORAGE = 2, IOTIFY_KIND_TRANSPORT = 3 };
 
 /*
@@ -151,13 +154,13 @@ struct iotify_action {
     enum iotify_result (*recover)(void *instance, struct iotify_call *call);
     /*
      * The action only removes what records name: without records there is nothing to do, and a run
-     * of such actions alone creates no store. Implied by IOTIFY_SCOPE_RECORD. Since minor 5.
+     * of such actions alone creates no store. Implied by IOTIFY_SCOPE_RECORD.
      */
     bool removes;
     /*
      * IOTIFY_SCOPE_DEVICE only: true when apply() has nothing left to do for a device with this
      * record, as far as it tells. For the forecast of a step that resumes. Offline; main thread.
-     * NULL: true for all records. Since minor 5.
+     * NULL: true for all records.
      */
     bool (*is_complete)(const struct iotify_record *record);
 };
@@ -190,7 +193,7 @@ struct iotify_plugin {
     /*
      * The libraries that the plugin uses, with the versions at run time: "libx 1.2.3, liby 4". For
      * `iotifyd --version`. Called on the main thread, without an instance. The text is owned by the
-     * plugin and lives as long as it is loaded. NULL: no libraries to report. Since minor 4.
+     * plugin and lives as long as it is loaded. NULL: no libraries to report.
      */
     const char *(*libraries)(void);
 };

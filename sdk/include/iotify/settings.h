@@ -50,7 +50,7 @@ enum iotify_role {
     IOTIFY_ROLE_TOPIC,  /* publish, string: the destination of a message; connection: of the will */
     IOTIFY_ROLE_QOS,    /* publish, integer: 0 or 1 */
     IOTIFY_ROLE_RETAIN, /* publish, boolean */
-    IOTIFY_ROLE_SHARED_ID /* connection, boolean: clients may use the same client id; minor 5 */
+    IOTIFY_ROLE_SHARED_ID /* connection, boolean: clients may use the same client id */
 };
 
 /* Flags of a setting. */

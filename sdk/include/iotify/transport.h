@@ -83,7 +83,7 @@ enum iotify_close {
     IOTIFY_CLOSED_PROTOCOL,
     IOTIFY_CLOSED_SUBSCRIPTION, /* refused, or not confirmed in time */
     IOTIFY_CLOSED_LOCAL,        /* this host has no descriptor, port or memory left */
-    IOTIFY_CLOSED_DENIED        /* rejected for good: a wrong name or password; since minor 5 */
+    IOTIFY_CLOSED_DENIED        /* rejected for good: a wrong name or password */
 };
 
 /* The phases of one connect, in nanoseconds, and its outcome. */
