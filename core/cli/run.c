@@ -133,9 +133,10 @@ static void run_command_print_resume(const struct options *options, const char *
 static int run_command_finish(
     const struct options *options, struct output *output, struct summary *summary, bool good)
 {
+    const char *kind = getenv("TERM");
     int signal = stop_requested();
-    bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") &&
-                 getenv("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+    bool color = !options->no_color && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && kind &&
+                 strcmp(kind, "dumb") != 0;
 
     summary->exit_code = signal              ? 128 + signal
                          : !good             ? EXIT_STEP_FAILED

@@ -170,6 +170,7 @@ static bool simulate_load_template(struct run *run, const struct step *step,
 {
     const struct simulate_options *options = step->options;
     struct diagnostics diagnostics = {0};
+    enum iotify_result result;
     const char *name = arena_string(arena, check_shown(run->job, options->template));
     bool good = template_load(
         template, run->job, options->template, name, options->transport, &diagnostics);
@@ -188,9 +189,9 @@ static bool simulate_load_template(struct run *run, const struct step *step,
         return false;
     if (cause_ids_may_clash(template))
         simulation->ids = client_ids_new();
-    return call_checked_open(call, template->transport->plugin->name,
-               template->transport->plugin->transport.open(
-                   &call->base, template->transport->options, &simulation->transport_instance),
+    result = template->transport->plugin->transport.open(
+        &call->base, template->transport->options, &simulation->transport_instance);
+    return call_checked_open(call, template->transport->plugin->name, result,
                simulation->transport_instance) == IOTIFY_RESULT_OK;
 }
 

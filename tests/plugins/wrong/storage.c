@@ -99,17 +99,12 @@ static struct entry **wrong_find(struct store *store, const char *key)
     return at;
 }
 
-static enum iotify_result wrong_open(struct iotify_call *call, const void *given, void **instance)
+/* How open() fails; IOTIFY_RESULT_OK: it does not. */
+static enum iotify_result wrong_open_result(struct iotify_call *call, enum wrong does)
 {
-    const struct options *options = given;
     const char *nothing = NULL;
-    struct store *store = calloc(1, sizeof(*store));
 
-    if (!store)
-        return IOTIFY_RESULT_FULL;
-    store->does = (enum wrong)options->does;
-    *instance = store->does == OPEN_NULL ? NULL : store;
-    switch (store->does) {
+    switch (does) {
     case OPEN_UNCHANGED:
         return IOTIFY_RESULT_UNCHANGED;
     case OPEN_LATER:
@@ -127,8 +122,24 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
     case OPEN_CONTROLS:
         return call->host->fail(call, IOTIFY_RESULT_FAILED, "Co\nde", "a\033[31mb\nc\x7f");
     default:
-        return wrong_result(store->does, OPEN_ZERO, OPEN_UNKNOWN);
+        return wrong_result(does, OPEN_ZERO, OPEN_UNKNOWN);
     }
+}
+
+static enum iotify_result wrong_open(struct iotify_call *call, const void *given, void **instance)
+{
+    const struct options *options = given;
+    enum iotify_result result = wrong_open_result(call, (enum wrong)options->does);
+    struct store *store;
+
+    if (result != IOTIFY_RESULT_OK || options->does == OPEN_NULL)
+        return result;
+    store = calloc(1, sizeof(*store));
+    if (!store)
+        return IOTIFY_RESULT_FULL;
+    store->does = (enum wrong)options->does;
+    *instance = store;
+    return IOTIFY_RESULT_OK;
 }
 
 static void wrong_close(void *instance)
