@@ -95,8 +95,8 @@ static void metrics_steps(const struct metrics *metrics)
             if (step->simulate && i != LENGTH(values) - 1)
                 continue;
             metrics_begin(metrics, names[i][0], names[i][1], step);
-            metrics_end(
-                metrics, step->simulate && !step->seconds ? step->simulate->seconds : values[i]);
+            metrics_end(metrics,
+                step->simulate && step->seconds <= 0 ? step->simulate->seconds : values[i]);
         }
     }
 }
