@@ -9,6 +9,7 @@
 #include "core/simulate/cause.h"
 #include "core/simulate/device_failure.h"
 #include "core/simulate/schedule.h"
+#include "core/simulate/session_events.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -77,6 +78,7 @@ static void message_hand_over(struct device *device, const void *options,
         backlog_add(device, payload.size);
         return;
     }
+    result = session_events_checked(loop, &loop->call, "session_publish", result);
     ledger_take_back(&device->ledger);
     device_tally(device)->counts[TALLY_REFUSED]++;
     message_fail(device, call_code(&loop->call, result), call_message(&loop->call, result));

@@ -256,6 +256,10 @@ bool monitor_watch(struct monitor *monitor)
             monitor->stopping = true;
             monitor_end_loops(monitor, true);
         }
+        if (atomic_load(&monitor->simulation->reported->faulted) && !monitor->stopping) {
+            monitor->stopping = true;
+            monitor_end_loops(monitor, true);
+        }
         monitor_collect(monitor);
         capture_write(monitor->simulation->capture);
         now = clock_now();

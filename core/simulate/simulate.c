@@ -328,7 +328,8 @@ static bool simulate_judge_step(struct run *run, const struct simulation *simula
     const struct call *call, struct step_summary *result)
 {
     const struct simulate_summary *results = result->simulate;
-    const struct failure *end = simulate_find_end(&results->tally);
+    const struct failure *end =
+        atomic_load(&simulation->reported->faulted) ? NULL : simulate_find_end(&results->tally);
     bool connects = simulation->template->transport != NULL;
 
     result->total = simulation->clients;
@@ -395,6 +396,10 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
         stored = simulate_settle_glob(simulation, results);
         progress_end();
         results->present = results->tally.counts[TALLY_CLIENTS] > 0 && !run->abandoned;
+    }
+    if (atomic_load(&reported->faulted)) {
+        call_fail(&call.base, IOTIFY_RESULT_FAILED, "PluginFault", "%s", reported->fault);
+        good = false;
     }
     if (run->abandoned)
         call_fail(&call.base, IOTIFY_RESULT_FAILED, "ScriptStuck",

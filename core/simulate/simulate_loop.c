@@ -8,6 +8,7 @@
 #include "core/settings/schema.h"
 #include "core/simulate/answers.h"
 #include "core/simulate/init_phase.h"
+#include "core/simulate/session_events.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 #define PAYLOAD_MAX (16 * 1024 * 1024)
@@ -126,12 +127,6 @@ static void simulate_loop_on_woken(void *argument)
 
 static bool simulate_loop_open_transport(struct simulate_loop *loop)
 {
-    static const struct iotify_session_events events = {.struct_size = sizeof(events),
-        .connected = device_on_connected,
-        .acknowledged = answers_on_acknowledged,
-        .message = answers_on_received,
-        .closed = device_on_closed,
-        .lost = answers_on_lost};
     const struct simulation *simulation = loop->simulation;
     enum iotify_result result;
     struct call call;
@@ -139,8 +134,13 @@ static bool simulate_loop_open_transport(struct simulate_loop *loop)
     if (!simulation->template->transport)
         return true;
     call_init(&call, simulation->where);
-    result = loop->operations->engine_new(
-        simulation->transport_instance, &call.base, &loop->events.base, &events, &loop->channel);
+    result = loop->operations->engine_new(simulation->transport_instance, &call.base,
+        &loop->events.base, &session_events, &loop->channel);
+    result = session_events_checked(loop, &call, "engine_new", result);
+    if (result == IOTIFY_RESULT_OK && !loop->channel) {
+        session_events_fault(loop, "engine_new", "returned OK without a channel");
+        result = IOTIFY_RESULT_FAILED;
+    }
     if (result != IOTIFY_RESULT_OK)
         log_write(IOTIFY_LOG_ERROR, simulation->where, "%s", call_message(&call, result));
     call_clear(&call);

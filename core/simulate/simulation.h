@@ -7,6 +7,7 @@
 #define CORE_SIMULATE_SIMULATION_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/pipeline/run.h"
 #include "core/simulate/capture.h"
@@ -14,11 +15,16 @@
 #include "core/simulate/settings.h"
 #include "core/template/template.h"
 
-/* The kinds of failures that are in the log, so that each is logged once for all loops. */
+/*
+ * The kinds of failures that are in the log, so that each is logged once for all loops; and what
+ * the transport did against its contract, which ends the simulation.
+ */
 struct simulation_reported {
     pthread_mutex_t lock;
     struct arena arena;
     struct failure *failures;
+    char fault[512];
+    atomic_bool faulted; /* `fault` is set, and does not change any more */
 };
 
 struct simulation {

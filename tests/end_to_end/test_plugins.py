@@ -36,6 +36,16 @@ CONNECTOR = {
        for operation, prefix in (('open', ''), ('connect', ''), ('prepare', 'item.'), ('begin', 'item.'), ('apply', 'item.'), ('conclude', 'item.'), ('plan', 'item.'), ('endpoint', ''))
        for word, number in (('zero', 0), ('unknown', 99), ('later', 13)) if (operation, word) != ('endpoint', 'later')},
 }
+TRANSPORT = {
+    'open-null': 'open() returned OK without an instance', 'channel-null': 'engine_new() returned OK without a channel',
+    'session-null': 'session_new() returned OK without a session', 'connected-null': 'connected() came without its times',
+    'connected-negative': 'connected() came with a negative time', 'closed-reason': 'closed() came with the reason 99',
+    'closed-negative': 'closed() came with the reason -3', 'closed-null': 'closed() came without a text',
+    'message-no-topic': 'message() came without a topic', 'message-no-payload': 'message() came with a payload of 10 bytes at NULL',
+    **{f'{word}-{kind}': f'{operation}() returned the result {number}'
+       for word, operation in (('open', 'open'), ('channel', 'engine_new'), ('session', 'session_new'), ('publish', 'session_publish'))
+       for kind, number in (('zero', 0), ('unknown', 99), ('later', 13))},
+}
 
 
 class Wrong(Case):
@@ -87,3 +97,21 @@ class Wrong(Case):
                 # What is found while the job is loaded is an error of the job file.
                 self.assertEqual(2 if does.startswith(('open', 'prepare')) else 1, done.returncode, done.stderr)
                 self.assertIn(f'wrong-connector: {rule}; this is a mistake of the plugin', done.stdout + done.stderr)
+
+    def test_transport(self):
+        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
+        self.assertEqual({'nothing', *TRANSPORT}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
+        for does, rule in {'nothing': None, **TRANSPORT}.items():
+            with self.subTest(does):
+                self.write('job.yaml', f'devices: 5\nplugins:\n  w: {{use: wrong-transport, does: {does}}}\n  glob: {{use: memory}}\n'
+                           'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 5, interval: 10ms}\n')
+                done = self.iotifyd('job.yaml', status=None)
+                self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
+                if not rule:
+                    self.assertEqual(0, done.returncode, done.stderr)
+                    self.assertIn('25 messages acknowledged', done.stdout)
+                    continue
+                self.assertEqual(1, done.returncode, done.stderr)
+                self.assertRegex(done.stdout.splitlines()[-1], '^FAILED: simulate/simulate: 5 of 5: PluginFault: ')
+                self.assertIn(f'wrong-transport: {rule}; this is a mistake of the plugin', done.stdout + done.stderr)

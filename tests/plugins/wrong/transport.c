@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A transport without a network that breaks the rule of the contract which its setting `does`
+ * names. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <iotify/transport.h>
+
+static const char *const names[] = {"nothing", "open-null", "open-zero", "open-unknown",
+    "open-later", "channel-null", "channel-zero", "channel-unknown", "channel-later",
+    "session-null", "session-zero", "session-unknown", "session-later", "publish-zero",
+    "publish-unknown", "publish-later", "connected-null", "connected-negative", "closed-reason",
+    "closed-negative", "closed-null", "message-no-topic", "message-no-payload", NULL};
+
+struct options {
+    int does;
+};
+
+static const struct iotify_setting items[] = {{.name = "does",
+    .type = IOTIFY_TYPE_CHOICE,
+    .offset = offsetof(struct options, does),
+    .value = "nothing",
+    IOTIFY_CHOICES(names),
+    .help = "what is wrong"}};
+static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
+
+struct text {
+    const char *text;
+};
+
+static const struct iotify_setting connection_items[] = {{.name = "client_id",
+    .type = IOTIFY_TYPE_STRING,
+    .flags = IOTIFY_FLAG_EXPRESSION,
+    .offset = offsetof(struct text, text),
+    .help = "a name",
+    .role = IOTIFY_ROLE_CLIENT_ID}};
+static const struct iotify_settings connection = IOTIFY_SETTINGS(connection_items, struct text);
+static const struct iotify_setting publish_items[] = {{.name = "topic",
+    .type = IOTIFY_TYPE_STRING,
+    .offset = offsetof(struct text, text),
+    .help = "where to",
+    .role = IOTIFY_ROLE_TOPIC}};
+static const struct iotify_settings publish = IOTIFY_SETTINGS(publish_items, struct text);
+
+struct channel {
+    const char *does;
+    const struct iotify_loop *loop;
+    const struct iotify_session_events *events;
+};
+
+struct session {
+    const struct channel *channel;
+    void *user;
+    struct iotify_timer *timer;
+    uint64_t next, acknowledged; /* tokens */
+    bool connecting, connected, closing;
+};
+
+static bool wrong_is(const char *does, const char *name)
+{
+    return strcmp(does, name) == 0;
+}
+
+/* "publish-zero" of `publish` is 0. */
+static enum iotify_result wrong_answer(const char *does, const char *operation)
+{
+    size_t length = strlen(operation);
+
+    if (strncmp(does, operation, length) != 0 || does[length] != '-')
+        return IOTIFY_RESULT_OK;
+    does += length + 1;
+    return wrong_is(does, "zero")      ? (enum iotify_result)0
+           : wrong_is(does, "unknown") ? (enum iotify_result)99
+           : wrong_is(does, "later")   ? IOTIFY_RESULT_LATER
+                                       : IOTIFY_RESULT_OK;
+}
+
+static enum iotify_result wrong_open(struct iotify_call *call, const void *given, void **instance)
+{
+    static const char *does;
+
+    (void)call;
+    does = names[((const struct options *)given)->does];
+    *instance = wrong_is(does, "open-null") ? NULL : &does;
+    return wrong_answer(does, "open");
+}
+
+static void wrong_close(void *instance)
+{
+    (void)instance;
+}
+
+static enum iotify_result wrong_channel_new(void *instance, struct iotify_call *call,
+    const struct iotify_loop *loop, const struct iotify_session_events *events, void **out)
+{
+    const char *does = *(const char **)instance;
+    enum iotify_result result = wrong_answer(does, "channel");
+    struct channel *channel;
+
+    (void)call;
+    if (result != IOTIFY_RESULT_OK || wrong_is(does, "channel-null"))
+        return result;
+    channel = calloc(1, sizeof(*channel));
+    if (!channel)
+        return IOTIFY_RESULT_FULL;
+    *channel = (struct channel){does, loop, events};
+    *out = channel;
+    return IOTIFY_RESULT_OK;
+}
+
+static void wrong_channel_free(void *channel)
+{
+    free(channel);
+}
+
+static void wrong_connected(struct session *session)
+{
+    const struct channel *channel = session->channel;
+    struct iotify_connect_times times = {.tcp = 1, .session = 1};
+
+    session->connecting = false;
+    session->connected = true;
+    if (wrong_is(channel->does, "connected-negative"))
+        times.session = -5;
+    channel->events->connected(
+        session->user, wrong_is(channel->does, "connected-null") ? NULL : &times);
+}
+
+static void wrong_closed(struct session *session)
+{
+    const struct channel *channel = session->channel;
+
+    session->closing = session->connected = session->connecting = false;
+    channel->events->closed(session->user,
+        wrong_is(channel->does, "closed-reason")     ? (enum iotify_close)99
+        : wrong_is(channel->does, "closed-negative") ? (enum iotify_close) - 3
+                                                     : IOTIFY_CLOSED_BY_US,
+        wrong_is(channel->does, "closed-null") ? NULL : "closed");
+}
+
+static void wrong_on_timer(void *argument)
+{
+    struct session *session = argument;
+    const struct channel *channel = session->channel;
+
+    if (session->closing) {
+        wrong_closed(session);
+        return;
+    }
+    if (session->connecting)
+        wrong_connected(session);
+    if (session->connected && wrong_is(channel->does, "message-no-topic"))
+        channel->events->message(session->user, NULL, (struct iotify_bytes){"x", 1});
+    if (session->connected && wrong_is(channel->does, "message-no-payload"))
+        channel->events->message(session->user, "t", (struct iotify_bytes){NULL, 10});
+    while (session->connected && session->acknowledged < session->next)
+        channel->events->acknowledged(session->user, session->acknowledged++);
+}
+
+static enum iotify_result wrong_session_new(void *given, struct iotify_call *call,
+    const void *options, const char *const *subscriptions, size_t count, void *user, void **out)
+{
+    const struct channel *channel = given;
+    enum iotify_result result = wrong_answer(channel->does, "session");
+    struct session *session;
+
+    (void)call, (void)options, (void)subscriptions, (void)count;
+    if (result != IOTIFY_RESULT_OK || wrong_is(channel->does, "session-null"))
+        return result;
+    session = calloc(1, sizeof(*session));
+    if (!session)
+        return IOTIFY_RESULT_FULL;
+    *session = (struct session){.channel = channel, .user = user};
+    session->timer = channel->loop->timer_new(channel->loop, wrong_on_timer, session);
+    *out = session;
+    return IOTIFY_RESULT_OK;
+}
+
+static void wrong_session_connect(void *given)
+{
+    struct session *session = given;
+
+    session->connecting = true;
+    session->channel->loop->timer_start(session->timer, 0);
+}
+
+static enum iotify_result wrong_session_publish(void *given, struct iotify_call *call,
+    const void *options, struct iotify_bytes payload, uint64_t token)
+{
+    struct session *session = given;
+
+    (void)call, (void)options, (void)payload;
+    session->next = token + 1;
+    session->channel->loop->timer_start(session->timer, 0);
+    return wrong_answer(session->channel->does, "publish");
+}
+
+static void wrong_session_end(void *given)
+{
+    struct session *session = given;
+
+    session->closing = true;
+    session->channel->loop->timer_start(session->timer, 0);
+}
+
+static void wrong_session_free(void *given)
+{
+    struct session *session = given;
+
+    session->channel->loop->timer_free(session->timer);
+    free(session);
+}
+
+static size_t wrong_session_unwritten(const void *session)
+{
+    (void)session;
+    return 0;
+}
+
+static const struct iotify_transport operations = {
+    .struct_size = sizeof(operations),
+    .connection = &connection,
+    .publish = &publish,
+    .open = wrong_open,
+    .close = wrong_close,
+    .engine_new = wrong_channel_new,
+    .engine_free = wrong_channel_free,
+    .session_new = wrong_session_new,
+    .session_connect = wrong_session_connect,
+    .session_publish = wrong_session_publish,
+    .session_disconnect = wrong_session_end,
+    .session_free = wrong_session_free,
+    .session_drop = wrong_session_end,
+    .session_unwritten = wrong_session_unwritten,
+};
+
+IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
+    .magic = IOTIFY_MAGIC,
+    .struct_size = sizeof(struct iotify_plugin),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
+    .kind = IOTIFY_KIND_TRANSPORT,
+    .name = "wrong-transport",
+    .version = "1",
+    .summary = "breaks a rule of the contract",
+    .settings = &settings,
+    .operations = &operations,
+};
