@@ -220,7 +220,7 @@ class Faults(Case):
         target.write_bytes(b'this is no shared object')
         self.assertIn('refused', self.iotifyd('job.yaml', status=1).stderr)
         shutil.copy(BUILD / 'tests/plugins/iotify-abi.so', target)
-        self.assertIn('was built for plugin ABI 2.', self.iotifyd('job.yaml', status=1).stderr)
+        self.assertIn('was built for plugin ABI 3.', self.iotifyd('job.yaml', status=1).stderr)
         target.chmod(0o666)
         self.assertIn('chmod o-w', self.iotifyd('job.yaml', status=1).stderr)
         target.unlink()

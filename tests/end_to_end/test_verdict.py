@@ -749,7 +749,7 @@ class Junit(Fleet):
             f'    - simulate: {{template: {name}.yaml, iterations: 2, interval: 10ms}}\n' for name in ('t', 'bad')))
         failed = self.read(99)
         self.assertEqual({f'simulate/simulate 2: {name} == 0' for name in ('failed', 'script_errors')}, set(failed))
-        self.assertIn('FAILED: failed == 0 does not hold: 4\nScriptError × 4: bad.yaml:3:18: Error: <b>&', failed['simulate/simulate 2: failed == 0'])
+        self.assertIn('FAILED: simulate 2: failed == 0 does not hold: 4\nScriptError × 4: bad.yaml:3:18: Error: <b>&', failed['simulate/simulate 2: failed == 0'])
         self.assertIn(']]>é', failed['simulate/simulate 2: failed == 0'])
 
     def test_a_step_fails(self):

@@ -66,7 +66,7 @@ const page = (() => {
         summary.steps.map((step) => [stepName(step), step.total > 1 || step.scope === 'device' ? count(step.total) : '', count(step.ok), count(step.unchanged), count(step.repaired),
             step.failed ? html`<b class="bad">${count(step.failed)}</b>` : '0', count(step.skipped), count(step.retried), count(step.throttled), span(step.seconds)]))}${
         summary.steps.map((step) => errors(step.errors || [], `Failures of ${stepName(step)}`))}`;
-    const calls = (step) => table('Calls', ['Operation', 'Calls', 'Per second', 'Quota per second', 'Throttled', 'Repeated'],
+    const calls = (step) => table('Calls, also those that came too early and were made again', ['Operation', 'Calls', 'Per second', 'Quota per second', 'Throttled', 'Repeated'],
         (step.calls || []).map((call) => [html`<code>${call.operation}</code>`, count(call.count),
             step.seconds >= 1 ? rate(call.count / step.seconds) : '–', call.quota ? rate(call.quota) : '–', count(call.throttled), count(call.retried)]));
 
@@ -165,7 +165,7 @@ const page = (() => {
             ['received', seconds > 0 && `${count(simulation.received)} messages, ${rate(simulation.received / seconds)}, ${bytes(simulation.bytes_in)}`]])}${
             generator.saturated && html`<p class="note">This machine was the bottleneck: own delay p99 ${time(generator.lag_p99_seconds)}, busiest loop ${digits(generator.busy * 100, 3)}%. Do not trust the latencies.</p>`}${
             charts.load}${stages(simulation)}${quantiles(simulation)}${charts.latency}${figure(spread, id, spread && spread.x)}${charts.connect}${
-            ledger(simulation)}<h3>Failures</h3>${simulation.errors && simulation.errors.length ? errors(simulation.errors, 'Failures by reason', rows) : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
+            ledger(simulation)}<h3>Failures</h3>${simulation.errors && simulation.errors.length ? errors(simulation.errors, 'Failures by reason', rows.length > 0 && rows) : html`<p>None.</p>`}${charts.failures}${devices(simulation)}${
             metrics(simulation)}<h3>This machine</h3>${facts([['cores in use', number(generator.cpu)], ['busiest loop', `${digits((generator.busy || 0) * 100, 3)}%`],
                 ['own delay p99', time(generator.lag_p99_seconds)], ['saturated', generator.saturated ? 'yes' : 'no']])}${charts.generator}`;
     };

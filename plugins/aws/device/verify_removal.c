@@ -229,7 +229,7 @@ static enum iotify_result verify_settle(void *argument, const struct iotify_reco
 static enum iotify_result verify_settle_all(
     struct iotify_call *call, const struct verify_view *view)
 {
-    struct verify_sweep sweep = {.call = call, .view = view};
+    struct verify_sweep sweep = {.call = call, .view = view, .result = IOTIFY_RESULT_OK};
     enum iotify_result result = call->host->records(call, verify_settle, &sweep);
 
     verify_flush(&sweep);

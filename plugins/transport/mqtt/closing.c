@@ -70,7 +70,7 @@ static const char *closing_cause(const struct mqtt_session *session, enum iotify
                ? "the server closed the connection while a message was in flight; does it allow "
                  "the topic? It may also have been stopped, or another client has the same client "
                  "id"
-               : "the server closed the connection: it was stopped, or another client has the same "
+               : "the server closed the connection; it was stopped, or another client has the same "
                  "client id";
 }
 
