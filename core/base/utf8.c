@@ -67,3 +67,8 @@ bool utf8_is_plain(const char *text)
     }
     return true;
 }
+
+bool utf8_is_name(const char *text)
+{
+    return *text && strlen(text) <= UTF8_NAME_MAX && utf8_is_plain(text);
+}

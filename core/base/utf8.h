@@ -21,5 +21,8 @@ size_t utf8_size(const unsigned char *at, size_t left);
 char *utf8_clean(char *text);
 /* True when it is valid and has no control or mark of direction at all: a name can be printed. */
 bool utf8_is_plain(const char *text);
+/* The same of a name in a job file, which has 1 to UTF8_NAME_MAX bytes. */
+#define UTF8_NAME_MAX 100
+bool utf8_is_name(const char *text);
 
 #endif

@@ -6,8 +6,6 @@
 #include "core/base/utf8.h"
 #include "core/job/job_internal.h"
 
-#define NAME_MAX_BYTES 100
-
 const char *const job_loader_run[JOB_LOADER_RUN_COUNT] = {"deploy", "simulate", "cleanup"};
 
 static struct node *job_pipelines_default_step(
@@ -151,10 +149,9 @@ static void job_pipelines_bind(
     const struct node *list = pair->value;
 
     pipeline->name = pair->key->text;
-    if (!*pipeline->name || strlen(pipeline->name) > NAME_MAX_BYTES ||
-        !utf8_is_plain(pipeline->name))
+    if (!utf8_is_name(pipeline->name))
         diagnostics_add(loader->diagnostics, pair->key->location,
-            "the name of a pipeline has 1 to %d bytes, without control characters", NAME_MAX_BYTES);
+            "the name of a pipeline has 1 to %d bytes, without control characters", UTF8_NAME_MAX);
     pipeline->is_default = list->source == NULL;
     pipeline->valid = list->kind == NODE_LIST;
     if (list->kind != NODE_LIST) {

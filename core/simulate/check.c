@@ -15,8 +15,6 @@
 #include "core/simulate/limits.h"
 #include "core/simulate/threshold.h"
 
-#define NAME_MAX_BYTES 100
-
 /* The part of `path` after the job file's folder; a path elsewhere is unchanged. */
 const char *check_shown(const struct job *job, const char *path)
 {
@@ -226,10 +224,9 @@ static void check_name(
 {
     const struct node *given = schema_given(step->node, setting);
 
-    if (name && (!*name || strlen(name) > NAME_MAX_BYTES || !utf8_is_plain(name)))
+    if (name && !utf8_is_name(name))
         diagnostics_add(diagnostics, given ? given->location : step->location,
-            "\"%s\": a name has 1 to %d bytes, without control characters", setting,
-            NAME_MAX_BYTES);
+            "\"%s\": a name has 1 to %d bytes, without control characters", setting, UTF8_NAME_MAX);
 }
 
 static void check_names(const struct step *step, struct diagnostics *diagnostics)
