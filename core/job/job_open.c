@@ -45,8 +45,8 @@ static void job_open_prepare_step(struct job_loader *loader, const struct step *
     call.diagnostics = loader->diagnostics;
     call.base.arguments = step->options;
     result = step->action->prepare(step->owner->instance, &call.base);
-    result = call_checked(&call, step->owner->plugin->name,
-        arena_format(&call.arena, "%s.prepare", step->action->name), result);
+    result = call_checked_action(
+        &call, step->owner->plugin->name, step->action->name, "prepare", result);
     if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == before)
         diagnostics_add(
             loader->diagnostics, step->location, "%s: %s", step->name, call_message(&call, result));

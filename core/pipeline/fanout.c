@@ -90,10 +90,8 @@ static void fanout_work(struct fanout *fanout, struct task *task)
     call.location = step->location;
     result = fanout->request->function(step->owner->instance, &call.base);
     if (result != IOTIFY_RESULT_LATER || context.later < 0)
-        result = call_checked(&call, step->owner->plugin->name,
-            arena_format(&call.arena, "%s.%s", step->action->name,
-                fanout->request->function == step->action->apply ? "apply" : "remove"),
-            result);
+        result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
+            fanout->request->function == step->action->apply ? "apply" : "remove", result);
     if (!call_succeeded(result) && result != IOTIFY_RESULT_CANCELLED &&
         result != IOTIFY_RESULT_LATER)
         call_log(&call.base, IOTIFY_LOG_DEBUG, "%s", call_message(&call, result));

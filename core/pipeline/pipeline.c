@@ -293,9 +293,8 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
         return true;
     host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     call.base.arguments = step->options;
-    result = call_checked(&call, step->owner->plugin->name,
-        arena_format(&call.arena, "%s.%s", step->action->name,
-            function == step->action->begin ? "begin" : "conclude"),
+    result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
+        function == step->action->begin ? "begin" : "conclude",
         function(step->owner->instance, &call.base));
     pipeline_note_failure(action, &call, result);
     call_clear(&call);

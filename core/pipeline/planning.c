@@ -47,9 +47,8 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
             (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
             run->job->directory, &call.arena, &error);
     if (!expression_set || call.base.arguments)
-        result = call_checked(&call, step->owner->plugin->name,
-            arena_format(&call.arena, "%s.%s", step->action->name,
-                function == step->action->recover ? "recover" : "plan"),
+        result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
+            function == step->action->recover ? "recover" : "plan",
             function(step->owner->instance, &call.base));
     else
         call_fail(&call.base, result, "Expression", "%s", error);

@@ -285,6 +285,15 @@ enum iotify_result call_checked(
                                     call_result_name(result));
 }
 
+enum iotify_result call_checked_action(struct call *call, const char *plugin, const char *action,
+    const char *operation, enum iotify_result result)
+{
+    /* The name is put together only when it is needed: this is called for each device. */
+    return call_knows(result) ? result
+                              : call_checked(call, plugin,
+                                    arena_format(&call->arena, "%s.%s", action, operation), result);
+}
+
 enum iotify_result call_checked_open(
     struct call *call, const char *plugin, enum iotify_result result, const void *instance)
 {

@@ -60,6 +60,9 @@ enum iotify_result call_fault(struct call *call, const char *plugin, const char 
  */
 enum iotify_result call_checked(
     struct call *call, const char *plugin, const char *operation, enum iotify_result result);
+/* The same of an operation of an action. */
+enum iotify_result call_checked_action(struct call *call, const char *plugin, const char *action,
+    const char *operation, enum iotify_result result);
 /* As call_checked(), for open(): IOTIFY_RESULT_OK comes with an instance. */
 enum iotify_result call_checked_open(
     struct call *call, const char *plugin, enum iotify_result result, const void *instance);
