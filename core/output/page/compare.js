@@ -152,8 +152,10 @@ const comparison = (() => {
         });
         return runs;
     };
+    // The first limit that is crossed, where limits are judged.
+    const crossedOf = (reasons, limits) => reasons.length ? undefined : limits.find((limit) => !limit.ok);
     const verdictOf = (reasons, limits) => {
-        const crossed = limits.find((limit) => !limit.ok);
+        const crossed = crossedOf(reasons, limits);
         return !limits.length ? '' : reasons.length ? 'PASSED: no limit was judged, since the runs cannot be compared\n'
             : crossed ? `FAILED: ${plain(crossed.limit)} does not hold: ${crossed.text}\n`
             : `PASSED: ${limits.length} ${limits.length === 1 ? 'limit holds' : 'limits hold'}\n`;
@@ -162,9 +164,8 @@ const comparison = (() => {
     // line, and the text, whose last line is the verdict where there are limits.
     const print = (given) => {
         const runs = parse(given), reasons = differences(runs), limits = judged(runs);
-        const crossed = !reasons.length && limits.some((limit) => !limit.ok);
         const head = (run) => `${plain(run.started || '')}  ${plain(run.verdict)}`;
-        return [crossed ? '1' : '0', ...sentence(reasons), '',
+        return [crossedOf(reasons, limits) ? '1' : '0', ...sentence(reasons), '',
             `${plain(runs.before.job)}: before  ${head(runs.before)}`, `${' '.repeat(width(plain(runs.after.job)))}  after   ${head(runs.after)}`,
             ...lines('steps', stepRows(runs)),
             ...pairsOf(runs).filter((pair) => pair.before && pair.after).flatMap((pair) => lines(`simulation ${plain(pair.name)}`, rowsOf(pair))),
@@ -183,7 +184,7 @@ const comparison = (() => {
     // Title and body of the file, as page.file() has them.
     const file = (given) => {
         const runs = parse(given), reasons = differences(runs), limits = judged(runs), drawn = charts(runs);
-        const crossed = !reasons.length && limits.some((limit) => !limit.ok), {before, after} = runs;
+        const crossed = crossedOf(reasons, limits), {before, after} = runs;
         const verdict = reasons.length ? 'These runs cannot be compared' : !limits.length ? 'Two runs' : crossed ? 'A limit is crossed' : 'All limits hold';
         const one = about(before), other = about(after);
         const body = html`<section id="verdict"><h1>${after.job}</h1><p class="verdict ${reasons.length || !limits.length ? '' : crossed ? 'bad' : 'good'}">${verdict}</p>${
