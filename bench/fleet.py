@@ -298,9 +298,26 @@ def others(process):
     return total, total - max(used.values())
 
 
+@contextlib.contextmanager
+def browser(url):
+    """Chromium with the page, in a profile of its own; it is stopped at the end."""
+    time.sleep(1)
+    with tempfile.TemporaryDirectory(prefix='iotify-bench-') as profile:
+        process = subprocess.Popen(
+            ['chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--remote-debugging-port=0',
+             f'--user-data-dir={profile}', url], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True)
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            time.sleep(0.5)
+
+
 def outputs():
     """What report, series and live page cost, by the threads that they run on; the runs alternate."""
-    kinds = {'no output': [], 'report, series, live page': [], 'the same with a follower': []}
+    kinds = {'no output': [], 'report, series, live page': [], 'the same with a browser': []}
     with Sink() as sink:
         port = free_port()
         for _ in range(REPEATS):
@@ -308,14 +325,8 @@ def outputs():
                 more = () if kind == 'no output' else (
                     '--series', 'out.csv', '--report', 'out.html', '--dashboard-port', str(port))
                 process = simulate(sink, False, 1000, more, interval='100ms', jitter='100ms', duration='30s')
-                follower = None
-                if 'follower' in kind:
-                    time.sleep(1)
-                    follower = subprocess.Popen(['curl', '-sN', f'http://127.0.0.1:{port}/events'],
-                                                stdout=subprocess.DEVNULL)
-                used.append(others(process))
-                if follower:
-                    follower.wait(10)
+                with browser(f'http://127.0.0.1:{port}/') if 'browser' in kind else contextlib.nullcontext():
+                    used.append(others(process))
     bare = kinds.pop('no output')
     total, least = (statistics.median(values) for values in zip(*bare))
     for (kind, used), target in zip(kinds.items(), (2, 3)):
