@@ -9,6 +9,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "core/base/activity.h"
+#include "core/base/arena.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/cli/command.h"
@@ -37,6 +39,21 @@ static void main_free_wiped(void *memory)
     free(memory);
 }
 
+/* The registry, and programs that this one starts, find --plugin-path in the environment. */
+static void main_set_plugin_path(const struct options_list *folders)
+{
+    const char *before = getenv("IOTIFY_PLUGIN_PATH");
+    struct arena arena = {0};
+    const char *path = "";
+
+    for (size_t i = 0; i < folders->count; i++)
+        path = arena_format(&arena, "%s%s%s", path, i ? ":" : "", folders->items[i]);
+    if (folders->count)
+        setenv("IOTIFY_PLUGIN_PATH",
+            before && *before ? arena_format(&arena, "%s:%s", path, before) : path, 1);
+    arena_clear(&arena);
+}
+
 int main(int count, char **arguments)
 {
     struct options options;
@@ -48,7 +65,6 @@ int main(int count, char **arguments)
      * exists.
      */
     setenv("JSC_usePollingTraps", "true", 1);
-    main_guard_memory();
     seal_prepare();
     json_set_alloc_funcs(malloc, main_free_wiped);
     stop_install();
@@ -59,6 +75,10 @@ int main(int count, char **arguments)
                   : options.verbose ? IOTIFY_LOG_DEBUG
                                     : IOTIFY_LOG_INFO,
             json ? LOG_JSON : LOG_TEXT);
+        if (!options.debug)
+            main_guard_memory();
+        main_set_plugin_path(&options.plugin_path);
+        activity_watch();
         status = command_dispatch(&options);
     }
     options_clear(&options);

@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(
     build-essential cmake git ninja-build pkg-config
-    libcurl4-openssl-dev libjansson-dev libjavascriptcoregtk-4.1-dev libmicrohttpd-dev
+    libcurl4-openssl-dev libhiredis-dev libjansson-dev libjavascriptcoregtk-4.1-dev libmicrohttpd-dev
     libmosquitto-dev libsqlite3-dev libssl-dev libuv1-dev libyaml-dev
     mosquitto ca-certificates
 )
@@ -14,7 +14,7 @@ packages=(
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
     packages+=(chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients openssl procps
-        prometheus python3 python3-venv tmux valgrind)
+        prometheus python3 python3-venv redis-server tmux valgrind)
 fi
 
 missing=()
@@ -33,8 +33,8 @@ echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-# Debian's packages start servers on ports 1883 and 9090, which this project does not need.
-for server in mosquitto prometheus; do
+# Debian's packages start servers on ports 1883, 6379 and 9090, which this project does not need.
+for server in mosquitto prometheus redis-server; do
     if [[ " ${missing[*]} " == *" $server "* ]] && command -v systemctl >/dev/null; then
         "${as_root[@]}" systemctl disable --now "$server" >/dev/null 2>&1 || true
     fi

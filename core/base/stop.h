@@ -16,7 +16,17 @@
 void stop_install(void);
 /* The signal that requested the stop, or 0. Any thread. */
 int stop_requested(void);
-/* Was the stop requested more than this time ago? Any thread. */
-bool stop_overdue(int64_t nanoseconds);
+/*
+ * Have calls that were in flight at the stop had their time, a second, so that they are to be
+ * abandoned? Any thread.
+ */
+bool stop_cancels(void);
+/* Forget a stop: for tests that continue after one. */
+void stop_forget(void);
+/*
+ * A descriptor that becomes readable when stop_cancels() becomes true, and stays so; -1: there is
+ * none. Not to be read or closed. Any thread, after stop_install().
+ */
+int stop_descriptor(void);
 
 #endif

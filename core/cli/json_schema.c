@@ -135,6 +135,20 @@ struct json_schema_collected {
     json_t *steps;   /* patterns of steps */
 };
 
+/* The schema does not know the plugin of an alias: a step is one of those with its name. */
+static void json_schema_add_step(json_t *steps, const char *pattern, json_t *step)
+{
+    json_t *before = json_object_get(steps, pattern);
+    json_t *all = json_object_get(before, "anyOf");
+
+    if (!before)
+        json_object_set_new(steps, pattern, step);
+    else if (all)
+        json_array_append_new(all, step);
+    else
+        json_object_set_new(steps, pattern, json_pack("{s:[O, o]}", "anyOf", before, step));
+}
+
 static void json_schema_add_plugin(void *argument, const char *name)
 {
     struct json_schema_collected *schema = argument;
@@ -156,7 +170,7 @@ static void json_schema_add_plugin(void *argument, const char *name)
         char pattern[160];
 
         snprintf(pattern, sizeof(pattern), "^[A-Za-z0-9_-]+[.]%s$", plugin->actions[i].name);
-        json_object_set_new(schema->steps, pattern, json_schema_step(plugin->actions[i].settings));
+        json_schema_add_step(schema->steps, pattern, json_schema_step(plugin->actions[i].settings));
     }
 }
 

@@ -19,9 +19,8 @@
 #define IMPORT OPTIONS_FOR(COMMAND_IMPORT)
 #define REPORT OPTIONS_FOR(COMMAND_REPORT)
 #define COMPARE OPTIONS_FOR(COMMAND_COMPARE)
-#define ANY                                                                                        \
-    (JOB | INIT | IMPORT | REPORT | COMPARE | OPTIONS_FOR(COMMAND_PLUGINS) |                       \
-        OPTIONS_FOR(COMMAND_SCHEMA))
+#define PLUGINS OPTIONS_FOR(COMMAND_PLUGINS)
+#define ANY (JOB | INIT | IMPORT | REPORT | COMPARE | PLUGINS | OPTIONS_FOR(COMMAND_SCHEMA))
 const struct options_entry options_table[] = {
     {.name = "--check",
         .offset = OFFSET(check),
@@ -52,7 +51,7 @@ const struct options_entry options_table[] = {
     {.name = "--set",
         .offset = OFFSET(overrides),
         .kind = OPTIONS_LIST,
-        .commands = JOB,
+        .commands = JOB | PLUGINS,
         .argument = "PATH=VALUE",
         .help = "override a setting, for example --set devices=500; repeatable"},
     {.name = "--keep",
@@ -170,6 +169,22 @@ const struct options_entry options_table[] = {
         .commands = ANY,
         .argument = "text|json",
         .help = "form of the log; default: text"},
+    {.name = "--durability",
+        .offset = OFFSET(durability),
+        .kind = OPTIONS_FLAG,
+        .commands = PLUGINS,
+        .help = "plugins test: kill a writing process 200 times instead of 20"},
+    {.name = "--plugin-path",
+        .offset = OFFSET(plugin_path),
+        .kind = OPTIONS_LIST,
+        .commands = ANY,
+        .argument = "DIR",
+        .help = "look for plugins in this folder first; repeatable"},
+    {.name = "--debug",
+        .offset = OFFSET(debug),
+        .kind = OPTIONS_FLAG,
+        .commands = ANY,
+        .help = "for authors of plugins: allow core files and debuggers, which can read keys"},
     {.name = "--reveal",
         .offset = OFFSET(reveal),
         .kind = OPTIONS_FLAG,
@@ -202,9 +217,9 @@ const struct options_entry options_table[] = {
         .short_name = "-o",
         .offset = OFFSET(output),
         .kind = OPTIONS_VALUE,
-        .commands = IMPORT | REPORT,
+        .commands = IMPORT | REPORT | PLUGINS,
         .argument = "PATH",
-        .help = "import: folder for the files; report: file, default: report.html"},
+        .help = "import: folder for the files; report: file, default: report.html; plugins: json"},
     {.name = "--version",
         .offset = OFFSET(version),
         .kind = OPTIONS_FLAG,

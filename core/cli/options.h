@@ -33,13 +33,15 @@ struct options {
     const char **words; /* not options: the job file, pipelines, a command's own words */
     size_t word_count;
     struct options_list overrides, limits; /* --set, --limit */
+    struct options_list plugin_path;
     const char *json, *junit, *series, *report, *metrics_port, *dashboard_port, *solo, *verify;
     int64_t metrics_linger, progress_interval; /* nanoseconds; 0: not given */
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
-    const char *output;                     /* of import and report */
+    const char *output;                     /* of import, report and plugins */
     bool plan, prune, no_repair, repair, from_aws, yes, preview;
-    bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force;
+    bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force, debug,
+        durability;
 };
 
 /*

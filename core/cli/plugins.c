@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/cli/plugins.h"
 
+#include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "core/base/program.h"
 #include "core/cli/exit_code.h"
 #include "core/plugin/registry.h"
 #include "core/settings/schema.h"
@@ -17,6 +23,66 @@ static void plugins_print_line(void *argument, const char *name)
             plugin->descriptor.version, plugin->descriptor.summary);
     else
         fprintf(stderr, "iotifyd: %s\n", text);
+}
+
+/* What a plugin can do, or keeps, as words. */
+static json_t *plugins_capabilities(const struct iotify_transport *transport)
+{
+    static const struct {
+        uint32_t bit;
+        const char *name;
+    } names[] = {{IOTIFY_CAPABILITY_SUBSCRIBE, "subscribe"},
+        {IOTIFY_CAPABILITY_ACKNOWLEDGE, "acknowledge"}, {IOTIFY_CAPABILITY_ANSWER, "answer"}};
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (transport->capabilities & names[i].bit)
+            json_array_append_new(list, json_string(names[i].name));
+    return list;
+}
+
+struct plugins_listing {
+    struct registry *registry;
+    json_t *list;
+};
+
+static void plugins_add_json(void *argument, const char *name)
+{
+    const struct plugins_listing *listing = argument;
+    const struct iotify_plugin *descriptor;
+    const struct plugin *plugin;
+    const char *text;
+    json_t *entry;
+
+    if (registry_load(listing->registry, name, &plugin, &text) != REGISTRY_OK) {
+        json_array_append_new(
+            listing->list, json_pack("{s:s, s:s}", "name", name, "refused", text));
+        return;
+    }
+    descriptor = &plugin->descriptor;
+    entry = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "name", name, "kind",
+        plugin_kind_name(descriptor->kind), "version", descriptor->version, "summary",
+        descriptor->summary, "file", plugin->path, "abi",
+        json_sprintf("%u.%u", descriptor->abi_major, descriptor->abi_minor));
+    if (descriptor->kind == IOTIFY_KIND_STORAGE)
+        json_object_set_new(entry, "durability",
+            json_string(
+                plugin->storage.durability == IOTIFY_DURABILITY_DURABLE ? "durable" : "volatile"));
+    if (descriptor->kind == IOTIFY_KIND_TRANSPORT)
+        json_object_set_new(entry, "capabilities", plugins_capabilities(&plugin->transport));
+    json_array_append_new(listing->list, entry);
+}
+
+static void plugins_print_json(struct registry *registry)
+{
+    struct plugins_listing listing = {registry, json_array()};
+    char *text;
+
+    registry_list(registry, plugins_add_json, &listing);
+    text = json_dumps(listing.list, JSON_INDENT(2));
+    printf("%s\n", text ? text : "[]");
+    free(text);
+    json_decref(listing.list);
 }
 
 static void plugins_print_settings(const struct iotify_settings *settings, int indent)
@@ -44,8 +110,9 @@ static void plugins_print_one(const struct plugin *plugin)
 {
     const struct iotify_plugin *descriptor = &plugin->descriptor;
 
-    printf("%s %s, a %s: %s\n%s\n", plugin->name, descriptor->version,
-        plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path);
+    printf("%s %s, a %s: %s\n%s, built for ABI %u.%u\n", plugin->name, descriptor->version,
+        plugin_kind_name(descriptor->kind), descriptor->summary, plugin->path,
+        descriptor->abi_major, descriptor->abi_minor);
     if (descriptor->settings->count)
         printf("\nSettings (under `plugins:`)\n");
     plugins_print_settings(descriptor->settings, 2);
@@ -61,6 +128,33 @@ static void plugins_print_one(const struct plugin *plugin)
     }
 }
 
+/* The conformance program is one of its own: it is no part of what runs jobs. */
+static int plugins_test(const struct options *options)
+{
+    struct arena arena = {0};
+    const char **arguments, *path;
+    size_t count = 0;
+
+    if (options->word_count != 2) {
+        fprintf(stderr, "iotifyd: plugins test takes the name of one plugin\n");
+        return EXIT_USAGE;
+    }
+    path = arena_format(&arena, "%s/iotify-plugin-test", program_folder(&arena));
+    arguments = arena_array(&arena, 2 * options->overrides.count + 4, sizeof(*arguments));
+    arguments[count++] = path;
+    arguments[count++] = options->words[1];
+    for (size_t i = 0; i < options->overrides.count; i++) {
+        arguments[count++] = "--set";
+        arguments[count++] = options->overrides.items[i];
+    }
+    if (options->durability)
+        arguments[count++] = "--durability";
+    execv(path, (char *const *)arguments);
+    fprintf(stderr, "iotifyd: cannot start %s: %s\n", path, strerror(errno));
+    arena_clear(&arena);
+    return EXIT_STEP_FAILED;
+}
+
 int command_plugins(const struct options *options)
 {
     struct registry registry;
@@ -68,12 +162,24 @@ int command_plugins(const struct options *options)
     const char *text;
     int status = EXIT_DONE;
 
+    if (options->word_count && strcmp(options->words[0], "test") == 0)
+        return plugins_test(options);
     if (options->word_count > 1) {
         fprintf(stderr, "iotifyd: plugins takes one name at most\n");
         return EXIT_USAGE;
     }
+    if (options->overrides.count || options->durability) {
+        fprintf(stderr, "iotifyd: --set and --durability are for plugins test\n");
+        return EXIT_USAGE;
+    }
+    if (options->output && (options->word_count || strcmp(options->output, "json") != 0)) {
+        fprintf(stderr, "iotifyd: plugins: the only form is -o json, for the list of all\n");
+        return EXIT_USAGE;
+    }
     registry_init(&registry);
-    if (options->word_count == 0) {
+    if (options->output) {
+        plugins_print_json(&registry);
+    } else if (options->word_count == 0) {
         registry_list(&registry, plugins_print_line, &registry);
     } else {
         switch (registry_load(&registry, options->words[0], &plugin, &text)) {

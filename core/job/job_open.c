@@ -2,15 +2,16 @@
 /* Open the connectors of a job, prepare its steps, and check glob keys. */
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/job/job_internal.h"
 #include "core/plugin/call.h"
 
 static void job_open_connector(struct job_loader *loader, struct job_plugin *entry)
 {
-    struct call call;
+    size_t errors = loader->diagnostics->count;
+    struct activity before;
     enum iotify_result result;
-
-    size_t before = loader->diagnostics->count;
+    struct call call;
 
     call_init(&call, entry->alias);
     call.node = entry->node;
@@ -20,11 +21,13 @@ static void job_open_connector(struct job_loader *loader, struct job_plugin *ent
      * reported.
      */
     call.diagnostics = entry->valid ? loader->diagnostics : NULL;
+    before = activity_begin(entry->plugin->name, "open");
     result = entry->plugin->connector.open(&call.base, entry->options, &entry->instance);
+    activity_end(before);
     result = call_checked_open(&call, entry->plugin->name, result, entry->instance);
     if (result != IOTIFY_RESULT_OK) {
         entry->instance = NULL;
-        if (entry->valid && loader->diagnostics->count == before)
+        if (entry->valid && loader->diagnostics->count == errors)
             diagnostics_add(
                 loader->diagnostics, entry->location, "%s", call_message(&call, result));
     }
@@ -34,7 +37,8 @@ static void job_open_connector(struct job_loader *loader, struct job_plugin *ent
 static void job_open_prepare_step(struct job_loader *loader, const struct step *step)
 {
     struct call call;
-    size_t before = loader->diagnostics->count;
+    size_t errors = loader->diagnostics->count;
+    struct activity before;
     enum iotify_result result;
 
     if (!step->action || !step->action->prepare || !step->owner->instance || !step->valid)
@@ -44,10 +48,12 @@ static void job_open_prepare_step(struct job_loader *loader, const struct step *
     call.location = step->location;
     call.diagnostics = loader->diagnostics;
     call.base.arguments = step->options;
+    before = activity_begin_action(step->owner->plugin->name, step->action->name, "prepare");
     result = step->action->prepare(step->owner->instance, &call.base);
+    activity_end(before);
     result = call_checked_action(
         &call, step->owner->plugin->name, step->action->name, "prepare", result);
-    if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == before)
+    if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == errors)
         diagnostics_add(
             loader->diagnostics, step->location, "%s: %s", step->name, call_message(&call, result));
     call_clear(&call);

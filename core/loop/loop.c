@@ -2,6 +2,7 @@
 #include "core/loop/loop.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +10,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/base/activity.h"
 #include "core/base/arena.h"
 #include "core/base/clock.h"
-#include "core/loop/lookup.h"
+#include "core/loop/names.h"
 
 struct iotify_watch {
     void (*ready)(void *argument, int events); /* NULL: freed by the transport */
@@ -21,32 +23,13 @@ struct iotify_watch {
     int descriptor, events;
 };
 
-struct loop_waiter {
-    void (*done)(void *argument, const char *address, const char *error);
+struct loop_post {
+    void (*function)(void *argument);
     void *argument;
-    struct loop_waiter *next;
+    struct loop_post *next;
 };
 
 #define EVENTS 512
-
-/* A resolved name is valid for one minute. */
-#define ADDRESSES_MAX 16
-#define ADDRESS_LIFE (60 * SECOND)
-/* The same once a connection to one of them has failed: many devices may fail at once. */
-#define ADDRESS_LIFE_DOUBTED SECOND
-
-struct loop_resolution {
-    char *host;
-    int64_t expires;       /* when the addresses expire; 0: no addresses */
-    struct lookup *lookup; /* NULL: none is under way */
-    bool doubted;          /* a connection has failed since they were looked up */
-    char addresses[ADDRESSES_MAX][INET6_ADDRSTRLEN + 20];
-    size_t count, next_address; /* used in turn, to spread the sessions */
-    char error[120];
-    struct iotify_timer *later; /* reports a cached answer, asynchronously */
-    struct loop_waiter *waiters, **last;
-    struct loop_resolution *next;
-};
 
 static struct loop *loop_of(const struct iotify_loop *base)
 {
@@ -63,16 +46,17 @@ static int64_t loop_now(const struct iotify_loop *base)
 
 static uint32_t loop_to_epoll(int events)
 {
-    return (events & IOTIFY_EVENT_READABLE ? EPOLLIN : 0u) |
-           (events & IOTIFY_EVENT_WRITABLE ? EPOLLOUT : 0u) | EPOLLRDHUP;
+    return (events & IOTIFY_EVENT_READABLE ? EPOLLIN | EPOLLRDHUP : 0u) |
+           (events & IOTIFY_EVENT_WRITABLE ? EPOLLOUT : 0u);
 }
 
-static int loop_from_epoll(uint32_t events)
+/* A half-closed peer may still have sent data: reading it also finds the end of the stream. */
+static int loop_from_epoll(uint32_t events, int wanted)
 {
-    /* A half-closed peer may still have sent data: reading it also finds the end of the stream. */
-    return (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_EVENT_READABLE : 0) |
-           (events & EPOLLOUT ? IOTIFY_EVENT_WRITABLE : 0) |
-           (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_EVENT_ERROR : 0);
+    int found = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP) ? IOTIFY_EVENT_READABLE : 0) |
+                (events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? IOTIFY_EVENT_WRITABLE : 0);
+
+    return (found & wanted) | (events & (EPOLLERR | EPOLLHUP) ? IOTIFY_EVENT_ERROR : 0);
 }
 
 static struct iotify_watch *loop_watch_new(const struct iotify_loop *base, int descriptor,
@@ -133,6 +117,7 @@ static struct iotify_timer *loop_timer_new(
     struct iotify_timer *timer = memory_new(1, sizeof(*timer));
 
     loop_timer_init(timer, loop_of(base), fire, argument);
+    timer->of_plugin = true;
     return timer;
 }
 
@@ -170,6 +155,16 @@ static void loop_timer_free(struct iotify_timer *timer)
     free(timer);
 }
 
+/* Code of the plugin that no operation called. */
+static void loop_call_plugin(
+    const struct loop *loop, const char *what, void (*function)(void *argument), void *argument)
+{
+    struct activity before = activity_begin(loop->plugin, what);
+
+    function(argument);
+    activity_end(before);
+}
+
 static void loop_fire_all(struct wheel_link *ring)
 {
     struct wheel_timer *next;
@@ -177,7 +172,10 @@ static void loop_fire_all(struct wheel_link *ring)
     while ((next = wheel_ring_pop(ring))) {
         struct iotify_timer *timer = (struct iotify_timer *)next;
 
-        timer->fire(timer->argument);
+        if (timer->of_plugin)
+            loop_call_plugin(timer->loop, "timer", timer->fire, timer->argument);
+        else
+            timer->fire(timer->argument);
     }
 }
 
@@ -188,141 +186,72 @@ static void loop_fire_timers(struct loop *loop)
     loop->turned_at = clock_now();
     wheel_advance(&loop->wheel, loop->turned_at, &loop->due);
     loop_fire_all(&loop->due);
-    if (loop->settle)
-        loop->settle(loop->argument);
+    if (loop->owner->settle)
+        loop->owner->settle(loop->argument);
 }
 
-/* ------------------------------------------------------------------ name resolution */
+/* ------------------------------------------------------------------ log and calls of other threads
+ */
 
-static void loop_report_resolved(struct loop_resolution *resolution)
+static void loop_log(const struct iotify_loop *base, void *user, enum iotify_level level,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void loop_log(
+    const struct iotify_loop *base, void *user, enum iotify_level level, const char *format, ...)
 {
-    struct loop_waiter *waiter = resolution->waiters;
+    const struct loop *loop = loop_of(base);
+    char text[512];
+    va_list arguments;
 
-    resolution->waiters = NULL;
-    resolution->last = &resolution->waiters;
-    while (waiter) {
-        struct loop_waiter *next = waiter->next;
-
-        waiter->done(waiter->argument,
-            resolution->count
-                ? resolution->addresses[resolution->next_address++ % resolution->count]
-                : NULL,
-            resolution->error);
-        free(waiter);
-        waiter = next;
-    }
+    if (!loop->owner->log || !format)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    loop->owner->log(loop->argument, user, level, text);
 }
 
-static void loop_on_later(void *argument)
-{
-    loop_report_resolved(argument);
-}
-
-/* Take the addresses of one family only: often just one family of a host is reachable. */
-static void loop_take_addresses(
-    struct loop_resolution *resolution, const struct addrinfo *found, int family)
-{
-    for (; found && resolution->count < ADDRESSES_MAX; found = found->ai_next) {
-        char *address = resolution->addresses[resolution->count];
-
-        if (found->ai_family == family &&
-            getnameinfo(found->ai_addr, found->ai_addrlen, address,
-                sizeof(resolution->addresses[0]), NULL, 0, NI_NUMERICHOST) == 0)
-            resolution->count++;
-    }
-}
-
-static void loop_take_answer(
-    struct loop_resolution *resolution, const struct addrinfo *found, const char *error)
-{
-    resolution->doubted = false;
-    resolution->count = 0;
-    /*
-     * Prefer IPv4, which most brokers and NAT gateways support; IPv6 when there is no IPv4 address.
-     */
-    loop_take_addresses(resolution, found, AF_INET);
-    if (resolution->count == 0)
-        loop_take_addresses(resolution, found, AF_INET6);
-    if (resolution->count == 0)
-        snprintf(resolution->error, sizeof(resolution->error), "%s", error ? error : "no address");
-    /* A failure is not cached: the next call resolves again. */
-    resolution->expires = resolution->count ? clock_now() + ADDRESS_LIFE : 0;
-    loop_report_resolved(resolution);
-}
-
-/* Take the answers that have come. */
-static void loop_take_answers(struct loop *loop)
-{
-    struct loop_resolution *resolution;
-
-    for (resolution = loop->resolutions; resolution; resolution = resolution->next) {
-        struct addrinfo *found;
-        const char *error;
-
-        if (!resolution->lookup || !lookup_take(resolution->lookup, &found, &error))
-            continue;
-        resolution->lookup = NULL;
-        loop_take_answer(resolution, found, error);
-        if (found)
-            freeaddrinfo(found);
-    }
-}
-
-static void loop_on_answered(void *argument)
-{
-    loop_wake(argument);
-}
-
-void loop_doubt_addresses(struct loop *loop)
-{
-    struct loop_resolution *resolution;
-
-    for (resolution = loop->resolutions; resolution; resolution = resolution->next)
-        if (resolution->expires > 0 && !resolution->doubted) {
-            resolution->doubted = true;
-            resolution->expires += ADDRESS_LIFE_DOUBTED - ADDRESS_LIFE;
-        }
-}
-
-static struct loop_resolution *loop_find_resolution(struct loop *loop, const char *host)
-{
-    struct loop_resolution *resolution;
-
-    for (resolution = loop->resolutions; resolution; resolution = resolution->next)
-        if (strcmp(resolution->host, host) == 0)
-            return resolution;
-    resolution = memory_new(1, sizeof(*resolution));
-    resolution->host = strdup(host);
-    resolution->last = &resolution->waiters;
-    resolution->later = loop_timer_new(&loop->base, loop_on_later, resolution);
-    resolution->next = loop->resolutions;
-    loop->resolutions = resolution;
-    return resolution;
-}
-
-static void loop_resolve(const struct iotify_loop *base, const char *host,
-    void (*done)(void *argument, const char *address, const char *error), void *argument)
+static void loop_post(
+    const struct iotify_loop *base, void (*function)(void *argument), void *argument)
 {
     struct loop *loop = loop_of(base);
-    struct loop_resolution *resolution = loop_find_resolution(loop, host);
-    struct loop_waiter *waiter = memory_new(1, sizeof(*waiter));
-    bool asked = resolution->waiters != NULL;
+    struct loop_post *post = memory_new(1, sizeof(*post));
 
-    *waiter = (struct loop_waiter){done, argument, NULL};
-    *resolution->last = waiter;
-    resolution->last = &waiter->next;
-    if (asked || resolution->lookup)
-        return;
-    if (resolution->expires > clock_now()) {
-        loop_timer_start(resolution->later, 0);
-        return;
+    *post = (struct loop_post){function, argument, NULL};
+    pthread_mutex_lock(&loop->post_lock);
+    *loop->last_post = post;
+    loop->last_post = &post->next;
+    pthread_mutex_unlock(&loop->post_lock);
+    loop_wake(loop);
+}
+
+static struct loop_post *loop_take_posts(struct loop *loop)
+{
+    struct loop_post *posts;
+
+    pthread_mutex_lock(&loop->post_lock);
+    posts = loop->posts;
+    loop->posts = NULL;
+    loop->last_post = &loop->posts;
+    pthread_mutex_unlock(&loop->post_lock);
+    return posts;
+}
+
+static void loop_end_posts(const struct loop *loop, struct loop_post *post, bool run)
+{
+    while (post) {
+        struct loop_post *next = post->next;
+
+        if (run)
+            loop_call_plugin(loop, "posted", post->function, post->argument);
+        free(post);
+        post = next;
     }
-    resolution->lookup = lookup_begin(host, loop_on_answered, loop);
-    if (!resolution->lookup) {
-        resolution->count = 0;
-        snprintf(resolution->error, sizeof(resolution->error), "cannot start a thread for it");
-        loop_timer_start(resolution->later, 0);
-    }
+}
+
+void loop_run_posts(struct loop *loop)
+{
+    loop_end_posts(loop, loop_take_posts(loop), true);
 }
 
 /* ------------------------------------------------------------------ setup and run */
@@ -332,12 +261,12 @@ static void loop_on_wake(struct loop *loop)
     eventfd_t count;
 
     eventfd_read(loop->wake, &count);
-    loop_take_answers(loop);
-    loop->woken(loop->argument);
+    names_take_answers(loop);
+    loop_run_posts(loop);
+    loop->owner->woken(loop->argument);
 }
 
-bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
-    void *argument)
+bool loop_init(struct loop *loop, const struct loop_owner *owner, void *argument)
 {
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = &loop->wake}};
 
@@ -351,11 +280,13 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
             .timer_start = loop_timer_start,
             .timer_stop = loop_timer_stop,
             .timer_free = loop_timer_free,
-            .resolve = loop_resolve},
+            .resolve = names_resolve,
+            .resolve_cancel = names_resolve_cancel,
+            .log = loop_log,
+            .post = loop_post},
         .epoll = epoll_create1(EPOLL_CLOEXEC),
         .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-        .woken = woken,
-        .settle = settle,
+        .owner = owner,
         .argument = argument,
     };
     if (loop->epoll < 0 || loop->wake < 0 ||
@@ -366,6 +297,8 @@ bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(
             close(loop->wake);
         return false;
     }
+    pthread_mutex_init(&loop->post_lock, NULL);
+    loop->last_post = &loop->posts;
     wheel_init(&loop->wheel, clock_now());
     wheel_ring_init(&loop->soon);
     wheel_ring_init(&loop->due);
@@ -399,6 +332,18 @@ static int loop_wait_for_events(struct loop *loop, struct epoll_event *events, i
     return found;
 }
 
+/* What the watch does not ask for any more may have been found before it was changed. */
+static void loop_notify(const struct iotify_watch *watch, int events)
+{
+    struct activity before;
+
+    if (!events)
+        return;
+    before = activity_begin(watch->loop->plugin, "ready");
+    watch->ready(watch->argument, events);
+    activity_end(before);
+}
+
 static void loop_handle(struct loop *loop, const struct epoll_event *event)
 {
     struct iotify_watch *watch = event->data.ptr;
@@ -406,7 +351,7 @@ static void loop_handle(struct loop *loop, const struct epoll_event *event)
     if (event->data.ptr == &loop->wake)
         loop_on_wake(loop);
     else if (watch->ready)
-        watch->ready(watch->argument, loop_from_epoll(event->events));
+        loop_notify(watch, loop_from_epoll(event->events, watch->events));
 }
 
 void loop_run(struct loop *loop)
@@ -436,23 +381,10 @@ void loop_wake(struct loop *loop)
 
 void loop_clear(struct loop *loop)
 {
-    for (struct loop_resolution *each = loop->resolutions; each; each = each->next) {
-        loop_timer_free(each->later);
-        if (each->lookup) {
-            lookup_abandon(each->lookup);
-            each->count = 0;
-            snprintf(each->error, sizeof(each->error), "the run has ended");
-        }
-        loop_report_resolved(each);
-    }
+    names_clear(loop);
     loop_free_gone(loop);
+    loop_end_posts(loop, loop_take_posts(loop), false);
+    pthread_mutex_destroy(&loop->post_lock);
     close(loop->epoll);
     close(loop->wake);
-    while (loop->resolutions) {
-        struct loop_resolution *resolution = loop->resolutions;
-
-        loop->resolutions = resolution->next;
-        free(resolution->host);
-        free(resolution);
-    }
 }

@@ -8,10 +8,12 @@
 #define CORE_LOOP_LOOP_H
 
 #include <iotify/transport.h>
+#include <pthread.h>
 
 #include "core/loop/wheel.h"
 
-struct loop_resolution;
+struct loop_post;
+struct names_resolution;
 struct loop;
 
 /* The timer of iotify/transport.h. The core embeds its own timers in the objects that own them. */
@@ -20,6 +22,16 @@ struct iotify_timer {
     struct loop *loop;
     void (*fire)(void *argument);
     void *argument;
+    bool of_plugin; /* made by timer_new() */
+};
+
+/* What the owner of a loop does for it, on the loop's thread, with the owner's argument. */
+struct loop_owner {
+    void (*woken)(void *argument); /* after loop_wake() */
+    /* At the end of each turn, after its descriptors and timers; may be NULL. */
+    void (*settle)(void *argument);
+    /* Log a line of a transport, for the session of `user` unless it is NULL; may be NULL. */
+    void (*log)(void *argument, void *user, enum iotify_level level, const char *text);
 };
 
 struct loop {
@@ -34,19 +46,16 @@ struct loop {
     int64_t turned_at;         /* when this turn collected its timers, in nanoseconds */
     bool coarse;               /* no epoll_pwait2(): timeouts are rounded up to milliseconds */
     bool stopped;
-    void (*woken)(void *argument);
-    void (*settle)(void *argument);
+    const struct loop_owner *owner;
     void *argument;
-    struct loop_resolution *resolutions; /* one for each host name resolved so far */
+    const char *plugin; /* whose callbacks it calls, for struct activity; NULL: none */
+    struct names_resolution *resolutions; /* one for each host name resolved so far */
+    pthread_mutex_t post_lock;
+    struct loop_post *posts, **last_post; /* protected by post_lock */
 };
 
-/*
- * False when a system call fails; nothing is left to free then. `woken` runs on the loop after
- * loop_wake(); `settle` (may be NULL) runs at the end of each turn, after its descriptors and
- * timers.
- */
-bool loop_init(struct loop *loop, void (*woken)(void *argument), void (*settle)(void *argument),
-    void *argument);
+/* False when a system call fails; nothing is left to free then. `owner` outlives the loop. */
+bool loop_init(struct loop *loop, const struct loop_owner *owner, void *argument);
 /*
  * Run until loop_stop(), which may also be called before. loop_clear() then frees the loop's
  * memory.
@@ -64,6 +73,8 @@ void loop_timer_init(
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
 /* A connection has failed: look the known names up again when they are needed, once per second. */
 void loop_doubt_addresses(struct loop *loop);
+/* Run what other threads have posted so far. */
+void loop_run_posts(struct loop *loop);
 /* Make the loop call `woken`, which it also does without this now and then. Any thread. */
 void loop_wake(struct loop *loop);
 

@@ -76,6 +76,7 @@ static bool fanout_delay(struct fanout *fanout, struct task *task,
 static void fanout_work(struct fanout *fanout, struct task *task)
 {
     const struct step *step = fanout->step;
+    const char *operation = fanout->request->function == step->action->apply ? "apply" : "remove";
     struct run_context context;
     enum iotify_result result;
     struct call call;
@@ -88,10 +89,11 @@ static void fanout_work(struct fanout *fanout, struct task *task)
     context.repaired = task->repaired;
     call.node = step->node;
     call.location = step->location;
-    result = fanout->request->function(step->owner->instance, &call.base);
+    result = call_run_action(&call, step->owner->plugin->name, step->action->name, operation,
+        fanout->request->function, step->owner->instance);
     if (result != IOTIFY_RESULT_LATER || context.later < 0)
-        result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
-            fanout->request->function == step->action->apply ? "apply" : "remove", result);
+        result = call_checked_action(
+            &call, step->owner->plugin->name, step->action->name, operation, result);
     if (!call_succeeded(result) && result != IOTIFY_RESULT_CANCELLED &&
         result != IOTIFY_RESULT_LATER)
         call_log(&call.base, IOTIFY_LOG_DEBUG, "%s", call_message(&call, result));

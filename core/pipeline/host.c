@@ -3,16 +3,16 @@
 #include "core/pipeline/host.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/pipeline/run.h"
-#include "core/plugin/readahead.h"
-#include "core/plugin/socketpair.h"
 
 /* A transient error is retried a few times; throttling gets more retries. */
 #define TRIES_TRANSIENT 5
@@ -20,8 +20,6 @@
 #define BACKOFF_MAX (20 * SECOND)
 /* How soon a wait notices a stop request. */
 #define WAIT_SLICE (50 * MILLISECOND)
-/* How long calls that are in flight at a stop are waited for. */
-#define IN_FLIGHT_MAX SECOND
 /* Records written in one commit. */
 #define RECORDS_MAX 200
 
@@ -37,12 +35,23 @@ static struct run_context *host_context(struct iotify_call *call)
 
 /* ------------------------------------------------------------------ perform */
 
+/* The connector called a function of the host against the contract. */
+static enum iotify_result host_fault(
+    struct iotify_call *call, const char *function, const char *what)
+{
+    const struct run_connection *connection = host_context(call)->connection;
+
+    return call_fault(host_call_of(call),
+        connection ? connection->plugin->plugin->name : "a plugin", function, "was called %s",
+        what);
+}
+
 static enum iotify_result host_cancelled(struct iotify_call *call)
 {
     return call_fail(call, IOTIFY_RESULT_CANCELLED, "Cancelled", "interrupted");
 }
 
-static bool host_wait_until(int64_t moment)
+static bool host_sleep_until(int64_t moment)
 {
     for (;;) {
         int64_t left = moment - clock_now();
@@ -57,6 +66,16 @@ static bool host_wait_until(int64_t moment)
         pause = (struct timespec){.tv_nsec = left};
         nanosleep(&pause, NULL);
     }
+}
+
+/* The plugin does not wait then: the host does. */
+static bool host_wait_until(int64_t moment)
+{
+    struct activity before = activity_pause();
+    bool waited = host_sleep_until(moment);
+
+    activity_end(before);
+    return waited;
 }
 
 /* Full jitter: between 0 and a ceiling that doubles with each attempt. */
@@ -112,6 +131,8 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
     struct pacer *pacer = context->connection ? context->connection->pacer : NULL;
     struct host_tries tries = {0};
 
+    if (!operation || !*operation || !function)
+        return host_fault(call, "perform", "without an operation or a function");
     for (int attempt = 1;; attempt++) {
         int64_t now = clock_now(), pause;
         enum iotify_result result;
@@ -138,20 +159,9 @@ static enum iotify_result host_perform(struct iotify_call *call, const char *ope
     }
 }
 
-static bool host_has_cancelled(struct iotify_call *call)
-{
-    (void)call;
-    return stop_overdue(IN_FLIGHT_MAX);
-}
-
 static enum iotify_result host_wait(struct iotify_call *call, int64_t nanoseconds)
 {
     return host_wait_until(clock_now() + nanoseconds) ? IOTIFY_RESULT_OK : host_cancelled(call);
-}
-
-static void host_retry_after(struct iotify_call *call, int64_t nanoseconds)
-{
-    host_call_of(call)->retry_after = nanoseconds;
 }
 
 /* ------------------------------------------------------------------ glob and records */
@@ -164,16 +174,51 @@ static enum iotify_result host_read_glob(
     return mapped ? store_get(run->store, call, mapped, out) : IOTIFY_RESULT_INVALID;
 }
 
+/* An element of an array of the connector, which may be of another size than the host's. */
+static void *host_element(const void *array, size_t size, size_t index)
+{
+    return (char *)array + size * index;
+}
+
+static size_t host_write_size(struct iotify_call *call)
+{
+    const struct run_connection *connection = host_context(call)->connection;
+
+    return connection ? connection->plugin->plugin->connector.write_size
+                      : sizeof(struct iotify_write);
+}
+
+static bool host_check_write(struct call *call, const struct iotify_write *write)
+{
+    const char *wrong = NULL;
+
+    if (!write->key || !*write->key)
+        wrong = "with a write that has no key";
+    else if (write->kind < IOTIFY_WRITE_PUT || write->kind > IOTIFY_WRITE_COMPARE_AND_DELETE)
+        wrong = "with a write whose kind is not valid";
+    else if ((!write->value.data && write->value.size) ||
+             (!write->expected.data && write->expected.size))
+        wrong = "with a write whose value is NULL and has a size";
+    if (wrong)
+        host_fault(&call->base, "glob_apply", wrong);
+    return !wrong;
+}
+
 /* Copy writes with the store's keys, after `first` free entries. NULL after a failure. */
 static struct iotify_write *host_map_writes(
     struct call *call, const struct iotify_write *writes, size_t count, size_t first)
 {
     struct iotify_write *mapped = arena_array(&call->arena, first + count, sizeof(*mapped));
+    size_t size = host_write_size(&call->base);
 
     for (size_t i = 0; i < count; i++) {
-        mapped[first + i] = writes[i];
-        mapped[first + i].key = store_glob_key(call, writes[i].key);
-        if (!mapped[first + i].key)
+        struct iotify_write *write = &mapped[first + i];
+
+        memcpy(write, host_element(writes, size, i), size < sizeof(*write) ? size : sizeof(*write));
+        if (!host_check_write(call, write))
+            return NULL;
+        write->key = store_glob_key(call, write->key);
+        if (!write->key)
             return NULL;
     }
     return mapped;
@@ -191,7 +236,8 @@ static enum iotify_result host_write_glob(
         return IOTIFY_RESULT_OK;
     result = store_apply(run->store, call, mapped, count);
     for (size_t i = 0; i < count; i++)
-        writes[i].result = mapped[i].result;
+        ((struct iotify_write *)host_element(writes, host_write_size(&call->base), i))->result =
+            mapped[i].result;
     return result;
 }
 
@@ -207,6 +253,9 @@ static enum iotify_result host_record_written(struct iotify_call *call, enum iot
 static enum iotify_result host_glob_get(
     struct iotify_call *call, const char *key, struct iotify_bytes *out)
 {
+    *out = (struct iotify_bytes){0};
+    if (!key || !*key)
+        return host_fault(call, "glob_get", "without a key");
     return host_read_glob(host_context(call)->run, host_call_of(call), key, out);
 }
 
@@ -272,6 +321,8 @@ static enum iotify_result host_records(struct iotify_call *call,
 {
     const struct run_connection *connection = host_context(call)->connection;
 
+    if (!found)
+        return host_fault(call, "records", "without `found`");
     return store_each_record(host_context(call)->run->store, host_call_of(call),
         connection->plugin->alias, connection->realm, found, argument);
 }
@@ -284,6 +335,8 @@ static enum iotify_result host_all_records(struct iotify_call *call,
     const struct run_connection *connection = host_context(call)->connection;
     enum iotify_result result = IOTIFY_RESULT_OK;
 
+    if (!found)
+        return host_fault(call, "all_records", "without `found`");
     for (size_t i = 0; i < run->job->plugin_count && result == IOTIFY_RESULT_OK; i++)
         if (run->job->plugins[i].plugin == connection->plugin->plugin)
             result = store_each_record(run->store, host_call_of(call), run->job->plugins[i].alias,
@@ -308,14 +361,22 @@ static enum iotify_result host_write_some(
     struct call step;
 
     call_init(&step, host_call_of(call)->where);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const struct iotify_record_write *record =
+            host_element(records, connection->plugin->plugin->connector.record_write_size, i);
+
+        if (record->client < 0) {
+            call_clear(&step);
+            return host_fault(call, "records_write", "with a client below 0");
+        }
         writes[i] =
-            (struct iotify_write){.kind = records[i].value.size ? IOTIFY_WRITE_COMPARE_AND_SET
-                                                                : IOTIFY_WRITE_COMPARE_AND_DELETE,
+            (struct iotify_write){.kind = record->value.size ? IOTIFY_WRITE_COMPARE_AND_SET
+                                                             : IOTIFY_WRITE_COMPARE_AND_DELETE,
                 .key = store_record_key(
-                    &step, connection->plugin->alias, connection->realm, records[i].client),
-                .value = records[i].value,
-                .expected = records[i].expected};
+                    &step, connection->plugin->alias, connection->realm, record->client),
+                .value = record->value,
+                .expected = record->expected};
+    }
     result = store_apply(host_context(call)->run->store, &step, writes, count);
     if (result != IOTIFY_RESULT_OK)
         call_take_failure(host_call_of(call), &step);
@@ -331,8 +392,10 @@ static enum iotify_result host_records_write(
     for (size_t at = 0;
          at < count && result == IOTIFY_RESULT_OK && !host_context(call)->run->planning;
          at += RECORDS_MAX)
-        result =
-            host_write_some(call, writes + at, count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
+        result = host_write_some(call,
+            host_element(writes,
+                host_context(call)->connection->plugin->plugin->connector.record_write_size, at),
+            count - at < RECORDS_MAX ? count - at : RECORDS_MAX);
     return result;
 }
 
@@ -352,37 +415,32 @@ static void host_repaired(struct iotify_call *call, const char *what)
     call_log(call, IOTIFY_LOG_INFO, "differs from its record and is repaired: %s", what);
 }
 
-static const struct iotify_host online = {
-    .struct_size = sizeof(struct iotify_host),
-    .log = call_log,
-    .fail = call_fail,
-    .fail_setting = call_fail_setting,
-    .alloc = call_alloc,
-    .perform = host_perform,
-    .wait = host_wait,
-    .retry_after = host_retry_after,
-    .glob_get = host_glob_get,
-    .glob_apply = host_glob_apply,
-    .record_get = host_record_get,
-    .record_set = host_record_set,
-    .records = host_records,
-    .records_write = host_records_write,
-    .job_name = host_job_name,
-    .without_socketpair = socketpair_without,
-    .with_read_ahead = readahead_with,
-    .plan_change = call_plan_change,
-    .plan_calls = call_plan_calls,
-    .permit = call_permit,
-    .later = host_later,
-    .all_records = host_all_records,
-    .repair_mode = host_repair_mode,
-    .repaired = host_repaired,
-    .cancelled = host_has_cancelled,
-};
+static struct iotify_host online;
+static pthread_once_t online_once = PTHREAD_ONCE_INIT;
+
+/* What needs a run, over the functions of any call. */
+static void host_make_online(void)
+{
+    online = *call_offline_host();
+    online.perform = host_perform;
+    online.wait = host_wait;
+    online.glob_get = host_glob_get;
+    online.glob_apply = host_glob_apply;
+    online.record_get = host_record_get;
+    online.record_set = host_record_set;
+    online.records = host_records;
+    online.records_write = host_records_write;
+    online.job_name = host_job_name;
+    online.later = host_later;
+    online.all_records = host_all_records;
+    online.repair_mode = host_repair_mode;
+    online.repaired = host_repaired;
+}
 
 void host_call(struct run *run, struct call *call, struct run_context *context,
     const struct job_plugin *plugin, const char *where, struct run_counters *counters)
 {
+    pthread_once(&online_once, host_make_online);
     call_init(call, where);
     *context = (struct run_context){.run = run, .counters = counters, .later = -1};
     if (plugin && plugin->plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)

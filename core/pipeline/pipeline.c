@@ -285,6 +285,7 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
     enum iotify_result (*function)(void *instance, struct iotify_call *call))
 {
     const struct step *step = action->step;
+    const char *operation = function == step->action->begin ? "begin" : "conclude";
     struct run_context context;
     enum iotify_result result;
     struct call call;
@@ -293,9 +294,10 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
         return true;
     host_call(action->run, &call, &context, step->owner, action->where, &action->counters);
     call.base.arguments = step->options;
-    result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
-        function == step->action->begin ? "begin" : "conclude",
-        function(step->owner->instance, &call.base));
+    result = call_run_action(&call, step->owner->plugin->name, step->action->name, operation,
+        function, step->owner->instance);
+    result = call_checked_action(
+        &call, step->owner->plugin->name, step->action->name, operation, result);
     pipeline_note_failure(action, &call, result);
     call_clear(&call);
     return call_succeeded(result);

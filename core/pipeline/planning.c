@@ -31,6 +31,7 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
     int64_t client, const struct expression_set *expression_set,
     enum iotify_result (*function)(void *instance, struct iotify_call *call), struct forecast *plan)
 {
+    const char *operation = function == step->action->recover ? "recover" : "plan";
     const char *error = NULL;
     struct run_context context;
     struct run_counters counters = {0};
@@ -46,12 +47,14 @@ static bool planning_ask(struct run *run, const struct step *step, const char *w
         call.base.arguments = expression_set_apply(expression_set, run->script,
             (struct script_turn){.slot = -1, .client = client}, step->settings, step->options,
             run->job->directory, &call.arena, &error);
-    if (!expression_set || call.base.arguments)
-        result = call_checked_action(&call, step->owner->plugin->name, step->action->name,
-            function == step->action->recover ? "recover" : "plan",
-            function(step->owner->instance, &call.base));
-    else
+    if (!expression_set || call.base.arguments) {
+        result = call_run_action(&call, step->owner->plugin->name, step->action->name, operation,
+            function, step->owner->instance);
+        result = call_checked_action(
+            &call, step->owner->plugin->name, step->action->name, operation, result);
+    } else {
         call_fail(&call.base, result, "Expression", "%s", error);
+    }
     good = call_succeeded(result) || planning_failed(where, &call, result);
     call_clear(&call);
     return good;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/base/log.h"
 
 static double run_plugin_rate(void *argument, const char *operation, bool *known)
@@ -187,11 +188,14 @@ enum iotify_result run_connect(struct run *run, const struct job_plugin *plugin,
 {
     struct run_connection *connection = &run->connections[plugin - run->job->plugins];
     const char *realm = NULL;
+    struct activity before;
     enum iotify_result result;
 
     if (connection->realm)
         return IOTIFY_RESULT_OK;
+    before = activity_begin(plugin->plugin->name, "connect");
     result = plugin->plugin->connector.connect(plugin->instance, &call->base, &realm);
+    activity_end(before);
     result = call_checked(call, plugin->plugin->name, "connect", result);
     if (result == IOTIFY_RESULT_OK && realm && !run_realm_is_valid(realm))
         result = call_fault(call, plugin->plugin->name, "connect",

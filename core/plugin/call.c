@@ -4,7 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <iotify/extensions.h>
+
+#include "core/base/activity.h"
 #include "core/base/log.h"
+#include "core/base/stop.h"
 #include "core/base/utf8.h"
 #include "core/plugin/readahead.h"
 #include "core/plugin/socketpair.h"
@@ -215,14 +219,42 @@ static void call_no_repair(struct iotify_call *call, const char *what)
     (void)what;
 }
 
-static bool call_not_cancelled(struct iotify_call *call)
+static bool call_cancelled(struct iotify_call *call)
 {
     (void)call;
-    return false;
+    return stop_cancels();
+}
+
+static int call_cancel_descriptor(struct iotify_call *call)
+{
+    (void)call;
+    return stop_descriptor();
+}
+
+static const struct iotify_socketpair_1 call_socketpair = {.without = socketpair_without};
+static const struct iotify_read_ahead_1 call_read_ahead = {.with = readahead_with};
+
+static const void *call_extension(struct iotify_call *call, const char *name)
+{
+    static const struct {
+        const char *name;
+        const void *table;
+    } extensions[] = {
+        {IOTIFY_EXTENSION_SOCKETPAIR_1, &call_socketpair},
+        {IOTIFY_EXTENSION_READ_AHEAD_1, &call_read_ahead},
+    };
+
+    (void)call;
+    for (size_t i = 0; name && i < sizeof(extensions) / sizeof(extensions[0]); i++)
+        if (strcmp(extensions[i].name, name) == 0)
+            return extensions[i].table;
+    return NULL;
 }
 
 static const struct iotify_host offline = {
     .struct_size = sizeof(struct iotify_host),
+    .abi_major = IOTIFY_ABI_MAJOR,
+    .abi_minor = IOTIFY_ABI_MINOR,
     .log = call_log,
     .fail = call_fail,
     .fail_setting = call_fail_setting,
@@ -237,8 +269,6 @@ static const struct iotify_host offline = {
     .records = call_no_records,
     .records_write = call_no_write,
     .job_name = call_no_name,
-    .without_socketpair = socketpair_without,
-    .with_read_ahead = readahead_with,
     .plan_change = call_plan_change,
     .plan_calls = call_plan_calls,
     .permit = call_permit,
@@ -246,12 +276,21 @@ static const struct iotify_host offline = {
     .all_records = call_no_records,
     .repair_mode = call_no_mode,
     .repaired = call_no_repair,
-    .cancelled = call_not_cancelled,
+    .cancelled = call_cancelled,
+    .cancel_descriptor = call_cancel_descriptor,
+    .extension = call_extension,
 };
+
+const struct iotify_host *call_offline_host(void)
+{
+    return &offline;
+}
 
 void call_init(struct call *call, const char *where)
 {
-    *call = (struct call){.base = {.host = &offline, .client = -1}, .where = where};
+    *call = (struct call){
+        .base = {.struct_size = sizeof(struct iotify_call), .host = &offline, .client = -1},
+        .where = where};
 }
 
 void call_clear(struct call *call)
@@ -270,6 +309,17 @@ enum iotify_result call_fault(
     va_end(arguments);
     return call_fail(&call->base, IOTIFY_RESULT_FAILED, "PluginFault",
         "%s: %s() %s; this is a mistake of the plugin", plugin, operation, text);
+}
+
+enum iotify_result call_run_action(struct call *call, const char *plugin, const char *action,
+    const char *operation, enum iotify_result (*function)(void *instance, struct iotify_call *call),
+    void *instance)
+{
+    struct activity before = activity_begin_action(plugin, action, operation);
+    enum iotify_result result = function(instance, &call->base);
+
+    activity_end(before);
+    return result;
 }
 
 static bool call_knows(enum iotify_result result)

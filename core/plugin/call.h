@@ -33,6 +33,8 @@ struct call {
  * `where` must outlive the call. End it with call_clear().
  */
 void call_init(struct call *call, const char *where);
+/* The host table of offline calls; the functions in it work in all others, too. */
+const struct iotify_host *call_offline_host(void);
 /* Overwrite and free the arena. */
 void call_clear(struct call *call);
 
@@ -54,6 +56,10 @@ void call_permit(struct iotify_call *call, const char *action, const char *resou
  */
 enum iotify_result call_fault(struct call *call, const char *plugin, const char *operation,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Call a function of an action; `operation` is its name. What it returns is not checked yet. */
+enum iotify_result call_run_action(struct call *call, const char *plugin, const char *action,
+    const char *operation, enum iotify_result (*function)(void *instance, struct iotify_call *call),
+    void *instance);
 /*
  * What an operation of a connector or transport returned, if it is one of the results of the
  * contract; else a fault. IOTIFY_RESULT_LATER is none of them.

@@ -149,6 +149,8 @@ static const char *lint_pair(
 static const char *lint_table(
     struct arena *arena, const struct iotify_settings *settings, const char *where, bool nested)
 {
+    if (settings->struct_size < sizeof(struct iotify_settings))
+        return arena_format(arena, "the table of settings of %s has no valid struct_size", where);
     if (settings->count == 0)
         return NULL;
     if (!settings->items || settings->count > COUNT_MAX ||

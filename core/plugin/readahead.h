@@ -7,7 +7,7 @@
 #ifndef CORE_PLUGIN_READAHEAD_H
 #define CORE_PLUGIN_READAHEAD_H
 
-/* See with_read_ahead in iotify/host.h. */
+/* See struct iotify_read_ahead_1 in iotify/extensions.h. */
 int readahead_with(int descriptor, int (*function)(void *argument), void *argument);
 
 #endif

@@ -18,7 +18,21 @@
 /* The sizes in ABI 2.0: every plugin has these members, newer ones follow. */
 #define ACTION_MIN (offsetof(struct iotify_action, apply) + sizeof(void *))
 #define STEP_MIN (offsetof(struct iotify_default_step, settings) + sizeof(void *))
+#define CONNECTOR_MIN (offsetof(struct iotify_connector, refused) + sizeof(void *))
+#define STORAGE_MIN (offsetof(struct iotify_storage, verify_durability) + sizeof(void *))
 #define TRANSPORT_MIN (offsetof(struct iotify_transport, session_unwritten) + sizeof(void *))
+#define READ_MIN sizeof(struct iotify_read)
+#define WRITE_MIN sizeof(struct iotify_write)
+#define RECORD_WRITE_MIN sizeof(struct iotify_record_write)
+/* A newer host's element is not larger than this: the number is wrong. */
+#define ELEMENT_MAX 4096
+#define CAPABILITIES_KNOWN                                                                         \
+    (IOTIFY_CAPABILITY_SUBSCRIBE | IOTIFY_CAPABILITY_ACKNOWLEDGE | IOTIFY_CAPABILITY_ANSWER)
+#define PROTOCOLS_MAX 16
+
+/* A table without settings, for plugins and actions that have none. */
+static const struct iotify_settings no_settings = {
+    .struct_size = sizeof(struct iotify_settings), .item_size = sizeof(struct iotify_setting)};
 
 const char *plugin_kind_name(enum iotify_kind kind)
 {
@@ -43,12 +57,15 @@ const struct iotify_action *plugin_action(const struct plugin *plugin, const cha
 
 void registry_init(struct registry *registry)
 {
-    const char *environment = getenv("IOTIFY_PLUGIN_PATH");
+    const char *environment = getenv("IOTIFY_PLUGIN_PATH"), *home = getenv("HOME");
+    struct arena *arena = &registry->arena;
 
     *registry = (struct registry){0};
+    registry->path = environment && *environment ? arena_format(arena, "%s:", environment) : "";
+    if (home && *home == '/')
+        registry->path = arena_format(arena, "%s%s/.local/lib/iotify:", registry->path, home);
     registry->path =
-        arena_format(&registry->arena, "%s%s%s/../lib/iotify", environment ? environment : "",
-            environment && *environment ? ":" : "", program_folder(&registry->arena));
+        arena_format(arena, "%s%s/../lib/iotify", registry->path, program_folder(arena));
 }
 
 void registry_clear(struct registry *registry)
@@ -160,16 +177,57 @@ static void *registry_copy_array(
     return array;
 }
 
-static bool registry_all_set(const void *table, size_t first, size_t end)
+/* A function that every plugin of a kind has. */
+struct registry_needed {
+    const char *name;
+    size_t offset;
+};
+
+#define NEEDED(kind, member)                                                                       \
+    {                                                                                              \
+        .name = #member, .offset = offsetof(struct iotify_##kind, member)                          \
+    }
+
+static const struct registry_needed needed_of_connector[] = {
+    NEEDED(connector, open), NEEDED(connector, close), NEEDED(connector, connect)};
+static const struct registry_needed needed_of_storage[] = {NEEDED(storage, open),
+    NEEDED(storage, close), NEEDED(storage, get_many), NEEDED(storage, apply),
+    NEEDED(storage, scan)};
+static const struct registry_needed needed_of_transport[] = {NEEDED(transport, connection),
+    NEEDED(transport, publish), NEEDED(transport, open), NEEDED(transport, close),
+    NEEDED(transport, channel_new), NEEDED(transport, channel_free), NEEDED(transport, session_new),
+    NEEDED(transport, session_connect), NEEDED(transport, session_publish),
+    NEEDED(transport, session_disconnect), NEEDED(transport, session_free),
+    NEEDED(transport, session_drop), NEEDED(transport, session_unwritten)};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Copy the operations into the host's structure, and check that it has what it must have. */
+static const char *registry_take_table(struct arena *arena, const void *from, void *to,
+    size_t to_size, size_t least, const struct registry_needed *needed, size_t count)
 {
-    for (size_t offset = first; offset + sizeof(void *) <= end; offset += sizeof(void *)) {
+    uint32_t size;
+
+    memcpy(&size, from, sizeof(size));
+    if (size < least || size > UINT16_MAX)
+        return arena_format(
+            arena, "the struct_size of its operations is %u, not at least %zu", size, least);
+    registry_copy_known(to, to_size, from, size);
+    for (size_t i = 0; i < count; i++) {
         void *member;
 
-        memcpy(&member, (const char *)table + offset, sizeof(member));
+        memcpy(&member, (const char *)to + needed[i].offset, sizeof(member));
         if (!member)
-            return false;
+            return arena_format(arena, "its `%s` is NULL", needed[i].name);
     }
-    return true;
+    return NULL;
+}
+
+static const char *registry_check_element(
+    struct arena *arena, const char *member, uint32_t size, size_t least)
+{
+    return size >= least && size <= ELEMENT_MAX
+               ? NULL
+               : arena_format(arena, "its `%s` is %u, not at least %zu", member, size, least);
 }
 
 static bool registry_name_valid(const char *name)
@@ -183,50 +241,79 @@ static bool registry_knows_threads(enum iotify_threads threads)
     return threads >= IOTIFY_THREADS_SERIAL && threads <= IOTIFY_THREADS_PARALLEL;
 }
 
+static const char *registry_take_connector(struct arena *arena, struct plugin *plugin)
+{
+    struct iotify_connector *connector = &plugin->connector;
+    const char *wrong = registry_take_table(arena, plugin->descriptor.operations, connector,
+        sizeof(*connector), CONNECTOR_MIN, needed_of_connector, COUNT(needed_of_connector));
+
+    if (!wrong)
+        wrong = registry_check_element(arena, "write_size", connector->write_size, WRITE_MIN);
+    if (!wrong)
+        wrong = registry_check_element(
+            arena, "record_write_size", connector->record_write_size, RECORD_WRITE_MIN);
+    if (!wrong && !registry_knows_threads(connector->threads))
+        wrong = "its `threads` is not valid";
+    return wrong;
+}
+
+static const char *registry_take_storage(struct arena *arena, struct plugin *plugin)
+{
+    struct iotify_storage *storage = &plugin->storage;
+    const char *wrong = registry_take_table(arena, plugin->descriptor.operations, storage,
+        sizeof(*storage), STORAGE_MIN, needed_of_storage, COUNT(needed_of_storage));
+
+    if (!wrong)
+        wrong = registry_check_element(arena, "read_size", storage->read_size, READ_MIN);
+    if (!wrong)
+        wrong = registry_check_element(arena, "write_size", storage->write_size, WRITE_MIN);
+    if (!wrong && (storage->durability < IOTIFY_DURABILITY_VOLATILE ||
+                      storage->durability > IOTIFY_DURABILITY_DURABLE))
+        wrong = "its `durability` is not valid";
+    if (!wrong && !registry_knows_threads(storage->threads))
+        wrong = "its `threads` is not valid";
+    return wrong;
+}
+
+static const char *registry_check_protocols(struct arena *arena, const char *const *protocols)
+{
+    size_t count = 0;
+
+    while (protocols && count < PROTOCOLS_MAX && protocols[count])
+        if (!registry_name_valid(protocols[count++]))
+            return arena_format(arena, "its protocol number %zu is not a valid name", count);
+    return count == PROTOCOLS_MAX ? "its `protocols` do not end with NULL" : NULL;
+}
+
 static const char *registry_take_transport(struct arena *arena, struct plugin *plugin)
 {
-    const struct iotify_transport *transport = &plugin->transport;
-    const char *wrong;
+    struct iotify_transport *transport = &plugin->transport;
+    const char *wrong = registry_take_table(arena, plugin->descriptor.operations, transport,
+        sizeof(*transport), TRANSPORT_MIN, needed_of_transport, COUNT(needed_of_transport));
 
-    if (!registry_all_set(transport, offsetof(struct iotify_transport, connection), TRANSPORT_MIN))
-        return "it lacks an operation that its kind must have";
-    wrong = lint_settings(arena, transport->connection, "connection");
+    if (!wrong && (transport->capabilities & ~(uint32_t)CAPABILITIES_KNOWN))
+        wrong = "this iotifyd does not know its capabilities; it may need a newer one";
+    if (!wrong)
+        wrong = registry_check_protocols(arena, transport->protocols);
+    if (!wrong)
+        wrong = lint_settings(arena, transport->connection, "connection");
     return wrong ? wrong : lint_settings(arena, transport->publish, "publish");
 }
 
-/* Copy the operations into the host's structure. NULL when they can be used, else the reason. */
+/* NULL when the operations can be used, else the reason. */
 static const char *registry_take_operations(struct arena *arena, struct plugin *plugin)
 {
-    static const char lacks[] = "it lacks an operation that its kind must have";
-    const void *from = plugin->descriptor.operations;
-    uint32_t size;
-
-    if (!from)
-        return lacks;
-    memcpy(&size, from, sizeof(size));
+    if (!plugin->descriptor.operations)
+        return "its `operations` is NULL";
     switch (plugin->descriptor.kind) {
     case IOTIFY_KIND_CONNECTOR:
-        registry_copy_known(&plugin->connector, sizeof(plugin->connector), from, size);
-        if (!registry_all_set(&plugin->connector, offsetof(struct iotify_connector, open),
-                offsetof(struct iotify_connector, endpoint)))
-            return lacks;
-        return registry_knows_threads(plugin->connector.threads) ? NULL
-                                                                 : "its `threads` is not valid";
+        return registry_take_connector(arena, plugin);
     case IOTIFY_KIND_STORAGE:
-        registry_copy_known(&plugin->storage, sizeof(plugin->storage), from, size);
-        if (!registry_all_set(&plugin->storage, offsetof(struct iotify_storage, open),
-                offsetof(struct iotify_storage, flush)))
-            return lacks;
-        if (plugin->storage.durability < IOTIFY_DURABILITY_VOLATILE ||
-            plugin->storage.durability > IOTIFY_DURABILITY_DURABLE)
-            return "its `durability` is not valid";
-        return registry_knows_threads(plugin->storage.threads) ? NULL
-                                                               : "its `threads` is not valid";
+        return registry_take_storage(arena, plugin);
     case IOTIFY_KIND_TRANSPORT:
-        registry_copy_known(&plugin->transport, sizeof(plugin->transport), from, size);
         return registry_take_transport(arena, plugin);
     }
-    return lacks;
+    return "its `kind` is not valid";
 }
 
 /* What is wrong with an action; the ones before it have been checked. NULL: nothing. */
@@ -237,8 +324,8 @@ static const char *registry_check_action(
 
     if (!action->name || !registry_name_valid(action->name))
         return arena_format(arena, "its action number %u has no valid name", index + 1);
-    if (!action->apply || !action->settings)
-        return arena_format(arena, "its action %s lacks apply or settings", action->name);
+    if (!action->apply)
+        return arena_format(arena, "its action %s has no `apply`", action->name);
     if (action->scope < IOTIFY_SCOPE_JOB || action->scope > IOTIFY_SCOPE_RECORD)
         return arena_format(arena, "the scope of its action %s is not valid", action->name);
     for (uint32_t i = 0; i < index; i++)
@@ -267,6 +354,8 @@ static const char *registry_take_actions(struct arena *arena, struct plugin *plu
             &actions[i], sizeof(actions[i]), descriptor->actions[i], descriptor->action_size);
         if (!actions[i].summary)
             actions[i].summary = "";
+        if (!actions[i].settings)
+            actions[i].settings = &no_settings;
     }
     plugin->actions = actions;
     plugin->default_steps =
@@ -308,8 +397,12 @@ static const char *registry_negotiate(
         plugin->descriptor.kind > IOTIFY_KIND_TRANSPORT)
         return arena_format(
             arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
+    if (plugin->descriptor.needs_minor > IOTIFY_ABI_MINOR)
+        return arena_format(arena,
+            "it needs plugin ABI %d.%u and this iotifyd has %d.%d; use a newer iotifyd",
+            IOTIFY_ABI_MAJOR, plugin->descriptor.needs_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
     if (!plugin->descriptor.settings)
-        return "it has no table of settings";
+        plugin->descriptor.settings = &no_settings;
     damaged = lint_settings(arena, plugin->descriptor.settings, "the plugin");
     if (!damaged)
         damaged = registry_take_actions(arena, plugin);

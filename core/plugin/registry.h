@@ -42,7 +42,7 @@ enum registry_result {
 
 /*
  * Set the plugin path: the directories of the environment variable IOTIFY_PLUGIN_PATH, then
- * `../lib/iotify` relative to the program's directory.
+ * `~/.local/lib/iotify`, then `../lib/iotify` relative to the program's directory.
  */
 void registry_init(struct registry *registry);
 /* Free the registry. Loaded objects stay in the process (RTLD_NODELETE). */

@@ -7,7 +7,7 @@
 #ifndef CORE_PLUGIN_SOCKETPAIR_H
 #define CORE_PLUGIN_SOCKETPAIR_H
 
-/* See without_socketpair in iotify/host.h. May be nested. */
+/* See struct iotify_socketpair_1 in iotify/extensions.h. May be nested. */
 void *socketpair_without(void *(*function)(void *argument), void *argument);
 
 #endif

@@ -250,11 +250,29 @@ bool script_is_promise(struct script *script, JSValueRef value)
     return then && JSValueIsObject(script->context, then);
 }
 
+/* More headers of one answer are left out. */
+#define SCRIPT_PROPERTIES_MAX 100
+
+/* Names and values of an answer, in turn. */
+static JSValueRef script_new_properties(struct script *script, const struct script_invocation *call)
+{
+    JSValueRef values[2 * SCRIPT_PROPERTIES_MAX];
+    size_t count =
+        call->property_count < SCRIPT_PROPERTIES_MAX ? call->property_count : SCRIPT_PROPERTIES_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        values[2 * i] = script_text_value(script->context, call->properties[i].name);
+        values[2 * i + 1] = script_text_value(script->context, call->properties[i].value);
+    }
+    return JSObjectMakeArray(script->context, 2 * count, count ? values : NULL, NULL);
+}
+
 static JSValueRef script_call_function(
     struct script *script, struct script_invocation *call, JSValueRef *exception)
 {
     const struct script_body *body = &script->bodies[call->function];
-    JSValueRef arguments[3];
+    JSValueRef arguments[5];
+    size_t count = 3;
 
     if (call->function != SCRIPT_RESPONSE) {
         arguments[0] = script_state(script, call->turn.slot);
@@ -266,8 +284,12 @@ static JSValueRef script_call_function(
     arguments[1] = script_new_bytes(script->context, call->payload.data, call->payload.size);
     arguments[2] =
         body->function ? (JSValueRef)body->function : JSValueMakeUndefined(script->context);
+    if (call->status) {
+        arguments[count++] = JSValueMakeNumber(script->context, call->status);
+        arguments[count++] = script_new_properties(script, call);
+    }
     script_enter(script, call->turn);
-    return script_call(script, script->receive, 3, arguments, exception);
+    return script_call(script, script->receive, count, arguments, exception);
 }
 
 bool script_invoke(struct script *script, struct script_invocation *call)

@@ -15,6 +15,7 @@
 
 #include <iotify/buffer.h>
 #include <iotify/host.h>
+#include <iotify/transport.h>
 
 #include "core/base/diagnostics.h"
 #include "core/script/source_map.h"
@@ -184,7 +185,9 @@ void script_states_made(struct script *script);
 
 /*
  * Call a function. message: its bytes are appended to `out`, and `has_output` is set when there are
- * any. response: `topic` and `payload` are its arguments. False on failure, with `error`.
+ * any. response: `topic` and `payload` are its arguments; with a `status` other than 0, the payload
+ * has members `status` and `headers`, whose names are in lower case. False on failure, with
+ * `error`.
  * `pending`: the function returned a promise that has not settled; services.settled reports the
  * outcome.
  */
@@ -193,6 +196,9 @@ struct script_invocation {
     struct script_turn turn;
     const char *topic;
     struct iotify_bytes payload;
+    int32_t status; /* of an answer; see struct iotify_message */
+    const struct iotify_property *properties;
+    size_t property_count;
     struct iotify_buffer *out; /* NULL: the result is dropped */
     bool has_output, pending;
     struct script_error error;

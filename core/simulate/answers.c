@@ -109,6 +109,22 @@ void answers_on_lost(void *user, uint64_t token)
     answers_count_lost(device, false);
 }
 
+void answers_on_refused(void *user, uint64_t token, int32_t code, const char *text)
+{
+    struct device *device = user;
+    char name[32];
+
+    if (device->phase == PHASE_DONE || !ledger_lose(&device->ledger, token))
+        return;
+    snprintf(name, sizeof(name), "Refused%d", (int)code);
+    device_fail(device, name, text);
+    device_tally(device)->counts[TALLY_REFUSED]++;
+    device_tally(device)->counts[TALLY_FAILED]++;
+    /* It has answered. */
+    device->attempts = 0;
+    answers_go_on(device);
+}
+
 /* Which of them the server does not like is unknown, and the transport sends all of them again. */
 void answers_give_up(struct device *device)
 {
@@ -148,14 +164,19 @@ static void answers_verify(struct device *device, struct iotify_bytes payload)
         device_drained(device);
 }
 
-void answers_on_received(void *user, const char *topic, struct iotify_bytes payload)
+void answers_on_received(void *user, const struct iotify_message *message)
 {
     struct device *device = user;
+    const char *topic = message->topic;
+    struct iotify_bytes payload = message->payload;
     struct simulate_loop *loop = device->loop;
     struct script_invocation invocation = {.function = SCRIPT_RESPONSE,
         .turn = device_turn(device),
         .topic = topic,
-        .payload = payload};
+        .payload = payload,
+        .status = message->status,
+        .properties = message->properties,
+        .property_count = message->property_count};
 
     device_tally(device)->counts[TALLY_RECEIVED]++;
     device_tally(device)->counts[TALLY_BYTES_IN] += (int64_t)payload.size;

@@ -16,7 +16,10 @@ void answers_on_lost(void *user, uint64_t token);
  * as lost. The device's next session does not send them again.
  */
 void answers_give_up(struct device *device);
-void answers_on_received(void *user, const char *topic, struct iotify_bytes payload);
+/* The server does not take a message; it is not sent again, and the iteration that sent it failed.
+ */
+void answers_on_refused(void *user, uint64_t token, int32_t code, const char *text);
+void answers_on_received(void *user, const struct iotify_message *message);
 /* A message was not acknowledged within ack_timeout: count it as lost, and continue what waited. */
 void answers_time_out(struct device *device, const struct ledger_entry *entry, uint64_t token);
 /*

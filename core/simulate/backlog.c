@@ -3,6 +3,7 @@
 
 #include "core/simulate/answers.h"
 #include "core/simulate/device.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 /* The shortest and the longest time between two checks of all devices. */
@@ -11,7 +12,7 @@
 
 static size_t backlog_unwritten(const struct device *device)
 {
-    return device->connected_at ? device->loop->operations->session_unwritten(device->session) : 0;
+    return device->connected_at ? session_calls_unwritten(device) : 0;
 }
 
 /* Lose what is not acknowledged in time. What was sent again on this connection counts from then.

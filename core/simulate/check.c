@@ -291,6 +291,23 @@ static void check_rows(const struct job *job, const struct step *step,
             check_shown(job, template->data), (long long)template->rows, (long long)last);
 }
 
+/* What the template has, and its transport cannot do. */
+static void check_capabilities(const struct step *step, const struct template_file *template)
+{
+    const struct plugin *plugin = template->transport->plugin;
+    uint32_t capabilities = plugin->transport.capabilities;
+
+    if (template->cannot_subscribe)
+        log_write(IOTIFY_LOG_WARNING, step->name,
+            "%s: the transport %s has no subscriptions; \"subscribe\" is left out", template->file,
+            plugin->name);
+    if (template->code[SCRIPT_RESPONSE].text &&
+        !(capabilities & (IOTIFY_CAPABILITY_SUBSCRIBE | IOTIFY_CAPABILITY_ANSWER)))
+        log_write(IOTIFY_LOG_WARNING, step->name,
+            "%s: the transport %s receives no messages; \"response\" is never called",
+            template->file, plugin->name);
+}
+
 /* Warn of loads that this machine or the step's own settings do not allow. */
 static void check_machine(const struct job *job, const struct step *step)
 {
@@ -330,6 +347,7 @@ void check_simulate(const struct job *job, const struct step *step,
             check_rows(job, step, &template, diagnostics);
             check_client_id(job, step, &template, diagnostics);
             if (job->valid && template.transport) {
+                check_capabilities(step, &template);
                 check_machine(job, step);
                 cause_check(step, &template, check_first_of(job, step));
             }

@@ -6,8 +6,10 @@
 #include "core/simulate/answers.h"
 #include "core/simulate/device_failure.h"
 #include "core/simulate/device_internal.h"
+#include "core/simulate/held.h"
 #include "core/simulate/message.h"
 #include "core/simulate/schedule.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -96,6 +98,7 @@ void device_be_done(struct device *device)
     device_stop_timer(device);
     if (limit > device->iteration && !device->complete)
         device_tally(device)->counts[TALLY_ABANDONED] += limit - device->iteration;
+    held_forget(device);
     answers_account(device);
     if (!device->was_connected && device->attempts > 0)
         device_tally(device)->counts[TALLY_UNCONNECTED]++;
@@ -161,7 +164,7 @@ void device_leave(struct device *device)
     device_stop_timer(device);
     if (connected) {
         device_enter(device, PHASE_LEAVING);
-        device->loop->operations->session_disconnect(device->session);
+        session_calls_disconnect(device);
     } else if (device->goal == GOAL_PARKED) {
         device_be_parked(device);
     } else {
@@ -199,7 +202,14 @@ int64_t device_drain_end(const struct device *device)
 
 bool device_waits(const struct device *device)
 {
-    return device->ledger.open > 0 || device->ledger.unreceived > 0 || device->call == CALL_WAITING;
+    return device->ledger.open > 0 || device->ledger.unreceived > 0 || device->held > 0 ||
+           device->call == CALL_WAITING;
+}
+
+void device_drained_of_held(struct device *device)
+{
+    if (device->phase == PHASE_DRAINING)
+        device_drained(device);
 }
 
 void device_drained(struct device *device)
@@ -310,7 +320,7 @@ void device_drop(struct device *device)
     if (!device->connected_at || device->phase == PHASE_LEAVING)
         return;
     device->dropped = true;
-    device->loop->operations->session_drop(device->session);
+    session_calls_drop(device);
 }
 
 /* It leaves without a connection: a failure if it has tried in vain to make it again. */
@@ -411,7 +421,13 @@ void device_abort(struct device *device)
 {
     device_leave(device);
     if (device->phase == PHASE_LEAVING)
-        device->loop->operations->session_drop(device->session);
+        session_calls_drop(device);
+}
+
+void device_force(struct device *device)
+{
+    if (device->phase == PHASE_LEAVING)
+        session_calls_overdue(device);
 }
 
 void device_on_timer(void *argument)
@@ -434,9 +450,11 @@ void device_on_timer(void *argument)
     case PHASE_FINISHING:
         device_leave(device);
         break;
-    case PHASE_WAITING:
     case PHASE_CONNECTING:
     case PHASE_LEAVING:
+        session_calls_overdue(device);
+        break;
+    case PHASE_WAITING:
     case PHASE_PARKED:
     case PHASE_DONE:
         break;

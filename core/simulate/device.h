@@ -61,6 +61,7 @@ struct device {
     int32_t attempts;             /* failed connection attempts in a row */
     uint32_t second, in_second;   /* a second of the run, and messages sent in it */
     uint32_t commands;            /* queued commands of its scripts */
+    uint32_t held;                /* messages that wait because the server asked for a pause */
     uint32_t given_up;            /* lost messages that the transport may still hold */
     uint8_t phase;                /* enum device_phase */
     uint8_t goal;                 /* enum device_goal */
@@ -105,6 +106,8 @@ void device_end(struct device *device);
 void device_hurry(struct device *device);
 /* Disconnect without a goodbye if it has not ended by then. */
 void device_abort(struct device *device);
+/* End it although the transport has not reported that its session is closed. */
+void device_force(struct device *device);
 /* The timer callback; `device` is the struct device. */
 void device_on_timer(void *device);
 /* It has nothing more to send for now: wait for answers, then disconnect. */

@@ -9,6 +9,7 @@
 #include "core/simulate/device_internal.h"
 #include "core/simulate/device_session.h"
 #include "core/simulate/schedule.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -69,13 +70,13 @@ void device_connect(struct device *device)
         device->renewed = false;
     }
     if (device->session) {
-        loop->operations->session_connect(device->session);
+        session_calls_connect(device);
         return;
     }
     call_init(&call, loop->simulation->where);
     result = device_session_new(device, &call);
     if (result == IOTIFY_RESULT_OK)
-        loop->operations->session_connect(device->session);
+        session_calls_connect(device);
     else
         device_give_up(device, call_code(&call, result), call_message(&call, result));
     call_clear(&call);
@@ -89,6 +90,8 @@ void device_on_connected(void *user, const struct iotify_connect_times *times)
 
     if (device->phase != PHASE_CONNECTING && (!ending || device->connected_at))
         return;
+    if (!ending)
+        device_stop_timer(device);
     if (device->loop->simulation->solo)
         solo_connected(device, times);
     device_session_count_connect(device, times);
@@ -124,16 +127,14 @@ static int64_t device_pause(struct device *device)
 
 void device_go_offline(struct device *device, bool clean)
 {
-    const struct iotify_transport *operations = device->loop->operations;
-
     if (device->phase != PHASE_RUNNING || !device->connected_at)
         return;
     device->goal = GOAL_OFFLINE;
     device_enter(device, PHASE_LEAVING);
     if (clean)
-        operations->session_disconnect(device->session);
+        session_calls_disconnect(device);
     else
-        operations->session_drop(device->session);
+        session_calls_drop(device);
 }
 
 void device_come_back(struct device *device)
@@ -216,6 +217,8 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
 
     if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
         return;
+    if (device->phase == PHASE_CONNECTING || device->phase == PHASE_LEAVING)
+        device_stop_timer(device);
     hung_up = reason == IOTIFY_CLOSED_BY_PEER && !dropped;
     device->dropped = false;
     device->unreachable = !device->connected_at;

@@ -16,6 +16,8 @@ int64_t device_drain_end(const struct device *device);
 bool device_out_of_time(const struct device *device);
 /* Wait for the promise of message() no longer: its iteration is over. False if it does not wait. */
 bool device_forget_message(struct device *device);
+/* A held message was handed over: continue what waited for that. */
+void device_drained_of_held(struct device *device);
 /* Run finish(), unless it has run or init() did not succeed. */
 void device_run_finish(struct device *device);
 /* Disconnect, to be parked or for good. */

@@ -5,7 +5,7 @@
 
 #include "core/simulate/client_ids.h"
 #include "core/simulate/device_failure.h"
-#include "core/simulate/session_events.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 /* The topics to subscribe to, expressions evaluated; NULL and `*error` on failure. */
@@ -56,7 +56,6 @@ enum iotify_result device_session_new(struct device *device, struct call *call)
     const struct simulation *simulation = loop->simulation;
     const char *error = NULL, *const *topics = NULL;
     const void *options;
-    enum iotify_result result;
 
     call->base.client = device->client;
     options = expression_set_apply(&loop->scripts.connection, loop->scripts.context,
@@ -69,16 +68,8 @@ enum iotify_result device_session_new(struct device *device, struct call *call)
     if (!topics)
         return call_fail(&call->base, IOTIFY_RESULT_INVALID, "ScriptError", "%s (client %lld)",
             error, (long long)device->client);
-    result = loop->operations->session_new(loop->channel, &call->base, options, topics,
-        simulation->template->subscription_count, device, &device->session);
-    result = session_events_checked(loop, call, "session_new", result);
-    if (result != IOTIFY_RESULT_OK) {
-        device->session = NULL;
-    } else if (!device->session) {
-        session_events_fault(loop, "session_new", "returned OK without a session");
-        result = IOTIFY_RESULT_FAILED;
-    }
-    return result;
+    return session_calls_new(
+        device, call, options, topics, simulation->template->subscription_count);
 }
 
 void device_session_count_connect(struct device *device, const struct iotify_connect_times *times)

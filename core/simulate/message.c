@@ -8,8 +8,9 @@
 #include "core/simulate/captured_lines.h"
 #include "core/simulate/cause.h"
 #include "core/simulate/device_failure.h"
+#include "core/simulate/held.h"
 #include "core/simulate/schedule.h"
-#include "core/simulate/session_events.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -55,11 +56,14 @@ static void message_refuse_size(struct device *device, size_t size)
 
 static bool message_is_once(const struct simulate_loop *loop, const void *options)
 {
+    if (!(loop->operations->capabilities & IOTIFY_CAPABILITY_ACKNOWLEDGE))
+        return true;
     return loop->offsets.qos != SIZE_MAX &&
            *(const int64_t *)(const void *)((const char *)options + loop->offsets.qos) == 0;
 }
 
-static void message_hand_over(struct device *device, const void *options,
+/* IOTIFY_RESULT_OK, or an error that is not counted yet. */
+static enum iotify_result message_try(struct device *device, const void *options,
     struct iotify_bytes payload, int64_t intended, int64_t now)
 {
     struct simulate_loop *loop = device->loop;
@@ -69,19 +73,60 @@ static void message_hand_over(struct device *device, const void *options,
         .once = message_is_once(loop, options),
         .over_rate = message_over_rate(device, now)};
     uint64_t token = ledger_add(&device->ledger, &entry);
-    enum iotify_result result = loop->operations->session_publish(
-        device->session, &loop->call.base, options, payload, token);
+    enum iotify_result result = session_calls_publish(device, &loop->call, options, payload, token);
 
     if (result == IOTIFY_RESULT_OK) {
         device_tally(device)->counts[TALLY_PUBLISHED]++;
         device_tally(device)->counts[TALLY_BYTES_OUT] += (int64_t)payload.size;
         backlog_add(device, payload.size);
-        return;
+        return result;
     }
-    result = session_events_checked(loop, &loop->call, "session_publish", result);
     ledger_take_back(&device->ledger);
+    return result;
+}
+
+static void message_refuse(struct device *device, enum iotify_result result)
+{
+    struct call *call = &device->loop->call;
+
     device_tally(device)->counts[TALLY_REFUSED]++;
-    message_fail(device, call_code(&loop->call, result), call_message(&loop->call, result));
+    message_fail(device, call_code(call, result), call_message(call, result));
+}
+
+static void message_hand_over(struct device *device, const void *options,
+    struct iotify_bytes payload, int64_t intended, int64_t now)
+{
+    struct simulate_loop *loop = device->loop;
+    enum iotify_result result;
+
+    loop->call.retry_after = 0;
+    result = message_try(device, options, payload, intended, now);
+    if (result == IOTIFY_RESULT_THROTTLED && device->held < HELD_MAX)
+        held_add(device, options, payload, intended, loop->call.retry_after);
+    else if (result != IOTIFY_RESULT_OK)
+        message_refuse(device, result);
+}
+
+int64_t message_hand_over_again(const struct held_message *held)
+{
+    struct device *device = held->device;
+    struct simulate_loop *loop = device->loop;
+    bool before = device->spoiled;
+    enum iotify_result result;
+
+    loop->call.base.client = device->client;
+    loop->call.code[0] = loop->call.message[0] = '\0';
+    loop->call.retry_after = 0;
+    result =
+        message_try(device, held->options, held->payload, held->intended, simulate_loop_now(loop));
+    if (result == IOTIFY_RESULT_THROTTLED)
+        return loop->call.retry_after > 0 ? loop->call.retry_after : SECOND;
+    if (result != IOTIFY_RESULT_OK) {
+        message_refuse(device, result);
+        device_tally(device)->counts[TALLY_FAILED]++;
+        device->spoiled = before;
+    }
+    return 0;
 }
 
 /* The options, with the topic, QoS and retain flag of `asked` where it has them. */

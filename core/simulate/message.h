@@ -12,6 +12,10 @@
 #include "core/simulate/device.h"
 
 /* Queue the device for the next batch. */
+struct held_message;
+
+/* Hand a held message over: 0, or how long it has to wait again, in nanoseconds. */
+int64_t message_hand_over_again(const struct held_message *held);
 void message_due(struct device *device);
 /* Run message() of at most SCRIPT_BATCH queued devices. False: none was ready. */
 bool message_run_batch(struct simulate_loop *loop);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/simulate/answers.h"
 #include "core/simulate/simulate_loop_internal.h"
 
@@ -49,49 +50,149 @@ enum iotify_result session_events_checked(
     return result;
 }
 
-/* ------------------------------------------------------------------ events */
+/* ------------------------------------------------------------------ events: the host's own code */
 
-static void session_events_on_connected(void *user, const struct iotify_connect_times *times)
+/*
+ * A copy, with the members that both sides know, of a structure that begins with its size. False
+ * when it is smaller than in the first version of the contract.
+ */
+static bool session_events_copy(void *to, size_t to_size, const void *from, size_t least)
 {
-    const struct device *device = user;
+    uint32_t size;
 
-    if (!times)
-        session_events_fault(device->loop, "connected", "came without its times");
-    else if (times->tcp < 0 || times->tls < 0 || times->session < 0)
-        session_events_fault(device->loop, "connected", "came with a negative time");
-    else
-        device_on_connected(user, times);
+    memcpy(&size, from, sizeof(size));
+    if (size < least)
+        return false;
+    memcpy(to, from, size < to_size ? size : to_size);
+    return true;
 }
 
-static void session_events_on_message(void *user, const char *topic, struct iotify_bytes payload)
+static void session_events_on_connected(void *user, const struct iotify_connect_times *given)
 {
+    struct activity before = activity_pause();
     const struct device *device = user;
+    struct iotify_connect_times times = {0};
 
-    if (!topic)
-        session_events_fault(device->loop, "message", "came without a topic");
-    else if (!payload.data && payload.size)
+    if (!given)
+        session_events_fault(device->loop, "connected", "came without its times");
+    else if (!session_events_copy(&times, sizeof(times), given,
+                 offsetof(struct iotify_connect_times, resumed) + sizeof(bool)))
         session_events_fault(
-            device->loop, "message", "came with a payload of %zu bytes at NULL", payload.size);
+            device->loop, "connected", "came with a struct_size that is too small");
+    else if (times.tcp < 0 || times.tls < 0 || times.session < 0)
+        session_events_fault(device->loop, "connected", "came with a negative time");
     else
-        answers_on_received(user, topic, payload);
+        device_on_connected(user, &times);
+    activity_end(before);
+}
+
+/* What is wrong with a message; NULL: nothing. */
+static const char *session_events_check_message(const struct iotify_message *message)
+{
+    if (!message->topic)
+        return "came without a topic";
+    if (!message->payload.data && message->payload.size)
+        return "came with a payload at NULL";
+    if (message->payload.size > PTRDIFF_MAX)
+        return "came with a payload whose size is not valid";
+    if (message->property_count &&
+        (!message->properties || message->property_size < sizeof(struct iotify_property)))
+        return "came with properties that are not valid";
+    for (uint32_t i = 0; i < message->property_count; i++) {
+        struct iotify_property property;
+
+        memcpy(&property, (const char *)message->properties + i * (size_t)message->property_size,
+            sizeof(property));
+        if (!property.name || !property.value)
+            return "came with a property whose name or value is NULL";
+    }
+    return NULL;
+}
+
+/* The properties as the host indexes them, which may be of another size than the plugin's. */
+static void session_events_take_properties(struct iotify_message *message, struct arena *arena)
+{
+    struct iotify_property *copy;
+
+    if (message->property_size == sizeof(*copy) || !message->property_count)
+        return;
+    copy = arena_array(arena, message->property_count, sizeof(*copy));
+    for (uint32_t i = 0; i < message->property_count; i++)
+        memcpy(&copy[i], (const char *)message->properties + i * (size_t)message->property_size,
+            sizeof(*copy));
+    message->properties = copy;
+}
+
+static void session_events_on_message(void *user, const struct iotify_message *given)
+{
+    struct activity before = activity_pause();
+    const struct device *device = user;
+    struct iotify_message message = {0};
+    struct arena arena = {0};
+    const char *wrong;
+
+    if (!given)
+        wrong = "came without a message";
+    else if (!session_events_copy(&message, sizeof(message), given, sizeof(struct iotify_message)))
+        wrong = "came with a struct_size that is too small";
+    else
+        wrong = session_events_check_message(&message);
+    if (wrong) {
+        session_events_fault(device->loop, "message", "%s", wrong);
+    } else {
+        session_events_take_properties(&message, &arena);
+        answers_on_received(user, &message);
+        arena_clear(&arena);
+    }
+    activity_end(before);
 }
 
 static void session_events_on_closed(void *user, enum iotify_close reason, const char *text)
 {
+    struct activity before = activity_pause();
     const struct device *device = user;
 
-    if ((int)reason < IOTIFY_CLOSED_BY_US || reason > IOTIFY_CLOSED_DENIED) {
+    if (reason < IOTIFY_CLOSED_BY_US || reason > IOTIFY_CLOSED_DENIED) {
         session_events_fault(device->loop, "closed", "came with the reason %d", (int)reason);
         reason = IOTIFY_CLOSED_PROTOCOL;
     }
     if (!text)
         session_events_fault(device->loop, "closed", "came without a text");
     device_on_closed(user, reason, text ? text : "");
+    activity_end(before);
+}
+
+static void session_events_on_acknowledged(void *user, uint64_t token)
+{
+    struct activity before = activity_pause();
+
+    answers_on_acknowledged(user, token);
+    activity_end(before);
+}
+
+static void session_events_on_lost(void *user, uint64_t token)
+{
+    struct activity before = activity_pause();
+
+    answers_on_lost(user, token);
+    activity_end(before);
+}
+
+static void session_events_on_refused(void *user, uint64_t token, int32_t code, const char *text)
+{
+    struct activity before = activity_pause();
+    const struct device *device = user;
+
+    if (!text)
+        session_events_fault(device->loop, "refused", "came without a text");
+    answers_on_refused(user, token, code, text ? text : "");
+    activity_end(before);
 }
 
 const struct iotify_session_events session_events = {.struct_size = sizeof(session_events),
     .connected = session_events_on_connected,
-    .acknowledged = answers_on_acknowledged,
+    .acknowledged = session_events_on_acknowledged,
     .message = session_events_on_message,
     .closed = session_events_on_closed,
-    .lost = answers_on_lost};
+    .lost = session_events_on_lost,
+    .refused = session_events_on_refused};

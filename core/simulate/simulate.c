@@ -17,51 +17,13 @@
 #include "core/simulate/check.h"
 #include "core/simulate/client_ids.h"
 #include "core/simulate/console.h"
+#include "core/simulate/endpoint.h"
 #include "core/simulate/limits.h"
 #include "core/simulate/monitor.h"
 #include "core/simulate/simulate_loop.h"
 #include "core/simulate/threshold.h"
 
 #define DEFAULT_ITERATIONS 10
-
-/*
- * Copy the connection settings; the connector's endpoint fills in a host that the template omits.
- */
-static bool simulate_fill_in_endpoint(
-    struct run *run, struct simulation *simulation, struct arena *arena, struct call *call)
-{
-    const struct job_plugin *connector = run->job->connector;
-    const struct iotify_settings *settings =
-        simulation->template->transport->plugin->transport.connection;
-    const struct node *given = simulation->template->connection_node;
-    struct iotify_endpoint endpoint = {0};
-    struct iotify_setting setting;
-    char *options = arena_copy(arena, simulation->template->connection, settings->options_size);
-    enum iotify_result result;
-
-    simulation->connection = options;
-    if (!schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &setting) ||
-        !node_is_empty(schema_given(given, setting.name)) || !connector ||
-        !connector->plugin->connector.endpoint)
-        return true;
-    result = run_connect(run, connector, call);
-    if (result == IOTIFY_RESULT_OK) {
-        result = connector->plugin->connector.endpoint(connector->instance, &call->base, &endpoint);
-        result = call_checked(call, connector->plugin->name, "endpoint", result);
-        if (result == IOTIFY_RESULT_OK && (!endpoint.host || !*endpoint.host || !endpoint.port))
-            result = call_fault(
-                call, connector->plugin->name, "endpoint", "returned OK without host and port");
-    }
-    if (result != IOTIFY_RESULT_OK)
-        return false;
-    simulation->publish_rate = endpoint.publish_rate;
-    simulation->payload_max = endpoint.payload_max;
-    *(const char **)(void *)(options + setting.offset) = arena_string(arena, endpoint.host);
-    if (schema_find_role(settings, IOTIFY_ROLE_PORT, IOTIFY_TYPE_INTEGER, &setting) &&
-        node_is_empty(schema_given(given, setting.name)))
-        *(int64_t *)(void *)(options + setting.offset) = endpoint.port;
-    return true;
-}
 
 static size_t simulate_count_loops(const struct simulation *simulation)
 {
@@ -185,7 +147,7 @@ static bool simulate_load_template(struct run *run, const struct step *step,
     }
     if (!template->transport)
         return true;
-    if (!simulate_fill_in_endpoint(run, simulation, arena, call))
+    if (!endpoint_fill_in(run, simulation, arena, call))
         return false;
     if (cause_ids_may_clash(template))
         simulation->ids = client_ids_new();

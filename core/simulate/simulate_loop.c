@@ -8,7 +8,7 @@
 #include "core/settings/schema.h"
 #include "core/simulate/answers.h"
 #include "core/simulate/init_phase.h"
-#include "core/simulate/session_events.h"
+#include "core/simulate/session_calls.h"
 #include "core/simulate/simulate_loop_internal.h"
 
 #define PAYLOAD_MAX (16 * 1024 * 1024)
@@ -55,7 +55,7 @@ static void simulate_loop_free_sessions(struct simulate_loop *loop)
 
     while ((entry = loop->freed_later)) {
         loop->freed_later = entry->next;
-        loop->operations->session_free(entry->session);
+        session_calls_free(loop, entry->session);
         free(entry);
     }
 }
@@ -98,14 +98,14 @@ static void simulate_loop_on_haste(void *argument)
 {
     struct simulate_loop *loop = argument;
 
+    static void (*const steps[])(struct device * device) = {
+        device_hurry, device_abort, device_force};
+    unsigned step = loop->haste++;
+
     for (size_t i = 0; i < loop->count; i++)
-        if (loop->hurried)
-            device_abort(&loop->devices[i]);
-        else
-            device_hurry(&loop->devices[i]);
-    if (!loop->hurried)
+        steps[step](&loop->devices[i]);
+    if (loop->haste < sizeof(steps) / sizeof(steps[0]))
         loop->events.base.timer_start(loop->haste_timer, GOODBYE);
-    loop->hurried = true;
 }
 
 static void simulate_loop_on_woken(void *argument)
@@ -125,28 +125,6 @@ static void simulate_loop_on_woken(void *argument)
 
 /* ------------------------------------------------------------------ the thread */
 
-static bool simulate_loop_open_transport(struct simulate_loop *loop)
-{
-    const struct simulation *simulation = loop->simulation;
-    enum iotify_result result;
-    struct call call;
-
-    if (!simulation->template->transport)
-        return true;
-    call_init(&call, simulation->where);
-    result = loop->operations->engine_new(simulation->transport_instance, &call.base,
-        &loop->events.base, &session_events, &loop->channel);
-    result = session_events_checked(loop, &call, "engine_new", result);
-    if (result == IOTIFY_RESULT_OK && !loop->channel) {
-        session_events_fault(loop, "engine_new", "returned OK without a channel");
-        result = IOTIFY_RESULT_FAILED;
-    }
-    if (result != IOTIFY_RESULT_OK)
-        log_write(IOTIFY_LOG_ERROR, simulation->where, "%s", call_message(&call, result));
-    call_clear(&call);
-    return result == IOTIFY_RESULT_OK;
-}
-
 static void simulate_loop_run(struct simulate_loop *loop)
 {
     const struct iotify_loop *events = &loop->events.base;
@@ -159,6 +137,7 @@ static void simulate_loop_run(struct simulate_loop *loop)
     loop->scripts.resume_timer = events->timer_new(events, simulate_loop_on_resume, loop);
     ramp_begin(loop);
     backlog_begin(loop);
+    held_begin(loop);
     loop_report_begin(loop);
     if (ends > 0)
         events->timer_start(loop->end_timer, ends);
@@ -167,6 +146,7 @@ static void simulate_loop_run(struct simulate_loop *loop)
     if (loop->done < loop->count)
         loop_run(&loop->events);
     loop_report_end(loop);
+    held_end(loop);
     backlog_end(loop);
     ramp_end(loop);
     events->timer_free(loop->end_timer);
@@ -201,7 +181,7 @@ static void simulate_loop_free_devices(struct simulate_loop *loop)
         struct device *device = &loop->devices[i];
 
         if (device->session)
-            loop->operations->session_free(device->session);
+            session_calls_free(loop, device->session);
         loop->events.base.timer_stop(&device->timer);
         ledger_clear(&device->ledger);
     }
@@ -211,7 +191,7 @@ static void *simulate_loop_main(void *argument)
 {
     struct simulate_loop *loop = argument;
 
-    loop->broken = !loop_scripts_open(loop) || !simulate_loop_open_transport(loop);
+    loop->broken = !loop_scripts_open(loop) || (loop->operations && !session_calls_open(loop));
     if (!loop->broken)
         init_phase_run(loop);
     pthread_barrier_wait(loop->simulation->ready);
@@ -219,8 +199,7 @@ static void *simulate_loop_main(void *argument)
         simulate_loop_run(loop);
     simulate_loop_await_last(loop);
     simulate_loop_free_devices(loop);
-    if (loop->channel)
-        loop->operations->engine_free(loop->channel);
+    session_calls_close(loop);
     /* From here on no thread may wake the loop. */
     pthread_mutex_lock(&loop->lock);
     loop->deaf = true;
@@ -234,15 +213,13 @@ static void *simulate_loop_main(void *argument)
 
 /* ------------------------------------------------------------------ construction (main thread) */
 
-/* Offset of the publish setting with this role; SIZE_MAX: there is none. */
+/* Offset of the setting with this role; SIZE_MAX: there is none. */
 static size_t simulate_loop_offset(
-    const struct simulate_loop *loop, enum iotify_role role, enum iotify_type type)
+    const struct iotify_settings *settings, enum iotify_role role, enum iotify_type type)
 {
     struct iotify_setting setting;
 
-    return loop->operations && schema_find_role(loop->operations->publish, role, type, &setting)
-               ? setting.offset
-               : SIZE_MAX;
+    return settings && schema_find_role(settings, role, type, &setting) ? setting.offset : SIZE_MAX;
 }
 
 /* The template's publish settings; the step's `qos` overrides theirs. */
@@ -268,6 +245,22 @@ static void simulate_loop_wake(void *argument)
     pthread_mutex_unlock(&loop->lock);
 }
 
+/* What a transport logs outside of a call; `user` is a device of the loop, or NULL. */
+static void simulate_loop_log(void *argument, void *user, enum iotify_level level, const char *text)
+{
+    const struct simulate_loop *loop = argument;
+    struct call call;
+
+    call_init(&call, loop->simulation->where);
+    if (user)
+        call.base.client = ((const struct device *)user)->client;
+    call_log(&call.base, level, "%s", text);
+    call_clear(&call);
+}
+
+static const struct loop_owner simulate_loop_owner = {
+    .woken = simulate_loop_on_woken, .settle = simulate_loop_on_turn, .log = simulate_loop_log};
+
 static void simulate_loop_make_devices(struct simulate_loop *loop)
 {
     const struct simulation *simulation = loop->simulation;
@@ -288,6 +281,7 @@ static void simulate_loop_make_devices(struct simulate_loop *loop)
 struct simulate_loop *simulate_loop_new(
     const struct simulation *simulation, int64_t share, int64_t shares)
 {
+    const struct iotify_settings *publish = NULL, *connection = NULL;
     struct simulate_loop *loop = memory_new(1, sizeof(*loop));
 
     pthread_mutex_init(&loop->lock, NULL);
@@ -296,21 +290,27 @@ struct simulate_loop *simulate_loop_new(
     loop->simulation = simulation;
     loop->share = share;
     loop->shares = shares;
-    if (simulation->template->transport)
+    if (simulation->template->transport) {
         loop->operations = &simulation->template->transport->plugin->transport;
+        publish = loop->operations->publish;
+        connection = loop->operations->connection;
+    }
     loop->count = (size_t)((simulation->clients - share + shares - 1) / shares);
     loop->report.tally->counts[TALLY_CLIENTS] = (int64_t)loop->count;
     loop->offsets = (struct simulate_loop_offsets){
-        simulate_loop_offset(loop, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING),
-        simulate_loop_offset(loop, IOTIFY_ROLE_QOS, IOTIFY_TYPE_INTEGER),
-        simulate_loop_offset(loop, IOTIFY_ROLE_RETAIN, IOTIFY_TYPE_BOOLEAN)};
+        .topic = simulate_loop_offset(publish, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING),
+        .qos = simulate_loop_offset(publish, IOTIFY_ROLE_QOS, IOTIFY_TYPE_INTEGER),
+        .retain = simulate_loop_offset(publish, IOTIFY_ROLE_RETAIN, IOTIFY_TYPE_BOOLEAN),
+        .timeout = simulate_loop_offset(connection, IOTIFY_ROLE_TIMEOUT, IOTIFY_TYPE_DURATION)};
     loop->publish_options = simulate_loop_publish_options(loop);
     iotify_buffer_init(&loop->scripts.payload, PAYLOAD_MAX);
     call_init(&loop->call, simulation->where);
-    if (!loop_init(&loop->events, simulate_loop_on_woken, simulate_loop_on_turn, loop)) {
+    if (!loop_init(&loop->events, &simulate_loop_owner, loop)) {
         simulate_loop_free(loop);
         return NULL;
     }
+    if (simulation->template->transport)
+        loop->events.plugin = simulation->template->transport->plugin->name;
     loop->scripts.glob = glob_port_new(simulation->glob, simulate_loop_wake, loop);
     simulate_loop_make_devices(loop);
     return loop;

@@ -5,14 +5,16 @@
 
 #include "core/base/clock.h"
 #include "core/simulate/backlog.h"
+#include "core/simulate/held.h"
 #include "core/simulate/loop_report.h"
 #include "core/simulate/loop_scripts.h"
 #include "core/simulate/ramp.h"
 #include "core/simulate/simulate_loop.h"
 
-/* Offsets of message settings in the transport's options; SIZE_MAX: it has no such setting. */
+/* Offsets of settings in the transport's options; SIZE_MAX: it has no such setting. */
 struct simulate_loop_offsets {
-    size_t topic, qos, retain;
+    size_t topic, qos, retain; /* of a message */
+    size_t timeout;            /* of a connection */
 };
 
 /* How the loop has been asked to end. Each value includes those before it. */
@@ -36,6 +38,7 @@ struct simulate_loop {
     const struct iotify_transport *operations;
     const void *publish_options;
     struct simulate_loop_offsets offsets;
+    int64_t patience; /* nanoseconds for a session to connect, and to close */
     struct call call; /* reused for each message */
     struct device *devices;
     size_t count, done;
@@ -44,15 +47,16 @@ struct simulate_loop {
     size_t explained; /* devices whose failures are kept */
     struct ramp ramp;
     struct backlog backlog;
+    struct held held;
     struct simulate_loop_session *freed_later;
     struct cause_topics *topics; /* NULL: scripts have named none */
     size_t causes;               /* looked for so far */
     struct loop_report report;
     struct loop_scripts scripts;
     struct iotify_timer *end_timer, *haste_timer;
+    unsigned haste; /* device_hurry(), device_abort() and device_force() that were called for all */
     enum simulate_loop_end end_seen; /* the value of end_asked that was handled last */
     bool end_due;                    /* devices end at the end of this turn */
-    bool hurried;                    /* device_hurry() was called for all devices */
     bool ending;                     /* device_end() was called for all devices */
     bool solo_sent;                  /* with --solo: the current iteration has sent something */
     bool broken;                     /* could not be set up */

@@ -3,6 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "core/base/activity.h"
+#include "core/base/clock.h"
+#include "core/base/stop.h"
 
 /* For plugins that allow one thread at a time for all instances together. */
 static pthread_mutex_t guard_serial = PTHREAD_MUTEX_INITIALIZER;
@@ -20,18 +25,36 @@ static pthread_mutex_t *guard_lock(struct guard *guard)
     return NULL;
 }
 
-static void guard_enter(struct guard *guard)
+/* What a call was before the storage got it. */
+struct guard_outer {
+    struct iotify_call base;
+    struct activity activity;
+};
+
+/*
+ * Storages get offline calls: a storage that asked for the glob would wait for itself, and one that
+ * performed would run at the pace of a connector.
+ */
+static struct guard_outer guard_enter(struct guard *guard, struct call *call, const char *operation)
 {
+    struct guard_outer outer = {.base = call->base};
     pthread_mutex_t *lock = guard_lock(guard);
 
     if (lock)
         pthread_mutex_lock(lock);
+    call->base.host = call_offline_host();
+    call->base.arguments = NULL;
+    call->base.stage = 0;
+    outer.activity = activity_begin(guard->plugin->name, operation);
+    return outer;
 }
 
-static void guard_leave(struct guard *guard)
+static void guard_leave(struct guard *guard, struct call *call, struct guard_outer outer)
 {
     pthread_mutex_t *lock = guard_lock(guard);
 
+    activity_end(outer.activity);
+    call->base = outer.base;
     if (lock)
         pthread_mutex_unlock(lock);
 }
@@ -56,27 +79,139 @@ static enum iotify_result guard_check_result(
     }
 }
 
+/* ------------------------------------------------------------------ repeated calls */
+
+/* A store without an answer is asked again for this long, with pauses between these two. */
+#define REPEAT_FOR (30 * SECOND)
+#define PAUSE_MIN (100 * MILLISECOND)
+#define PAUSE_MAX (2 * SECOND)
+#define PAUSE_SLICE (20 * MILLISECOND)
+
+struct guard_tries {
+    int64_t began, pause;
+};
+
+/* Wait; false when the run is stopped. */
+static bool guard_wait(int64_t nanoseconds)
+{
+    const struct timespec slice = {.tv_nsec = PAUSE_SLICE};
+    struct activity before = activity_pause();
+    int64_t until = clock_now() + nanoseconds;
+
+    while (clock_now() < until && !stop_requested())
+        nanosleep(&slice, NULL);
+    activity_end(before);
+    return !stop_requested();
+}
+
+/* Is the operation to be called again, after a pause? */
+static bool guard_repeats(const struct guard *guard, struct call *call, const char *operation,
+    enum iotify_result result, struct guard_tries *tries)
+{
+    if (result != IOTIFY_RESULT_TRANSIENT || strcmp(call->code, "PluginFault") == 0)
+        return false;
+    if (!tries->began) {
+        tries->began = clock_now();
+        tries->pause = PAUSE_MIN;
+        call_log(&call->base, IOTIFY_LOG_WARNING, "%s: %s(): %s; trying again for %.0f s",
+            guard->plugin->name, operation, call_message(call, result),
+            (double)REPEAT_FOR / SECOND);
+    } else if (clock_now() - tries->began > REPEAT_FOR) {
+        return false;
+    }
+    if (!guard_wait(tries->pause))
+        return false;
+    tries->pause = tries->pause * 2 > PAUSE_MAX ? PAUSE_MAX : tries->pause * 2;
+    return true;
+}
+
 /* ------------------------------------------------------------------ open, close */
+
+enum iotify_result guard_check(struct call *call, const struct plugin *plugin, const void *options)
+{
+    struct guard guard = {.plugin = plugin};
+    struct guard_outer outer;
+    enum iotify_result result;
+
+    if (!plugin->storage.check)
+        return IOTIFY_RESULT_OK;
+    pthread_mutex_init(&guard.lock, NULL);
+    outer = guard_enter(&guard, call, "check");
+    result = plugin->storage.check(&call->base, options);
+    guard_leave(&guard, call, outer);
+    pthread_mutex_destroy(&guard.lock);
+    return guard_check_result(&guard, call, "check", result);
+}
 
 enum iotify_result guard_open(
     struct guard *guard, struct call *call, const struct plugin *plugin, const void *options)
 {
+    struct guard_tries tries = {0};
+    struct guard_outer outer;
     enum iotify_result result;
 
     *guard = (struct guard){.plugin = plugin};
-    result = plugin->storage.open(&call->base, options, &guard->instance);
-    result = guard_check_result(guard, call, "open", result);
+    pthread_mutex_init(&guard->lock, NULL);
+    do {
+        outer = guard_enter(guard, call, "open");
+        result = plugin->storage.open(&call->base, options, &guard->instance);
+        guard_leave(guard, call, outer);
+        result = guard_check_result(guard, call, "open", result);
+    } while (guard_repeats(guard, call, "open", result, &tries));
     if (result == IOTIFY_RESULT_OK && !guard->instance)
-        return call_fault(call, plugin->name, "open", "returned OK without an instance");
-    if (result == IOTIFY_RESULT_OK)
-        pthread_mutex_init(&guard->lock, NULL);
+        result = call_fault(call, plugin->name, "open", "returned OK without an instance");
+    if (result != IOTIFY_RESULT_OK)
+        pthread_mutex_destroy(&guard->lock);
     return result;
 }
 
 void guard_close(struct guard *guard)
 {
+    struct activity before = activity_begin(guard->plugin->name, "close");
+
     guard->plugin->storage.close(guard->instance);
+    activity_end(before);
     pthread_mutex_destroy(&guard->lock);
+}
+
+enum iotify_result guard_verify_durability(struct guard *guard, struct call *call)
+{
+    struct guard_outer outer;
+    enum iotify_result result;
+
+    if (!guard->plugin->storage.verify_durability)
+        return IOTIFY_RESULT_OK;
+    outer = guard_enter(guard, call, "verify_durability");
+    result = guard->plugin->storage.verify_durability(guard->instance, &call->base);
+    guard_leave(guard, call, outer);
+    return guard_check_result(guard, call, "verify_durability", result);
+}
+
+/* ------------------------------------------------------------------ element sizes */
+
+/* An array as the plugin was built to index it; the host's own where the sizes are the same. */
+static void *guard_to_plugin(
+    struct call *call, const void *array, size_t count, size_t own_size, size_t plugin_size)
+{
+    size_t size = own_size < plugin_size ? own_size : plugin_size;
+    char *copy;
+
+    if (own_size == plugin_size)
+        return (void *)array;
+    copy = arena_array(&call->arena, count, plugin_size);
+    for (size_t i = 0; i < count; i++)
+        memcpy(copy + i * plugin_size, (const char *)array + i * own_size, size);
+    return copy;
+}
+
+/* Take back what the plugin has set in its array. */
+static void guard_from_plugin(
+    void *array, const void *copy, size_t count, size_t own_size, size_t plugin_size)
+{
+    size_t size = own_size < plugin_size ? own_size : plugin_size;
+
+    for (size_t i = 0; i < count && copy != array; i++)
+        memcpy((char *)array + i * own_size, (const char *)copy + i * plugin_size, size);
 }
 
 /* ------------------------------------------------------------------ reads */
@@ -100,13 +235,21 @@ static const char *guard_check_read(const struct iotify_read *read)
 enum iotify_result guard_get_many(
     struct guard *guard, struct call *call, struct iotify_read *reads, size_t count)
 {
+    const struct iotify_storage *storage = &guard->plugin->storage;
+    struct guard_tries tries = {0};
+    struct iotify_read *theirs;
+    struct guard_outer outer;
     enum iotify_result result;
 
     for (size_t i = 0; i < count; i++)
         reads[i] = (struct iotify_read){.key = reads[i].key};
-    guard_enter(guard);
-    result = guard->plugin->storage.get_many(guard->instance, &call->base, reads, count);
-    guard_leave(guard);
+    theirs = guard_to_plugin(call, reads, count, sizeof(*reads), storage->read_size);
+    do {
+        outer = guard_enter(guard, call, "get_many");
+        result = storage->get_many(guard->instance, &call->base, theirs, count);
+        guard_leave(guard, call, outer);
+    } while (guard_repeats(guard, call, "get_many", result, &tries));
+    guard_from_plugin(reads, theirs, count, sizeof(*reads), storage->read_size);
     result = guard_check_result(guard, call, "get_many", result);
     for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
         const char *wrong = guard_check_read(&reads[i]);
@@ -157,22 +300,42 @@ static enum iotify_result guard_check_writes(
     return IOTIFY_RESULT_OK;
 }
 
+static enum iotify_result guard_flush(struct guard *guard, struct call *call)
+{
+    struct guard_tries tries = {0};
+    struct guard_outer outer;
+    enum iotify_result result;
+
+    do {
+        outer = guard_enter(guard, call, "flush");
+        result = guard->plugin->storage.flush(guard->instance, &call->base);
+        guard_leave(guard, call, outer);
+    } while (guard_repeats(guard, call, "flush", result, &tries));
+    return guard_check_result(guard, call, "flush", result);
+}
+
 enum iotify_result guard_apply(
     struct guard *guard, struct call *call, struct iotify_write *writes, size_t count)
 {
     const struct iotify_storage *storage = &guard->plugin->storage;
+    struct guard_tries tries = {0};
+    struct iotify_write *theirs;
+    struct guard_outer outer;
     enum iotify_result result;
 
     for (size_t i = 0; i < count; i++)
         writes[i].result = 0;
-    guard_enter(guard);
-    result = guard_check_result(
-        guard, call, "apply", storage->apply(guard->instance, &call->base, writes, count));
-    if (result == IOTIFY_RESULT_OK && storage->flush)
-        result =
-            guard_check_result(guard, call, "flush", storage->flush(guard->instance, &call->base));
-    guard_leave(guard);
-    return result == IOTIFY_RESULT_OK ? guard_check_writes(guard, call, writes, count) : result;
+    theirs = guard_to_plugin(call, writes, count, sizeof(*writes), storage->write_size);
+    do {
+        outer = guard_enter(guard, call, "apply");
+        result = storage->apply(guard->instance, &call->base, theirs, count);
+        guard_leave(guard, call, outer);
+    } while (guard_repeats(guard, call, "apply", result, &tries));
+    result = guard_check_result(guard, call, "apply", result);
+    guard_from_plugin(writes, theirs, count, sizeof(*writes), storage->write_size);
+    if (result == IOTIFY_RESULT_OK)
+        result = guard_check_writes(guard, call, writes, count);
+    return result == IOTIFY_RESULT_OK && storage->flush ? guard_flush(guard, call) : result;
 }
 
 /* ------------------------------------------------------------------ scan */
@@ -217,14 +380,22 @@ enum iotify_result guard_scan(struct guard *guard, struct call *call, const char
 {
     struct guard_keys keys = {
         .found = found, .argument = argument, .prefix = prefix, .left = limit};
+    char last[IOTIFY_KEY_MAX + 1];
+    struct guard_tries tries = {0};
+    struct guard_outer outer;
     enum iotify_result result;
 
     if (after)
         snprintf(keys.last, sizeof(keys.last), "%s", after);
-    guard_enter(guard);
-    result = guard->plugin->storage.scan(
-        guard->instance, &call->base, prefix, after, limit, guard_on_key, &keys);
-    guard_leave(guard);
+    memcpy(last, keys.last, sizeof(last));
+    do {
+        /* A repeated listing continues after what was found before. */
+        outer = guard_enter(guard, call, "scan");
+        result = guard->plugin->storage.scan(guard->instance, &call->base, prefix,
+            *keys.last ? last : NULL, keys.left, guard_on_key, &keys);
+        guard_leave(guard, call, outer);
+        memcpy(last, keys.last, sizeof(last));
+    } while (!keys.wrong && guard_repeats(guard, call, "scan", result, &tries));
     result = guard_check_result(guard, call, "scan", result);
     return result == IOTIFY_RESULT_OK && keys.wrong
                ? call_fault(call, guard->plugin->name, "scan", "%s", keys.wrong)

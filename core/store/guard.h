@@ -19,10 +19,14 @@ struct guard {
     pthread_mutex_t lock; /* used when the plugin is IOTIFY_THREADS_PER_INSTANCE */
 };
 
+/* Check the settings of a store, offline, before it is opened. */
+enum iotify_result guard_check(struct call *call, const struct plugin *plugin, const void *options);
 /* Open it. On an error there is nothing to close. */
 enum iotify_result guard_open(
     struct guard *guard, struct call *call, const struct plugin *plugin, const void *options);
 void guard_close(struct guard *guard);
+/* Ask whether records survive what the plugin promises: an error says why not. */
+enum iotify_result guard_verify_durability(struct guard *guard, struct call *call);
 
 /* As the operations of the same names; after IOTIFY_RESULT_OK each read and write has a result. */
 enum iotify_result guard_get_many(

@@ -342,6 +342,17 @@ enum iotify_result seal_new(struct call *call, const struct seal_settings *setti
     return result;
 }
 
+enum iotify_result seal_new_volatile(
+    struct call *call, const struct seal_settings *settings, struct seal **out)
+{
+    *out = settings->with == SEAL_NONE ? NULL : memory_new(1, sizeof(**out));
+    if (!*out || RAND_bytes((*out)->keys, sizeof((*out)->keys)) == 1)
+        return IOTIFY_RESULT_OK;
+    seal_free(*out);
+    *out = NULL;
+    return call_fail(&call->base, IOTIFY_RESULT_FAILED, "OpenSsl", "no random numbers");
+}
+
 /* Check that this version can read the note and that its source of the key is that of the job. */
 static enum iotify_result seal_check_note(
     struct call *call, const struct seal_settings *settings, const json_t *json)

@@ -54,6 +54,12 @@ void seal_forget(void);
 enum iotify_result seal_new(struct call *call, const struct seal_settings *settings,
     struct iotify_buffer *note, struct seal **out);
 /*
+ * Create a data key that no note keeps, for a store that forgets its values when the process ends.
+ * `*out` is NULL with SEAL_NONE. IOTIFY_RESULT_FAILED when there are no random numbers.
+ */
+enum iotify_result seal_new_volatile(
+    struct call *call, const struct seal_settings *settings, struct seal **out);
+/*
  * Unwrap the data key of a note; `*out` is NULL when the store is not sealed. Fails also when the
  * note is damaged, the settings name another source, or the key is wrong.
  */

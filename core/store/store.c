@@ -72,8 +72,9 @@ static enum iotify_result store_find_seal(
 enum iotify_result store_unseal(
     struct store *store, struct call *call, const struct seal_settings *settings, bool make)
 {
-    enum iotify_result result =
-        store_durable(store) ? store_find_seal(store, call, settings, make) : IOTIFY_RESULT_OK;
+    enum iotify_result result = store_durable(store)
+                                    ? store_find_seal(store, call, settings, make)
+                                    : seal_new_volatile(call, settings, &store->seal);
 
     store->accept_unsealed = settings->accept_unsealed;
     seal_forget();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/store/store_internal.h"
 
 #define GROUP_MAX 256 /* writes in one commit */
@@ -103,6 +104,9 @@ static enum iotify_result store_commit_seal_writes(struct store *store, struct c
 
 void store_commit(struct store *store, struct store_request *request)
 {
+    /* The connector does not wait then; the storage marks its own operations. */
+    struct activity before = activity_pause();
+
     pthread_mutex_lock(&store->queue_lock);
     *store->last = request;
     store->last = &request->next;
@@ -113,6 +117,7 @@ void store_commit(struct store *store, struct store_request *request)
             store_commit_lead(store);
     }
     pthread_mutex_unlock(&store->queue_lock);
+    activity_end(before);
 }
 
 enum iotify_result store_apply(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/template/template.h"
+#include "core/template/template_internal.h"
 
 #include <string.h>
 
@@ -65,62 +65,6 @@ static void template_check_keys(struct template_loader *loader)
             diagnostics_add(loader->diagnostics, key->location,
                 "unknown setting \"%s\" in the template%s", key->text, suggest_hint(&suggest, ""));
     }
-}
-
-/* The entry for a transport that is not listed under `plugins:`. */
-static const struct job_plugin *template_default_transport(
-    const struct job *job, const struct plugin *plugin, struct arena *arena)
-{
-    struct diagnostics unused = {0};
-    struct binder binder = {.arena = arena,
-        .diagnostics = &unused,
-        .directory = job->directory,
-        .name = job->options->name};
-    struct job_plugin *entry = arena_alloc(arena, sizeof(*entry));
-
-    entry->alias = plugin->name;
-    entry->plugin = plugin;
-    entry->options = schema_bind(
-        &binder, plugin->descriptor.settings, NULL, plugin->name, (struct location){0}, NULL, NULL);
-    diagnostics_clear(&unused);
-    return entry;
-}
-
-const struct job_plugin *template_transport(const struct job *job, const char *name,
-    struct location location, struct arena *arena, struct diagnostics *diagnostics)
-{
-    const struct job_plugin *entry = job_plugin(job, name);
-    const struct plugin *plugin = entry ? entry->plugin : NULL;
-    enum registry_result result = REGISTRY_OK;
-    const char *text;
-
-    if (strcmp(name, "none") == 0)
-        return NULL;
-    if (!plugin)
-        result = registry_load(job->registry, name, &plugin, &text);
-    if (result == REGISTRY_UNKNOWN)
-        diagnostics_add(diagnostics, location,
-            "unknown transport \"%s\" (neither an alias under \"plugins\" nor an installed plugin)",
-            name);
-    if (!plugin)
-        return NULL;
-    if (plugin->descriptor.kind != IOTIFY_KIND_TRANSPORT) {
-        diagnostics_add(diagnostics, location, "\"%s\" is a %s plugin, not a transport", name,
-            plugin_kind_name(plugin->descriptor.kind));
-        return NULL;
-    }
-    return entry ? entry : template_default_transport(job, plugin, arena);
-}
-
-const char *template_transport_name(struct arena *arena, const char *path)
-{
-    struct diagnostics unused = {0};
-    const struct source *source = source_read(arena, &unused, path, path);
-    const struct node *root = source ? tree_parse(arena, &unused, source) : NULL;
-    const struct node *node = node_get(root, "transport");
-
-    diagnostics_clear(&unused);
-    return node && node->kind == NODE_SCALAR && *node->text ? node->text : TEMPLATE_TRANSPORT;
 }
 
 static void template_find_transport(struct template_loader *loader, const char *override)
@@ -218,7 +162,7 @@ static void template_need_topic(
     struct iotify_setting topic;
 
     if (!node_is_empty(message) &&
-        schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING, &topic) &&
+        schema_find_role(settings, IOTIFY_ROLE_TOPIC, IOTIFY_TYPE_STRING, &topic) && !topic.value &&
         node_is_empty(schema_given(map, topic.name)))
         diagnostics_add(loader->diagnostics, map ? map->location : message->location,
             "\"publish\" needs the setting \"%s\": where the messages go", topic.name);
@@ -231,6 +175,10 @@ static void template_bind_subscriptions(struct template_loader *loader)
 
     if (node_is_empty(list))
         return;
+    if (!(template->transport->plugin->transport.capabilities & IOTIFY_CAPABILITY_SUBSCRIBE)) {
+        template->cannot_subscribe = true;
+        return;
+    }
     if (list->kind != NODE_LIST) {
         diagnostics_add(
             loader->diagnostics, list->location, "\"subscribe\" takes a list of topics");
@@ -483,6 +431,8 @@ bool template_load(struct template_file *template, const struct job *job, const 
         template->publish =
             template_bind(&loader, "publish", operations->publish, &template->publish_expressions);
         template_bind_subscriptions(&loader);
+        if (diagnostics->count == before)
+            template_check_settings(template, loader.root, diagnostics);
         template_need_host(&loader, operations->connection);
         template_need_topic(&loader, operations->publish);
     }

@@ -27,6 +27,8 @@ struct template_file {
     const struct node *connection_node;
     struct subscription *subscriptions;
     size_t subscription_count;
+    bool cannot_subscribe; /* the transport has no subscriptions: those of the template are left out
+                            */
     struct script_code code[SCRIPT_FUNCTIONS];
     struct script_code library;
     struct script_stage *stages; /* used instead of message() */

@@ -57,7 +57,7 @@ static const char *aws_libraries(void)
 }
 
 static const struct iotify_connector operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_CONNECTOR_SIZES,
     .threads = IOTIFY_THREADS_PARALLEL,
     .open = aws_instance_open,
     .close = aws_instance_close,
@@ -91,22 +91,10 @@ static const struct iotify_default_step default_steps[] = {
     {.pipeline = "cleanup", .step = ".remove_shared", .settings = "{}"},
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_CONNECTOR,
-    .name = "aws-iot",
-    .version = IOTIFY_VERSION,
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_CONNECTOR, .name = "aws-iot", .version = IOTIFY_VERSION,
     .summary = "provisions devices on AWS IoT Core, one certificate per device, and removes them",
-    .settings = &settings,
-    .operations = &operations,
-    .actions = actions,
+    .settings = &settings, .operations = &operations, .actions = actions,
     .action_count = sizeof(actions) / sizeof(actions[0]),
-    .action_size = sizeof(struct iotify_action),
-    .default_steps = default_steps,
+    .action_size = sizeof(struct iotify_action), .default_steps = default_steps,
     .default_step_count = sizeof(default_steps) / sizeof(default_steps[0]),
-    .default_step_size = sizeof(default_steps[0]),
-    .libraries = aws_libraries,
-};
+    .default_step_size = sizeof(default_steps[0]), .libraries = aws_libraries);

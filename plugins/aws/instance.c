@@ -386,17 +386,23 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
 
 /* DescribeEndpoint returns "host" or "host:port". */
 enum iotify_result aws_instance_endpoint(
-    void *given, struct iotify_call *call, struct iotify_endpoint *out)
+    void *given, struct iotify_call *call, const char *protocol, struct iotify_endpoint *out)
 {
     struct aws_instance *instance = given;
     struct aws_request request = {
         .operation = AWS_DESCRIBE_ENDPOINT, .query = {{"endpointType", "iot:Data-ATS"}}};
-    enum iotify_result result = aws_send(instance->client, call, &request);
-    const char *address = aws_text(request.answer, "endpointAddress");
-    const char *colon = strchr(address, ':');
-    size_t length = colon ? (size_t)(colon - address) : strlen(address);
-    long port = colon ? strtol(colon + 1, NULL, 10) : MQTT_PORT;
+    enum iotify_result result;
+    const char *address, *colon;
+    size_t length;
+    long port;
 
+    if (strcmp(protocol, "mqtts") != 0)
+        return IOTIFY_RESULT_NOT_FOUND;
+    result = aws_send(instance->client, call, &request);
+    address = aws_text(request.answer, "endpointAddress");
+    colon = strchr(address, ':');
+    length = colon ? (size_t)(colon - address) : strlen(address);
+    port = colon ? strtol(colon + 1, NULL, 10) : MQTT_PORT;
     if (result == IOTIFY_RESULT_OK && (length == 0 || port < 1 || port > 65535))
         result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
             "DescribeEndpoint: the answer names no endpoint");
@@ -405,10 +411,13 @@ enum iotify_result aws_instance_endpoint(
 
         memcpy(host, address, length);
         host[length] = '\0';
-        *out = (struct iotify_endpoint){.host = host,
-            .port = (uint16_t)port,
-            .publish_rate = PUBLISH_RATE,
-            .payload_max = PAYLOAD_MAX};
+        out->host = host;
+        out->port = (uint16_t)port;
+        out->ca = instance->options->ca;
+        /* On the port of HTTPS the service tells protocols apart by this name. */
+        out->alpn = port == 443 ? "x-amzn-mqtt-ca" : NULL;
+        out->publish_rate = PUBLISH_RATE;
+        out->payload_max = PAYLOAD_MAX;
     }
     json_decref(request.answer);
     return result;

@@ -84,7 +84,7 @@ enum iotify_result aws_instance_open(struct iotify_call *call, const void *optio
 void aws_instance_close(void *given);
 enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, const char **realm);
 enum iotify_result aws_instance_endpoint(
-    void *given, struct iotify_call *call, struct iotify_endpoint *out);
+    void *given, struct iotify_call *call, const char *protocol, struct iotify_endpoint *out);
 double aws_instance_rate(void *given, const char *operation, bool *known);
 void aws_instance_permit(void *given, struct iotify_call *call);
 enum iotify_result aws_instance_grant(void *given, struct iotify_call *call,

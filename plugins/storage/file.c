@@ -418,7 +418,7 @@ static enum iotify_result file_scan(void *instance, struct iotify_call *call, co
 }
 
 static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PER_INSTANCE,
     .durability = IOTIFY_DURABILITY_DURABLE,
     .open = file_open,
@@ -428,15 +428,6 @@ static const struct iotify_storage operations = {
     .scan = file_scan,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_STORAGE,
-    .name = "file",
-    .version = IOTIFY_VERSION,
-    .summary = "a folder with a file for each key",
-    .settings = &settings,
-    .operations = &operations,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "file", .version = IOTIFY_VERSION,
+    .summary = "a folder with a file for each key", .settings = &settings,
+    .operations = &operations);

@@ -17,13 +17,6 @@ struct memory_store {
     size_t count, capacity;
 };
 
-struct memory_options {
-    char unused;
-};
-
-static const struct iotify_settings settings = {
-    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct memory_options)};
-
 static enum iotify_result memory_fail(struct iotify_call *call)
 {
     return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
@@ -175,7 +168,7 @@ static enum iotify_result memory_scan(void *instance, struct iotify_call *call, 
 }
 
 static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PER_INSTANCE,
     .durability = IOTIFY_DURABILITY_VOLATILE,
     .open = memory_open,
@@ -185,15 +178,6 @@ static const struct iotify_storage operations = {
     .scan = memory_scan,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_STORAGE,
-    .name = "memory",
-    .version = IOTIFY_VERSION,
-    .summary = "in the process, gone when the run ends",
-    .settings = &settings,
-    .operations = &operations,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "memory", .version = IOTIFY_VERSION,
+    .summary = "in the process, gone when the run ends", .settings = IOTIFY_NO_SETTINGS,
+    .operations = &operations);

@@ -427,7 +427,7 @@ static const char *sqlite_libraries(void)
 }
 
 static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PARALLEL,
     .durability = IOTIFY_DURABILITY_DURABLE,
     .atomic_batch = true,
@@ -438,16 +438,6 @@ static const struct iotify_storage operations = {
     .scan = sqlite_scan,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_STORAGE,
-    .name = "sqlite",
-    .version = IOTIFY_VERSION,
-    .summary = "one SQLite file, durable on every commit",
-    .settings = &settings,
-    .operations = &operations,
-    .libraries = sqlite_libraries,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "sqlite", .version = IOTIFY_VERSION,
+    .summary = "one SQLite file, durable on every commit", .settings = &settings,
+    .operations = &operations, .libraries = sqlite_libraries);

@@ -115,7 +115,7 @@ static enum iotify_result example_scan(void *instance, struct iotify_call *call,
 }
 
 static const struct iotify_storage example_operations = {
-    .struct_size = sizeof(example_operations),
+    IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PER_INSTANCE,
     .durability = IOTIFY_DURABILITY_VOLATILE,
     .open = example_open,
@@ -125,15 +125,6 @@ static const struct iotify_storage example_operations = {
     .scan = example_scan,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_STORAGE,
-    .name = "example",
-    .version = "1.0",
-    .summary = "keeps one value, to show how a plugin is made",
-    .settings = &example_settings,
-    .operations = &example_operations,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "example", .version = "1.0",
+    .summary = "keeps one value, to show how a plugin is made", .settings = &example_settings,
+    .operations = &example_operations);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plugins that break the contract: a line names plugin, operation and rule, the step fails, nothing crashes."""
 import re
+import signal
+import subprocess
 
 from support import BUILD, Case, IOTIFYD, SANDBOX
 
@@ -37,15 +39,30 @@ CONNECTOR = {
        for word, number in (('zero', 0), ('unknown', 99), ('later', 13)) if (operation, word) != ('endpoint', 'later')},
 }
 TRANSPORT = {
-    'open-null': 'open() returned OK without an instance', 'channel-null': 'engine_new() returned OK without a channel',
+    'open-null': 'open() returned OK without an instance', 'channel-null': 'channel_new() returned OK without a channel',
     'session-null': 'session_new() returned OK without a session', 'connected-null': 'connected() came without its times',
     'connected-negative': 'connected() came with a negative time', 'closed-reason': 'closed() came with the reason 99',
     'closed-negative': 'closed() came with the reason -3', 'closed-null': 'closed() came without a text',
-    'message-no-topic': 'message() came without a topic', 'message-no-payload': 'message() came with a payload of 10 bytes at NULL',
+    'message-no-topic': 'message() came without a topic', 'message-no-payload': 'message() came with a payload at NULL',
+    'message-null': 'message() came without a message', 'message-small': 'message() came with a struct_size that is too small',
+    'message-no-properties': 'message() came with properties that are not valid',
+    'message-property-null': 'message() came with a property whose name or value is NULL',
+    'connected-small': 'connected() came with a struct_size that is too small', 'refused-null': 'refused() came without a text',
     **{f'{word}-{kind}': f'{operation}() returned the result {number}'
-       for word, operation in (('open', 'open'), ('channel', 'engine_new'), ('session', 'session_new'), ('publish', 'session_publish'))
+       for word, operation in (('open', 'open'), ('channel', 'channel_new'), ('session', 'session_new'), ('publish', 'session_publish'))
        for kind, number in (('zero', 0), ('unknown', 99), ('later', 13))},
 }
+
+
+# What is found while the template is loaded.
+CHECKED = {f'check-{kind}': f'check() returned the result {number}' for kind, number in (('zero', 0), ('unknown', 99), ('later', 13))}
+# What takes its time: the plugin's own limit, and ten seconds.
+SLOW = {'connect-never': 'session_connect() was followed by neither `connected` nor `closed` in time',
+        'close-never': 'session_disconnect() was not followed by `closed` in time'}
+# What ends the process; the operation or callback is named.
+FATAL = {'timer-crash': ('timer() crashed (SIGSEGV)', -11), 'timer-abort': ('timer() crashed (SIGABRT', -6),
+         'timer-exit': ('timer() ended the process with exit()', 1), 'publish-crash': ('session_publish() crashed (SIGSEGV)', -11),
+         'publish-exit': ('session_publish() ended the process with exit()', 1), 'posted-crash': ('posted() crashed (SIGSEGV)', -11)}
 
 
 class Wrong(Case):
@@ -98,15 +115,48 @@ class Wrong(Case):
                 self.assertEqual(2 if does.startswith(('open', 'prepare')) else 1, done.returncode, done.stderr)
                 self.assertIn(f'wrong-connector: {rule}; this is a mistake of the plugin', done.stdout + done.stderr)
 
-    def test_transport(self):
-        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
-        self.assertEqual({'nothing', *TRANSPORT}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+    def run_transport(self, does, *arguments):
+        self.write('job.yaml', f'devices: 5\nplugins:\n  w: {{use: wrong-transport, does: {does}}}\n  glob: {{use: memory}}\n'
+                   'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 5, interval: 10ms, loops: 1}\n')
         self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
-        for does, rule in {'nothing': None, **TRANSPORT}.items():
+        return self.iotifyd('job.yaml', *arguments, status=None)
+
+    def test_checked(self):
+        for does, rule in CHECKED.items():
+            with self.subTest(does):
+                done = self.run_transport(does, '--check')
+                self.assertEqual(2, done.returncode, done.stderr)
+                self.assertIn(f'wrong-transport: {rule}; this is a mistake of the plugin', done.stderr)
+
+    def test_fatal(self):
+        for does, (what, status) in FATAL.items():
+            with self.subTest(does):
+                if BUILD.name == 'sanitize' and status != 1:
+                    continue    # the sanitizers report crashes themselves
+                done = self.run_transport(does)
+                self.assertEqual(status, done.returncode, done.stderr)
+                self.assertIn(f'iotifyd: PluginFault: wrong-transport: {what}', done.stderr)
+
+    def test_stop(self):
+        """Sessions that never close do not keep a stopped run."""
+        self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}", timeout: 1h}\npublish: {topic: t}\nmessage: return "x"\n')
+        for does in SLOW:
             with self.subTest(does):
                 self.write('job.yaml', f'devices: 5\nplugins:\n  w: {{use: wrong-transport, does: {does}}}\n  glob: {{use: memory}}\n'
-                           'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 5, interval: 10ms}\n')
-                done = self.iotifyd('job.yaml', status=None)
+                           'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 1, loops: 1}\n')
+                process = self.spawn('-v', 'job.yaml', stderr=subprocess.PIPE)
+                self.wait_for_text(process.stderr, 'a session begins')
+                process.send_signal(signal.SIGTERM)
+                _, error = process.communicate(timeout=60)
+                self.assertEqual(128 + signal.SIGTERM, process.returncode, error)
+
+    def test_transport(self):
+        names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
+        self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW, *FATAL}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
+        for does, rule in {'nothing': None, 'throttled-once': None, **TRANSPORT, **SLOW}.items():
+            with self.subTest(does):
+                done = self.run_transport(does)
                 self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
                 if not rule:
                     self.assertEqual(0, done.returncode, done.stderr)

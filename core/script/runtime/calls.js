@@ -343,8 +343,14 @@
         listeners.push(listener);
         turns[LISTENERS] = listeners.length;
     };
-    runtime.receive = (topic, bytes, response) => {
+    runtime.receive = (topic, bytes, response, status, fields) => {
         const payload = runtime.Buffer.from(bytes.buffer);
+        if (status !== undefined) {
+            payload.status = status;
+            payload.headers = {};
+            for (let i = 0; i < fields.length; i += 2)
+                payload.headers[fields[i].toLowerCase()] = fields[i + 1];
+        }
         for (const listener of listeners) if (listener(topic, payload)) return undefined;
         return response ? response(topic, payload, states[turns[SLOT]]) : undefined;
     };

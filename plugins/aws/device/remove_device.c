@@ -24,13 +24,6 @@
 #define ATTEMPTS_MAX 32
 #define DETACH_MAX INT64_C(10000000000)
 
-struct removal_options {
-    char unused;
-};
-
-static const struct iotify_settings settings = {
-    .item_size = sizeof(struct iotify_setting), .options_size = sizeof(struct removal_options)};
-
 /* A missing object counts as removed. */
 static enum iotify_result removal_accept_missing(enum iotify_result result)
 {
@@ -414,7 +407,7 @@ const struct iotify_action aws_remove_device_action = {
     .name = "remove_device",
     .summary = "delete what this job recorded for each client: certificate, thing, glob entries",
     .scope = IOTIFY_SCOPE_RECORD,
-    .settings = &settings,
+    .settings = IOTIFY_NO_SETTINGS,
     .begin = removal_begin,
     .apply = removal_apply,
     .conclude = removal_on_conclude,

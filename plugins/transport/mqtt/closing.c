@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "plugins/transport/mqtt/connect.h"
 #include "plugins/transport/mqtt/deferred.h"
 
 static void closing_unwatch(struct mqtt_session *session)
@@ -25,6 +26,7 @@ void mqtt_closed(struct mqtt_session *session, enum iotify_close reason, const c
         mqtt_identity_forget_session(session->identity);
     session->state = IDLE;
     closing_unwatch(session);
+    mqtt_connect_cancel(session);
     session->channel->loop->timer_stop(session->timer);
     session->reason = (uint8_t)reason;
     free(session->text);

@@ -162,7 +162,7 @@ struct connect_reading {
     int code;
 };
 
-/* Read what is available; 0 when more may follow, for with_read_ahead(). */
+/* Read what is available; 0 when more may follow, for struct iotify_read_ahead_1. */
 static int connect_read_once(void *argument)
 {
     struct connect_reading *reading = argument;
@@ -186,8 +186,11 @@ static int connect_read_all(struct mqtt_session *session)
 {
     struct connect_reading reading = {session, MOSQ_ERR_SUCCESS};
 
-    session->channel->host->with_read_ahead(
-        mosquitto_socket(session->mosquitto), connect_read_once, &reading);
+    if (session->channel->ahead)
+        session->channel->ahead->with(
+            mosquitto_socket(session->mosquitto), connect_read_once, &reading);
+    else
+        connect_read_once(&reading);
     return reading.code;
 }
 
@@ -333,8 +336,10 @@ static void connect_on_message(
     struct mqtt_session *session = argument;
 
     (void)mosquitto;
-    session->channel->events->message(session->user, message->topic,
-        (struct iotify_bytes){message->payload, (size_t)message->payloadlen});
+    session->channel->events->message(
+        session->user, &(struct iotify_message){.struct_size = sizeof(struct iotify_message),
+                           .topic = message->topic,
+                           .payload = {message->payload, (size_t)message->payloadlen}});
 }
 
 static void connect_on_disconnect(struct mosquitto *mosquitto, void *argument, int code)
@@ -399,11 +404,7 @@ static void connect_on_resolved(void *argument, const char *address, const char 
     struct mqtt_session *session = argument;
     char text[200];
 
-    session->resolving = false;
-    if (session->freed) {
-        free(session);
-        return;
-    }
+    session->lookup = NULL;
     if (session->state != RESOLVING)
         return;
     if (address) {
@@ -422,11 +423,14 @@ void mqtt_connect_start(struct mqtt_session *session)
         return;
     session->state = RESOLVING;
     session->began = connect_now(session);
-    session->times = (struct iotify_connect_times){0};
+    session->times = (struct iotify_connect_times){.struct_size = sizeof(session->times)};
     loop->timer_start(session->timer, session->timeout);
-    /* A lookup of an earlier attempt that timed out may still be in progress. */
-    if (session->resolving)
-        return;
-    session->resolving = true;
-    loop->resolve(loop, session->host, connect_on_resolved, session);
+    session->lookup = loop->resolve(loop, session->host, connect_on_resolved, session);
+}
+
+void mqtt_connect_cancel(struct mqtt_session *session)
+{
+    if (session->lookup)
+        session->channel->loop->resolve_cancel(session->lookup);
+    session->lookup = NULL;
 }

@@ -7,6 +7,8 @@
 
 /* Resolve the host and connect. Ends in READY, or with an event `closed`. */
 void mqtt_connect_start(struct mqtt_session *session);
+/* Give up the name lookup, if one is under way. */
+void mqtt_connect_cancel(struct mqtt_session *session);
 /* Callback of the session's timer. */
 void mqtt_connect_timer(void *session);
 /* Register the callbacks of connect.c with libmosquitto. */

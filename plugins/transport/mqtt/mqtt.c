@@ -21,7 +21,8 @@ static enum iotify_result mqtt_channel_new(void *given, struct iotify_call *call
     if (!channel)
         return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
     channel->instance = given;
-    channel->host = call->host;
+    channel->socketpair = call->host->extension(call, IOTIFY_EXTENSION_SOCKETPAIR_1);
+    channel->ahead = call->host->extension(call, IOTIFY_EXTENSION_READ_AHEAD_1);
     channel->loop = loop;
     channel->events = events;
     channel->deferred = mqtt_deferred_new(channel);
@@ -43,6 +44,7 @@ static void mqtt_channel_free(void *given)
         channel->contexts = context->next;
         mqtt_tls_free(context->tls);
         free(context->ca);
+        free(context->alpn);
         free(context);
     }
     while (channel->hosts) {
@@ -91,14 +93,19 @@ static const char *mqtt_libraries(void)
     return text;
 }
 
+static const char *const protocols[] = {"mqtts", NULL};
+
 static const struct iotify_transport operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_TRANSPORT_SIZES,
+    .capabilities = IOTIFY_CAPABILITY_SUBSCRIBE | IOTIFY_CAPABILITY_ACKNOWLEDGE,
+    .protocols = protocols,
     .connection = &mqtt_connection_settings,
     .publish = &mqtt_publish_settings,
+    .check = mqtt_check,
     .open = mqtt_instance_open,
     .close = mqtt_instance_close,
-    .engine_new = mqtt_channel_new,
-    .engine_free = mqtt_channel_free,
+    .channel_new = mqtt_channel_new,
+    .channel_free = mqtt_channel_free,
     .session_new = mqtt_session_new,
     .session_connect = mqtt_session_connect,
     .session_publish = mqtt_session_publish,
@@ -108,16 +115,6 @@ static const struct iotify_transport operations = {
     .session_unwritten = mqtt_session_unwritten,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_TRANSPORT,
-    .name = "mqtt",
-    .version = IOTIFY_VERSION,
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_TRANSPORT, .name = "mqtt", .version = IOTIFY_VERSION,
     .summary = "MQTT 3.1.1 over TCP or TLS, a certificate for each session",
-    .settings = &mqtt_option_settings,
-    .operations = &operations,
-    .libraries = mqtt_libraries,
-};
+    .settings = &mqtt_option_settings, .operations = &operations, .libraries = mqtt_libraries);

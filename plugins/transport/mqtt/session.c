@@ -10,25 +10,32 @@
 
 /* ------------------------------------------------------------------ creation */
 
+/* Texts that may be NULL. */
+static bool session_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
 static struct mqtt_tls *session_find_tls(struct mqtt_channel *channel, struct iotify_call *call,
     const struct mqtt_connection *connection)
 {
+    const char *alpn = connection->alpn ? connection->alpn : channel->instance->alpn;
     struct mqtt_context *context;
 
     for (context = channel->contexts; context; context = context->next)
-        if (context->verify == connection->verify &&
-            (context->ca == connection->ca ||
-                (context->ca && connection->ca && strcmp(context->ca, connection->ca) == 0)))
+        if (context->verify == connection->verify && session_same(context->ca, connection->ca) &&
+            session_same(context->alpn, alpn))
             return context->tls;
     context = calloc(1, sizeof(*context));
     if (!context)
         return NULL;
-    context->tls = mqtt_tls_new(call, connection->ca, connection->verify, channel->instance->alpn);
+    context->tls = mqtt_tls_new(call, connection->ca, connection->verify, alpn);
     if (!context->tls) {
         free(context);
         return NULL;
     }
     context->ca = connection->ca ? strdup(connection->ca) : NULL;
+    context->alpn = alpn ? strdup(alpn) : NULL;
     context->verify = connection->verify;
     context->next = channel->contexts;
     channel->contexts = context;
@@ -55,9 +62,10 @@ static const char *session_keep_host(struct mqtt_channel *channel, const char *n
     return host->name;
 }
 
-/* Free everything but the session itself, which a name lookup may still refer to. */
-static void session_release_parts(struct mqtt_session *session)
+static void session_release(struct mqtt_session *session)
 {
+    mqtt_connect_cancel(session);
+
     if (session->mosquitto)
         mosquitto_destroy(session->mosquitto);
     if (session->timer)
@@ -68,6 +76,7 @@ static void session_release_parts(struct mqtt_session *session)
     free(session->filters);
     mqtt_inflight_clear(&session->inflight);
     free(session->text);
+    free(session);
 }
 
 struct session_birth {
@@ -139,6 +148,32 @@ static enum iotify_result session_set_up(struct mqtt_session *session, struct io
     return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_RESULT_OK;
 }
 
+/*
+ * What no device can change. A text with an expression holds its braces here, and other settings
+ * with one their defaults.
+ */
+enum iotify_result mqtt_check(
+    struct iotify_call *call, const void *options, const void *given, const void *publish)
+{
+    const struct mqtt_connection *connection = given;
+
+    (void)options;
+    (void)publish;
+    if (connection->cert && !connection->key)
+        return call->host->fail_setting(
+            call, "connection.cert", "\"cert\" needs its private key: set key");
+    if (connection->key && !connection->cert)
+        return call->host->fail_setting(
+            call, "connection.key", "\"key\" needs its certificate: set cert");
+    if (connection->password && !connection->username)
+        return call->host->fail_setting(
+            call, "connection.password", "\"password\" needs a user name: set username");
+    if (connection->will_payload && !connection->will_topic)
+        return call->host->fail_setting(
+            call, "connection.will.payload", "a will needs its topic: set will.topic");
+    return IOTIFY_RESULT_OK;
+}
+
 static enum iotify_result session_check(struct iotify_call *call,
     const struct mqtt_connection *connection, const char *const *filters, size_t count)
 {
@@ -178,7 +213,9 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     session->timeout = connection->timeout;
     session->timer = channel->loop->timer_new(channel->loop, mqtt_connect_timer, session);
     birth = (struct session_birth){connection, session};
-    session->mosquitto = channel->host->without_socketpair(session_make_mosquitto, &birth);
+    session->mosquitto = channel->socketpair
+                             ? channel->socketpair->without(session_make_mosquitto, &birth)
+                             : session_make_mosquitto(&birth);
     if (!session->host || !session->timer || !session->mosquitto ||
         !session_copy_filters(session, filters, count))
         result = call->host->fail(call, IOTIFY_RESULT_INVALID, "NoSession",
@@ -186,8 +223,7 @@ enum iotify_result mqtt_session_new(void *given, struct iotify_call *call, const
     else
         result = session_set_up(session, call, connection);
     if (result != IOTIFY_RESULT_OK) {
-        session_release_parts(session);
-        free(session);
+        session_release(session);
         return result;
     }
     *out = session;
@@ -297,10 +333,5 @@ void mqtt_session_free(void *given)
     session->watch = NULL;
     mqtt_deferred_forget(session);
     session->state = IDLE;
-    session_release_parts(session);
-    /* During a name lookup its callback frees the session. */
-    if (session->resolving)
-        session->freed = true;
-    else
-        free(session);
+    session_release(session);
 }

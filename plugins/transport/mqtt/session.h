@@ -8,6 +8,7 @@
 
 #include <mosquitto.h>
 
+#include <iotify/extensions.h>
 #include <iotify/transport.h>
 
 #include "plugins/transport/mqtt/inflight.h"
@@ -28,6 +29,7 @@ struct mqtt_host {
 /* One TLS context per combination of `ca` and `verify`; most channels have one. */
 struct mqtt_context {
     char *ca;
+    char *alpn;
     bool verify;
     struct mqtt_tls *tls;
     struct mqtt_context *next;
@@ -37,7 +39,8 @@ struct mqtt_deferred;
 
 struct mqtt_channel {
     const struct mqtt_instance *instance;
-    const struct iotify_host *host;
+    const struct iotify_socketpair_1 *socketpair; /* NULL: the host does not have it */
+    const struct iotify_read_ahead_1 *ahead;      /* likewise */
     const struct iotify_loop *loop;
     const struct iotify_session_events *events;
     struct mqtt_context *contexts;
@@ -53,6 +56,7 @@ struct mqtt_session {
     struct mosquitto *mosquitto;
     const char *host; /* owned by the channel */
     struct iotify_watch *watch;
+    struct iotify_lookup *lookup;   /* NULL: none is under way */
     struct iotify_timer *timer;     /* deadline while connecting, then keep-alive */
     char **filters;                 /* ends with NULL; NULL: none */
     struct mqtt_identity *identity; /* NULL: without TLS */
@@ -67,9 +71,11 @@ struct mqtt_session {
     uint8_t state;  /* enum mqtt_state */
     uint8_t reason; /* enum iotify_close */
     bool in_call;   /* the host is inside a function of the session: defer events */
-    bool resolving; /* a name lookup still refers to this session */
-    bool freed;     /* freed by the host during the lookup; the answer frees the memory */
 };
+
+/* See check() of struct iotify_transport. */
+enum iotify_result mqtt_check(
+    struct iotify_call *call, const void *options, const void *connection, const void *publish);
 
 /*
  * The session functions of the plugin's table of operations: see struct iotify_transport in

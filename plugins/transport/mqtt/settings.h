@@ -22,6 +22,7 @@ struct mqtt_connection {
     const char *key;
     const char *cert;
     const char *ca;
+    const char *alpn;
     const char *server_name;
     const char *username;
     const char *password;

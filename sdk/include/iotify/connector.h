@@ -13,13 +13,19 @@
 extern "C" {
 #endif
 
-/* The server that devices connect to. */
+/*
+ * The server that devices connect to. The host zeroes it and sets `struct_size`; the plugin sets
+ * the members that it knows and that lie within that size. Texts are in the call's arena.
+ */
 struct iotify_endpoint {
-    const char *host; /* name or address, in the call's arena */
-    uint16_t port;
+    uint32_t struct_size;
+    uint16_t port;    /* never 0 */
+    const char *host; /* name or address */
+    const char *ca;   /* a file of root certificates; NULL: those of the system */
+    const char *alpn; /* the TLS application protocol that it wants on this port; NULL: none */
     /* Messages per second that it accepts per connection and above which it drops; 0: no limit. */
     double publish_rate;
-    size_t payload_max; /* bytes; larger payloads are not sent; 0: no limit. */
+    size_t payload_max; /* bytes; larger payloads are not sent; 0: no limit */
 };
 
 /* One permission that a run needs. The connector defines the meaning of the two texts. */
@@ -28,10 +34,16 @@ struct iotify_permission {
 };
 
 /* What a device asks of the endpoint. */
-enum iotify_request { IOTIFY_REQUEST_CONNECT, IOTIFY_REQUEST_PUBLISH, IOTIFY_REQUEST_SUBSCRIBE };
+enum iotify_request {
+    IOTIFY_REQUEST_CONNECT = 1,
+    IOTIFY_REQUEST_PUBLISH,
+    IOTIFY_REQUEST_SUBSCRIBE
+};
 
 struct iotify_connector {
-    uint32_t struct_size;
+    uint32_t struct_size;       /* sizeof(struct iotify_connector) as the plugin was built */
+    uint32_t write_size;        /* sizeof(struct iotify_write), for glob_apply and record_set */
+    uint32_t record_write_size; /* sizeof(struct iotify_record_write), for records_write */
     enum iotify_threads threads;
 
     /*
@@ -52,11 +64,13 @@ struct iotify_connector {
     enum iotify_result (*connect)(void *instance, struct iotify_call *call, const char **realm);
 
     /*
-     * Return the endpoint for devices: the default host and port of a template that names no host.
-     * Called after connect(); may block. NULL: the connector has no endpoint.
+     * Return the endpoint for devices that speak `protocol`, a name that a transport lists in its
+     * `protocols` ("mqtts", "https"): the defaults of a template that names no host. Called after
+     * connect(); may block. IOTIFY_RESULT_NOT_FOUND: it has none for this protocol. May be NULL:
+     * the connector has no endpoints.
      */
-    enum iotify_result (*endpoint)(
-        void *instance, struct iotify_call *call, struct iotify_endpoint *out);
+    enum iotify_result (*endpoint)(void *instance, struct iotify_call *call, const char *protocol,
+        struct iotify_endpoint *out);
 
     /*
      * Return how often `operation` may be called, in calls per second; 0: no limit. Set `known` to
@@ -104,6 +118,11 @@ struct iotify_connector {
     const char *(*refused)(void *instance, struct iotify_call *call, enum iotify_request request,
         const char *client_id, const char *topic);
 };
+
+/* Initialiser of the sizes in struct iotify_connector. */
+#define IOTIFY_CONNECTOR_SIZES                                                                     \
+    .struct_size = sizeof(struct iotify_connector), .write_size = sizeof(struct iotify_write),     \
+    .record_write_size = sizeof(struct iotify_record_write)
 
 #ifdef __cplusplus
 }

@@ -23,9 +23,10 @@ extern "C" {
  * not keep it, copy it, or use it on another thread.
  */
 struct iotify_call {
+    uint32_t struct_size; /* sizeof(struct iotify_call) of the host */
     const struct iotify_host *host;
     int64_t client;        /* the device's index; -1: the call is for the whole job */
-    const void *arguments; /* option structure of the action; NULL in calls without settings */
+    const void *arguments; /* option structure of the action; NULL: without settings */
     int stage;             /* 0, or in a repeated call the one given to host->later() */
 };
 
@@ -59,13 +60,16 @@ enum iotify_repair_mode {
 };
 
 /*
- * Unless stated otherwise, a function may be called on any thread that is inside a call, with that
- * call. Texts and values passed in are copied. In offline calls (open, prepare, estimate, permit,
- * grant, and all calls of a transport's loop) perform, wait, glob_*, record_*, records and
- * records_write return IOTIFY_RESULT_FAILED, and job_name returns "".
+ * Unless stated otherwise, a function may be called on the thread that is inside a call, with that
+ * call. Texts and values passed in are copied. Calls of storages and transports, and open, check,
+ * prepare, estimate, permit and grant of connectors are offline: perform, wait, later, glob_*,
+ * record_*, records, all_records and records_write return IOTIFY_RESULT_FAILED in them, and
+ * job_name returns "".
  */
 struct iotify_host {
-    uint32_t struct_size;
+    uint32_t struct_size; /* sizeof(struct iotify_host) of the host */
+    uint16_t abi_major;   /* the host's IOTIFY_ABI_MAJOR */
+    uint16_t abi_minor;   /* the host's IOTIFY_ABI_MINOR: what it knows */
 
     /* Log one line, without prefix or line end; the host adds time, job, step and device. */
     void (*log)(struct iotify_call *call, enum iotify_level level, const char *format, ...)
@@ -108,7 +112,10 @@ struct iotify_host {
      */
     enum iotify_result (*wait)(struct iotify_call *call, int64_t nanoseconds);
 
-    /* Inside `function` of perform(): the minimum pause before the next try; 0: none. */
+    /*
+     * With IOTIFY_RESULT_THROTTLED or IOTIFY_RESULT_TRANSIENT, inside `function` of perform() or in
+     * session_publish() of a transport: the minimum pause before the next try; 0: none.
+     */
     void (*retry_after)(struct iotify_call *call, int64_t nanoseconds);
 
     /*
@@ -156,13 +163,6 @@ struct iotify_host {
     const char *(*job_name)(struct iotify_call *call);
 
     /*
-     * Call `function` while socketpair() fails on this thread with EMFILE. libmosquitto opens a
-     * pair of sockets per session that is unused with the host's loop, and works without it.
-     * Returns the result of `function`. Any thread, with or without a call; may be nested.
-     */
-    void *(*without_socketpair)(void *(*function)(void *argument), void *argument);
-
-    /*
      * For plan(), recover(), estimate() and permit(); without effect elsewhere. plan_change: one
      * object; `kind` is a noun ("thing type"), `why` may be NULL. plan_calls: `count` calls of
      * `operation`. permit: one permission, see struct iotify_permission.
@@ -171,14 +171,6 @@ struct iotify_host {
         const char *name, const char *why);
     void (*plan_calls)(struct iotify_call *call, const char *operation, int64_t count);
     void (*permit)(struct iotify_call *call, const char *action, const char *resource);
-
-    /*
-     * Call `function` while read() from `descriptor` on this thread is buffered, for a library that
-     * reads a few bytes at a time; call it again while it returns 0 and buffered bytes are left.
-     * Returns the last result; bytes that are left then are lost. Any thread, with or without a
-     * call; must not be nested.
-     */
-    int (*with_read_ahead)(int descriptor, int (*function)(void *argument), void *argument);
 
     /*
      * In apply() and remove(), instead of waiting on the worker's thread: ask to be called again
@@ -206,9 +198,21 @@ struct iotify_host {
      * True when the run was stopped a moment ago, and what still blocks has to give up: return
      * IOTIFY_RESULT_CANCELLED or IOTIFY_RESULT_TRANSIENT. A request that may have been carried out
      * is found by the next run. Ask at least once per second while blocking elsewhere than in
-     * host->wait().
+     * host->wait(). Works in offline calls, too.
      */
     bool (*cancelled)(struct iotify_call *call);
+    /*
+     * A descriptor that becomes readable when cancelled() becomes true, to wait for with poll()
+     * beside others; -1: the host has none left. Owned by the host: do not read or close it.
+     */
+    int (*cancel_descriptor)(struct iotify_call *call);
+
+    /*
+     * An ability of the host that is no part of this contract, by its name from
+     * iotify/extensions.h; NULL: the host does not have it, and the plugin has to do without. The
+     * table is constant and lives as long as the process.
+     */
+    const void *(*extension)(struct iotify_call *call, const char *name);
 };
 
 #ifdef __cplusplus

@@ -8,8 +8,12 @@
  *
  * Versions. `abi_major` must equal the host's; `abi_minor` says which members the plugin knows.
  * New members are only added at the end of a structure, and each structure or array element
- * carries its size. The host copies the smaller of the two sizes into a zeroed structure: an old
- * plugin runs in a new host, and an old host ignores the members it does not know.
+ * carries its size. The reader copies the smaller of the two sizes into a zeroed structure: an old
+ * plugin runs in a new host, and an old host ignores the members that it does not know. Arrays that
+ * a plugin gets have elements of the size that its descriptor states, so that it may index them.
+ * A plugin that cannot do without members of a minor version says so in `needs_minor`; one that can
+ * compares `call->host->abi_minor`, or `struct_size` of the structure in question. All members that
+ * this header describes without "since" are there in 2.0.
  *
  * Memory. A string or value that an operation returns through an `out` parameter is allocated
  * from the call's arena (`host->alloc`) and lives until the call ends. An instance or a session
@@ -22,7 +26,11 @@
  * the main thread, its other operations and all its events on the thread of their loop; those must
  * not block.
  *
- * Errors. An operation returns an enum iotify_result and describes an error with host->fail().
+ * Errors. An operation returns an enum iotify_result and describes an error with host->fail(). The
+ * host checks all that a plugin returns: what this contract does not allow is reported as
+ * PluginFault, with the plugin, the operation and the rule, and ends the step.
+ *
+ * NULL. A pointer is never NULL unless its comment says so. Texts are NUL-terminated UTF-8.
  */
 #ifndef IOTIFY_PLUGIN_H
 #define IOTIFY_PLUGIN_H
@@ -41,8 +49,38 @@ extern "C" {
 #define IOTIFY_ABI_MAJOR 2
 #define IOTIFY_ABI_MINOR 0
 
+/* The version of this SDK: that of the iotifyd that it comes with. */
+#define IOTIFY_SDK_VERSION_MAJOR 0
+#define IOTIFY_SDK_VERSION_MINOR 2
+#define IOTIFY_SDK_VERSION_PATCH 0
+#define IOTIFY_SDK_VERSION "0.2.0"
+
 /* Exports the descriptor. Build everything else with hidden visibility. */
 #define IOTIFY_EXPORT __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+#define IOTIFY_EXTERN extern "C"
+#else
+#define IOTIFY_EXTERN extern
+#endif
+
+/*
+ * Defines the descriptor from its members after `needs_minor`, in C, and in C++ from C++20 in the
+ * order of their declaration:
+ *
+ *     IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "mine", .version = "1.0",
+ *         .summary = "keeps values in mine", .settings = &mine_settings, .operations = &mine);
+ */
+#define IOTIFY_PLUGIN(...)                                                                         \
+    IOTIFY_EXTERN IOTIFY_EXPORT const struct iotify_plugin iotify_plugin;                          \
+    const struct iotify_plugin iotify_plugin = {.magic = IOTIFY_MAGIC,                             \
+        .struct_size = sizeof(struct iotify_plugin),                                               \
+        .abi_major = IOTIFY_ABI_MAJOR,                                                             \
+        .abi_minor = IOTIFY_ABI_MINOR,                                                             \
+        __VA_ARGS__}
+
+/* For `settings` of a plugin, an action or a message without any. */
+#define IOTIFY_NO_SETTINGS NULL
 
 /*
  * Values of all enumerations start at 1, so that the host detects a member or a result that was not
@@ -62,7 +100,8 @@ enum iotify_result {
     IOTIFY_RESULT_EXISTS,    /* an object of this name exists and differs */
     IOTIFY_RESULT_CONFLICT,  /* the current state does not allow it, or a compare-and-set failed */
     IOTIFY_RESULT_DENIED,    /* credentials are missing, expired or refused */
-    IOTIFY_RESULT_THROTTLED, /* the service asks for a lower rate: the host retries later */
+    IOTIFY_RESULT_THROTTLED, /* the service asks for a lower rate: the host retries later, at the
+                                earliest after host->retry_after() */
     IOTIFY_RESULT_TRANSIENT, /* no answer, or a temporary fault: the host retries */
     IOTIFY_RESULT_FULL,      /* a disk is full, or a resource limit is reached */
     IOTIFY_RESULT_CANCELLED, /* the run is stopping */
@@ -106,7 +145,7 @@ struct iotify_action {
     const char *name;
     const char *summary; /* one line, for help and docs */
     enum iotify_scope scope;
-    const struct iotify_settings *settings;
+    const struct iotify_settings *settings; /* NULL: none */
     /*
      * Check settings against each other, and keep in the instance what other actions need. Called
      * on the main thread once per step, in the order of the job file, when the job is loaded.
@@ -177,11 +216,12 @@ struct iotify_plugin {
     uint32_t struct_size; /* sizeof(struct iotify_plugin) as the plugin was built */
     uint16_t abi_major;   /* IOTIFY_ABI_MAJOR */
     uint16_t abi_minor;   /* IOTIFY_ABI_MINOR */
+    uint16_t needs_minor; /* the lowest `abi_minor` of a host that can use the plugin; 0: any */
     enum iotify_kind kind;
     const char *name;                       /* as in `use:`; the file must be `iotify-NAME.so` */
     const char *version;                    /* of the plugin */
     const char *summary;                    /* one line */
-    const struct iotify_settings *settings; /* never NULL; `count` may be 0 */
+    const struct iotify_settings *settings; /* NULL: none */
     /* struct iotify_connector, iotify_storage or iotify_transport, as `kind` says */
     const void *operations;
     const struct iotify_action *const *actions; /* connectors only */

@@ -50,7 +50,13 @@ enum iotify_role {
     IOTIFY_ROLE_TOPIC,  /* publish, string: the destination of a message; connection: of the will */
     IOTIFY_ROLE_QOS,    /* publish, integer: 0 or 1 */
     IOTIFY_ROLE_RETAIN, /* publish, boolean */
-    IOTIFY_ROLE_SHARED_ID /* connection, boolean: clients may use the same client id */
+    IOTIFY_ROLE_SHARED_ID,   /* connection, boolean: clients may use the same client id */
+    IOTIFY_ROLE_CERTIFICATE, /* connection, string or secret: PEM text or the path of a file */
+    IOTIFY_ROLE_KEY,         /* connection, string or secret: its private key */
+    IOTIFY_ROLE_CA,   /* connection, string: a file of root certificates; default: the endpoint's */
+    IOTIFY_ROLE_ALPN, /* connection, string: TLS application protocol; default: the endpoint's */
+    IOTIFY_ROLE_TIMEOUT /* connection, duration: the plugin reports `closed` when connecting or
+                           closing takes longer; without it, within 60 s */
 };
 
 /* Flags of a setting. */
@@ -108,17 +114,19 @@ struct iotify_setting {
     .domain = (array), .domain_count = (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
 struct iotify_settings {
-    const struct iotify_setting *items;
+    uint32_t struct_size; /* sizeof(struct iotify_settings) */
     uint32_t count;
-    uint32_t item_size;  /* sizeof(struct iotify_setting) */
+    uint32_t item_size; /* sizeof(struct iotify_setting) */
+    const struct iotify_setting *items;
     size_t options_size; /* sizeof the option structure */
 };
 
 /* Initialiser of struct iotify_settings for an array `table` and the option structure's type. */
 #define IOTIFY_SETTINGS(table, options)                                                            \
     {                                                                                              \
-        .items = (table), .count = sizeof(table) / sizeof((table)[0]),                             \
-        .item_size = sizeof((table)[0]), .options_size = sizeof(options)                           \
+        .struct_size = sizeof(struct iotify_settings),                                             \
+        .count = (uint32_t)(sizeof(table) / sizeof((table)[0])), .item_size = sizeof((table)[0]),  \
+        .items = (table), .options_size = sizeof(options)                                          \
     }
 
 #ifdef __cplusplus

@@ -6,7 +6,13 @@
  * Keys are non-empty strings of at most IOTIFY_KEY_MAX bytes without NUL. Values are any bytes, at
  * most IOTIFY_VALUE_MAX of them. The host maps names to keys, encrypts values and groups writes.
  * It calls the operations on any of its threads, as many at once as `threads` allows, but has at
- * most one apply() in progress per instance. Operations may block.
+ * most one apply() in progress per instance. Operations may block; all calls are offline.
+ *
+ * Operations return IOTIFY_RESULT_OK, INVALID, CONFLICT, DENIED, TRANSIENT, FULL, CANCELLED or
+ * FAILED, and describe an error with host->fail(). The host sets `result` of all reads and writes
+ * to 0 before a call: after IOTIFY_RESULT_OK each must have one. After IOTIFY_RESULT_TRANSIENT, no
+ * answer of a server, the host repeats the same call for some time; apply() must then not carry out
+ * again what may have been carried out.
  */
 #ifndef IOTIFY_STORAGE_H
 #define IOTIFY_STORAGE_H
@@ -72,17 +78,26 @@ struct iotify_read {
 };
 
 struct iotify_storage {
-    uint32_t struct_size;
+    uint32_t struct_size; /* sizeof(struct iotify_storage) as the plugin was built */
+    uint32_t read_size;   /* sizeof(struct iotify_read): the host passes elements of this size */
+    uint32_t write_size;  /* sizeof(struct iotify_write): likewise */
     enum iotify_threads threads;
     enum iotify_durability durability;
     bool atomic_batch; /* apply() carries out all writes of a call, or none when it fails */
 
     /*
+     * Check settings against each other, for `--check` and before open(). `options` as in open().
+     * Offline, without side effects; main thread. Errors: IOTIFY_RESULT_INVALID after
+     * host->fail_setting(). May be NULL.
+     */
+    enum iotify_result (*check)(struct iotify_call *call, const void *options);
+
+    /*
      * Open the store. One that does not exist is created by the first apply(), so that commands
      * which only read leave no files behind; until then reads find nothing. `options` is the
      * plugin's option structure and outlives the instance. New directories get mode 0700, new files
-     * 0600. Errors: IOTIFY_RESULT_CONFLICT when another process uses the store,
-     * IOTIFY_RESULT_DENIED, IOTIFY_RESULT_FULL, IOTIFY_RESULT_FAILED.
+     * 0600. May block; ask host->cancelled() meanwhile. Errors: IOTIFY_RESULT_CONFLICT when another
+     * process uses the store, and IOTIFY_RESULT_DENIED, FULL, TRANSIENT, CANCELLED and FAILED.
      */
     enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
     /* Close the store and free the instance, while the host has no other call in progress. */
@@ -115,7 +130,20 @@ struct iotify_storage {
      * reports the writes as done. NULL when apply() makes them durable by itself.
      */
     enum iotify_result (*flush)(void *instance, struct iotify_call *call);
+
+    /*
+     * Verify that writes will survive what `durability` promises, where that depends on settings or
+     * on a server. Called once after open(), before the first record is written. An error, with the
+     * reason and what to do, refuses provisioning; the glob can be used all the same. May block.
+     * NULL: `durability` always holds.
+     */
+    enum iotify_result (*verify_durability)(void *instance, struct iotify_call *call);
 };
+
+/* Initialiser of the sizes in struct iotify_storage. */
+#define IOTIFY_STORAGE_SIZES                                                                       \
+    .struct_size = sizeof(struct iotify_storage), .read_size = sizeof(struct iotify_read),         \
+    .write_size = sizeof(struct iotify_write)
 
 #ifdef __cplusplus
 }

@@ -67,13 +67,15 @@ static void on_woken(void *argument)
     (void)argument;
 }
 
+static const struct loop_owner owner = {.woken = on_woken};
+
 /* Addresses are cached, until one of them fails; then they are looked up once per second. */
 static void looks_up_again_after_a_failure(void **state)
 {
     int64_t began;
 
     (void)state;
-    assert_true(loop_init(&loop, on_woken, NULL, NULL));
+    assert_true(loop_init(&loop, &owner, NULL));
     assert_string_equal(resolve(), "127.0.0.1");
     last_byte = 1;
     assert_string_equal(resolve(), "127.0.0.1");
@@ -86,10 +88,29 @@ static void looks_up_again_after_a_failure(void **state)
     loop_clear(&loop);
 }
 
-static void on_abandoned(void *argument, const char *address, const char *error)
+/* Two sessions wait for one name; the first one's answer takes the second one away. */
+static struct iotify_lookup *second;
+
+static void on_first(void *argument, const char *address, const char *error)
 {
-    assert_null(address);
-    snprintf(argument, sizeof(answer), "%s", error);
+    on_resolved(argument, address, error);
+    loop.base.resolve_cancel(second);
+}
+
+static void on_second(void *argument, const char *address, const char *error)
+{
+    (void)argument, (void)address, (void)error;
+    fail_msg("a lookup that was cancelled has an answer");
+}
+
+static void cancels_a_lookup(void **state)
+{
+    (void)state;
+    assert_true(loop_init(&loop, &owner, NULL));
+    loop.base.resolve(&loop.base, "broker.example", on_first, NULL);
+    second = loop.base.resolve(&loop.base, "broker.example", on_second, NULL);
+    loop_run(&loop);
+    loop_clear(&loop);
 }
 
 /* A stop does not wait for a name server; its answer may come later, or never. */
@@ -98,15 +119,19 @@ static void does_not_wait_for_an_answer(void **state)
     (void)state;
     sem_init(&asked, 0, 0);
     sem_init(&released, 0, 0);
+    answer[0] = '\0';
     for (int turn = 0; turn < 2; turn++) {
-        assert_true(loop_init(&loop, on_woken, NULL, NULL));
-        loop.base.resolve(&loop.base, "silent.example", on_abandoned, answer);
+        struct iotify_lookup *lookup;
+
+        assert_true(loop_init(&loop, &owner, NULL));
+        lookup = loop.base.resolve(&loop.base, "silent.example", on_resolved, NULL);
         sem_wait(&asked);
         /* In the second round, the look-up may end while the loop is being cleared. */
         if (turn == 1)
             sem_post(&released);
+        loop.base.resolve_cancel(lookup);
         loop_clear(&loop);
-        assert_string_equal(answer, "the run has ended");
+        assert_string_equal(answer, "");
         sem_post(&released);
     }
 }
@@ -114,7 +139,7 @@ static void does_not_wait_for_an_answer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(looks_up_again_after_a_failure),
-        cmocka_unit_test(does_not_wait_for_an_answer)};
+        cmocka_unit_test(cancels_a_lookup), cmocka_unit_test(does_not_wait_for_an_answer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,9 +60,27 @@ static enum iotify_result store_scan(void *instance, struct iotify_call *call, c
 #endif
 
 static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+#ifdef FIXTURE_TABLE
+    .struct_size = 4,
+#else
+    .struct_size = sizeof(struct iotify_storage),
+#endif
+    .read_size = sizeof(struct iotify_read),
+#ifdef FIXTURE_SIZE
+    .write_size = 3,
+#else
+    .write_size = sizeof(struct iotify_write),
+#endif
+#ifdef FIXTURE_THREADS
+    .threads = (enum iotify_threads)9,
+#else
     .threads = IOTIFY_THREADS_PARALLEL,
+#endif
+#ifdef FIXTURE_DURABILITY
+    .durability = (enum iotify_durability)0,
+#else
     .durability = IOTIFY_DURABILITY_DURABLE,
+#endif
     .open = store_open,
     .close = store_close,
     .get_many = store_get_many,
@@ -110,6 +128,9 @@ const struct newer_plugin SYMBOL = {
             .abi_minor = IOTIFY_ABI_MINOR + 1,
 #else
             .abi_minor = IOTIFY_ABI_MINOR,
+#endif
+#ifdef FIXTURE_NEEDS
+            .needs_minor = IOTIFY_ABI_MINOR + 1,
 #endif
 #ifdef FIXTURE_KIND
             .kind = (enum iotify_kind)9,

@@ -28,7 +28,8 @@ static const char *const no_choices[] = {NULL};
 static const struct iotify_setting inner[] = {
     {.name = "first", TEXT}, {.name = "second", NUMBER, .value = "x"}};
 static const struct iotify_settings columns = IOTIFY_SETTINGS(inner, struct options);
-static const struct iotify_settings no_columns = {.item_size = sizeof(struct iotify_setting)};
+static const struct iotify_settings no_columns = {
+    .struct_size = sizeof(struct iotify_settings), .item_size = sizeof(struct iotify_setting)};
 
 #define TABLE .type = IOTIFY_TYPE_TABLE, .offset = offsetof(struct options, list), .help = "rows"
 
@@ -117,12 +118,16 @@ static void names_what_is_wrong(void **state)
     }
 }
 
+#define SIZED .struct_size = sizeof(struct iotify_settings)
+
 static void tables_that_are_none(void **state)
 {
-    static const struct iotify_settings tables[] = {{.count = 1, .item_size = 200},
-        {.items = inner, .count = 5000, .item_size = sizeof(inner[0]), .options_size = 100},
-        {.items = inner, .count = 1, .item_size = 8, .options_size = 100},
-        {.items = inner, .count = 1, .item_size = sizeof(inner[0])}};
+    static const struct iotify_settings tables[] = {{SIZED, .count = 1, .item_size = 200},
+        {SIZED, .items = inner, .count = 5000, .item_size = sizeof(inner[0]), .options_size = 100},
+        {SIZED, .items = inner, .count = 1, .item_size = 8, .options_size = 100},
+        {SIZED, .items = inner, .count = 1, .item_size = sizeof(inner[0])}};
+    static const struct iotify_settings small = {.struct_size = 8, .items = inner, .count = 1};
+    struct arena none = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -132,6 +137,9 @@ static void tables_that_are_none(void **state)
             "the table of settings of connection is damaged");
         arena_clear(&arena);
     }
+    assert_string_equal(lint_settings(&none, &small, "connection"),
+        "the table of settings of connection has no valid struct_size");
+    arena_clear(&none);
 }
 
 int main(void)

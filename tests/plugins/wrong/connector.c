@@ -24,7 +24,6 @@ static const struct iotify_setting items[] = {{.name = "does",
     IOTIFY_CHOICES(names),
     .help = "what is wrong"}};
 static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct options);
-static const struct iotify_settings no_settings = {.item_size = sizeof(struct iotify_setting)};
 
 /* "apply-zero" of `apply` is 0; else what is given. */
 static enum iotify_result wrong_answer(
@@ -90,14 +89,15 @@ static enum iotify_result wrong_connect(
 }
 
 static enum iotify_result wrong_endpoint(
-    void *instance, struct iotify_call *call, struct iotify_endpoint *out)
+    void *instance, struct iotify_call *call, const char *protocol, struct iotify_endpoint *out)
 {
     const char *does = wrong_does(instance);
 
-    (void)call;
+    (void)call, (void)protocol;
     if (strcmp(does, "endpoint-nothing") != 0)
-        *out = (struct iotify_endpoint){
-            .host = "127.0.0.1", .port = strcmp(does, "endpoint-no-port") == 0 ? 0 : 1};
+        *out = (struct iotify_endpoint){.struct_size = sizeof(*out),
+            .host = "127.0.0.1",
+            .port = strcmp(does, "endpoint-no-port") == 0 ? 0 : 1};
     return wrong_answer(does, "endpoint", IOTIFY_RESULT_OK);
 }
 
@@ -135,7 +135,7 @@ static const struct iotify_action item = {
     .name = "item",
     .summary = "does nothing",
     .scope = IOTIFY_SCOPE_DEVICE,
-    .settings = &no_settings,
+    .settings = IOTIFY_NO_SETTINGS,
     .prepare = wrong_prepare,
     .apply = wrong_apply,
     .begin = wrong_begin,
@@ -145,7 +145,7 @@ static const struct iotify_action item = {
 static const struct iotify_action *const actions[] = {&item};
 
 static const struct iotify_connector operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_CONNECTOR_SIZES,
     .threads = IOTIFY_THREADS_PARALLEL,
     .open = wrong_open,
     .close = wrong_close,
@@ -153,18 +153,6 @@ static const struct iotify_connector operations = {
     .endpoint = wrong_endpoint,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(struct iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_CONNECTOR,
-    .name = "wrong-connector",
-    .version = "1",
-    .summary = "breaks a rule of the contract",
-    .settings = &settings,
-    .operations = &operations,
-    .actions = actions,
-    .action_count = 1,
-    .action_size = sizeof(struct iotify_action),
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_CONNECTOR, .name = "wrong-connector", .version = "1",
+    .summary = "breaks a rule of the contract", .settings = &settings, .operations = &operations,
+    .actions = actions, .action_count = 1, .action_size = sizeof(struct iotify_action));

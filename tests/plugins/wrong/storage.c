@@ -308,7 +308,7 @@ static enum iotify_result wrong_scan(void *instance, struct iotify_call *call, c
 }
 
 static const struct iotify_storage operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PER_INSTANCE,
     .durability = IOTIFY_DURABILITY_DURABLE,
     .atomic_batch = true,
@@ -320,15 +320,5 @@ static const struct iotify_storage operations = {
     .flush = wrong_flush,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(struct iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_STORAGE,
-    .name = "wrong-storage",
-    .version = "1",
-    .summary = "breaks a rule of the contract",
-    .settings = &settings,
-    .operations = &operations,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "wrong-storage", .version = "1",
+    .summary = "breaks a rule of the contract", .settings = &settings, .operations = &operations);

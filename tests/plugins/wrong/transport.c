@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transport without a network that breaks the rule of the contract which its setting `does`
  * names. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,11 @@ static const char *const names[] = {"nothing", "open-null", "open-zero", "open-u
     "open-later", "channel-null", "channel-zero", "channel-unknown", "channel-later",
     "session-null", "session-zero", "session-unknown", "session-later", "publish-zero",
     "publish-unknown", "publish-later", "connected-null", "connected-negative", "closed-reason",
-    "closed-negative", "closed-null", "message-no-topic", "message-no-payload", NULL};
+    "closed-negative", "closed-null", "message-null", "message-small", "message-no-topic",
+    "message-no-payload", "message-no-properties", "message-property-null", "connected-small",
+    "refused-null", "throttled-once", "check-zero", "check-unknown", "check-later", "connect-never",
+    "close-never", "timer-crash", "timer-abort", "timer-exit", "publish-crash", "publish-exit",
+    "posted-crash", NULL};
 
 struct options {
     int does;
@@ -26,14 +31,23 @@ static const struct iotify_settings settings = IOTIFY_SETTINGS(items, struct opt
 
 struct text {
     const char *text;
+    int64_t timeout;
 };
 
-static const struct iotify_setting connection_items[] = {{.name = "client_id",
-    .type = IOTIFY_TYPE_STRING,
-    .flags = IOTIFY_FLAG_EXPRESSION,
-    .offset = offsetof(struct text, text),
-    .help = "a name",
-    .role = IOTIFY_ROLE_CLIENT_ID}};
+static const struct iotify_setting connection_items[] = {
+    {.name = "client_id",
+        .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_EXPRESSION,
+        .offset = offsetof(struct text, text),
+        .help = "a name",
+        .role = IOTIFY_ROLE_CLIENT_ID},
+    {.name = "timeout",
+        .type = IOTIFY_TYPE_DURATION,
+        .offset = offsetof(struct text, timeout),
+        .value = "100ms",
+        .help = "for connecting and closing",
+        .role = IOTIFY_ROLE_TIMEOUT},
+};
 static const struct iotify_settings connection = IOTIFY_SETTINGS(connection_items, struct text);
 static const struct iotify_setting publish_items[] = {{.name = "topic",
     .type = IOTIFY_TYPE_STRING,
@@ -53,12 +67,30 @@ struct session {
     void *user;
     struct iotify_timer *timer;
     uint64_t next, acknowledged; /* tokens */
-    bool connecting, connected, closing;
+    bool connecting, connected, closing, throttled;
 };
 
 static bool wrong_is(const char *does, const char *name)
 {
     return strcmp(does, name) == 0;
+}
+
+static const char *const names_of_ends[] = {"crash", "abort", "exit"};
+
+/* The process ends here, in the operation or callback that `does` names. */
+static void wrong_end(const char *does, const char *operation)
+{
+    size_t length = strlen(operation);
+
+    if (strncmp(does, operation, length) != 0 || does[length] != '-')
+        return;
+    does += length + 1;
+    if (wrong_is(does, names_of_ends[0]))
+        raise(SIGSEGV);
+    if (wrong_is(does, names_of_ends[1]))
+        abort();
+    if (wrong_is(does, names_of_ends[2]))
+        exit(0);
 }
 
 /* "publish-zero" of `publish` is 0. */
@@ -83,6 +115,13 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
     does = names[((const struct options *)given)->does];
     *instance = wrong_is(does, "open-null") ? NULL : &does;
     return wrong_answer(does, "open");
+}
+
+static enum iotify_result wrong_check(struct iotify_call *call, const void *options,
+    const void *connection_options, const void *publish_options)
+{
+    (void)call, (void)connection_options, (void)publish_options;
+    return wrong_answer(names[((const struct options *)options)->does], "check");
 }
 
 static void wrong_close(void *instance)
@@ -116,12 +155,14 @@ static void wrong_channel_free(void *channel)
 static void wrong_connected(struct session *session)
 {
     const struct channel *channel = session->channel;
-    struct iotify_connect_times times = {.tcp = 1, .session = 1};
+    struct iotify_connect_times times = {.struct_size = sizeof(times), .tcp = 1, .session = 1};
 
     session->connecting = false;
     session->connected = true;
     if (wrong_is(channel->does, "connected-negative"))
         times.session = -5;
+    if (wrong_is(channel->does, "connected-small"))
+        times.struct_size = 8;
     channel->events->connected(
         session->user, wrong_is(channel->does, "connected-null") ? NULL : &times);
 }
@@ -138,23 +179,61 @@ static void wrong_closed(struct session *session)
         wrong_is(channel->does, "closed-null") ? NULL : "closed");
 }
 
+static void wrong_message(
+    const struct session *session, const char *topic, struct iotify_bytes payload)
+{
+    const char *does = session->channel->does;
+    const struct iotify_property property = {"name", NULL};
+    struct iotify_message message = {
+        .struct_size = sizeof(message), .topic = topic, .payload = payload};
+
+    if (wrong_is(does, "message-small"))
+        message.struct_size = 8;
+    message.property_count = wrong_is(does, "message-no-properties") ? 3 : 0;
+    if (wrong_is(does, "message-property-null")) {
+        message.properties = &property;
+        message.property_count = 1;
+        message.property_size = sizeof(property);
+    }
+    session->channel->events->message(
+        session->user, wrong_is(does, "message-null") ? NULL : &message);
+}
+
+static void wrong_posted(void *argument)
+{
+    wrong_end(((const struct session *)argument)->channel->does, "posted");
+}
+
 static void wrong_on_timer(void *argument)
 {
     struct session *session = argument;
     const struct channel *channel = session->channel;
 
     if (session->closing) {
-        wrong_closed(session);
+        if (!wrong_is(channel->does, "close-never"))
+            wrong_closed(session);
         return;
     }
+    if (session->connecting && wrong_is(channel->does, "connect-never"))
+        return;
     if (session->connecting)
         wrong_connected(session);
+    wrong_end(channel->does, "timer");
+    if (wrong_is(channel->does, "posted-crash"))
+        channel->loop->post(channel->loop, wrong_posted, session);
+    if (session->connected && strncmp(channel->does, "message-", 8) == 0 &&
+        !wrong_is(channel->does, "message-no-topic") &&
+        !wrong_is(channel->does, "message-no-payload"))
+        wrong_message(session, "t", (struct iotify_bytes){"x", 1});
     if (session->connected && wrong_is(channel->does, "message-no-topic"))
-        channel->events->message(session->user, NULL, (struct iotify_bytes){"x", 1});
+        wrong_message(session, NULL, (struct iotify_bytes){"x", 1});
     if (session->connected && wrong_is(channel->does, "message-no-payload"))
-        channel->events->message(session->user, "t", (struct iotify_bytes){NULL, 10});
+        wrong_message(session, "t", (struct iotify_bytes){NULL, 10});
     while (session->connected && session->acknowledged < session->next)
-        channel->events->acknowledged(session->user, session->acknowledged++);
+        if (wrong_is(channel->does, "refused-null"))
+            channel->events->refused(session->user, session->acknowledged++, 500, NULL);
+        else
+            channel->events->acknowledged(session->user, session->acknowledged++);
 }
 
 static enum iotify_result wrong_session_new(void *given, struct iotify_call *call,
@@ -181,6 +260,8 @@ static void wrong_session_connect(void *given)
     struct session *session = given;
 
     session->connecting = true;
+    session->channel->loop->log(
+        session->channel->loop, session->user, IOTIFY_LOG_DEBUG, "a session begins");
     session->channel->loop->timer_start(session->timer, 0);
 }
 
@@ -189,7 +270,13 @@ static enum iotify_result wrong_session_publish(void *given, struct iotify_call 
 {
     struct session *session = given;
 
-    (void)call, (void)options, (void)payload;
+    (void)options, (void)payload;
+    wrong_end(session->channel->does, "publish");
+    if (wrong_is(session->channel->does, "throttled-once") && !session->throttled) {
+        session->throttled = true;
+        call->host->retry_after(call, 50000000);
+        return call->host->fail(call, IOTIFY_RESULT_THROTTLED, "Throttled", "a moment");
+    }
     session->next = token + 1;
     session->channel->loop->timer_start(session->timer, 0);
     return wrong_answer(session->channel->does, "publish");
@@ -218,13 +305,15 @@ static size_t wrong_session_unwritten(const void *session)
 }
 
 static const struct iotify_transport operations = {
-    .struct_size = sizeof(operations),
+    IOTIFY_TRANSPORT_SIZES,
+    .capabilities = IOTIFY_CAPABILITY_SUBSCRIBE | IOTIFY_CAPABILITY_ACKNOWLEDGE,
     .connection = &connection,
     .publish = &publish,
+    .check = wrong_check,
     .open = wrong_open,
     .close = wrong_close,
-    .engine_new = wrong_channel_new,
-    .engine_free = wrong_channel_free,
+    .channel_new = wrong_channel_new,
+    .channel_free = wrong_channel_free,
     .session_new = wrong_session_new,
     .session_connect = wrong_session_connect,
     .session_publish = wrong_session_publish,
@@ -234,15 +323,5 @@ static const struct iotify_transport operations = {
     .session_unwritten = wrong_session_unwritten,
 };
 
-IOTIFY_EXPORT const struct iotify_plugin iotify_plugin = {
-    .magic = IOTIFY_MAGIC,
-    .struct_size = sizeof(struct iotify_plugin),
-    .abi_major = IOTIFY_ABI_MAJOR,
-    .abi_minor = IOTIFY_ABI_MINOR,
-    .kind = IOTIFY_KIND_TRANSPORT,
-    .name = "wrong-transport",
-    .version = "1",
-    .summary = "breaks a rule of the contract",
-    .settings = &settings,
-    .operations = &operations,
-};
+IOTIFY_PLUGIN(.kind = IOTIFY_KIND_TRANSPORT, .name = "wrong-transport", .version = "1",
+    .summary = "breaks a rule of the contract", .settings = &settings, .operations = &operations);

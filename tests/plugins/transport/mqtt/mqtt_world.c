@@ -66,13 +66,13 @@ static void on_acknowledged(void *user, uint64_t token)
     check_end();
 }
 
-static void on_message(void *user, const char *topic, struct iotify_bytes payload)
+static void on_message(void *user, const struct iotify_message *message)
 {
     (void)user;
     world.messages++;
-    snprintf(world.topic, sizeof(world.topic), "%s", topic);
-    snprintf(world.payload, sizeof(world.payload), "%.*s", (int)payload.size,
-        (const char *)payload.data);
+    snprintf(world.topic, sizeof(world.topic), "%s", message->topic);
+    snprintf(world.payload, sizeof(world.payload), "%.*s", (int)message->payload.size,
+        (const char *)message->payload.data);
     check_end();
 }
 
@@ -92,13 +92,19 @@ static void on_lost(void *user, uint64_t token)
     world.lost++;
 }
 
-static const struct iotify_session_events world_events = {
-    sizeof(world_events), on_connected, on_acknowledged, on_message, on_closed, on_lost};
+static const struct iotify_session_events world_events = {.struct_size = sizeof(world_events),
+    .connected = on_connected,
+    .acknowledged = on_acknowledged,
+    .message = on_message,
+    .closed = on_closed,
+    .lost = on_lost};
 
 static void world_ignore(void *argument)
 {
     (void)argument;
 }
+
+static const struct loop_owner world_owner = {.woken = world_ignore};
 
 static void on_limit(void *argument)
 {
@@ -125,14 +131,14 @@ void world_open_transport(const char *options)
     struct call call;
 
     memset(&world, 0, sizeof(world));
-    assert_true(loop_init(&world.loop, world_ignore, NULL, NULL));
+    assert_true(loop_init(&world.loop, &world_owner, NULL));
     world.limit = world.loop.base.timer_new(&world.loop.base, on_limit, NULL);
     world.publish = world_bind(setup.plugin->transport.publish, "{topic: t/1, qos: 1}");
     call_init(&call, "test");
     assert_int_equal(setup.plugin->transport.open(&call.base,
                          world_bind(setup.plugin->descriptor.settings, options), &world.instance),
         IOTIFY_RESULT_OK);
-    assert_int_equal(setup.plugin->transport.engine_new(world.instance, &call.base,
+    assert_int_equal(setup.plugin->transport.channel_new(world.instance, &call.base,
                          &world.loop.base, &world_events, &world.channel),
         IOTIFY_RESULT_OK);
     call_clear(&call);
@@ -142,7 +148,7 @@ void world_close_transport(void)
 {
     if (world.session)
         setup.plugin->transport.session_free(world.session);
-    setup.plugin->transport.engine_free(world.channel);
+    setup.plugin->transport.channel_free(world.channel);
     setup.plugin->transport.close(world.instance);
     world.loop.base.timer_free(world.limit);
     loop_clear(&world.loop);

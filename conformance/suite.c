@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conformance/suite.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/settings/binder.h"
+#include "core/settings/schema.h"
+
+static pthread_mutex_t suite_lock = PTHREAD_MUTEX_INITIALIZER;
+
+const void *suite_bind(struct suite *suite, const struct iotify_settings *settings, const char *key)
+{
+    struct diagnostics diagnostics = {0};
+    struct binder binder = {.arena = &suite->arena,
+        .diagnostics = &diagnostics,
+        .directory = suite->folder,
+        .name = "conformance"};
+    static const char *const others[] = {"connection", "publish", NULL};
+    const struct node *map = key ? node_get(suite->settings, key) : suite->settings;
+    const void *options = schema_bind(&binder, settings, map,
+        arena_format(&suite->arena, "plugin %s", suite->plugin->name),
+        (struct location){"--set", 1, 1}, key ? NULL : others, NULL);
+
+    if (diagnostics.count) {
+        diagnostics_print(&diagnostics, stderr);
+        exit(2);
+    }
+    diagnostics_clear(&diagnostics);
+    return options;
+}
+
+void suite_case(struct suite *suite, const char *name,
+    void (*run)(struct suite *suite, const void *data), const void *data)
+{
+    suite->why = suite->skipped = NULL;
+    run(suite, data);
+    suite->count++;
+    suite->failed += suite->why != NULL;
+    printf("%sok %d - %s", suite->why ? "not " : "", suite->count, name);
+    if (suite->skipped && !suite->why)
+        printf(" # SKIP %s", suite->skipped);
+    printf("\n");
+    if (suite->why)
+        printf("# %s\n", suite->why);
+    fflush(stdout);
+}
+
+bool suite_check(struct suite *suite, bool good, const char *format, ...)
+{
+    va_list arguments;
+
+    if (good)
+        return true;
+    pthread_mutex_lock(&suite_lock);
+    if (!suite->why) {
+        va_start(arguments, format);
+        suite->why = arena_vformat(&suite->arena, format, arguments);
+        va_end(arguments);
+    }
+    pthread_mutex_unlock(&suite_lock);
+    return false;
+}
+
+void suite_skip(struct suite *suite, const char *why)
+{
+    suite->skipped = why;
+}
+
+int suite_end(struct suite *suite)
+{
+    printf("1..%d\n", suite->count);
+    printf("# %d of %d passed\n", suite->count - suite->failed, suite->count);
+    return suite->failed ? 1 : 0;
+}
+
+int suite_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (directory && readdir(directory))
+        count++;
+    if (directory)
+        closedir(directory);
+    return count;
+}

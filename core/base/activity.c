@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/activity.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/stop.h"
+
+/* An operation that takes this long is named, and again after each further period. */
+#define PERIOD 10
+/* After a stop, operations that do not return have this long until the process ends without them.
+ */
+#define STOP_LIMIT 10
+
+_Thread_local struct activity_thread activity_here;
+
+static pthread_mutex_t activity_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct activity_thread *activity_threads;
+static pthread_key_t activity_key;
+static pthread_once_t activity_once = PTHREAD_ONCE_INIT;
+
+/* ------------------------------------------------------------------ threads */
+
+static void activity_remove(void *thread)
+{
+    struct activity_thread **each = &activity_threads;
+
+    pthread_mutex_lock(&activity_lock);
+    while (*each && *each != thread)
+        each = &(*each)->next;
+    if (*each)
+        *each = (*each)->next;
+    pthread_mutex_unlock(&activity_lock);
+}
+
+static void activity_make_key(void)
+{
+    pthread_key_create(&activity_key, activity_remove);
+}
+
+void activity_list(void)
+{
+    pthread_once(&activity_once, activity_make_key);
+    pthread_setspecific(activity_key, &activity_here);
+    activity_here.listed = true;
+    pthread_mutex_lock(&activity_lock);
+    activity_here.next = activity_threads;
+    activity_threads = &activity_here;
+    pthread_mutex_unlock(&activity_lock);
+}
+
+/* ------------------------------------------------------------------ crashes and exits */
+
+static void activity_write(const char *text)
+{
+    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+
+    (void)ignored;
+}
+
+/* Only functions that a signal handler may call. */
+static void activity_blame(const char *what)
+{
+    const char *action = atomic_load(&activity_here.action);
+
+    activity_write("\niotifyd: PluginFault: ");
+    activity_write(atomic_load(&activity_here.plugin));
+    activity_write(": ");
+    activity_write(action ? action : "");
+    activity_write(action ? "." : "");
+    activity_write(atomic_load(&activity_here.operation));
+    activity_write("() ");
+    activity_write(what);
+    activity_write("; this is a mistake of the plugin\n");
+}
+
+static void activity_on_exit(void)
+{
+    if (!atomic_load(&activity_here.plugin))
+        return;
+    activity_blame("ended the process with exit()");
+    _exit(1);
+}
+
+#ifndef IOTIFY_SANITIZED
+
+static const struct {
+    int number;
+    const char *what;
+} activity_crashes[] = {
+    {SIGSEGV, "crashed (SIGSEGV)"},
+    {SIGBUS, "crashed (SIGBUS)"},
+    {SIGFPE, "crashed (SIGFPE)"},
+    {SIGILL, "crashed (SIGILL)"},
+    {SIGABRT, "crashed (SIGABRT: abort(), or an exception that nothing caught)"},
+};
+
+static void activity_on_crash(int number)
+{
+    const struct sigaction end = {.sa_handler = SIG_DFL};
+
+    /* JavaScriptCore has a handler of its own, which calls this one, and would again. */
+    sigaction(number, &end, NULL);
+    if (atomic_load(&activity_here.plugin))
+        for (size_t i = 0; i < sizeof(activity_crashes) / sizeof(activity_crashes[0]); i++)
+            if (activity_crashes[i].number == number)
+                activity_blame(activity_crashes[i].what);
+    /* The process ends as it would have. */
+    raise(number);
+}
+
+/* On a stack of its own: the crash may be a stack that is used up. */
+static void activity_install_crashes(void)
+{
+    static char stack[64 * 1024];
+    const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
+    struct sigaction action = {
+        .sa_handler = activity_on_crash, .sa_flags = SA_NODEFER | SA_ONSTACK};
+
+    sigaltstack(&own, NULL);
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(activity_crashes) / sizeof(activity_crashes[0]); i++)
+        sigaction(activity_crashes[i].number, &action, NULL);
+}
+
+#else
+
+/* The sanitizers report crashes with a stack. */
+static void activity_install_crashes(void)
+{
+}
+
+#endif
+
+/* ------------------------------------------------------------------ the watch */
+
+static void activity_look_at(struct activity_thread *thread)
+{
+    unsigned serial = atomic_load_explicit(&thread->serial, memory_order_acquire);
+    const char *plugin = atomic_load(&thread->plugin), *action = atomic_load(&thread->action);
+
+    if (!plugin || serial != thread->seen) {
+        thread->seen = serial;
+        thread->seconds = 0;
+        return;
+    }
+    thread->seconds++;
+    if (thread->seconds % PERIOD == 0)
+        log_write(IOTIFY_LOG_WARNING, "", "waiting for %s in %s%s%s() for %u s", plugin,
+            action ? action : "", action ? "." : "", atomic_load(&thread->operation),
+            thread->seconds);
+}
+
+/* After a stop: the operation that still keeps a thread. */
+static void activity_leave(void)
+{
+    const struct activity_thread *thread = activity_threads;
+
+    while (thread && (!atomic_load(&thread->plugin) || thread->seconds < STOP_LIMIT - 1))
+        thread = thread->next;
+    if (!thread)
+        return;
+    log_write(IOTIFY_LOG_ERROR, "",
+        "PluginFault: %s: %s() does not return after a stop; leaving without a summary",
+        atomic_load(&thread->plugin), atomic_load(&thread->operation));
+    _exit(128 + stop_requested());
+}
+
+static void *activity_watch_main(void *argument)
+{
+    const struct timespec second = {.tv_sec = 1};
+    int stopped = 0;
+
+    (void)argument;
+    while (nanosleep(&second, NULL) <= 0) {
+        stopped += stop_requested() != 0;
+        pthread_mutex_lock(&activity_lock);
+        for (struct activity_thread *each = activity_threads; each; each = each->next)
+            activity_look_at(each);
+        if (stopped > STOP_LIMIT)
+            activity_leave();
+        pthread_mutex_unlock(&activity_lock);
+    }
+    return NULL;
+}
+
+void activity_watch(void)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    pthread_t thread;
+
+    atexit(activity_on_exit);
+    activity_install_crashes();
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_create(&thread, &attributes, activity_watch_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+}
