@@ -39,6 +39,7 @@ struct authorization_grants {
     struct authorization *authorization;
     bool active, attached;
     char id[65], client_id[256], source_ip[64];
+    char thing[130]; /* "": none */
     char certificate_arn[200];
     char arn[200]; /* "arn:aws:iot:region:account:", from the certificate's ARN */
     char *type;
@@ -200,16 +201,19 @@ static void authorization_load_certificate(struct authorization_grants *grants)
     json_decref(rows);
 }
 
-/* The thing named like the client, if the certificate is attached to it. */
+/* The one thing of an exclusive certificate; else the one named like the client, if attached. */
 static void authorization_load_thing(struct authorization_grants *grants)
 {
     json_t *rows = state_select(grants->authorization->state,
-        "SELECT t.type, t.attributes FROM things t JOIN thing_principals p ON p.thing = t.name"
-        " WHERE t.name = ?1 AND p.principal = ?2",
+        "SELECT t.name, t.type, t.attributes FROM things t"
+        " JOIN thing_principals p ON p.thing = t.name"
+        " WHERE p.principal = ?2 AND (t.name = ?1 OR p.type = 'EXCLUSIVE_THING')",
         STATE_WITH(grants->client_id, grants->certificate_arn));
 
     grants->attached = json_array_size(rows) > 0;
     if (grants->attached) {
+        snprintf(grants->thing, sizeof(grants->thing), "%s",
+            authorization_text_of(json_array_get(rows, 0), "name"));
         grants->type = strdup(authorization_text_of(json_array_get(rows, 0), "type"));
         grants->attributes =
             json_loads(authorization_text_of(json_array_get(rows, 0), "attributes"), 0, NULL);
@@ -228,7 +232,7 @@ static void authorization_load_policies(struct authorization_grants *grants)
         " JOIN policies p ON p.name = t.policy"
         " JOIN policy_versions v ON v.policy = p.name AND v.version = p.default_version"
         " WHERE t.target = ?1 OR t.target IN (SELECT arn FROM thing_groups WHERE name IN groups)",
-        STATE_WITH(grants->certificate_arn, grants->attached ? grants->client_id : ""));
+        STATE_WITH(grants->certificate_arn, grants->thing));
 
     grants->policies = calloc(json_array_size(rows) + 1, sizeof(*grants->policies));
     if (!grants->policies)
@@ -258,8 +262,7 @@ struct authorization_grants *authorization_load(struct authorization *authorizat
     state_begin(authorization->state);
     authorization_load_certificate(grants);
     if (grants->active) {
-        if (*client_id)
-            authorization_load_thing(grants);
+        authorization_load_thing(grants);
         authorization_load_policies(grants);
     }
     state_end(authorization->state, true);
@@ -367,7 +370,7 @@ static const char *authorization_thing_variable(
     if (!grants->attached)
         return NULL;
     if (strcmp(name, "ThingName") == 0)
-        return grants->client_id;
+        return grants->thing;
     if (strcmp(name, "ThingTypeName") == 0)
         return grants->type && *grants->type ? grants->type : NULL;
     if (strncmp(name, "Attributes[", 11) == 0)

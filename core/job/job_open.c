@@ -5,6 +5,7 @@
 #include "core/base/activity.h"
 #include "core/job/job_internal.h"
 #include "core/plugin/call.h"
+#include "core/store/guard.h"
 
 static void job_open_connector(struct job_loader *loader, struct job_plugin *entry)
 {
@@ -59,6 +60,25 @@ static void job_open_prepare_step(struct job_loader *loader, const struct step *
     call_clear(&call);
 }
 
+/* What a storage says of its settings beside each other. */
+static void job_open_check_storage(struct job_loader *loader, const struct job_plugin *entry)
+{
+    size_t errors = loader->diagnostics->count;
+    enum iotify_result result;
+    struct call call;
+
+    if (!entry->valid)
+        return;
+    call_init(&call, entry->alias);
+    call.node = entry->node;
+    call.location = entry->location;
+    call.diagnostics = loader->diagnostics;
+    result = guard_check(&call, entry->plugin, entry->options);
+    if (result != IOTIFY_RESULT_OK && loader->diagnostics->count == errors)
+        diagnostics_add(loader->diagnostics, entry->location, "%s", call_message(&call, result));
+    call_clear(&call);
+}
+
 void job_loader_open(struct job_loader *loader)
 {
     struct job *job = loader->job;
@@ -66,6 +86,8 @@ void job_loader_open(struct job_loader *loader)
     for (size_t i = 0; i < job->plugin_count; i++)
         if (job->plugins[i].plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
             job_open_connector(loader, &job->plugins[i]);
+        else if (job->plugins[i].plugin->descriptor.kind == IOTIFY_KIND_STORAGE)
+            job_open_check_storage(loader, &job->plugins[i]);
     for (size_t i = 0; i < job->pipeline_count; i++)
         for (size_t j = 0; j < job->pipelines[i].count; j++)
             job_open_prepare_step(loader, &job->pipelines[i].steps[j]);

@@ -190,8 +190,7 @@ static void loop_fire_timers(struct loop *loop)
         loop->owner->settle(loop->argument);
 }
 
-/* ------------------------------------------------------------------ log and calls of other threads
- */
+/* ------------------------------------------------------------------ log, posts */
 
 static void loop_log(const struct iotify_loop *base, void *user, enum iotify_level level,
     const char *format, ...) __attribute__((format(printf, 4, 5)));

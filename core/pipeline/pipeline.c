@@ -303,6 +303,25 @@ static bool pipeline_do_once(struct pipeline_action_run *action,
     return call_succeeded(result);
 }
 
+/*
+ * What a step records must survive, or what it makes is never removed. A removal may run all the
+ * same.
+ */
+static bool pipeline_check_store(struct pipeline_action_run *action)
+{
+    const struct iotify_action *work = action->step->action;
+    enum iotify_result result;
+    struct call call;
+
+    if (work->removes || work->scope == IOTIFY_SCOPE_RECORD)
+        return true;
+    call_init(&call, action->where);
+    result = store_verify_durability(action->run->store, &call);
+    pipeline_note_failure(action, &call, result);
+    call_clear(&call);
+    return result == IOTIFY_RESULT_OK;
+}
+
 /* Run the action for all clients, with its begin, prune and conclude. False when a part failed. */
 static bool pipeline_apply(struct pipeline_action_run *action, const struct pipeline *pipeline,
     const int64_t *clients, size_t count)
@@ -312,7 +331,7 @@ static bool pipeline_apply(struct pipeline_action_run *action, const struct pipe
     bool good = true;
 
     action->result->total = (int64_t)count;
-    if (!pipeline_do_once(action, work->begin))
+    if (!pipeline_check_store(action) || !pipeline_do_once(action, work->begin))
         return false;
     pipeline_apply_to_all(action, clients, count);
     if (work->remove && !stop_requested())

@@ -57,6 +57,11 @@ bool schema_find_role(const struct iotify_settings *settings, enum iotify_role r
 /* The value of the text setting with a role in an option structure; NULL: none. */
 const char *schema_role_text(
     const struct iotify_settings *settings, enum iotify_role role, const void *options);
+/*
+ * Does the user's mapping name a host, by itself or in a whole address? True as well for settings
+ * without a host.
+ */
+bool schema_names_host(const struct iotify_settings *settings, const struct node *map);
 /* The node of a setting ("will.topic") in the map; NULL when the map does not have it. */
 struct node *schema_given(const struct node *map, const char *setting);
 

@@ -41,6 +41,17 @@ const char *schema_role_text(
                : NULL;
 }
 
+bool schema_names_host(const struct iotify_settings *settings, const struct node *map)
+{
+    struct iotify_setting setting;
+
+    if (schema_find_role(settings, IOTIFY_ROLE_URL, IOTIFY_TYPE_STRING, &setting) &&
+        !node_is_empty(schema_given(map, setting.name)))
+        return true;
+    return !schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &setting) ||
+           !node_is_empty(schema_given(map, setting.name));
+}
+
 const char *schema_type_name(enum iotify_type type)
 {
     static const char *const names[] = {[IOTIFY_TYPE_STRING] = "string",

@@ -45,13 +45,11 @@ static const char *cause_refused(const struct template_file *template, struct ca
     enum iotify_request request, const char *client_id, const char *topic)
 {
     const struct job_plugin *connector = template->job->connector;
-    struct iotify_setting host;
 
     /* With a host of its own, the template does not connect to the connector's endpoint. */
-    if (!connector || !connector->instance || !connector->plugin->connector.refused || !client_id ||
-        (schema_find_role(template->transport->plugin->transport.connection, IOTIFY_ROLE_HOST,
-             IOTIFY_TYPE_STRING, &host) &&
-            !node_is_empty(schema_given(template->connection_node, host.name))))
+    if (!connector || !connector->instance || !connector->plugin->connector.refused ||
+        schema_names_host(
+            template->transport->plugin->transport.connection, template->connection_node))
         return NULL;
     return connector->plugin->connector.refused(
         connector->instance, &call->base, request, client_id, topic);
@@ -188,6 +186,9 @@ void cause_check(const struct step *step, const struct template_file *template, 
     const struct iotify_transport *transport = &template->transport->plugin->transport;
     struct call call;
     const char *id, *topic, *why = NULL;
+    /* Over HTTP a device has no id: its certificate is all that the server knows. */
+    bool named =
+        schema_find_role(transport->connection, IOTIFY_ROLE_CLIENT_ID, IOTIFY_TYPE_STRING, NULL);
 
     call_init(&call, step->name);
     call.base.client = client;
@@ -198,7 +199,7 @@ void cause_check(const struct step *step, const struct template_file *template, 
         schema_role_text(transport->publish, IOTIFY_ROLE_TOPIC, template->publish), client);
     if (id)
         why = cause_refused(template, &call, IOTIFY_REQUEST_CONNECT, id, NULL);
-    if (id && topic && !why)
+    if ((id || !named) && topic && *topic && !why)
         why = cause_refused(template, &call, IOTIFY_REQUEST_PUBLISH, id, topic);
     if (id && !why)
         why = cause_in_subscriptions(template, &call, id, client);

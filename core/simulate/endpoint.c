@@ -51,9 +51,7 @@ bool endpoint_fill_in(
     enum iotify_result result;
 
     simulation->connection = options;
-    if (!schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &setting) ||
-        !node_is_empty(schema_given(given, setting.name)) || !connector ||
-        !connector->plugin->connector.endpoint)
+    if (schema_names_host(settings, given) || !connector || !connector->plugin->connector.endpoint)
         return true;
     result = endpoint_find(run, transport, call, &endpoint);
     if (result == IOTIFY_RESULT_NOT_FOUND)

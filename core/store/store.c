@@ -137,6 +137,11 @@ void store_close(struct store *store)
     free(store);
 }
 
+enum iotify_result store_verify_durability(struct store *store, struct call *call)
+{
+    return guard_verify_durability(&store->guard, call);
+}
+
 bool store_durable(const struct store *store)
 {
     return store->guard.plugin->storage.durability == IOTIFY_DURABILITY_DURABLE;

@@ -28,6 +28,11 @@ void store_close(struct store *store);
 enum iotify_result store_unseal(
     struct store *store, struct call *call, const struct seal_settings *settings, bool make);
 
+/*
+ * Ask the storage whether writes survive what it promises, where that depends on a server; an error
+ * says why not. Blocks.
+ */
+enum iotify_result store_verify_durability(struct store *store, struct call *call);
 /* True when a write survives a power loss. */
 bool store_durable(const struct store *store);
 

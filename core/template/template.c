@@ -144,9 +144,8 @@ static void template_need_host(
     const struct node *map = node_get(loader->root, "connection");
     struct iotify_setting host;
 
-    if (!loader->job->connector &&
-        schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host) &&
-        node_is_empty(schema_given(map, host.name)))
+    if (!loader->job->connector && !schema_names_host(settings, map) &&
+        schema_find_role(settings, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host))
         diagnostics_add(loader->diagnostics, map ? map->location : loader->root->location,
             "\"connection\" needs the setting \"%s\": no single connector of the job gives an "
             "endpoint",

@@ -19,7 +19,7 @@
 #define PUBLISH_RATE 100
 #define PAYLOAD_MAX (128 * 1024)
 #define TEXT_MAX 2048
-#define MQTT_PORT 8883
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ------------------------------------------------------------------ names */
 
@@ -384,6 +384,15 @@ enum iotify_result aws_instance_connect(void *given, struct iotify_call *call, c
     return instance_read_quotas(instance, call);
 }
 
+/*
+ * The ports on which the service speaks a protocol; on others, as on 443, it tells the protocols
+ * apart by these names.
+ */
+static const struct {
+    const char *protocol, *alpn;
+    uint16_t port;
+} instance_protocols[] = {{"mqtts", "x-amzn-mqtt-ca", 8883}, {"https", "x-amzn-http-ca", 8443}};
+
 /* DescribeEndpoint returns "host" or "host:port". */
 enum iotify_result aws_instance_endpoint(
     void *given, struct iotify_call *call, const char *protocol, struct iotify_endpoint *out)
@@ -393,16 +402,18 @@ enum iotify_result aws_instance_endpoint(
         .operation = AWS_DESCRIBE_ENDPOINT, .query = {{"endpointType", "iot:Data-ATS"}}};
     enum iotify_result result;
     const char *address, *colon;
-    size_t length;
+    size_t length, at = 0;
     long port;
 
-    if (strcmp(protocol, "mqtts") != 0)
+    while (at < COUNT(instance_protocols) && strcmp(instance_protocols[at].protocol, protocol) != 0)
+        at++;
+    if (at == COUNT(instance_protocols))
         return IOTIFY_RESULT_NOT_FOUND;
     result = aws_send(instance->client, call, &request);
     address = aws_text(request.answer, "endpointAddress");
     colon = strchr(address, ':');
     length = colon ? (size_t)(colon - address) : strlen(address);
-    port = colon ? strtol(colon + 1, NULL, 10) : MQTT_PORT;
+    port = colon ? strtol(colon + 1, NULL, 10) : instance_protocols[at].port;
     if (result == IOTIFY_RESULT_OK && (length == 0 || port < 1 || port > 65535))
         result = call->host->fail(call, IOTIFY_RESULT_FAILED, "BadAnswer",
             "DescribeEndpoint: the answer names no endpoint");
@@ -414,8 +425,7 @@ enum iotify_result aws_instance_endpoint(
         out->host = host;
         out->port = (uint16_t)port;
         out->ca = instance->options->ca;
-        /* On the port of HTTPS the service tells protocols apart by this name. */
-        out->alpn = port == 443 ? "x-amzn-mqtt-ca" : NULL;
+        out->alpn = port != instance_protocols[at].port ? instance_protocols[at].alpn : NULL;
         out->publish_rate = PUBLISH_RATE;
         out->payload_max = PAYLOAD_MAX;
     }

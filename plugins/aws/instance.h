@@ -40,6 +40,7 @@ struct aws_names {
     bool group_has_policy;          /* the policy is attached to the group, not to devices */
     const char *thing, *key, *cert; /* of the device step, with expressions not evaluated */
     bool adopt;                     /* a device step uses existing things */
+    bool exclusive;                 /* certificates are attached exclusively */
 };
 
 struct orphan_list;  /* device/orphan.c */

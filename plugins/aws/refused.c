@@ -14,8 +14,10 @@
 #define EXPLANATION_MAX 640
 
 struct refused_client {
-    const char *id, *thing; /* `thing` is NULL when its name is not known here */
+    const char *id, *thing; /* NULL: it has none, over HTTPS; its name is not known here */
+    bool exclusive;         /* its certificate is attached exclusively */
     bool unknown;           /* the policy asks for something that is not known here */
+    bool has_no_thing;      /* and for a thing that AWS does not know */
 };
 
 /* What the policy calls it, and what to say of it. */
@@ -56,9 +58,11 @@ static const char *refused_variable(void *argument, const char *name)
         client->unknown = true;
         return NULL;
     }
-    /* AWS knows the thing of a connection by the client id. */
-    if (strcmp(client->id, client->thing) != 0)
+    /* AWS knows the thing of a connection by the client id, or by an exclusive certificate. */
+    if (!client->exclusive && (!client->id || strcmp(client->id, client->thing) != 0)) {
+        client->has_no_thing = true;
         return NULL;
+    }
     if (strcasecmp(name + 21, "ThingName") == 0)
         return client->thing;
     if (strcasecmp(name + 21, "IsAttached") == 0)
@@ -88,10 +92,16 @@ static const char *refused_find_account(const char *document, struct iotify_call
 static const char *refused_explain(const char *policy, struct iotify_call *call,
     const struct refused_client *client, enum iotify_request request, const char *topic)
 {
-    const bool renamed = client->thing && strcmp(client->thing, client->id) != 0;
+    const bool renamed = client->thing && client->id && strcmp(client->thing, client->id) != 0;
     char *why = call->host->alloc(call, EXPLANATION_MAX);
 
-    if (request == IOTIFY_REQUEST_CONNECT)
+    if (!client->id)
+        snprintf(why, EXPLANATION_MAX, "the policy %s of this job does not allow to %s %.200s%s",
+            policy, refused_requests[request].words, topic,
+            client->has_no_thing
+                ? "; over HTTPS, its ${iot:Connection.Thing…} need exclusive: true in aws.device"
+                : "");
+    else if (request == IOTIFY_REQUEST_CONNECT)
         snprintf(why, EXPLANATION_MAX,
             "the policy %s of this job does not allow the client id %.128s%s%.128s", policy,
             client->id, renamed ? "; its thing is " : "", renamed ? client->thing : "");
@@ -133,7 +143,9 @@ const char *aws_refused(void *given, struct iotify_call *call, enum iotify_reque
     const struct aws_names *names = &instance->names;
     const char *policy = names->device_policy ? names->device_policy : names->policy;
     const char *object = request == IOTIFY_REQUEST_CONNECT ? client_id : topic;
-    struct refused_client client = {client_id, refused_name_thing(instance, call), false};
+    struct refused_client client = {.id = client_id,
+        .thing = refused_name_thing(instance, call),
+        .exclusive = names->exclusive};
     bool known = false;
 
     /* Of certificates that no step makes, the policies are unknown. */

@@ -77,6 +77,12 @@ static const struct iotify_setting items[] = {
         .offset = AT(adopt),
         .value = "false",
         .help = "true uses existing things of these names; cleanup leaves them"},
+    {.name = "exclusive",
+        .type = IOTIFY_TYPE_BOOLEAN,
+        .offset = AT(exclusive),
+        .value = "false",
+        .help = "true attaches certificates exclusively: AWS then knows the thing of a connection "
+                "without its client id, as policies with ${iot:Connection.Thing…} need for HTTPS"},
     {.name = "register_thing",
         .type = IOTIFY_TYPE_BOOLEAN,
         .offset = AT(register_thing),
@@ -105,6 +111,7 @@ static enum iotify_result device_prepare(void *given, struct iotify_call *call)
             "another device step of this connector names its things or keys differently; use a "
             "second alias with use: aws-iot for them");
     instance->names.adopt = instance->names.adopt || options->adopt;
+    instance->names.exclusive = options->exclusive;
     instance->names.thing = options->thing;
     instance->names.key = options->key;
     instance->names.cert = options->cert;

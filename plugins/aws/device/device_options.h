@@ -14,7 +14,7 @@ struct device_options {
     const char *thing, *key, *cert, *type, *group, *policy;
     int issuer; /* enum issuer */
     int64_t valid_years;
-    bool adopt, register_thing;
+    bool adopt, register_thing, exclusive;
 };
 
 #endif

@@ -250,8 +250,11 @@ static enum iotify_result provision_attach_thing(
 {
     struct aws_request request = {.operation = AWS_ATTACH_THING_PRINCIPAL,
         .name = record->thing,
-        .principal = record->certificate_arn};
+        .principal = record->certificate_arn,
+        .query = {{"thingPrincipalType", NULL}}};
 
+    if (instance->names.exclusive)
+        request.query[0].value = "EXCLUSIVE_THING";
     return provision_send(instance, call, &request);
 }
 

@@ -148,7 +148,15 @@ static enum iotify_result wire_wait_tls(struct wire *wire, struct iotify_call *c
         return wire_wait(wire, call, POLLIN);
     if (needs == SSL_ERROR_WANT_WRITE)
         return wire_wait(wire, call, POLLOUT);
-    return wire_break(wire, call, "TLS", wire_tls_words());
+    if (needs != SSL_ERROR_SSL)
+        return wire_break(wire, call, "the connection",
+            wire->options->cert ? "closed by the server"
+                                : "closed by the server; does it want a client's certificate "
+                                  "(cert and key)?");
+    /* A certificate does not become valid by waiting. */
+    wire->broken = true;
+    return call->host->fail(
+        call, IOTIFY_RESULT_DENIED, "TlsFailed", "%s: %s", wire_name(wire, call), wire_tls_words());
 }
 
 /* One attempt; the number of bytes, 0: the result says why none. */

@@ -147,6 +147,7 @@ static void https_session_free(void *given)
     curl_slist_free_all(session->connect_to);
     iotify_buffer_clear(&session->answer);
     iotify_buffer_clear(&session->fields);
+    free(session->alpn);
     free(session->host);
     free(session->base);
     free(session);

@@ -56,6 +56,7 @@ struct https_session {
     void *user;
     CURL *easy;
     CURLSH *share;     /* keeps the connection of a device without a certificate from others */
+    char *alpn;        /* NULL: libcurl chooses */
     char *host, *base; /* to connect to; the address of all messages, or what topics are added to */
     uint16_t port;
     bool by_topic;                 /* the topic is part of the address */

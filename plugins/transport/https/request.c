@@ -4,6 +4,7 @@
  * message, any other one refuses it; what fails below HTTP closes the session, and the message is
  * sent again after the next connect.
  */
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +80,23 @@ static int request_on_option(void *argument, curl_socket_t descriptor, curlsockt
                : CURL_SOCKOPT_OK;
 }
 
-/* ------------------------------------------------------------------ what requests have in common
- */
+/* libcurl offers names of HTTP only. */
+static CURLcode request_on_context(CURL *easy, void *context, void *argument)
+{
+    const struct https_session *session = argument;
+    unsigned char wire[256];
+    size_t length = session->alpn ? strlen(session->alpn) : 0;
+
+    (void)easy;
+    if (length == 0)
+        return CURLE_OUT_OF_MEMORY;
+    wire[0] = (unsigned char)length;
+    memcpy(wire + 1, session->alpn, length);
+    return SSL_CTX_set_alpn_protos(context, wire, (unsigned)length + 1) == 0 ? CURLE_OK
+                                                                             : CURLE_OUT_OF_MEMORY;
+}
+
+/* ------------------------------------------------------------------ settings of all requests */
 
 static bool request_add_headers(struct https_session *session, const char *lines)
 {
@@ -178,6 +194,12 @@ bool https_prepare(struct https_session *session, const struct https_connection 
         strcmp(connection->version, "2") == 0 ? (long)CURL_HTTP_VERSION_2TLS
                                               : (long)CURL_HTTP_VERSION_1_1);
     request_set_identity(easy, connection);
+    if (connection->alpn && *connection->alpn && strlen(connection->alpn) < 256) {
+        session->alpn = strdup(connection->alpn);
+        curl_easy_setopt(easy, CURLOPT_SSL_ENABLE_ALPN, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, request_on_context);
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, session);
+    }
     return connection->cert || request_keep_apart(session);
 }
 
@@ -347,13 +369,14 @@ static void request_take_answer(struct https_session *session, const struct http
         session->paused_until =
             request_now(session) +
             (session->retry_after < PAUSE_MAX ? session->retry_after : PAUSE_MAX) * SECOND;
+    /* First: after its last message a device ends, and hears no more. */
+    events->message(session->user, &message);
     if (status >= 200 && status < 300) {
         events->acknowledged(session->user, request->token);
     } else {
         request_describe(session, status, text, sizeof(text));
         events->refused(session->user, request->token, (int32_t)status, text);
     }
-    events->message(session->user, &message);
 }
 
 /* What failed below HTTP. */

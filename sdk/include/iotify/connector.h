@@ -111,9 +111,10 @@ struct iotify_connector {
 
     /*
      * Why the service refuses a request of the device `call->client`, as far as the job's own steps
-     * tell; NULL: it does not, or that is not known. `client_id` is that of the connection; `topic`
-     * is a filter for IOTIFY_REQUEST_SUBSCRIBE, and NULL for IOTIFY_REQUEST_CONNECT. The text is a
-     * phrase in the call's arena. Offline; any thread. May be NULL.
+     * tell; NULL: it does not, or that is not known. `client_id` is that of the connection, NULL
+     * for a transport without client ids; `topic` is a filter for IOTIFY_REQUEST_SUBSCRIBE, and
+     * NULL for IOTIFY_REQUEST_CONNECT. The text is a phrase in the call's arena. Offline; any
+     * thread. May be NULL.
      */
     const char *(*refused)(void *instance, struct iotify_call *call, enum iotify_request request,
         const char *client_id, const char *topic);

@@ -55,6 +55,7 @@ enum iotify_role {
     IOTIFY_ROLE_KEY,         /* connection, string or secret: its private key */
     IOTIFY_ROLE_CA,   /* connection, string: a file of root certificates; default: the endpoint's */
     IOTIFY_ROLE_ALPN, /* connection, string: TLS application protocol; default: the endpoint's */
+    IOTIFY_ROLE_URL,  /* connection, string: a whole address, instead of host and port */
     IOTIFY_ROLE_TIMEOUT /* connection, duration: the plugin reports `closed` when connecting or
                            closing takes longer; without it, within 60 s */
 };

@@ -121,7 +121,10 @@ struct iotify_property {
     const char *name, *value;
 };
 
-/* A message from the server, or its answer to one that the session has published. */
+/*
+ * A message from the server, or its answer to one that the session has published; an answer comes
+ * before `acknowledged` or `refused` of that message.
+ */
 struct iotify_message {
     uint32_t struct_size;        /* sizeof(struct iotify_message) as the plugin was built */
     int32_t status;              /* of an answer: the protocol's number (HTTP: 200); 0: no answer */
