@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "conformance/suite.h"
@@ -68,12 +69,26 @@ static int main_run(struct suite *suite, const char *name, const char *generatio
         storage_suite(suite);
         break;
     case IOTIFY_KIND_TRANSPORT:
+        transport_suite(suite);
+        break;
     case IOTIFY_KIND_CONNECTOR:
+        connector_suite(suite);
         break;
     }
     status = suite_end(suite);
     nftw(suite->folder, main_remove, 16, FTW_DEPTH | FTW_PHYS);
     return status;
+}
+
+/* Some cases have thousands of connections. */
+static void main_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int main(int count, char **arguments)
@@ -84,6 +99,7 @@ int main(int count, char **arguments)
     int status;
 
     stop_install();
+    main_raise_limit();
     log_setup(IOTIFY_LOG_WARNING, LOG_TEXT);
     registry_init(&suite.registry);
     suite.program =

@@ -89,7 +89,7 @@ const char *storage_read(struct storage_world *world, const char *key)
 
     suite_check(world->suite, result == IOTIFY_RESULT_OK, "get_many() failed: %s",
         call_message(&world->call, result));
-    return read.result == IOTIFY_RESULT_OK ? read.value.data : NULL;
+    return result == IOTIFY_RESULT_OK && read.result == IOTIFY_RESULT_OK ? read.value.data : NULL;
 }
 
 /* Check that a key has a value; NULL: that it is absent. */
@@ -106,8 +106,10 @@ bool storage_expect(struct storage_world *world, const char *key, const char *va
 static void storage_empty(struct storage_world *world)
 {
     struct storage_keys keys = {0};
+    int rounds = 0;
 
-    while (world->open && storage_scan(world, "", NULL, STORAGE_KEYS_MAX, &keys) > 0)
+    while (
+        world->open && rounds++ < 3 && storage_scan(world, "", NULL, STORAGE_KEYS_MAX, &keys) > 0)
         for (size_t i = 0; i < keys.count; i++)
             if (storage_write(world, IOTIFY_WRITE_DELETE, keys.items[i], NULL, NULL) !=
                 IOTIFY_RESULT_OK) {
@@ -313,7 +315,7 @@ static void storage_check_empty(struct suite *suite, const void *data)
 
     if (!storage_open(suite, &world))
         return;
-    if (storage_scan(&world, "", NULL, 10, &keys) > 0) {
+    if (storage_scan(&world, "", NULL, 10, &keys) > 0 && !suite->why) {
         fprintf(stderr,
             "iotify-plugin-test: the store has entries, and the suite deletes everything in it; "
             "choose an empty one with --set\n");

@@ -90,7 +90,7 @@ static void race_create(struct race *race, struct storage_world *own, int number
 static void race_increment(struct race *race, struct storage_world *own, int number)
 {
     (void)number;
-    for (int i = 0; i < ROUNDS;) {
+    for (int i = 0; i < ROUNDS && !own->suite->why;) {
         const char *before = storage_read(own, "count");
         char next[16];
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/stop.h"
 #include "core/settings/binder.h"
 #include "core/settings/schema.h"
 
@@ -36,6 +37,10 @@ const void *suite_bind(struct suite *suite, const struct iotify_settings *settin
 void suite_case(struct suite *suite, const char *name,
     void (*run)(struct suite *suite, const void *data), const void *data)
 {
+    if (stop_requested()) {
+        fprintf(stderr, "iotify-plugin-test: interrupted\n");
+        exit(128 + stop_requested());
+    }
     suite->why = suite->skipped = NULL;
     run(suite, data);
     suite->count++;

@@ -51,6 +51,8 @@ int suite_descriptors(void);
 
 /* The suites. */
 void storage_suite(struct suite *suite);
+void transport_suite(struct suite *suite);
+void connector_suite(struct suite *suite);
 /* The process that storage_suite() kills: writes, and prints what is acknowledged. */
 int storage_suite_writer(struct suite *suite, const char *generation);
 

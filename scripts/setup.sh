@@ -13,7 +13,7 @@ packages=(
 # npm installs the packages that templates can use. An npm from another source is kept.
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
-    packages+=(chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients openssl procps
+    packages+=(chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients nginx-light openssl procps
         prometheus python3 python3-venv redis-server tmux valgrind)
 fi
 
@@ -33,9 +33,9 @@ echo "installing: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-# Debian's packages start servers on ports 1883, 6379 and 9090, which this project does not need.
-for server in mosquitto prometheus redis-server; do
-    if [[ " ${missing[*]} " == *" $server "* ]] && command -v systemctl >/dev/null; then
+# Debian's packages start servers on ports 80, 1883, 6379 and 9090, which this project does not need.
+for server in mosquitto nginx prometheus redis-server; do
+    if [[ " ${missing[*]} " == *" $server"* ]] && command -v systemctl >/dev/null; then
         "${as_root[@]}" systemctl disable --now "$server" >/dev/null 2>&1 || true
     fi
 done

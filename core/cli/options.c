@@ -82,16 +82,21 @@ const struct options_entry options_table[] = {
         .kind = OPTIONS_FLAG,
         .commands = RUN,
         .help = "deploy: also reactivate or replace certificates that are inactive or revoked"},
-    {.name = "--from-aws",
-        .offset = OFFSET(from_aws),
+    {.name = "--from-service",
+        .offset = OFFSET(from_service),
         .kind = OPTIONS_FLAG,
         .commands = RUN,
-        .help = "cleanup: by what AWS has of the job, not by the store; needs --yes"},
+        .help = "cleanup: by what the service has of the job, not by the store; needs --yes"},
+    {.name = "--from-aws",
+        .offset = OFFSET(from_service),
+        .kind = OPTIONS_FLAG,
+        .commands = RUN,
+        .help = "cleanup: the same as --from-service"},
     {.name = "--yes",
         .offset = OFFSET(yes),
         .kind = OPTIONS_FLAG,
         .commands = RUN,
-        .help = "delete what --from-aws has found"},
+        .help = "delete what --from-service has found"},
     {.name = "--json",
         .offset = OFFSET(json),
         .kind = OPTIONS_VALUE,
@@ -380,6 +385,7 @@ static bool cli_take_option(struct options *options, int count, char **arguments
     if (option->kind == OPTIONS_LIST) {
         struct options_list *list = (struct options_list *)(void *)member;
 
+        list->items = memory_grow(list->items, list->count + 1, sizeof(*list->items));
         list->items[list->count++] = value;
     } else {
         *(const char **)(void *)member = value;
@@ -447,8 +453,6 @@ bool options_parse(struct options *options, int count, char **arguments)
 
     *options = (struct options){.argument_count = count, .arguments = arguments};
     options->words = memory_new((size_t)count, sizeof(*options->words));
-    options->overrides.items = memory_new((size_t)count, sizeof(*options->overrides.items));
-    options->limits.items = memory_new((size_t)count, sizeof(*options->limits.items));
     for (int i = 1; i < count; i++) {
         if (!only_words && strcmp(arguments[i], "--") == 0)
             only_words = true;
@@ -470,6 +474,8 @@ bool options_parse(struct options *options, int count, char **arguments)
 void options_clear(struct options *options)
 {
     free(options->words);
-    free(options->overrides.items);
-    free(options->limits.items);
+    for (size_t i = 0; i < options_count; i++)
+        if (options_table[i].kind == OPTIONS_LIST)
+            free(((struct options_list *)(void *)((char *)options + options_table[i].offset))
+                     ->items);
 }

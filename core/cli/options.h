@@ -39,7 +39,7 @@ struct options {
     const char *log_format;
     const char *region, *profile, *devices; /* of init */
     const char *output;                     /* of import, report and plugins */
-    bool plan, prune, no_repair, repair, from_aws, yes, preview;
+    bool plan, prune, no_repair, repair, from_service, yes, preview;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force, debug,
         durability;
 };

@@ -26,7 +26,7 @@
 /* Does the run end with a summary, and not with a list or a plan? */
 static bool run_command_sums_up(const struct options *options)
 {
-    return !options->plan && !(options->from_aws && !options->yes);
+    return !options->plan && !(options->from_service && !options->yes);
 }
 
 /* ------------------------------------------------------------------ check */
@@ -155,7 +155,7 @@ static int run_command_finish(
 }
 
 /*
- * --from-aws: write records of what the service has of the job, for the cleanup that follows.
+ * --from-service: write records of what the service has of the job, for the cleanup that follows.
  * Without --yes, only print the list. EXIT_DONE to continue.
  */
 static int run_command_recover(const struct options *options, struct run *run)
@@ -174,13 +174,14 @@ static int run_command_recover(const struct options *options, struct run *run)
     return planning_recover(run, true, &found) ? EXIT_DONE : EXIT_STEP_FAILED;
 }
 
-/* --plan and --from-aws. Sets `*over` when the pipelines must not run; returns the exit status. */
+/* --plan and --from-service. Sets `*over` when the pipelines must not run; returns the exit status.
+ */
 static int run_command_plan_first(
     const struct options *options, struct run *run, const struct selection *selection, bool *over)
 {
     int status = EXIT_DONE;
 
-    if (options->from_aws)
+    if (options->from_service)
         status = run_command_recover(options, run);
     else if (options->plan &&
              !planning_print(run, selection->pipelines, selection->count, options->json))
@@ -248,7 +249,7 @@ static enum run_access run_command_access(
 {
     if (!run_command_sums_up(options))
         return RUN_READS;
-    if (options->from_aws)
+    if (options->from_service)
         return RUN_RECOVERS;
     return run_command_only_removes(selection) ? RUN_REMOVES : RUN_WRITES;
 }
@@ -442,11 +443,11 @@ int command_run(const struct options *options)
         options_print_help(stderr);
         return EXIT_USAGE;
     }
-    if (options->from_aws &&
+    if (options->from_service &&
         (options->word_count != 2 || strcmp(options->words[1], "cleanup") != 0)) {
         fprintf(stderr,
-            "iotifyd: --from-aws is valid only with cleanup: iotifyd %s cleanup "
-            "--from-aws\n",
+            "iotifyd: --from-service is valid only with cleanup: iotifyd %s cleanup "
+            "--from-service\n",
             options->words[0]);
         return EXIT_USAGE;
     }
@@ -465,8 +466,8 @@ int command_run(const struct options *options)
         fprintf(stderr, "iotifyd: --metrics-linger is valid only with --metrics-port\n");
         return EXIT_USAGE;
     }
-    if (options->yes && !options->from_aws) {
-        fprintf(stderr, "iotifyd: --yes is valid only with --from-aws\n");
+    if (options->yes && !options->from_service) {
+        fprintf(stderr, "iotifyd: --yes is valid only with --from-service\n");
         return EXIT_USAGE;
     }
     load_read(options->words[0], options, &registry, &job, &diagnostics);

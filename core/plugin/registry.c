@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/program.h"
+#include "core/plugin/elf.h"
 #include "core/plugin/lint.h"
 #include "core/plugin/trust.h"
 
@@ -372,21 +373,34 @@ static const char *registry_take_actions(struct arena *arena, struct plugin *plu
     return wrong;
 }
 
+/* What can be known of a descriptor without running the plugin. NULL when it may be loaded. */
+static const char *registry_check_head(
+    struct arena *arena, const struct iotify_plugin *head, size_t size)
+{
+    if (head->magic != IOTIFY_MAGIC)
+        return "it is not an iotify plugin (wrong magic number)";
+    if (size < offsetof(struct iotify_plugin, kind))
+        return "its descriptor is too short";
+    if (head->abi_major != IOTIFY_ABI_MAJOR)
+        return arena_format(arena,
+            "it was built for plugin ABI %u.%u and this iotifyd has %d.%d; rebuild the plugin "
+            "with this iotifyd's SDK",
+            head->abi_major, head->abi_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
+    if (head->struct_size < DESCRIPTOR_MIN || head->struct_size > size)
+        return "its descriptor is too short";
+    if (head->needs_minor > IOTIFY_ABI_MINOR)
+        return arena_format(arena,
+            "it needs plugin ABI %d.%u and this iotifyd has %d.%d; use a newer iotifyd",
+            IOTIFY_ABI_MAJOR, head->needs_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
+    return NULL;
+}
+
 /* Check a descriptor and copy it. NULL when it can be used, else the reason. */
 static const char *registry_negotiate(
     struct arena *arena, struct plugin *plugin, const struct iotify_plugin *exported)
 {
     const char *damaged;
 
-    if (exported->magic != IOTIFY_MAGIC)
-        return "it is not an iotify plugin (wrong magic number)";
-    if (exported->abi_major != IOTIFY_ABI_MAJOR)
-        return arena_format(arena,
-            "it was built for plugin ABI %u.%u and this iotifyd has %d.%d; rebuild the plugin "
-            "with this iotifyd's SDK",
-            exported->abi_major, exported->abi_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
-    if (exported->struct_size < DESCRIPTOR_MIN)
-        return "its descriptor is too short";
     registry_copy_known(
         &plugin->descriptor, sizeof(plugin->descriptor), exported, exported->struct_size);
     if (!plugin->descriptor.name || strcmp(plugin->descriptor.name, plugin->name) != 0)
@@ -397,10 +411,6 @@ static const char *registry_negotiate(
         plugin->descriptor.kind > IOTIFY_KIND_TRANSPORT)
         return arena_format(
             arena, "it is of a kind (%d) that this iotifyd does not know", plugin->descriptor.kind);
-    if (plugin->descriptor.needs_minor > IOTIFY_ABI_MINOR)
-        return arena_format(arena,
-            "it needs plugin ABI %d.%u and this iotifyd has %d.%d; use a newer iotifyd",
-            IOTIFY_ABI_MAJOR, plugin->descriptor.needs_minor, IOTIFY_ABI_MAJOR, IOTIFY_ABI_MINOR);
     if (!plugin->descriptor.settings)
         plugin->descriptor.settings = &no_settings;
     damaged = lint_settings(arena, plugin->descriptor.settings, "the plugin");
@@ -449,6 +459,8 @@ enum registry_result registry_load(
     const struct iotify_plugin *exported;
     struct plugin *plugin;
     const char *path, *refused;
+    struct iotify_plugin head;
+    size_t size;
     void *handle;
 
     for (plugin = registry->plugins; plugin; plugin = plugin->next) {
@@ -461,6 +473,11 @@ enum registry_result registry_load(
     if (!path)
         return registry_report_unknown(registry, name, text);
     refused = trust_check(&registry->arena, path);
+    if (!refused)
+        refused =
+            elf_read_symbol(&registry->arena, path, "iotify_plugin", &head, sizeof(head), &size);
+    if (!refused)
+        refused = registry_check_head(&registry->arena, &head, size);
     if (refused)
         return registry_refuse(registry, path, refused, text);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

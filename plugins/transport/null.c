@@ -137,7 +137,7 @@ struct null_channel {
 struct null_session {
     struct null_channel *channel;
     void *user;
-    bool open; /* connecting or connected */
+    bool open, connected; /* connecting or connected; connected */
 };
 
 static enum iotify_result null_open(struct iotify_call *call, const void *options, void **instance)
@@ -161,6 +161,7 @@ static void null_deliver(const struct null_channel *channel, const struct null_e
 
     switch (entry->event) {
     case NULL_CONNECTED:
+        entry->session->connected = true;
         channel->events->connected(entry->session->user, &times);
         break;
     case NULL_ACKNOWLEDGED:
@@ -221,15 +222,15 @@ static bool null_add(struct null_session *session, enum null_event event, uint64
     return true;
 }
 
-/* A session is freed: its events do not come. */
-static void null_take_back(const struct null_session *session)
+/* Take back all events of a session, or only that it is connected. */
+static void null_take_back(const struct null_session *session, bool all)
 {
     struct null_channel *channel = session->channel;
 
     for (size_t i = 0; i < channel->count; i++) {
         struct null_entry *entry = &channel->ring[(channel->first + i) % channel->capacity];
 
-        if (entry->session == session)
+        if (entry->session == session && (all || entry->event == NULL_CONNECTED))
             entry->session = NULL;
     }
 }
@@ -278,6 +279,8 @@ static void null_session_connect(void *given)
 {
     struct null_session *session = given;
 
+    if (session->open)
+        return;
     session->open = null_add(session, NULL_CONNECTED, 0);
     if (!session->open)
         session->channel->loop->log(
@@ -292,6 +295,8 @@ static enum iotify_result null_session_publish(void *given, struct iotify_call *
     bool refused;
 
     (void)publish, (void)payload;
+    if (!session->connected)
+        return call->host->fail(call, IOTIFY_RESULT_TRANSIENT, "NotConnected", "not connected");
     channel->refusing += channel->options->refused;
     refused = channel->refusing >= 1;
     if (refused)
@@ -301,20 +306,21 @@ static enum iotify_result null_session_publish(void *given, struct iotify_call *
     return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
 }
 
-/* `closed` comes after the acknowledgements of what was sent before. */
+/* What is not acknowledged yet is acknowledged before the connection ends. */
 static void null_session_end(void *given)
 {
     struct null_session *session = given;
 
     if (!session->open)
         return;
-    session->open = false;
+    session->open = session->connected = false;
+    null_take_back(session, false);
     null_add(session, NULL_CLOSED, 0);
 }
 
 static void null_session_free(void *given)
 {
-    null_take_back(given);
+    null_take_back(given, true);
     free(given);
 }
 

@@ -1,59 +1,319 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A minimal storage plugin that keeps a single value. Build it against the installed SDK:
+ * A storage plugin in one file: it keeps the values in memory, and appends each batch of writes to
+ * a file, from which they are read when the store is opened. Build it against the installed SDK:
  *
  *     cmake -B build -DCMAKE_PREFIX_PATH=/usr/local && cmake --build build
  *
- * Then name its folder: IOTIFY_PLUGIN_PATH=build iotifyd plugins example
+ * and see whether it keeps the contract:
+ *
+ *     iotifyd --plugin-path build plugins test example
+ *
+ * In a job file: `plugins: {glob: {use: example, path: my.log}}`.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
+#include <iotify/buffer.h>
 #include <iotify/host.h>
 #include <iotify/storage.h>
 
-/* The settings of the plugin, as in a job file: `glob: {use: example, greeting: hello}`. */
+/* ------------------------------------------------------------------ settings */
+
 struct example_options {
-    const char *greeting;
+    const char *path;
 };
 
 static const struct iotify_setting example_items[] = {
-    {.name = "greeting",
+    {.name = "path",
         .type = IOTIFY_TYPE_STRING,
-        .offset = offsetof(struct example_options, greeting),
-        .value = "hello",
-        .help = "said when the store opens"},
+        .flags = IOTIFY_FLAG_PATH,
+        .offset = offsetof(struct example_options, path),
+        .value = "{job}.log",
+        .help = "file that keeps the values"},
 };
 static const struct iotify_settings example_settings =
     IOTIFY_SETTINGS(example_items, struct example_options);
 
-struct example_store {
-    char key[IOTIFY_KEY_MAX + 1];
-    char *value; /* NULL: empty */
+/* ------------------------------------------------------------------ values in memory */
+
+struct example_entry {
+    char *key, *value;
     size_t size;
 };
 
-static enum iotify_result example_open(struct iotify_call *call, const void *given, void **instance)
-{
-    const struct example_options *options = given;
+struct example_store {
+    const char *path;
+    int file;                      /* -1: there is none yet */
+    struct example_entry *entries; /* in the order of their keys */
+    size_t count, capacity;
+};
 
-    *instance = calloc(1, sizeof(struct example_store));
-    if (!*instance)
-        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
-    call->host->log(call, IOTIFY_LOG_INFO, "%s from the example", options->greeting);
-    return IOTIFY_RESULT_OK;
+/* The index of the first entry that is not before `key`. */
+static size_t example_find(const struct example_store *store, const char *key)
+{
+    size_t low = 0, high = store->count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (strcmp(store->entries[middle].key, key) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct iotify_bytes example_value(const struct example_store *store, const char *key)
+{
+    size_t at = example_find(store, key);
+
+    if (at == store->count || strcmp(store->entries[at].key, key) != 0)
+        return (struct iotify_bytes){NULL, 0};
+    return (struct iotify_bytes){store->entries[at].value, store->entries[at].size};
+}
+
+static void example_remove(struct example_store *store, const char *key)
+{
+    size_t at = example_find(store, key);
+
+    if (at == store->count || strcmp(store->entries[at].key, key) != 0)
+        return;
+    free(store->entries[at].key);
+    free(store->entries[at].value);
+    memmove(&store->entries[at], &store->entries[at + 1],
+        (store->count - at - 1) * sizeof(store->entries[0]));
+    store->count--;
+}
+
+/* False without memory; the store is then as before, or without the key. */
+static bool example_put(
+    struct example_store *store, const char *key, const void *value, size_t size)
+{
+    struct example_entry entry = {strdup(key), malloc(size + 1), size};
+    size_t at;
+
+    if (store->count == store->capacity) {
+        size_t capacity = store->capacity ? 2 * store->capacity : 64;
+        struct example_entry *larger = realloc(store->entries, capacity * sizeof(*larger));
+
+        if (larger) {
+            store->entries = larger;
+            store->capacity = capacity;
+        }
+    }
+    if (!entry.key || !entry.value || store->count == store->capacity) {
+        free(entry.key);
+        free(entry.value);
+        return false;
+    }
+    if (size)
+        memcpy(entry.value, value, size);
+    entry.value[size] = '\0';
+    example_remove(store, key);
+    at = example_find(store, key);
+    memmove(&store->entries[at + 1], &store->entries[at],
+        (store->count - at) * sizeof(store->entries[0]));
+    store->entries[at] = entry;
+    store->count++;
+    return true;
+}
+
+/* ------------------------------------------------------------------ the file */
+
+/*
+ * The file is a row of batches: a header, then for each change its key and value. A batch that was
+ * cut off by a crash, at the end of the file, has another sum, and is dropped.
+ */
+struct example_header {
+    uint64_t size; /* of what follows */
+    uint64_t sum;
+};
+
+struct example_change {
+    uint32_t key_size;
+    uint32_t value_size;
+    uint32_t removes;
+};
+
+#define EXAMPLE_BATCH_MAX (SIZE_MAX / 4)
+
+static uint64_t example_sum(const char *bytes, size_t size)
+{
+    uint64_t sum = UINT64_C(14695981039346656037) ^ size;
+
+    for (size_t i = 0; i < size; i++)
+        sum = (sum ^ (unsigned char)bytes[i]) * UINT64_C(1099511628211);
+    return sum;
+}
+
+static bool example_write_all(int file, const char *bytes, size_t size)
+{
+    while (size) {
+        ssize_t written = write(file, bytes, size);
+
+        if (written < 0 && errno != EINTR)
+            return false;
+        if (written > 0) {
+            bytes += written;
+            size -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+static bool example_read_all(int file, void *bytes, size_t size)
+{
+    while (size) {
+        ssize_t got = read(file, bytes, size);
+
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return false;
+        if (got > 0) {
+            bytes = (char *)bytes + got;
+            size -= (size_t)got;
+        }
+    }
+    return true;
+}
+
+/* Carry out the changes of one batch. False when it is damaged, or memory ran out. */
+static bool example_replay(struct example_store *store, const char *bytes, size_t size)
+{
+    while (size) {
+        struct example_change change;
+        const char *key, *value;
+
+        if (size < sizeof(change))
+            return false;
+        memcpy(&change, bytes, sizeof(change));
+        bytes += sizeof(change);
+        size -= sizeof(change);
+        if (change.key_size == 0 || change.key_size > size ||
+            change.value_size > size - change.key_size || bytes[change.key_size - 1])
+            return false;
+        key = bytes;
+        value = bytes + change.key_size;
+        bytes += change.key_size + change.value_size;
+        size -= change.key_size + change.value_size;
+        if (change.removes)
+            example_remove(store, key);
+        else if (!example_put(store, key, value, change.value_size))
+            return false;
+    }
+    return true;
+}
+
+/* Read all whole batches, and cut off what a crash has left after them. */
+static bool example_load(struct example_store *store)
+{
+    struct example_header header;
+    off_t end = lseek(store->file, 0, SEEK_END), good = 0;
+    bool whole = true;
+
+    lseek(store->file, 0, SEEK_SET);
+    while (whole && example_read_all(store->file, &header, sizeof(header)) &&
+           header.size <= (uint64_t)(end - good)) {
+        char *bytes = malloc(header.size + 1);
+
+        if (!bytes)
+            return false;
+        whole = example_read_all(store->file, bytes, header.size) &&
+                example_sum(bytes, header.size) == header.sum;
+        if (whole && !example_replay(store, bytes, header.size)) {
+            free(bytes);
+            return false;
+        }
+        free(bytes);
+        if (whole)
+            good += (off_t)(sizeof(header) + header.size);
+    }
+    return ftruncate(store->file, good) == 0 && lseek(store->file, good, SEEK_SET) == good;
+}
+
+/* The name of a new file is durable when its folder is. */
+static bool example_sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int descriptor = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool good = descriptor >= 0 && fsync(descriptor) == 0;
+
+    if (descriptor >= 0)
+        close(descriptor);
+    free(folder);
+    return good;
+}
+
+/* ------------------------------------------------------------------ open, close */
+
+static enum iotify_result example_fail(
+    struct iotify_call *call, const struct example_store *store, const char *what)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+
+    return call->host->fail(call, full ? IOTIFY_RESULT_FULL : IOTIFY_RESULT_FAILED, "FileFailed",
+        "%s: %s: %s", store->path, what, strerror(errno));
 }
 
 static void example_close(void *instance)
 {
-    free(((struct example_store *)instance)->value);
-    free(instance);
+    struct example_store *store = instance;
+
+    for (size_t i = 0; i < store->count; i++) {
+        free(store->entries[i].key);
+        free(store->entries[i].value);
+    }
+    if (store->file >= 0)
+        close(store->file);
+    free(store->entries);
+    free(store);
 }
 
-static bool example_holds(const struct example_store *store, const char *key)
+/* Open the file, if it exists or `create`; one process may have it open. */
+static enum iotify_result example_open_file(
+    struct example_store *store, struct iotify_call *call, bool create)
 {
-    return store->value && strcmp(store->key, key) == 0;
+    store->file = open(store->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+    if (store->file < 0)
+        return errno == ENOENT && !create ? IOTIFY_RESULT_OK
+                                          : example_fail(call, store, "cannot open it");
+    if (flock(store->file, LOCK_EX | LOCK_NB) != 0)
+        return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "InUse",
+            "%s: another process uses it; wait for that to end", store->path);
+    if (create && !example_sync_folder(store->path))
+        return example_fail(call, store, "cannot make its name durable");
+    return example_load(store)
+               ? IOTIFY_RESULT_OK
+               : call->host->fail(call, IOTIFY_RESULT_FAILED, "FileDamaged",
+                     "%s: it cannot be read; restore it from a backup", store->path);
 }
+
+static enum iotify_result example_open(struct iotify_call *call, const void *given, void **instance)
+{
+    const struct example_options *options = given;
+    struct example_store *store = calloc(1, sizeof(*store));
+    enum iotify_result result;
+
+    if (!store)
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+    store->path = options->path;
+    store->file = -1;
+    result = example_open_file(store, call, false);
+    if (result == IOTIFY_RESULT_OK)
+        *instance = store;
+    else
+        example_close(store);
+    return result;
+}
+
+/* ------------------------------------------------------------------ operations */
 
 static enum iotify_result example_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
@@ -61,63 +321,115 @@ static enum iotify_result example_get_many(
     const struct example_store *store = instance;
 
     for (size_t i = 0; i < count; i++) {
-        reads[i].result = IOTIFY_RESULT_NOT_FOUND;
-        if (example_holds(store, reads[i].key)) {
-            char *copy = call->host->alloc(call, store->size + 1);
+        struct iotify_bytes value = example_value(store, reads[i].key);
+        char *copy;
 
-            memcpy(copy, store->value, store->size);
-            reads[i].value = (struct iotify_bytes){copy, store->size};
-            reads[i].result = IOTIFY_RESULT_OK;
-        }
+        reads[i].result = value.data ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
+        if (!value.data)
+            continue;
+        copy = call->host->alloc(call, value.size + 1);
+        memcpy(copy, value.data, value.size);
+        reads[i].value = (struct iotify_bytes){copy, value.size};
     }
     return IOTIFY_RESULT_OK;
 }
 
+static void example_add_change(struct iotify_buffer *batch, const struct iotify_write *write)
+{
+    bool removes = iotify_write_removes(write);
+    const struct example_change change = {.key_size = (uint32_t)strlen(write->key) + 1,
+        .value_size = removes ? 0 : (uint32_t)write->value.size,
+        .removes = removes};
+
+    iotify_buffer_append(batch, &change, sizeof(change));
+    iotify_buffer_append(batch, write->key, change.key_size);
+    if (change.value_size)
+        iotify_buffer_append(batch, write->value.data, change.value_size);
+}
+
+/*
+ * What a write sees depends on those before it in the batch, so each is carried out in memory at
+ * once. When the file then cannot be written, memory is ahead of it: nothing works any more until
+ * the store is opened again.
+ */
 static enum iotify_result example_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct example_store *store = instance;
+    struct example_header header;
+    enum iotify_result result = IOTIFY_RESULT_OK;
+    struct iotify_buffer batch;
+    off_t before;
 
+    if (store->file < 0)
+        result = example_open_file(store, call, true);
+    if (result != IOTIFY_RESULT_OK)
+        return result;
+    iotify_buffer_init(&batch, EXAMPLE_BATCH_MAX);
+    iotify_buffer_append(&batch, &(struct example_header){0}, sizeof(struct example_header));
     for (size_t i = 0; i < count; i++) {
-        struct iotify_bytes current = {0};
-        char *copy;
-
-        if (example_holds(store, writes[i].key))
-            current = (struct iotify_bytes){store->value, store->size};
         /* The SDK implements the rules that all backends share. */
-        if (!iotify_write_decide(&writes[i], i ? &writes[i - 1] : NULL, current))
+        if (!iotify_write_decide(
+                &writes[i], i ? &writes[i - 1] : NULL, example_value(store, writes[i].key)))
             continue;
-        if (iotify_write_removes(&writes[i]) && !current.data)
-            continue;
-        copy = iotify_write_removes(&writes[i]) ? NULL : malloc(writes[i].value.size + 1);
-        if (!iotify_write_removes(&writes[i]) && !copy)
-            return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
-        if (copy && writes[i].value.size)
-            memcpy(copy, writes[i].value.data, writes[i].value.size);
-        free(store->value);
-        store->value = copy;
-        store->size = writes[i].value.size;
-        memcpy(store->key, writes[i].key, strlen(writes[i].key) + 1);
+        example_add_change(&batch, &writes[i]);
+        if (iotify_write_removes(&writes[i]))
+            example_remove(store, writes[i].key);
+        else if (!example_put(store, writes[i].key, writes[i].value.data, writes[i].value.size))
+            batch.failed = true;
     }
-    return IOTIFY_RESULT_OK;
+    before = lseek(store->file, 0, SEEK_CUR);
+    if (batch.failed) {
+        result = call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+    } else if (batch.size > sizeof(header)) {
+        header.size = batch.size - sizeof(header);
+        header.sum = example_sum(batch.data + sizeof(header), header.size);
+        memcpy(batch.data, &header, sizeof(header));
+        if (!example_write_all(store->file, batch.data, batch.size) || fdatasync(store->file) != 0)
+            result = example_fail(call, store, "cannot write to it");
+    }
+    iotify_buffer_wipe(&batch);
+    if (result != IOTIFY_RESULT_OK) {
+        if (ftruncate(store->file, before) != 0)
+            call->host->log(call, IOTIFY_LOG_WARNING,
+                "%s: its end is damaged, and is dropped when "
+                "it is opened again",
+                store->path);
+        close(store->file);
+        store->file = -1;
+        while (store->count)
+            example_remove(store, store->entries[0].key);
+    }
+    return result;
 }
 
 static enum iotify_result example_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
     const struct example_store *store = instance;
+    size_t at = example_find(store, after && strcmp(after, prefix) > 0 ? after : prefix);
 
     (void)call;
-    if (store->value && limit && strncmp(store->key, prefix, strlen(prefix)) == 0 &&
-        (!after || strcmp(store->key, after) > 0))
-        found(argument, store->key);
+    for (; at < store->count && limit > 0; at++) {
+        const char *key = store->entries[at].key;
+
+        if (strncmp(key, prefix, strlen(prefix)) != 0)
+            break;
+        if (after && strcmp(key, after) <= 0)
+            continue;
+        found(argument, key);
+        limit--;
+    }
     return IOTIFY_RESULT_OK;
 }
+
+/* ------------------------------------------------------------------ the plugin */
 
 static const struct iotify_storage example_operations = {
     IOTIFY_STORAGE_SIZES,
     .threads = IOTIFY_THREADS_PER_INSTANCE,
-    .durability = IOTIFY_DURABILITY_VOLATILE,
+    .durability = IOTIFY_DURABILITY_DURABLE,
+    .atomic_batch = true,
     .open = example_open,
     .close = example_close,
     .get_many = example_get_many,
@@ -126,5 +438,5 @@ static const struct iotify_storage example_operations = {
 };
 
 IOTIFY_PLUGIN(.kind = IOTIFY_KIND_STORAGE, .name = "example", .version = "1.0",
-    .summary = "keeps one value, to show how a plugin is made", .settings = &example_settings,
-    .operations = &example_operations);
+    .summary = "values in memory and in a file to which changes are appended",
+    .settings = &example_settings, .operations = &example_operations);

@@ -94,10 +94,14 @@ class Install(Case):
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         subprocess.run(['chmod', '-R', 'go-w', str(self.folder)], check=True)
-        self.environment['IOTIFY_PLUGIN_PATH'] = str(build)
         self.write('example.yaml', local_job(store='example', iterations=1).replace(
-            'use: example', 'use: example, greeting: hello'))
+            'use: example', 'use: example, path: values.log'))
         self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("a", "b");\n'
                              '  console.log(glob.get("a"));\n')
+        path = ('--plugin-path', str(build))
         self.assertIn(': b', self.run_program(
-            str(root / 'bin/iotifyd'), 'example.yaml').stderr)
+            str(root / 'bin/iotifyd'), 'example.yaml', *path).stderr)
+        self.assertTrue((self.folder / 'values.log').stat().st_size)
+        done = self.run_program(str(root / 'bin/iotifyd'), 'plugins', 'test', 'example', *path)
+        self.assertNotIn('not ok', done.stdout)
+        self.assertIn('# 144 of 144 passed', done.stdout)

@@ -253,6 +253,12 @@ static size_t https_session_unwritten(const void *session)
 
 /* ------------------------------------------------------------------ the plugin */
 
+/* A text without an expression, which may turn out to be empty. */
+static bool https_is_given(const char *text)
+{
+    return text && !strstr(text, "{{");
+}
+
 static enum iotify_result https_check(
     struct iotify_call *call, const void *options, const void *given, const void *publish)
 {
@@ -260,7 +266,8 @@ static enum iotify_result https_check(
     const struct https_publish *message = publish;
 
     (void)options;
-    if (!connection->cert != !connection->key)
+    if (https_is_given(connection->cert) != https_is_given(connection->key) &&
+        (!connection->cert || !connection->key))
         return call->host->fail_setting(call,
             connection->cert ? "connection.cert" : "connection.key",
             "\"cert\" and \"key\" belong together: set both");

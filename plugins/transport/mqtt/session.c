@@ -148,6 +148,12 @@ static enum iotify_result session_set_up(struct mqtt_session *session, struct io
     return connection->tls ? session_set_up_tls(session, call, connection) : IOTIFY_RESULT_OK;
 }
 
+/* A text without an expression, which may turn out to be empty. */
+static bool session_is_given(const char *text)
+{
+    return text && !strstr(text, "{{");
+}
+
 /*
  * What no device can change. A text with an expression holds its braces here, and other settings
  * with one their defaults.
@@ -159,10 +165,10 @@ enum iotify_result mqtt_check(
 
     (void)options;
     (void)publish;
-    if (connection->cert && !connection->key)
+    if (session_is_given(connection->cert) && !connection->key)
         return call->host->fail_setting(
             call, "connection.cert", "\"cert\" needs its private key: set key");
-    if (connection->key && !connection->cert)
+    if (session_is_given(connection->key) && !connection->cert)
         return call->host->fail_setting(
             call, "connection.key", "\"key\" needs its certificate: set cert");
     if (connection->password && !connection->username)

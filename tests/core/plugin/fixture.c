@@ -2,6 +2,17 @@
 /* A storage plugin that does nothing, and has the defect that a macro of the build selects. */
 #include <iotify/host.h>
 
+#if defined(FIXTURE_ABI) || defined(FIXTURE_MAGIC) || defined(FIXTURE_NEEDS) ||                    \
+    defined(FIXTURE_NOTHING)
+#include <unistd.h>
+
+/* The code of a plugin that is refused never runs. */
+__attribute__((constructor)) static void fixture_begin(void)
+{
+    _exit(77);
+}
+#endif
+
 struct options {
     const char *text;
 };

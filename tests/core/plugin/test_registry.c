@@ -74,15 +74,6 @@ static void each_refusal_has_its_own_words(void **state)
     }
 }
 
-static void unknown_names_are_not_refusals(void **state)
-{
-    (void)state;
-    assert_int_equal(registry_load(&registry, "godo", &plugin, &text), REGISTRY_UNKNOWN);
-    assert_string_equal(text, "unknown plugin \"godo\"; did you mean \"good\"?");
-    assert_int_equal(registry_load(&registry, "", &plugin, &text), REGISTRY_UNKNOWN);
-    assert_int_equal(registry_load(&registry, "../plugins/good", &plugin, &text), REGISTRY_UNKNOWN);
-}
-
 /* A copy of the good plugin in its own folder, whose permissions the test changes. */
 static char *make_copy(char folder[32])
 {
@@ -93,6 +84,34 @@ static char *make_copy(char folder[32])
                          getenv("IOTIFY_FIXTURES"), folder, folder)),
         0);
     return arena_format(&registry.arena, "%s/iotify-good.so", folder);
+}
+
+/* Cut off at any length, also in the middle of its tables: refused, and no crash. */
+static void files_that_are_cut_off(void **state)
+{
+    char folder[32];
+    const char *file = make_copy(folder);
+    struct stat about;
+
+    (void)state;
+    assert_int_equal(stat(file, &about), 0);
+    registry.path = folder;
+    for (int part = 0; part < 64; part++) {
+        registry.plugins = NULL;
+        assert_int_equal(truncate(file, about.st_size * (63 - part) / 64), 0);
+        assert_int_equal(registry_load(&registry, "good", &plugin, &text), REGISTRY_REFUSED);
+        assert_non_null(strstr(text, "refused: "));
+    }
+    assert_int_equal(system(arena_format(&registry.arena, "rm -r %s", folder)), 0);
+}
+
+static void unknown_names_are_not_refusals(void **state)
+{
+    (void)state;
+    assert_int_equal(registry_load(&registry, "godo", &plugin, &text), REGISTRY_UNKNOWN);
+    assert_string_equal(text, "unknown plugin \"godo\"; did you mean \"good\"?");
+    assert_int_equal(registry_load(&registry, "", &plugin, &text), REGISTRY_UNKNOWN);
+    assert_int_equal(registry_load(&registry, "../plugins/good", &plugin, &text), REGISTRY_UNKNOWN);
 }
 
 static void trusts_only_safe_places(void **state)
@@ -147,8 +166,9 @@ static void lists_names_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {CASE(loads_once), CASE(takes_older_and_newer),
-        CASE(each_refusal_has_its_own_words), CASE(unknown_names_are_not_refusals),
-        CASE(trusts_only_safe_places), CASE(lists_names_once)};
+        CASE(each_refusal_has_its_own_words), CASE(files_that_are_cut_off),
+        CASE(unknown_names_are_not_refusals), CASE(trusts_only_safe_places),
+        CASE(lists_names_once)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
