@@ -15,7 +15,8 @@
 #define PERIOD 10
 /* After a stop, operations that do not return have this long until the process ends without them.
  */
-#define STOP_LIMIT 10
+#define STOP_LIMIT 20
+#define STACK_SIZE (32 * 1024)
 
 _Thread_local struct activity_thread activity_here;
 
@@ -38,6 +39,26 @@ static void activity_remove(void *thread)
     pthread_mutex_unlock(&activity_lock);
 }
 
+#ifndef IOTIFY_SANITIZED
+
+/* Handlers of crashes run on a stack of their own: the thread's may be used up. */
+static void activity_set_stack(void)
+{
+    static _Thread_local char stack[STACK_SIZE];
+    const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
+
+    sigaltstack(&own, NULL);
+}
+
+#else
+
+/* The sanitizers have their own. */
+static void activity_set_stack(void)
+{
+}
+
+#endif
+
 static void activity_make_key(void)
 {
     pthread_key_create(&activity_key, activity_remove);
@@ -48,6 +69,7 @@ void activity_list(void)
     pthread_once(&activity_once, activity_make_key);
     pthread_setspecific(activity_key, &activity_here);
     activity_here.listed = true;
+    activity_set_stack();
     pthread_mutex_lock(&activity_lock);
     activity_here.next = activity_threads;
     activity_threads = &activity_here;
@@ -114,15 +136,11 @@ static void activity_on_crash(int number)
     raise(number);
 }
 
-/* On a stack of its own: the crash may be a stack that is used up. */
 static void activity_install_crashes(void)
 {
-    static char stack[64 * 1024];
-    const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {
         .sa_handler = activity_on_crash, .sa_flags = SA_NODEFER | SA_ONSTACK};
 
-    sigaltstack(&own, NULL);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(activity_crashes) / sizeof(activity_crashes[0]); i++)
         sigaction(activity_crashes[i].number, &action, NULL);
@@ -156,33 +174,38 @@ static void activity_look_at(struct activity_thread *thread)
             thread->seconds);
 }
 
-/* After a stop: the operation that still keeps a thread. */
+/* After a stop: is there an operation that keeps a thread, since the stop? */
 static void activity_leave(void)
 {
-    const struct activity_thread *thread = activity_threads;
+    for (const struct activity_thread *thread = activity_threads; thread; thread = thread->next) {
+        const char *plugin = atomic_load(&thread->plugin);
+        const char *operation = atomic_load(&thread->operation);
 
-    while (thread && (!atomic_load(&thread->plugin) || thread->seconds < STOP_LIMIT - 1))
-        thread = thread->next;
-    if (!thread)
-        return;
-    log_write(IOTIFY_LOG_ERROR, "",
-        "PluginFault: %s: %s() does not return after a stop; leaving without a summary",
-        atomic_load(&thread->plugin), atomic_load(&thread->operation));
-    _exit(128 + stop_requested());
+        if (!plugin || !operation || thread->seconds < STOP_LIMIT ||
+            atomic_load(&thread->serial) != thread->seen)
+            continue;
+        log_write(IOTIFY_LOG_ERROR, "",
+            "PluginFault: %s: %s() does not return after a stop; leaving without a summary", plugin,
+            operation);
+        _exit(128 + stop_requested());
+    }
 }
 
 static void *activity_watch_main(void *argument)
 {
     const struct timespec second = {.tv_sec = 1};
-    int stopped = 0;
+    bool stopped = false;
 
     (void)argument;
     while (nanosleep(&second, NULL) <= 0) {
-        stopped += stop_requested() != 0;
         pthread_mutex_lock(&activity_lock);
-        for (struct activity_thread *each = activity_threads; each; each = each->next)
+        for (struct activity_thread *each = activity_threads; each; each = each->next) {
             activity_look_at(each);
-        if (stopped > STOP_LIMIT)
+            if (!stopped && stop_requested())
+                each->seconds = 0;
+        }
+        stopped = stop_requested() != 0;
+        if (stopped)
             activity_leave();
         pthread_mutex_unlock(&activity_lock);
     }

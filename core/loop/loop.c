@@ -250,7 +250,10 @@ static void loop_end_posts(const struct loop *loop, struct loop_post *post, bool
 
 void loop_run_posts(struct loop *loop)
 {
-    loop_end_posts(loop, loop_take_posts(loop), true);
+    struct loop_post *posts;
+
+    while ((posts = loop_take_posts(loop)))
+        loop_end_posts(loop, posts, true);
 }
 
 /* ------------------------------------------------------------------ setup and run */

@@ -73,7 +73,7 @@ void loop_timer_init(
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
 /* A connection has failed: look the known names up again when they are needed, once per second. */
 void loop_doubt_addresses(struct loop *loop);
-/* Run what other threads have posted so far. */
+/* Run what was posted, also what that posts in turn. */
 void loop_run_posts(struct loop *loop);
 /* Make the loop call `woken`, which it also does without this now and then. Any thread. */
 void loop_wake(struct loop *loop);

@@ -195,7 +195,8 @@ int64_t device_drain_end(const struct device *device)
     /* A promise has its own limit; and when only verification still waits, it has that. */
     if (device->call == CALL_WAITING && !simulate_loop_stopped(loop))
         return device->draining_at + wait + loop->simulation->options->wait_limit;
-    if (device->ledger.open == 0 && loop->simulation->options->verify_within < wait)
+    if (device->ledger.open == 0 && device->held == 0 &&
+        loop->simulation->options->verify_within < wait)
         wait = loop->simulation->options->verify_within;
     return device->draining_at + wait;
 }
@@ -208,14 +209,15 @@ bool device_waits(const struct device *device)
 
 void device_drained_of_held(struct device *device)
 {
-    if (device->phase == PHASE_DRAINING)
+    if (device->phase == PHASE_DRAINING || device->phase == PHASE_FINISHING)
         device_drained(device);
 }
 
 void device_drained(struct device *device)
 {
     if (device->phase == PHASE_FINISHING) {
-        if (device->ledger.open == 0 && device->commands == 0 && device->call != CALL_WAITING)
+        if (device->ledger.open == 0 && device->held == 0 && device->commands == 0 &&
+            device->call != CALL_WAITING)
             device_leave(device);
     } else if (device_waits(device)) {
         device_wake_at(device, device_drain_end(device));
@@ -259,7 +261,8 @@ void device_settled(struct device *device, enum script_function function, struct
         }
     } else if (function == SCRIPT_FINISH && device->phase != PHASE_DONE) {
         device->call = CALL_NONE;
-        device_drained(device);
+        if (device->phase == PHASE_FINISHING || device->phase == PHASE_DRAINING)
+            device_drained(device);
     }
 }
 

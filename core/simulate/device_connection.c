@@ -10,6 +10,7 @@
 #include "core/simulate/device_session.h"
 #include "core/simulate/schedule.h"
 #include "core/simulate/session_calls.h"
+#include "core/simulate/session_events.h"
 #include "core/simulate/simulate_loop_internal.h"
 #include "core/simulate/solo.h"
 
@@ -217,6 +218,11 @@ void device_on_closed(void *user, enum iotify_close reason, const char *text)
 
     if (device->phase == PHASE_DONE || device->phase == PHASE_PARKED)
         return;
+    if (device->phase == PHASE_WAITING || device->phase == PHASE_PAUSING ||
+        device->phase == PHASE_OFFLINE) {
+        session_events_fault(loop, "closed", "came for a session that was closed already");
+        return;
+    }
     if (device->phase == PHASE_CONNECTING || device->phase == PHASE_LEAVING)
         device_stop_timer(device);
     hung_up = reason == IOTIFY_CLOSED_BY_PEER && !dropped;

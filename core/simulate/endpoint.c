@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/simulate/endpoint.h"
 
+#include "core/base/activity.h"
 #include "core/settings/schema.h"
 
 /* The connector's endpoint for the first protocol of the transport for which it has one. */
@@ -9,6 +10,7 @@ static enum iotify_result endpoint_find(struct run *run, const struct iotify_tra
 {
     const struct job_plugin *connector = run->job->connector;
     enum iotify_result result = run_connect(run, connector, call);
+    struct activity before;
     bool asked = false;
 
     for (size_t i = 0; transport->protocols && transport->protocols[i]; i++) {
@@ -16,8 +18,10 @@ static enum iotify_result endpoint_find(struct run *run, const struct iotify_tra
             break;
         asked = true;
         *endpoint = (struct iotify_endpoint){.struct_size = sizeof(*endpoint)};
+        before = activity_begin(connector->plugin->name, "endpoint");
         result = connector->plugin->connector.endpoint(
             connector->instance, &call->base, transport->protocols[i], endpoint);
+        activity_end(before);
         result = call_checked(call, connector->plugin->name, "endpoint", result);
     }
     if (result == IOTIFY_RESULT_OK && asked &&

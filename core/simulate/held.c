@@ -14,44 +14,63 @@
 static void held_free(struct held_message *message)
 {
     message->device->held--;
+    message->device->loop->held.count--;
     arena_wipe(&message->arena);
     free(message);
 }
 
-static void held_append(struct simulate_loop *loop, struct held_message *message, int64_t pause)
+static void held_append(struct simulate_loop *loop, struct held_message *message)
 {
-    message->due = simulate_loop_now(loop) + (pause > 0 ? pause : PAUSE_DEFAULT);
     message->next = NULL;
     *loop->held.last = message;
     loop->held.last = &message->next;
 }
 
-/* Those that are due, once; what is held again is appended. */
+/* Not while the device connects or disconnects: then the message waits on. */
+static bool held_may_go(const struct device *device)
+{
+    return device->connected_at &&
+           (device->phase == PHASE_RUNNING || device->phase == PHASE_DRAINING ||
+               device->phase == PHASE_HOLDING || device->phase == PHASE_FINISHING);
+}
+
+/* True when the message is handed over, or cannot be. */
+static bool held_try(struct held_message *message, int64_t now)
+{
+    int64_t pause;
+
+    if (message->due > now)
+        return false;
+    pause = held_may_go(message->device) ? message_hand_over_again(message) : PAUSE_DEFAULT;
+    message->due = now + pause;
+    return pause == 0;
+}
+
+/* Those that are due, once. */
 static void held_on_timer(void *argument)
 {
     struct simulate_loop *loop = argument;
     struct held_message *list = loop->held.first, *message;
-    int64_t now = simulate_loop_now(loop), next = INT64_MAX;
+    int64_t now = simulate_loop_now(loop);
 
     loop->held.first = NULL;
     loop->held.last = &loop->held.first;
+    loop->held.due = INT64_MAX;
     while ((message = list)) {
         struct device *device = message->device;
-        int64_t pause = message->due - now;
 
         list = message->next;
-        if (pause <= 0 && device->connected_at)
-            pause = message_hand_over_again(message);
-        if (pause == 0 && device->connected_at) {
+        if (held_try(message, now)) {
             held_free(message);
             device_drained_of_held(device);
             continue;
         }
-        held_append(loop, message, pause);
-        next = message->due < next ? message->due : next;
+        held_append(loop, message);
+        if (message->due < loop->held.due)
+            loop->held.due = message->due;
     }
     if (loop->held.first)
-        loop->events.base.timer_start(loop->held.timer, next - now);
+        loop->events.base.timer_start(loop->held.timer, loop->held.due - now);
 }
 
 void held_begin(struct simulate_loop *loop)
@@ -71,14 +90,35 @@ void held_end(struct simulate_loop *loop)
     loop->events.base.timer_free(loop->held.timer);
 }
 
+bool held_has_room(const struct device *device)
+{
+    return device->held < HELD_OF_DEVICE && device->loop->held.count < HELD_OF_LOOP;
+}
+
+/* The messages of a device keep their order: none is due before one that came before it. */
+static int64_t held_last_due(const struct device *device)
+{
+    int64_t due = 0;
+
+    for (const struct held_message *each = device->loop->held.first; device->held && each;
+         each = each->next)
+        if (each->device == device)
+            due = each->due;
+    return due;
+}
+
 void held_add(struct device *device, const void *options, struct iotify_bytes payload,
     int64_t intended, int64_t pause)
 {
     struct simulate_loop *loop = device->loop;
     struct held_message *message = memory_new(1, sizeof(*message));
+    int64_t now = simulate_loop_now(loop), before = held_last_due(device);
 
-    *message = (struct held_message){
-        .device = device, .arena = loop->call.arena, .options = options, .intended = intended};
+    *message = (struct held_message){.device = device,
+        .arena = loop->call.arena,
+        .options = options,
+        .intended = intended,
+        .due = before ? before : now + (pause > 0 ? pause : PAUSE_DEFAULT)};
     loop->call.arena = (struct arena){0};
     message->payload = (struct iotify_bytes){
         arena_copy(&message->arena, payload.data, payload.size), payload.size};
@@ -86,11 +126,13 @@ void held_add(struct device *device, const void *options, struct iotify_bytes pa
     if (!loop->held.reported)
         call_log(&loop->call.base, IOTIFY_LOG_WARNING,
             "the server asks for a pause: messages wait for %.3g s",
-            (double)(pause > 0 ? pause : PAUSE_DEFAULT) / SECOND);
+            (double)(message->due - now) / SECOND);
     loop->held.reported = true;
-    if (!loop->held.first)
-        loop->events.base.timer_start(loop->held.timer, pause > 0 ? pause : PAUSE_DEFAULT);
-    held_append(loop, message, pause);
+    if (loop->held.count++ == 0 || message->due < loop->held.due) {
+        loop->held.due = message->due;
+        loop->events.base.timer_start(loop->held.timer, message->due - now);
+    }
+    held_append(loop, message);
 }
 
 void held_forget(struct device *device)

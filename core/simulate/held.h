@@ -9,8 +9,9 @@
 #include "core/base/arena.h"
 #include "core/simulate/device.h"
 
-/* Messages of one device that can wait; further ones are dropped. */
-#define HELD_MAX 100
+/* Messages of one device, and of a loop, that can wait; further ones are refused. */
+#define HELD_OF_DEVICE 10
+#define HELD_OF_LOOP 20000
 
 struct held_message {
     struct device *device;
@@ -24,7 +25,9 @@ struct held_message {
 struct held {
     struct iotify_timer *timer;
     struct held_message *first, **last; /* those of one device are in their order */
-    bool reported;                      /* in the log */
+    size_t count;
+    int64_t due;   /* when the timer fires, if there are any */
+    bool reported; /* in the log */
 };
 
 /* Start before the loop's first turn, end after its last one. */
@@ -36,6 +39,7 @@ void held_end(struct simulate_loop *loop);
  */
 void held_add(struct device *device, const void *options, struct iotify_bytes payload,
     int64_t intended, int64_t pause);
+bool held_has_room(const struct device *device);
 /* The device ends: its messages count as failed. */
 void held_forget(struct device *device);
 

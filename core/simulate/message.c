@@ -82,6 +82,7 @@ static enum iotify_result message_try(struct device *device, const void *options
         return result;
     }
     ledger_take_back(&device->ledger);
+    device->in_second -= device->in_second > 0;
     return result;
 }
 
@@ -100,8 +101,10 @@ static void message_hand_over(struct device *device, const void *options,
     enum iotify_result result;
 
     loop->call.retry_after = 0;
-    result = message_try(device, options, payload, intended, now);
-    if (result == IOTIFY_RESULT_THROTTLED && device->held < HELD_MAX)
+    /* What waits is sent first. */
+    result = device->held ? IOTIFY_RESULT_THROTTLED
+                          : message_try(device, options, payload, intended, now);
+    if (result == IOTIFY_RESULT_THROTTLED && held_has_room(device))
         held_add(device, options, payload, intended, loop->call.retry_after);
     else if (result != IOTIFY_RESULT_OK)
         message_refuse(device, result);
@@ -141,8 +144,10 @@ static const void *message_options(
     copy = arena_copy(&loop->call.arena, options, loop->operations->publish->options_size);
     if (asked->topic)
         cause_note_topic(device, asked->topic);
+    /* The message may be held for longer than the script's text lives. */
     if (asked->topic && loop->offsets.topic != SIZE_MAX)
-        *(const char **)(void *)(copy + loop->offsets.topic) = asked->topic;
+        *(const char **)(void *)(copy + loop->offsets.topic) =
+            arena_string(&loop->call.arena, asked->topic);
     if (asked->qos >= 0 && loop->offsets.qos != SIZE_MAX)
         *(int64_t *)(void *)(copy + loop->offsets.qos) = asked->qos;
     if (asked->retain >= 0 && loop->offsets.retain != SIZE_MAX)

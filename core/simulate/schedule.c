@@ -24,7 +24,9 @@ static void schedule_at(struct device *device, int64_t due)
     if (moment < device->intended)
         moment = device->intended;
     device->intended = moment;
-    device_wake_at(device, device->intended);
+    /* Then the timer limits the time to disconnect; the device is woken when it is offline. */
+    if (device->phase != PHASE_LEAVING)
+        device_wake_at(device, device->intended);
 }
 
 static void schedule_after(struct device *device, int64_t moment, double messages)

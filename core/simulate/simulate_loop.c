@@ -198,6 +198,8 @@ static void *simulate_loop_main(void *argument)
     if (!loop->broken)
         simulate_loop_run(loop);
     simulate_loop_await_last(loop);
+    if (loop->channel)
+        loop_run_posts(&loop->events);
     simulate_loop_free_devices(loop);
     session_calls_close(loop);
     /* From here on no thread may wake the loop. */

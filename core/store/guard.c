@@ -176,14 +176,17 @@ void guard_close(struct guard *guard)
 
 enum iotify_result guard_verify_durability(struct guard *guard, struct call *call)
 {
+    struct guard_tries tries = {0};
     struct guard_outer outer;
     enum iotify_result result;
 
     if (!guard->plugin->storage.verify_durability)
         return IOTIFY_RESULT_OK;
-    outer = guard_enter(guard, call, "verify_durability");
-    result = guard->plugin->storage.verify_durability(guard->instance, &call->base);
-    guard_leave(guard, call, outer);
+    do {
+        outer = guard_enter(guard, call, "verify_durability");
+        result = guard->plugin->storage.verify_durability(guard->instance, &call->base);
+        guard_leave(guard, call, outer);
+    } while (guard_repeats(guard, call, "verify_durability", result, &tries));
     return guard_check_result(guard, call, "verify_durability", result);
 }
 
@@ -241,10 +244,10 @@ enum iotify_result guard_get_many(
     struct guard_outer outer;
     enum iotify_result result;
 
-    for (size_t i = 0; i < count; i++)
-        reads[i] = (struct iotify_read){.key = reads[i].key};
-    theirs = guard_to_plugin(call, reads, count, sizeof(*reads), storage->read_size);
     do {
+        for (size_t i = 0; i < count; i++)
+            reads[i] = (struct iotify_read){.key = reads[i].key};
+        theirs = guard_to_plugin(call, reads, count, sizeof(*reads), storage->read_size);
         outer = guard_enter(guard, call, "get_many");
         result = storage->get_many(guard->instance, &call->base, theirs, count);
         guard_leave(guard, call, outer);
@@ -323,10 +326,10 @@ enum iotify_result guard_apply(
     struct guard_outer outer;
     enum iotify_result result;
 
-    for (size_t i = 0; i < count; i++)
-        writes[i].result = 0;
-    theirs = guard_to_plugin(call, writes, count, sizeof(*writes), storage->write_size);
     do {
+        for (size_t i = 0; i < count; i++)
+            writes[i].result = 0;
+        theirs = guard_to_plugin(call, writes, count, sizeof(*writes), storage->write_size);
         outer = guard_enter(guard, call, "apply");
         result = storage->apply(guard->instance, &call->base, theirs, count);
         guard_leave(guard, call, outer);
@@ -367,12 +370,15 @@ static const char *guard_check_key(const struct guard_keys *keys, const char *ke
 static void guard_on_key(void *argument, const char *key)
 {
     struct guard_keys *keys = argument;
+    struct activity before;
 
     if (keys->wrong || (keys->wrong = guard_check_key(keys, key)))
         return;
     keys->left--;
     memcpy(keys->last, key, strlen(key) + 1);
+    before = activity_pause();
     keys->found(keys->argument, keys->last);
+    activity_end(before);
 }
 
 enum iotify_result guard_scan(struct guard *guard, struct call *call, const char *prefix,

@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+import time
 
 from support import Case, IOTIFYD, SANDBOX
 
@@ -28,7 +29,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(('127.0.0.1', 0), Handler)
-        self.connections, self.requests, self.throttled = 0, [], set()
+        self.connections, self.requests, self.answered, self.throttled = 0, [], [], set()
         self.lock = threading.Lock()
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
@@ -62,12 +63,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         what, client = self.path[1:], self.headers['X-Client']
         with self.server.lock:
             self.server.requests.append((client, body))
+            self.server.answered.append((time.monotonic(), self.path, client))
             first = client not in self.server.throttled
             self.server.throttled.add(client)
         if what.isdigit():
             self.answer(int(what), b'line one\nline \x1b[31mtwo', Location='http://127.0.0.1:1/')
-        elif what == 'throttle' and first:
-            self.answer(429, Retry_After='1')
+        elif what.startswith(('throttle', 'topics/throttle')) and first:
+            # The first client waits longer than the others.
+            self.answer(429, Retry_After='3' if client == 'c0' and what != 'throttle' else '1')
         elif what == 'half':
             self.send_response(200)
             self.send_header('Content-Length', '100')
@@ -132,6 +135,39 @@ class Https(Case):
         for client in range(10):
             bodies = [body for name, body in self.server.requests if name == f'c{client}']
             self.assertEqual([b'm%d' % n for n in range(20)], bodies)
+
+    def test_one_certificate_for_all(self):
+        """Devices do not share connections, whatever their settings have in common."""
+        self.write('job.yaml', JOB.replace('devices: 2', 'devices: 5'))
+        self.write('t.yaml', (TEMPLATE % (self.server.server_port, '200', '10s')).replace('method: PUT', 'method: PUT, cert: one, key: one'))
+        self.iotifyd('job.yaml')
+        self.assertEqual(5, self.server.connections)
+
+    def test_disconnect_closes(self):
+        """A device that disconnects has no connection; one that reconnects makes a new one."""
+        self.write('job.yaml', JOB.replace('iterations: 2', 'iterations: 4'))
+        self.write('t.yaml', (TEMPLATE % (self.server.server_port, '200', '10s')).replace(
+            'message: return "m" + iteration();', 'message: |\n  if (iteration() === 1) reconnect();\n  return "m" + iteration();'))
+        done = self.iotifyd('job.yaml', '--json', 's.json')
+        result = json.loads((self.folder / 's.json').read_text())['simulate']
+        self.assertEqual((2, 2), (result['connected'], result['reconnects']), done.stdout)
+        self.assertEqual(4, self.server.connections)
+
+    def test_pauses(self):
+        """Each device waits for its own time, and what waits keeps its order and its topics."""
+        self.write('job.yaml', JOB.replace('iterations: 2', 'iterations: 3'))
+        self.write('t.yaml', f'transport: https\nconnection: {{host: 127.0.0.1, port: {self.server.server_port}, tls: false, method: PUT, '
+                   'headers: "X-Client: c{{client()}}"}\npublish: {topic: "throttle/main"}\nmessage: |\n'
+                   '  if (iteration() === 1) publish("throttle/other/" + client(), "p");\n  return "m" + iteration();\n')
+        done = self.iotifyd('job.yaml', '--json', 's.json', status=99)
+        result = json.loads((self.folder / 's.json').read_text())['simulate']
+        self.assertEqual((6, 2), (result['acknowledged'], result['refused']), done.stdout)
+        for client in range(2):
+            seen = [(moment, path) for moment, path, name in self.server.answered if name == f'c{client}']
+            self.assertEqual(['main', f'other/{client}', 'main', 'main'], [path.split('throttle/')[1].split('?')[0] for _, path in seen])
+            self.assertGreaterEqual(seen[1][0] - seen[0][0], 2.9 if client == 0 else 0.9)
+        self.assertLess(min(moment for moment, path, name in self.server.answered if name == 'c1' and 'other' in path),
+                        min(moment for moment, path, name in self.server.answered if name == 'c0' and 'other' in path))
 
     def test_no_server(self):
         self.server.stop()

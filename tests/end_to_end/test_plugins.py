@@ -150,6 +150,15 @@ class Wrong(Case):
                 _, error = process.communicate(timeout=60)
                 self.assertEqual(128 + signal.SIGTERM, process.returncode, error)
 
+    def test_slow_goodbyes(self):
+        """A connection that takes longer to close than the interval is no fault of the transport."""
+        self.write('job.yaml', 'devices: 5\nplugins:\n  null: {use: null, latency: 300ms}\n  glob: {use: memory}\n'
+                   'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 8, interval: 50ms, loops: 1}\n')
+        self.write('t.yaml', 'transport: "null"\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\n'
+                   'message: |\n  if (iteration() === 1) disconnect();\n  if (iteration() === 5) reconnect();\n  return "x";\n')
+        done = self.iotifyd('job.yaml')
+        self.assertNotIn('PluginFault', done.stdout + done.stderr)
+
     def test_transport(self):
         names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
         self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW, *FATAL}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))

@@ -11,6 +11,15 @@ local before = redis.call('GET', last)
 if before and string.sub(before, 1, #number + 1) == number .. ' ' then
     return string.sub(before, #number + 2)
 end
+-- A batch from before that, which was late on the way: newer ones have been carried out.
+if before and tonumber(string.match(before, '^%d+')) > tonumber(number) then
+    return redis.error_reply('STALE a newer batch was carried out before this one')
+end
+-- These two end the script, before it writes, if a key is another program's.
+if number == '1' then
+    redis.call('HLEN', values)
+    redis.call('ZCARD', index)
+end
 local results = {}
 local done = true
 for i = 2, #ARGV, 4 do

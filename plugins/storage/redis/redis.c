@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <iotify/storage.h>
 #include <iotify/text.h>
@@ -18,6 +19,8 @@
 #define ID_SIZE 8
 #define CONNECTIONS_MAX 16 /* that are kept while nothing uses them */
 #define NAME_SIZE 512
+/* The host repeats a call after a pause shorter than this; later it is another one. */
+#define REPEATED_WITHIN INT64_C(5000000000)
 /* Keys that one command of a listing asks for. */
 #define PAGE 1000
 
@@ -30,6 +33,7 @@ struct redis_store {
     size_t idle_count;
     /* Of apply(), of which one is in progress at most. */
     uint64_t batch, doubtful; /* its number; the hash of a batch without an answer, 0: none */
+    int64_t doubtful_until;   /* when the host no longer repeats it, in nanoseconds */
 };
 
 /* apply.lua */
@@ -301,6 +305,14 @@ static enum iotify_result redis_take_results(
     return IOTIFY_RESULT_OK;
 }
 
+static int64_t redis_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
 /*
  * A batch without an answer may have been carried out. When the host repeats it, it has the same
  * number, and the server then gives the results of the first time.
@@ -325,7 +337,7 @@ static enum iotify_result redis_apply(
     redis_add(&command, store->last, strlen(store->last));
     redis_add(&command, number, 0);
     hash = redis_add_writes(&command, writes, count);
-    if (hash != store->doubtful)
+    if (hash != store->doubtful || redis_now() > store->doubtful_until)
         store->batch++;
     command.words[6] = number;
     command.sizes[6] =
@@ -343,6 +355,7 @@ static enum iotify_result redis_apply(
         result = redis_take_results(call, answer, writes, count);
     if (result != IOTIFY_RESULT_TRANSIENT)
         store->doubtful = 0;
+    store->doubtful_until = redis_now() + REPEATED_WITHIN;
     return result;
 }
 

@@ -22,6 +22,8 @@
 
 #define NANOSECONDS INT64_C(1000000000)
 #define WORDS_MAX 8
+/* After a stop, what is on its way has this long: a record that is lost leaves things behind. */
+#define STOP_PATIENCE (3 * NANOSECONDS)
 /* How long one wait lasts when the host has no descriptor that reports a stop. */
 #define SLICE_MS 200
 
@@ -31,7 +33,9 @@ struct wire {
     SSL_CTX *context; /* NULL: without TLS */
     SSL *ssl;
     redisReader *reader;
-    int64_t deadline; /* of the current command */
+    int64_t deadline; /* of the current command; it moves on with each byte */
+    bool ready;       /* connected, and introduced */
+    bool introduces;  /* the command holds a password */
     bool broken;
 };
 
@@ -112,8 +116,9 @@ static enum iotify_result wire_refuse(struct wire *wire, struct iotify_call *cal
             return call->host->fail(call, wire_errors[i].result, wire_errors[i].name,
                 "%s: %s (%.120s)", wire_name(wire, call),
                 wire_errors[i].advice ? wire_errors[i].advice : "again later", text);
-    return call->host->fail(
-        call, IOTIFY_RESULT_FAILED, "RedisError", "%s: %.300s", wire_name(wire, call), text);
+    /* The server repeats a command that it does not know, with its words. */
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "RedisError", "%s: %.300s",
+        wire_name(wire, call), wire->introduces ? "it does not know AUTH or SELECT" : text);
 }
 
 /* ------------------------------------------------------------------ bytes */
@@ -121,12 +126,24 @@ static enum iotify_result wire_refuse(struct wire *wire, struct iotify_call *cal
 /* Wait for the descriptor until the deadline or a stop. */
 static enum iotify_result wire_wait(struct wire *wire, struct iotify_call *call, short events)
 {
+    int64_t cancelled = 0;
+
     for (;;) {
         struct pollfd polled[] = {{.fd = wire->descriptor, .events = events},
             {.fd = call->host->cancel_descriptor(call), .events = POLLIN}};
-        int64_t left = (wire->deadline - wire_now()) / 1000000;
+        bool stopped = call->host->cancelled(call);
+        int64_t left;
 
-        if (call->host->cancelled(call)) {
+        if (stopped && !cancelled)
+            cancelled = wire_now();
+        if (cancelled && wire->deadline > cancelled + STOP_PATIENCE)
+            wire->deadline = cancelled + STOP_PATIENCE;
+        left = (wire->deadline - wire_now()) / 1000000;
+        /* It stays readable. */
+        if (stopped)
+            polled[1].fd = -1;
+
+        if (stopped && (!wire->ready || left <= 0)) {
             wire->broken = true;
             return call->host->fail(call, IOTIFY_RESULT_CANCELLED, "Cancelled", "interrupted");
         }
@@ -184,6 +201,8 @@ static size_t wire_try(struct wire *wire, struct iotify_call *call, bool write, 
         else if (moved < 0)
             *result = wire_break(wire, call, "the connection", strerror(errno));
     }
+    if (moved > 0)
+        wire->deadline = wire_now() + wire->options->timeout;
     return moved > 0 ? (size_t)moved : 0;
 }
 
@@ -384,6 +403,7 @@ static enum iotify_result wire_introduce(struct wire *wire, struct iotify_call *
     redisReply *answer = NULL;
     char number[24];
 
+    wire->introduces = true;
     if (options->password && options->username)
         result = redis_wire_ask_text(
             wire, call, &answer, "AUTH", options->username, options->password, NULL);
@@ -418,6 +438,8 @@ enum iotify_result redis_wire_open(
         result = wire_start_tls(wire, call);
     if (result == IOTIFY_RESULT_OK)
         result = wire_introduce(wire, call);
+    wire->introduces = false;
+    wire->ready = result == IOTIFY_RESULT_OK;
     if (result == IOTIFY_RESULT_OK)
         *out = wire;
     else

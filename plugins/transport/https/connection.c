@@ -43,6 +43,7 @@ void https_session_end(struct https_session *session, enum iotify_close reason, 
         return;
     https_stop(session);
     https_forget(session);
+    https_end_connection(session);
     session->state = HTTPS_IDLE;
     session->pending = HTTPS_NOTHING;
     session->channel->events->closed(session->user, reason, text);
@@ -158,6 +159,11 @@ void https_session_connect(void *given)
 
     if (session->state != HTTPS_IDLE)
         return;
+    if (!https_begin_connection(session)) {
+        session->state = HTTPS_RESOLVING;
+        https_break(session);
+        return;
+    }
     session->state = HTTPS_RESOLVING;
     session->began = connection_now(session);
     loop->timer_start(session->timer, session->timeout);
@@ -173,6 +179,7 @@ void https_session_disconnect(void *given)
         return;
     https_stop(session);
     https_forget(session);
+    https_end_connection(session);
     session->pending = HTTPS_CLOSED;
     session->channel->loop->timer_start(session->timer, 0);
 }

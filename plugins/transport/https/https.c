@@ -65,10 +65,10 @@ static int https_set_watch(
     struct https_channel *channel = argument;
     const struct iotify_loop *loop = channel->loop;
     struct https_watch *watch = given;
+    struct https_session *session = NULL;
     int events = (what & CURL_POLL_IN ? IOTIFY_EVENT_READABLE : 0) |
                  (what & CURL_POLL_OUT ? IOTIFY_EVENT_WRITABLE : 0);
 
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (watch)
             https_unwatch(channel, watch);
@@ -78,14 +78,16 @@ static int https_set_watch(
         loop->rewatch(watch->watch, events);
         return 0;
     }
+    /* An error returned from here would end all transfers of the channel. */
     watch = calloc(1, sizeof(*watch));
-    if (!watch)
-        return -1;
-    *watch = (struct https_watch){
-        channel, loop->watch(loop, descriptor, events, https_on_ready, watch), descriptor};
-    if (!watch->watch) {
+    if (watch)
+        *watch = (struct https_watch){
+            channel, loop->watch(loop, descriptor, events, https_on_ready, watch), descriptor};
+    if (!watch || !watch->watch) {
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&session);
+        https_break(session);
         free(watch);
-        return -1;
+        return 0;
     }
     curl_multi_assign(channel->multi, descriptor, watch);
     return 0;
@@ -139,10 +141,9 @@ static void https_session_free(void *given)
     https_forget(session);
     https_drop_requests(session);
     session->channel->loop->timer_free(session->timer);
+    https_end_connection(session);
     if (session->easy)
         curl_easy_cleanup(session->easy);
-    if (session->share)
-        curl_share_cleanup(session->share);
     curl_slist_free_all(session->headers);
     curl_slist_free_all(session->connect_to);
     iotify_buffer_clear(&session->answer);
@@ -153,7 +154,7 @@ static void https_session_free(void *given)
     free(session);
 }
 
-/* The time limit of a connect, or the end of a session that the host has closed. */
+/* The time limit of a connect, a pause, or the end of a session that the host has closed. */
 static void https_on_session_timer(void *argument)
 {
     struct https_session *session = argument;
@@ -161,6 +162,16 @@ static void https_on_session_timer(void *argument)
 
     if (session->pending == HTTPS_CLOSED) {
         https_session_end(session, IOTIFY_CLOSED_BY_US, "disconnected");
+        return;
+    }
+    if (session->pending == HTTPS_BROKEN) {
+        https_session_end(
+            session, IOTIFY_CLOSED_LOCAL, "libcurl has no memory or no descriptor left");
+        return;
+    }
+    /* The pause that the server has asked for is over. */
+    if (session->state == HTTPS_OPEN) {
+        https_start(session);
         return;
     }
     snprintf(text, sizeof(text), "no answer in %.3g s while %s",
@@ -196,8 +207,8 @@ static enum iotify_result https_take_url(
     return good && session->host && session->base
                ? IOTIFY_RESULT_OK
                : call->host->fail(call, IOTIFY_RESULT_INVALID, "BadUrl",
-                     "url: \"%.200s\" is not an address that begins with http:// or https://",
-                     text);
+                     "%s is not an address that begins with http:// or https://",
+                     session->by_topic ? "host" : "url");
 }
 
 static enum iotify_result https_take_host(struct https_session *session, struct iotify_call *call,

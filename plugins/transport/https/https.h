@@ -49,13 +49,13 @@ struct https_channel {
 enum https_state { HTTPS_IDLE, HTTPS_RESOLVING, HTTPS_CONNECTING, HTTPS_OPEN };
 
 /* What happened inside of a call of the host, and is reported from the loop. */
-enum https_pending { HTTPS_NOTHING, HTTPS_CLOSED };
+enum https_pending { HTTPS_NOTHING, HTTPS_CLOSED, HTTPS_BROKEN };
 
 struct https_session {
     struct https_channel *channel;
     void *user;
     CURL *easy;
-    CURLSH *share;     /* keeps the connection of a device without a certificate from others */
+    CURLSH *share;     /* keeps the connection of this session from others; NULL: none yet */
     char *alpn;        /* NULL: libcurl chooses */
     char *host, *base; /* to connect to; the address of all messages, or what topics are added to */
     uint16_t port;
@@ -91,6 +91,12 @@ enum iotify_result https_session_publish(void *session, struct iotify_call *call
     const void *publish, struct iotify_bytes payload, uint64_t token);
 /* Give the first message to libcurl, unless one is under way. */
 void https_start(struct https_session *session);
+/* Report from the loop that libcurl cannot go on with the session. */
+void https_break(struct https_session *session);
+/* A connection of the session's own, for what follows; false without memory. */
+bool https_begin_connection(struct https_session *session);
+/* Close it. */
+void https_end_connection(struct https_session *session);
 /* Take it back; it stays in the queue. */
 void https_stop(struct https_session *session);
 void https_drop_requests(struct https_session *session);

@@ -18,6 +18,7 @@
 #define FIELDS_MAX (64 * 1024)
 #define PROPERTIES_MAX 100
 #define PAUSE_MAX 3600
+#define TOPIC_MAX 4096
 
 static int64_t request_now(const struct https_session *session)
 {
@@ -149,17 +150,24 @@ static void request_set_identity(CURL *easy, const struct https_connection *conn
     }
 }
 
-/*
- * libcurl reuses a connection for any request with the same settings. Certificates differ; without
- * them, devices would use each other's connections.
- */
-static bool request_keep_apart(struct https_session *session)
+/* libcurl reuses a connection for any request with the same settings, of any session. */
+bool https_begin_connection(struct https_session *session)
 {
+    https_end_connection(session);
     session->share = curl_share_init();
     return session->share &&
            curl_share_setopt(session->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) ==
                CURLSHE_OK &&
            curl_easy_setopt(session->easy, CURLOPT_SHARE, session->share) == CURLE_OK;
+}
+
+void https_end_connection(struct https_session *session)
+{
+    if (!session->share)
+        return;
+    curl_easy_setopt(session->easy, CURLOPT_SHARE, NULL);
+    curl_share_cleanup(session->share);
+    session->share = NULL;
 }
 
 bool https_prepare(struct https_session *session, const struct https_connection *connection)
@@ -200,7 +208,7 @@ bool https_prepare(struct https_session *session, const struct https_connection 
         curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, request_on_context);
         curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, session);
     }
-    return connection->cert || request_keep_apart(session);
+    return true;
 }
 
 /* ------------------------------------------------------------------ the queue */
@@ -237,19 +245,34 @@ static bool request_set_url(struct https_session *session, const struct https_en
 void https_start(struct https_session *session)
 {
     const struct https_entry *request = session->first;
+    int64_t left;
+    bool good;
 
     if (session->active || !request || session->state != HTTPS_OPEN ||
         session->pending != HTTPS_NOTHING)
         return;
+    left = session->paused_until - request_now(session);
+    if (left > 0) {
+        session->channel->loop->timer_start(session->timer, left);
+        return;
+    }
     iotify_buffer_reset(&session->answer);
     iotify_buffer_reset(&session->fields);
     session->retry_after = 0;
     session->error[0] = '\0';
-    request_set_url(session, request);
+    good = request_set_url(session, request);
     curl_easy_setopt(session->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->size);
     curl_easy_setopt(session->easy, CURLOPT_POSTFIELDS, &request->payload[0]);
-    session->active = true;
-    curl_multi_add_handle(session->channel->multi, session->easy);
+    good = good && curl_multi_add_handle(session->channel->multi, session->easy) == CURLM_OK;
+    session->active = good;
+    if (!good)
+        https_break(session);
+}
+
+void https_break(struct https_session *session)
+{
+    session->pending = HTTPS_BROKEN;
+    session->channel->loop->timer_start(session->timer, 0);
 }
 
 void https_stop(struct https_session *session)
@@ -292,6 +315,9 @@ enum iotify_result https_session_publish(void *given, struct iotify_call *call,
     if (session->by_topic && !*topic)
         return call->host->fail(
             call, IOTIFY_RESULT_INVALID, "NoTopic", "publish.topic: is empty, and there is no url");
+    if (strlen(topic) > TOPIC_MAX)
+        return call->host->fail(
+            call, IOTIFY_RESULT_INVALID, "BadTopic", "publish.topic: is longer than 4096 bytes");
     if (left > 0) {
         call->host->retry_after(call, left);
         return call->host->fail(call, IOTIFY_RESULT_THROTTLED, "Throttled",
@@ -348,6 +374,7 @@ static void request_describe(
         snprintf(text, size, "the server answered %ld: it sends to another address", status);
     else
         snprintf(text, size, "the server answered %ld%s%.120s", status, *body ? ": " : "", body);
+    text[strcspn(text, "\r\n\t\033")] = '\0';
 }
 
 static void request_take_answer(struct https_session *session, const struct https_entry *request)

@@ -86,8 +86,9 @@ struct iotify_loop {
 
     /*
      * Run `function` on the loop's thread, in the order of the calls, never inside post(). Any
-     * thread, as long as the channel exists. What was posted before channel_free() runs before it
-     * is called; what is posted during channel_free() is discarded.
+     * thread, as long as the channel exists. What is posted before the sessions are freed runs
+     * before that; what is posted later may run until channel_free() is called, and must not refer
+     * to a session; what is posted during channel_free() is discarded.
      */
     void (*post)(const struct iotify_loop *loop, void (*function)(void *argument), void *argument);
 };
