@@ -9,12 +9,16 @@
 
 #define GROUP_MAX 256 /* writes in one commit */
 
-/* Commit several requests at once. When that fails, each is tried alone and gets its own result. */
+/*
+ * Commit several requests at once. When that fails, each is tried alone and gets its own result;
+ * but not without an answer: they may have been carried out, and a server that is away is away.
+ */
 static void store_commit_group(struct store *store, struct store_request *group, size_t total)
 {
     struct iotify_write *writes = memory_new(total, sizeof(*writes));
     struct call *call = group->call;
     enum iotify_result result;
+    bool silent;
     size_t at = 0;
 
     for (struct store_request *request = group; request; request = request->next) {
@@ -22,11 +26,16 @@ static void store_commit_group(struct store *store, struct store_request *group,
         at += request->count;
     }
     result = guard_apply(&store->guard, call, writes, total);
+    silent = result == IOTIFY_RESULT_TRANSIENT || result == IOTIFY_RESULT_CANCELLED;
     at = 0;
     for (struct store_request *request = group; request; request = request->next) {
         if (result == IOTIFY_RESULT_OK) {
             memcpy(request->writes, writes + at, request->count * sizeof(*writes));
             request->result = result;
+        } else if (silent) {
+            request->result = result;
+            if (request->call != call)
+                call_take_failure(request->call, call);
         } else {
             request->result =
                 guard_apply(&store->guard, request->call, request->writes, request->count);
