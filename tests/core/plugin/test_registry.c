@@ -36,6 +36,8 @@ static void loads_once(void **state)
     assert_string_equal(plugin->descriptor.name, "good");
     assert_int_equal(registry_load(&registry, "good", &again, &text), REGISTRY_OK);
     assert_ptr_equal(plugin, again);
+    /* The SDK has the version of the program. */
+    assert_string_equal(IOTIFY_SDK_VERSION, IOTIFY_VERSION);
 }
 
 static void takes_older_and_newer(void **state)
