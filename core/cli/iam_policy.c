@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/base/activity.h"
 #include "core/cli/load.h"
 #include "core/pipeline/planning.h"
 
@@ -10,20 +11,25 @@ static bool iam_policy_print_of(const struct job *job, const struct job_plugin *
 {
     struct forecast plan = {0};
     const char *document = NULL;
+    struct activity before;
     enum iotify_result result;
     struct call call;
 
     if (connector->plugin->connector.permit) {
         call_init(&call, connector->alias);
         call.plan = &plan;
+        before = activity_begin(connector->plugin->name, "permit");
         connector->plugin->connector.permit(connector->instance, &call.base);
+        activity_end(before);
         call_clear(&call);
     }
     for (size_t i = 0; i < job->pipeline_count; i++)
         planning_permissions(job, &job->pipelines[i], connector, &plan);
     call_init(&call, connector->alias);
+    before = activity_begin(connector->plugin->name, "grant");
     result = connector->plugin->connector.grant(
         connector->instance, &call.base, plan.permissions, plan.permission_count, &document);
+    activity_end(before);
     result = call_checked(&call, connector->plugin->name, "grant", result);
     if (result == IOTIFY_RESULT_OK && !document)
         result = call_fault(&call, connector->plugin->name, "grant", "returned OK and no document");

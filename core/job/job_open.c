@@ -93,11 +93,19 @@ void job_loader_open(struct job_loader *loader)
             job_open_prepare_step(loader, &job->pipelines[i].steps[j]);
 }
 
+static void job_close_connector(const struct job_plugin *entry)
+{
+    struct activity before = activity_begin(entry->plugin->name, "close");
+
+    entry->plugin->connector.close(entry->instance);
+    activity_end(before);
+}
+
 void job_clear(struct job *job)
 {
     for (size_t i = 0; i < job->plugin_count; i++)
         if (job->plugins[i].instance)
-            job->plugins[i].plugin->connector.close(job->plugins[i].instance);
+            job_close_connector(&job->plugins[i]);
     arena_wipe(&job->arena);
     *job = (struct job){0};
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
@@ -80,7 +81,7 @@ static void pipeline_note_failure(
 /* ------------------------------------------------------------------ pace */
 
 struct pipeline_records {
-    const struct iotify_action *action;
+    const struct step *step;
     int64_t first, end; /* the job's clients */
     int64_t complete;
 };
@@ -88,9 +89,14 @@ struct pipeline_records {
 static enum iotify_result pipeline_count_record(void *argument, const struct iotify_record *record)
 {
     struct pipeline_records *records = argument;
+    const struct step *step = records->step;
+    struct activity before;
 
-    records->complete += record->client >= records->first && record->client < records->end &&
-                         (!records->action->is_complete || records->action->is_complete(record));
+    if (record->client < records->first || record->client >= records->end)
+        return IOTIFY_RESULT_OK;
+    before = activity_begin_action(step->owner->plugin->name, step->action->name, "is_complete");
+    records->complete += !step->action->is_complete || step->action->is_complete(record);
+    activity_end(before);
     return IOTIFY_RESULT_OK;
 }
 
@@ -101,7 +107,7 @@ static int64_t pipeline_count_fresh(struct pipeline_action_run *action, size_t c
     const struct run_connection *connection =
         &action->run->connections[action->step->owner - action->run->job->plugins];
     struct pipeline_records records = {
-        action->step->action, options->first, options->first + options->count, 0};
+        action->step, options->first, options->first + options->count, 0};
     struct call call;
 
     if (action->step->action->scope != IOTIFY_SCOPE_DEVICE)
@@ -120,6 +126,7 @@ static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action,
         &action->run->connections[step->owner - action->run->job->plugins];
     struct fanout_pace pace = {.pacer = connection->pacer};
     struct forecast plan = {0};
+    struct activity before;
     struct call call;
     double slowest = 0;
 
@@ -128,7 +135,9 @@ static struct fanout_pace pipeline_find_pace(struct pipeline_action_run *action,
     call_init(&call, action->where);
     call.base.arguments = step->options;
     call.plan = &plan;
+    before = activity_begin_action(step->owner->plugin->name, step->action->name, "estimate");
     step->action->estimate(step->owner->instance, &call.base);
+    activity_end(before);
     for (const struct forecast_calls *calls = plan.calls; calls; calls = calls->next) {
         double rate = pacer_rate(pace.pacer, calls->operation);
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
 #include "core/pipeline/host.h"
@@ -338,6 +339,7 @@ void planning_permissions(const struct job *job, const struct pipeline *pipeline
 {
     for (size_t i = 0; i < pipeline->count; i++) {
         const struct step *step = &pipeline->steps[i];
+        struct activity before;
         struct call call;
 
         if (!step->action || step->owner != connector || !step->action->permit)
@@ -345,7 +347,9 @@ void planning_permissions(const struct job *job, const struct pipeline *pipeline
         call_init(&call, job->options->name);
         call.base.arguments = step->options;
         call.plan = plan;
+        before = activity_begin_action(connector->plugin->name, step->action->name, "permit");
         step->action->permit(connector->instance, &call.base);
+        activity_end(before);
         call_clear(&call);
     }
 }

@@ -10,10 +10,15 @@
 static double run_plugin_rate(void *argument, const char *operation, bool *known)
 {
     const struct job_plugin *plugin = argument;
+    struct activity before;
+    double rate;
 
-    return plugin->plugin->connector.rate
-               ? plugin->plugin->connector.rate(plugin->instance, operation, known)
-               : 0;
+    if (!plugin->plugin->connector.rate)
+        return 0;
+    before = activity_begin(plugin->plugin->name, "rate");
+    rate = plugin->plugin->connector.rate(plugin->instance, operation, known);
+    activity_end(before);
+    return rate;
 }
 
 /* A store belongs to one job: records of another job must not be mistaken for its own. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/activity.h"
 #include "core/base/log.h"
 #include "core/simulate/client_ids.h"
 #include "core/simulate/simulate_loop_internal.h"
@@ -45,14 +46,19 @@ static const char *cause_refused(const struct template_file *template, struct ca
     enum iotify_request request, const char *client_id, const char *topic)
 {
     const struct job_plugin *connector = template->job->connector;
+    struct activity before;
+    const char *cause;
 
     /* With a host of its own, the template does not connect to the connector's endpoint. */
     if (!connector || !connector->instance || !connector->plugin->connector.refused ||
         schema_names_host(
             template->transport->plugin->transport.connection, template->connection_node))
         return NULL;
-    return connector->plugin->connector.refused(
+    before = activity_begin(connector->plugin->name, "refused");
+    cause = connector->plugin->connector.refused(
         connector->instance, &call->base, request, client_id, topic);
+    activity_end(before);
+    return cause;
 }
 
 /* ------------------------------------------------------------------ a connection that has ended */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
@@ -132,6 +133,7 @@ static bool simulate_load_template(struct run *run, const struct step *step,
 {
     const struct simulate_options *options = step->options;
     struct diagnostics diagnostics = {0};
+    struct activity before;
     enum iotify_result result;
     const char *name = arena_string(arena, check_shown(run->job, options->template));
     bool good = template_load(
@@ -151,8 +153,10 @@ static bool simulate_load_template(struct run *run, const struct step *step,
         return false;
     if (cause_ids_may_clash(template))
         simulation->ids = client_ids_new();
+    before = activity_begin(template->transport->plugin->name, "open");
     result = template->transport->plugin->transport.open(
         &call->base, template->transport->options, &simulation->transport_instance);
+    activity_end(before);
     return call_checked_open(call, template->transport->plugin->name, result,
                simulation->transport_instance) == IOTIFY_RESULT_OK;
 }
@@ -331,6 +335,19 @@ static void simulate_name_results(
     clock_wall(results->started, sizeof(results->started));
 }
 
+static void simulate_close_transport(const struct simulation *simulation)
+{
+    const struct plugin *plugin;
+    struct activity before;
+
+    if (!simulation->transport_instance)
+        return;
+    plugin = simulation->template->transport->plugin;
+    before = activity_begin(plugin->name, "close");
+    plugin->transport.close(simulation->transport_instance);
+    activity_end(before);
+}
+
 bool simulate_run(struct run *run, const struct step *step, struct step_summary *result)
 {
     struct simulate_summary *results = summary_begin_simulate(run->summary, result);
@@ -374,8 +391,7 @@ bool simulate_run(struct run *run, const struct step *step, struct step_summary 
     good = simulate_close_capture(run, simulation, result) && good;
     summary_end_simulate(run->summary, results);
     load_profile_clear(&simulation->load_profile);
-    if (simulation->transport_instance)
-        template->transport->plugin->transport.close(simulation->transport_instance);
+    simulate_close_transport(simulation);
     template_clear(template);
     free(template);
     client_ids_free(simulation->ids);

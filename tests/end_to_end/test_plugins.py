@@ -59,10 +59,15 @@ CHECKED = {f'check-{kind}': f'check() returned the result {number}' for kind, nu
 # What takes its time: the plugin's own limit, and ten seconds.
 SLOW = {'connect-never': 'session_connect() was followed by neither `connected` nor `closed` in time',
         'close-never': 'session_disconnect() was not followed by `closed` in time'}
-# What ends the process; the operation or callback is named.
-FATAL = {'timer-crash': ('timer() crashed (SIGSEGV)', -11), 'timer-abort': ('timer() crashed (SIGABRT', -6),
-         'timer-exit': ('timer() ended the process with exit()', 1), 'publish-crash': ('session_publish() crashed (SIGSEGV)', -11),
-         'publish-exit': ('session_publish() ended the process with exit()', 1), 'posted-crash': ('posted() crashed (SIGSEGV)', -11)}
+# The operations and callbacks of each kind, by the name that messages have for them. Each can crash, end the process, and not return.
+OPERATIONS = {
+    'storage': ('load', 'open', 'get_many', 'apply', 'flush', 'scan', 'close'),
+    'connector': ('load', 'open', 'connect', 'endpoint', 'item.prepare', 'item.begin', 'item.apply', 'item.conclude', 'item.plan', 'close'),
+    'transport': ('load', 'open', 'check', 'channel_new', 'session_new', 'session_connect', 'timer', 'posted', 'session_publish', 'session_unwritten',
+                  'session_disconnect', 'session_free', 'channel_free', 'close'),
+}
+ENDS = {'crash': ('crashed (SIGSEGV)', -signal.SIGSEGV), 'abort': ('crashed (SIGABRT: abort(), or an exception that nothing caught)', -signal.SIGABRT),
+        'exit': ('ended the process with exit()', 1)}
 
 
 class Wrong(Case):
@@ -128,14 +133,48 @@ class Wrong(Case):
                 self.assertEqual(2, done.returncode, done.stderr)
                 self.assertIn(f'wrong-transport: {rule}; this is a mistake of the plugin', done.stderr)
 
-    def test_fatal(self):
-        for does, (what, status) in FATAL.items():
-            with self.subTest(does):
-                if BUILD.name == 'sanitize' and status != 1:
-                    continue    # the sanitizers report crashes themselves
-                done = self.run_transport(does)
-                self.assertEqual(status, done.returncode, done.stderr)
-                self.assertIn(f'iotifyd: PluginFault: wrong-transport: {what}', done.stderr)
+    def spawn_ending(self, kind, operation, how):
+        """Start a run, in a folder of its own, in which an operation of the plugin does not return."""
+        folder = self.folder / f'{kind}-{operation}-{how}'
+        folder.mkdir()
+        (folder / 't.yaml').write_text(f'transport: {"w" if kind == "transport" else "null"}\n'
+                                       'connection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
+        deploy = {'storage': 'n.device: {key: "k%d", value: "v"}', 'connector': 'w.item: {}', 'transport': ''}[kind]
+        (folder / 'job.yaml').write_text('devices: 3\nplugins:\n' + f'  w: {{use: wrong-{kind}}}\n'.replace('w:', 'glob:' if kind == 'storage' else 'w:')
+                                         + '  n: {use: "null-connector"}\n' * (kind == 'storage') + '  glob: {use: memory}\n' * (kind == 'transport')
+                                         + ('seal: {with: environment}\n' if kind == 'storage' else '')
+                                         + 'pipelines:\n' + (f'  deploy:\n    - {deploy}\n' if deploy else '')
+                                         + '  simulate:\n    - simulate: {template: t.yaml, iterations: 1, loops: 1}\n')
+        pipelines = ['deploy', '--plan'] if operation == 'item.plan' else ['simulate'] if operation == 'endpoint' or kind == 'transport' else ['deploy']
+        return subprocess.Popen([IOTIFYD, 'job.yaml', *pipelines], cwd=folder, env={**self.environment, 'WRONG': f'{operation.split(".")[-1]}-{how}'},
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_ends(self):
+        for how, (what, status) in ENDS.items():
+            for kind, operation in ((kind, operation) for kind, operations in OPERATIONS.items() for operation in operations):
+                with self.subTest(kind=kind, operation=operation, how=how):
+                    if BUILD.name == 'sanitize' and status != 1:
+                        continue    # the sanitizers report crashes themselves
+                    process = self.spawn_ending(kind, operation, how)
+                    output, error = process.communicate(timeout=60)
+                    self.assertEqual(status, process.returncode, output + error)
+                    self.assertIn(f'iotifyd: PluginFault: wrong-{kind}: {operation}() {what}; this is a mistake of the plugin', error)
+
+    def test_hangs(self):
+        """A stop ends the process, whatever does not return. All at once, as each has its time to return."""
+        running = {(kind, operation): self.spawn_ending(kind, operation, 'hang') for kind, operations in OPERATIONS.items() for operation in operations}
+        for process in running.values():
+            self.addCleanup(process.kill)
+        for (kind, operation), process in running.items():
+            for line in process.stderr:
+                if line == 'hangs\n':
+                    break
+            process.send_signal(signal.SIGTERM)
+        for (kind, operation), process in running.items():
+            with self.subTest(kind=kind, operation=operation):
+                output, error = process.communicate(timeout=120)
+                self.assertEqual(128 + signal.SIGTERM, process.returncode, output + error)
+                self.assertIn(f'PluginFault: wrong-{kind}: {operation.split(".")[-1]}() does not return after a stop', error)
 
     def test_stop(self):
         """Sessions that never close do not keep a stopped run."""
@@ -161,7 +200,7 @@ class Wrong(Case):
 
     def test_transport(self):
         names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
-        self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW, *FATAL}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
         self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
         for does, rule in {'nothing': None, 'throttled-once': None, **TRANSPORT, **SLOW}.items():
             with self.subTest(does):

@@ -159,6 +159,16 @@ def check_unique(files):
                 report(path, number, f'the type {name} is also in {kinds[name]}')
 
 
+def check_calls(path, lines):
+    """The core marks what it enters in a plugin, so that a crash, an exit or a hang there has a name."""
+    body = ''
+    for number, line in enumerate(lines, 1):
+        body = '' if line == '{' else body + line
+        if (re.search(r'(plugin->(connector|storage|transport)\.|operations->|action->)\w+\(', line)
+                and not re.search(r'\b(activity_begin|session_calls_begin|guard_enter)', body)):
+            report(path, number, 'a call into a plugin without activity_begin() before it')
+
+
 def check_document(root, files):
     """The table of rooms in the documentation, and the folders that there are."""
     path = 'docs/architecture.md'
@@ -196,6 +206,8 @@ def check(root):
             check_includes(path, lines)
         if path.endswith(('.c', '_internal.h')):
             check_names(path, lines)
+        if path.startswith('core/'):
+            check_calls(path, lines)
     for path, lines in files.items():
         if len(lines) > LINES_MAX:
             report(path, len(lines), f'more than {LINES_MAX} lines')

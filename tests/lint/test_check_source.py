@@ -64,6 +64,12 @@ class CheckSource(unittest.TestCase):
         self.assertEqual(['core/cli/a.h:2: the type a is also in core/base/a.h'], self.problems(
             core__base__a_dot_h='struct a {\n};', core__cli__a_dot_h='struct a {\n};'))
 
+    def test_calls_of_plugins(self):
+        body = 'static int job_do(void)\n{\n%s    plugin->connector.close(a);\n}\n'
+        self.assertEqual(['core/job/job.c:4: a call into a plugin without activity_begin() before it'],
+                         self.problems(core__job__job_dot_c=body % ''))
+        self.assertEqual([], self.problems(core__job__job_dot_c=body % '    before = activity_begin("a", "close");\n'))
+
     def test_sizes_and_licences(self):
         self.assertEqual(['core/base/a.c:502: more than 500 lines'],
                          self.problems(core__base__a_dot_c='\n' * 501))

@@ -5,6 +5,8 @@
 
 #include <iotify/connector.h>
 
+#include "ends.h"
+
 static const char *const names[] = {"nothing", "open-null", "open-zero", "open-unknown",
     "open-unchanged", "open-later", "connect-zero", "connect-unknown", "connect-later",
     "connect-realm-empty", "connect-realm-long", "connect-realm-control", "prepare-zero",
@@ -46,6 +48,7 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
     const struct options *options = given;
     const char **does = malloc(sizeof(*does));
 
+    ends("open");
     (void)call;
     if (!does)
         return IOTIFY_RESULT_FULL;
@@ -65,6 +68,7 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
 
 static void wrong_close(void *instance)
 {
+    ends("close");
     free(instance);
 }
 
@@ -79,6 +83,7 @@ static enum iotify_result wrong_connect(
     static char text[200];
     const char *does = wrong_does(instance);
 
+    ends("connect");
     (void)call;
     memset(text, 'x', sizeof(text) - 1);
     *realm = strcmp(does, "connect-realm-empty") == 0     ? ""
@@ -93,6 +98,7 @@ static enum iotify_result wrong_endpoint(
 {
     const char *does = wrong_does(instance);
 
+    ends("endpoint");
     (void)call, (void)protocol;
     if (strcmp(does, "endpoint-nothing") != 0)
         *out = (struct iotify_endpoint){.struct_size = sizeof(*out),
@@ -103,30 +109,35 @@ static enum iotify_result wrong_endpoint(
 
 static enum iotify_result wrong_prepare(void *instance, struct iotify_call *call)
 {
+    ends("prepare");
     (void)call;
     return wrong_answer(wrong_does(instance), "prepare", IOTIFY_RESULT_OK);
 }
 
 static enum iotify_result wrong_begin(void *instance, struct iotify_call *call)
 {
+    ends("begin");
     (void)call;
     return wrong_answer(wrong_does(instance), "begin", IOTIFY_RESULT_OK);
 }
 
 static enum iotify_result wrong_apply(void *instance, struct iotify_call *call)
 {
+    ends("apply");
     (void)call;
     return wrong_answer(wrong_does(instance), "apply", IOTIFY_RESULT_OK);
 }
 
 static enum iotify_result wrong_conclude(void *instance, struct iotify_call *call)
 {
+    ends("conclude");
     (void)call;
     return wrong_answer(wrong_does(instance), "conclude", IOTIFY_RESULT_OK);
 }
 
 static enum iotify_result wrong_plan(void *instance, struct iotify_call *call)
 {
+    ends("plan");
     (void)call;
     return wrong_answer(wrong_does(instance), "plan", IOTIFY_RESULT_OK);
 }

@@ -6,6 +6,8 @@
 #include <iotify/host.h>
 #include <iotify/storage.h>
 
+#include "ends.h"
+
 enum wrong {
     NOTHING,
     OPEN_NULL,
@@ -132,6 +134,7 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
     enum iotify_result result = wrong_open_result(call, (enum wrong)options->does);
     struct store *store;
 
+    ends("open");
     if (result != IOTIFY_RESULT_OK || options->does == OPEN_NULL)
         return result;
     store = calloc(1, sizeof(*store));
@@ -146,6 +149,7 @@ static void wrong_close(void *instance)
 {
     struct store *store = instance;
 
+    ends("close");
     while (store->first) {
         struct entry *entry = store->first;
 
@@ -182,6 +186,7 @@ static enum iotify_result wrong_get_many(
 {
     struct store *store = instance;
 
+    ends("get_many");
     for (size_t i = 0; i < count && store->does != GET_NOTHING; i++)
         wrong_read(call, store, &reads[i]);
     return store->does == GET_NOT_FOUND ? IOTIFY_RESULT_NOT_FOUND
@@ -236,6 +241,7 @@ static enum iotify_result wrong_apply(
 {
     struct store *store = instance;
 
+    ends("apply");
     (void)call;
     if (store->does == APPLY_NOTHING)
         return IOTIFY_RESULT_OK;
@@ -250,6 +256,7 @@ static enum iotify_result wrong_flush(void *instance, struct iotify_call *call)
 {
     const struct store *store = instance;
 
+    ends("flush");
     (void)call;
     return store->does == FLUSH_LATER ? IOTIFY_RESULT_LATER
                                       : wrong_result(store->does, FLUSH_ZERO, FLUSH_UNKNOWN);
@@ -262,6 +269,7 @@ static enum iotify_result wrong_scan(void *instance, struct iotify_call *call, c
     char key[3000];
     size_t count = 0;
 
+    ends("scan");
     (void)call;
     for (struct entry *entry = store->first; entry && count < limit; entry = entry->next) {
         if (strncmp(entry->key, prefix, strlen(prefix)) != 0 ||

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transport without a network that breaks the rule of the contract which its setting `does`
  * names. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <iotify/transport.h>
+
+#include "ends.h"
 
 static const char *const names[] = {"nothing", "open-null", "open-zero", "open-unknown",
     "open-later", "channel-null", "channel-zero", "channel-unknown", "channel-later",
@@ -14,8 +15,7 @@ static const char *const names[] = {"nothing", "open-null", "open-zero", "open-u
     "closed-negative", "closed-null", "message-null", "message-small", "message-no-topic",
     "message-no-payload", "message-no-properties", "message-property-null", "connected-small",
     "refused-null", "throttled-once", "check-zero", "check-unknown", "check-later", "connect-never",
-    "close-never", "timer-crash", "timer-abort", "timer-exit", "publish-crash", "publish-exit",
-    "posted-crash", NULL};
+    "close-never", NULL};
 
 struct options {
     int does;
@@ -75,24 +75,6 @@ static bool wrong_is(const char *does, const char *name)
     return strcmp(does, name) == 0;
 }
 
-static const char *const names_of_ends[] = {"crash", "abort", "exit"};
-
-/* The process ends here, in the operation or callback that `does` names. */
-static void wrong_end(const char *does, const char *operation)
-{
-    size_t length = strlen(operation);
-
-    if (strncmp(does, operation, length) != 0 || does[length] != '-')
-        return;
-    does += length + 1;
-    if (wrong_is(does, names_of_ends[0]))
-        raise(SIGSEGV);
-    if (wrong_is(does, names_of_ends[1]))
-        abort();
-    if (wrong_is(does, names_of_ends[2]))
-        exit(0);
-}
-
 /* "publish-zero" of `publish` is 0. */
 static enum iotify_result wrong_answer(const char *does, const char *operation)
 {
@@ -111,6 +93,7 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
 {
     static const char *does;
 
+    ends("open");
     (void)call;
     does = names[((const struct options *)given)->does];
     *instance = wrong_is(does, "open-null") ? NULL : &does;
@@ -120,12 +103,14 @@ static enum iotify_result wrong_open(struct iotify_call *call, const void *given
 static enum iotify_result wrong_check(struct iotify_call *call, const void *options,
     const void *connection_options, const void *publish_options)
 {
+    ends("check");
     (void)call, (void)connection_options, (void)publish_options;
     return wrong_answer(names[((const struct options *)options)->does], "check");
 }
 
 static void wrong_close(void *instance)
 {
+    ends("close");
     (void)instance;
 }
 
@@ -136,6 +121,7 @@ static enum iotify_result wrong_channel_new(void *instance, struct iotify_call *
     enum iotify_result result = wrong_answer(does, "channel");
     struct channel *channel;
 
+    ends("channel_new");
     (void)call;
     if (result != IOTIFY_RESULT_OK || wrong_is(does, "channel-null"))
         return result;
@@ -149,6 +135,7 @@ static enum iotify_result wrong_channel_new(void *instance, struct iotify_call *
 
 static void wrong_channel_free(void *channel)
 {
+    ends("channel_free");
     free(channel);
 }
 
@@ -201,7 +188,8 @@ static void wrong_message(
 
 static void wrong_posted(void *argument)
 {
-    wrong_end(((const struct session *)argument)->channel->does, "posted");
+    (void)argument;
+    ends("posted");
 }
 
 static void wrong_on_timer(void *argument)
@@ -209,6 +197,7 @@ static void wrong_on_timer(void *argument)
     struct session *session = argument;
     const struct channel *channel = session->channel;
 
+    ends("timer");
     if (session->closing) {
         if (!wrong_is(channel->does, "close-never"))
             wrong_closed(session);
@@ -218,9 +207,7 @@ static void wrong_on_timer(void *argument)
         return;
     if (session->connecting)
         wrong_connected(session);
-    wrong_end(channel->does, "timer");
-    if (wrong_is(channel->does, "posted-crash"))
-        channel->loop->post(channel->loop, wrong_posted, session);
+    channel->loop->post(channel->loop, wrong_posted, NULL);
     if (session->connected && strncmp(channel->does, "message-", 8) == 0 &&
         !wrong_is(channel->does, "message-no-topic") &&
         !wrong_is(channel->does, "message-no-payload"))
@@ -243,6 +230,7 @@ static enum iotify_result wrong_session_new(void *given, struct iotify_call *cal
     enum iotify_result result = wrong_answer(channel->does, "session");
     struct session *session;
 
+    ends("session_new");
     (void)call, (void)options, (void)subscriptions, (void)count;
     if (result != IOTIFY_RESULT_OK || wrong_is(channel->does, "session-null"))
         return result;
@@ -259,6 +247,7 @@ static void wrong_session_connect(void *given)
 {
     struct session *session = given;
 
+    ends("session_connect");
     session->connecting = true;
     session->channel->loop->log(
         session->channel->loop, session->user, IOTIFY_LOG_DEBUG, "a session begins");
@@ -270,8 +259,8 @@ static enum iotify_result wrong_session_publish(void *given, struct iotify_call 
 {
     struct session *session = given;
 
+    ends("session_publish");
     (void)options, (void)payload;
-    wrong_end(session->channel->does, "publish");
     if (wrong_is(session->channel->does, "throttled-once") && !session->throttled) {
         session->throttled = true;
         call->host->retry_after(call, 50000000);
@@ -286,6 +275,7 @@ static void wrong_session_end(void *given)
 {
     struct session *session = given;
 
+    ends("session_disconnect");
     session->closing = true;
     session->channel->loop->timer_start(session->timer, 0);
 }
@@ -294,12 +284,14 @@ static void wrong_session_free(void *given)
 {
     struct session *session = given;
 
+    ends("session_free");
     session->channel->loop->timer_free(session->timer);
     free(session);
 }
 
 static size_t wrong_session_unwritten(const void *session)
 {
+    ends("session_unwritten");
     (void)session;
     return 0;
 }

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Operations that do not return. WRONG in the environment, for example "apply-exit", names one and
+ * what it does: `crash`, `abort`, `exit` (with the status 0), or `hang`, which says so on stderr.
+ */
+#ifndef TESTS_PLUGINS_WRONG_ENDS_H
+#define TESTS_PLUGINS_WRONG_ENDS_H
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static inline void ends(const char *operation)
+{
+    const char *wrong = getenv("WRONG");
+    size_t length = strlen(operation);
+
+    if (!wrong || strncmp(wrong, operation, length) != 0 || wrong[length] != '-')
+        return;
+    wrong += length + 1;
+    if (strcmp(wrong, "crash") == 0)
+        raise(SIGSEGV);
+    if (strcmp(wrong, "abort") == 0)
+        abort();
+    if (strcmp(wrong, "exit") == 0)
+        exit(0);
+    if (strcmp(wrong, "hang") == 0) {
+        ssize_t ignored = write(STDERR_FILENO, "hangs\n", 6);
+
+        (void)ignored;
+        for (;;)
+            pause();
+    }
+}
+
+/* When the host loads the plugin. */
+__attribute__((constructor)) static void ends_load(void)
+{
+    ends("load");
+}
+
+#endif
