@@ -17,6 +17,8 @@
  */
 #define STOP_LIMIT 20
 #define STACK_SIZE (32 * 1024)
+/* Threads that may call exit() at the same time: workers, loops and some more. */
+#define EXITS_MAX 256
 
 _Thread_local struct activity_thread activity_here;
 
@@ -24,6 +26,8 @@ static pthread_mutex_t activity_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct activity_thread *activity_threads;
 static pthread_key_t activity_key;
 static pthread_once_t activity_once = PTHREAD_ONCE_INIT;
+static atomic_bool activity_unwatched;
+static pid_t activity_process;
 
 /* ------------------------------------------------------------------ threads */
 
@@ -78,32 +82,39 @@ void activity_list(void)
 
 /* ------------------------------------------------------------------ crashes and exits */
 
-static void activity_write(const char *text)
+/*
+ * Only functions that a signal handler may call. The first thread ends the process; others that
+ * crash or exit meanwhile wait for that.
+ */
+static void activity_blame(const char *what)
 {
-    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+    static atomic_flag begun = ATOMIC_FLAG_INIT;
+    const char *action = atomic_load(&activity_here.action);
+    const char *plugin = atomic_load(&activity_here.plugin);
+    const char *operation = atomic_load(&activity_here.operation);
+    const char *const parts[] = {
+        "\niotifyd: PluginFault: ", plugin ? plugin : "a thread that a plugin has started",
+        plugin ? ": " : " ", action ? action : "", action ? "." : "", operation ? operation : "",
+        operation ? "() " : "", what, "; this is a mistake of the plugin\n"};
+    char line[512];
+    size_t size = 0;
+    ssize_t ignored;
 
+    while (atomic_flag_test_and_set(&begun))
+        pause();
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        for (const char *at = parts[i]; *at && size < sizeof(line); at++)
+            line[size++] = *at;
+    ignored = write(STDERR_FILENO, line, size);
     (void)ignored;
 }
 
-/* Only functions that a signal handler may call. */
-static void activity_blame(const char *what)
-{
-    const char *action = atomic_load(&activity_here.action);
-
-    activity_write("\niotifyd: PluginFault: ");
-    activity_write(atomic_load(&activity_here.plugin));
-    activity_write(": ");
-    activity_write(action ? action : "");
-    activity_write(action ? "." : "");
-    activity_write(atomic_load(&activity_here.operation));
-    activity_write("() ");
-    activity_write(what);
-    activity_write("; this is a mistake of the plugin\n");
-}
-
+/* The host's own end comes when main() returns. Registered more than once: of threads that call
+ * exit() at the same time, each takes one. */
 static void activity_on_exit(void)
 {
-    if (!atomic_load(&activity_here.plugin))
+    /* The process of a plugin's own fork() may end. */
+    if (atomic_load(&activity_unwatched) || getpid() != activity_process)
         return;
     activity_blame("ended the process with exit()");
     _exit(1);
@@ -218,7 +229,9 @@ void activity_watch(void)
     sigset_t all, before;
     pthread_t thread;
 
-    atexit(activity_on_exit);
+    activity_process = getpid();
+    for (int i = 0; i < EXITS_MAX; i++)
+        atexit(activity_on_exit);
     activity_install_crashes();
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
@@ -228,4 +241,9 @@ void activity_watch(void)
     pthread_create(&thread, &attributes, activity_watch_main, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
+}
+
+void activity_unwatch(void)
+{
+    atomic_store(&activity_unwatched, true);
 }

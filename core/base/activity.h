@@ -75,4 +75,7 @@ static inline void activity_end(struct activity before)
  */
 void activity_watch(void);
 
+/* The process is about to end by itself: exit() is no plugin's any more. Main thread. */
+void activity_unwatch(void);
+
 #endif

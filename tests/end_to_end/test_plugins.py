@@ -140,7 +140,7 @@ class Wrong(Case):
         (folder / 't.yaml').write_text(f'transport: {"w" if kind == "transport" else "null"}\n'
                                        'connection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
         deploy = {'storage': 'n.device: {key: "k%d", value: "v"}', 'connector': 'w.item: {}', 'transport': ''}[kind]
-        (folder / 'job.yaml').write_text('devices: 3\nplugins:\n' + f'  w: {{use: wrong-{kind}}}\n'.replace('w:', 'glob:' if kind == 'storage' else 'w:')
+        (folder / 'job.yaml').write_text('devices: 40\nplugins:\n' + f'  w: {{use: wrong-{kind}}}\n'.replace('w:', 'glob:' if kind == 'storage' else 'w:')
                                          + '  n: {use: "null-connector"}\n' * (kind == 'storage') + '  glob: {use: memory}\n' * (kind == 'transport')
                                          + ('seal: {with: environment}\n' if kind == 'storage' else '')
                                          + 'pipelines:\n' + (f'  deploy:\n    - {deploy}\n' if deploy else '')
@@ -159,6 +159,13 @@ class Wrong(Case):
                     output, error = process.communicate(timeout=60)
                     self.assertEqual(status, process.returncode, output + error)
                     self.assertIn(f'iotifyd: PluginFault: wrong-{kind}: {operation}() {what}; this is a mistake of the plugin', error)
+
+    def test_a_thread_of_a_plugin_exits(self):
+        for kind in OPERATIONS:
+            with self.subTest(kind):
+                output, error = self.spawn_ending(kind, 'open', 'thread').communicate(timeout=60)
+                self.assertEqual('\niotifyd: PluginFault: a thread that a plugin has started ended the process with exit(); '
+                                 'this is a mistake of the plugin\n', error, output)
 
     def test_hangs(self):
         """A stop ends the process, whatever does not return. All at once, as each has its time to return."""

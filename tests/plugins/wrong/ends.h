@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Operations that do not return. WRONG in the environment, for example "apply-exit", names one and
- * what it does: `crash`, `abort`, `exit` (with the status 0), or `hang`, which says so on stderr.
+ * what it does: `crash`, `abort`, `exit` (with the status 0),
+ * `thread` (a thread that it starts does that), or `hang`, which says so on stderr.
  */
 #ifndef TESTS_PLUGINS_WRONG_ENDS_H
 #define TESTS_PLUGINS_WRONG_ENDS_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static inline void *ends_exit(void *argument)
+{
+    (void)argument;
+    exit(0);
+}
 
 static inline void ends(const char *operation)
 {
@@ -25,6 +33,13 @@ static inline void ends(const char *operation)
         abort();
     if (strcmp(wrong, "exit") == 0)
         exit(0);
+    if (strcmp(wrong, "thread") == 0) {
+        pthread_t thread;
+
+        pthread_create(&thread, NULL, ends_exit, NULL);
+        for (;;)
+            pause();
+    }
     if (strcmp(wrong, "hang") == 0) {
         ssize_t ignored = write(STDERR_FILENO, "hangs\n", 6);
 
