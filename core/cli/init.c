@@ -12,77 +12,205 @@
 #include "core/base/value.h"
 #include "core/cli/iam_policy.h"
 #include "core/cli/load.h"
+#include "core/settings/schema.h"
 #include "core/simulate/threshold.h"
 
 #define ANSWER_MAX 128
+#define SETTINGS_MAX 32
 
-struct init_answers {
-    char file[4096], region[ANSWER_MAX], profile[ANSWER_MAX], devices[ANSWER_MAX];
+struct init_setting {
+    const char *name;
+    bool quoted; /* in the job file */
+    char value[ANSWER_MAX];
 };
 
-/* Take an answer from the option, the terminal, or the default. False after a message: none. */
-static bool init_ask(
-    const char *option, const char *given, const char *question, const char *fallback, char *answer)
+struct init_answers {
+    const struct plugin *connector;
+    char file[4096], devices[ANSWER_MAX];
+    struct init_setting settings[SETTINGS_MAX]; /* of the connector */
+    size_t count;
+};
+
+/* What the command line says of a setting; NULL: nothing. */
+static const char *init_given(const struct options *options, const char *name)
 {
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < options->overrides.count; i++)
+        if (strncmp(options->overrides.items[i], name, length) == 0 &&
+            options->overrides.items[i][length] == '=')
+            return options->overrides.items[i] + length + 1;
+    return strcmp(name, "region") == 0    ? options->region
+           : strcmp(name, "profile") == 0 ? options->profile
+           : strcmp(name, "devices") == 0 ? options->devices
+                                          : NULL;
+}
+
+/* Ask on the terminal; elsewhere the default is the answer. False after a message: none. */
+static bool init_ask(const char *question, const char *fallback, char *answer)
+{
+    char line[ANSWER_MAX];
     size_t length;
 
-    if (given) {
-        snprintf(answer, ANSWER_MAX, "%s", given);
-        return true;
-    }
     snprintf(answer, ANSWER_MAX, "%s", fallback);
-    if (!isatty(STDIN_FILENO)) {
-        if (*fallback || strcmp(option, "--profile") == 0)
-            return true;
-        fprintf(stderr, "iotifyd: init needs %s where it cannot ask\n", option);
-        return false;
-    }
+    if (!isatty(STDIN_FILENO))
+        return true;
     fprintf(stderr, "%s%s%s%s: ", question, *fallback ? " [" : "", fallback, *fallback ? "]" : "");
     fflush(stderr);
-    {
-        char line[ANSWER_MAX];
+    if (!fgets(line, sizeof(line), stdin)) {
+        fprintf(stderr, "\niotifyd: no answer; nothing was written\n");
+        return false;
+    }
+    length = strcspn(line, "\r\n");
+    line[length] = '\0';
+    if (length)
+        memcpy(answer, line, length + 1);
+    return true;
+}
 
-        if (!fgets(line, sizeof(line), stdin)) {
-            fprintf(stderr, "\niotifyd: no answer; nothing was written\n");
-            return false;
+/* Letters that mean the same in a job file with and without quotes. */
+static bool init_valid_word(const char *text)
+{
+    return text[strspn(text,
+               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:/+ -")] == '\0';
+}
+
+/* ------------------------------------------------------------------ the connector */
+
+struct init_choice {
+    struct registry *registry;
+    struct arena arena;
+    const char *names; /* those that ask for something */
+    const struct plugin *first;
+};
+
+static bool init_asks(const struct plugin *plugin)
+{
+    for (size_t i = 0; i < plugin->descriptor.settings->count; i++)
+        if (schema_setting(plugin->descriptor.settings, i).flags & IOTIFY_FLAG_ASK)
+            return true;
+    return false;
+}
+
+static void init_offer_connector(void *argument, const char *name)
+{
+    struct init_choice *choice = argument;
+    const struct plugin *plugin;
+    const char *text;
+
+    if (registry_load(choice->registry, name, &plugin, &text) != REGISTRY_OK ||
+        plugin->descriptor.kind != IOTIFY_KIND_CONNECTOR || !init_asks(plugin))
+        return;
+    choice->names = choice->first ? arena_format(&choice->arena, "%s, %s", choice->names, name)
+                                  : arena_string(&choice->arena, name);
+    if (!choice->first)
+        choice->first = plugin;
+}
+
+/* The connector that --set use=NAME names, else one of those that ask for something. */
+static const struct plugin *init_choose_connector(
+    const struct options *options, struct registry *registry)
+{
+    struct init_choice choice = {.registry = registry};
+    const char *given = init_given(options, "use"), *text = "no connector is installed";
+    const struct plugin *plugin = NULL;
+    char name[ANSWER_MAX] = "";
+    bool answered = true;
+
+    if (given)
+        snprintf(name, sizeof(name), "%s", given);
+    else
+        registry_list(registry, init_offer_connector, &choice);
+    if (choice.first)
+        answered = strcmp(choice.names, choice.first->name) == 0
+                       ? snprintf(name, sizeof(name), "%s", choice.first->name) > 0
+                       : init_ask(arena_format(&choice.arena, "Connector (%s)", choice.names),
+                             choice.first->name, name);
+    arena_clear(&choice.arena);
+    if (!answered)
+        return NULL;
+    if (*name && registry_load(registry, name, &plugin, &text) == REGISTRY_OK &&
+        plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
+        return plugin;
+    if (plugin)
+        fprintf(stderr, "iotifyd: \"%s\" is a %s plugin, not a connector\n", name,
+            plugin_kind_name(plugin->descriptor.kind));
+    else
+        fprintf(stderr, "iotifyd: %s\n", text);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ questions */
+
+static bool init_gather_setting(const struct options *options, struct init_answers *answers,
+    const struct iotify_setting *setting)
+{
+    struct init_setting *item = &answers->settings[answers->count];
+    const char *given = init_given(options, setting->name);
+    char question[256];
+
+    if ((!given && !(setting->flags & IOTIFY_FLAG_ASK)) || answers->count == SETTINGS_MAX)
+        return true;
+    snprintf(question, sizeof(question), "%s (%s)", setting->name, setting->help);
+    if (given)
+        snprintf(item->value, sizeof(item->value), "%s", given);
+    else if (!init_ask(question, setting->value ? setting->value : "", item->value))
+        return false;
+    if (!init_valid_word(item->value)) {
+        fprintf(stderr, "iotifyd: invalid %s \"%s\"\n", setting->name, item->value);
+        return false;
+    }
+    item->name = setting->name;
+    item->quoted = setting->type == IOTIFY_TYPE_STRING || setting->type == IOTIFY_TYPE_SECRET;
+    answers->count += *item->value != '\0';
+    return true;
+}
+
+/* Everything that --set names must be a setting of the connector. */
+static bool init_check_given(const struct options *options, const struct plugin *connector)
+{
+    for (size_t i = 0; i < options->overrides.count; i++) {
+        const char *item = options->overrides.items[i];
+        size_t length = strcspn(item, "=");
+        bool known = item[length] == '=' &&
+                     (strncmp(item, "use=", 4) == 0 || strncmp(item, "devices=", 8) == 0);
+
+        for (size_t j = 0; j < connector->descriptor.settings->count && !known; j++) {
+            const char *name = schema_setting(connector->descriptor.settings, j).name;
+
+            known = item[length] == '=' && strlen(name) == length &&
+                    strncmp(item, name, length) == 0 && !strchr(name, '.');
         }
-        length = strcspn(line, "\r\n");
-        line[length] = '\0';
-        if (length)
-            memcpy(answer, line, length + 1);
+        if (known)
+            continue;
+        fprintf(stderr,
+            "iotifyd: --set %s: expected NAME=VALUE with a setting of %s, or devices=N\n", item,
+            connector->name);
+        return false;
     }
     return true;
 }
 
-static bool init_valid_word(const char *text)
+static bool init_gather(
+    const struct options *options, struct registry *registry, struct init_answers *answers)
 {
-    return text[strspn(text,
-               "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@ -")] == '\0';
-}
-
-static bool init_gather(const struct options *options, struct init_answers *answers)
-{
-    const char *region = getenv("AWS_REGION");
+    const char *given = init_given(options, "devices");
     int64_t count;
 
-    if (!region)
-        region = getenv("AWS_DEFAULT_REGION");
-    if (!init_ask(
-            "--region", options->region, "AWS region", region ? region : "", answers->region) ||
-        !init_ask("--profile", options->profile,
-            "Profile of your AWS credentials (empty: environment or default)", "",
-            answers->profile) ||
-        !init_ask("--devices", options->devices, "Number of devices", "100", answers->devices))
+    answers->connector = init_choose_connector(options, registry);
+    if (!answers->connector || !init_check_given(options, answers->connector))
         return false;
-    if (!*answers->region || !init_valid_word(answers->region) || strchr(answers->region, ' ')) {
-        fprintf(stderr, "iotifyd: invalid region \"%s\" (expected a name such as eu-central-1)\n",
-            answers->region);
-        return false;
+    for (size_t i = 0; i < answers->connector->descriptor.settings->count; i++) {
+        const struct iotify_setting setting =
+            schema_setting(answers->connector->descriptor.settings, i);
+
+        if (!init_gather_setting(options, answers, &setting))
+            return false;
     }
-    if (!init_valid_word(answers->profile)) {
-        fprintf(stderr, "iotifyd: invalid profile name \"%s\"\n", answers->profile);
+    if (given)
+        snprintf(answers->devices, sizeof(answers->devices), "%s", given);
+    else if (!init_ask("Number of devices", "100", answers->devices))
         return false;
-    }
     if (!value_parse_integer(answers->devices, &count) || count < 1 || count > VALUE_DEVICES_MAX) {
         fprintf(stderr, "iotifyd: invalid number of devices \"%s\" (expected 1 to %d)\n",
             answers->devices, VALUE_DEVICES_MAX);
@@ -91,19 +219,45 @@ static bool init_gather(const struct options *options, struct init_answers *answ
     return true;
 }
 
-static void init_write_job(FILE *stream, const struct init_answers *answers)
+/* ------------------------------------------------------------------ the file */
+
+/* The connector's own step, with the thresholds written out. */
+static void init_write_simulate(FILE *stream, const char *settings)
 {
-    fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
-        answers->file);
-    fprintf(stream, "devices: %s\nplugins:\n  aws:\n    use: aws-iot\n    region: \"%s\"\n",
-        answers->devices, answers->region);
-    if (*answers->profile)
-        fprintf(stream, "    profile: \"%s\"\n", answers->profile);
-    fprintf(stream, "pipelines:\n  simulate:\n    - simulate:\n        template: aws_iotify.yaml\n"
-                    "        # The run fails when one of these does not hold.\n"
+    struct diagnostics diagnostics = {0};
+    struct arena arena = {0};
+    const struct node *map = tree_parse_text(&arena, &diagnostics, "simulate", settings);
+
+    fprintf(stream, "pipelines:\n  simulate:\n    - simulate:\n");
+    for (size_t i = 0; map && map->kind == NODE_MAP && i < map->count; i++)
+        if (map->pairs[i].value->kind == NODE_SCALAR)
+            fprintf(stream, "        %s: %s\n", map->pairs[i].key->text, map->pairs[i].value->text);
+    fprintf(stream, "        # The run fails when one of these does not hold.\n"
                     "        thresholds:\n");
     for (size_t i = 0; i < threshold_default_count; i++)
         fprintf(stream, "          - %s\n", threshold_defaults[i]);
+    diagnostics_clear(&diagnostics);
+    arena_clear(&arena);
+}
+
+static void init_write_job(FILE *stream, const struct init_answers *answers)
+{
+    const struct plugin *connector = answers->connector;
+
+    fprintf(stream, "# Run it:   iotifyd %s\n# Check it: iotifyd --check %s\n", answers->file,
+        answers->file);
+    /* The first word of the name: aws for aws-iot. */
+    fprintf(stream, "devices: %s\nplugins:\n  %.*s:\n    use: %s\n", answers->devices,
+        (int)strcspn(connector->name, "-_"), connector->name, connector->name);
+    for (size_t i = 0; i < answers->count; i++) {
+        const char *quote = answers->settings[i].quoted ? "\"" : "";
+
+        fprintf(stream, "    %s: %s%s%s\n", answers->settings[i].name, quote,
+            answers->settings[i].value, quote);
+    }
+    for (uint32_t i = 0; i < connector->descriptor.default_step_count; i++)
+        if (strcmp(connector->default_steps[i].step, "simulate") == 0)
+            init_write_simulate(stream, connector->default_steps[i].settings);
 }
 
 /* Write a temporary file first, so that the job file is never incomplete or missing. */
@@ -150,12 +304,37 @@ static bool init_check_file(const struct init_answers *answers, bool force)
     return false;
 }
 
-int command_init(const struct options *options)
+/* Read the new file as a run would, and print the policy for the job. */
+static int init_check_job(const struct options *options, const struct init_answers *answers)
 {
-    struct init_answers answers;
+    struct options plain = *options;
     struct diagnostics diagnostics = {0};
     struct registry registry;
     struct job job;
+    int status;
+
+    plain.overrides = (struct options_list){0};
+    status = load_job(answers->file, &plain, &registry, &job, &diagnostics);
+    if (status == EXIT_DONE) {
+        fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers->file, answers->file);
+        if (answers->connector->connector.grant) {
+            fprintf(stderr, "The policy that the job needs, to paste into the console:\n");
+            status = iam_policy_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
+        }
+    } else if (!options->force) {
+        unlink(answers->file);
+        fprintf(stderr, "iotifyd: nothing was written\n");
+    }
+    job_clear(&job);
+    registry_clear(&registry);
+    diagnostics_clear(&diagnostics);
+    return status;
+}
+
+int command_init(const struct options *options)
+{
+    struct init_answers answers = {0};
+    struct registry registry;
     int status;
 
     if (options->word_count > 1) {
@@ -166,18 +345,12 @@ int command_init(const struct options *options)
         options->word_count ? options->words[0] : "job.yaml");
     if (!init_check_file(&answers, options->force))
         return EXIT_STEP_FAILED;
-    if (!init_gather(options, &answers))
-        return stop_requested() ? 128 + stop_requested() : EXIT_USAGE;
-    if (!init_write_file(&answers, options->force))
-        return EXIT_STEP_FAILED;
-    fprintf(stderr, "wrote %s; next: iotifyd --check %s\n", answers.file, answers.file);
-    status = load_job(answers.file, options, &registry, &job, &diagnostics);
-    if (status == EXIT_DONE) {
-        fprintf(stderr, "The IAM policy that the job needs, to paste into the console:\n");
-        status = iam_policy_print(&job) ? EXIT_DONE : EXIT_STEP_FAILED;
-    }
-    job_clear(&job);
+    registry_init(&registry);
+    if (!init_gather(options, &registry, &answers))
+        status = stop_requested() ? 128 + stop_requested() : EXIT_USAGE;
+    else
+        status = init_write_file(&answers, options->force) ? init_check_job(options, &answers)
+                                                           : EXIT_STEP_FAILED;
     registry_clear(&registry);
-    diagnostics_clear(&diagnostics);
     return status;
 }

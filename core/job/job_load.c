@@ -147,7 +147,7 @@ static void job_load_bind_plugins(struct job_loader *loader)
         diagnostics_add(loader->diagnostics,
             plugins ? plugins->location : job_loader_root_location(loader),
             "the job file needs the setting \"plugins\": a mapping such as "
-            "aws: {use: aws-iot}");
+            "glob: {use: sqlite}");
         return;
     }
     job->plugins = arena_array(&job->arena, plugins->count, sizeof(*job->plugins));

@@ -14,10 +14,12 @@
 static const struct iotify_setting items[] = {
     {.name = "region",
         .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_ASK,
         .offset = offsetof(struct aws_options, region),
         .help = "AWS region; default: AWS_REGION, then the profile's"},
     {.name = "profile",
         .type = IOTIFY_TYPE_STRING,
+        .flags = IOTIFY_FLAG_ASK,
         .offset = offsetof(struct aws_options, profile),
         .help = "profile of the shared AWS files; default: the SDKs' usual chain"},
     {.name = "endpoint",

@@ -136,12 +136,21 @@ class CommandLine(Case):
         self.assertIn('--force', self.iotifyd(
             'init', 'new.yaml', '--region', 'x-1', status=1).stderr)
         self.iotifyd('init', 'new.yaml', '--region', 'eu-west-1', '--force')
-        self.assertIn('init needs --region', self.iotifyd(
-            'init', 'other.yaml', status=2, environment={'AWS_REGION': '', 'AWS_DEFAULT_REGION': ''}
-        ).stderr)
+        unknown = self.iotifyd('init', 'other.yaml', status=2, environment={'AWS_REGION': '', 'AWS_DEFAULT_REGION': ''})
+        self.assertIn('the region is not known', unknown.stderr)
+        self.assertIn('nothing was written', unknown.stderr)
         self.assertIn('invalid number of devices', self.iotifyd(
             'init', 'other.yaml', '--region', 'a-1', '--devices', '0', status=2).stderr)
+        self.assertIn('--set regoin=a-1: expected NAME=VALUE with a setting of aws-iot', self.iotifyd(
+            'init', 'other.yaml', '--set', 'regoin=a-1', status=2).stderr)
+        self.assertIn('"redis" is a storage plugin, not a connector', self.iotifyd('init', 'other.yaml', '--set', 'use=redis', status=2).stderr)
+        self.assertIn('invalid region', self.iotifyd('init', 'other.yaml', '--set', 'region=a"b', status=2).stderr)
         self.assertFalse((self.folder / 'other.yaml').exists())
+        # Any connector, and any of its settings.
+        self.iotifyd('init', 'null.yaml', '--set', 'use=null-connector', '--set', 'latency=5ms', '--set', 'devices=3')
+        self.assertIn('3 of 3', self.iotifyd('null.yaml', 'deploy').stdout)
+        self.iotifyd('init', 'set.yaml', '--set', 'region=eu-west-1', '--set', 'endpoint=http://127.0.0.1:1/')
+        self.assertIn('endpoint: "http://127.0.0.1:1/"', (self.folder / 'set.yaml').read_text())
 
     def test_quiet_and_verbose(self):
         self.write('t.yaml', 'transport: none\nmessage: |\n  console.debug("debugging");\n')

@@ -66,8 +66,9 @@ enum iotify_role {
 #define IOTIFY_FLAG_PATH UINT32_C(4)   /* a file; relative paths start at the job file's folder */
 #define IOTIFY_FLAG_WRITES UINT32_C(8) /* with IOTIFY_FLAG_PATH: the action writes this file */
 #define IOTIFY_FLAG_GLOB_KEY                                                                       \
-    UINT32_C(16) /* a key of the glob; no two settings may name the same                           \
-                  */
+    UINT32_C(16)                     /* a key of the glob; no two settings may name the same       \
+                                      */
+#define IOTIFY_FLAG_ASK UINT32_C(32) /* of a connector's settings: `iotifyd init` asks for it */
 
 struct iotify_list {
     const char *const *items;
