@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "conformance/suite.h"
+#include "core/base/activity.h"
 #include "core/base/program.h"
 
 #define DEVICES 5
@@ -52,7 +53,7 @@ static void connector_write_job(struct suite *suite, int devices)
     FILE *file = fopen(connector_path(suite, "job.yaml"), "w");
 
     if (!file)
-        exit(2);
+        activity_exit(2);
     fprintf(file,
         "name: conformance\ndevices: %d\nplugins:\n  c: {use: %s}\n  glob: {use: sqlite}\n",
         devices, suite->plugin->name);
@@ -82,7 +83,7 @@ static pid_t connector_start(struct suite *suite, const char *const *words)
     posix_spawn_file_actions_addopen(
         &actions, STDERR_FILENO, "log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (posix_spawn(&child, arguments[0], &actions, NULL, (char *const *)arguments, environ) != 0)
-        exit(2);
+        activity_exit(2);
     posix_spawn_file_actions_destroy(&actions);
     return child;
 }

@@ -35,7 +35,7 @@ static void main_set(struct suite *suite, const char *text)
     override_apply(&suite->arena, &diagnostics, suite->settings, text);
     if (diagnostics.count) {
         diagnostics_print(&diagnostics, stderr);
-        exit(2);
+        activity_exit(2);
     }
     diagnostics_clear(&diagnostics);
 }
@@ -123,5 +123,5 @@ int main(int count, char **arguments)
     status = main_run(&suite, name, generation);
     registry_clear(&suite.registry);
     arena_clear(&suite.arena);
-    return status;
+    activity_exit(status);
 }

@@ -13,6 +13,8 @@
 
 #include "conformance/storage_internal.h"
 
+#include "core/base/activity.h"
+
 /* ------------------------------------------------------------------ the store of a case */
 
 bool storage_open(struct suite *suite, struct storage_world *world)
@@ -319,7 +321,7 @@ static void storage_check_empty(struct suite *suite, const void *data)
         fprintf(stderr,
             "iotify-plugin-test: the store has entries, and the suite deletes everything in it; "
             "choose an empty one with --set\n");
-        exit(2);
+        activity_exit(2);
     }
     storage_clear_keys(&keys);
     storage_close(&world);

@@ -14,6 +14,8 @@
 
 #include "conformance/storage_internal.h"
 
+#include "core/base/activity.h"
+
 /* Keys that a writer changes in turn; the value is the number of the write. */
 #define KEYS 8
 #define KILLS_FEW 20
@@ -72,7 +74,7 @@ static pid_t kill_start(struct suite *suite, int generation, int *out)
     arguments[count++] = (char *)"--writer";
     arguments[count++] = number;
     if (pipe(ends) != 0)
-        exit(2);
+        activity_exit(2);
     child = fork();
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "conformance/storage_internal.h"
+#include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/base/stop.h"
 
@@ -64,7 +65,7 @@ static void race_run(struct race *race)
         threads[i] = (struct race_thread){race, i};
         if (pthread_create(&handles[i], NULL, race_main, &threads[i]) != 0) {
             fprintf(stderr, "iotify-plugin-test: cannot start %d threads\n", THREADS);
-            exit(2);
+            activity_exit(2);
         }
     }
     for (int i = 0; i < THREADS; i++)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/base/activity.h"
 #include "core/base/stop.h"
 #include "core/settings/binder.h"
 #include "core/settings/schema.h"
@@ -28,7 +29,7 @@ const void *suite_bind(struct suite *suite, const struct iotify_settings *settin
 
     if (diagnostics.count) {
         diagnostics_print(&diagnostics, stderr);
-        exit(2);
+        activity_exit(2);
     }
     diagnostics_clear(&diagnostics);
     return options;
@@ -39,7 +40,7 @@ void suite_case(struct suite *suite, const char *name,
 {
     if (stop_requested()) {
         fprintf(stderr, "iotify-plugin-test: interrupted\n");
-        exit(128 + stop_requested());
+        activity_exit(128 + stop_requested());
     }
     suite->why = suite->skipped = NULL;
     run(suite, data);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conformance/transport_internal.h"
+#include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/settings/schema.h"
 #include "core/store/guard.h"
@@ -342,13 +343,13 @@ static const void *transport_bind_connection(struct suite *suite,
             "iotify-plugin-test: name the server, which the suite uses as any client would: "
             "--set connection.%s=HOST --set connection.%s=PORT\n",
             host.name, port.name);
-        exit(2);
+        activity_exit(2);
     }
     *relay = relay_start(*(char **)(void *)(options + host.offset),
         (uint16_t) * (int64_t *)(void *)(options + port.offset));
     if (!*relay) {
         fprintf(stderr, "iotify-plugin-test: cannot find the server, or relay to it\n");
-        exit(2);
+        activity_exit(2);
     }
     *direct = arena_copy(&suite->arena, options, settings->options_size);
     *(const char **)(void *)(options + host.offset) = "127.0.0.1";

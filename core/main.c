@@ -86,6 +86,5 @@ int main(int count, char **arguments)
         fprintf(stderr, "iotifyd: cannot write to the standard output: %s\n", strerror(errno));
         status = status == EXIT_DONE || status == EXIT_THRESHOLD ? EXIT_STEP_FAILED : status;
     }
-    activity_unwatch();
-    return status;
+    activity_exit(status);
 }

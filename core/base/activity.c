@@ -26,7 +26,7 @@ static pthread_mutex_t activity_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct activity_thread *activity_threads;
 static pthread_key_t activity_key;
 static pthread_once_t activity_once = PTHREAD_ONCE_INIT;
-static atomic_bool activity_unwatched;
+static atomic_bool activity_ended;
 static pid_t activity_process;
 
 /* ------------------------------------------------------------------ threads */
@@ -109,12 +109,12 @@ static void activity_blame(const char *what)
     (void)ignored;
 }
 
-/* The host's own end comes when main() returns. Registered more than once: of threads that call
+/* The host itself ends by activity_exit(). Registered more than once: of threads that call
  * exit() at the same time, each takes one. */
 static void activity_on_exit(void)
 {
     /* The process of a plugin's own fork() may end. */
-    if (atomic_load(&activity_unwatched) || getpid() != activity_process)
+    if (atomic_load(&activity_ended) || getpid() != activity_process)
         return;
     activity_blame("ended the process with exit()");
     _exit(1);
@@ -243,7 +243,8 @@ void activity_watch(void)
     pthread_attr_destroy(&attributes);
 }
 
-void activity_unwatch(void)
+void activity_exit(int status)
 {
-    atomic_store(&activity_unwatched, true);
+    atomic_store(&activity_ended, true);
+    exit(status);
 }

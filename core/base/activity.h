@@ -75,7 +75,7 @@ static inline void activity_end(struct activity before)
  */
 void activity_watch(void);
 
-/* The process is about to end by itself: exit() is no plugin's any more. Main thread. */
-void activity_unwatch(void);
+/* End the process. After activity_watch(), any other exit() is a mistake of a plugin. */
+_Noreturn void activity_exit(int status);
 
 #endif
