@@ -23,6 +23,9 @@ class Comparisons(Fleet):
         self.template(OWN + 'message: |\n  metric.add("heat", index());\n  return "m" + index();\n')
         self.write('job.yaml', local_job(devices=2, iterations=20, interval='10ms', stages='[{name: "a<b>", duration: 60s}]'))
         self.before = self.summary('-q', 'job.yaml')
+        # How busy this machine is does not matter here: of saturated runs nothing is judged.
+        self.before['simulations'][0]['generator']['saturated'] = False
+        self.write('summary.json', json.dumps(self.before))
 
     def change(self, **members):
         """A second run whose only simulation has other numbers."""
