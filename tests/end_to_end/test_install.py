@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An installation by `cmake --install` works, and a third-party plugin can be built on it."""
+import os
 import pathlib
 import re
 import shutil
@@ -82,17 +83,20 @@ class Install(Case):
             self.assertEqual(completed, done.stdout.strip())
 
     def check_example(self, root):
-        """The plugin of sdk/example works, built against the installed SDK alone."""
-        source = pathlib.Path(__file__).resolve().parents[2] / 'sdk/example'
-        shutil.copytree(source, self.folder / 'example')
+        """The installed examples work, built by the commands of docs/plugins.md against the installed SDK alone."""
+        shutil.copytree(root / 'share/doc/iotifyd/plugin-example', self.folder / 'example')
         build = self.folder / 'example/build'
-        sanitize = 'sanitize' in BUILD.name
-        flags = '-fsanitize=address,undefined' if sanitize else ''
-        for command in (['cmake', '-S', str(self.folder / 'example'), '-B', str(build),
-                         f'-DCMAKE_PREFIX_PATH={root}', f'-DCMAKE_C_FLAGS={flags}'],
-                        ['cmake', '--build', str(build)]):
-            done = subprocess.run(command, capture_output=True, text=True)
-            self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        page = (root / 'share/doc/iotifyd/docs/plugins.md').read_text()
+        commands = re.search(r'\n\n((?:    .*\n)+)', page)[1].replace('/usr/local', str(root))
+        self.assertIn('plugins test example', commands)
+        done = subprocess.run(['sh', '-euc', 'umask 022; ' + commands], cwd=self.folder / 'example', capture_output=True, text=True,
+                              env={**self.environment, 'PATH': f'{root}/bin:{os.environ["PATH"]}',
+                                   'CFLAGS': '-fsanitize=address,undefined' if 'sanitize' in BUILD.name else ''})
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        self.assertNotIn('not ok', done.stdout)
+        self.assertIn('# 144 of 144 passed', done.stdout)
+        for name in ('null', 'null-connector'):
+            self.assertIn(f'{build}/iotify-{name}.so', self.run_program(str(root / 'bin/iotifyd'), '--plugin-path', str(build), 'plugins', name).stdout)
         subprocess.run(['chmod', '-R', 'go-w', str(self.folder)], check=True)
         self.write('example.yaml', local_job(store='example', iterations=1).replace(
             'use: example', 'use: example, path: values.log'))
@@ -102,6 +106,3 @@ class Install(Case):
         self.assertIn(': b', self.run_program(
             str(root / 'bin/iotifyd'), 'example.yaml', *path).stderr)
         self.assertTrue((self.folder / 'values.log').stat().st_size)
-        done = self.run_program(str(root / 'bin/iotifyd'), 'plugins', 'test', 'example', *path)
-        self.assertNotIn('not ok', done.stdout)
-        self.assertIn('# 144 of 144 passed', done.stdout)

@@ -15,7 +15,7 @@ class Redis(Case):
         """Start a server on a socket of the test's folder; returns the process."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        process = self.start('redis-server', '--port', str(port), '--unixsocket', str(folder / 's'), '--dir', str(folder), '--save', '', *options)
+        process = self.start('redis-server', '--port', str(port), '--bind', '127.0.0.1', '--unixsocket', str(folder / 's'), '--dir', str(folder), '--save', '', *options)
         wait_until(lambda: process.poll() is not None or self.ask('PING', name=name).startswith('PONG'), 'a redis server that answers')
         self.assertIsNone(process.poll(), (self.folder / 'started.log').read_text())
         return process
@@ -119,7 +119,7 @@ class Redis(Case):
 
     def test_cluster(self):
         """A node that does not have the slot says MOVED, or that the cluster is down."""
-        self.start_redis(*DURABLE, '--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'no', port=free_port())
+        self.start_redis(*DURABLE, '--cluster-enabled', 'yes', '--cluster-port', str(free_port()), '--cluster-require-full-coverage', 'no', port=free_port())
         self.ask('CLUSTER', 'ADDSLOTS', '0')
         self.write_job('socket: redis/s, timeout: 1s')
         process = self.spawn('job.yaml', 'deploy', stdout=subprocess.PIPE, stderr=subprocess.PIPE)
