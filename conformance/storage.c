@@ -266,7 +266,7 @@ static void storage_files_are_private(struct storage_world *world, const void *d
     storage_check_mode(world->suite, world->suite->folder);
 }
 
-/* What only reads leaves nothing behind. */
+/* A store that is only read is not created. */
 static void storage_reading_makes_no_files(struct storage_world *world, const void *data)
 {
     const char *folder = world->suite->folder;

@@ -2,7 +2,7 @@
 /*
  * The rules of iotify/transport.h, with any transport and a server that the user names, through a
  * relay that makes the faults of networks. Each case has a loop, an instance and a channel of its
- * own, and leaves no descriptor behind.
+ * own, and closes all its descriptors.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -73,6 +73,27 @@ static void transport_fault(struct transport_world *world, const void *data)
     transport_until(world, transport_all_settled, "its message is settled");
 }
 
+static void transport_set_host(struct transport_world *world, const char *name)
+{
+    struct iotify_setting host;
+
+    if (schema_find_role(
+            world->operations->connection, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host))
+        *(const char **)(void *)((char *)world->connection + host.offset) = name;
+}
+
+/* None of so many sessions connects. */
+static void transport_expect_unreachable(struct transport_world *world, size_t count)
+{
+    if (!transport_make(world, count, true))
+        return;
+    for (size_t i = 0; i < world->count; i++)
+        transport_connect(&world->sessions[i]);
+    transport_until(world, transport_all_closed, "the sessions have closed");
+    for (size_t i = 0; i < world->count; i++)
+        transport_expect_reason(world, &world->sessions[i], REASON(UNREACHABLE));
+}
+
 /* The port of a relay that has ended. */
 static void transport_unreachable(struct transport_world *world, const void *data)
 {
@@ -83,41 +104,21 @@ static void transport_unreachable(struct transport_world *world, const void *dat
     if (other)
         relay_stop(other);
     transport_set_number(world, IOTIFY_ROLE_PORT, IOTIFY_TYPE_INTEGER, port);
-    if (!transport_make(world, 5, true))
-        return;
-    for (size_t i = 0; i < world->count; i++)
-        transport_connect(&world->sessions[i]);
-    transport_until(world, transport_all_closed, "the sessions have closed");
-    for (size_t i = 0; i < world->count; i++)
-        transport_expect_reason(world, &world->sessions[i], REASON(UNREACHABLE));
+    transport_expect_unreachable(world, 5);
 }
 
 static void transport_unknown_host(struct transport_world *world, const void *data)
 {
-    struct iotify_setting host;
-
     (void)data;
-    if (schema_find_role(
-            world->operations->connection, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host))
-        *(const char **)(void *)((char *)world->connection + host.offset) = "no-such-host.invalid";
-    if (!transport_make(world, 2, true))
-        return;
-    for (size_t i = 0; i < world->count; i++)
-        transport_connect(&world->sessions[i]);
-    transport_until(world, transport_all_closed, "the sessions have closed");
-    for (size_t i = 0; i < world->count; i++)
-        transport_expect_reason(world, &world->sessions[i], REASON(UNREACHABLE));
+    transport_set_host(world, "no-such-host.invalid");
+    transport_expect_unreachable(world, 2);
 }
 
 /* Freed while its name is looked up: its answer must not come. */
 static void transport_free_while_resolving(struct transport_world *world, const void *data)
 {
-    struct iotify_setting host;
-
     (void)data;
-    if (schema_find_role(
-            world->operations->connection, IOTIFY_ROLE_HOST, IOTIFY_TYPE_STRING, &host))
-        *(const char **)(void *)((char *)world->connection + host.offset) = "localhost";
+    transport_set_host(world, "localhost");
     if (!transport_make(world, 20, true))
         return;
     for (size_t i = 0; i < world->count; i++)
@@ -267,8 +268,7 @@ void transport_network_cases(struct suite *suite)
         transport_network_case(suite, cuts[i].name, transport_cut, &cuts[i].how);
     transport_network_case(
         suite, "100 connections end at once, three times", transport_storm, NULL);
-    transport_network_case(
-        suite, "a server that stops reading, and goes on", transport_stall, NULL);
+    transport_network_case(suite, "a server that stops reading for a while", transport_stall, NULL);
     for (size_t i = 0; i < 3; i++)
         transport_network_case(suite, stalls[i].name, transport_leave_stalled, &stalls[i].how);
 }

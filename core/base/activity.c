@@ -84,7 +84,7 @@ void activity_list(void)
 
 /*
  * Only functions that a signal handler may call. The first thread ends the process; others that
- * crash or exit meanwhile wait for that.
+ * crash or exit in the meantime wait until it has ended.
  */
 static void activity_blame(const char *what)
 {

@@ -194,16 +194,16 @@ enum registry_result registry_load(
         refused = negotiate_head(&registry->arena, &head, size);
     if (refused)
         return registry_refuse(registry, path, refused, text);
+    plugin = arena_alloc(&registry->arena, sizeof(*plugin));
+    plugin->name = arena_string(&registry->arena, name);
+    plugin->path = path;
     /* Constructors run. */
-    before = activity_begin(arena_string(&registry->arena, name), "load");
+    before = activity_begin(plugin->name, "load");
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     activity_end(before);
     if (!handle)
         return registry_refuse(registry, path, dlerror(), text);
     exported = dlsym(handle, "iotify_plugin");
-    plugin = arena_alloc(&registry->arena, sizeof(*plugin));
-    plugin->name = arena_string(&registry->arena, name);
-    plugin->path = path;
     refused = exported ? negotiate_plugin(&registry->arena, plugin, exported)
                        : "it does not export iotify_plugin";
     dlclose(handle);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport of a template. */
-#include "core/base/activity.h"
-#include "core/plugin/call.h"
-#include "core/settings/schema.h"
 #include "core/template/template_internal.h"
 
 #include <string.h>
+
+#include "core/base/activity.h"
+#include "core/plugin/call.h"
+#include "core/settings/schema.h"
 
 /* The entry for a transport that is not listed under `plugins:`. */
 static const struct job_plugin *template_default_transport(
