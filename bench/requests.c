@@ -164,13 +164,18 @@ int main(int count, char **arguments)
 {
     size_t connections = count > 4 ? strtoul(arguments[2], NULL, 10) : 0, next = 0;
     double rate = count > 4 ? strtod(arguments[3], NULL) : 0, began, ends, cpu;
-    struct connection *all = calloc(connections + 1, sizeof(*all));
+    struct connection *all;
     unsigned long sent = 0, before;
     long memory;
 
-    if (!all || connections == 0 || rate <= 0) {
+    if (connections == 0 || rate <= 0) {
         fprintf(stderr, "usage: bench-requests URL CONNECTIONS RATE SECONDS [KEY CERT CA]\n");
         return 2;
+    }
+    all = calloc(connections, sizeof(*all));
+    if (!all) {
+        fprintf(stderr, "bench-requests: no memory for %zu connections\n", connections);
+        return 1;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);
     multi = curl_multi_init();
@@ -195,7 +200,11 @@ int main(int count, char **arguments)
     began = seconds_of(CLOCK_MONOTONIC);
     ends = began + strtod(arguments[4], NULL);
     cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-    for (double now = began; now < ends; now = seconds_of(CLOCK_MONOTONIC)) {
+    for (;;) {
+        double now = seconds_of(CLOCK_MONOTONIC);
+
+        if (now >= ends)
+            break;
         while ((double)sent < (now - began) * rate && !all[next].active) {
             all[next].active = 1;
             curl_multi_add_handle(multi, all[next].easy);

@@ -16,7 +16,8 @@ if [ "$what" != fast ]; then
     trap 'rm -f "$log"' EXIT
     # clang-tidy needs the generated sources.
     scripts/build.sh release iotify-core
-    mapfile -t sources < <(git ls-files '*.c')
+    # The plugins under tests/abi belong to the headers of their own version.
+    mapfile -t sources < <(git ls-files '*.c' ':!tests/abi/[0-9]*')
     printf '%s\n' "${sources[@]}" | xargs -P 2 -n 6 clang-tidy --quiet -p build/release \
         --warnings-as-errors='*' 2>"$log" || { grep -v 'warnings generated\|Suppressed' "$log" >&2; exit 1; }
 fi
