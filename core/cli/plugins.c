@@ -128,31 +128,41 @@ static void plugins_print_one(const struct plugin *plugin)
     }
 }
 
-/* The conformance program is one of its own: it is no part of what runs jobs. */
-static int plugins_test(const struct options *options)
+/* What authors of plugins need are programs of their own: they are no part of what runs jobs. */
+static int plugins_start(const struct options *options, const char *program)
 {
     struct arena arena = {0};
-    const char **arguments, *path;
+    const char *path = arena_format(&arena, "%s/%s", program_folder(&arena), program), **arguments;
     size_t count = 0;
 
-    if (options->word_count != 2) {
-        fprintf(stderr, "iotifyd: plugins test takes the name of one plugin\n");
-        return EXIT_USAGE;
-    }
-    path = arena_format(&arena, "%s/iotify-plugin-test", program_folder(&arena));
-    arguments = arena_array(&arena, 2 * options->overrides.count + 4, sizeof(*arguments));
+    arguments = arena_array(
+        &arena, options->word_count + 2 * options->overrides.count + 5, sizeof(*arguments));
     arguments[count++] = path;
-    arguments[count++] = options->words[1];
+    for (size_t i = 1; i < options->word_count; i++)
+        arguments[count++] = options->words[i];
     for (size_t i = 0; i < options->overrides.count; i++) {
         arguments[count++] = "--set";
         arguments[count++] = options->overrides.items[i];
     }
     if (options->durability)
         arguments[count++] = "--durability";
+    if (options->language) {
+        arguments[count++] = "--language";
+        arguments[count++] = options->language;
+    }
     execv(path, (char *const *)arguments);
     fprintf(stderr, "iotifyd: cannot start %s: %s\n", path, strerror(errno));
     arena_clear(&arena);
     return EXIT_STEP_FAILED;
+}
+
+static int plugins_test(const struct options *options)
+{
+    if (options->word_count != 2 || options->language) {
+        fprintf(stderr, "iotifyd: plugins test takes the name of one plugin\n");
+        return EXIT_USAGE;
+    }
+    return plugins_start(options, "iotify-plugin-test");
 }
 
 int command_plugins(const struct options *options)
@@ -164,12 +174,16 @@ int command_plugins(const struct options *options)
 
     if (options->word_count && strcmp(options->words[0], "test") == 0)
         return plugins_test(options);
+    if (options->word_count && strcmp(options->words[0], "new") == 0 && !options->durability &&
+        !options->overrides.count)
+        return plugins_start(options, "iotify-plugin-new");
     if (options->word_count > 1) {
         fprintf(stderr, "iotifyd: plugins takes one name at most\n");
         return EXIT_USAGE;
     }
-    if (options->overrides.count || options->durability) {
-        fprintf(stderr, "iotifyd: --set and --durability are for plugins test\n");
+    if (options->overrides.count || options->durability || options->language) {
+        fprintf(stderr,
+            "iotifyd: --set and --durability are for plugins test, --language for plugins new\n");
         return EXIT_USAGE;
     }
     if (options->output && (options->word_count || strcmp(options->output, "json") != 0)) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An installation by `cmake --install` works, and a third-party plugin can be built on it."""
+import itertools
 import os
 import pathlib
 import re
@@ -7,6 +8,8 @@ import shutil
 import subprocess
 
 from support import BUILD, Case, TEMPLATE_NONE, local_job
+
+SANITIZE = '-fsanitize=address,undefined' if 'sanitize' in BUILD.name else ''
 
 
 class Install(Case):
@@ -31,7 +34,9 @@ class Install(Case):
                              'jwt.decode(jwt.sign({a: 1}, "k")).a === 1 && location("Oslo").latitude > 59);\n')
         self.run_program(program, '--preview', 'job.yaml')
         self.check_protocols(root)
-        self.check_example(root)
+        self.check_guide(root)
+        self.check_new_plugins(root)
+        self.check_new_refused(root)
         self.check_manuals(root)
         self.check_links(root / 'share/doc/iotifyd')
         self.check_completion(root / 'share/bash-completion/completions/iotifyd')
@@ -82,27 +87,81 @@ class Install(Case):
                 capture_output=True, text=True, check=True, cwd=self.folder)
             self.assertEqual(completed, done.stdout.strip())
 
-    def check_example(self, root):
-        """The installed examples work, built by the commands of docs/plugins.md against the installed SDK alone."""
-        shutil.copytree(root / 'share/doc/iotifyd/plugin-example', self.folder / 'example')
-        build = self.folder / 'example/build'
-        page = (root / 'share/doc/iotifyd/docs/plugins.md').read_text()
-        commands = re.search(r'\n\n((?:    .*\n)+)', page)[1].replace('/usr/local', str(root))
-        self.assertIn('plugins test example', commands)
-        done = subprocess.run(['sh', '-euc', 'umask 022; ' + commands], cwd=self.folder / 'example', capture_output=True, text=True,
-                              env={**self.environment, 'PATH': f'{root}/bin:{os.environ["PATH"]}',
-                                   'CFLAGS': '-fsanitize=address,undefined' if 'sanitize' in BUILD.name else ''})
+    def author(self, root, folder, *words, **variables):
+        """Run a command as an author of plugins, who has only what is installed."""
+        done = subprocess.run(
+            ['sh', '-euc', 'umask 022; ' + ' '.join(words)], cwd=folder, capture_output=True, text=True,
+            env={**self.environment, 'PATH': f'{root}/bin:{os.environ["PATH"]}', 'HOME': str(self.folder / 'home'),
+                 'PKG_CONFIG_PATH': f'{root}/lib/pkgconfig',
+                 **{flags: SANITIZE for flags in ('CFLAGS', 'CXXFLAGS', 'LDFLAGS')}, **variables})
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         self.assertNotIn('not ok', done.stdout)
-        self.assertIn('# 144 of 144 passed', done.stdout)
-        for name in ('null', 'null-connector'):
-            self.assertIn(f'{build}/iotify-{name}.so', self.run_program(str(root / 'bin/iotifyd'), '--plugin-path', str(build), 'plugins', name).stdout)
-        subprocess.run(['chmod', '-R', 'go-w', str(self.folder)], check=True)
-        self.write('example.yaml', local_job(store='example', iterations=1).replace(
-            'use: example', 'use: example, path: values.log'))
-        self.write('t.yaml', 'transport: none\nmessage: |\n  glob.set("a", "b");\n'
-                             '  console.log(glob.get("a"));\n')
-        path = ('--plugin-path', str(build))
-        self.assertIn(': b', self.run_program(
-            str(root / 'bin/iotifyd'), 'example.yaml', *path).stderr)
-        self.assertTrue((self.folder / 'values.log').stat().st_size)
+        self.assertNotIn('warning', done.stdout + done.stderr)
+        return done.stdout
+
+    def check_guide(self, root):
+        """The commands of docs/plugins.md, verbatim."""
+        page = (root / 'share/doc/iotifyd/docs/plugins.md').read_text()
+        commands = [block for block in re.findall(r'\n\n((?:    .*\n)+)', page) if '--set' not in block and 'Fault' not in block]
+        self.assertEqual(4, len(commands))
+        folder = self.folder / 'author'
+        folder.mkdir()
+        # The second continues in the folder that the first has made.
+        output = self.author(root, folder, (commands[0] + commands[1]).replace('/usr/local', str(root)))
+        self.assertIn('100% tests passed', output)
+        self.assertIn('# 144 of 144 passed', output)
+        self.assertIn('# 76 of 76 passed', self.author(root, folder, commands[2]))
+        self.assertIn('# 23 of 23 passed', self.author(root, folder, commands[3]))
+
+    def check_new_plugins(self, root):
+        """What `plugins new` makes can be built with both compilers, in both languages, by cmake and make; the
+        jobs of the README files run."""
+        folder = self.folder / 'author'
+        cases = {'storage': 144, 'transport': 76, 'connector': 23}
+        for kind, language in itertools.product(cases, ('c', 'c++')):
+            name = f'my-{kind}_{len(language)}'
+            self.author(root, folder, f'iotifyd plugins new {kind} {name} --language {language}')
+            # make takes gcc, as cmake does in the guide.
+            self.author(root, folder / name, f'cmake -B build -DCMAKE_PREFIX_PATH={root} && cmake --build build',
+                        CC='clang', CXX='clang++')
+            self.assertIn('ABI 2.', self.author(root, folder / name, f'iotifyd --plugin-path build plugins {name}'))
+            output = self.author(root, folder / name, 'make -s test install')
+            self.assertIn(f'# {cases[kind]} of {cases[kind]} passed', output)
+            files = re.findall(r'`([a-z.]+)`[^`]*:\n\n((?:    .*\n)+)', (folder / name / 'README.md').read_text().replace('`python3 server.py 7000`', ''))
+            for file, text in files:
+                (folder / name / file).write_text(re.sub('^    ', '', text, flags=re.MULTILINE))
+            self.assertIn('job.yaml', dict(files))
+            self.try_new_plugin(root, folder / name, kind)
+
+    def try_new_plugin(self, root, folder, kind):
+        if kind == 'storage':
+            self.assertIn('1 of 1', self.author(root, folder, 'iotifyd job.yaml'))
+            self.assertTrue((folder / 'values.log').stat().st_size)
+        elif kind == 'connector':
+            self.author(root, folder, 'iotifyd job.yaml deploy; iotifyd glob list job.yaml >list')
+            self.assertEqual(6, len((folder / 'list').read_text().splitlines()))
+            self.author(root, folder, 'iotifyd glob get job.yaml device_1_cert --reveal >cert; '
+                                      'openssl verify -CAfile first_ca.pem cert; iotifyd job.yaml cleanup; test ! -e first_ca.pem')
+        else:
+            template = (folder / 'template.yaml').read_text()
+            self.assertIn('7000', template)
+            server = subprocess.Popen(['python3', str(folder / 'server.py'), '0'], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(server.communicate)
+            self.addCleanup(server.kill)
+            (folder / 'template.yaml').write_text(template.replace('7000', server.stdout.readline().strip()))
+            self.assertIn('30 acknowledged', self.author(root, folder, 'iotifyd job.yaml 2>&1'))
+
+    def check_new_refused(self, root):
+        """Bad words for `plugins new` make nothing."""
+        program = str(root / 'bin/iotifyd')
+        for words, why in ((('new',), 'kind and name are missing'), (('new', 'storage'), 'kind and name are missing'),
+                           (('new', 'broker', 'x'), 'the kind is none of these'),
+                           (('new', 'storage', 'X'), 'lower-case'), (('new', 'storage', '../x'), 'lower-case'),
+                           (('new', 'storage', '1x'), 'begins with a letter'), (('new', 'storage', 'x' * 65), 'at most 64'),
+                           (('new', 'storage', 'x', 'y'), 'one word too many'),
+                           (('new', 'storage', 'x', '--language', 'rust'), 'the language is none'),
+                           (('new', 'storage', 'root'), 'root: File exists'),
+                           (('x', '--language', 'c'), '--language for plugins new')):
+            before = sorted(os.listdir(self.folder))
+            self.assertIn(why, self.run_program(program, 'plugins', *words, status=2).stderr)
+            self.assertEqual(before, sorted(os.listdir(self.folder)))

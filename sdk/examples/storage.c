@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A storage plugin in one file: it keeps the values in memory, and appends each batch of writes to
- * a file, from which they are read when the store is opened. Build it against the installed SDK:
+ * A storage plugin: it keeps the values in memory, and appends each batch of writes to a file, from
+ * which they are read when the store is opened. In a job file:
  *
- *     cmake -B build -DCMAKE_PREFIX_PATH=/usr/local && cmake --build build
+ *     plugins: {glob: {use: example, path: my.log}}
  *
- * and see whether it keeps the contract:
- *
- *     iotifyd --plugin-path build plugins test example
- *
- * In a job file: `plugins: {glob: {use: example, path: my.log}}`.
+ * The file is valid C11 and C++20.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,9 +70,13 @@ static struct iotify_bytes example_value(const struct example_store *store, cons
 {
     size_t at = example_find(store, key);
 
-    if (at == store->count || strcmp(store->entries[at].key, key) != 0)
-        return (struct iotify_bytes){NULL, 0};
-    return (struct iotify_bytes){store->entries[at].value, store->entries[at].size};
+    struct iotify_bytes value = {NULL, 0};
+
+    if (at < store->count && strcmp(store->entries[at].key, key) == 0) {
+        value.data = store->entries[at].value;
+        value.size = store->entries[at].size;
+    }
+    return value;
 }
 
 static void example_remove(struct example_store *store, const char *key)
@@ -96,12 +96,13 @@ static void example_remove(struct example_store *store, const char *key)
 static bool example_put(
     struct example_store *store, const char *key, const void *value, size_t size)
 {
-    struct example_entry entry = {strdup(key), malloc(size + 1), size};
+    struct example_entry entry = {strdup(key), (char *)malloc(size + 1), size};
     size_t at;
 
     if (store->count == store->capacity) {
         size_t capacity = store->capacity ? 2 * store->capacity : 64;
-        struct example_entry *larger = realloc(store->entries, capacity * sizeof(*larger));
+        struct example_entry *larger =
+            (struct example_entry *)realloc(store->entries, capacity * sizeof(*larger));
 
         if (larger) {
             store->entries = larger;
@@ -220,7 +221,7 @@ static bool example_load(struct example_store *store)
     lseek(store->file, 0, SEEK_SET);
     while (whole && example_read_all(store->file, &header, sizeof(header)) &&
            header.size <= (uint64_t)(end - good)) {
-        char *bytes = malloc(header.size + 1);
+        char *bytes = (char *)malloc(header.size + 1);
 
         if (!bytes)
             return false;
@@ -264,7 +265,7 @@ static enum iotify_result example_fail(
 
 static void example_close(void *instance)
 {
-    struct example_store *store = instance;
+    struct example_store *store = (struct example_store *)instance;
 
     for (size_t i = 0; i < store->count; i++) {
         free(store->entries[i].key);
@@ -297,8 +298,8 @@ static enum iotify_result example_open_file(
 
 static enum iotify_result example_open(struct iotify_call *call, const void *given, void **instance)
 {
-    const struct example_options *options = given;
-    struct example_store *store = calloc(1, sizeof(*store));
+    const struct example_options *options = (const struct example_options *)given;
+    struct example_store *store = (struct example_store *)calloc(1, sizeof(*store));
     enum iotify_result result;
 
     if (!store)
@@ -318,7 +319,7 @@ static enum iotify_result example_open(struct iotify_call *call, const void *giv
 static enum iotify_result example_get_many(
     void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count)
 {
-    const struct example_store *store = instance;
+    const struct example_store *store = (const struct example_store *)instance;
 
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes value = example_value(store, reads[i].key);
@@ -327,9 +328,10 @@ static enum iotify_result example_get_many(
         reads[i].result = value.data ? IOTIFY_RESULT_OK : IOTIFY_RESULT_NOT_FOUND;
         if (!value.data)
             continue;
-        copy = call->host->alloc(call, value.size + 1);
+        copy = (char *)call->host->alloc(call, value.size + 1);
         memcpy(copy, value.data, value.size);
-        reads[i].value = (struct iotify_bytes){copy, value.size};
+        reads[i].value.data = copy;
+        reads[i].value.size = value.size;
     }
     return IOTIFY_RESULT_OK;
 }
@@ -355,8 +357,8 @@ static void example_add_change(struct iotify_buffer *batch, const struct iotify_
 static enum iotify_result example_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
-    struct example_store *store = instance;
-    struct example_header header;
+    struct example_store *store = (struct example_store *)instance;
+    struct example_header header = {0, 0};
     enum iotify_result result = IOTIFY_RESULT_OK;
     struct iotify_buffer batch;
     off_t before;
@@ -366,7 +368,7 @@ static enum iotify_result example_apply(
     if (result != IOTIFY_RESULT_OK)
         return result;
     iotify_buffer_init(&batch, EXAMPLE_BATCH_MAX);
-    iotify_buffer_append(&batch, &(struct example_header){0}, sizeof(struct example_header));
+    iotify_buffer_append(&batch, &header, sizeof(header));
     for (size_t i = 0; i < count; i++) {
         /* The SDK implements the rules that all backends share. */
         if (!iotify_write_decide(
@@ -406,7 +408,7 @@ static enum iotify_result example_apply(
 static enum iotify_result example_scan(void *instance, struct iotify_call *call, const char *prefix,
     const char *after, size_t limit, void (*found)(void *argument, const char *key), void *argument)
 {
-    const struct example_store *store = instance;
+    const struct example_store *store = (const struct example_store *)instance;
     size_t at = example_find(store, after && strcmp(after, prefix) > 0 ? after : prefix);
 
     (void)call;
