@@ -45,6 +45,7 @@ struct transport_world {
     const char *topic;   /* of the publish settings; "" without the role */
     struct loop loop;
     void *instance, *channel;
+    struct loop_checks *checks;
     struct iotify_timer *limit, *tick;
     bool (*until)(struct transport_world *world);
     bool timed_out;

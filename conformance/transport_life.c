@@ -220,10 +220,28 @@ static void transport_many(struct transport_world *world, const void *data)
     transport_until(world, transport_all_closed, "all sessions have closed");
 }
 
+static void transport_checks(struct suite *suite, const void *data)
+{
+    const struct iotify_transport *operations = &suite->plugin->transport;
+    enum iotify_result result = IOTIFY_RESULT_OK;
+    struct call call;
+
+    (void)data;
+    call_init(&call, "conformance");
+    if (operations->check)
+        result = operations->check(&call.base,
+            suite_bind(suite, suite->plugin->descriptor.settings, NULL),
+            suite_bind(suite, operations->connection, "connection"),
+            suite_bind(suite, operations->publish, "publish"));
+    suite_check(suite, result == IOTIFY_RESULT_OK, "check() says: %s", call_message(&call, result));
+    call_clear(&call);
+}
+
 void transport_life_cases(struct suite *suite)
 {
     static const size_t counts[] = {2, 100, 400, 5000};
 
+    suite_case(suite, "check() accepts the settings", transport_checks, NULL);
     transport_case(suite, "open and close an instance with a channel", transport_nothing, NULL);
     transport_case(suite, "20 more channels", transport_channels, NULL);
     transport_case(suite, "sessions that are not used", transport_unused, NULL);

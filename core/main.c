@@ -54,6 +54,17 @@ static void main_set_plugin_path(const struct options_list *folders)
     arena_clear(&arena);
 }
 
+/* False, after a message, when the environment asks for checks that there are none of. */
+static bool main_check_environment(void)
+{
+    const char *checks = getenv("IOTIFY_PLUGIN_CHECKS");
+
+    if (!checks || !*checks || strcmp(checks, "strict") == 0)
+        return true;
+    fprintf(stderr, "iotifyd: IOTIFY_PLUGIN_CHECKS is \"%s\", and can only be strict\n", checks);
+    return false;
+}
+
 int main(int count, char **arguments)
 {
     struct options options;
@@ -68,7 +79,7 @@ int main(int count, char **arguments)
     seal_prepare();
     json_set_alloc_funcs(malloc, main_free_wiped);
     stop_install();
-    if (options_parse(&options, count, arguments)) {
+    if (options_parse(&options, count, arguments) && main_check_environment()) {
         bool json = options.log_format && strcmp(options.log_format, "json") == 0;
 
         log_setup(options.quiet     ? IOTIFY_LOG_WARNING

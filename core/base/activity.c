@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@
  */
 #define STOP_LIMIT 20
 #define STACK_SIZE (32 * 1024)
+/* With activity_time(): longer than this, in nanoseconds, is reported. */
+#define BLOCKED INT64_C(100000000)
 /* Threads that may call exit() at the same time: workers, loops and some more. */
 #define EXITS_MAX 256
 
@@ -68,16 +71,71 @@ static void activity_make_key(void)
     pthread_key_create(&activity_key, activity_remove);
 }
 
-void activity_list(void)
+static void activity_list(void)
 {
     pthread_once(&activity_once, activity_make_key);
     pthread_setspecific(activity_key, &activity_here);
-    activity_here.listed = true;
     activity_set_stack();
     pthread_mutex_lock(&activity_lock);
     activity_here.next = activity_threads;
     activity_threads = &activity_here;
     pthread_mutex_unlock(&activity_lock);
+}
+
+/* ------------------------------------------------------------------ times */
+
+struct activity_usage {
+    int64_t at, processor; /* nanoseconds */
+    long waits;            /* how often the thread gave its processor up */
+};
+
+static _Thread_local struct {
+    bool listed;
+    void (*blocked)(void *argument, const char *operation, int64_t nanoseconds);
+    void *argument;
+    struct activity_usage since; /* the last change of the activity */
+} activity_own;
+
+static int64_t activity_clock(clockid_t clock)
+{
+    struct timespec time = {0};
+
+    clock_gettime(clock, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+static struct activity_usage activity_usage(void)
+{
+    struct rusage usage = {0};
+
+    getrusage(RUSAGE_THREAD, &usage);
+    return (struct activity_usage){
+        activity_clock(CLOCK_MONOTONIC), activity_clock(CLOCK_THREAD_CPUTIME_ID), usage.ru_nvcsw};
+}
+
+void activity_prepare(void)
+{
+    const struct activity_usage now = activity_usage(), since = activity_own.since;
+    const char *operation = atomic_load(&activity_here.operation);
+
+    if (!activity_own.listed)
+        activity_list();
+    activity_own.listed = true;
+    activity_here.ready = !activity_own.blocked;
+    activity_own.since = now;
+    if (activity_own.blocked && atomic_load(&activity_here.plugin) && operation &&
+        now.at - since.at > BLOCKED &&
+        (now.processor - since.processor > BLOCKED || now.waits > since.waits))
+        activity_own.blocked(activity_own.argument, operation, now.at - since.at);
+}
+
+void activity_time(
+    void (*blocked)(void *argument, const char *operation, int64_t nanoseconds), void *argument)
+{
+    activity_own.blocked = blocked;
+    activity_own.argument = argument;
+    activity_own.since = activity_usage();
+    activity_here.ready = false;
 }
 
 /* ------------------------------------------------------------------ crashes and exits */

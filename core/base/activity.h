@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * An operation of a plugin: "apply", or of an action, "device" and "apply". The texts are constant
@@ -22,7 +23,7 @@ struct activity {
 struct activity_thread {
     _Atomic(const char *) plugin, action, operation;
     atomic_uint serial; /* changes with each operation */
-    bool listed;
+    bool ready; /* listed, and not timed: nothing more is to do at a change of the activity */
     /* For the watch, under its lock. */
     unsigned seen, seconds; /* the serial, and for how long it has not changed */
     struct activity_thread *next;
@@ -30,8 +31,11 @@ struct activity_thread {
 
 extern _Thread_local struct activity_thread activity_here;
 
-/* Make this thread known to the watch, until it ends. */
-void activity_list(void);
+/*
+ * Before a change of the activity: make this thread known to the watch, until it ends, and take the
+ * time when activity_time() asks for it.
+ */
+void activity_prepare(void);
 
 /* This thread enters an operation. Returns what it was in before, for activity_end(). */
 static inline struct activity activity_begin_action(
@@ -42,8 +46,8 @@ static inline struct activity activity_begin_action(
         atomic_load_explicit(&here->action, memory_order_relaxed),
         atomic_load_explicit(&here->operation, memory_order_relaxed)};
 
-    if (!here->listed)
-        activity_list();
+    if (!here->ready)
+        activity_prepare();
     atomic_store_explicit(&here->action, action, memory_order_relaxed);
     atomic_store_explicit(&here->operation, operation, memory_order_relaxed);
     atomic_store_explicit(&here->plugin, plugin, memory_order_relaxed);
@@ -68,6 +72,14 @@ static inline void activity_end(struct activity before)
 {
     activity_begin_action(before.plugin, before.action, before.operation);
 }
+
+/*
+ * From now on, on this thread: call `blocked` after an operation has kept the thread busy or
+ * waiting for more than 100 ms, without the host's own code in between. A thread that had to wait
+ * for a processor has not blocked. NULL ends this.
+ */
+void activity_time(
+    void (*blocked)(void *argument, const char *operation, int64_t nanoseconds), void *argument);
 
 /*
  * Install the handlers for crashes and for exit(), and start the watch, a thread that logs which

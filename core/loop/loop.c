@@ -111,12 +111,19 @@ void loop_timer_init(
     *timer = (struct iotify_timer){.loop = loop, .fire = fire, .argument = argument};
 }
 
-static struct iotify_timer *loop_timer_new(
-    const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
+struct iotify_timer *loop_timer_new(struct loop *loop, void (*fire)(void *argument), void *argument)
 {
     struct iotify_timer *timer = memory_new(1, sizeof(*timer));
 
-    loop_timer_init(timer, loop_of(base), fire, argument);
+    loop_timer_init(timer, loop, fire, argument);
+    return timer;
+}
+
+static struct iotify_timer *loop_plugin_timer_new(
+    const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
+{
+    struct iotify_timer *timer = loop_timer_new(loop_of(base), fire, argument);
+
     timer->of_plugin = true;
     return timer;
 }
@@ -278,7 +285,7 @@ bool loop_init(struct loop *loop, const struct loop_owner *owner, void *argument
             .watch = loop_watch_new,
             .rewatch = loop_watch_change,
             .unwatch = loop_watch_free,
-            .timer_new = loop_timer_new,
+            .timer_new = loop_plugin_timer_new,
             .timer_start = loop_timer_start,
             .timer_stop = loop_timer_stop,
             .timer_free = loop_timer_free,

@@ -12,6 +12,7 @@
 
 #include "core/loop/wheel.h"
 
+struct loop_checks;
 struct loop_post;
 struct names_resolution;
 struct loop;
@@ -48,7 +49,8 @@ struct loop {
     bool stopped;
     const struct loop_owner *owner;
     void *argument;
-    const char *plugin; /* whose callbacks it calls, for struct activity; NULL: none */
+    const char *plugin;         /* whose callbacks it calls, for struct activity; NULL: none */
+    struct loop_checks *checks; /* NULL: without strict checks */
     struct names_resolution *resolutions; /* one for each host name resolved so far */
     pthread_mutex_t post_lock;
     struct loop_post *posts, **last_post; /* protected by post_lock */
@@ -69,6 +71,9 @@ void loop_clear(struct loop *loop);
  */
 void loop_timer_init(
     struct iotify_timer *timer, struct loop *loop, void (*fire)(void *argument), void *argument);
+/* As timer_new(), for the host's own timers: what they do is not the plugin's. */
+struct iotify_timer *loop_timer_new(
+    struct loop *loop, void (*fire)(void *argument), void *argument);
 /* Start a timer for a time of the loop's clock; a time in the past fires in the next turn. */
 void loop_timer_at(struct iotify_timer *timer, int64_t moment);
 /* A connection has failed: look the known names up again when they are needed, once per second. */

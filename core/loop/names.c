@@ -64,8 +64,8 @@ void names_resolve_cancel(struct iotify_lookup *lookup)
 
 static void names_report_resolved(struct names_resolution *resolution)
 {
-    struct activity before = activity_begin(resolution->later->loop->plugin, "resolved");
     struct iotify_lookup *lookup;
+    struct activity before;
 
     while ((lookup = resolution->waiting.next) != &resolution->waiting) {
         names_lookup_unlink(lookup);
@@ -73,14 +73,15 @@ static void names_report_resolved(struct names_resolution *resolution)
     }
     while ((lookup = resolution->answered.next) != &resolution->answered) {
         names_lookup_unlink(lookup);
+        before = activity_begin(resolution->later->loop->plugin, "resolved");
         lookup->done(lookup->argument,
             resolution->count
                 ? resolution->addresses[resolution->next_address++ % resolution->count]
                 : NULL,
             resolution->count ? NULL : resolution->error);
+        activity_end(before);
         free(lookup);
     }
-    activity_end(before);
 }
 
 static void names_on_later(void *argument)

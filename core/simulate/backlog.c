@@ -72,11 +72,10 @@ static void backlog_on_timer(void *argument)
 
 void backlog_begin(struct simulate_loop *loop)
 {
-    const struct iotify_loop *events = &loop->events.base;
 
     if (!loop->channel)
         return;
-    loop->backlog.timer = events->timer_new(events, backlog_on_timer, loop);
+    loop->backlog.timer = loop_timer_new(&loop->events, backlog_on_timer, loop);
     backlog_on_timer(loop);
 }
 

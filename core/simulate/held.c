@@ -76,7 +76,7 @@ static void held_on_timer(void *argument)
 void held_begin(struct simulate_loop *loop)
 {
     loop->held.last = &loop->held.first;
-    loop->held.timer = loop->events.base.timer_new(&loop->events.base, held_on_timer, loop);
+    loop->held.timer = loop_timer_new(&loop->events, held_on_timer, loop);
 }
 
 void held_end(struct simulate_loop *loop)

@@ -111,7 +111,7 @@ void loop_report_begin(struct simulate_loop *loop)
     const struct iotify_loop *events = &loop->events.base;
 
     loop->report.at = loop->began;
-    loop->report.timer = events->timer_new(events, loop_report_on_timer, loop);
+    loop->report.timer = loop_timer_new(&loop->events, loop_report_on_timer, loop);
     events->timer_start(loop->report.timer, TICK);
 }
 

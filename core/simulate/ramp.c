@@ -114,8 +114,8 @@ void ramp_begin(struct simulate_loop *loop)
             arena_array(&loop->arena, loop->simulation->load_profile.count, sizeof(*ramp->stages));
     /* Stagger the first connections of the loops. */
     ramp->tokens = 1 - (double)loop->share / (double)loop->shares;
-    ramp->timer = events->timer_new(events, ramp_on_timer, loop);
-    ramp->stage_timer = events->timer_new(events, ramp_on_stage_timer, loop);
+    ramp->timer = loop_timer_new(&loop->events, ramp_on_timer, loop);
+    ramp->stage_timer = loop_timer_new(&loop->events, ramp_on_stage_timer, loop);
     events->timer_start(ramp->timer, 0);
     if (loop->simulation->load_profile.count > 0)
         events->timer_start(ramp->stage_timer, 0);

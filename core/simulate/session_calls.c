@@ -3,6 +3,7 @@
 
 #include "core/base/activity.h"
 #include "core/base/log.h"
+#include "core/simulate/session_checks.h"
 #include "core/simulate/session_events.h"
 #include "core/simulate/simulate_loop_internal.h"
 
@@ -26,9 +27,11 @@ bool session_calls_open(struct simulate_loop *loop)
     struct call call;
 
     call_init(&call, simulation->where);
+    session_checks_begin(loop);
     before = session_calls_begin(loop, "channel_new");
     result = loop->operations->channel_new(simulation->transport_instance, &call.base,
-        &loop->events.base, &session_events, &loop->channel);
+        &loop->events.base, loop->checks ? &session_checks_events : &session_events,
+        &loop->channel);
     activity_end(before);
     result = session_events_checked(loop, &call, "channel_new", result);
     if (result == IOTIFY_RESULT_OK && !loop->channel) {
@@ -45,12 +48,13 @@ void session_calls_close(struct simulate_loop *loop)
 {
     struct activity before;
 
-    if (!loop->channel)
-        return;
-    loop_run_posts(&loop->events);
-    before = session_calls_begin(loop, "channel_free");
-    loop->operations->channel_free(loop->channel);
-    activity_end(before);
+    if (loop->channel) {
+        loop_run_posts(&loop->events);
+        before = session_calls_begin(loop, "channel_free");
+        loop->operations->channel_free(loop->channel);
+        activity_end(before);
+    }
+    session_checks_end(loop);
 }
 
 /* ------------------------------------------------------------------ sessions */
@@ -77,6 +81,8 @@ enum iotify_result session_calls_new(struct device *device, struct call *call, c
         loop->channel, &call->base, options, subscriptions, count, device, &device->session);
 
     activity_end(before);
+    if (loop->checks)
+        session_checks_made(device);
     session_calls_note_timeout(loop, options);
     result = session_events_checked(loop, call, "session_new", result);
     if (result != IOTIFY_RESULT_OK) {
@@ -106,6 +112,8 @@ void session_calls_connect(struct device *device)
     struct activity before;
 
     session_calls_expect(device);
+    if (device->loop->checks)
+        session_checks_connect(device);
     before = session_calls_begin(device->loop, "session_connect");
     device->loop->operations->session_connect(device->session);
     activity_end(before);
@@ -119,6 +127,8 @@ enum iotify_result session_calls_publish(struct device *device, struct call *cal
         device->session, &call->base, options, payload, token);
 
     activity_end(before);
+    if (device->loop->checks && result == IOTIFY_RESULT_OK)
+        session_checks_published(device, token);
     return result == IOTIFY_RESULT_OK
                ? result
                : session_events_checked(device->loop, call, "session_publish", result);
@@ -129,6 +139,8 @@ void session_calls_disconnect(struct device *device)
     struct activity before;
 
     session_calls_expect(device);
+    if (device->loop->checks)
+        session_checks_end_session(device);
     before = session_calls_begin(device->loop, "session_disconnect");
     device->loop->operations->session_disconnect(device->session);
     activity_end(before);
@@ -142,6 +154,8 @@ void session_calls_drop(struct device *device)
      */
     if (device->phase == PHASE_LEAVING)
         session_calls_expect(device);
+    if (device->loop->checks)
+        session_checks_end_session(device);
     before = session_calls_begin(device->loop, "session_drop");
     device->loop->operations->session_drop(device->session);
     activity_end(before);

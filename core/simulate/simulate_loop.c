@@ -132,9 +132,9 @@ static void simulate_loop_run(struct simulate_loop *loop)
 
     glob_count_blocking(loop->simulation->glob);
     loop->began = simulate_loop_now(loop);
-    loop->end_timer = events->timer_new(events, simulate_loop_on_end, loop);
-    loop->haste_timer = events->timer_new(events, simulate_loop_on_haste, loop);
-    loop->scripts.resume_timer = events->timer_new(events, simulate_loop_on_resume, loop);
+    loop->end_timer = loop_timer_new(&loop->events, simulate_loop_on_end, loop);
+    loop->haste_timer = loop_timer_new(&loop->events, simulate_loop_on_haste, loop);
+    loop->scripts.resume_timer = loop_timer_new(&loop->events, simulate_loop_on_resume, loop);
     ramp_begin(loop);
     backlog_begin(loop);
     held_begin(loop);

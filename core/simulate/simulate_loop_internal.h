@@ -36,6 +36,7 @@ struct simulate_loop {
     struct loop events;
     void *channel; /* of the transport plugin; NULL for `none` */
     const struct iotify_transport *operations;
+    struct session_checks *checks; /* NULL: without strict checks */
     const void *publish_options;
     struct simulate_loop_offsets offsets;
     int64_t patience; /* nanoseconds for a session to connect, and to close */

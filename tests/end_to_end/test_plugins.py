@@ -59,6 +59,22 @@ CHECKED = {f'check-{kind}': f'check() returned the result {number}' for kind, nu
 # What takes its time: the plugin's own limit, and ten seconds.
 SLOW = {'connect-never': 'session_connect() was followed by neither `connected` nor `closed` in time',
         'close-never': 'session_disconnect() was not followed by `closed` in time'}
+# What IOTIFY_PLUGIN_CHECKS=strict finds.
+STRICT = {'event-thread': 'acknowledged() came on a foreign thread', 'timer-thread': 'timer_start() was called on a foreign thread; post() is the only function for that',
+          'inside': 'acknowledged() came inside of session_publish()', 'twice': 'acknowledged() came for token 0, which is settled already, or was never published',
+          'unpublished': 'refused() came for token 12345, which is settled already, or was never published',
+          'connected-twice': 'connected() came for a session that is connected already',
+          'connected-closed': 'connected() came for a session that does not connect', 'closed-twice': 'closed() came for a session that is closed',
+          'message-closed': 'message() came for a session that is not connected',
+          'user': 'acknowledged() came with a `user` that is of no session of the channel',
+          'timer-left': 'channel_free() left 0 watches, 5 timers and 0 lookups behind',
+          'timer-freed': 'timer_start() got a timer that is none: it was freed, or is not of this channel',
+          'watch-left': 'channel_free() left 5 watches, 0 timers and 0 lookups behind',
+          'watch-freed': 'unwatch() got a watch that is none: it was freed, or is not of this channel',
+          'descriptor-closed': 'watch() got the descriptor <number>, which was closed without unwatch() before',
+          'lookup-done': 'resolve_cancel() got a lookup that is none: it was freed, or is not of this channel',
+          'lookup-left': 'channel_free() left 0 watches, 0 timers and 1 lookups behind',
+          'waits': 'timer() blocked its loop for <number> ms', 'computes': 'timer() blocked its loop for <number> ms'}
 # The operations and callbacks of each kind, by the name that messages have for them. Each can crash, end the process, and not return.
 OPERATIONS = {
     'storage': ('load', 'open', 'get_many', 'apply', 'flush', 'scan', 'close'),
@@ -125,6 +141,33 @@ class Wrong(Case):
                    'pipelines:\n  simulate:\n    - simulate: {template: t.yaml, iterations: 5, interval: 10ms, loops: 1}\n')
         self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
         return self.iotifyd('job.yaml', *arguments, status=None)
+
+    def test_strict(self):
+        """IOTIFY_PLUGIN_CHECKS=strict; what keeps the rules runs as it does without."""
+        self.assertIn('IOTIFY_PLUGIN_CHECKS is "strikt", and can only be strict',
+                      self.iotifyd('plugins', environment={'IOTIFY_PLUGIN_CHECKS': 'strikt'}, status=2).stderr)
+        self.environment['IOTIFY_PLUGIN_CHECKS'] = 'strict'
+        for does in ('nothing', 'throttled-once'):
+            self.assertIn('25 messages acknowledged', self.run_transport(does).stdout)
+        for does, rule in STRICT.items():
+            with self.subTest(does):
+                done = self.run_transport(f'strict-{does}')
+                self.assertEqual(1, done.returncode, done.stdout + done.stderr)
+                self.assertNotRegex(done.stdout + done.stderr, r'Sanitizer|\x1b|\(null\)')
+                self.assertRegex(done.stdout.splitlines()[-1], '^FAILED: simulate/simulate: .*: PluginFault: ')
+                rule = re.escape(f'wrong-transport: {rule}; this is a mistake of the plugin').replace('<number>', r'\d+')
+                self.assertRegex(done.stdout + done.stderr, rule)
+
+    def test_strict_mqtt(self):
+        """The transport with a library in it keeps the rules, also when connections end."""
+        self.environment['IOTIFY_PLUGIN_CHECKS'] = 'strict'
+        port = self.start_broker()
+        self.write('job.yaml', 'devices: 5\nplugins:\n  glob: {use: memory}\npipelines:\n  simulate:\n'
+                   '    - simulate: {template: t.yaml, iterations: 8, interval: 20ms, loops: 1}\n')
+        self.write('t.yaml', f'connection: {{host: 127.0.0.1, port: {port}, tls: false, client_id: "c{{{{client()}}}}"}}\n'
+                   'publish: {topic: "t/{{client()}}"}\nsubscribe: ["t/{{client()}}"]\n'
+                   'message: |\n  if (iteration() % 3 === 2) reconnect();\n  return "x";\nresponse: ""\n')
+        self.assertIn('30 messages acknowledged', self.iotifyd('job.yaml').stdout)
 
     def test_checked(self):
         for does, rule in CHECKED.items():
@@ -207,7 +250,7 @@ class Wrong(Case):
 
     def test_transport(self):
         names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-transport').stdout)[0]
-        self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.assertEqual({'nothing', 'throttled-once', *TRANSPORT, *CHECKED, *SLOW, *(f'strict-{does}' for does in STRICT)}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
         self.write('t.yaml', 'transport: w\nconnection: {client_id: "c{{client()}}"}\npublish: {topic: t}\nmessage: return "x"\nresponse: ""\n')
         for does, rule in {'nothing': None, 'throttled-once': None, **TRANSPORT, **SLOW}.items():
             with self.subTest(does):

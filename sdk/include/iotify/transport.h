@@ -51,7 +51,10 @@ struct iotify_loop {
         void (*ready)(void *argument, int events), void *argument);
     /* Replace the requested events. */
     void (*rewatch)(struct iotify_watch *watch, int events);
-    /* Free the watch; `ready` is not called again. Required before the descriptor is closed. */
+    /*
+     * Free the watch; `ready` is not called again. Required before the descriptor is closed, or,
+     * where a library closes it, before another one is opened.
+     */
     void (*unwatch)(struct iotify_watch *watch);
 
     /*

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A transport without a network that breaks the rule of the contract which its setting `does`
  * names. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <iotify/transport.h>
 
@@ -15,7 +18,13 @@ static const char *const names[] = {"nothing", "open-null", "open-zero", "open-u
     "closed-negative", "closed-null", "message-null", "message-small", "message-no-topic",
     "message-no-payload", "message-no-properties", "message-property-null", "connected-small",
     "refused-null", "throttled-once", "check-zero", "check-unknown", "check-later", "connect-never",
-    "close-never", NULL};
+    "close-never",
+    /* Found with strict checks only. */
+    "strict-event-thread", "strict-timer-thread", "strict-inside", "strict-twice",
+    "strict-unpublished", "strict-connected-twice", "strict-connected-closed",
+    "strict-closed-twice", "strict-message-closed", "strict-user", "strict-timer-left",
+    "strict-timer-freed", "strict-watch-left", "strict-watch-freed", "strict-descriptor-closed",
+    "strict-lookup-done", "strict-lookup-left", "strict-waits", "strict-computes", NULL};
 
 struct options {
     int does;
@@ -67,12 +76,120 @@ struct session {
     void *user;
     struct iotify_timer *timer;
     uint64_t next, acknowledged; /* tokens */
-    bool connecting, connected, closing, throttled;
+    bool connecting, connected, closing, throttled, strict;
+    struct iotify_lookup *lookup;
 };
+
+static void wrong_on_timer(void *argument);
 
 static bool wrong_is(const char *does, const char *name)
 {
     return strcmp(does, name) == 0;
+}
+
+/* ------------------------------------------------------------------ what strict checks find */
+
+static void *strict_thread(void *argument)
+{
+    struct session *session = argument;
+
+    if (wrong_is(session->channel->does, "strict-timer-thread"))
+        session->channel->loop->timer_start(session->timer, 1);
+    else
+        session->channel->events->acknowledged(session->user, 0);
+    return NULL;
+}
+
+static void strict_run_thread(struct session *session)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, strict_thread, session) == 0)
+        pthread_join(thread, NULL);
+}
+
+static void strict_on_ready(void *argument, int events)
+{
+    (void)argument, (void)events;
+}
+
+static void strict_watch(const struct iotify_loop *loop, const char *does)
+{
+    int ends_of_pipe[2], again[2];
+    struct iotify_watch *watch;
+
+    if (pipe(ends_of_pipe) != 0)
+        return;
+    watch = loop->watch(loop, ends_of_pipe[0], IOTIFY_EVENT_READABLE, strict_on_ready, NULL);
+    if (wrong_is(does, "strict-watch-freed")) {
+        loop->unwatch(watch);
+        loop->unwatch(watch);
+    }
+    if (wrong_is(does, "strict-watch-left"))
+        return;
+    close(ends_of_pipe[0]);
+    close(ends_of_pipe[1]);
+    if (!wrong_is(does, "strict-descriptor-closed") || pipe(again) != 0)
+        return;
+    watch = loop->watch(loop, again[0], IOTIFY_EVENT_READABLE, strict_on_ready, NULL);
+    loop->unwatch(watch);
+    close(again[0]);
+    close(again[1]);
+}
+
+static void strict_on_resolved(void *argument, const char *address, const char *error)
+{
+    const struct session *session = argument;
+
+    (void)address, (void)error;
+    if (wrong_is(session->channel->does, "strict-lookup-done"))
+        session->channel->loop->resolve_cancel(session->lookup);
+}
+
+static void strict_block(bool waits)
+{
+    const struct timespec pause = {.tv_nsec = 150000000};
+    struct timespec now;
+    clock_t until = clock() + CLOCKS_PER_SEC * 3 / 20;
+
+    if (waits)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    while (!waits && clock() < until)
+        clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+/* In the first callback after a message was published. */
+static void strict_do(struct session *session)
+{
+    const char *does = session->channel->does;
+    const struct iotify_loop *loop = session->channel->loop;
+    const struct iotify_session_events *events = session->channel->events;
+    const struct iotify_connect_times times = {.struct_size = sizeof(times)};
+    struct iotify_timer *timer;
+
+    if (wrong_is(does, "strict-event-thread") || wrong_is(does, "strict-timer-thread"))
+        strict_run_thread(session);
+    else if (wrong_is(does, "strict-twice"))
+        events->acknowledged(session->user, session->acknowledged - 1);
+    else if (wrong_is(does, "strict-unpublished"))
+        events->refused(session->user, 12345, 1, "no");
+    else if (wrong_is(does, "strict-connected-twice"))
+        events->connected(session->user, &times);
+    else if (wrong_is(does, "strict-user"))
+        events->acknowledged((char *)session->user + 1, 0);
+    else if (strncmp(does, "strict-watch", 12) == 0 || wrong_is(does, "strict-descriptor-closed"))
+        strict_watch(loop, does);
+    else if (wrong_is(does, "strict-lookup-done"))
+        session->lookup = loop->resolve(loop, "localhost", strict_on_resolved, session);
+    else if (wrong_is(does, "strict-waits") || wrong_is(does, "strict-computes"))
+        strict_block(wrong_is(does, "strict-waits"));
+    else if (wrong_is(does, "strict-timer-left") || wrong_is(does, "strict-timer-freed")) {
+        timer = loop->timer_new(loop, wrong_on_timer, session);
+        if (wrong_is(does, "strict-timer-left"))
+            return;
+        loop->timer_free(timer);
+        loop->timer_start(timer, 1);
+    }
 }
 
 /* "publish-zero" of `publish` is 0. */
@@ -133,9 +250,13 @@ static enum iotify_result wrong_channel_new(void *instance, struct iotify_call *
     return IOTIFY_RESULT_OK;
 }
 
-static void wrong_channel_free(void *channel)
+static void wrong_channel_free(void *given)
 {
+    struct channel *channel = given;
+
     ends("channel_free");
+    if (wrong_is(channel->does, "strict-lookup-left"))
+        channel->loop->resolve(channel->loop, "localhost", strict_on_resolved, NULL);
     free(channel);
 }
 
@@ -157,6 +278,8 @@ static void wrong_connected(struct session *session)
 static void wrong_closed(struct session *session)
 {
     const struct channel *channel = session->channel;
+    const struct iotify_connect_times times = {.struct_size = sizeof(times)};
+    const struct iotify_message message = {.struct_size = sizeof(message), .topic = "t"};
 
     session->closing = session->connected = session->connecting = false;
     channel->events->closed(session->user,
@@ -164,6 +287,12 @@ static void wrong_closed(struct session *session)
         : wrong_is(channel->does, "closed-negative") ? (enum iotify_close) - 3
                                                      : IOTIFY_CLOSED_BY_US,
         wrong_is(channel->does, "closed-null") ? NULL : "closed");
+    if (wrong_is(channel->does, "strict-closed-twice"))
+        channel->events->closed(session->user, IOTIFY_CLOSED_BY_US, "closed");
+    if (wrong_is(channel->does, "strict-message-closed"))
+        channel->events->message(session->user, &message);
+    if (wrong_is(channel->does, "strict-connected-closed"))
+        channel->events->connected(session->user, &times);
 }
 
 static void wrong_message(
@@ -221,6 +350,10 @@ static void wrong_on_timer(void *argument)
             channel->events->refused(session->user, session->acknowledged++, 500, NULL);
         else
             channel->events->acknowledged(session->user, session->acknowledged++);
+    if (session->connected && session->next && !session->strict) {
+        session->strict = true;
+        strict_do(session);
+    }
 }
 
 static enum iotify_result wrong_session_new(void *given, struct iotify_call *call,
@@ -266,6 +399,8 @@ static enum iotify_result wrong_session_publish(void *given, struct iotify_call 
         call->host->retry_after(call, 50000000);
         return call->host->fail(call, IOTIFY_RESULT_THROTTLED, "Throttled", "a moment");
     }
+    if (wrong_is(session->channel->does, "strict-inside"))
+        session->channel->events->acknowledged(session->user, token);
     session->next = token + 1;
     session->channel->loop->timer_start(session->timer, 0);
     return wrong_answer(session->channel->does, "publish");
