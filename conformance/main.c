@@ -17,6 +17,7 @@
 #include "core/base/log.h"
 #include "core/base/program.h"
 #include "core/base/stop.h"
+#include "core/base/strict.h"
 #include "core/settings/override.h"
 
 static int main_usage(const char *text)
@@ -48,8 +49,9 @@ static int main_remove(const char *path, const struct stat *status, int type, st
 
 static int main_run(struct suite *suite, const char *name, const char *generation)
 {
-    const char *text;
-    char folder[] = "/tmp/iotify-conformance-XXXXXX";
+    const char *base = getenv("TMPDIR"), *text;
+    char *folder = arena_format(
+        &suite->arena, "%s/iotify-conformance-XXXXXX", base && *base == '/' ? base : "/tmp");
     const char *given = getenv("IOTIFY_CONFORMANCE_FOLDER");
     int status;
 
@@ -57,7 +59,7 @@ static int main_run(struct suite *suite, const char *name, const char *generatio
         return main_usage(text);
     suite->folder = generation ? given : mkdtemp(folder);
     if (!suite->folder)
-        return main_usage("cannot make a folder in /tmp");
+        return main_usage("cannot make a folder in $TMPDIR, or in /tmp");
     setenv("IOTIFY_CONFORMANCE_FOLDER", suite->folder, 1);
     if (generation)
         return storage_suite_writer(suite, generation);
@@ -101,6 +103,7 @@ int main(int count, char **arguments)
     stop_install();
     main_raise_limit();
     log_setup(IOTIFY_LOG_WARNING, LOG_TEXT);
+    setenv(STRICT_VARIABLE, STRICT_VALUE, 1);
     registry_init(&suite.registry);
     suite.program =
         arena_format(&suite.arena, "%s/iotify-plugin-test", program_folder(&suite.arena));

@@ -1,25 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Durability: another process writes, and is killed at a random moment. What it had reported as
- * done is in the store; of the write in flight, all or nothing; and nothing else.
+ * Durability: another process writes, and is killed at a random moment, or before one of its system
+ * calls. What it had reported as done is in the store; of the write in flight, all or nothing; and
+ * nothing else.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "conformance/storage_internal.h"
 
+#include "conformance/system_calls.h"
 #include "core/base/activity.h"
+#include "core/base/clock.h"
 
 /* Keys that a writer changes in turn; the value is the number of the write. */
 #define KEYS 8
 #define KILLS_FEW 20
 #define KILLS_MANY 200
+/* System calls of a writer that it is killed before, one after the other. */
+#define CALLS_FEW 24
+#define CALLS_MANY 80
+/* For a writer to get there, before it is killed from outside, in milliseconds. */
+#define LAST_CALL_WAIT 300
+/* Where a writer finds the number of its last system call; 0: it is killed from outside. */
+#define CALL_VARIABLE "IOTIFY_CONFORMANCE_LAST_CALL"
 
 static void kill_key(char *key, size_t size, long number)
 {
@@ -32,6 +44,8 @@ int storage_suite_writer(struct suite *suite, const char *generation)
     struct storage_world world = {
         .options = suite_bind(suite, suite->plugin->descriptor.settings, NULL)};
     long number = strtol(generation, NULL, 10) * 1000000;
+    const char *given = getenv(CALL_VARIABLE);
+    unsigned long last_call = given ? strtoul(given, NULL, 10) : 0;
 
     if (!storage_open(suite, &world)) {
         fprintf(stderr, "iotify-plugin-test: %s\n", suite->why);
@@ -48,8 +62,11 @@ int storage_suite_writer(struct suite *suite, const char *generation)
         writes[0].value = writes[1].value = (struct iotify_bytes){value, strlen(value)};
         if (guard_apply(world.guard, &world.call, writes, 2) != IOTIFY_RESULT_OK)
             return 2;
-        if (write(STDOUT_FILENO, &number, sizeof(number)) != sizeof(number))
+        if (syscall(SYS_write, STDOUT_FILENO, &number, sizeof(number)) != sizeof(number))
             return 2;
+        if (last_call)
+            system_calls_die_at(last_call);
+        last_call = 0;
         arena_reset(&world.call.arena);
     }
 }
@@ -61,13 +78,16 @@ struct kill_state {
     int generation;
 };
 
-static pid_t kill_start(struct suite *suite, int generation, int *out)
+static pid_t kill_start(struct suite *suite, int generation, int last_call, int *out)
 {
-    char number[16], **arguments = memory_new((size_t)suite->argument_count + 3, sizeof(char *));
+    char number[16], last[16],
+        **arguments = memory_new((size_t)suite->argument_count + 3, sizeof(char *));
     int ends[2], count = 0;
     pid_t child;
 
     snprintf(number, sizeof(number), "%d", generation);
+    snprintf(last, sizeof(last), "%d", last_call);
+    setenv(CALL_VARIABLE, last, 1);
     arguments[count++] = (char *)suite->program;
     for (int i = 1; i < suite->argument_count; i++)
         arguments[count++] = suite->arguments[i];
@@ -89,21 +109,41 @@ static pid_t kill_start(struct suite *suite, int generation, int *out)
     return child;
 }
 
-/* Let it write for a while, kill it, and read what it has reported until then. */
-static bool kill_one(struct suite *suite, struct kill_state *state, unsigned *random)
+/* Read what a writer reports, for as long as that or, -1, until it has ended. */
+static long kill_listen(struct kill_state *state, int from, int milliseconds)
 {
-    struct timespec pause = {.tv_nsec = rand_r(random) % 20000000};
+    struct pollfd ready = {.fd = from, .events = POLLIN};
+    int64_t until = clock_now() + milliseconds * MILLISECOND;
     long number, count = 0;
-    int from, status;
-    pid_t child = kill_start(suite, ++state->generation, &from);
 
-    while (read(from, &number, sizeof(number)) == sizeof(number)) {
+    for (;;) {
+        int64_t left = (until - clock_now()) / MILLISECOND;
+
+        if (milliseconds >= 0 && (left < 0 || poll(&ready, 1, (int)left) == 0))
+            return count;
+        if (read(from, &number, sizeof(number)) != sizeof(number))
+            return count;
         state->done[number % KEYS] = number;
-        if (count++ == 0) {
-            nanosleep(&pause, NULL);
-            kill(child, SIGKILL);
-        }
+        count++;
     }
+}
+
+/*
+ * Let it write until its last call, or for a while; one that makes no such calls is killed, too.
+ * Read what it has reported until then.
+ */
+static bool kill_one(struct suite *suite, struct kill_state *state, int last_call, int milliseconds)
+{
+    int from, status;
+    pid_t child = kill_start(suite, ++state->generation, last_call, &from);
+    long number, count = 0;
+
+    if (read(from, &number, sizeof(number)) == sizeof(number)) {
+        state->done[number % KEYS] = number;
+        count = 1 + kill_listen(state, from, milliseconds);
+        kill(child, SIGKILL);
+    }
+    kill_listen(state, from, -1);
     close(from);
     waitpid(child, &status, 0);
     return suite_check(suite, count > 0 && WIFSIGNALED(status),
@@ -137,9 +177,11 @@ static void kill_verify(struct suite *suite, struct kill_state *state)
         snprintf(pair, sizeof(pair), "%s/pair", key);
         found = kill_read(&world, key);
         other = kill_read(&world, pair);
+        suite_check(suite, found >= 0 || state->done[i] < 0,
+            "the key %s was reported as written, and is not there", key);
         suite_check(suite, found >= state->done[i],
-            "write %ld of %s was reported as done, and is lost: %ld is there", state->done[i], key,
-            found);
+            "write %ld of the key %s was reported as done, and is lost: %ld is there",
+            state->done[i], key, found);
         suite_check(suite, found == state->done[i] || found == last + 1,
             "%s has the value %ld, which was not written last", key, found);
         suite_check(suite, !atomic || found == other,
@@ -152,21 +194,19 @@ static void kill_verify(struct suite *suite, struct kill_state *state)
     storage_close(&world);
 }
 
-static void kill_case(struct suite *suite, const void *data)
+static bool kill_is_volatile(struct suite *suite)
 {
-    struct kill_state state = {.options = data};
-    int kills = suite->durability ? KILLS_MANY : KILLS_FEW;
-    struct storage_world world = {.options = data};
-    unsigned random = 1;
+    bool is_volatile = suite->plugin->storage.durability != IOTIFY_DURABILITY_DURABLE;
 
-    if (suite->plugin->storage.durability != IOTIFY_DURABILITY_DURABLE) {
+    if (is_volatile)
         suite_skip(suite, "the plugin is volatile");
-        return;
-    }
-    for (int i = 0; i < KEYS; i++)
-        state.done[i] = -1;
-    for (int i = 0; i < kills && !suite->why && kill_one(suite, &state, &random); i++)
-        kill_verify(suite, &state);
+    return is_volatile;
+}
+
+static void kill_clean_up(struct suite *suite, const void *options)
+{
+    struct storage_world world = {.options = options};
+
     if (!storage_open(suite, &world))
         return;
     for (long i = 0; i < KEYS; i++) {
@@ -180,8 +220,122 @@ static void kill_case(struct suite *suite, const void *data)
     storage_close(&world);
 }
 
+static void kill_case(struct suite *suite, const void *data)
+{
+    struct kill_state state = {.options = data};
+    int kills = suite->durability ? KILLS_MANY : KILLS_FEW;
+    unsigned random = 1;
+
+    if (kill_is_volatile(suite))
+        return;
+    for (int i = 0; i < KEYS; i++)
+        state.done[i] = -1;
+    for (int i = 0; i < kills && !suite->why && kill_one(suite, &state, 0, rand_r(&random) % 20);
+         i++)
+        kill_verify(suite, &state);
+    kill_clean_up(suite, data);
+}
+
+/* The moments between the parts of a batch, which random ones seldom meet. */
+static void kill_at_calls(struct suite *suite, const void *data)
+{
+    struct kill_state state = {.options = data};
+    int calls = suite->durability ? CALLS_MANY : CALLS_FEW;
+
+    if (kill_is_volatile(suite))
+        return;
+    for (int i = 0; i < KEYS; i++)
+        state.done[i] = -1;
+    for (int i = 1; i <= calls && !suite->why && kill_one(suite, &state, i, LAST_CALL_WAIT); i++)
+        kill_verify(suite, &state);
+    if (suite->why)
+        suite->why = arena_format(&suite->arena,
+            "%s (killed before system call %d, as strace shows "
+            "them: write, fsync, rename and the like)",
+            suite->why, state.generation);
+    kill_clean_up(suite, data);
+}
+
+/* ------------------------------------------------------------------ other processes, the disk */
+
+/* What a second process reports as done is there, too; it may as well be refused. */
+static void kill_two_processes(struct suite *suite, const void *data)
+{
+    struct kill_state state = {.options = data};
+    struct storage_world world = {.options = data};
+    const struct timespec pause = {.tv_nsec = 2000000};
+    bool done = false;
+    long number;
+    int from, status;
+    pid_t child;
+
+    if (kill_is_volatile(suite))
+        return;
+    for (int i = 0; i < KEYS; i++)
+        state.done[i] = -1;
+    child = kill_start(suite, ++state.generation, 0, &from);
+    if (read(from, &number, sizeof(number)) == sizeof(number))
+        state.done[number % KEYS] = number;
+    for (int i = 0; i < 5; i++) {
+        struct iotify_write write = {
+            .kind = IOTIFY_WRITE_PUT, .key = "second", .value = {"here", 4}};
+        struct guard guard;
+
+        call_init(&world.call, "conformance");
+        if (guard_open(&guard, &world.call, suite->plugin, data) == IOTIFY_RESULT_OK) {
+            for (int j = 0; j < 3; j++)
+                done |= guard_apply(&guard, &world.call, &write, 1) == IOTIFY_RESULT_OK;
+            guard_close(&guard);
+        }
+        call_clear(&world.call);
+        nanosleep(&pause, NULL);
+    }
+    kill(child, SIGKILL);
+    kill_listen(&state, from, -1);
+    close(from);
+    waitpid(child, &status, 0);
+    suite_check(suite, WIFSIGNALED(status), "the first process ended by itself, with status %d",
+        WEXITSTATUS(status));
+    kill_verify(suite, &state);
+    if (storage_open(suite, &world)) {
+        storage_expect(&world, "second", done ? "here" : NULL);
+        storage_write(&world, IOTIFY_WRITE_DELETE, "second", NULL, NULL);
+        storage_close(&world);
+    }
+    kill_clean_up(suite, data);
+}
+
+/* A plugin that verifies its durability has a server that does it. */
+static void kill_synced(struct suite *suite, const void *data)
+{
+    struct storage_world world = {.options = data};
+    unsigned long before;
+
+    if (kill_is_volatile(suite))
+        return;
+    if (suite->plugin->storage.verify_durability) {
+        suite_skip(suite, "the plugin verifies its durability itself");
+        return;
+    }
+    if (!storage_open(suite, &world))
+        return;
+    storage_write(&world, IOTIFY_WRITE_PUT, "k", "v", NULL);
+    before = system_calls_syncs();
+    storage_write(&world, IOTIFY_WRITE_PUT, "k", "w", NULL);
+    suite_check(suite, system_calls_syncs() > before,
+        "neither apply() nor flush() called fsync() or its like: a loss of power loses the write");
+    storage_write(&world, IOTIFY_WRITE_DELETE, "k", NULL, NULL);
+    storage_close(&world);
+}
+
 void storage_kill_cases(struct suite *suite, const void *options)
 {
+    suite_case(suite, "what is reported as done is on the disk", kill_synced, options);
+    suite_case(suite, "two processes", kill_two_processes, options);
+    suite_case(suite,
+        arena_format(&suite->arena, "SIGKILL before each of %d system calls",
+            suite->durability ? CALLS_MANY : CALLS_FEW),
+        kill_at_calls, options);
     suite_case(suite,
         arena_format(&suite->arena, "what is reported as done survives SIGKILL, %d times",
             suite->durability ? KILLS_MANY : KILLS_FEW),

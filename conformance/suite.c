@@ -38,12 +38,20 @@ const void *suite_bind(struct suite *suite, const struct iotify_settings *settin
 void suite_case(struct suite *suite, const char *name,
     void (*run)(struct suite *suite, const void *data), const void *data)
 {
+    struct activity before;
+
     if (stop_requested()) {
         fprintf(stderr, "iotify-plugin-test: interrupted\n");
         activity_exit(128 + stop_requested());
     }
     suite->why = suite->skipped = NULL;
+    /* What a plugin returns may be what crashes the suite. */
+    activity_note(name);
+    before = suite->plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR
+                 ? activity_pause()
+                 : activity_begin(suite->plugin->name, SUITE_OPERATION);
     run(suite, data);
+    activity_end(before);
     suite->count++;
     suite->failed += suite->why != NULL;
     printf("%sok %d - %s", suite->why ? "not " : "", suite->count, name);

@@ -49,6 +49,9 @@ int suite_end(struct suite *suite);
 /* The number of descriptors that this process has open. */
 int suite_descriptors(void);
 
+/* The operation of struct activity that the suite's own code is. */
+#define SUITE_OPERATION "what it returned to the suite"
+
 /* The suites. */
 void storage_suite(struct suite *suite);
 void transport_suite(struct suite *suite);

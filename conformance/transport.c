@@ -186,9 +186,6 @@ void transport_run(struct transport_world *world, int milliseconds)
     loop_run(&world->loop);
 }
 
-/* The name of an operation: the suite's own code. */
-static const char SUITE[] = "the suite";
-
 static void transport_on_fault(void *argument, const char *operation, const char *text)
 {
     const struct transport_world *world = argument;
@@ -201,7 +198,7 @@ static void transport_on_blocked(void *argument, const char *operation, int64_t 
 {
     const struct transport_world *world = argument;
 
-    if (strcmp(operation, SUITE) != 0 && world->count <= 100 && nanoseconds > BLOCKED)
+    if (strcmp(operation, SUITE_OPERATION) != 0 && world->count <= 100 && nanoseconds > BLOCKED)
         suite_check(world->suite, false, "%s() blocked its loop for %lld ms", operation,
             (long long)(nanoseconds / MILLISECOND));
 }
@@ -448,8 +445,6 @@ struct transport_step {
 static void transport_run_case(struct suite *suite, const void *data)
 {
     const struct transport_step *step = data;
-    /* The suite is no part of the host: its timers are checked as those of the plugin. */
-    struct activity outer = activity_begin(suite->plugin->name, SUITE);
     struct transport_world world;
     int before = suite_descriptors();
 
@@ -460,7 +455,6 @@ static void transport_run_case(struct suite *suite, const void *data)
             step->run(&world, step->data);
     }
     transport_close_world(&world);
-    activity_end(outer);
     suite_check(suite, suite_descriptors() == before, "%d descriptors are open, %d before",
         suite_descriptors(), before);
 }

@@ -13,6 +13,7 @@
 #include "core/base/arena.h"
 #include "core/base/log.h"
 #include "core/base/stop.h"
+#include "core/base/strict.h"
 #include "core/cli/command.h"
 #include "core/cli/exit_code.h"
 #include "core/store/seal.h"
@@ -57,11 +58,12 @@ static void main_set_plugin_path(const struct options_list *folders)
 /* False, after a message, when the environment asks for checks that there are none of. */
 static bool main_check_environment(void)
 {
-    const char *checks = getenv("IOTIFY_PLUGIN_CHECKS");
+    const char *checks = getenv(STRICT_VARIABLE);
 
-    if (!checks || !*checks || strcmp(checks, "strict") == 0)
+    if (!checks || !*checks || strict_wanted())
         return true;
-    fprintf(stderr, "iotifyd: IOTIFY_PLUGIN_CHECKS is \"%s\", and can only be strict\n", checks);
+    fprintf(stderr, "iotifyd: %s is \"%s\", and can only be %s\n", STRICT_VARIABLE, checks,
+        STRICT_VALUE);
     return false;
 }
 

@@ -13,7 +13,7 @@ packages=(
 # npm installs the packages that templates can use. An npm from another source is kept.
 command -v npm >/dev/null || packages+=(npm)
 if [ "${1:-}" = test ]; then
-    packages+=(chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients nginx-light openssl procps
+    packages+=(abigail-tools chromium clang clang-format clang-tidy curl groff-base libcmocka-dev mosquitto-clients nginx-light openssl procps
         prometheus python3 python3-venv redis-server tmux valgrind)
 fi
 

@@ -17,6 +17,7 @@
 
 #include "core/cli/exit_code.h"
 #include "core/plugin/negotiate.h"
+#include "core/plugin/registry.h"
 
 extern const char new_storage[], new_transport[], new_connector[], new_cmake[], new_makefile[],
     new_readme[], new_test[], new_server[];
@@ -154,6 +155,21 @@ static int new_write_folder(const struct new_plugin *plugin)
     return EXIT_STEP_FAILED;
 }
 
+/* A plugin of the user's path comes before one that is installed. */
+static void new_warn_of_name(const char *name)
+{
+    const struct plugin *plugin;
+    struct registry registry;
+    const char *text;
+
+    registry_init(&registry);
+    if (registry_load(&registry, name, &plugin, &text) == REGISTRY_OK)
+        fprintf(stderr,
+            "iotifyd: there is a plugin %s already, %s; the new one can take its place\n", name,
+            plugin->path);
+    registry_clear(&registry);
+}
+
 int main(int count, char **arguments)
 {
     struct new_plugin plugin = {.language = "c"};
@@ -183,5 +199,6 @@ int main(int count, char **arguments)
     for (char *at = plugin.identifier; *at; at++)
         if (*at == '-')
             *at = '_';
+    new_warn_of_name(plugin.name);
     return new_write_folder(&plugin);
 }

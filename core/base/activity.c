@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/activity.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ static struct activity_thread *activity_threads;
 static pthread_key_t activity_key;
 static pthread_once_t activity_once = PTHREAD_ONCE_INIT;
 static atomic_bool activity_ended;
+static const char *_Atomic activity_noted;
 static pid_t activity_process;
 
 /* ------------------------------------------------------------------ threads */
@@ -46,7 +48,12 @@ static void activity_remove(void *thread)
     pthread_mutex_unlock(&activity_lock);
 }
 
-#ifndef IOTIFY_SANITIZED
+/* The sanitizers have handlers and stacks of their own, also those of a plugin alone. */
+static bool activity_is_sanitized(void)
+{
+    return dlsym(RTLD_DEFAULT, "__asan_init") || dlsym(RTLD_DEFAULT, "__tsan_init") ||
+           dlsym(RTLD_DEFAULT, "__ubsan_handle_type_mismatch_v1_abort");
+}
 
 /* Handlers of crashes run on a stack of their own: the thread's may be used up. */
 static void activity_set_stack(void)
@@ -54,17 +61,9 @@ static void activity_set_stack(void)
     static _Thread_local char stack[STACK_SIZE];
     const stack_t own = {.ss_sp = stack, .ss_size = sizeof(stack)};
 
-    sigaltstack(&own, NULL);
+    if (!activity_is_sanitized())
+        sigaltstack(&own, NULL);
 }
-
-#else
-
-/* The sanitizers have their own. */
-static void activity_set_stack(void)
-{
-}
-
-#endif
 
 static void activity_make_key(void)
 {
@@ -129,6 +128,11 @@ void activity_prepare(void)
         activity_own.blocked(activity_own.argument, operation, now.at - since.at);
 }
 
+void activity_note(const char *text)
+{
+    atomic_store(&activity_noted, text);
+}
+
 void activity_time(
     void (*blocked)(void *argument, const char *operation, int64_t nanoseconds), void *argument)
 {
@@ -150,10 +154,15 @@ static void activity_blame(const char *what)
     const char *action = atomic_load(&activity_here.action);
     const char *plugin = atomic_load(&activity_here.plugin);
     const char *operation = atomic_load(&activity_here.operation);
+    const char *note = atomic_load(&activity_noted);
     const char *const parts[] = {
         "\niotifyd: PluginFault: ", plugin ? plugin : "a thread that a plugin has started",
         plugin ? ": " : " ", action ? action : "", action ? "." : "", operation ? operation : "",
-        operation ? "() " : "", what, "; this is a mistake of the plugin\n"};
+        !operation               ? ""
+        : strchr(operation, ' ') ? " "
+                                 : "() ",
+        what, note ? ", in the case: " : "", note ? note : "",
+        "; this is a mistake of the plugin\n"};
     char line[512];
     size_t size = 0;
     ssize_t ignored;
@@ -177,8 +186,6 @@ static void activity_on_exit(void)
     activity_blame("ended the process with exit()");
     _exit(1);
 }
-
-#ifndef IOTIFY_SANITIZED
 
 static const struct {
     int number;
@@ -210,19 +217,12 @@ static void activity_install_crashes(void)
     struct sigaction action = {
         .sa_handler = activity_on_crash, .sa_flags = SA_NODEFER | SA_ONSTACK};
 
+    if (activity_is_sanitized())
+        return;
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof(activity_crashes) / sizeof(activity_crashes[0]); i++)
         sigaction(activity_crashes[i].number, &action, NULL);
 }
-
-#else
-
-/* The sanitizers report crashes with a stack. */
-static void activity_install_crashes(void)
-{
-}
-
-#endif
 
 /* ------------------------------------------------------------------ the watch */
 

@@ -81,6 +81,9 @@ static inline void activity_end(struct activity before)
 void activity_time(
     void (*blocked)(void *argument, const char *operation, int64_t nanoseconds), void *argument);
 
+/* For the line about a crash: what is being tested. The text is not copied. NULL: nothing. */
+void activity_note(const char *text);
+
 /*
  * Install the handlers for crashes and for exit(), and start the watch, a thread that logs which
  * operations do not return. Once, on the main thread.

@@ -64,6 +64,19 @@ void *arena_alloc(struct arena *arena, size_t size)
     return memory;
 }
 
+bool arena_holds(const struct arena *arena, const void *data, size_t size)
+{
+    uintptr_t at = (uintptr_t)data;
+
+    for (const struct arena_block *block = arena->blocks; block; block = block->next) {
+        uintptr_t begin = (uintptr_t)block->bytes;
+
+        if (at >= begin && at - begin <= block->used)
+            return size <= block->used - (at - begin);
+    }
+    return false;
+}
+
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     if (size && count > SIZE_MAX / size)

@@ -8,6 +8,7 @@
 #define CORE_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -22,6 +23,9 @@ void arena_clear(struct arena *arena);
 void arena_reset(struct arena *arena);
 /* As arena_clear(), but overwrites the memory with zeros first: for arenas that hold secrets. */
 void arena_wipe(struct arena *arena);
+
+/* Does the memory from `data` on lie in the arena? */
+bool arena_holds(const struct arena *arena, const void *data, size_t size);
 
 /* Zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size);

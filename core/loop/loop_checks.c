@@ -37,13 +37,6 @@ static _Thread_local struct loop_checks *checks_here;
 /* Any, for what a foreign thread does. */
 static struct loop_checks *_Atomic loop_checks_any;
 
-bool loop_checks_wanted(void)
-{
-    const char *value = getenv("IOTIFY_PLUGIN_CHECKS");
-
-    return value && strcmp(value, "strict") == 0;
-}
-
 static int loop_checks_compare(const void *one, const void *other)
 {
     uintptr_t a = (uintptr_t)((const struct loop_checks_handle *)one)->pointer,

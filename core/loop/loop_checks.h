@@ -11,8 +11,6 @@
 
 struct loop_checks;
 
-/* True when the environment asks for strict checks. */
-bool loop_checks_wanted(void);
 /*
  * From now on the functions of the loop check how the plugin uses them. `fault` is called with each
  * violation, also on foreign threads. Never NULL.

@@ -6,6 +6,7 @@
 
 #include "core/base/activity.h"
 #include "core/base/arena.h"
+#include "core/base/strict.h"
 #include "core/loop/loop_checks.h"
 #include "core/simulate/session_events.h"
 #include "core/simulate/simulate_loop_internal.h"
@@ -46,7 +47,7 @@ static void session_checks_on_blocked(void *argument, const char *operation, int
 
 void session_checks_begin(struct simulate_loop *loop)
 {
-    if (!loop_checks_wanted())
+    if (!strict_wanted())
         return;
     loop->checks = memory_new(1, sizeof(*loop->checks));
     *loop->checks =

@@ -8,6 +8,7 @@
 #include "core/base/activity.h"
 #include "core/base/clock.h"
 #include "core/base/stop.h"
+#include "core/base/strict.h"
 
 /* For plugins that allow one thread at a time for all instances together. */
 static pthread_mutex_t guard_serial = PTHREAD_MUTEX_INITIALIZER;
@@ -40,8 +41,12 @@ static struct guard_outer guard_enter(struct guard *guard, struct call *call, co
     struct guard_outer outer = {.base = call->base};
     pthread_mutex_t *lock = guard_lock(guard);
 
-    if (lock)
+    if (lock && pthread_mutex_trylock(lock) != 0) {
+        /* The operation of another thread takes its time, not what this one was in. */
+        outer.activity = activity_pause();
         pthread_mutex_lock(lock);
+        activity_end(outer.activity);
+    }
     call->base.host = call_offline_host();
     call->base.arguments = NULL;
     call->base.stage = 0;
@@ -150,7 +155,7 @@ enum iotify_result guard_open(
     struct guard_outer outer;
     enum iotify_result result;
 
-    *guard = (struct guard){.plugin = plugin};
+    *guard = (struct guard){.plugin = plugin, .strict = strict_wanted()};
     pthread_mutex_init(&guard->lock, NULL);
     do {
         outer = guard_enter(guard, call, "open");
@@ -220,7 +225,8 @@ static void guard_from_plugin(
 /* ------------------------------------------------------------------ reads */
 
 /* What is wrong with an answer, or NULL. */
-static const char *guard_check_read(const struct iotify_read *read)
+static const char *guard_check_read(
+    const struct guard *guard, const struct call *call, const struct iotify_read *read)
 {
     if (read->result == IOTIFY_RESULT_NOT_FOUND)
         return NULL;
@@ -230,6 +236,8 @@ static const char *guard_check_read(const struct iotify_read *read)
         return "without a value";
     if (read->value.size > IOTIFY_VALUE_MAX)
         return "with a value that is too large";
+    if (guard->strict && !arena_holds(&call->arena, read->value.data, read->value.size + 1))
+        return "with a value that is not in the arena of the call, or that no NUL follows";
     if (((const char *)read->value.data)[read->value.size])
         return "with a value that no NUL follows";
     return NULL;
@@ -255,7 +263,7 @@ enum iotify_result guard_get_many(
     guard_from_plugin(reads, theirs, count, sizeof(*reads), storage->read_size);
     result = guard_check_result(guard, call, "get_many", result);
     for (size_t i = 0; i < count && result == IOTIFY_RESULT_OK; i++) {
-        const char *wrong = guard_check_read(&reads[i]);
+        const char *wrong = guard_check_read(guard, call, &reads[i]);
 
         if (wrong)
             result = call_fault(call, guard->plugin->name, "get_many",

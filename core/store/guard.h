@@ -17,6 +17,7 @@ struct guard {
     const struct plugin *plugin;
     void *instance;
     pthread_mutex_t lock; /* used when the plugin is IOTIFY_THREADS_PER_INSTANCE */
+    bool strict;          /* also check what is too dear for every run */
 };
 
 /* Check the settings of a store, offline, before it is opened. */

@@ -9,16 +9,23 @@
 
 #define GROUP_MAX 256 /* writes in one commit */
 
+/* Whether what was written is unknown: there was no answer, or one that cannot be believed. */
+static bool store_commit_is_open(const struct call *call, enum iotify_result result)
+{
+    return result == IOTIFY_RESULT_TRANSIENT || result == IOTIFY_RESULT_CANCELLED ||
+           strcmp(call->code, "PluginFault") == 0;
+}
+
 /*
  * Commit several requests at once. When that fails, each is tried alone and gets its own result;
- * but not without an answer: they may have been carried out, and a server that is away is away.
+ * but not when they may have been carried out: repeated, they would find themselves.
  */
 static void store_commit_group(struct store *store, struct store_request *group, size_t total)
 {
     struct iotify_write *writes = memory_new(total, sizeof(*writes));
     struct call *call = group->call;
     enum iotify_result result;
-    bool silent;
+    bool open;
     size_t at = 0;
 
     for (struct store_request *request = group; request; request = request->next) {
@@ -26,13 +33,13 @@ static void store_commit_group(struct store *store, struct store_request *group,
         at += request->count;
     }
     result = guard_apply(&store->guard, call, writes, total);
-    silent = result == IOTIFY_RESULT_TRANSIENT || result == IOTIFY_RESULT_CANCELLED;
+    open = result != IOTIFY_RESULT_OK && store_commit_is_open(call, result);
     at = 0;
     for (struct store_request *request = group; request; request = request->next) {
         if (result == IOTIFY_RESULT_OK) {
             memcpy(request->writes, writes + at, request->count * sizeof(*writes));
             request->result = result;
-        } else if (silent) {
+        } else if (open) {
             request->result = result;
             if (request->call != call)
                 call_take_failure(request->call, call);

@@ -46,6 +46,7 @@ struct example_entry {
 struct example_store {
     const char *path;
     int file;                      /* -1: there is none yet */
+    bool broken;                   /* what the file holds is not known */
     struct example_entry *entries; /* in the order of their keys */
     size_t count, capacity;
 };
@@ -263,28 +264,38 @@ static enum iotify_result example_fail(
         "%s: %s: %s", store->path, what, strerror(errno));
 }
 
-static void example_close(void *instance)
+/* An absent record would be the worst answer. */
+static enum iotify_result example_fail_broken(
+    struct iotify_call *call, const struct example_store *store)
 {
-    struct example_store *store = (struct example_store *)instance;
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "InDoubt",
+        "%s: a write has failed, and what the file holds is not known; start again", store->path);
+}
 
+static void example_remove_all(struct example_store *store)
+{
     for (size_t i = 0; i < store->count; i++) {
         free(store->entries[i].key);
         free(store->entries[i].value);
     }
+    store->count = 0;
+}
+
+static void example_close(void *instance)
+{
+    struct example_store *store = (struct example_store *)instance;
+
+    example_remove_all(store);
     if (store->file >= 0)
         close(store->file);
     free(store->entries);
     free(store);
 }
 
-/* Open the file, if it exists or `create`; one process may have it open. */
-static enum iotify_result example_open_file(
+/* Lock and read the file that was opened; one process may have it open. */
+static enum iotify_result example_take_file(
     struct example_store *store, struct iotify_call *call, bool create)
 {
-    store->file = open(store->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
-    if (store->file < 0)
-        return errno == ENOENT && !create ? IOTIFY_RESULT_OK
-                                          : example_fail(call, store, "cannot open it");
     if (flock(store->file, LOCK_EX | LOCK_NB) != 0)
         return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "InUse",
             "%s: another process uses it; wait for that to end", store->path);
@@ -294,6 +305,25 @@ static enum iotify_result example_open_file(
                ? IOTIFY_RESULT_OK
                : call->host->fail(call, IOTIFY_RESULT_FAILED, "FileDamaged",
                      "%s: it cannot be read; restore it from a backup", store->path);
+}
+
+/* Open the file, if it exists or `create`. After an error it is not open. */
+static enum iotify_result example_open_file(
+    struct example_store *store, struct iotify_call *call, bool create)
+{
+    enum iotify_result result;
+
+    store->file = open(store->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+    if (store->file < 0)
+        return errno == ENOENT && !create ? IOTIFY_RESULT_OK
+                                          : example_fail(call, store, "cannot open it");
+    result = example_take_file(store, call, create);
+    if (result != IOTIFY_RESULT_OK) {
+        close(store->file);
+        store->file = -1;
+        example_remove_all(store);
+    }
+    return result;
 }
 
 static enum iotify_result example_open(struct iotify_call *call, const void *given, void **instance)
@@ -321,6 +351,8 @@ static enum iotify_result example_get_many(
 {
     const struct example_store *store = (const struct example_store *)instance;
 
+    if (store->broken)
+        return example_fail_broken(call, store);
     for (size_t i = 0; i < count; i++) {
         struct iotify_bytes value = example_value(store, reads[i].key);
         char *copy;
@@ -349,10 +381,17 @@ static void example_add_change(struct iotify_buffer *batch, const struct iotify_
         iotify_buffer_append(batch, write->value.data, change.value_size);
 }
 
+/* Memory is ahead of the file: go back to what it held before, or to nothing that is believed. */
+static void example_take_back(struct example_store *store, off_t before)
+{
+    example_remove_all(store);
+    store->broken =
+        ftruncate(store->file, before) != 0 || fdatasync(store->file) != 0 || !example_load(store);
+}
+
 /*
  * What a write sees depends on those before it in the batch, so each is carried out in memory at
- * once. When the file then cannot be written, memory is ahead of it: nothing works any more until
- * the store is opened again.
+ * once, before the file is written.
  */
 static enum iotify_result example_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
@@ -363,6 +402,8 @@ static enum iotify_result example_apply(
     struct iotify_buffer batch;
     off_t before;
 
+    if (store->broken)
+        return example_fail_broken(call, store);
     if (store->file < 0)
         result = example_open_file(store, call, true);
     if (result != IOTIFY_RESULT_OK)
@@ -391,17 +432,8 @@ static enum iotify_result example_apply(
             result = example_fail(call, store, "cannot write to it");
     }
     iotify_buffer_wipe(&batch);
-    if (result != IOTIFY_RESULT_OK) {
-        if (ftruncate(store->file, before) != 0)
-            call->host->log(call, IOTIFY_LOG_WARNING,
-                "%s: its end is damaged, and is dropped when "
-                "it is opened again",
-                store->path);
-        close(store->file);
-        store->file = -1;
-        while (store->count)
-            example_remove(store, store->entries[0].key);
-    }
+    if (result != IOTIFY_RESULT_OK)
+        example_take_back(store, before);
     return result;
 }
 
@@ -411,7 +443,8 @@ static enum iotify_result example_scan(void *instance, struct iotify_call *call,
     const struct example_store *store = (const struct example_store *)instance;
     size_t at = example_find(store, after && strcmp(after, prefix) > 0 ? after : prefix);
 
-    (void)call;
+    if (store->broken)
+        return example_fail_broken(call, store);
     for (; at < store->count && limit > 0; at++) {
         const char *key = store->entries[at].key;
 

@@ -111,8 +111,8 @@ enum iotify_result {
 
 /* How many threads the host may have inside the blocking operations at once. */
 enum iotify_threads {
-    IOTIFY_THREADS_SERIAL = 1,   /* one thread for all instances of the plugin */
-    IOTIFY_THREADS_PER_INSTANCE, /* one thread per instance */
+    IOTIFY_THREADS_SERIAL = 1,   /* one at a time for all instances of the plugin */
+    IOTIFY_THREADS_PER_INSTANCE, /* one at a time per instance, on any thread */
     IOTIFY_THREADS_PARALLEL      /* any number */
 };
 

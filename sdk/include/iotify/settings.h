@@ -63,7 +63,9 @@ enum iotify_role {
 /* Flags of a setting. */
 #define IOTIFY_FLAG_REQUIRED UINT32_C(1)
 #define IOTIFY_FLAG_EXPRESSION UINT32_C(2) /* may contain {{ }}, evaluated for each device */
-#define IOTIFY_FLAG_PATH UINT32_C(4)   /* a file; relative paths start at the job file's folder */
+/* A file or folder. A relative path starts at the folder of the job file; the plugin gets it
+ * absolute. */
+#define IOTIFY_FLAG_PATH UINT32_C(4)
 #define IOTIFY_FLAG_WRITES UINT32_C(8) /* with IOTIFY_FLAG_PATH: the action writes this file */
 #define IOTIFY_FLAG_GLOB_KEY                                                                       \
     UINT32_C(16)                     /* a key of the glob; no two settings may name the same       \

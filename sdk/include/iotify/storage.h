@@ -3,10 +3,13 @@
  * Storage plugins: a key-value store that holds the glob (the job's key-value store as scripts see
  * it) and the device records.
  *
- * Keys are non-empty strings of at most IOTIFY_KEY_MAX bytes without NUL. Values are any bytes, at
- * most IOTIFY_VALUE_MAX of them. The host maps names to keys, encrypts values and groups writes.
- * It calls the operations on any of its threads, as many at once as `threads` allows, but has at
- * most one apply() in progress per instance. Operations may block; all calls are offline.
+ * Keys are non-empty strings of at most IOTIFY_KEY_MAX bytes without NUL, and not always UTF-8.
+ * Values are any bytes, at most IOTIFY_VALUE_MAX of them; `data` of an empty one may be NULL, but
+ * not in a read or as `current`, where NULL stands for an absent key. The host maps names to keys,
+ * encrypts values and groups writes: a batch has at most some hundred, which may name a key more
+ * than once. It calls the operations on any of its threads, as many at once as `threads` allows,
+ * but has at most one apply() in progress per instance; with IOTIFY_THREADS_PARALLEL get_many() and
+ * scan() may run at the same time. Operations may block; all calls are offline.
  *
  * Operations return IOTIFY_RESULT_OK, INVALID, CONFLICT, DENIED, TRANSIENT, FULL, CANCELLED or
  * FAILED, and describe an error with host->fail(). The host sets `result` of all reads and writes
@@ -94,32 +97,38 @@ struct iotify_storage {
 
     /*
      * Open the store. One that does not exist is created by the first apply(), so that commands
-     * which only read leave no files behind; until then reads find nothing. `options` is the
-     * plugin's option structure and outlives the instance. New directories get mode 0700, new files
+     * which only read leave no files behind; until then reads find nothing. What a crash has left
+     * half done in one that exists may be completed. `options` is the plugin's option structure and
+     * outlives the instance; paths in it are absolute. New directories get mode 0700, new files
      * 0600. May block; ask host->cancelled() meanwhile. Errors: IOTIFY_RESULT_CONFLICT when another
-     * process uses the store, and IOTIFY_RESULT_DENIED, FULL, TRANSIENT, CANCELLED and FAILED.
+     * process uses the store and the backend cannot share it, and IOTIFY_RESULT_DENIED, FULL,
+     * TRANSIENT, CANCELLED and FAILED.
      */
     enum iotify_result (*open)(struct iotify_call *call, const void *options, void **instance);
     /* Close the store and free the instance, while the host has no other call in progress. */
     void (*close)(void *instance);
 
-    /* Set the result of all `count` reads. An absent key is not an error. */
+    /*
+     * Set the result of all `count` reads, which is at least 1. An absent key is not an error.
+     * After an error of the call, the results of the reads are not used.
+     */
     enum iotify_result (*get_many)(
         void *instance, struct iotify_call *call, struct iotify_read *reads, size_t count);
 
     /*
      * Carry out the writes in order and set their `result`; a conditional write that does not apply
      * is not an error of the call. IOTIFY_RESULT_OK: they are durable, or will be after flush(). On
-     * an error (IOTIFY_RESULT_FULL, IOTIFY_RESULT_DENIED, IOTIFY_RESULT_FAILED) any number of
-     * writes may have been carried out; with `atomic_batch` none.
+     * any error but IOTIFY_RESULT_TRANSIENT and CANCELLED, any number of writes may have been
+     * carried out, with `atomic_batch` none; after those two, it is unknown which were. After an
+     * error the instance remains usable: reads tell what is stored, or fail.
      */
     enum iotify_result (*apply)(
         void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count);
 
     /*
-     * Call `found` on this thread for at most `limit` keys that begin with `prefix` and are greater
-     * than `after` (NULL: no lower limit), in ascending byte order. `key` is valid during the
-     * callback, which must not call the storage.
+     * Call `found` on this thread for at most `limit` keys (at least 1) that begin with `prefix`
+     * ("": all) and are greater than `after` (NULL: no lower limit), in ascending byte order. `key`
+     * is valid during the callback, which must not call the storage.
      */
     enum iotify_result (*scan)(void *instance, struct iotify_call *call, const char *prefix,
         const char *after, size_t limit, void (*found)(void *argument, const char *key),
