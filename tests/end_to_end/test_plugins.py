@@ -103,7 +103,7 @@ class Wrong(Case):
 
     def test_storage(self):
         names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-storage').stdout)[0]
-        self.assertEqual({'nothing', *STORAGE}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
+        self.assertEqual({'nothing', 'group-some', *STORAGE}, set(re.findall(r'[a-z]+-[a-z0-9-]+|nothing', names)))
         done = self.run_wrong('nothing')
         self.assertEqual(0, done.returncode, done.stderr)
         for does, rule in STORAGE.items():
@@ -115,6 +115,13 @@ class Wrong(Case):
                 if rule:
                     self.assertIn(f'wrong-storage: {rule}', done.stdout + done.stderr)
                     self.assertIn('this is a mistake of the plugin', done.stdout + done.stderr)
+
+    def test_fault_of_a_group(self):
+        """Writes of several devices in one batch, which the plugin carries out and leaves without a result: they are not repeated."""
+        self.write('job.yaml', 'devices: 40\nplugins:\n  n: {use: null-connector}\n  glob: {use: wrong-storage, does: group-some}\nseal: {with: environment}\n')
+        done = self.iotifyd('job.yaml', 'deploy', status=1)
+        self.assertIn('wrong-storage: apply() returned OK and left write 3 without a result; this is a mistake of the plugin', done.stdout)
+        self.assertNotIn('another iotifyd', done.stdout + done.stderr)
 
     def test_connector(self):
         names = re.search(r'nothing.*', self.iotifyd('plugins', 'wrong-connector').stdout)[0]

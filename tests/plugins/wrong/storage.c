@@ -2,6 +2,7 @@
 /* A storage in memory that breaks the rule of the contract which its setting `does` names. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <iotify/host.h>
 #include <iotify/storage.h>
@@ -50,6 +51,7 @@ enum wrong {
     SCAN_SAME,
     SCAN_DOWN,
     SCAN_MORE,
+    GROUP_SOME,
 };
 
 static const char *const names[] = {"nothing", "open-null", "open-zero", "open-unknown",
@@ -59,7 +61,7 @@ static const char *const names[] = {"nothing", "open-null", "open-zero", "open-u
     "apply-zero", "apply-unknown", "apply-unchanged", "apply-not-found", "apply-result-99",
     "apply-put-exists", "apply-put-conflict", "apply-failed", "flush-zero", "flush-unknown",
     "flush-later", "scan-zero", "scan-unknown", "scan-null", "scan-empty", "scan-long",
-    "scan-other", "scan-same", "scan-down", "scan-more", NULL};
+    "scan-other", "scan-same", "scan-down", "scan-more", "group-some", NULL};
 
 struct options {
     int does;
@@ -239,6 +241,7 @@ static void wrong_decide(struct store *store, struct iotify_write *writes, size_
 static enum iotify_result wrong_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
+    const struct timespec pause = {.tv_nsec = 50000000};
     struct store *store = instance;
 
     ends("apply");
@@ -247,6 +250,12 @@ static enum iotify_result wrong_apply(
         return IOTIFY_RESULT_OK;
     for (size_t i = 0; i < count - (store->does == APPLY_SOME); i++)
         wrong_decide(store, writes, i);
+    if (store->does == GROUP_SOME) {
+        /* Others wait meanwhile, and come together in the next batch. */
+        nanosleep(&pause, NULL);
+        if (count >= 4)
+            writes[3].result = 0;
+    }
     return store->does == APPLY_UNCHANGED   ? IOTIFY_RESULT_UNCHANGED
            : store->does == APPLY_NOT_FOUND ? IOTIFY_RESULT_NOT_FOUND
                                             : wrong_result(store->does, APPLY_ZERO, APPLY_UNKNOWN);
