@@ -104,11 +104,16 @@ static void turn(double until)
 {
     struct epoll_event events[EVENTS];
     double now = seconds_of(CLOCK_MONOTONIC), wait = until - now;
+    struct timespec limit = {0, 0};
     int running, count;
 
     if (timer_at >= 0 && timer_at - now < wait)
         wait = timer_at - now;
-    count = epoll_wait(epoll, events, EVENTS, wait > 0 ? (int)(wait * 1e3) : 0);
+    if (wait > 0) {
+        limit.tv_sec = (time_t)wait;
+        limit.tv_nsec = (long)((wait - (double)limit.tv_sec) * 1e9);
+    }
+    count = epoll_pwait2(epoll, events, EVENTS, &limit, NULL);
     for (int i = 0; i < count; i++)
         curl_multi_socket_action(multi, events[i].data.fd,
             (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |

@@ -24,7 +24,7 @@ static int main_usage(const char *text)
 {
     fprintf(stderr,
         "iotify-plugin-test: %s\n"
-        "usage: iotifyd plugins test NAME [--set KEY=VALUE]... [--durability]\n",
+        "usage: iotifyd plugins test NAME [--set KEY=VALUE]... [--durability] [--case TEXT]\n",
         text);
     return 2;
 }
@@ -57,6 +57,9 @@ static int main_run(struct suite *suite, const char *name, const char *generatio
 
     if (registry_load(&suite->registry, name, &suite->plugin, &text) != REGISTRY_OK)
         return main_usage(text);
+    if (suite->only && suite->plugin->descriptor.kind == IOTIFY_KIND_CONNECTOR)
+        return main_usage("--case is for storages and transports: each case of a connector "
+                          "continues where the one before has ended");
     suite->folder = generation ? given : mkdtemp(folder);
     if (!suite->folder)
         return main_usage("cannot make a folder in $TMPDIR, or in /tmp");
@@ -111,6 +114,8 @@ int main(int count, char **arguments)
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--durability") == 0)
             suite.durability = true;
+        else if (strcmp(arguments[i], "--case") == 0 && i + 1 < count)
+            suite.only = arguments[++i];
         else if (strcmp(arguments[i], "--set") == 0 && i + 1 < count)
             main_set(&suite, arguments[++i]);
         else if (strcmp(arguments[i], "--writer") == 0 && i + 1 < count)

@@ -19,8 +19,9 @@ struct suite {
     const char *program;   /* the path of this program, to start it again */
     int argument_count;    /* of main() */
     char **arguments;
-    bool durability; /* --durability: the cases that take long */
-    int count, failed;
+    bool durability;  /* --durability: the cases that take long */
+    const char *only; /* --case: only cases whose names contain this; NULL: all */
+    int count, failed, skips;
     const char *why; /* why the current case has failed; NULL: it has not */
     const char *skipped;
 };

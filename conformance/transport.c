@@ -11,6 +11,7 @@
 #include "conformance/transport_internal.h"
 #include "core/base/activity.h"
 #include "core/base/clock.h"
+#include "core/base/stop.h"
 #include "core/loop/loop_checks.h"
 #include "core/settings/schema.h"
 #include "core/store/guard.h"
@@ -19,131 +20,19 @@
 /* More than the strict checks allow: the machine may be busy. */
 #define BLOCKED (SECOND / 2)
 
-/* ------------------------------------------------------------------ events */
-
-static struct transport_session *transport_session_of(void *user, const char *event)
-{
-    struct transport_session *session = user;
-
-    suite_check(session->world->suite, !session->inside,
-        "the event `%s` came while the host was inside a function of the session", event);
-    return session;
-}
-
-static void transport_on_connected(void *user, const struct iotify_connect_times *times)
-{
-    struct transport_session *session = transport_session_of(user, "connected");
-    void (*then)(struct transport_session * session) = session->on_connected;
-
-    suite_check(session->world->suite, !session->open, "a session is connected twice");
-    suite_check(session->world->suite,
-        times && times->struct_size >= sizeof(uint32_t) && times->tcp >= 0 && times->tls >= 0 &&
-            times->session >= 0,
-        "`connected` came with times that are not valid");
-    session->open = true;
-    session->connected++;
-    session->on_connected = NULL;
-    if (then)
-        then(session);
-}
-
-/* Each token is settled once. */
-static void transport_settle(struct transport_session *session, uint64_t token, uint32_t *count)
-{
-    if (!suite_check(session->world->suite, token < session->next, "an event names token %llu",
-            (unsigned long long)token))
-        return;
-    (*count)++;
-    suite_check(session->world->suite, ++session->tokens[token] == 1, "token %llu is settled twice",
-        (unsigned long long)token);
-}
-
-static void transport_on_acknowledged(void *user, uint64_t token)
-{
-    struct transport_session *session = transport_session_of(user, "acknowledged");
-    void (*then)(struct transport_session * session) = session->on_acknowledged;
-
-    suite_check(session->world->suite, session->open, "`acknowledged` came without a connection");
-    transport_settle(session, token, &session->acknowledged);
-    session->on_acknowledged = NULL;
-    if (then)
-        then(session);
-}
-
-static void transport_on_refused(void *user, uint64_t token, int32_t code, const char *text)
-{
-    struct transport_session *session = transport_session_of(user, "refused");
-
-    (void)code;
-    suite_check(session->world->suite, text && *text, "`refused` came without a text");
-    transport_settle(session, token, &session->refused);
-}
-
-static void transport_on_lost(void *user, uint64_t token)
-{
-    struct transport_session *session = transport_session_of(user, "lost");
-    uint32_t count = 0;
-
-    transport_settle(session, token, &count);
-    session->lost += (int)count;
-}
-
-static uint64_t transport_hash(const void *data, size_t size)
-{
-    const unsigned char *at = data;
-    uint64_t hash = size;
-
-    for (size_t i = 0; at && i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
-static void transport_on_message(void *user, const struct iotify_message *message)
-{
-    struct transport_session *session = transport_session_of(user, "message");
-
-    if (!suite_check(session->world->suite,
-            message && message->topic && (message->payload.data || !message->payload.size),
-            "`message` came without a topic or a payload") ||
-        !message)
-        return;
-    session->received++;
-    snprintf(session->last_topic, sizeof(session->last_topic), "%s", message->topic);
-    session->last_size = message->payload.size;
-    session->last_hash = transport_hash(message->payload.data, message->payload.size);
-}
-
-static void transport_on_closed(void *user, enum iotify_close reason, const char *text)
-{
-    struct transport_session *session = transport_session_of(user, "closed");
-    void (*then)(struct transport_session * session) = session->on_closed;
-
-    suite_check(session->world->suite,
-        reason >= IOTIFY_CLOSED_BY_US && reason <= IOTIFY_CLOSED_DENIED && text,
-        "`closed` came with the reason %d%s", (int)reason, text ? "" : " and no text");
-    session->open = false;
-    session->closed++;
-    session->reason = reason;
-    snprintf(session->text, sizeof(session->text), "%s", text ? text : "");
-    session->on_closed = NULL;
-    if (then)
-        then(session);
-}
-
-static const struct iotify_session_events transport_events = {
-    .struct_size = sizeof(transport_events),
-    .connected = transport_on_connected,
-    .acknowledged = transport_on_acknowledged,
-    .message = transport_on_message,
-    .closed = transport_on_closed,
-    .lost = transport_on_lost,
-    .refused = transport_on_refused};
-
 /* ------------------------------------------------------------------ the loop */
 
 static void transport_ignore(void *argument)
 {
     (void)argument;
+}
+
+const char *transport_reason_name(enum iotify_close reason)
+{
+    static const char *const names[] = {"none", "BY_US", "BY_PEER", "UNREACHABLE", "TLS", "REFUSED",
+        "TIMEOUT", "PROTOCOL", "SUBSCRIPTION", "LOCAL", "DENIED"};
+
+    return (size_t)reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
 }
 
 static const struct loop_owner transport_owner = {.woken = transport_ignore};
@@ -156,11 +45,26 @@ static void transport_on_limit(void *argument)
     loop_stop(&world->loop);
 }
 
+/* A session that was to connect, and has closed; NULL: none. */
+static const struct transport_session *transport_find_closed(const struct transport_world *world)
+{
+    for (size_t i = 0; i < world->count; i++) {
+        const struct transport_session *session = &world->sessions[i];
+
+        if (!session->open && session->closed > session->closed_before &&
+            session->reason != IOTIFY_CLOSED_BY_US)
+            return session;
+    }
+    return NULL;
+}
+
 static void transport_on_tick(void *argument)
 {
     struct transport_world *world = argument;
 
-    if (world->until && world->until(world))
+    world->ended_badly =
+        world->until == transport_all_connected ? transport_find_closed(world) : NULL;
+    if ((world->until && world->until(world)) || world->ended_badly || stop_requested())
         loop_stop(&world->loop);
     else
         world->loop.base.timer_start(world->tick, MILLISECOND);
@@ -171,11 +75,18 @@ bool transport_until(struct transport_world *world,
 {
     world->until = condition;
     world->timed_out = false;
+    world->ended_badly = NULL;
+    for (size_t i = 0; i < world->count; i++)
+        world->sessions[i].closed_before = world->sessions[i].closed;
     world->loop.base.timer_start(world->limit, WAIT);
     world->loop.base.timer_start(world->tick, 0);
     loop_run(&world->loop);
     world->loop.base.timer_stop(world->limit);
     world->loop.base.timer_stop(world->tick);
+    if (world->ended_badly)
+        return suite_check(world->suite, false,
+            "not true: %s; it has closed, and the reason is %s: %s", what,
+            transport_reason_name(world->ended_badly->reason), world->ended_badly->text);
     return suite_check(world->suite, !world->timed_out, "not within 10 s: %s", what);
 }
 
@@ -475,8 +386,19 @@ void transport_network_case(struct suite *suite, const char *name,
     suite_case(suite, name, transport_run_case, &step);
 }
 
+static void transport_connects(struct transport_world *world, const void *data)
+{
+    (void)data;
+    transport_open(world, 1);
+}
+
 void transport_suite(struct suite *suite)
 {
+    transport_case(suite, "a session connects", transport_connects, NULL);
+    if (suite->why) {
+        printf("Bail out! Without a session nothing can be tested: %s\n", suite->why);
+        return;
+    }
     transport_life_cases(suite);
     transport_message_cases(suite);
     transport_network_cases(suite);

@@ -19,6 +19,7 @@ struct transport_session {
     void *session;
     bool open, inside; /* connected; the host is inside a function of it */
     int connected, closed, lost, received;
+    int closed_before;                        /* `closed` when transport_until() began */
     uint32_t accepted, acknowledged, refused; /* tokens */
     uint64_t next;                            /* token */
     uint8_t *tokens;                          /* how often each was settled */
@@ -30,6 +31,7 @@ struct transport_session {
     /* What the host does inside of an event, once. */
     void (*on_connected)(struct transport_session *session);
     void (*on_acknowledged)(struct transport_session *session);
+    void (*on_message)(struct transport_session *session);
     void (*on_closed)(struct transport_session *session);
 };
 
@@ -49,11 +51,15 @@ struct transport_world {
     struct iotify_timer *limit, *tick;
     bool (*until)(struct transport_world *world);
     bool timed_out;
+    const struct transport_session *ended_badly; /* why transport_until() has ended; NULL: not so */
     struct transport_session *sessions;
     size_t count;
 };
 
-/* Run the loop until the condition holds; the case fails after ten seconds. */
+/*
+ * Run the loop until the condition holds; the case fails after ten seconds, and at once when a
+ * session that is to connect has closed.
+ */
 bool transport_until(struct transport_world *world,
     bool (*condition)(struct transport_world *world), const char *what);
 /* Run the loop for some milliseconds. */
@@ -70,10 +76,21 @@ enum iotify_result transport_publish(
 /* Make `count` sessions and connect them; false after the case has failed. */
 bool transport_open(struct transport_world *world, size_t count);
 
+/* "BY_PEER": the end of the name of a reason. */
+const char *transport_reason_name(enum iotify_close reason);
+
+extern const struct iotify_session_events transport_events;
+
 /* Conditions. */
 bool transport_all_connected(struct transport_world *world);
 bool transport_all_closed(struct transport_world *world);
 bool transport_all_settled(struct transport_world *world);
+bool transport_has_received(struct transport_world *world); /* each session, a message */
+
+/* A hash of a payload, as in `last_hash`. */
+uint64_t transport_hash(const void *data, size_t size);
+/* Whether sessions get messages; false after the case is skipped. */
+bool transport_receives(const struct transport_world *world);
 
 /* A case: NAME, run in a world of its own. */
 void transport_case(struct suite *suite, const char *name,

@@ -129,14 +129,15 @@ static void transport_live(struct transport_world *world, const void *data)
         session->closed, life->closed);
     if (session->closed)
         suite_check(world->suite, session->reason == IOTIFY_CLOSED_BY_US,
-            "the host closed it, and the reason is %d: %s", (int)session->reason, session->text);
+            "the host closed it, and the reason is %s: %s", transport_reason_name(session->reason),
+            session->text);
 }
 
 /* ------------------------------------------------------------------ inside of events */
 
 struct transport_reentry {
     const char *name;
-    char event, act; /* c connected, a acknowledged, e closed; as above */
+    char event, act; /* c connected, a acknowledged, m message, e closed; as above */
 };
 
 static const struct transport_reentry transport_reentries[] = {
@@ -146,6 +147,9 @@ static const struct transport_reentry transport_reentries[] = {
     {"publish inside of `acknowledged`", 'a', 'p'},
     {"disconnect inside of `acknowledged`", 'a', 'd'},
     {"drop inside of `acknowledged`", 'a', 'x'},
+    {"publish inside of `message`", 'm', 'p'},
+    {"disconnect inside of `message`", 'm', 'd'},
+    {"drop inside of `message`", 'm', 'x'},
     {"connect inside of `closed`", 'e', 'c'},
 };
 
@@ -162,6 +166,8 @@ static void transport_reentrant(struct transport_world *world, const void *data)
     struct transport_session *session;
     bool ends = reentry->act == 'd' || reentry->act == 'x';
 
+    if (reentry->event == 'm' && !transport_receives(world))
+        return;
     if (!transport_make(world, 1, true))
         return;
     session = &world->sessions[0];
@@ -170,18 +176,22 @@ static void transport_reentrant(struct transport_world *world, const void *data)
         session->on_connected = transport_reenter;
     else if (reentry->event == 'a')
         session->on_acknowledged = transport_reenter;
+    else if (reentry->event == 'm')
+        session->on_message = transport_reenter;
     else
         session->on_closed = transport_reenter;
     transport_act(world, 'c');
     if (reentry->event != 'c') {
         transport_act(world, 'w');
-        transport_act(world, reentry->event == 'a' ? 'p' : 'd');
+        transport_act(world, reentry->event == 'e' ? 'd' : 'p');
     }
     if (ends) {
         transport_act(world, 'e');
     } else {
+        if (reentry->event == 'm')
+            transport_until(world, transport_has_received, "the session has the message");
         if (reentry->event == 'e')
-            transport_act(world, 'e' == reentry->event ? 'r' : 'w');
+            transport_act(world, 'r');
         transport_act(world, 'w');
         transport_act(world, 's');
         transport_act(world, 'd');

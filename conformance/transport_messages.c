@@ -6,14 +6,20 @@
 #include "conformance/transport_internal.h"
 #include "core/base/clock.h"
 
+/* All values of a byte. */
+static void transport_fill(unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (unsigned char)(i * 31 + (i >> 8));
+}
+
 static void transport_size(struct transport_world *world, const void *data)
 {
     size_t size = *(const size_t *)data;
     unsigned char *bytes = memory_new(size + 1, 1);
     enum iotify_result result;
 
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)(i * 31 + (i >> 8));
+    transport_fill(bytes, size);
     if (transport_open(world, 1)) {
         result = transport_publish(&world->sessions[0], bytes, size);
         /* The payload is copied. */
@@ -116,7 +122,7 @@ static void transport_resent(struct transport_world *world, const void *data)
 
 /* ------------------------------------------------------------------ received messages */
 
-static bool transport_has_received(struct transport_world *world)
+bool transport_has_received(struct transport_world *world)
 {
     for (size_t i = 0; i < world->count; i++)
         if (!world->sessions[i].received)
@@ -124,29 +130,32 @@ static bool transport_has_received(struct transport_world *world)
     return true;
 }
 
-static bool transport_receives(const struct transport_world *world)
+bool transport_receives(const struct transport_world *world)
 {
-    if (*world->topic && (world->operations->capabilities & IOTIFY_CAPABILITY_SUBSCRIBE))
-        return true;
-    suite_skip(world->suite, "the transport has no subscriptions, or no topic is set");
-    return false;
+    bool subscribes = world->operations->capabilities & IOTIFY_CAPABILITY_SUBSCRIBE;
+
+    if (!subscribes)
+        suite_skip(world->suite, "the transport has no subscriptions");
+    else if (!*world->topic)
+        suite_skip(world->suite, "no topic is set");
+    return subscribes && *world->topic;
 }
 
 static void transport_receive(struct transport_world *world, const void *data)
 {
     size_t size = *(const size_t *)data;
-    char *bytes = memory_new(size + 1, 1);
+    unsigned char *bytes = memory_new(size + 1, 1);
 
-    memset(bytes, 'm', size);
+    transport_fill(bytes, size);
     if (transport_receives(world) && transport_open(world, 3)) {
         transport_publish(&world->sessions[0], bytes, size);
         transport_until(world, transport_has_received, "each session has the message");
         for (size_t i = 0; i < world->count; i++)
             suite_check(world->suite,
-                world->sessions[i].last_size == size &&
+                world->sessions[i].last_hash == transport_hash(bytes, size) &&
                     strcmp(world->sessions[i].last_topic, world->topic) == 0,
-                "%zu bytes came under \"%s\"", world->sessions[i].last_size,
-                world->sessions[i].last_topic);
+                "%zu bytes came under the topic \"%s\", which are others, or is another",
+                world->sessions[i].last_size, world->sessions[i].last_topic);
     }
     free(bytes);
 }

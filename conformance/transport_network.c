@@ -17,7 +17,8 @@ static void transport_expect_reason(
     struct transport_world *world, const struct transport_session *session, unsigned reasons)
 {
     suite_check(world->suite, reasons & (1u << session->reason),
-        "closed with the reason %d, which does not fit: %s", (int)session->reason, session->text);
+        "closed with the reason %s, which does not fit: %s", transport_reason_name(session->reason),
+        session->text);
     suite_check(world->suite, *session->text != '\0', "closed without a text");
 }
 

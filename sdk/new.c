@@ -3,7 +3,8 @@
  * The program behind `iotifyd plugins new KIND NAME`: it makes a folder with a plugin of that kind,
  * its build files and its test, from the files in sdk/examples, which are compiled in. In these,
  *
- *     example, example_    is the name, and the name as the beginning of a C identifier
+ *     example              is the name
+ *     example_, EXAMPLE_   is the name as the beginning of a C identifier
  *     @kind@               is the kind
  *     #[word] line         is a line for one kind or language only
  */
@@ -76,6 +77,10 @@ static void new_write_line(FILE *file, const struct new_plugin *plugin, const ch
         } else if (new_starts_with(line, "example_")) {
             fputs(plugin->identifier, file);
             line += strlen("example");
+        } else if (new_starts_with(line, "EXAMPLE_")) {
+            for (const char *at = plugin->identifier; *at; at++)
+                fputc(toupper((unsigned char)*at), file);
+            line += strlen("EXAMPLE");
         } else if (new_starts_with(line, "example.c")) {
             fprintf(file, "%s.%s", plugin->name, strcmp(plugin->language, "c") == 0 ? "c" : "cc");
             line += strlen("example.c");

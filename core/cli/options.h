@@ -40,6 +40,7 @@ struct options {
     const char *region, *profile, *devices; /* of init */
     const char *output;                     /* of import, report and plugins */
     const char *language;                   /* of plugins new */
+    const char *test_case;                  /* of plugins test */
     bool plan, prune, no_repair, repair, from_service, yes, preview;
     bool check, print, keep, quiet, verbose, no_color, version, help, reveal, force, debug,
         durability;

@@ -136,7 +136,7 @@ static int plugins_start(const struct options *options, const char *program)
     size_t count = 0;
 
     arguments = arena_array(
-        &arena, options->word_count + 2 * options->overrides.count + 5, sizeof(*arguments));
+        &arena, options->word_count + 2 * options->overrides.count + 7, sizeof(*arguments));
     arguments[count++] = path;
     for (size_t i = 1; i < options->word_count; i++)
         arguments[count++] = options->words[i];
@@ -146,6 +146,10 @@ static int plugins_start(const struct options *options, const char *program)
     }
     if (options->durability)
         arguments[count++] = "--durability";
+    if (options->test_case) {
+        arguments[count++] = "--case";
+        arguments[count++] = options->test_case;
+    }
     if (options->language) {
         arguments[count++] = "--language";
         arguments[count++] = options->language;
@@ -175,15 +179,16 @@ int command_plugins(const struct options *options)
     if (options->word_count && strcmp(options->words[0], "test") == 0)
         return plugins_test(options);
     if (options->word_count && strcmp(options->words[0], "new") == 0 && !options->durability &&
-        !options->overrides.count)
+        !options->test_case && !options->overrides.count)
         return plugins_start(options, "iotify-plugin-new");
     if (options->word_count > 1) {
         fprintf(stderr, "iotifyd: plugins takes one name at most\n");
         return EXIT_USAGE;
     }
-    if (options->overrides.count || options->durability || options->language) {
-        fprintf(stderr,
-            "iotifyd: --set and --durability are for plugins test, --language for plugins new\n");
+    if (options->overrides.count || options->durability || options->language ||
+        options->test_case) {
+        fprintf(stderr, "iotifyd: --set, --case and --durability are for plugins test, --language "
+                        "for plugins new\n");
         return EXIT_USAGE;
     }
     if (options->output && (options->word_count || strcmp(options->output, "json") != 0)) {

@@ -3,15 +3,29 @@ import asyncio
 import resource
 import sys
 
+SUBSCRIBERS = {}  # of each topic: the writers of the sessions
+
 
 async def serve(reader, writer):
+    topics = []
     try:
         while line := await reader.readline():
-            word, number, *_ = line.split(b' ', 2)
-            writer.write(b'OK\n' if word == b'HELLO' else b'ACK ' + number + b'\n')
+            word, number, *rest = line.rstrip(b'\n').split(b' ', 2)
+            if word == b'HELLO':
+                topics = rest[0].split(b' ') if rest else []
+                for topic in topics:
+                    SUBSCRIBERS.setdefault(topic, set()).add(writer)
+                writer.write(b'OK\n')
+            else:
+                topic = rest[0].split(b' ', 1)[0]
+                for each in SUBSCRIBERS.get(topic, ()):
+                    each.write(b'MESSAGE ' + rest[0] + b'\n')
+                writer.write(b'ACK ' + number + b'\n')
             await writer.drain()
     except (OSError, ValueError):
         pass
+    for topic in topics:
+        SUBSCRIBERS[topic].discard(writer)
     writer.close()
 
 

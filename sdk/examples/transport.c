@@ -3,8 +3,12 @@
  * A transport plugin: messages are lines on a TCP connection. `server.py` is a server for it. What
  * a session sends, and the server answers:
  *
- *     HELLO client              OK             or  NO reason
+ *     HELLO client topic…       OK             or  NO reason
  *     SEND number topic text    ACK number     or  NO number reason
+ *
+ * and what the server sends for the topics of a session's subscriptions:
+ *
+ *     MESSAGE topic text
  *
  * A line feed and a backslash of a payload are sent as \n and \\. The file is valid C11 and C++20.
  */
@@ -17,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <iotify/buffer.h>
 #include <iotify/transport.h>
 
 /* ------------------------------------------------------------------ settings */
@@ -103,7 +108,8 @@ enum example_state {
 struct example_session {
     struct example_channel *channel;
     void *user;
-    char *host, *client_id;
+    char *host;
+    struct iotify_buffer greeting; /* HELLO, with the subscriptions */
     int64_t port, timeout;
     enum example_state state;
     int descriptor; /* -1: none */
@@ -115,9 +121,12 @@ struct example_session {
     struct example_message *writing;      /* the first that is not written completely */
     size_t written;                       /* of the line of `writing` */
     size_t unwritten;                     /* payloads from `writing` on */
-    size_t line_size;
-    char line[512]; /* what has come of the server's line */
+    struct iotify_buffer line;            /* what has come of the server's line */
 };
+
+/* Longer lines are no messages of a server that can be trusted. */
+#define EXAMPLE_LINE_MAX (4 * 1024 * 1024)
+#define EXAMPLE_GREETING_MAX 8000
 
 /* Give up what belongs to one connection; the messages wait for the next. */
 static void example_end_connection(struct example_session *session)
@@ -134,7 +143,8 @@ static void example_end_connection(struct example_session *session)
     session->lookup = NULL;
     session->watch = NULL;
     session->descriptor = -1;
-    session->line_size = session->written = session->unwritten = 0;
+    session->written = session->unwritten = 0;
+    iotify_buffer_clear(&session->line);
     session->writing = session->first;
     for (struct example_message *each = session->first; each; each = each->next)
         session->unwritten += each->payload_size;
@@ -242,26 +252,61 @@ static void example_on_answer(struct example_session *session, const char *line)
         events->refused(session->user, token, 1, *end == ' ' ? end + 1 : "refused");
 }
 
-/* Handle the lines that have come. The host may end the session in any event. */
+/* MESSAGE topic text; the text is put back in place, and may contain NUL. */
+static void example_on_message(struct example_session *session, char *line, size_t size)
+{
+    char *topic = line + strlen("MESSAGE "), *end = line + size;
+    char *from = (char *)memchr(topic, ' ', (size_t)(end - topic)), *to;
+    struct iotify_message message;
+
+    if (!from) {
+        example_closed(session, IOTIFY_CLOSED_PROTOCOL, "the server's message has no topic");
+        return;
+    }
+    *from++ = '\0';
+    memset(&message, 0, sizeof(message));
+    message.struct_size = sizeof(message);
+    message.topic = topic;
+    message.payload.data = to = from;
+    for (; from < end; from++)
+        if (*from != '\\' || from + 1 == end)
+            *to++ = *from;
+        else
+            *to++ = *++from == 'n' ? '\n' : *from;
+    message.payload.size = (size_t)(to - (const char *)message.payload.data);
+    session->channel->events->message(session->user, &message);
+}
+
+/* The line is taken out of the session: the host may end that in the event. */
+static void example_on_line(struct example_session *session)
+{
+    struct iotify_buffer line = session->line;
+
+    iotify_buffer_init(&session->line, EXAMPLE_LINE_MAX);
+    if (session->state == EXAMPLE_GREETING)
+        example_on_greeting(session, iotify_buffer_text(&line));
+    else if (line.data && strncmp(line.data, "MESSAGE ", 8) == 0)
+        example_on_message(session, line.data, line.size);
+    else
+        example_on_answer(session, iotify_buffer_text(&line));
+    iotify_buffer_clear(&line);
+}
+
 static void example_on_bytes(struct example_session *session, const char *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (session->state != EXAMPLE_GREETING && session->state != EXAMPLE_OPEN)
+    while (size && (session->state == EXAMPLE_GREETING || session->state == EXAMPLE_OPEN)) {
+        const char *end = (const char *)memchr(bytes, '\n', size);
+        size_t some = end ? (size_t)(end - bytes) : size;
+
+        if (!iotify_buffer_append(&session->line, bytes, some)) {
+            example_closed(session, IOTIFY_CLOSED_PROTOCOL, "the server's line is too long");
             return;
-        if (bytes[i] != '\n') {
-            if (session->line_size == sizeof(session->line) - 1) {
-                example_closed(session, IOTIFY_CLOSED_PROTOCOL, "the server's line is too long");
-                return;
-            }
-            session->line[session->line_size++] = bytes[i];
-            continue;
         }
-        session->line[session->line_size] = '\0';
-        session->line_size = 0;
-        if (session->state == EXAMPLE_GREETING)
-            example_on_greeting(session, session->line);
-        else
-            example_on_answer(session, session->line);
+        if (end)
+            example_on_line(session);
+        some += end != NULL;
+        bytes += some;
+        size -= some;
     }
 }
 
@@ -308,13 +353,13 @@ static void example_write(struct example_session *session)
 /* The greeting is short: the empty buffer of a new connection always takes it. */
 static void example_greet(struct example_session *session)
 {
-    char line[300];
-    int size = snprintf(line, sizeof(line), "HELLO %s\n", session->client_id);
+    const struct iotify_buffer *line = &session->greeting;
     int64_t now = session->channel->loop->now(session->channel->loop);
 
     session->tcp = now - session->began;
     session->state = EXAMPLE_GREETING;
-    if (send(session->descriptor, line, (size_t)size, MSG_DONTWAIT | MSG_NOSIGNAL) != size)
+    if (send(session->descriptor, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+        (ssize_t)line->size)
         example_failed(session, IOTIFY_CLOSED_BY_PEER, errno);
     else
         session->channel->loop->rewatch(session->watch, IOTIFY_EVENT_READABLE);
@@ -381,8 +426,10 @@ static void example_on_resolved(void *argument, const char *address, const char 
     session->state = EXAMPLE_CONNECTING;
     session->descriptor = example_open_socket(address, (int)session->port, &failed);
     if (session->descriptor < 0 || failed) {
-        example_failed(session,
-            session->descriptor < 0 ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, failed);
+        /* No descriptor or no port is left. */
+        bool local = session->descriptor < 0 || failed == EADDRNOTAVAIL;
+
+        example_failed(session, local ? IOTIFY_CLOSED_LOCAL : IOTIFY_CLOSED_UNREACHABLE, failed);
         return;
     }
     session->watch = session->channel->loop->watch(session->channel->loop, session->descriptor,
@@ -495,8 +542,8 @@ static void example_session_free(void *given)
         session->first = next;
     }
     session->channel->loop->timer_free(session->timer);
+    iotify_buffer_clear(&session->greeting);
     free(session->host);
-    free(session->client_id);
     free(session);
 }
 
@@ -507,10 +554,13 @@ static enum iotify_result example_session_new(void *given, struct iotify_call *c
     const struct example_connection *connection = (const struct example_connection *)options;
     struct example_session *session;
 
-    (void)subscriptions, (void)count; /* none: the transport does not say that it takes them */
-    if (strlen(connection->client_id) > 200 || strpbrk(connection->client_id, " \n"))
-        return call->host->fail_setting(call, "client_id",
-            "\"%s\" contains a space, or is longer than 200 bytes", connection->client_id);
+    if (!*connection->client_id || strpbrk(connection->client_id, " \n"))
+        return call->host->fail_setting(call, "connection.client_id",
+            "\"%s\" is empty, or contains a space", connection->client_id);
+    for (size_t i = 0; i < count; i++)
+        if (strpbrk(subscriptions[i], " \n"))
+            return call->host->fail(call, IOTIFY_RESULT_INVALID, "InvalidTopic",
+                "the topic \"%s\" contains a space", subscriptions[i]);
     session = (struct example_session *)calloc(1, sizeof(*session));
     if (!session)
         return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
@@ -520,11 +570,17 @@ static enum iotify_result example_session_new(void *given, struct iotify_call *c
     session->port = connection->port;
     session->timeout = connection->timeout;
     session->host = strdup(connection->host);
-    session->client_id = strdup(connection->client_id);
+    iotify_buffer_init(&session->line, EXAMPLE_LINE_MAX);
+    iotify_buffer_init(&session->greeting, EXAMPLE_GREETING_MAX);
+    iotify_buffer_format(&session->greeting, "HELLO %s", connection->client_id);
+    for (size_t i = 0; i < count; i++)
+        iotify_buffer_format(&session->greeting, " %s", subscriptions[i]);
+    iotify_buffer_char(&session->greeting, '\n');
     session->timer = channel->loop->timer_new(channel->loop, example_on_timer, session);
-    if (!session->host || !session->client_id) {
+    if (!session->host || session->greeting.failed) {
         example_session_free(session);
-        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory",
+            "out of memory, or more than %d bytes of subscriptions", EXAMPLE_GREETING_MAX);
     }
     *out = session;
     return IOTIFY_RESULT_OK;
@@ -569,7 +625,7 @@ static void example_close(void *instance)
 
 static const struct iotify_transport example_operations = {
     IOTIFY_TRANSPORT_SIZES,
-    .capabilities = IOTIFY_CAPABILITY_ACKNOWLEDGE,
+    .capabilities = IOTIFY_CAPABILITY_SUBSCRIBE | IOTIFY_CAPABILITY_ACKNOWLEDGE,
     .connection = &example_connection_settings,
     .publish = &example_publish_settings,
     .open = example_open,

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """iotifyd plugins test: the shipped transports and connectors pass, and plugins that break a rule do not."""
+import contextlib
 import re
 import resource
+import socket
+import threading
 
 from support import BUILD, Case, IOTIFYD, SANDBOX, free_port, wait_for_port
 
@@ -14,9 +17,9 @@ class Conformance(Case):
         # Its servers have thousands of clients.
         resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
 
-    def conformance(self, name, *settings, environment=None, status=0, command=()):
+    def conformance(self, name, *settings, environment=None, status=0, command=(), more=()):
         sets = [word for setting in settings for word in ('--set', setting)]
-        done = self.run_program(*command, IOTIFYD, 'plugins', 'test', name, *sets, status=None, environment=environment)
+        done = self.run_program(*command, IOTIFYD, 'plugins', 'test', name, *sets, *more, status=None, environment=environment)
         lines = done.stdout.splitlines()
         if status == 0:
             self.assertEqual([], [line for line in lines if line.startswith('not ok')], done.stdout + done.stderr)
@@ -43,6 +46,30 @@ class Conformance(Case):
         lines = self.conformance('mqtt', 'connection.host=127.0.0.1', f'connection.port={port}', 'connection.tls=false', 'connection.client_id=c', 'publish.topic=a/b')
         self.check_tap(lines, 70)
         self.assertFalse([line for line in lines if 'SKIP' in line and 'answers' not in line])
+
+    def test_no_session(self):
+        """A server that refuses all: the suite says so, and does not try everything."""
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            thread = threading.Thread(target=self.refuse, args=(listener,))
+            thread.start()
+            lines = self.conformance('mqtt', 'connection.host=127.0.0.1', f'connection.port={listener.getsockname()[1]}', 'connection.tls=false',
+                                     'connection.client_id=c', status=1)
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+        self.assertEqual(['1..1'], [line for line in lines if line.startswith('1..')])
+        self.assertRegex('\n'.join(lines), r'Bail out! Without a session nothing can be tested: .*it has closed, and the reason is \w+: ')
+
+    @staticmethod
+    def refuse(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+
+    def test_one_case(self):
+        lines = self.conformance('memory', more=('--case', 'a value of: 0 bytes'))
+        self.assertEqual(['TAP version 13', 'ok 1 - a value of: 0 bytes', '1..1', '# 1 of 1 passed'], [line for line in lines if not line.startswith('# the')])
+        self.assertEqual([], [line for line in self.conformance('memory', more=('--case', 'no such case'), status=2) if 'ok' in line])
+        self.conformance('null-connector', more=('--case', 'deploy'), status=2)
 
     def test_https(self):
         port = free_port()

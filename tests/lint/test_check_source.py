@@ -74,8 +74,8 @@ class CheckSource(unittest.TestCase):
         self.assertEqual(['core/base/a.c:502: more than 500 lines'],
                          self.problems(core__base__a_dot_c='\n' * 501))
         self.assertEqual([], self.problems(sdk__examples__a_dot_c='\n' * 501))
-        self.assertEqual(['sdk/examples/a.c:602: more than 600 lines'],
-                         self.problems(sdk__examples__a_dot_c='\n' * 601))
+        self.assertEqual(['sdk/examples/a.c:702: more than 700 lines'],
+                         self.problems(sdk__examples__a_dot_c='\n' * 701))
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(['git', 'init', '-q', folder], check=True)
             (pathlib.Path(folder) / 'docs').mkdir()

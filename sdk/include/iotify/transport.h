@@ -9,8 +9,11 @@
  *
  * Life of a session: session_new → session_connect → event connected → session_publish … →
  * session_disconnect → event closed → session_free. After `closed` the host may call
- * session_connect again. The plugin delivers events from the loop only, never while the host is
- * inside one of its functions, so that a session does not change during a call.
+ * session_connect again; while a session is not closed, the plugin ignores session_connect. The
+ * plugin delivers events from the loop only, never while the host is inside one of its functions,
+ * so that a session does not change during a call. Inside an event the host may call any function
+ * for any session of the channel, but session_free only for others; the texts and the payload of
+ * the event stay valid until it returns.
  *
  * All calls are offline: see iotify/host.h.
  */
@@ -107,13 +110,14 @@ enum iotify_close {
     IOTIFY_CLOSED_PROTOCOL,
     IOTIFY_CLOSED_SUBSCRIPTION, /* refused, or not confirmed in time */
     IOTIFY_CLOSED_LOCAL,        /* this host has no descriptor, port or memory left */
-    IOTIFY_CLOSED_DENIED        /* rejected for good: a wrong name or password */
+    IOTIFY_CLOSED_DENIED        /* rejected for good, a wrong name or password: the host does not
+                                   connect this session again */
 };
 
 /* The phases of one connect, in nanoseconds, and its outcome. The plugin sets all members. */
 struct iotify_connect_times {
     uint32_t struct_size; /* sizeof(struct iotify_connect_times) as the plugin was built */
-    uint32_t resent;      /* messages of earlier connections that are sent again */
+    uint32_t resent;      /* messages accepted in earlier connections that are sent now */
     int64_t tcp;          /* from session_connect, with the name lookup, until TCP is connected */
     int64_t tls;          /* 0 without TLS */
     int64_t session;      /* until the server has accepted the session and its subscriptions */
@@ -141,8 +145,9 @@ struct iotify_message {
 
 /*
  * Events, which the plugin calls on the loop's thread. `user` is the pointer given to session_new.
- * Texts and payloads are valid during the event only. Each token that session_publish() has
- * accepted gets exactly one of acknowledged(), refused() and lost(), unless it is sent again.
+ * Texts and payloads are valid during the event only; what a server has sent may be passed on as it
+ * is: the host cleans and shortens texts. Each token that session_publish() has accepted gets
+ * exactly one of acknowledged(), refused() and lost(), over all connections of the session.
  */
 struct iotify_session_events {
     uint32_t struct_size; /* sizeof(struct iotify_session_events) of the host */
@@ -157,9 +162,10 @@ struct iotify_session_events {
      */
     void (*lost)(void *user, uint64_t token);
     /*
-     * The server has answered that it does not take the message, which is not sent again; the
-     * session continues. `code`: the protocol's number (HTTP 403, MQTT 5 0x87); `text`: the cause,
-     * one line.
+     * The server has answered that it does not take the message, which is not sent again. The
+     * session continues, unless `closed` follows. `code`: the protocol's number (HTTP 403, MQTT 5
+     * 0x87), which is part of the error's name in results; 0 where there is none. `text`: the
+     * cause, one line.
      */
     void (*refused)(void *user, uint64_t token, int32_t code, const char *text);
 };
@@ -225,31 +231,41 @@ struct iotify_transport {
         const void *connection, const char *const *subscriptions, size_t subscription_count,
         void *user, void **session);
 
-    /* Start to connect and subscribe; `connected` or `closed` follows. */
+    /*
+     * Start to connect and subscribe. `connected` follows when the server has confirmed all
+     * subscriptions, or else `closed`.
+     */
     void (*session_connect)(void *session);
 
     /*
-     * Queue a message; the payload is copied. `acknowledged` with `token` follows when the server
-     * has acknowledged it, or, without acknowledgement (QoS 0), when it is written to the socket.
-     * Tokens of a session ascend. Errors: IOTIFY_RESULT_INVALID, the message can never be sent;
-     * IOTIFY_RESULT_THROTTLED, the server has asked for a pause: the host waits for as long as
-     * host->retry_after() says, and hands the message over again; IOTIFY_RESULT_TRANSIENT, the
-     * session is not connected; IOTIFY_RESULT_FULL, no memory. No event follows an error. When a
-     * session closes, messages not yet acknowledged are kept and sent again after the next
-     * session_connect; those without acknowledgement are reported with `lost`.
+     * Queue a message; the payload, whose `data` may be NULL when it is empty, is copied.
+     * `acknowledged` with `token` follows when the server has acknowledged it, or, without
+     * acknowledgement (QoS 0), when it is written to the socket. Tokens of a session ascend.
+     * Errors: IOTIFY_RESULT_INVALID, the message can never be sent; IOTIFY_RESULT_THROTTLED, the
+     * server has asked for a pause: the host waits for as long as host->retry_after() says, and
+     * hands the message over again; IOTIFY_RESULT_TRANSIENT, the session is not connected;
+     * IOTIFY_RESULT_FULL, no memory. No event follows an error. When a session closes, messages not
+     * yet acknowledged are kept and sent again after the next session_connect; those without
+     * acknowledgement are reported with `lost`.
      */
     enum iotify_result (*session_publish)(void *session, struct iotify_call *call,
         const void *publish, struct iotify_bytes payload, uint64_t token);
 
-    /* Close the session with the protocol's farewell; `closed` follows unless it is closed. */
+    /*
+     * Close the session with the protocol's farewell; `closed` follows unless it is closed. The
+     * host has waited for the messages that it wants: what is not written may be given up, as when
+     * a connection ends. Other events may come before `closed`. Its reason is IOTIFY_CLOSED_BY_US
+     * also when the server does not answer the farewell within IOTIFY_ROLE_TIMEOUT, or closes.
+     */
     void (*session_disconnect)(void *session);
 
     /* Free the session in any state, but not inside one of its events. No event follows. */
     void (*session_free)(void *session);
 
     /*
-     * End the connection without the protocol's farewell, as a network failure would. `closed`
-     * with IOTIFY_CLOSED_BY_US follows unless the session is closed.
+     * End the connection without the protocol's farewell, as a network failure would, at once, also
+     * during a farewell. One `closed` with IOTIFY_CLOSED_BY_US follows unless the session is
+     * closed.
      */
     void (*session_drop)(void *session);
 
