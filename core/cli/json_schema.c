@@ -58,6 +58,8 @@ static json_t *json_schema_plain(const struct iotify_setting *setting)
         return json_pack("{s:s, s:{s:[{s:s}, o]}}", "type", "array", "items", "anyOf", "type",
             "string", json_schema_settings(schema_columns(setting)));
     default:
+        if (setting->flags & IOTIFY_FLAG_LINES)
+            return json_pack("{s:[s,s]}", "type", "string", "object");
         return json_pack("{s:[s,s,s]}", "type", "string", "number", "boolean");
     }
 }

@@ -322,6 +322,7 @@ static void loop_checks_free_handle(void *argument)
 
 void loop_checks_end(struct loop_checks *checks)
 {
+    struct loop_checks *any = checks;
     char text[100];
 
     if (!checks)
@@ -335,7 +336,7 @@ void loop_checks_end(struct loop_checks *checks)
     }
     checks->loop->base = checks->functions;
     checks->loop->checks = NULL;
-    atomic_store(&loop_checks_any, NULL);
+    atomic_compare_exchange_strong(&loop_checks_any, &any, NULL);
     checks_here = NULL;
     tdestroy(checks->handles, loop_checks_free_handle);
     free(checks);

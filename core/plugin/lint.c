@@ -10,7 +10,7 @@
 #define COUNT_MAX 4096
 #define FLAGS_KNOWN                                                                                \
     (IOTIFY_FLAG_REQUIRED | IOTIFY_FLAG_EXPRESSION | IOTIFY_FLAG_PATH | IOTIFY_FLAG_WRITES |       \
-        IOTIFY_FLAG_GLOB_KEY | IOTIFY_FLAG_ASK)
+        IOTIFY_FLAG_GLOB_KEY | IOTIFY_FLAG_ASK | IOTIFY_FLAG_LINES)
 
 /* The size of the C type that holds a value; each type is aligned to its size or to a pointer. */
 static size_t lint_size(enum iotify_type type)

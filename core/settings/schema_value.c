@@ -299,6 +299,28 @@ static bool schema_bind_map(const struct schema_target *target)
     return true;
 }
 
+/* A mapping for a setting that takes lines. */
+static bool schema_bind_lines(const struct schema_target *target)
+{
+    const struct node *node = target->node;
+    struct arena *arena = target->binder->arena;
+    const char *lines = "";
+
+    for (size_t i = 0; i < node->count; i++) {
+        const struct node *value = node->pairs[i].value;
+        const char *text = value->kind == NODE_SCALAR ? binder_text(target->binder, value) : NULL;
+
+        if (value->kind != NODE_SCALAR || (text && strpbrk(text, "\r\n")))
+            diagnostics_add(target->binder->diagnostics, value->location,
+                "\"%s.%s\" takes one line of text", target->setting->name,
+                node->pairs[i].key->text);
+        else if (text)
+            lines = arena_format(
+                arena, "%s%s:%s%s\n", lines, node->pairs[i].key->text, *text ? " " : "", text);
+    }
+    return schema_bind_text(target, lines);
+}
+
 /* A row may be written as the text of its first column. */
 static const struct node *schema_row(const struct schema_target *target, struct node *item)
 {
@@ -419,6 +441,8 @@ void schema_bind_value(const struct schema_target *target)
         good = schema_bind_table(target);
     } else if (target->setting->type == IOTIFY_TYPE_DOCUMENT) {
         good = schema_bind_document(target);
+    } else if (target->node->kind == NODE_MAP && (target->setting->flags & IOTIFY_FLAG_LINES)) {
+        good = schema_bind_lines(target);
     } else if (target->node->kind == NODE_SCALAR) {
         text = binder_text(target->binder, target->node);
         good = !text || schema_bind_text(target, text);

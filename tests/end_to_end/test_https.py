@@ -15,7 +15,7 @@ pipelines:
     - simulate: {template: t.yaml, iterations: 2, interval: 10ms, loops: 1, reconnect: {backoff: none, attempts: 3}}
 '''
 TEMPLATE = '''transport: https
-connection: {url: "http://127.0.0.1:%d/%s", timeout: %s, method: PUT, headers: "X-Client: c{{client()}}"}
+connection: {url: "http://127.0.0.1:%d/%s", timeout: %s, method: PUT, headers: {X-Client: "c{{client()}}", X-Other: 1}}
 message: return "m" + iteration();
 response: |
   metric.add("status_" + response.status, 1);

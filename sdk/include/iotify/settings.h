@@ -72,6 +72,9 @@ enum iotify_role {
                                       */
 #define IOTIFY_FLAG_ASK UINT32_C(32) /* of a connector's settings: `iotifyd init` asks for it */
 
+/* Of a string: a mapping may be given, too, and becomes a line `NAME: VALUE` for each entry. */
+#define IOTIFY_FLAG_LINES UINT32_C(64)
+
 struct iotify_list {
     const char *const *items;
     size_t count;
