@@ -259,7 +259,7 @@ static void connector_plan_is_done(struct suite *suite, const void *data)
 {
     struct connector_run plan, run;
     char *line, *rest, name[80];
-    int planned, found = 0;
+    int planned, found = 0, operations = 0, end = 0;
 
     (void)data;
     connector_write_job(suite, DEVICES);
@@ -267,14 +267,17 @@ static void connector_plan_is_done(struct suite *suite, const void *data)
     run = connector_run(suite, 0, DEPLOY);
     for (line = strtok_r(arena_string(&suite->arena, plan.out), "\n", &rest); line;
          line = strtok_r(NULL, "\n", &rest)) {
-        if (sscanf(line, " %d %79[A-Za-z]", &planned, name) != 2 || planned < 1 ||
-            !connector_calls(&run, name))
+        if (sscanf(line, " %d %79[A-Za-z]%n", &planned, name, &end) != 2 || planned < 1)
+            continue;
+        /* An operation, and not "5 devices": nothing follows it but the pace. */
+        operations += !line[end] || strncmp(line + end, " at ", 4) == 0;
+        if (!connector_calls(&run, name))
             continue;
         found++;
         suite_check(suite, connector_calls(&run, name) >= planned,
             "%d calls of %s were planned, and %d made", planned, name, connector_calls(&run, name));
     }
-    if (connector_calls(&run, NULL) == 0)
+    if (connector_calls(&run, NULL) == 0 && operations == 0)
         suite_skip(suite, "the connector calls no service");
     else
         suite_check(suite, found > 0, "no operation of the plan was called");

@@ -47,6 +47,16 @@ static int main_remove(const char *path, const struct stat *status, int type, st
     return remove(path);
 }
 
+/* The folder of this process, removed however it ends. */
+static char main_folder[4096];
+static pid_t main_process;
+
+static void main_remove_folder(void)
+{
+    if (*main_folder && getpid() == main_process)
+        nftw(main_folder, main_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static int main_run(struct suite *suite, const char *name, const char *generation)
 {
     const char *base = getenv("TMPDIR"), *text;
@@ -64,6 +74,11 @@ static int main_run(struct suite *suite, const char *name, const char *generatio
     if (!suite->folder)
         return main_usage("cannot make a folder in $TMPDIR, or in /tmp");
     setenv("IOTIFY_CONFORMANCE_FOLDER", suite->folder, 1);
+    if (!generation) {
+        snprintf(main_folder, sizeof(main_folder), "%s", suite->folder);
+        main_process = getpid();
+        atexit(main_remove_folder);
+    }
     if (generation)
         return storage_suite_writer(suite, generation);
     printf("TAP version 13\n# the %s plugin %s %s, %s\n",
@@ -81,7 +96,6 @@ static int main_run(struct suite *suite, const char *name, const char *generatio
         break;
     }
     status = suite_end(suite);
-    nftw(suite->folder, main_remove, 16, FTW_DEPTH | FTW_PHYS);
     return status;
 }
 

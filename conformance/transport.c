@@ -144,14 +144,17 @@ bool transport_make(struct transport_world *world, size_t count, bool subscribed
     for (size_t i = 0; i < count; i++) {
         struct transport_session *session = &world->sessions[world->count++];
         enum iotify_result result;
+        struct activity before;
 
         call_init(&call, "conformance");
         call.base.client = (int64_t)i;
         session->world = world;
         session->tokens = memory_new(TOKENS_MAX, 1);
+        before = transport_enter(world, "session_new");
         result = world->operations->session_new(world->channel, &call.base,
             transport_own_connection(world, i), subscribes ? &world->topic : NULL,
             subscribes ? 1 : 0, session, &session->session);
+        activity_end(before);
         suite_check(world->suite, result == IOTIFY_RESULT_OK && session->session,
             "session_new() failed: %s", call_message(&call, result));
         call_clear(&call);
@@ -161,32 +164,51 @@ bool transport_make(struct transport_world *world, size_t count, bool subscribed
     return true;
 }
 
+struct activity transport_enter(const struct transport_world *world, const char *operation)
+{
+    return activity_begin(world->suite->plugin->name, operation);
+}
+
+static void transport_call(
+    struct transport_session *session, const char *operation, void (*function)(void *session))
+{
+    struct activity before = transport_enter(session->world, operation);
+
+    session->inside = true;
+    function(session->session);
+    session->inside = false;
+    activity_end(before);
+}
+
 void transport_connect(struct transport_session *session)
 {
-    session->inside = true;
-    session->world->operations->session_connect(session->session);
-    session->inside = false;
+    transport_call(session, "session_connect", session->world->operations->session_connect);
 }
 
 void transport_disconnect(struct transport_session *session)
 {
-    session->inside = true;
-    session->world->operations->session_disconnect(session->session);
-    session->inside = false;
+    transport_call(session, "session_disconnect", session->world->operations->session_disconnect);
 }
 
 void transport_drop(struct transport_session *session)
 {
-    session->inside = true;
-    session->world->operations->session_drop(session->session);
-    session->inside = false;
+    transport_call(session, "session_drop", session->world->operations->session_drop);
+}
+
+size_t transport_unwritten(const struct transport_session *session)
+{
+    struct activity before = transport_enter(session->world, "session_unwritten");
+    size_t size = session->world->operations->session_unwritten(session->session);
+
+    activity_end(before);
+    return size;
 }
 
 void transport_free(struct transport_session *session)
 {
-    session->inside = true;
     if (session->session)
-        session->world->operations->session_free(session->session);
+        transport_call(session, "session_free", session->world->operations->session_free);
+    session->inside = true;
     session->session = NULL;
 }
 
@@ -196,14 +218,17 @@ enum iotify_result transport_publish(
     struct transport_world *world = session->world;
     bool inside = session->inside;
     enum iotify_result result;
+    struct activity before;
     struct call call;
 
     if (session->next == TOKENS_MAX)
         return IOTIFY_RESULT_FULL;
     call_init(&call, "conformance");
     session->inside = true;
+    before = transport_enter(world, "session_publish");
     result = world->operations->session_publish(session->session, &call.base, world->publish,
         (struct iotify_bytes){data, size}, session->next++);
+    activity_end(before);
     session->inside = inside;
     if (result == IOTIFY_RESULT_OK)
         session->accepted++;
@@ -324,6 +349,14 @@ static bool transport_open_world(struct suite *suite, struct transport_world *wo
     return !suite->why;
 }
 
+static void transport_free_channel(const struct transport_world *world)
+{
+    struct activity before = transport_enter(world, "channel_free");
+
+    world->operations->channel_free(world->channel);
+    activity_end(before);
+}
+
 static void transport_close_world(struct transport_world *world)
 {
     for (size_t i = 0; i < world->count; i++) {
@@ -332,7 +365,7 @@ static void transport_close_world(struct transport_world *world)
     }
     loop_run_posts(&world->loop);
     if (world->channel)
-        world->operations->channel_free(world->channel);
+        transport_free_channel(world);
     if (world->instance)
         world->operations->close(world->instance);
     if (world->checks) {

@@ -5,6 +5,7 @@
 
 #include "conformance/relay.h"
 #include "conformance/suite.h"
+#include "core/base/activity.h"
 #include "core/loop/loop.h"
 #include "core/plugin/call.h"
 
@@ -73,6 +74,9 @@ void transport_free(struct transport_session *session);
 /* Publish; counts and returns the result. */
 enum iotify_result transport_publish(
     struct transport_session *session, const void *data, size_t size);
+/* The thread enters an operation of the plugin; activity_end() leaves it. */
+struct activity transport_enter(const struct transport_world *world, const char *operation);
+size_t transport_unwritten(const struct transport_session *session);
 /* Make `count` sessions and connect them; false after the case has failed. */
 bool transport_open(struct transport_world *world, size_t count);
 

@@ -95,7 +95,7 @@ static void reference_write_command_line(enum page_form form, const char *folder
     page_row(&page, "IOTIFY_PLUGIN_PATH", NULL,
         "folders with plugins, joined by colons, before those that are installed");
     page_row(&page, "IOTIFY_PLUGIN_CHECKS", NULL,
-        "`strict`: also check of transports what is too dear for every run");
+        "`strict`: also check of plugins what is too dear for every run");
     page_row(&page, SEAL_KEY_VARIABLE, NULL, "the key of `seal: {with: environment}`");
     page_row(&page, SEAL_PASSPHRASE_VARIABLE, NULL, "the passphrase of `seal: {with: passphrase}`");
     page_row(&page, "AWS_…", NULL, "credentials, region, profile and endpoints, as for AWS's SDKs");

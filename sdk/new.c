@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/program.h"
+#include "core/base/stop.h"
 #include "core/cli/exit_code.h"
 #include "core/plugin/negotiate.h"
 #include "core/plugin/registry.h"
@@ -128,9 +130,22 @@ static bool new_write_file(const struct new_plugin *plugin, const struct new_fil
     return fclose(file) == 0 && (from->mode != 0777 || chmod(name, 0755) == 0) && good;
 }
 
+/* Where iotify-sdk.pc is, seen from this program. */
+static const char *new_package_folder(struct arena *arena)
+{
+    const char *folder = arena_format(arena, "%s/../lib/pkgconfig", program_folder(arena));
+    char *path = realpath(folder, NULL);
+
+    if (path)
+        folder = arena_string(arena, path);
+    free(path);
+    return folder;
+}
+
 /* All or nothing. */
 static int new_write_folder(const struct new_plugin *plugin)
 {
+    struct arena arena = {0};
     size_t count = sizeof(new_files) / sizeof(new_files[0]);
     bool good = true;
     char name[200];
@@ -146,8 +161,9 @@ static int new_write_folder(const struct new_plugin *plugin)
     if (good) {
         printf(
             "%s: a %s plugin, with its build files and its test. README.md says how to go on; with "
-            "make:\n\n    cd %s && make test\n",
-            plugin->name, plugin->kind, plugin->name);
+            "make:\n\n    cd %s && PKG_CONFIG_PATH=%s make test\n",
+            plugin->name, plugin->kind, plugin->name, new_package_folder(&arena));
+        arena_clear(&arena);
         return EXIT_DONE;
     }
     error = errno;
@@ -175,9 +191,22 @@ static void new_warn_of_name(const char *name)
     registry_clear(&registry);
 }
 
+/* Words that the commands, the build files or the headers use. */
+static bool new_is_reserved(const char *name)
+{
+    static const char *const words[] = {"iotify", "test", "new", "all", "clean", "install"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(words[i], name) == 0)
+            return true;
+    return false;
+}
+
 int main(int count, char **arguments)
 {
     struct new_plugin plugin = {.language = "c"};
+
+    stop_install();
 
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--language") == 0 && i + 1 < count)
@@ -200,6 +229,8 @@ int main(int count, char **arguments)
         return new_usage(
             "a name is at most 64 lower-case letters, digits, - and _, and begins with a "
             "letter");
+    if (new_is_reserved(plugin.name))
+        return new_usage("this name has a meaning of its own; take another");
     snprintf(plugin.identifier, sizeof(plugin.identifier), "%s", plugin.name);
     for (char *at = plugin.identifier; *at; at++)
         if (*at == '-')

@@ -21,6 +21,7 @@
 #define STACK_SIZE (32 * 1024)
 /* With activity_time(): longer than this, in nanoseconds, is reported. */
 #define BLOCKED INT64_C(100000000)
+#define BLOCKED_FOR_SURE (5 * BLOCKED)
 /* Threads that may call exit() at the same time: workers, loops and some more. */
 #define EXITS_MAX 256
 
@@ -85,7 +86,7 @@ static void activity_list(void)
 
 struct activity_usage {
     int64_t at, processor; /* nanoseconds */
-    long waits;            /* how often the thread gave its processor up */
+    long waits, losses;    /* how often the thread gave its processor up, and had to */
 };
 
 static _Thread_local struct {
@@ -108,8 +109,20 @@ static struct activity_usage activity_usage(void)
     struct rusage usage = {0};
 
     getrusage(RUSAGE_THREAD, &usage);
-    return (struct activity_usage){
-        activity_clock(CLOCK_MONOTONIC), activity_clock(CLOCK_THREAD_CPUTIME_ID), usage.ru_nvcsw};
+    return (struct activity_usage){activity_clock(CLOCK_MONOTONIC),
+        activity_clock(CLOCK_THREAD_CPUTIME_ID), usage.ru_nvcsw, usage.ru_nivcsw};
+}
+
+/*
+ * Has the thread been busy or waiting for so long? One that also lost its processor meanwhile may
+ * have waited for that most of the time.
+ */
+static bool activity_blocked(const struct activity_usage *since, const struct activity_usage *now)
+{
+    int64_t limit = now->losses > since->losses ? BLOCKED_FOR_SURE : BLOCKED;
+
+    return now->processor - since->processor > BLOCKED ||
+           (now->at - since->at > limit && now->waits > since->waits);
 }
 
 void activity_prepare(void)
@@ -123,8 +136,7 @@ void activity_prepare(void)
     activity_here.ready = !activity_own.blocked;
     activity_own.since = now;
     if (activity_own.blocked && atomic_load(&activity_here.plugin) && operation &&
-        now.at - since.at > BLOCKED &&
-        (now.processor - since.processor > BLOCKED || now.waits > since.waits))
+        activity_blocked(&since, &now))
         activity_own.blocked(activity_own.argument, operation, now.at - since.at);
 }
 

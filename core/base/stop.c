@@ -51,6 +51,8 @@ void stop_install(void)
             sigaction(signals[i], &action, NULL);
     }
     sigaction(SIGPIPE, &ignore, NULL);
+    /* A file that would be too large is an error of the write. */
+    sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 int stop_requested(void)

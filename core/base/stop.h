@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /*
- * Install the signal handlers and ignore SIGPIPE. A signal that is already ignored stays ignored.
- * Call once, before any thread starts.
+ * Install the signal handlers and ignore SIGPIPE and SIGXFSZ. A signal that is already ignored
+ * stays ignored. Call once, before any thread starts.
  */
 void stop_install(void);
 /* The signal that requested the stop, or 0. Any thread. */

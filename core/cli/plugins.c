@@ -181,14 +181,14 @@ int command_plugins(const struct options *options)
     if (options->word_count && strcmp(options->words[0], "new") == 0 && !options->durability &&
         !options->test_case && !options->overrides.count)
         return plugins_start(options, "iotify-plugin-new");
-    if (options->word_count > 1) {
-        fprintf(stderr, "iotifyd: plugins takes one name at most\n");
-        return EXIT_USAGE;
-    }
     if (options->overrides.count || options->durability || options->language ||
         options->test_case) {
         fprintf(stderr, "iotifyd: --set, --case and --durability are for plugins test, --language "
                         "for plugins new\n");
+        return EXIT_USAGE;
+    }
+    if (options->word_count > 1) {
+        fprintf(stderr, "iotifyd: plugins takes one name at most\n");
         return EXIT_USAGE;
     }
     if (options->output && (options->word_count || strcmp(options->output, "json") != 0)) {

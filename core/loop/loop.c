@@ -209,12 +209,16 @@ static void loop_log(
     char text[512];
     va_list arguments;
 
+    struct activity before;
+
     if (!loop->owner->log || !format)
         return;
+    before = activity_pause();
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     loop->owner->log(loop->argument, user, level, text);
+    activity_end(before);
 }
 
 static void loop_post(

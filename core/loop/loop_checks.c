@@ -92,12 +92,18 @@ static void loop_checks_blame_thread(const char *operation)
             "was called on a foreign thread; post() is the only function for that");
 }
 
-/* Whether a call is one of the plugin, on the loop's thread. */
-static bool loop_checks_allow(const char *operation)
+/* Whether a call is on the loop's thread, and for this loop; `base` NULL: it is for a handle. */
+static bool loop_checks_allow(const struct iotify_loop *base, const char *operation)
 {
-    if (!checks_here)
+    if (!checks_here) {
         loop_checks_blame_thread(operation);
-    return checks_here;
+        return false;
+    }
+    if (!base || base == &checks_here->loop->base)
+        return true;
+    checks_here->fault(
+        checks_here->argument, operation, "was called with the loop of another channel");
+    return false;
 }
 
 /*
@@ -112,7 +118,7 @@ static struct loop_checks_handle *loop_checks_take(
     char text[100];
 
     *carried_out = false;
-    if (!loop_checks_allow(operation))
+    if (!loop_checks_allow(NULL, operation))
         return NULL;
     *carried_out = !loop_checks_in_plugin();
     if (*carried_out)
@@ -152,7 +158,7 @@ static struct iotify_watch *loop_checks_watch(const struct iotify_loop *base, in
     struct iotify_watch *watch = NULL;
     char text[100];
 
-    if (loop_checks_allow("watch"))
+    if (loop_checks_allow(base, "watch"))
         watch = checks_here->functions.watch(base, descriptor, events, ready, argument);
     if (!watch)
         return NULL;
@@ -194,11 +200,17 @@ static void loop_checks_unwatch(struct iotify_watch *watch)
 static struct iotify_timer *loop_checks_timer_new(
     const struct iotify_loop *base, void (*fire)(void *argument), void *argument)
 {
-    struct loop_checks *checks = ((const struct loop *)base)->checks;
-    struct iotify_timer *timer = checks->functions.timer_new(base, fire, argument);
+    const struct loop_checks *checks = ((const struct loop *)base)->checks;
+    struct iotify_timer *timer;
 
-    if (loop_checks_allow("timer_new") && loop_checks_in_plugin())
-        loop_checks_add(checks, timer, CHECKS_TIMER);
+    if (!loop_checks_allow(base, "timer_new")) {
+        /* It belongs to nobody, and is freed by nobody: any use of it is a fault again. */
+        timer = memory_new(1, sizeof(*timer));
+        return timer;
+    }
+    timer = checks->functions.timer_new(base, fire, argument);
+    if (loop_checks_in_plugin())
+        loop_checks_add(checks_here, timer, CHECKS_TIMER);
     return timer;
 }
 
@@ -250,7 +262,7 @@ static struct iotify_lookup *loop_checks_resolve(const struct iotify_loop *base,
     struct loop_checks_handle *handle;
     struct activity before;
 
-    if (!loop_checks_allow("resolve"))
+    if (!loop_checks_allow(base, "resolve"))
         return NULL;
     handle = loop_checks_add(checks_here, NULL, CHECKS_LOOKUP);
     handle->done = done;

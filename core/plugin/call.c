@@ -64,11 +64,13 @@ static void call_take_code(struct call *call, const char *code)
 
 void call_log(struct iotify_call *call, enum iotify_level level, const char *format, ...)
 {
+    struct activity before;
     va_list arguments;
     char where[256];
 
     if (!format)
         return;
+    before = activity_pause();
     if (level < IOTIFY_LOG_ERROR || level > IOTIFY_LOG_DEBUG)
         level = IOTIFY_LOG_ERROR;
     if (call->client >= 0)
@@ -78,6 +80,7 @@ void call_log(struct iotify_call *call, enum iotify_level level, const char *for
     va_start(arguments, format);
     log_vwrite(level, where, format, arguments);
     va_end(arguments);
+    activity_end(before);
 }
 
 enum iotify_result call_fail(

@@ -310,10 +310,11 @@ static bool schema_bind_lines(const struct schema_target *target)
         const struct node *value = node->pairs[i].value;
         const char *text = value->kind == NODE_SCALAR ? binder_text(target->binder, value) : NULL;
 
-        if (value->kind != NODE_SCALAR || (text && strpbrk(text, "\r\n")))
+        if (value->kind != NODE_SCALAR || (text && strpbrk(text, "\r\n")) ||
+            strpbrk(node->pairs[i].key->text, ":\r\n"))
             diagnostics_add(target->binder->diagnostics, value->location,
-                "\"%s.%s\" takes one line of text", target->setting->name,
-                node->pairs[i].key->text);
+                "\"%s.%s\" takes one line of text, and has a name without a colon",
+                target->setting->name, node->pairs[i].key->text);
         else if (text)
             lines = arena_format(
                 arena, "%s%s:%s%s\n", lines, node->pairs[i].key->text, *text ? " " : "", text);

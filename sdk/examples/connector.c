@@ -3,14 +3,16 @@
  * A connector plugin: it gives each device a private key, and a certificate that an authority of
  * its own has signed. The server of the devices gets the authority's certificate from a file. Key
  * and certificate of the authority are the record of the job; those of a device are in the glob,
- * where templates find them. The file is valid C11 and C++20.
+ * where templates find them. The source is valid C11 and C++20, with the functions of POSIX.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -96,13 +98,31 @@ static bool example_set_serial(X509 *cert)
     return good;
 }
 
-static bool example_add_extension(X509 *cert, int nid, const char *value)
+/* The extensions that strict verifiers ask for; `issuer` is the certificate itself, or its
+ * signer's. */
+static bool example_add_extensions(X509 *cert, X509 *issuer)
 {
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-    bool good = extension && X509_add_ext(cert, extension, -1) == 1;
+    static const struct {
+        int id;
+        const char *authority, *device; /* NULL: none */
+    } extensions[] = {{NID_basic_constraints, "critical,CA:TRUE", "critical,CA:FALSE"},
+        {NID_key_usage, "critical,keyCertSign,cRLSign", "critical,digitalSignature"},
+        {NID_ext_key_usage, NULL, "clientAuth"}, {NID_subject_key_identifier, "hash", "hash"},
+        {NID_authority_key_identifier, "keyid:always", "keyid:always"}};
+    X509V3_CTX context;
 
-    X509_EXTENSION_free(extension);
-    return good;
+    X509V3_set_ctx(&context, issuer, cert, NULL, NULL, 0);
+    for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+        const char *value = issuer == cert ? extensions[i].authority : extensions[i].device;
+        X509_EXTENSION *extension =
+            value ? X509V3_EXT_conf_nid(NULL, &context, extensions[i].id, value) : NULL;
+        bool good = !value || (extension && X509_add_ext(cert, extension, -1) == 1);
+
+        X509_EXTENSION_free(extension);
+        if (!good)
+            return false;
+    }
+    return true;
 }
 
 /* Make a pair, signed by `authority` or, NULL, by itself. False: a library call has failed. */
@@ -124,8 +144,7 @@ static bool example_make_pair(const struct example_options *options, const char 
            X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, common, -1, -1, 0) == 1 &&
            X509_set_issuer_name(pair->cert, X509_get_subject_name(signer->cert)) == 1 &&
            X509_set_pubkey(pair->cert, pair->key) == 1 &&
-           example_add_extension(pair->cert, NID_basic_constraints,
-               authority ? "critical,CA:FALSE" : "critical,CA:TRUE") &&
+           example_add_extensions(pair->cert, signer->cert) &&
            X509_sign(pair->cert, signer->key, EVP_sha256()) > 0;
 }
 
@@ -149,10 +168,21 @@ static struct iotify_bytes example_text(struct iotify_call *call, EVP_PKEY *key,
     return text;
 }
 
+/* The library keeps the causes of its errors in a queue of the thread, which must end empty. */
 static enum iotify_result example_failed(struct iotify_call *call, const char *what)
 {
-    return call->host->fail(
-        call, IOTIFY_RESULT_FAILED, "CertificateFailed", "OpenSSL cannot %s", what);
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+
+    ERR_clear_error();
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "CertificateFailed",
+        "OpenSSL cannot %s: %s", what, why ? why : "it does not say why");
+}
+
+/* A key is not encrypted here: never ask for a passphrase on the terminal. */
+static int example_no_passphrase(char *buffer, int size, int writing, void *argument)
+{
+    (void)buffer, (void)size, (void)writing, (void)argument;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ instances, the authority */
@@ -195,8 +225,10 @@ static enum iotify_result example_read_authority(
 {
     BIO *memory = BIO_new_mem_buf(record.data, (int)record.size);
 
+    example_free_pair(&instance->authority);
     if (memory) {
-        instance->authority.key = PEM_read_bio_PrivateKey(memory, NULL, NULL, NULL);
+        instance->authority.key =
+            PEM_read_bio_PrivateKey(memory, NULL, example_no_passphrase, NULL);
         instance->authority.cert = PEM_read_bio_X509(memory, NULL, NULL, NULL);
     }
     BIO_free(memory);
@@ -218,17 +250,67 @@ static enum iotify_result example_make_authority(
     return call->host->record_set(call, nothing, text, NULL, 0);
 }
 
+/* What the file of the authority's certificate is. */
+enum example_file { EXAMPLE_FILE_ABSENT, EXAMPLE_FILE_OURS, EXAMPLE_FILE_OTHER };
+
+static enum example_file example_look_at_file(const char *path, X509 *cert)
+{
+    FILE *file = fopen(path, "r");
+    X509 *found = file ? PEM_read_X509(file, NULL, example_no_passphrase, NULL) : NULL;
+    enum example_file what = file ? EXAMPLE_FILE_OTHER : EXAMPLE_FILE_ABSENT;
+
+    if (found && X509_cmp(found, cert) == 0)
+        what = EXAMPLE_FILE_OURS;
+    else if (!file && errno != ENOENT)
+        what = EXAMPLE_FILE_OTHER;
+    X509_free(found);
+    if (file)
+        fclose(file);
+    ERR_clear_error();
+    return what;
+}
+
+static enum iotify_result example_fail_file(
+    struct iotify_call *call, const char *path, const char *what)
+{
+    return call->host->fail(call, IOTIFY_RESULT_FAILED, "FileFailed", "%s: cannot %s it: %s", path,
+        what, strerror(errno));
+}
+
+/* A server may read it at any time: it is there as a whole, or not at all. */
 static enum iotify_result example_write_ca(
     const struct example_instance *instance, struct iotify_call *call)
 {
-    FILE *file = fopen(instance->options->ca, "w");
-    bool good = file && PEM_write_X509(file, instance->authority.cert) == 1;
+    const char *path = instance->options->ca;
+    size_t size = strlen(path) + 8;
+    char *name = (char *)call->host->alloc(call, size);
+    enum iotify_result result = IOTIFY_RESULT_OK;
+    int descriptor;
+    FILE *file;
+    bool good;
 
-    if (file && fclose(file) != 0)
-        good = false;
-    return good ? IOTIFY_RESULT_OK
-                : call->host->fail(call, IOTIFY_RESULT_FAILED, "FileFailed", "cannot write %s: %s",
-                      instance->options->ca, strerror(errno));
+    switch (example_look_at_file(path, instance->authority.cert)) {
+    case EXAMPLE_FILE_OURS:
+        return IOTIFY_RESULT_OK;
+    case EXAMPLE_FILE_OTHER:
+        return call->host->fail(call, IOTIFY_RESULT_EXISTS, "FileExists",
+            "%s is not the certificate of this job's authority; move it away, or set `ca`", path);
+    case EXAMPLE_FILE_ABSENT:
+        break;
+    }
+    snprintf(name, size, "%s.XXXXXX", path);
+    descriptor = mkstemp(name);
+    file = descriptor >= 0 ? fdopen(descriptor, "w") : NULL;
+    if (!file)
+        return example_fail_file(call, path, "make");
+    good = PEM_write_X509(file, instance->authority.cert) == 1 && fflush(file) == 0 &&
+           fchmod(descriptor, 0644) == 0 && fsync(descriptor) == 0;
+    if (!good || rename(name, path) != 0) {
+        result = example_fail_file(call, path, "write");
+        unlink(name);
+    }
+    fclose(file);
+    return result;
 }
 
 /* Before the first device: the authority from the record of the job, or a new one. */
@@ -284,6 +366,18 @@ static struct example_device_options example_read_record(struct iotify_bytes rec
     return device;
 }
 
+/* Names and keys of a device stay as they were when it was made. */
+#define EXAMPLE_CHANGED "name, key or cert have changed since it was made; clean up first"
+
+static bool example_is_recorded(
+    struct iotify_bytes record, const struct example_device_options *device)
+{
+    struct example_device_options known = example_read_record(record);
+
+    return strcmp(known.name, device->name) == 0 && strcmp(known.key, device->key) == 0 &&
+           strcmp(known.cert, device->cert) == 0;
+}
+
 struct example_request {
     const struct example_instance *instance;
     const char *name;
@@ -318,6 +412,9 @@ static enum iotify_result example_device_apply(void *given, struct iotify_call *
     struct iotify_write globs[2];
     enum iotify_result result = call->host->record_get(call, &record);
 
+    if (result == IOTIFY_RESULT_OK && !example_is_recorded(record, device))
+        return call->host->fail(
+            call, IOTIFY_RESULT_CONFLICT, "SettingsChanged", "%s", EXAMPLE_CHANGED);
     if (result == IOTIFY_RESULT_OK)
         return IOTIFY_RESULT_UNCHANGED;
     if (result != IOTIFY_RESULT_NOT_FOUND)
@@ -351,6 +448,9 @@ static enum iotify_result example_device_plan(void *instance, struct iotify_call
     if (!device && result == IOTIFY_RESULT_OK)
         call->host->plan_change(
             call, IOTIFY_CHANGE_DELETE, "device", example_read_record(record).name, NULL);
+    else if (device && result == IOTIFY_RESULT_OK && !example_is_recorded(record, device))
+        call->host->plan_change(
+            call, IOTIFY_CHANGE_BLOCKED, "device", device->name, EXAMPLE_CHANGED);
     else if (device)
         call->host->plan_change(call,
             result == IOTIFY_RESULT_OK ? IOTIFY_CHANGE_KEEP : IOTIFY_CHANGE_CREATE, "device",
@@ -407,7 +507,7 @@ static enum iotify_result example_found(void *argument, const struct iotify_reco
 /* When no device is left: the authority is removed, too. */
 static enum iotify_result example_remove_conclude(void *given, struct iotify_call *call)
 {
-    const struct example_instance *instance = (const struct example_instance *)given;
+    struct example_instance *instance = (struct example_instance *)given;
     struct iotify_bytes record, nothing = {NULL, 0};
     enum iotify_result result = call->host->records(call, example_found, NULL);
 
@@ -416,9 +516,13 @@ static enum iotify_result example_remove_conclude(void *given, struct iotify_cal
     result = call->host->record_get(call, &record);
     if (result != IOTIFY_RESULT_OK)
         return result == IOTIFY_RESULT_NOT_FOUND ? IOTIFY_RESULT_UNCHANGED : result;
-    if (unlink(instance->options->ca) != 0 && errno != ENOENT)
-        return call->host->fail(call, IOTIFY_RESULT_FAILED, "FileFailed", "cannot delete %s: %s",
-            instance->options->ca, strerror(errno));
+    result = example_read_authority(instance, call, record);
+    if (result != IOTIFY_RESULT_OK)
+        return result;
+    if (example_look_at_file(instance->options->ca, instance->authority.cert) ==
+            EXAMPLE_FILE_OURS &&
+        unlink(instance->options->ca) != 0)
+        return example_fail_file(call, instance->options->ca, "delete");
     return call->host->record_set(call, record, nothing, NULL, 0);
 }
 

@@ -11,6 +11,9 @@ async def serve(reader, writer):
     try:
         while line := await reader.readline():
             word, number, *rest = line.rstrip(b'\n').split(b' ', 2)
+            if word != b'HELLO' and not rest:
+                writer.write(b'NO ' + number + b' there is no topic\n')
+                continue
             if word == b'HELLO':
                 topics = rest[0].split(b' ') if rest else []
                 for topic in topics:

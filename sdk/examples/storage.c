@@ -5,7 +5,7 @@
  *
  *     plugins: {glob: {use: example, path: my.log}}
  *
- * The file is valid C11 and C++20.
+ * The file only grows. The source is valid C11 and C++20, with the functions of POSIX.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <iotify/buffer.h>
@@ -46,6 +47,8 @@ struct example_entry {
 struct example_store {
     const char *path;
     int file;                      /* -1: there is none yet */
+    off_t end;                     /* where the next batch goes */
+    bool ready;                    /* the file ends there, and its name is durable */
     bool broken;                   /* what the file holds is not known */
     struct example_entry *entries; /* in the order of their keys */
     size_t count, capacity;
@@ -80,20 +83,28 @@ static struct iotify_bytes example_value(const struct example_store *store, cons
     return value;
 }
 
+/* A value may be a private key. */
+static void example_free_entry(struct example_entry *entry)
+{
+    if (entry->value)
+        explicit_bzero(entry->value, entry->size);
+    free(entry->key);
+    free(entry->value);
+}
+
 static void example_remove(struct example_store *store, const char *key)
 {
     size_t at = example_find(store, key);
 
     if (at == store->count || strcmp(store->entries[at].key, key) != 0)
         return;
-    free(store->entries[at].key);
-    free(store->entries[at].value);
+    example_free_entry(&store->entries[at]);
     memmove(&store->entries[at], &store->entries[at + 1],
         (store->count - at - 1) * sizeof(store->entries[0]));
     store->count--;
 }
 
-/* False without memory; the store is then as before, or without the key. */
+/* False without memory; the store is then as before. */
 static bool example_put(
     struct example_store *store, const char *key, const void *value, size_t size)
 {
@@ -130,11 +141,16 @@ static bool example_put(
 /* ------------------------------------------------------------------ the file */
 
 /*
- * The file is a row of batches: a header, then for each change its key and value. A batch that was
- * cut off by a crash, at the end of the file, has another sum, and is dropped.
+ * The file is a mark and a row of batches: a header, then for each change its key and value. The
+ * last batch may be cut off by a crash; it is dropped. Anything else that is not as it was written
+ * is damage, and an error: nothing is overwritten then.
  */
+#define EXAMPLE_MARK "example1"
+#define EXAMPLE_MARK_SIZE (sizeof(EXAMPLE_MARK) - 1)
+
 struct example_header {
-    uint64_t size; /* of what follows */
+    uint64_t size;     /* of what follows */
+    uint64_t inverted; /* ~size: is this a header? */
     uint64_t sum;
 };
 
@@ -155,37 +171,52 @@ static uint64_t example_sum(const char *bytes, size_t size)
     return sum;
 }
 
-static bool example_write_all(int file, const char *bytes, size_t size)
+static bool example_write_all(int file, const char *bytes, size_t size, off_t at)
 {
     while (size) {
-        ssize_t written = write(file, bytes, size);
+        ssize_t written = pwrite(file, bytes, size, at);
 
         if (written < 0 && errno != EINTR)
             return false;
         if (written > 0) {
             bytes += written;
+            at += written;
             size -= (size_t)written;
         }
     }
     return true;
 }
 
-static bool example_read_all(int file, void *bytes, size_t size)
+/* False after an error, with errno; a file that has become shorter is one. */
+static bool example_read_all(int file, char *bytes, size_t size)
 {
-    while (size) {
-        ssize_t got = read(file, bytes, size);
+    off_t at = 0;
 
+    while (size) {
+        ssize_t got = pread(file, bytes, size, at);
+
+        if (got == 0)
+            errno = EIO;
         if (got == 0 || (got < 0 && errno != EINTR))
             return false;
         if (got > 0) {
-            bytes = (char *)bytes + got;
+            bytes += got;
+            at += got;
             size -= (size_t)got;
         }
     }
     return true;
 }
 
-/* Carry out the changes of one batch. False when it is damaged, or memory ran out. */
+static bool example_is_zero(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* Carry out the changes of one batch, whose sum is right. False without memory. */
 static bool example_replay(struct example_store *store, const char *bytes, size_t size)
 {
     while (size) {
@@ -210,33 +241,6 @@ static bool example_replay(struct example_store *store, const char *bytes, size_
             return false;
     }
     return true;
-}
-
-/* Read all whole batches, and cut off what a crash has left after them. */
-static bool example_load(struct example_store *store)
-{
-    struct example_header header;
-    off_t end = lseek(store->file, 0, SEEK_END), good = 0;
-    bool whole = true;
-
-    lseek(store->file, 0, SEEK_SET);
-    while (whole && example_read_all(store->file, &header, sizeof(header)) &&
-           header.size <= (uint64_t)(end - good)) {
-        char *bytes = (char *)malloc(header.size + 1);
-
-        if (!bytes)
-            return false;
-        whole = example_read_all(store->file, bytes, header.size) &&
-                example_sum(bytes, header.size) == header.sum;
-        if (whole && !example_replay(store, bytes, header.size)) {
-            free(bytes);
-            return false;
-        }
-        free(bytes);
-        if (whole)
-            good += (off_t)(sizeof(header) + header.size);
-    }
-    return ftruncate(store->file, good) == 0 && lseek(store->file, good, SEEK_SET) == good;
 }
 
 /* The name of a new file is durable when its folder is. */
@@ -274,10 +278,8 @@ static enum iotify_result example_fail_broken(
 
 static void example_remove_all(struct example_store *store)
 {
-    for (size_t i = 0; i < store->count; i++) {
-        free(store->entries[i].key);
-        free(store->entries[i].value);
-    }
+    for (size_t i = 0; i < store->count; i++)
+        example_free_entry(&store->entries[i]);
     store->count = 0;
 }
 
@@ -292,19 +294,92 @@ static void example_close(void *instance)
     free(store);
 }
 
-/* Lock and read the file that was opened; one process may have it open. */
-static enum iotify_result example_take_file(
-    struct example_store *store, struct iotify_call *call, bool create)
+enum example_part { EXAMPLE_WHOLE, EXAMPLE_CUT_OFF, EXAMPLE_DAMAGED };
+
+/* What begins at `at`, where the bytes do not end. */
+static enum example_part example_look_at(
+    const char *bytes, size_t size, size_t at, struct example_header *header)
+{
+    size_t rest = size - at;
+
+    /* A file can be longer than what was written: the system adds zeros. */
+    if (rest < sizeof(*header) || example_is_zero(bytes + at, rest))
+        return EXAMPLE_CUT_OFF;
+    memcpy(header, bytes + at, sizeof(*header));
+    rest -= sizeof(*header);
+    if (header->inverted != ~header->size)
+        return example_is_zero(bytes + at + sizeof(*header), rest) ? EXAMPLE_CUT_OFF
+                                                                   : EXAMPLE_DAMAGED;
+    if (header->size > rest)
+        return EXAMPLE_CUT_OFF;
+    if (example_sum(bytes + at + sizeof(*header), header->size) == header->sum)
+        return EXAMPLE_WHOLE;
+    return header->size == rest ? EXAMPLE_CUT_OFF : EXAMPLE_DAMAGED;
+}
+
+/* Carry out all batches, and find where the next one goes. */
+static enum iotify_result example_parse(
+    struct example_store *store, struct iotify_call *call, const char *bytes, size_t size)
+{
+    size_t mark = size < EXAMPLE_MARK_SIZE ? size : EXAMPLE_MARK_SIZE, at = EXAMPLE_MARK_SIZE;
+    enum example_part part = EXAMPLE_WHOLE;
+
+    store->end = 0;
+    if (memcmp(bytes, EXAMPLE_MARK, mark) != 0 && !example_is_zero(bytes, size))
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "NotAStore",
+            "%s: it is no file of this plugin; name another", store->path);
+    if (size < EXAMPLE_MARK_SIZE || bytes[0] == '\0')
+        return IOTIFY_RESULT_OK;
+    while (at < size && part == EXAMPLE_WHOLE) {
+        struct example_header header;
+
+        part = example_look_at(bytes, size, at, &header);
+        if (part != EXAMPLE_WHOLE)
+            break;
+        if (!example_replay(store, bytes + at + sizeof(header), header.size))
+            return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+        at += sizeof(header) + header.size;
+    }
+    if (part == EXAMPLE_DAMAGED)
+        return call->host->fail(call, IOTIFY_RESULT_FAILED, "FileDamaged",
+            "%s: it is damaged at byte %zu; restore it from a backup", store->path, at);
+    store->end = (off_t)at;
+    return IOTIFY_RESULT_OK;
+}
+
+static enum iotify_result example_load(struct example_store *store, struct iotify_call *call)
+{
+    enum iotify_result result;
+    struct stat about;
+    char *bytes;
+    size_t size;
+
+    if (fstat(store->file, &about) != 0)
+        return example_fail(call, store, "cannot look at it");
+    if (!S_ISREG(about.st_mode))
+        return call->host->fail(
+            call, IOTIFY_RESULT_FAILED, "NotAStore", "%s: it is not a regular file", store->path);
+    size = (size_t)about.st_size;
+    bytes = (char *)malloc(size + 1);
+    if (!bytes)
+        return call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
+    if (example_read_all(store->file, bytes, size))
+        result = example_parse(store, call, bytes, size);
+    else
+        result = example_fail(call, store, "cannot read it");
+    explicit_bzero(bytes, size);
+    free(bytes);
+    return result;
+}
+
+/* Lock and read the file that was opened; one process may have it open, and once. */
+static enum iotify_result example_take_file(struct example_store *store, struct iotify_call *call)
 {
     if (flock(store->file, LOCK_EX | LOCK_NB) != 0)
         return call->host->fail(call, IOTIFY_RESULT_CONFLICT, "InUse",
-            "%s: another process uses it; wait for that to end", store->path);
-    if (create && !example_sync_folder(store->path))
-        return example_fail(call, store, "cannot make its name durable");
-    return example_load(store)
-               ? IOTIFY_RESULT_OK
-               : call->host->fail(call, IOTIFY_RESULT_FAILED, "FileDamaged",
-                     "%s: it cannot be read; restore it from a backup", store->path);
+            "%s: it is open already, perhaps by another process; wait for that to end",
+            store->path);
+    return example_load(store, call);
 }
 
 /* Open the file, if it exists or `create`. After an error it is not open. */
@@ -313,11 +388,13 @@ static enum iotify_result example_open_file(
 {
     enum iotify_result result;
 
-    store->file = open(store->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
+    /* Without O_NONBLOCK, a pipe of this name would wait for a writer. */
+    store->file = open(
+        store->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (create ? O_CREAT : 0), 0600);
     if (store->file < 0)
         return errno == ENOENT && !create ? IOTIFY_RESULT_OK
                                           : example_fail(call, store, "cannot open it");
-    result = example_take_file(store, call, create);
+    result = example_take_file(store, call);
     if (result != IOTIFY_RESULT_OK) {
         close(store->file);
         store->file = -1;
@@ -381,12 +458,48 @@ static void example_add_change(struct iotify_buffer *batch, const struct iotify_
         iotify_buffer_append(batch, write->value.data, change.value_size);
 }
 
-/* Memory is ahead of the file: go back to what it held before, or to nothing that is believed. */
-static void example_take_back(struct example_store *store, off_t before)
+/* Before the first batch: drop what a crash has cut off, and make the name of a new file durable.
+ */
+static enum iotify_result example_make_ready(struct example_store *store, struct iotify_call *call)
 {
+    bool is_new = store->end == 0;
+
+    if (ftruncate(store->file, store->end) != 0 ||
+        (is_new && (!example_write_all(store->file, EXAMPLE_MARK, EXAMPLE_MARK_SIZE, 0) ||
+                       fdatasync(store->file) != 0)))
+        return example_fail(call, store, "cannot write to it");
+    if (is_new && !example_sync_folder(store->path))
+        return example_fail(call, store, "cannot make its name durable");
+    if (is_new)
+        store->end = EXAMPLE_MARK_SIZE;
+    store->ready = true;
+    return IOTIFY_RESULT_OK;
+}
+
+/* Memory is ahead of the file: go back to what it held before, or to nothing that is believed. */
+static void example_take_back(struct example_store *store, struct iotify_call *call)
+{
+    off_t end = store->end;
+
     example_remove_all(store);
-    store->broken =
-        ftruncate(store->file, before) != 0 || fdatasync(store->file) != 0 || !example_load(store);
+    store->broken = ftruncate(store->file, end) != 0 || fdatasync(store->file) != 0 ||
+                    example_load(store, call) != IOTIFY_RESULT_OK || store->end != end;
+}
+
+static enum iotify_result example_write_batch(
+    struct example_store *store, struct iotify_call *call, struct iotify_buffer *batch)
+{
+    struct example_header header;
+
+    header.size = batch->size - sizeof(header);
+    header.inverted = ~header.size;
+    header.sum = example_sum(batch->data + sizeof(header), header.size);
+    memcpy(batch->data, &header, sizeof(header));
+    if (!example_write_all(store->file, batch->data, batch->size, store->end) ||
+        fdatasync(store->file) != 0)
+        return example_fail(call, store, "cannot write to it");
+    store->end += (off_t)batch->size;
+    return IOTIFY_RESULT_OK;
 }
 
 /*
@@ -397,15 +510,16 @@ static enum iotify_result example_apply(
     void *instance, struct iotify_call *call, struct iotify_write *writes, size_t count)
 {
     struct example_store *store = (struct example_store *)instance;
-    struct example_header header = {0, 0};
+    struct example_header header = {0, 0, 0};
     enum iotify_result result = IOTIFY_RESULT_OK;
     struct iotify_buffer batch;
-    off_t before;
 
     if (store->broken)
         return example_fail_broken(call, store);
     if (store->file < 0)
         result = example_open_file(store, call, true);
+    if (result == IOTIFY_RESULT_OK && !store->ready)
+        result = example_make_ready(store, call);
     if (result != IOTIFY_RESULT_OK)
         return result;
     iotify_buffer_init(&batch, EXAMPLE_BATCH_MAX);
@@ -421,19 +535,13 @@ static enum iotify_result example_apply(
         else if (!example_put(store, writes[i].key, writes[i].value.data, writes[i].value.size))
             batch.failed = true;
     }
-    before = lseek(store->file, 0, SEEK_CUR);
-    if (batch.failed) {
+    if (batch.failed)
         result = call->host->fail(call, IOTIFY_RESULT_FULL, "NoMemory", "out of memory");
-    } else if (batch.size > sizeof(header)) {
-        header.size = batch.size - sizeof(header);
-        header.sum = example_sum(batch.data + sizeof(header), header.size);
-        memcpy(batch.data, &header, sizeof(header));
-        if (!example_write_all(store->file, batch.data, batch.size) || fdatasync(store->file) != 0)
-            result = example_fail(call, store, "cannot write to it");
-    }
+    else if (batch.size > sizeof(header))
+        result = example_write_batch(store, call, &batch);
     iotify_buffer_wipe(&batch);
     if (result != IOTIFY_RESULT_OK)
-        example_take_back(store, before);
+        example_take_back(store, call);
     return result;
 }
 

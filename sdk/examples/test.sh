@@ -8,6 +8,7 @@ folder=$1
 #[transport] output=$(mktemp)
 #[transport] python3 "$server" 0 >"$output" &
 #[transport] trap 'kill $!; rm -f "$output"' EXIT
+#[transport] trap 'exit 130' HUP INT TERM
 #[transport] until [ -s "$output" ]; do
 #[transport]     kill -0 $! # ends the script when the server has not started
 #[transport]     sleep 0.1

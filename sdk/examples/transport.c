@@ -10,7 +10,8 @@
  *
  *     MESSAGE topic text
  *
- * A line feed and a backslash of a payload are sent as \n and \\. The file is valid C11 and C++20.
+ * A line feed and a backslash of a payload are sent as \n and \\. The source is valid C11 and
+ * C++20, with the functions of POSIX.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -126,6 +127,7 @@ struct example_session {
 
 /* Longer lines are no messages of a server that can be trusted. */
 #define EXAMPLE_LINE_MAX (4 * 1024 * 1024)
+#define EXAMPLE_PAYLOAD_MAX (2 * 1024 * 1024 - 70000)
 #define EXAMPLE_GREETING_MAX 8000
 
 /* Give up what belongs to one connection; the messages wait for the next. */
@@ -231,16 +233,21 @@ static void example_on_greeting(struct example_session *session, const char *lin
     session->channel->events->connected(session->user, &times);
 }
 
-/* The server's answer to a message. */
+/* The server's answer to a message: ACK number, or NO number reason. */
 static void example_on_answer(struct example_session *session, const char *line)
 {
     const struct iotify_session_events *events = session->channel->events;
     bool taken = strncmp(line, "ACK ", 4) == 0;
+    const char *number = taken ? line + 4 : strncmp(line, "NO ", 3) == 0 ? line + 3 : "";
+    struct example_message *message = NULL;
+    uint64_t token = 0;
     char *end = NULL;
-    uint64_t token = strtoull(line + (taken ? 4 : strlen("NO ")), &end, 10);
-    struct example_message *message =
-        taken || strncmp(line, "NO ", 3) == 0 ? example_take(session, token) : NULL;
 
+    if (*number >= '0' && *number <= '9') {
+        token = strtoull(number, &end, 10);
+        if (*end == '\0' || (!taken && *end == ' '))
+            message = example_take(session, token);
+    }
     if (!message) {
         example_closed(session, IOTIFY_CLOSED_PROTOCOL, "the server's answer fits no message");
         return;
@@ -249,7 +256,7 @@ static void example_on_answer(struct example_session *session, const char *line)
     if (taken)
         events->acknowledged(session->user, token);
     else
-        events->refused(session->user, token, 1, *end == ' ' ? end + 1 : "refused");
+        events->refused(session->user, token, 0, *end == ' ' ? end + 1 : "refused");
 }
 
 /* MESSAGE topic text; the text is put back in place, and may contain NUL. */
@@ -354,13 +361,14 @@ static void example_write(struct example_session *session)
 static void example_greet(struct example_session *session)
 {
     const struct iotify_buffer *line = &session->greeting;
+    ssize_t size;
     int64_t now = session->channel->loop->now(session->channel->loop);
 
     session->tcp = now - session->began;
     session->state = EXAMPLE_GREETING;
-    if (send(session->descriptor, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL) !=
-        (ssize_t)line->size)
-        example_failed(session, IOTIFY_CLOSED_BY_PEER, errno);
+    size = send(session->descriptor, line->data, line->size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size != (ssize_t)line->size)
+        example_failed(session, IOTIFY_CLOSED_BY_PEER, size < 0 ? errno : EMSGSIZE);
     else
         session->channel->loop->rewatch(session->watch, IOTIFY_EVENT_READABLE);
 }
@@ -496,6 +504,11 @@ static enum iotify_result example_session_publish(void *given, struct iotify_cal
     if (!*publish->topic || strpbrk(publish->topic, " \n"))
         return call->host->fail(call, IOTIFY_RESULT_INVALID, "InvalidTopic",
             "the topic \"%s\" is empty, or contains a space", publish->topic);
+    /* As a line, with each byte escaped, it must be one that comes back, too. */
+    if (payload.size > EXAMPLE_PAYLOAD_MAX)
+        return call->host->fail(call, IOTIFY_RESULT_INVALID, "PayloadTooLarge",
+            "the payload has %zu bytes, and at most %d are possible", payload.size,
+            EXAMPLE_PAYLOAD_MAX);
     if (session->state != EXAMPLE_OPEN)
         return call->host->fail(call, IOTIFY_RESULT_TRANSIENT, "NotConnected", "not connected");
     message = (struct example_message *)calloc(1, sizeof(*message));

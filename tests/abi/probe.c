@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All that host and plugins share, for a comparison of two versions of the headers. */
+/*
+ * The structures and functions that host and plugins share, for a comparison of two versions of the
+ * headers. The values of enumerations and flags are in layout.c.
+ */
 #include <iotify/connector.h>
+#if __has_include(<iotify/extensions.h>)
+#include <iotify/extensions.h>
+#endif
 #include <iotify/host.h>
 #include <iotify/plugin.h>
 #include <iotify/settings.h>
@@ -15,3 +21,8 @@ EXPORT const struct iotify_connector *probe_connector;
 EXPORT const struct iotify_loop *probe_loop;
 EXPORT const struct iotify_session_events *probe_events;
 EXPORT const struct iotify_action *probe_action;
+
+#ifdef IOTIFY_EXTENSION_READ_AHEAD_1
+EXPORT const struct iotify_socketpair_1 *probe_socketpair;
+EXPORT const struct iotify_read_ahead_1 *probe_read_ahead;
+#endif

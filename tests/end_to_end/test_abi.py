@@ -13,6 +13,16 @@ SOURCE = KEPT.parents[1]
 VERSIONS = {'0.1.0': 'it was built for plugin ABI 1.4 and this iotifyd has 2.0; rebuild the plugin'}
 
 
+LAST = '    size_t (*session_unwritten)(const void *session);\n'
+# Changes of a header, and whether plugins that were built before them still work.
+CHANGES = {
+    'transport.h': ((LAST, LAST + '    int (*added)(void *session);\n', True), ('    uint32_t capabilities;', '    int added;\n    uint32_t capabilities;', False),
+                    ('    uint32_t capabilities;', '    float capabilities;', False), (LAST, '', False),
+                    ('void (*session_free)(void *session);', 'void (*session_free)(void *session, int how);', False)),
+    'extensions.h': (('int (*with)(int', 'long (*with)(int', False),),
+}
+
+
 def abi_major(headers):
     return int(re.search(r'define IOTIFY_ABI_MAJOR (\d+)', (headers / 'iotify/plugin.h').read_text())[1])
 
@@ -28,7 +38,7 @@ def what_breaks(report):
         elif found := re.search(r"'.*', at offset (\d+) ", line):
             if int(found[1]) < size:
                 breaks.append(line)
-        elif re.search(r"offset changed|deletion|type of '.*' changed|[1-9]\d* Removed", line):
+        elif re.search(r"offset changed|deletion|type name changed|entity changed|parameter|return type changed|from value|[1-9]\d* Removed", line):
             breaks.append(line)
     return breaks
 
@@ -49,14 +59,12 @@ class Abi(Case):
             with self.subTest(version):
                 breaks = what_breaks(self.compare(KEPT / version, now))
                 self.assertEqual(abi_major(KEPT / version) != abi_major(now), bool(breaks), '\n'.join(breaks))
-        # What the comparison finds: a member at the end, one in the middle, one of another type, and one that is gone.
-        last = '    size_t (*session_unwritten)(const void *session);\n'
-        for old, new, good in ((last, last + '    int (*added)(void *session);\n', True), ('    uint32_t capabilities;', '    int added;\n    uint32_t capabilities;', False),
-                               ('    uint32_t capabilities;', '    float capabilities;', False), (last, '', False)):
+        # What the comparison finds.
+        for file, old, new, good in ((file, old, new, good) for file, changes in CHANGES.items() for old, new, good in changes):
             shutil.copytree(now / 'iotify', self.folder / 'changed/iotify', dirs_exist_ok=True)
-            text = (now / 'iotify/transport.h').read_text()
-            self.assertEqual(1, text.count(old))
-            (self.folder / 'changed/iotify/transport.h').write_text(text.replace(old, new))
+            text = (now / 'iotify' / file).read_text()
+            self.assertEqual(1, text.count(old), old)
+            (self.folder / 'changed/iotify' / file).write_text(text.replace(old, new))
             self.assertEqual(good, not what_breaks(self.compare(now, self.folder / 'changed')), new)
 
     def test_kept_versions(self):

@@ -114,7 +114,7 @@ class Install(Case):
         # The second continues in the folder that the first has made.
         output = self.author(root, folder, (commands[0] + commands[1]).replace('/usr/local', str(root)))
         self.assertIn('100% tests passed', output)
-        self.assertIn('# 147 of 147 passed', output)
+        self.assertIn('# 148 of 148 passed', output)
         self.assertIn('# 80 of 80 passed', self.author(root, folder, commands[2]))
         self.assertIn('# 23 of 23 passed', self.author(root, folder, commands[3]))
 
@@ -122,7 +122,7 @@ class Install(Case):
         """What `plugins new` makes can be built with both compilers, in both languages, by cmake and make; the
         jobs of the README files run."""
         folder = self.folder / 'author'
-        cases = {'storage': 147, 'transport': 80, 'connector': 23}
+        cases = {'storage': 148, 'transport': 80, 'connector': 23}
         for kind, language in itertools.product(cases, ('c', 'c++')):
             name = f'my-{kind}_{len(language)}'
             self.author(root, folder, f'iotifyd plugins new {kind} {name} --language {language}')
@@ -142,16 +142,19 @@ class Install(Case):
         """The suite finds mistakes in the plugins that it has passed."""
         folder = self.folder / 'author'
         for kind, case, old, new, text in (
-                ('storage', 'on the disk', 'fdatasync(store->file) != 0)', 'false)', 'neither apply() nor flush() called fsync()'),
+                ('storage', 'on the disk', 'store->end) ||\n        fdatasync(store->file) != 0)', 'store->end))', 'did not sync it afterwards'),
                 ('storage', 'two processes', 'flock(store->file, LOCK_EX | LOCK_NB) != 0', 'false', 'not ok'),
+                ('storage', 'a disk that fails', '        example_take_back(store, call);', '        (void)0;', 'failed with ENOSPC; apply() returned Full, and before closing the store the value is new, not old'),
+                ('storage', 'a disk that fails', '            bytes += written;\n            at += written;\n            size -= (size_t)written;', '            return true;', 'half of the bytes written'),
                 ('storage', 'a value of', '(char *)call->host->alloc(call, value.size + 1)', '(char *)malloc(value.size + 1)', 'not in the arena of the call'),
                 ('transport', 'connect and disconnect', '    session->channel->loop->timer_free(session->timer);', '', 'left 0 watches, 1 timers and 0 lookups behind'),
+                ('transport', 'connect twice', '    session->state = EXAMPLE_RESOLVING;', '    session->state = EXAMPLE_RESOLVING;\n    sleep(1);', 'session_connect() blocked its loop for 10'),
                 ('transport', 'free while it is connected', '        loop->unwatch(session->watch);', '        (void)0;', 'left 1 watches, 0 timers and 0 lookups behind'),
                 ('transport', 'three subscribers', 'message.struct_size = sizeof(message);', '', 'with a struct_size that is too small'),
                 ('transport', 'three subscribers', "*++from == 'n' ? '\\n' : *from", '*++from', 'which are others')):
             name = f'my-{kind}_1'
             source = (folder / name / f'{name}.c').read_text()
-            changed = (old.replace('example', name.replace('-', '_')), new)
+            changed = tuple(text.replace('example', name.replace('-', '_')).replace('EXAMPLE', name.replace('-', '_').upper()) for text in (old, new))
             self.assertEqual(1, source.count(changed[0]), changed[0])
             (folder / name / f'{name}.c').write_text(source.replace(*changed))
             test = (folder / name / 'test.sh').read_text()

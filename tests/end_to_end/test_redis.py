@@ -36,7 +36,7 @@ class Redis(Case):
         done = self.conformance(*settings)
         self.assertNotIn('not ok', done.stdout)
         self.assertEqual(0, done.returncode, done.stderr)
-        self.assertIn('# 147 of 147 passed', done.stdout)
+        self.assertIn('# 148 of 148 passed', done.stdout)
 
     def test_conformance(self):
         self.start_redis(*DURABLE)
