@@ -78,6 +78,16 @@ struct kill_state {
     int generation;
 };
 
+/* Nothing is written yet. */
+static struct kill_state kill_begin(const void *options)
+{
+    struct kill_state state = {.options = options};
+
+    for (int i = 0; i < KEYS; i++)
+        state.done[i] = -1;
+    return state;
+}
+
 static pid_t kill_start(struct suite *suite, int generation, int last_call, int *out)
 {
     char number[16], last[16],
@@ -222,14 +232,12 @@ static void kill_clean_up(struct suite *suite, const void *options)
 
 static void kill_case(struct suite *suite, const void *data)
 {
-    struct kill_state state = {.options = data};
+    struct kill_state state = kill_begin(data);
     int kills = suite->durability ? KILLS_MANY : KILLS_FEW;
     unsigned random = 1;
 
     if (kill_is_volatile(suite))
         return;
-    for (int i = 0; i < KEYS; i++)
-        state.done[i] = -1;
     for (int i = 0; i < kills && !suite->why && kill_one(suite, &state, 0, rand_r(&random) % 20);
          i++)
         kill_verify(suite, &state);
@@ -239,19 +247,17 @@ static void kill_case(struct suite *suite, const void *data)
 /* The moments between the parts of a batch, which random ones seldom meet. */
 static void kill_at_calls(struct suite *suite, const void *data)
 {
-    struct kill_state state = {.options = data};
+    struct kill_state state = kill_begin(data);
     int calls = suite->durability ? CALLS_MANY : CALLS_FEW;
 
     if (kill_is_volatile(suite))
         return;
-    for (int i = 0; i < KEYS; i++)
-        state.done[i] = -1;
     for (int i = 1; i <= calls && !suite->why && kill_one(suite, &state, i, LAST_CALL_WAIT); i++)
         kill_verify(suite, &state);
     if (suite->why)
         suite->why = arena_format(&suite->arena,
-            "%s (killed before system call %d, as strace shows "
-            "them: write, fsync, rename and the like)",
+            "%s (killed before system call %d, as strace shows them: write, fsync, rename and the "
+            "like)",
             suite->why, state.generation);
     kill_clean_up(suite, data);
 }
@@ -261,7 +267,7 @@ static void kill_at_calls(struct suite *suite, const void *data)
 /* What a second process reports as done is there, too; it may as well be refused. */
 static void kill_two_processes(struct suite *suite, const void *data)
 {
-    struct kill_state state = {.options = data};
+    struct kill_state state = kill_begin(data);
     struct storage_world world = {.options = data};
     const struct timespec pause = {.tv_nsec = 2000000};
     bool done = false;
@@ -271,8 +277,6 @@ static void kill_two_processes(struct suite *suite, const void *data)
 
     if (kill_is_volatile(suite))
         return;
-    for (int i = 0; i < KEYS; i++)
-        state.done[i] = -1;
     child = kill_start(suite, ++state.generation, 0, &from);
     if (read(from, &number, sizeof(number)) == sizeof(number))
         state.done[number % KEYS] = number;
@@ -321,8 +325,7 @@ static void kill_synced(struct suite *suite, const void *data)
         suite_skip(suite, "the plugin changes no files by functions that the suite sees");
     suite_check(suite, !system_calls_unsynced(),
         "apply(), and flush(), changed a file or a folder and did not sync it afterwards: a loss "
-        "of "
-        "power loses the write");
+        "of power loses the write");
     storage_write(&world, IOTIFY_WRITE_DELETE, "k", NULL, NULL);
     storage_close(&world);
 }

@@ -114,8 +114,8 @@ static struct activity_usage activity_usage(void)
 }
 
 /*
- * Has the thread been busy or waiting for so long? One that also lost its processor meanwhile may
- * have waited for that most of the time.
+ * Did the thread compute or wait for too long? If it lost its processor in between, most of that
+ * time may have been the wait for a processor, so the limit is higher.
  */
 static bool activity_blocked(const struct activity_usage *since, const struct activity_usage *now)
 {

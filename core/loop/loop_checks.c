@@ -204,7 +204,7 @@ static struct iotify_timer *loop_checks_timer_new(
     struct iotify_timer *timer;
 
     if (!loop_checks_allow(base, "timer_new")) {
-        /* It belongs to nobody, and is freed by nobody: any use of it is a fault again. */
+        /* Never freed: the contract allows no NULL, and any use of it is reported, too. */
         timer = memory_new(1, sizeof(*timer));
         return timer;
     }
@@ -312,7 +312,7 @@ struct loop_checks *loop_checks_begin(struct loop *loop,
     return checks;
 }
 
-/* What the plugin has left behind. */
+/* Free a handle that the plugin did not free. */
 static void loop_checks_free_handle(void *argument)
 {
     struct loop_checks_handle *handle = argument;
@@ -337,8 +337,6 @@ void loop_checks_end(struct loop_checks *checks)
     struct loop_checks *any = checks;
     char text[100];
 
-    if (!checks)
-        return;
     if (checks->counts[CHECKS_WATCH] || checks->counts[CHECKS_TIMER] ||
         checks->counts[CHECKS_LOOKUP]) {
         snprintf(text, sizeof(text), "left %d watches, %d timers and %d lookups behind",
